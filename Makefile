@@ -1,0 +1,103 @@
+# Everything a fresh machine needs is set up by the target that needs it, and again only when an input changed.
+# The only requirements are git, make and Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export REFLEX_USE_NPM := 1
+export REFLEX_TELEMETRY_ENABLED := false
+# T selects tests (T=tests/unit) and is handed to pytest as it stands.
+T ?=
+
+INSTALLED := $(VENV)/.installed
+WEB_BUILT := .web/.built
+WEB_INPUTS := rxconfig.py $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+
+##@ Run
+
+.PHONY: run
+run: $(INSTALLED) $(WEB_BUILT) ## The whole system: PostgreSQL, migrations, seed, API and web app
+	@exec $(BIN)/python -m api run
+
+.PHONY: api
+api: $(INSTALLED) ## The API alone
+	@exec $(BIN)/python -m api serve
+
+.PHONY: web
+web: $(INSTALLED) $(WEB_BUILT) ## The web app alone
+	@exec $(BIN)/python -m webapp
+
+.PHONY: worker
+worker: $(INSTALLED) ## The background worker alone
+	@exec $(BIN)/python -m api worker
+
+##@ Database
+
+.PHONY: migrate
+migrate: $(INSTALLED) ## Apply the migrations that are missing
+	@exec $(BIN)/python -m api migrate
+
+.PHONY: seed
+seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
+	@exec $(BIN)/python -m api seed
+
+.PHONY: reset
+reset: $(INSTALLED) ## Drop all data and start over, after asking
+	@exec $(BIN)/python -m api reset
+
+##@ Quality
+
+.PHONY: test
+test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path runs some)
+	@exec $(BIN)/python -m pytest $(T)
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style: Python and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries
+
+.PHONY: format
+format: $(INSTALLED) ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --disable-progress-bar sql/migrations sql/queries
+
+.PHONY: typecheck
+typecheck: $(INSTALLED) ## Check the types, strictly
+	$(BIN)/mypy
+
+##@ Project
+
+.PHONY: lock
+lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove what was built; the database in DATA_DIR stays
+	rm -rf $(VENV) .web .states .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- Set-up ----------------------------------------------------------------------------------------------
+
+$(INSTALLED): requirements.lock
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Python is missing: install Python 3.11 or newer, or name it with 'make PYTHON=/path/to/python3'." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $$($(PYTHON) --version) was found: name a newer one with 'make PYTHON=/path/to/python3'." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv) and try again." >&2; exit 1; }
+	@echo "Installing the locked Python dependencies (once, about a minute) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { echo "The Python dependencies could not be installed: check the network connection (or pip's index setting) and try again." >&2; exit 1; }
+	@touch $@
+
+$(WEB_BUILT): $(WEB_INPUTS)
+	@echo "Building the web app (once, about a minute) ..."
+	@$(BIN)/python -m webapp build
+	@touch $@

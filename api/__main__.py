@@ -1,0 +1,104 @@
+"""The command line: `python -m api run | serve | worker | migrate | seed | reset`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import psycopg
+
+from api import contract, migrate, queries, run, seed, serve, worker
+from api.config import Settings
+from api.embedded import database_url
+from api.errors import SetupError
+
+Arguments = argparse.Namespace
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the process's exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        return _COMMANDS[arguments.command](Settings.from_env(), arguments)
+    except SetupError as error:
+        sys.stderr.write(f"{error}\n")
+    except psycopg.OperationalError as error:
+        sys.stderr.write(f"The database cannot be used: {error}\n")
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description="Concert tickets.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="the whole system until Ctrl-C")
+    commands.add_parser("serve", help="the API")
+    commands.add_parser("worker", help="the background worker")
+    commands.add_parser("migrate", help="apply the migrations that are missing")
+    seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
+    seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
+    seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
+    resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
+    resetting.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _serve(settings: Settings, _: Arguments) -> int:
+    with database_url(settings) as url:
+        return serve.serve(settings, url)
+
+
+def _worker(settings: Settings, _: Arguments) -> int:
+    with database_url(settings) as url:
+        asyncio.run(worker.work(url, settings))
+    return 0
+
+
+def _migrate(settings: Settings, _: Arguments) -> int:
+    with database_url(settings) as url:
+        applied = migrate.migrate(url)
+    _say("\n".join(f"Applied {name}." for name in applied) or "All migrations were applied already.")
+    return 0
+
+
+def _seed(settings: Settings, arguments: Arguments) -> int:
+    inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
+    with database_url(settings) as url:
+        migrate.migrate(url)
+        made = seed.seed(url, event=arguments.event, inventory=inventory)
+    _say(f"Event {arguments.event}: {made} tickets made." if made else f"Event {arguments.event} is complete already.")
+    return 0
+
+
+def _reset(settings: Settings, arguments: Arguments) -> int:
+    with database_url(settings) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            place = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
+            if not arguments.yes and input(f"Drop all orders and tickets of database {place}? Type yes: ") != "yes":
+                _say("Nothing was changed.")
+                return 1
+            connection.execute(queries.migrations.drop_tables.sql)
+        migrate.migrate(url)
+        made = seed.seed(url)
+    _say(f"Started over with {made} tickets.")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+_COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
+    "run": lambda settings, _: run.run(settings),
+    "serve": _serve,
+    "worker": _worker,
+    "migrate": _migrate,
+    "seed": _seed,
+    "reset": _reset,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

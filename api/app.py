@@ -1,0 +1,86 @@
+"""The API on one screen: its routes, what its processes share, and how errors and documents are served."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import swagger_ui
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.config.cors import CORSConfig
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.static_files import create_static_files_router
+
+from api.config import Settings
+from api.db import open_pool
+from api.lane import BookingLane
+from api.problems import EXCEPTION_HANDLERS, SECURITY_HEADERS
+from api.routes import bookings, health, tickets
+from api.services.availability import AvailabilityCache
+
+_DOCS_ASSETS = "/schema-assets"
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Return the whole application; its pool and its lane start with it and end with it."""
+    settings = settings or Settings.from_env()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        state = app.state
+        state.settings = settings
+        state.stopping = False
+        async with open_pool(settings.database_url or "", settings) as pool:
+            state.pool = pool
+            state.availability = AvailabilityCache(pool)
+            state.lane = BookingLane(pool, settings, on_commit=state.availability.sold)
+            async with state.availability.running(), state.lane.running():
+                yield
+                state.stopping = True
+
+    return Litestar(
+        route_handlers=[
+            tickets.get_availability,
+            tickets.get_tickets,
+            bookings.create_booking,
+            bookings.get_booking,
+            bookings.get_bookings,
+            health.get_live,
+            health.get_ready,
+            create_static_files_router(
+                _DOCS_ASSETS, [Path(swagger_ui.__file__).with_name("static")], include_in_schema=False
+            ),
+        ],
+        lifespan=[lifespan],
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=settings.body_bytes_max,
+        cors_config=CORSConfig(
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
+            expose_headers=["ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "Location"],
+            max_age=3600,
+        ),
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000),
+        response_headers=SECURITY_HEADERS,
+        openapi_config=OpenAPIConfig(
+            title="Concert tickets",
+            version="1.0.0",
+            description="Availability and bookings. Every error is a problem document (RFC 9457).",
+            path="/schema",
+            use_handler_docstrings=True,
+            render_plugins=[_docs_page()],
+        ),
+    )
+
+
+def _docs_page() -> SwaggerRenderPlugin:
+    """Return the readable page of the API; it needs nothing from outside."""
+    return SwaggerRenderPlugin(
+        js_url=f"{_DOCS_ASSETS}/swagger-ui-bundle.js",
+        css_url=f"{_DOCS_ASSETS}/swagger-ui.css",
+        standalone_preset_js_url=f"{_DOCS_ASSETS}/swagger-ui-standalone-preset.js",
+        favicon=f'<link rel="icon" href="{_DOCS_ASSETS}/favicon-32x32.png">',
+        path="/swagger",
+    )

@@ -1,0 +1,118 @@
+"""Settings: one frozen struct, read from the environment once at the start of each process."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+
+from api.errors import ConfigError
+
+_DATABASE_SCHEMES = ("postgresql://", "postgres://")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set from outside, with its unit in its name and a safe default.
+
+    The environment's name of a field is the field's name in capitals (`hold_seconds` is `HOLD_SECONDS`).
+    `Settings.from_env` is the only reader of the environment.
+    """
+
+    database_url: str | None = None
+    """A libpq URL of PostgreSQL 15 or newer; None: the embedded server in `data_dir`."""
+    data_dir: Path = Path(".data")
+    """Where the embedded server keeps its data."""
+
+    api_host: str = "127.0.0.1"
+    api_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3001
+    web_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3000
+    public_api_url: str = ""
+    """Where browsers find the API; empty: `http://localhost:$API_PORT`."""
+    web_origins: str = ""
+    """The web app's origins, separated by commas, that browsers may call the API from; empty: this machine's."""
+    api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
+    """Processes of the API."""
+
+    booking_isolation: Literal["serializable", "read_committed"] = "serializable"
+    payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
+    """The share of payments that the simulator captures; 0 and 1 are exact."""
+    max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    statement_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=600_000)] = 2000
+    """The longest that one SQL statement may take."""
+
+    booking_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
+    """How often a booking transaction is run when it conflicts with others, before 503 `busy`."""
+    booking_batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    """Booking requests that share one transaction."""
+    booking_queue_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2000
+    """Booking requests that wait in one process; the next is answered 503 `busy`."""
+    booking_wait_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
+    """How long a booking request may wait and be tried again, before 503 `busy`."""
+    declined_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+    """How long a declined booking is remembered, for its repeats."""
+    db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
+    """Database connections of one API process."""
+    db_connect_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
+    body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] = 16_384
+    """The largest request body."""
+
+    @property
+    def api_url(self) -> str:
+        """Where browsers find the API, without a slash at the end."""
+        return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins of `web_origins`, or those of a web app on this machine."""
+        if self.web_origins:
+            return [origin.strip().rstrip("/") for origin in self.web_origins.split(",") if origin.strip()]
+        return [f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]")]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings from `environ`; a variable that is absent or empty keeps its default.
+
+        Raises:
+            ConfigError: a value cannot be read or is out of range; names the variable, the value and
+                what is allowed.
+        """
+        values: dict[str, Any] = {}
+        for field in msgspec.structs.fields(cls):
+            variable = field.name.upper()
+            if text := environ.get(variable, "").strip():
+                values[field.name] = _read(variable, text, field.type)
+        settings = cls(**values)
+        _check_urls(settings)
+        return settings
+
+
+def _read(variable: str, text: str, kind: Any) -> Any:
+    decode: Callable[[str], Any] = Path if kind is Path else str
+    try:
+        return msgspec.convert(decode(text), type=kind, strict=False)
+    except msgspec.ValidationError:
+        raise ConfigError(f"{variable}={text!r} is not allowed: it must be {_allowed(kind)}.") from None
+
+
+def _allowed(kind: Any) -> str:
+    """Say in words which values a field's type admits."""
+    meta = next((m for m in getattr(kind, "__metadata__", ()) if isinstance(m, msgspec.Meta)), None)
+    base = get_args(kind)[0] if meta else kind
+    if meta:
+        noun = "a whole number" if base is int else "a number"
+        return f"{noun} from {meta.ge} to {meta.le}"
+    if choices := get_args(kind):
+        return " or ".join(str(choice) for choice in choices)
+    return "a text"
+
+
+def _check_urls(settings: Settings) -> None:
+    url = settings.database_url
+    if url and not url.startswith(_DATABASE_SCHEMES):
+        raise ConfigError(f"DATABASE_URL={url!r} is not allowed: it must start with postgresql://")
+    if settings.public_api_url and not re.match(r"https?://[^/\s]+", settings.public_api_url):
+        raise ConfigError(
+            f"PUBLIC_API_URL={settings.public_api_url!r} is not allowed: it must be an http or https address."
+        )

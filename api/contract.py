@@ -1,0 +1,130 @@
+"""What crosses the wire: the bodies of requests and answers, in camelCase."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+TEXT_MAX = 128
+"""The longest tier name, user id and reference, in characters."""
+
+BUILT_IN_EVENT = "aurora-sessions"
+"""The slug of the event that a request without `?event=` means."""
+
+_TEXT = r"^[^\x00-\x1f\x7f]*$"
+_REFERENCE = r"^[A-Za-z0-9._:~+=@-]*$"
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=_TEXT)]
+"""A name without control characters."""
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=_REFERENCE)]
+"""An idempotency key; its characters can stand in a URL's path."""
+TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+_ZERO_DECIMAL_CURRENCIES = frozenset({"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX",
+                                      "UYI", "VND", "VUV", "XAF", "XOF", "XPF"})  # fmt: skip
+_THREE_DECIMAL_CURRENCIES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+
+def to_major(amount_minor: int, currency: str) -> int | float:
+    """Return an amount in the currency's major unit (ISO 4217): 1250 US cents are 12.5, 10000 are 100."""
+    if currency in _ZERO_DECIMAL_CURRENCIES:
+        return amount_minor
+    scale = 1000 if currency in _THREE_DECIMAL_CURRENCIES else 100
+    whole, rest = divmod(amount_minor, scale)
+    return amount_minor / scale if rest else whole
+
+
+class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /api/bookings`: a quantity of a tier's tickets, or these very tickets."""
+
+    tier: Text
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    user_id: Text
+    ticket_ids: list[TicketId] | None = None
+    booking_reference: Reference | None = None
+    """The client's own key; the header `Idempotency-Key` is the same thing."""
+
+
+class TierAvailability(msgspec.Struct, frozen=True):
+    """What is left of a tier; `price` in the currency's major unit."""
+
+    available: int
+    total: int
+    price: int | float
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A ticket that can be bought; `row` and `seat` are null where one stands."""
+
+    id: int
+    tier: str
+    price: int | float
+    row: str | None
+    seat: int | None
+
+
+class Booking(msgspec.Struct, frozen=True, rename="camel"):
+    """One ticket of an order."""
+
+    id: int
+    booking_reference: str
+    ticket_id: int
+    tier: str
+    price: int | float
+    row: str | None
+    seat: int | None
+    user_id: str
+    created_at: datetime
+
+
+class Order(msgspec.Struct, frozen=True, rename="camel"):
+    """A booking request that was decided; `total` in the currency's major unit."""
+
+    success: bool
+    reference: str
+    status: str
+    total: int | float
+    currency: str
+    bookings: list[Booking]
+    message: str
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """A buyer's orders, newest first; `next` is the cursor of the following page, null on the last."""
+
+    orders: list[Order]
+    next: str | None
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """An error (RFC 9457). `code` is for programs, `message` for people; the rest only where it applies."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    success: bool
+    code: str
+    message: str
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+    """400: each field at fault."""
+    available: int | msgspec.UnsetType = msgspec.UNSET
+    """409 `sold_out`: how many tickets are left."""
+    ticket_ids: list[int] | msgspec.UnsetType = msgspec.UNSET
+    """409 `seat_taken`: which of the chosen tickets are gone."""
+    reference: str | msgspec.UnsetType = msgspec.UNSET
+    """402, 503: the booking's reference."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether this process can serve; `reason` says why not."""
+
+    status: str
+    reason: str | None = None

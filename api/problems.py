@@ -1,0 +1,119 @@
+"""Errors over HTTP: problem documents (RFC 9457), for this API's errors and for its frameworks'."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import psycopg
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from api.body import invalid
+from api.contract import Problem
+from api.errors import (
+    ApiError,
+    BodyTooLarge,
+    Busy,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+"""On every answer."""
+
+_MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
+
+
+def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    """Return an error as an answer, with further headers."""
+    return Response(
+        msgspec.json.encode(error.body()),
+        status_code=error.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **SECURITY_HEADERS, **error.headers(), **(headers or {})},
+    )
+
+
+def answers(*statuses: int) -> dict[int, ResponseSpec]:
+    """Document the errors that a route can answer."""
+    return {status: _spec(status) for status in statuses}
+
+
+def _spec(status: int) -> ResponseSpec:
+    codes = sorted(kind.code for kind in ApiError.__subclasses__() if kind.status == status)
+    return ResponseSpec(
+        Problem, description=" or ".join(f"`{code}`" for code in codes), media_type=MEDIA_TYPE, generate_examples=False
+    )
+
+
+def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
+    """Answer an error of this API."""
+    return problem(error)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer an error that the framework found in a request, in this API's words."""
+    if isinstance(error, ValidationException):
+        return problem(_invalid(error))
+    match error.status_code:
+        case 404:
+            return problem(NotFound(f"There is nothing at {request.url.path}."))
+        case 405:
+            allowed = ", ".join(value for name, value in (error.headers or {}).items() if name.lower() == "allow")
+            return problem(
+                MethodNotAllowed(f"{request.method} is not possible here; possible: {allowed}."), {"Allow": allowed}
+            )
+        case 413:
+            return problem(BodyTooLarge("The request's body is too large."))
+        case status if 400 <= status < 500:
+            return problem(InvalidRequest(error.detail, field="request"))
+    return on_any_error(request, error)
+
+
+def on_database_error(request: Request[Any, Any, Any], error: psycopg.OperationalError) -> Response[bytes]:
+    """Answer a read that the database could not serve."""
+    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    return problem(Busy("The database does not answer at the moment: try again.", retry_after_s=1))
+
+
+def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer a fault of our own; the log has the reason, the answer has not."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(InternalError("Something went wrong on our side."))
+
+
+def _invalid(error: ValidationException) -> InvalidRequest:
+    """Name the parameter that a request gets wrong."""
+    if missing := _MISSING_PARAMETER.search(error.detail):
+        return InvalidRequest("is required", field=missing["name"])
+    if isinstance(error.extra, list) and error.extra and isinstance(error.extra[0], dict):
+        name = str(error.extra[0].get("key", ""))
+        if name == "data":
+            return InvalidRequest("is required")
+        return invalid(str(error.extra[0].get("message", error.detail)), _camel_case(name))
+    return InvalidRequest(error.detail, field="request")
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
+    ApiError: on_api_error,
+    HTTPException: on_http_error,
+    psycopg.OperationalError: on_database_error,
+    Exception: on_any_error,
+}

@@ -1,0 +1,75 @@
+"""The SQL of this system: named statements, loaded once at import from `sql/queries/*.sql`.
+
+A file holds one noun's statements. Each begins with `-- name: verb_noun`, followed by comment lines (what it
+is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.sell_tickets` is a `Query`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import LiteralString, cast
+
+import msgspec
+
+SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
+
+_HEADER = re.compile(r"^-- name: (?P<name>\S+)\n", re.MULTILINE)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A statement, its name (`noun.verb_noun`) and its header, which psycopg must not see.
+
+    psycopg reads a statement with parameters as a template: a `%` in a comment would be an error.
+    The name goes first as a comment, so that `pg_stat_activity` and the server's log show it.
+    """
+
+    name: str
+    doc: str
+    sql: LiteralString
+
+
+class Noun:
+    """The statements of one file, as attributes."""
+
+    def __init__(self, path: Path) -> None:
+        self._queries = {query.name.partition(".")[2]: query for query in _parse(path)}
+
+    def __getattr__(self, name: str) -> Query:
+        try:
+            return cast("Query", self._queries[name])
+        except KeyError:
+            raise AttributeError(f"there is no such statement: {name}; there are {sorted(self._queries)}") from None
+
+    def __iter__(self) -> Iterator[Query]:
+        return iter(self._queries.values())
+
+
+def _parse(path: Path) -> list[Query]:
+    parts = _HEADER.split(path.read_text(encoding="utf-8"))
+    queries = []
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        lines = body.strip().splitlines()
+        doc = [line for line in lines if line.startswith("--")]
+        statement = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
+        full_name = f"{path.stem}.{name}"
+        queries.append(
+            Query(
+                name=full_name,
+                doc="\n".join(line.removeprefix("--").strip() for line in doc),
+                # Written by hand in this repository, so as literal as a string in the source.
+                sql=cast("LiteralString", f"/* {full_name} */ {statement}"),
+            )
+        )
+    return queries
+
+
+availability = Noun(SQL_DIR / "queries" / "availability.sql")
+bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
+events = Noun(SQL_DIR / "queries" / "events.sql")
+migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
+orders = Noun(SQL_DIR / "queries" / "orders.sql")
+payments = Noun(SQL_DIR / "queries" / "payments.sql")
+tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
+tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
+
+NOUNS = (availability, bookings, events, migrations, orders, payments, tickets, tiers)

@@ -1,0 +1,1 @@
+"""Routes: decode, one call of a service, encode."""

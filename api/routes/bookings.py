@@ -1,0 +1,100 @@
+"""Booking, and what was booked."""
+
+import secrets
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from api.body import StrictBody, invalid
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest, Order, OrderPage, Reference
+from api.errors import ApiError, InvalidRequest
+from api.problems import answers, problem
+from api.routes.tickets import EventSlug
+from api.services.bookings import NewOrder
+from api.services.orders import get_order, list_orders, to_contract
+from api.state import ApiState
+
+IdempotencyKey = Annotated[
+    str | None,
+    Parameter(header="Idempotency-Key", description="The same thing as the body's `bookingReference`"),
+]
+
+
+@post(
+    "/api/bookings",
+    status_code=201,
+    dto=StrictBody[BookingRequest],
+    return_dto=None,
+    responses={
+        201: ResponseSpec(Order, description="Booked: all of the quantity", generate_examples=False),
+        **answers(400, 402, 404, 409, 413, 415, 422, 500, 503),
+    },
+)
+async def create_booking(
+    state: ApiState,
+    data: BookingRequest,
+    event: EventSlug = BUILT_IN_EVENT,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[Order] | Response[bytes]:
+    """Book a quantity of a tier's tickets, or these very tickets: all or nothing.
+
+    The same key and body give the same answer again, with `Idempotent-Replayed: true`, and book once.
+    """
+    decided = await state.lane.book(_new_order(data, event, idempotency_key, state.settings.max_tickets_per_booking))
+    headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
+    if isinstance(decided.answer, ApiError):
+        return problem(decided.answer, headers)
+    headers["Location"] = f"/api/bookings/{decided.answer.reference}"
+    return Response(to_contract(decided.answer, decided.bookings), status_code=201, headers=headers)
+
+
+@get("/api/bookings/{reference:str}", responses=answers(404, 500, 503))
+async def get_booking(state: ApiState, reference: str) -> Response[Order]:
+    """A booking with its present status."""
+    return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
+
+
+@get("/api/bookings", responses=answers(400, 500, 503))
+async def get_bookings(
+    state: ApiState,
+    user_id: Annotated[str, Parameter(query="userId", min_length=1, max_length=TEXT_MAX)],
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
+    cursor: Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
+) -> Response[OrderPage]:
+    """A buyer's bookings, newest first."""
+    page = await list_orders(state.pool, user_id, limit=limit, cursor=cursor)
+    return Response(page, headers={"Cache-Control": "no-store"})
+
+
+def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
+    """Check what the body's types cannot say, and give the order its reference."""
+    if data.quantity > tickets_max:
+        raise InvalidRequest(f"at most {tickets_max} tickets can be booked at once", field="quantity")
+    ticket_ids = tuple(data.ticket_ids or ())
+    if data.ticket_ids is not None and len(set(ticket_ids)) != data.quantity:
+        raise InvalidRequest("must be as many different tickets as the quantity says", field="ticketIds")
+    return NewOrder(
+        reference=_reference(data.booking_reference, key),
+        event=event,
+        tier=data.tier,
+        quantity=data.quantity,
+        user_id=data.user_id,
+        ticket_ids=ticket_ids,
+    )
+
+
+def _reference(in_body: str | None, in_header: str | None) -> str:
+    """Return the client's key, from the body or the header; without one a new reference."""
+    if in_header is not None:
+        key = in_header.strip().strip('"')  # The header's draft standard puts the key in quotes.
+        try:
+            msgspec.convert(key, Reference)
+        except msgspec.ValidationError as error:
+            raise invalid(str(error), "Idempotency-Key") from error
+        if in_body not in (None, key):
+            raise InvalidRequest("differs from the body's bookingReference", field="Idempotency-Key")
+        return key
+    return in_body or f"bk_{secrets.token_hex(12)}"

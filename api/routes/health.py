@@ -1,0 +1,43 @@
+"""Whether this process runs, and whether it can serve."""
+
+import psycopg
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+
+from api import migrate, queries
+from api.contract import Health
+from api.errors import SetupError
+from api.state import ApiState
+
+_MIGRATIONS = migrate.load()
+
+
+@get("/health/live")
+async def get_live() -> Health:
+    """200 while the process runs."""
+    return Health(status="live")
+
+
+@get(
+    "/health/ready",
+    responses={503: ResponseSpec(Health, description="Not ready: `reason` says why", generate_examples=False)},
+)
+async def get_ready(state: ApiState) -> Response[Health]:
+    """200 while the database answers and has all migrations, and until shutdown begins."""
+    reason = "shutting down" if state.stopping else await _why_not_ready(state)
+    health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
+    return Response(health, status_code=503 if reason else 200, headers={"Cache-Control": "no-store"})
+
+
+async def _why_not_ready(state: ApiState) -> str | None:
+    try:
+        async with state.pool.connection() as connection:
+            cursor = await connection.execute(queries.migrations.list_applied.sql)
+            missing = migrate.missing(_MIGRATIONS, dict(await cursor.fetchall()))
+    except psycopg.errors.UndefinedTable:
+        missing = _MIGRATIONS
+    except psycopg.OperationalError:
+        return "the database does not answer"
+    except SetupError as error:
+        return str(error)
+    return f"migrations are missing: {', '.join(m.name for m in missing)}" if missing else None

@@ -1,0 +1,53 @@
+"""What can be bought: availability by tier, and the tickets themselves."""
+
+from typing import Annotated
+
+from litestar import Request, Response, get
+from litestar.enums import MediaType
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, Ticket, TierAvailability
+from api.problems import answers
+from api.services.tickets import list_tickets
+from api.state import ApiState
+
+EventSlug = Annotated[
+    str,
+    Parameter(query="event", min_length=1, max_length=TEXT_MAX, description="The event's slug"),
+]
+
+
+@get(
+    "/api/tickets/availability",
+    responses={
+        200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
+        304: ResponseSpec(None, description="Unchanged since the answer of that ETag"),
+        **answers(400, 404, 500, 503),
+    },
+)
+async def get_availability(
+    request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
+) -> Response[bytes]:
+    """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
+    availability = await state.availability.get(event)
+    headers = {
+        "ETag": availability.etag,
+        "Cache-Control": "public, max-age=1",
+        "X-As-Of": availability.as_of,
+    }
+    if availability.etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(availability.body, media_type=MediaType.JSON, headers=headers)
+
+
+@get("/api/tickets", responses=answers(400, 500, 503))
+async def get_tickets(
+    state: ApiState,
+    event: EventSlug = BUILT_IN_EVENT,
+    tier: Annotated[str | None, Parameter(min_length=1, max_length=TEXT_MAX)] = None,
+    limit: Annotated[int | None, Parameter(ge=1, le=10_000_000, description="At most so many; without it all")] = None,
+    after: Annotated[int, Parameter(ge=0, le=2**63 - 1, description="Only tickets whose id is greater")] = 0,
+) -> list[Ticket]:
+    """The tickets that can be bought, by id; `row` and `seat` are null where one stands."""
+    return await list_tickets(state.pool, event, tier=tier, limit=limit, after=after)

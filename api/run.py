@@ -1,0 +1,338 @@
+"""`make run`: the whole system under one supervisor.
+
+Starts PostgreSQL if `DATABASE_URL` is unset, prepares the database, starts each process of `PARTS` and waits
+until they answer. One Ctrl-C, SIGTERM or SIGHUP stops all of it, at whatever moment it comes; a process that
+ends by itself does too, because half a system would only fail later and less clearly.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import httpx
+import psycopg
+
+from api.config import Settings
+from api.embedded import EmbeddedServer
+from api.errors import SetupError
+from api.migrate import migrate
+from api.seed import seed_if_empty
+
+ROOT = Path(__file__).parent.parent
+
+READY_TIMEOUT_S = 120.0
+STOP_GRACE_S = 15.0
+"""From SIGTERM to SIGKILL for each process: the API finishes its requests meanwhile."""
+HURRY_AFTER_S = 1.0
+"""A repeated signal within this time is the same wish, delivered twice (a terminal's and a wrapper's)."""
+POLL_S = 0.1
+ANSWER_TIMEOUT_S = 2.0
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Part(NamedTuple):
+    """One process of the system: `python -m` with these arguments; `ready`: the address that must answer."""
+
+    name: str
+    arguments: tuple[str, ...]
+    ready: Callable[[Settings], str] | None = None
+
+
+PARTS = (
+    Part("worker", ("api", "worker")),
+    Part("API", ("api", "serve"), lambda settings: f"{_local_api(settings)}/health/ready"),
+    Part("web app", ("webapp",), lambda settings: f"http://127.0.0.1:{settings.web_port}/"),
+)
+"""In the order of their start; they stop in the opposite one."""
+
+
+class StopRequested(KeyboardInterrupt):
+    """Someone asked us to stop. psycopg cancels a running statement on KeyboardInterrupt, hence the base."""
+
+
+def run(settings: Settings) -> int:
+    """Run the system until it is asked to stop; return the exit code.
+
+    0 after a stop that was asked for, which is how this command is meant to end: `make` would otherwise
+    report an error after every Ctrl-C. 1 after a process ended by itself.
+
+    Raises:
+        SetupError: the system cannot start; nothing of it is left running.
+    """
+    check_ports(settings)
+    with _stop_signals() as signals, contextlib.ExitStack() as cleanup:
+        try:
+            with signals.interrupting():
+                url = _start_database(settings, signals, cleanup)
+                _prepare_database(url)
+            children = _start_children(settings, url, signals, cleanup)
+            with signals.interrupting():
+                _wait_until_ready(settings, children)
+            _say(_addresses(settings))
+            while not signals.stop_requested:
+                _check_alive(children)
+                time.sleep(POLL_S)
+        except StopRequested:
+            pass
+        except _PartEndedError as ended:
+            _say(f"{ended} Stopping everything.")
+            return 1
+        _say("Stopping ...")
+    return 0
+
+
+# --- Before the start ------------------------------------------------------------------------------------
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuse to start on a port that is taken, before anything is started.
+
+    Raises:
+        SetupError: names the port, its variable and another port that is free.
+    """
+    if settings.api_port == settings.web_port:
+        raise SetupError(
+            f"API_PORT and WEB_PORT are both {settings.api_port}: choose another with "
+            f"WEB_PORT={_free_port(settings.api_port)}."
+        )
+    # Browsers look for `localhost` at ::1 first: another program there would answer in our place.
+    for variable, port, hosts in (
+        ("API_PORT", settings.api_port, (settings.api_host, "::1")),
+        ("WEB_PORT", settings.web_port, ("127.0.0.1", "::1")),
+    ):
+        try:
+            taken = not _is_free(port, hosts)
+        except PermissionError:
+            raise SetupError(
+                f"Port {port} needs more rights than this user has: choose one above 1023 with {variable}."
+            ) from None
+        except OSError as error:
+            raise SetupError(
+                f"API_HOST={settings.api_host!r} is no address of this machine ({error.strerror})."
+            ) from error
+        if taken:
+            raise SetupError(
+                f"Port {port} is taken: stop the program that uses it, or choose another with "
+                f"{variable}={_free_port(port)}."
+            )
+
+
+def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
+    for host in hosts:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a port whose last connections are only waiting to expire is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+                if host != "::1":  # a machine without IPv6 is fine
+                    raise
+    return True
+
+
+def _free_port(after: int) -> int:
+    ports = [*range(after + 1, 65_536), *range(1024, after)]
+    return next((port for port in ports if _is_free(port, ("127.0.0.1", "::1"))), after)
+
+
+# --- Signals ---------------------------------------------------------------------------------------------
+
+
+class _Signals:
+    """What has been asked of us. While `interrupting`, a request interrupts whatever is being waited for."""
+
+    def __init__(self) -> None:
+        self._first_at: float | None = None
+        self._interrupting = False
+        self.hurried = False
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._first_at is not None
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        self._interrupting = True
+        try:
+            if self.stop_requested:
+                raise StopRequested
+            yield
+        finally:
+            self._interrupting = False
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first_at is None:
+            self._first_at = now
+            # Only the first one raises: a second would interrupt the clean-up after it.
+            if self._interrupting:
+                raise StopRequested
+        elif now > self._first_at + HURRY_AFTER_S:
+            self.hurried = True
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[_Signals]:
+    signals = _Signals()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]  # started with nohup: the terminal's end is no reason to stop
+    for number in before:
+        signal.signal(number, signals.handle)
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- The database ----------------------------------------------------------------------------------------
+
+
+def _start_database(settings: Settings, signals: _Signals, cleanup: contextlib.ExitStack) -> str:
+    if settings.database_url:
+        return settings.database_url
+    _say(f"Starting PostgreSQL (data in {settings.data_dir}) ...")
+    server = EmbeddedServer(settings.data_dir)
+    # Before the start: an interrupted start has cleaned up, and stopping it once more does nothing.
+    cleanup.callback(lambda: server.stop("immediate" if signals.hurried else "fast"))
+    server.start()
+    server.ensure_database()
+    return server.url()
+
+
+def _prepare_database(url: str) -> None:
+    try:
+        applied = migrate(url)
+        made = seed_if_empty(url)
+    except psycopg.OperationalError as error:
+        raise SetupError(f"The database cannot be used: {str(error).strip()}") from error
+    if applied:
+        _say(f"Applied {len(applied)} migration(s), the last is {applied[-1]}.")
+    if made:
+        _say(f"Loaded the default event with {made} tickets.")
+
+
+# --- The processes ---------------------------------------------------------------------------------------
+
+
+class _PartEndedError(Exception):
+    """A process ended although nobody asked it to."""
+
+
+class _Child:
+    """A running part of the system, in a session of its own: Ctrl-C reaches only the supervisor."""
+
+    def __init__(self, part: Part, environment: dict[str, str]) -> None:
+        self.part = part
+        self._process = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", *part.arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 - one system call, which takes no lock
+        )
+
+    def check_alive(self) -> None:
+        code = self._process.poll()
+        if code is not None:
+            raise _PartEndedError(f"The {self.part.name} ended unexpectedly with exit code {code}.")
+
+    def stop(self, *, hurried: Callable[[], bool]) -> None:
+        """Ask it to end, then end it by force; what it left behind of its own processes with it."""
+        self._process.terminate()
+        deadline = time.monotonic() + STOP_GRACE_S
+        while self._process.poll() is None and time.monotonic() < deadline and not hurried():
+            time.sleep(POLL_S)
+        with contextlib.suppress(ProcessLookupError):  # nothing is left of its group
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _end_with(supervisor: int) -> Callable[[], None] | None:
+    """Make a child end with us, however we end; on Linux, which alone has a system call for that."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != supervisor:  # gone before the call
+            os._exit(1)
+
+    return tie
+
+
+def _start_children(
+    settings: Settings, url: str, signals: _Signals, cleanup: contextlib.ExitStack
+) -> list[_Child]:
+    environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
+    children = []
+    for part in PARTS:
+        child = _Child(part, environment)
+        cleanup.callback(child.stop, hurried=lambda: signals.hurried)
+        children.append(child)
+    return children
+
+
+def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    # Without the environment's proxies, which know nothing of this machine's ports.
+    with httpx.Client(trust_env=False, timeout=ANSWER_TIMEOUT_S) as client:
+        for child in children:
+            while child.part.ready and not _answers(client, child.part.ready(settings)):
+                _check_alive(children)
+                if time.monotonic() > deadline:
+                    raise SetupError(f"The {child.part.name} did not answer in {READY_TIMEOUT_S:.0f} s.")
+                time.sleep(POLL_S)
+
+
+def _check_alive(children: list[_Child]) -> None:
+    for child in children:
+        child.check_alive()
+
+
+def _answers(client: httpx.Client, address: str) -> bool:
+    try:
+        return client.get(address).is_success
+    except httpx.TransportError:
+        return False
+
+
+# --- Words -----------------------------------------------------------------------------------------------
+
+
+def _local_api(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
+    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+
+
+def _addresses(settings: Settings) -> str:
+    return (
+        "\n"
+        f"  Web app   http://localhost:{settings.web_port}\n"
+        f"  API       http://localhost:{settings.api_port}\n"
+        f"  API docs  http://localhost:{settings.api_port}/schema\n"
+        "\n"
+        "  Stop with Ctrl-C\n"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

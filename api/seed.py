@@ -1,0 +1,127 @@
+"""The default inventory: the built-in event, its three tiers and their tickets.
+
+More events and other sizes are data: `python -m api seed --event SLUG --inventory "VIP=100,GA=1000"`.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+from psycopg.rows import tuple_row
+
+from api import contract, queries
+from api.errors import ConfigError
+
+TIER_TICKETS_MAX = 5_000_000
+"""The most tickets of one tier that can be seeded."""
+
+
+class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A tier to be made. `seats_per_row` 0: standing. Rows are lettered from `first_row` (0 is A) on."""
+
+    name: str
+    capacity: int
+    price_minor: int
+    seats_per_row: int = 0
+    first_row: int = 0
+
+    @property
+    def last_position(self) -> int:
+        """The highest position: between two rows one is left out."""
+        return self.capacity + (self.capacity - 1) // self.seats_per_row if self.seats_per_row else self.capacity
+
+
+DEFAULT_INVENTORY = (
+    TierPlan(name="VIP", capacity=100, price_minor=10_000, seats_per_row=20),
+    TierPlan(name="Front Row", capacity=200, price_minor=5_000, seats_per_row=20, first_row=5),
+    TierPlan(name="GA", capacity=1_000, price_minor=1_000),
+)
+
+_UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
+
+
+def parse_inventory(text: str) -> tuple[TierPlan, ...]:
+    """Read sizes such as `VIP=100,Front Row=200,GA=1000`; a tier that is not built in is standing, at $10.
+
+    Raises:
+        ConfigError: the text cannot be read.
+    """
+    built_in = {plan.name: plan for plan in DEFAULT_INVENTORY}
+    plans: dict[str, TierPlan] = {}
+    next_row = 0
+    for part in text.split(","):
+        name, _, size = (piece.strip() for piece in part.rpartition("="))
+        if not name or not size.isdecimal() or not 1 <= int(size) <= TIER_TICKETS_MAX or name in plans:
+            raise ConfigError(
+                f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "
+                f"name once and 1 to {TIER_TICKETS_MAX} tickets."
+            )
+        base = built_in.get(name, _UNKNOWN_TIER)
+        plan = msgspec.structs.replace(base, name=name, capacity=int(size), first_row=next_row)
+        if plan.seats_per_row:
+            next_row += -(-plan.capacity // plan.seats_per_row)
+        plans[name] = plan
+    return tuple(plans.values())
+
+
+def seed(
+    conninfo: str, *, event: str = contract.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
+) -> int:
+    """Make an event with these tiers, or what is missing of it; return the number of tickets made.
+
+    A tier that exists is left as it is, whatever its size. Repeating it, also at once, changes nothing.
+    """
+    with psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row) as connection, connection.transaction():
+        connection.execute(queries.events.upsert_event.sql, _event_row(event))
+        row = connection.execute(queries.events.lock_event.sql, {"slug": event}).fetchone()
+        assert row is not None  # noqa: S101 - it was made by the statement before
+        event_id: int = row[0]
+        made = connection.execute(
+            queries.tiers.insert_tiers.sql,
+            {
+                "event_id": event_id,
+                "names": [plan.name for plan in inventory],
+                "display_orders": list(range(1, len(inventory) + 1)),
+                "prices_minor": [plan.price_minor for plan in inventory],
+                "seated": [plan.seats_per_row > 0 for plan in inventory],
+                "capacities": [plan.capacity for plan in inventory],
+                "last_positions": [plan.last_position for plan in inventory],
+            },
+        ).fetchall()
+        tier_ids = {name: tier_id for tier_id, name in made}
+        for plan in inventory:
+            if plan.name in tier_ids:
+                _insert_tickets(connection, event_id, tier_ids[plan.name], plan)
+    if made:
+        # So that the first booking finds a plan made for the tickets that are there, and counts read the index only.
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute("vacuum (analyze) tickets")
+    return sum(plan.capacity for plan in inventory if plan.name in tier_ids)
+
+
+def seed_if_empty(conninfo: str) -> int:
+    """Load the default inventory into a database without any event; return the number of tickets made."""
+    with psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row) as connection:
+        (found,) = connection.execute(queries.events.event_exists.sql).fetchone() or (False,)
+    return 0 if found else seed(conninfo)
+
+
+def _event_row(slug: str) -> dict[str, object]:
+    return {
+        "slug": slug,
+        "name": "Aurora Sessions" if slug == contract.BUILT_IN_EVENT else slug.replace("-", " ").title(),
+        "venue": "Harbour Hall",
+        "starts_at": datetime(2027, 6, 18, 20, 0, tzinfo=UTC),
+        "currency": "USD",
+    }
+
+
+def _insert_tickets(
+    connection: psycopg.Connection[tuple[object, ...]], event_id: int, tier_id: int, plan: TierPlan
+) -> None:
+    values = {"event_id": event_id, "tier_id": tier_id, "capacity": plan.capacity}
+    if plan.seats_per_row:
+        seats = {"seats_per_row": plan.seats_per_row, "first_row": plan.first_row}
+        connection.execute(queries.tickets.insert_seated_tickets.sql, values | seats)
+    else:
+        connection.execute(queries.tickets.insert_standing_tickets.sql, values)

@@ -1,0 +1,38 @@
+"""The tickets that can be bought."""
+
+import msgspec
+from psycopg.rows import class_row
+
+from api import contract, queries
+from api.db import Pool, Statement, run_together
+
+
+class _TicketRow(msgspec.Struct, frozen=True):
+    """A row of `tickets.list_available`."""
+
+    id: int
+    tier: str
+    price_minor: int
+    currency: str
+    row_label: str | None
+    seat_number: int | None
+
+
+async def list_tickets(
+    pool: Pool, event: str, *, tier: str | None, limit: int | None, after: int
+) -> list[contract.Ticket]:
+    """Return the available tickets of an event, by id: those above `after`, at most `limit` (None: all)."""
+    parameters = {"event": event, "tier": tier, "limit": limit, "after": after}
+    async with pool.connection() as connection:
+        statement = Statement(queries.tickets.list_available, parameters, class_row(_TicketRow))
+        (rows,) = await run_together(connection, [statement])
+    return [
+        contract.Ticket(
+            id=row.id,
+            tier=row.tier,
+            price=contract.to_major(row.price_minor, row.currency),
+            row=row.row_label,
+            seat=row.seat_number,
+        )
+        for row in rows
+    ]

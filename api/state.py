@@ -1,0 +1,18 @@
+"""What the routes share within one process."""
+
+from litestar.datastructures import State
+
+from api.config import Settings
+from api.db import Pool
+from api.lane import BookingLane
+from api.services.availability import AvailabilityCache
+
+
+class ApiState(State):
+    """Filled by the application's lifespan, before the first request."""
+
+    settings: Settings
+    pool: Pool
+    lane: BookingLane
+    availability: AvailabilityCache
+    stopping: bool
