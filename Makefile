@@ -44,6 +44,10 @@ migrate: $(INSTALLED) ## Apply the migrations that are missing
 seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
 	@exec $(BIN)/python -m api seed
 
+.PHONY: schema
+schema: $(INSTALLED) ## Write sql/schema.sql anew after a change of the migrations
+	@DATABASE_URL= DATA_DIR=$$(mktemp -d) $(BIN)/python -m api schema > sql/schema.sql
+
 .PHONY: reset
 reset: $(INSTALLED) ## Drop all data and start over, after asking
 	@exec $(BIN)/python -m api reset

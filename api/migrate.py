@@ -6,7 +6,7 @@ its SHA-256: a file that was edited after it was applied is refused.
 
 import hashlib
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -33,7 +33,7 @@ def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
     for path in sorted(directory.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
-        migrations.append(Migration(name=path.stem, sql=cast("LiteralString", text), sha256=digest))
+        migrations.append(Migration(name=path.stem, sql=text, sha256=digest))
     return migrations
 
 
@@ -51,7 +51,7 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
         try:
             connection.execute("set client_min_messages = warning")
             connection.execute(queries.migrations.create_table.sql)
-            applied = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
+            applied: dict[str, str] = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
             return [m.name for m in missing(migrations, applied) if _apply(connection, m)]
         finally:
             if not connection.closed:

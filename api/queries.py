@@ -7,7 +7,7 @@ is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Noun:
 
     def __getattr__(self, name: str) -> Query:
         try:
-            return cast("Query", self._queries[name])
+            return self._queries[name]
         except KeyError:
             raise AttributeError(f"there is no such statement: {name}; there are {sorted(self._queries)}") from None
 
@@ -57,7 +57,7 @@ def _parse(path: Path) -> list[Query]:
                 name=full_name,
                 doc="\n".join(line.removeprefix("--").strip() for line in doc),
                 # Written by hand in this repository, so as literal as a string in the source.
-                sql=cast("LiteralString", f"/* {full_name} */ {statement}"),
+                sql=f"/* {full_name} */ {statement}",
             )
         )
     return queries

@@ -8,6 +8,8 @@ ends by itself does too, because half a system would only fail later and less cl
 import contextlib
 import ctypes
 import errno
+import itertools
+import logging
 import os
 import signal
 import socket
@@ -51,8 +53,8 @@ class Part(NamedTuple):
 
 PARTS = (
     Part("worker", ("api", "worker")),
-    Part("API", ("api", "serve"), lambda settings: f"{_local_api(settings)}/health/ready"),
-    Part("web app", ("webapp",), lambda settings: f"http://127.0.0.1:{settings.web_port}/"),
+    Part("API", ("api", "serve"), lambda settings: f"{_local(settings, settings.api_port)}/health/ready"),
+    Part("web app", ("webapp",), lambda settings: f"{_local(settings, settings.web_port)}/"),
 )
 """In the order of their start; they stop in the opposite one."""
 
@@ -104,13 +106,11 @@ def check_ports(settings: Settings) -> None:
     if settings.api_port == settings.web_port:
         raise SetupError(
             f"API_PORT and WEB_PORT are both {settings.api_port}: choose another with "
-            f"WEB_PORT={_free_port(settings.api_port)}."
+            f"WEB_PORT={settings.api_port % 65_535 + 1}."
         )
     # Browsers look for `localhost` at ::1 first: another program there would answer in our place.
-    for variable, port, hosts in (
-        ("API_PORT", settings.api_port, (settings.api_host, "::1")),
-        ("WEB_PORT", settings.web_port, ("127.0.0.1", "::1")),
-    ):
+    hosts = (settings.api_host, "::1")
+    for variable, port in (("API_PORT", settings.api_port), ("WEB_PORT", settings.web_port)):
         try:
             taken = not _is_free(port, hosts)
         except PermissionError:
@@ -124,7 +124,7 @@ def check_ports(settings: Settings) -> None:
         if taken:
             raise SetupError(
                 f"Port {port} is taken: stop the program that uses it, or choose another with "
-                f"{variable}={_free_port(port)}."
+                f"{variable}={_free_port(port, hosts)}."
             )
 
 
@@ -144,9 +144,9 @@ def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
     return True
 
 
-def _free_port(after: int) -> int:
-    ports = [*range(after + 1, 65_536), *range(1024, after)]
-    return next((port for port in ports if _is_free(port, ("127.0.0.1", "::1"))), after)
+def _free_port(after: int, hosts: tuple[str, ...]) -> int:
+    candidates = itertools.chain(range(after + 1, 65_536), range(1024, after))
+    return next(port for port in candidates if _is_free(port, hosts))
 
 
 # --- Signals ---------------------------------------------------------------------------------------------
@@ -278,9 +278,7 @@ def _end_with(supervisor: int) -> Callable[[], None] | None:
     return tie
 
 
-def _start_children(
-    settings: Settings, url: str, signals: _Signals, cleanup: contextlib.ExitStack
-) -> list[_Child]:
+def _start_children(settings: Settings, url: str, signals: _Signals, cleanup: contextlib.ExitStack) -> list[_Child]:
     environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
     children = []
     for part in PARTS:
@@ -292,6 +290,7 @@ def _start_children(
 
 def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each question says nothing
     # Without the environment's proxies, which know nothing of this machine's ports.
     with httpx.Client(trust_env=False, timeout=ANSWER_TIMEOUT_S) as client:
         for child in children:
@@ -317,9 +316,10 @@ def _answers(client: httpx.Client, address: str) -> bool:
 # --- Words -----------------------------------------------------------------------------------------------
 
 
-def _local_api(settings: Settings) -> str:
+def _local(settings: Settings, port: int) -> str:
+    """Return where this machine itself reaches a port of ours."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _addresses(settings: Settings) -> str:

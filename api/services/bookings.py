@@ -1,7 +1,8 @@
 """Booking: a batch of requests in one transaction, for each request all of its tickets or none.
 
-The order inside the transaction is the same for every batch, and `sql/README.md` gives the reasons:
-references, existing orders and tiers; claims; payments; orders, bookings and tickets; commit.
+First the batch looks: which references have an order already, the tiers, seats that seem free. Then one
+transaction claims, charges, records and commits. What was only looked at is decided upon nowhere: a claim locks
+the tickets themselves, and a reference that came into being meanwhile fails on its unique index.
 A refusal is an answer like any other: it never touches its neighbours in the batch.
 """
 
@@ -87,10 +88,11 @@ class _Tier(msgspec.Struct, frozen=True):
 
 
 class _Ticket(msgspec.Struct, frozen=True):
-    """A ticket as claims see it."""
+    """A ticket as claims see it; `place` is where its row stands in the table (its ctid)."""
 
     id: int
     position: int
+    place: str
     row_label: str | None = None
     seat_number: int | None = None
     tier_id: int = 0
@@ -105,17 +107,34 @@ class _Drawn(msgspec.Struct, frozen=True):
     booking_ids: list[int]
 
 
+class _Sight(msgspec.Struct):
+    """What a batch has looked at before its transaction."""
+
+    tiers: dict[tuple[str, str], _Tier]
+    """By event and name."""
+    decided: dict[str, Outcome]
+    """The requests that need no transaction, by reference."""
+    named: dict[int, _Ticket]
+    """The tickets that requests name, whatever their state, by id."""
+    seats: dict[str, list[_Ticket]]
+    """The seats chosen for a request, by reference; who is missing cannot be served."""
+
+    def tier(self, new: NewOrder) -> _Tier:
+        """Return the tier of a request that is not decided."""
+        return self.tiers[new.event, new.tier]
+
+    def wishes(self, new: NewOrder) -> list[_Ticket]:
+        """Return the very tickets that a request is to get; none: whichever the claim finds."""
+        return [self.named[ticket_id] for ticket_id in new.ticket_ids] or self.seats.get(new.reference, [])
+
+
 class _Stock(msgspec.Struct):
     """What a batch has claimed, and what it has sold of it so far."""
 
-    named: dict[int, _Ticket]
-    """The tickets that requests name, whatever their state."""
-    seats: dict[str, list[_Ticket]]
-    """The seats chosen for a reference."""
-    standing: dict[int, list[_Ticket]]
-    """The locked tickets of a standing tier, for whoever comes."""
     locked: set[int]
     """Ids of the named and chosen tickets that are locked and available."""
+    standing: dict[int, list[_Ticket]]
+    """The locked tickets of a standing tier, for whoever comes."""
     left: dict[int, int]
     """For a tier whose claims fell short: the tickets left, as committed."""
     sold: set[int] = msgspec.field(default_factory=set)
@@ -123,12 +142,12 @@ class _Stock(msgspec.Struct):
     sold_of: Counter[int] = msgspec.field(default_factory=Counter)
     """How many that are of each tier."""
 
-    def sell(self, new: NewOrder, tier: _Tier, tickets: Sequence[_Ticket]) -> None:
+    def sell(self, tier: _Tier, tickets: Sequence[_Ticket]) -> None:
         """Take tickets out of what the rest of the batch can get."""
         self.sold.update(ticket.id for ticket in tickets)
         self.sold_of[tier.tier_id] += len(tickets)
-        if not new.ticket_ids and not tier.seated:
-            del self.standing[tier.tier_id][: len(tickets)]
+        if free := self.standing.get(tier.tier_id):
+            self.standing[tier.tier_id] = [ticket for ticket in free if ticket.id not in self.sold]
 
 
 class _Sale(msgspec.Struct, frozen=True):
@@ -141,83 +160,107 @@ class _Sale(msgspec.Struct, frozen=True):
 
 
 async def book_batch(connection: Connection, batch: Sequence[NewOrder], settings: Settings) -> list[Outcome]:
-    """Book a batch in one transaction; the outcomes are in its order. References are unique within a batch.
+    """Book a batch; the outcomes are in its order. References are unique within a batch.
 
     Raises:
         psycopg.Error: nothing of the batch was done, or, when the connection died, perhaps all of it. Running
             it again is right in both cases, since the references keep it from being done twice.
     """
-    async with connection.pipeline(), connection.transaction():
-        tiers, drawn, named, decided = await _look_up(connection, batch)
-        wanted = [new for new in batch if new.reference not in decided]
-        outcomes: dict[str, Outcome] = dict(decided)
-        if wanted:
-            stock = await _claim(connection, wanted, tiers, named)
-            sales: list[_Sale] = []
-            for new in wanted:
-                tier = tiers[new.event, new.tier]
-                tickets = _allot(new, tier, stock)
-                if not isinstance(tickets, list):
-                    outcomes[new.reference] = tickets
-                    continue
-                outcome = payments.charge(new.reference, settings.payment_success_rate)
-                if outcome == "captured":
-                    stock.sell(new, tier, tickets)
-                else:
-                    tickets = []
-                sales.append(_Sale(new, tier, tickets, outcome))
-            if sales:
-                outcomes |= await _record(connection, sales, drawn)
+    sight = await _look(connection, batch)
+    outcomes = sight.decided
+    if wanted := [new for new in batch if new.reference not in outcomes]:
+        outcomes |= await _sell(connection, wanted, sight, settings)
+        await _check_refusals(connection, wanted, outcomes)
     return [outcomes[new.reference] for new in batch]
 
 
-async def _look_up(
-    connection: Connection, batch: Sequence[NewOrder]
-) -> tuple[dict[tuple[str, str], _Tier], _Drawn, dict[int, _Ticket], dict[str, Decided]]:
-    """Queue behind repeats of the batch's references, and read what is known of it, in one round trip.
-
-    Returns the tiers by event and name, new ids, the named tickets, and the requests decided already.
-    """
-    references = [new.reference for new in batch]
-    named_ids = [ticket_id for new in batch for ticket_id in new.ticket_ids]
-    statements = [
-        Statement(queries.orders.lock_references, {"references": references}),
-        Statement(queries.orders.find_orders, {"references": references}, class_row(OrderRow)),
+async def _look(connection: Connection, batch: Sequence[NewOrder]) -> _Sight:
+    """Read what is known of a batch, without locking any of it."""
+    statements: list[Statement[Any]] = [
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, class_row(OrderRow)),
         Statement(
             queries.tiers.find_tiers,
-            {"events": [new.event for new in batch], "tiers": [new.tier for new in batch]},
+            {"events": list({new.event for new in batch}), "tiers": list({new.tier for new in batch})},
             class_row(_Tier),
         ),
-        Statement(
-            queries.orders.draw_ids,
-            {"orders": len(batch), "bookings": sum(new.quantity for new in batch)},
-            class_row(_Drawn),
-        ),
     ]
-    if named_ids:
+    if named_ids := [ticket_id for new in batch for ticket_id in new.ticket_ids]:
         statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, class_row(_Ticket)))
-    _, existing, tier_rows, (drawn,), *rest = await run_together(connection, statements)
+    existing, tier_rows, *rest = await run_together(connection, statements)
 
     events = {row.event for row in tier_rows}
-    tiers = {(row.event, row.tier): row for row in tier_rows if row.tier is not None}
-    named = {ticket.id: ticket for ticket in rest[0]} if rest else {}
-    decided = await _replays(connection, {order.reference: order for order in existing}, batch)
+    sight = _Sight(
+        tiers={(row.event, row.tier): row for row in tier_rows if row.tier is not None},
+        decided=await _replays(connection, existing, batch),
+        named={ticket.id: ticket for ticket in rest[0]} if rest else {},
+        seats={},
+    )
+    seated: dict[int, list[NewOrder]] = defaultdict(list)
     for new in batch:
-        if new.reference not in decided and (error := _refuse_early(new, events, tiers, named)):
-            decided[new.reference] = Decided(error)
-    return tiers, drawn, named, decided
+        if new.reference in sight.decided:
+            continue
+        if error := _refuse_early(new, events, sight):
+            sight.decided[new.reference] = Decided(error)
+        elif sight.tier(new).seated and not new.ticket_ids:
+            seated[sight.tier(new).tier_id].append(new)
+    for news in seated.values():
+        sight.seats |= await _choose_seats(connection, sight.tier(news[0]), news, sight.named)
+    return sight
+
+
+async def _sell(
+    connection: Connection, wanted: Sequence[NewOrder], sight: _Sight, settings: Settings
+) -> dict[str, Outcome]:
+    """Claim, charge and record in one transaction; return the outcomes by reference."""
+    outcomes: dict[str, Outcome] = {}
+    sales: list[_Sale] = []
+    async with connection.pipeline(), connection.transaction():
+        drawn, stock = await _claim(connection, wanted, sight)
+        for new in wanted:
+            tier = sight.tier(new)
+            tickets = _allot(new, sight, stock)
+            if not isinstance(tickets, list):
+                outcomes[new.reference] = tickets
+                continue
+            payment = payments.charge(new.reference, settings.payment_success_rate)
+            if payment == "declined":
+                tickets = []  # They are free again for the next in the batch, or when it is committed.
+            stock.sell(tier, tickets)
+            sales.append(_Sale(new, tier, tickets, payment))
+        if sales:
+            outcomes |= await _record(connection, sales, drawn)
+    return outcomes
+
+
+async def _check_refusals(connection: Connection, wanted: Sequence[NewOrder], outcomes: dict[str, Outcome]) -> None:
+    """Answer a refused request as a repeat, if another process has booked it since this batch looked.
+
+    Its own first run may have taken the very tickets for want of which it is refused.
+    """
+    refused = [new for new in wanted if _is_refusal(outcomes[new.reference])]
+    if refused:
+        statement = Statement(
+            queries.orders.find_orders, {"references": [new.reference for new in refused]}, class_row(OrderRow)
+        )
+        (existing,) = await run_together(connection, [statement])
+        outcomes |= await _replays(connection, existing, refused)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    return isinstance(outcome, Decided) and isinstance(outcome.answer, SoldOut | SeatTaken)
 
 
 async def _replays(
-    connection: Connection, existing: dict[str, OrderRow], batch: Sequence[NewOrder]
-) -> dict[str, Decided]:
+    connection: Connection, existing: Sequence[OrderRow], batch: Sequence[NewOrder]
+) -> dict[str, Outcome]:
     """Answer the requests whose reference has an order already."""
     if not existing:
         return {}
-    bookings = await orders.find_bookings(connection, [order.id for order in existing.values()])
-    replays = {}
+    bookings = await orders.find_bookings(connection, [order.id for order in existing])
+    known = {order.reference: order for order in existing}
+    replays: dict[str, Outcome] = {}
     for new in batch:
-        if order := existing.get(new.reference):
+        if order := known.get(new.reference):
             answer: OrderRow | ApiError = order
             if order.request_digest != new.digest:
                 answer = KeyReused(f"The key {new.reference} was used for another booking: use a new one.")
@@ -231,13 +274,11 @@ def _declined(reference: str) -> PaymentDeclined:
     return PaymentDeclined("The payment was declined, so nothing was booked.", reference=reference)
 
 
-def _refuse_early(
-    new: NewOrder, events: set[str], tiers: dict[tuple[str, str], _Tier], named: dict[int, _Ticket]
-) -> ApiError | None:
+def _refuse_early(new: NewOrder, events: set[str], sight: _Sight) -> ApiError | None:
     """Refuse what cannot be booked whatever is left."""
     if new.event not in events:
         return UnknownEvent(f"There is no event {new.event!r}.")
-    tier = tiers.get((new.event, new.tier))
+    tier = sight.tiers.get((new.event, new.tier))
     if tier is None:
         return UnknownTier(f"The event has no tier {new.tier!r}.")
     if not tier.on_sale:
@@ -245,51 +286,12 @@ def _refuse_early(
         if tier.sales_end_at:
             window += f" and ends at {tier.sales_end_at:%Y-%m-%d %H:%M} UTC"
         return NotOnSale(f"{window}.")
-    foreign = [i for i in new.ticket_ids if i not in named or named[i].tier_id != tier.tier_id]
+    in_tier = {ticket.id for ticket in sight.named.values() if ticket.tier_id == tier.tier_id}
+    foreign = [ticket_id for ticket_id in new.ticket_ids if ticket_id not in in_tier]
     if foreign:
         numbers = ", ".join(map(str, foreign))
         return InvalidRequest(f"not tickets of the tier {new.tier!r}: {numbers}", field="ticketIds")
     return None
-
-
-async def _claim(
-    connection: Connection,
-    wanted: Sequence[NewOrder],
-    tiers: dict[tuple[str, str], _Tier],
-    named: dict[int, _Ticket],
-) -> _Stock:
-    """Lock tickets for all of `wanted`, and count what is left where they do not suffice."""
-    by_tier: dict[int, list[NewOrder]] = defaultdict(list)
-    tier_of = {}
-    for new in wanted:
-        tier = tiers[new.event, new.tier]
-        tier_of[tier.tier_id] = tier
-        if not new.ticket_ids:
-            by_tier[tier.tier_id].append(new)
-
-    stock = _Stock(named=named, seats={}, standing={}, locked=set(), left={})
-    standing = [tier_of[tier_id] for tier_id in by_tier if not tier_of[tier_id].seated]
-    claims = [
-        Statement(
-            queries.tickets.claim_standing,
-            {
-                "tier_id": tier.tier_id,
-                "start": random.randint(1, tier.last_position),
-                "quantity": sum(new.quantity for new in by_tier[tier.tier_id]),
-            },
-            class_row(_Ticket),
-        )
-        for tier in standing
-    ]
-    for tier, claimed in zip(standing, await run_together(connection, claims), strict=True):
-        stock.standing[tier.tier_id] = [ticket for ticket in claimed if ticket.id not in named]
-    for tier_id, news in by_tier.items():
-        if tier_of[tier_id].seated:
-            stock.seats |= await _choose_seats(connection, tier_of[tier_id], news, named)
-
-    await _lock(connection, stock, wanted)
-    await _count_left(connection, stock, by_tier)
-    return stock
 
 
 async def _choose_seats(
@@ -327,58 +329,53 @@ async def _choose_seats(
     return chosen
 
 
-async def _lock(connection: Connection, stock: _Stock, wanted: Sequence[NewOrder]) -> None:
-    """Lock the named and the chosen tickets, as far as they are still free."""
-    ids = {ticket_id for new in wanted for ticket_id in new.ticket_ids}
-    ids |= {seat.id for seats in stock.seats.values() for seat in seats}
-    if ids:
-        statement = Statement(queries.tickets.lock_tickets, {"ids": sorted(ids)}, class_row(_Locked))
-        (rows,) = await run_together(connection, [statement])
-        stock.locked = {row.id for row in rows}
+async def _claim(connection: Connection, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
+    """Lock tickets for all of `wanted`, and count what is left where they do not suffice; draw their ids."""
+    places = [ticket.place for new in wanted for ticket in sight.wishes(new)]
+    quantities: Counter[int] = Counter()
+    standing: dict[int, _Tier] = {}
+    for new in wanted:
+        tier = sight.tier(new)
+        if not tier.seated and not new.ticket_ids:
+            standing[tier.tier_id] = tier
+            quantities[tier.tier_id] += new.quantity
+    statements: list[Statement[Any]] = [
+        Statement(
+            queries.orders.draw_ids,
+            {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)},
+            class_row(_Drawn),
+        ),
+        Statement(queries.tickets.lock_tickets, {"places": places}),
+    ]
+    for tier in standing.values():
+        start = random.randint(1, tier.last_position)
+        parameters = {"tier_id": tier.tier_id, "start": start, "quantity": quantities[tier.tier_id]}
+        statements.append(Statement(queries.tickets.claim_standing, parameters, class_row(_Ticket)))
+    (drawn,), locked, *claims = await run_together(connection, statements)
 
-
-class _Locked(msgspec.Struct, frozen=True):
-    """A row of `tickets.lock_tickets`."""
-
-    id: int
-
-
-class _Left(msgspec.Struct, frozen=True):
-    """A row of `tickets.count_available`."""
-
-    tier_id: int
-    available: int
-
-
-async def _count_left(connection: Connection, stock: _Stock, by_tier: dict[int, list[NewOrder]]) -> None:
-    """Count what is committed as left in the tiers whose claims fell short."""
-    short = []
-    for tier_id, news in by_tier.items():
-        if tier_id in stock.standing:
-            if len(stock.standing[tier_id]) < sum(new.quantity for new in news):
-                short.append(tier_id)
-        elif any(new.reference not in stock.seats for new in news):
-            short.append(tier_id)
+    free = {ticket_id for ticket_id, status in locked if status == "available"}
+    stock = _Stock(locked=free, standing={}, left={})
+    for tier_id, claimed in zip(standing, claims, strict=True):
+        stock.standing[tier_id] = [ticket for ticket in claimed if ticket.id not in sight.named]
+    short = [tier_id for tier_id in standing if len(stock.standing[tier_id]) < quantities[tier_id]]
+    short += {sight.tier(new).tier_id for new in wanted if sight.tier(new).seated and not sight.wishes(new)}
     if short:
-        statement = Statement(queries.tickets.count_available, {"tier_ids": short}, class_row(_Left))
-        (rows,) = await run_together(connection, [statement])
-        stock.left = dict.fromkeys(short, 0) | {row.tier_id: row.available for row in rows}
+        statement: Statement[Any] = Statement(queries.tickets.count_available, {"tier_ids": short})
+        (counts,) = await run_together(connection, [statement])
+        stock.left = dict.fromkeys(short, 0) | dict(counts)
+    return drawn, stock
 
 
-def _allot(new: NewOrder, tier: _Tier, stock: _Stock) -> list[_Ticket] | Outcome:
+def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outcome:
     """Return the tickets that a request gets, or why it gets none."""
+    tier, tickets = sight.tier(new), sight.wishes(new)
     if new.ticket_ids:
-        tickets = [stock.named[ticket_id] for ticket_id in new.ticket_ids]
         gone = [ticket for ticket in tickets if ticket.status != "available" or ticket.id in stock.sold]
         if gone:
             return Decided(_seat_taken(gone))
-        return tickets if stock.locked.issuperset(new.ticket_ids) else LookAgain()
-
-    if tier.seated:
-        tickets = stock.seats.get(new.reference, [])
-        if tickets and not stock.locked.issuperset(seat.id for seat in tickets):
-            return LookAgain()
-    else:
+    if tickets:
+        return tickets if stock.locked.issuperset(ticket.id for ticket in tickets) else LookAgain()
+    if not tier.seated:
         tickets = stock.standing[tier.tier_id][: new.quantity]
     return tickets if len(tickets) == new.quantity else _shortage(new, tier, stock)
 
@@ -474,7 +471,7 @@ def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequen
     ]
     if booked:
         tier_ids = [sale.tier.tier_id for sale in sales for _ in sale.tickets]
-        ticket_ids = [booking.ticket_id for booking in booked]
+        places = [ticket.place for sale in sales for ticket in sale.tickets]
         statements += [
             Statement(
                 queries.bookings.insert_bookings,
@@ -482,11 +479,11 @@ def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequen
                     "ids": [booking.id for booking in booked],
                     "order_ids": [booking.order_id for booking in booked],
                     "lines": [booking.line for booking in booked],
-                    "ticket_ids": ticket_ids,
+                    "ticket_ids": [booking.ticket_id for booking in booked],
                     "tier_ids": tier_ids,
                     "prices_minor": [booking.price_minor for booking in booked],
                 },
             ),
-            Statement(queries.tickets.sell_tickets, {"ids": sorted(ticket_ids)}, rows=len(ticket_ids)),
+            Statement(queries.tickets.sell_tickets, {"places": places}, rows=len(places)),
         ]
     return statements

@@ -1,14 +1,3 @@
--- name: lock_references
--- Makes a repeat of a booking wait until the first one is decided, so that it can be answered as a repeat.
--- It only keeps the queue polite: that one reference makes one order is enforced by orders_reference_key.
--- Locks: one advisory lock for each reference until the end of the transaction, in the order of their keys.
-select pg_advisory_xact_lock(keys.key)
-from (
-    select distinct hashtextextended(reference, 0) as key
-    from unnest(%(references)s::text []) as requests (reference)
-    order by key
-) as keys;
-
 -- name: draw_ids
 -- Ids for new orders and bookings, and the transaction's time.
 select
@@ -24,6 +13,8 @@ select
 
 -- name: find_orders
 -- The orders of these references.
+-- Isolation: read committed, outside the booking transaction: a search for a key that does not exist yet
+-- predicate-locks the page of the index on which every other booking's key may come to stand.
 select
     id,
     reference,
@@ -53,8 +44,8 @@ order by id desc
 limit %(limit)s;
 
 -- name: insert_orders
--- Fails: orders_reference_key, when another transaction has made an order of that reference since this one
--- began; the booking is then run again and answered as a repeat.
+-- Locks: waits for an unfinished transaction that has inserted one of the references.
+-- Fails: orders_reference_key, when that one commits; the booking is then run again and answered as a repeat.
 insert into orders (
     id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency
 )

@@ -58,7 +58,8 @@ limit %(limit)s;
 with locked_after as materialized (
     select
         id,
-        position
+        position,
+        ctid
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position >= %(start)s
     order by position
@@ -69,7 +70,8 @@ with locked_after as materialized (
 locked_before as materialized (
     select
         id,
-        position
+        position,
+        ctid
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position < %(start)s
     order by position
@@ -82,24 +84,29 @@ locked_before as materialized (
 
 select
     id,
-    position
+    position,
+    ctid::text as place
 from locked_after
 union all
 select
     id,
-    position
+    position,
+    ctid::text as place
 from locked_before;
 
 -- name: find_free_seats
 -- Seats of a tier that look free, from a random start position onwards and then from the beginning, for the
 -- service to choose neighbours from; lock_tickets then claims the choice.
+-- Isolation: read committed, outside the booking transaction: it looks at more seats than it will take, and
+-- SERIALIZABLE would abort whoever else takes one of them.
 -- Locks: none.
 (
     select
         id,
         position,
         row_label,
-        seat_number
+        seat_number,
+        ctid::text as place
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position >= %(start)s
     order by position
@@ -111,7 +118,8 @@ union all
         id,
         position,
         row_label,
-        seat_number
+        seat_number,
+        ctid::text as place
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position < %(start)s
     order by position
@@ -120,7 +128,8 @@ union all
 limit %(limit)s;
 
 -- name: find_tickets
--- These tickets, whatever their state.
+-- These tickets, whatever their state; lock_tickets then claims them.
+-- Isolation: read committed, outside the booking transaction, as find_free_seats.
 -- Locks: none.
 select
     id,
@@ -128,17 +137,23 @@ select
     position,
     row_label,
     seat_number,
-    status
+    status,
+    ctid::text as place
 from tickets
 where id = any(%(ids)s::bigint []);
 
 -- name: lock_tickets
--- Claims these very tickets. One that is missing from the answer is sold, or locked by someone.
--- Locks: the tickets that it returns, FOR UPDATE, in the order of their ids; waits for none.
-select id
+-- Claims tickets where they were seen. One that is missing from the answer has moved since, which only a change
+-- of its state does, or is locked by someone; its place may by now be another ticket's, so the caller compares
+-- the ids, and looks at the status.
+-- By place and not by id: a search of the primary key predicate-locks its pages, and every sale adds to them.
+-- Without a condition on the status: it would let the planner read the whole index of available tickets.
+-- Locks: the tickets that it returns, FOR UPDATE; waits for none.
+select
+    id,
+    status
 from tickets
-where id = any(%(ids)s::bigint []) and status = 'available'
-order by id
+where ctid = any(%(places)s::text []::tid [])
 for update skip locked;
 
 -- name: count_available
@@ -152,8 +167,9 @@ group by tier_id;
 
 -- name: sell_tickets
 -- Marks claimed tickets as sold. Fewer rows than asked would mean that the claim did not hold.
--- By an array of ids and not by a join with the claim: with an estimate gone wrong, such a join becomes a
--- hash join over all tickets.
+-- By place, which cannot change while the ticket is locked, for the reasons given at lock_tickets; and by an
+-- array, not by a join with the claim: with an estimate gone wrong that is a hash join over all tickets.
+-- Locks: none that the claim has not taken.
 update tickets
 set status = 'sold'
-where id = any(%(ids)s::bigint []) and status = 'available';
+where ctid = any(%(places)s::text []::tid []);

@@ -1,0 +1,1 @@
+"""The tests, from the quickest kind to the slowest."""

@@ -1,0 +1,1 @@
+"""One file for each promise that must hold when many act at once."""

@@ -1,0 +1,187 @@
+"""Fixtures for every kind of test: databases, running systems and a browser."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+import pytest
+from playwright.async_api import Browser, Playwright, async_playwright
+
+from api.embedded import EmbeddedServer
+from tests.stack import (
+    TEMPLATE,
+    Server,
+    Stack,
+    TcpServer,
+    cloned_database,
+    embedded_server,
+    prepare_template,
+    tcp_server,
+    temporary_directory,
+)
+
+_STACKS = pytest.StashKey[list[Stack]]()
+
+BROWSER_INSTALL_TIMEOUT_S = 240.0
+BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",  # needs rights that containers lack; the only pages opened are ours
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    # No calls to its maker while the tests run.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class StartStack(Protocol):
+    """Start a system of real processes; it is stopped after the test."""
+
+    def __call__(
+        self,
+        *,
+        api_workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        web: bool = False,
+        worker: bool = False,
+        private_server: bool = False,
+        database_server: Server | None = None,
+    ) -> Awaitable[Stack]: ...
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """One embedded server for the whole session, with the template database in it."""
+    with embedded_server() as server:
+        prepare_template(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def other_server() -> Iterator[TcpServer]:
+    """Another PostgreSQL, reached by TCP and password: this system's own, else the embedded programs."""
+    with tcp_server() as server:
+        prepare_template(server)
+        yield server
+
+
+@pytest.fixture
+def database_url(server: EmbeddedServer) -> Iterator[str]:
+    """A fresh database, migrated and seeded."""
+    with cloned_database(server) as url:
+        yield url
+
+
+@pytest.fixture
+async def conn(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """An autocommit connection to the fresh database."""
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartStack]:
+    """Start any number of running systems, each with a fresh database; see `StartStack`."""
+    stacks: list[Stack] = []
+    request.node.stash[_STACKS] = stacks
+
+    async def start(
+        *,
+        api_workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        web: bool = False,
+        worker: bool = False,
+        private_server: bool = False,
+        database_server: Server | None = None,
+    ) -> Stack:
+        with contextlib.ExitStack() as resources:
+            directory = resources.enter_context(temporary_directory())
+            if private_server:
+                private = resources.enter_context(embedded_server())
+                prepare_template(private)
+                url = private.url(TEMPLATE)
+            else:
+                url = resources.enter_context(cloned_database(database_server or server))
+            stack = Stack(url, directory, {"API_WORKERS": str(api_workers), **(env or {})})
+            if private_server:
+                stack.private_server = private
+            stack.keep(resources.pop_all())
+        stacks.append(stack)
+        await stack.start_api()
+        if worker:
+            await stack.start_worker()
+        if web:
+            await stack.start_web()
+        return stack
+
+    yield start
+    for stack in stacks:
+        await stack.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes of a failed test wrote."""
+    report = yield
+    if report.failed:
+        report.sections += [("processes", stack.logs()) for stack in item.stash.get(_STACKS, [])]
+    return report
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A real browser without a window."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=_browser_path(playwright), args=BROWSER_ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+def _browser_path(playwright: Playwright) -> str:
+    """Find a browser, or install one: a skipped test would look like a passed one."""
+    if path := _installed_browser(playwright):
+        return path
+    for command in _browser_installers():
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command, check=True, timeout=BROWSER_INSTALL_TIMEOUT_S, capture_output=True)
+        if path := _installed_browser(playwright):
+            return path
+    pytest.fail(
+        "No browser: install Chromium (Debian: apt-get install chromium; elsewhere: "
+        f"{sys.executable} -m playwright install --with-deps chromium) and run the tests again."
+    )
+
+
+def _installed_browser(playwright: Playwright) -> str | None:
+    own = playwright.chromium.executable_path
+    on_path = next(filter(None, map(shutil.which, BROWSER_NAMES)), None)
+    return on_path or (own if Path(own).exists() else None)
+
+
+def _browser_installers() -> list[list[str]]:
+    install = [sys.executable, "-m", "playwright", "install"]
+    if os.geteuid() != 0:
+        return [[*install, "chromium"]]
+    debian = ["sh", "-c", "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y chromium"]
+    return [*([debian] if shutil.which("apt-get") else []), [*install, "--with-deps", "chromium"]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the quick tests first: unit, integration, concurrency, then the running systems."""
+    order = ["unit", "integration", "concurrency", "acceptance", "webapp"]
+
+    def rank(item: pytest.Item) -> int:
+        kinds = [order.index(part) for part in item.path.parts if part in order]
+        return kinds[0] if kinds else -1
+
+    items.sort(key=rank)

@@ -1,0 +1,1 @@
+"""Tests of one noun each, against a real PostgreSQL."""

@@ -1,0 +1,110 @@
+"""Every statement against the real schema, without running it; the plans of the hot ones."""
+
+import json
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection, _queries, pq
+
+from api import queries
+from api.config import Settings
+from api.db import prepare_session
+from api.queries import Query
+from api.seed import parse_inventory, seed
+
+ALL_QUERIES = [query for noun in queries.NOUNS for query in noun]
+HOT_TIER_TICKETS = 20_000
+
+
+def to_server_parameters(sql: str) -> bytes:
+    """Turn %(name)s into $1, as psycopg does before it prepares a statement."""
+    return _queries._query2pg(sql.encode(), "utf-8")[0]
+
+
+@pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
+async def test_every_statement_fits_the_schema(conn: AsyncConnection, query: Query) -> None:
+    """A misspelt column or a wrong type is found here, whether a test runs the statement or not."""
+    if query is queries.migrations.create_table or query is queries.migrations.drop_tables:
+        return  # definitions cannot be prepared; the migration tests run them
+    prepared = conn.pgconn.prepare(b"checked", to_server_parameters(query.sql))
+    assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
+
+
+@pytest.fixture
+async def session(conn: AsyncConnection) -> AsyncConnection:
+    """A connection as the API's are."""
+    await prepare_session(conn, Settings())
+    return conn
+
+
+async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the nodes of a statement's plan."""
+    cursor = await conn.execute(f"explain (format json) {query.sql}", parameters)
+    row = await cursor.fetchone()
+    assert row is not None
+    document = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    nodes, waiting = [], [document[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting += node.get("Plans", [])
+    return nodes
+
+
+@pytest.fixture
+async def hot_tier(database_url: str, conn: AsyncConnection) -> int:
+    """A standing tier of which all but the last tickets are sold."""
+    seed(database_url, event="hot", inventory=parse_inventory(f"Floor={HOT_TIER_TICKETS}"))
+    cursor = await conn.execute("select id from tiers where name = 'Floor'")
+    row = await cursor.fetchone()
+    assert row is not None
+    await conn.execute(
+        "update tickets set status = 'sold' where tier_id = %s and position <= %s", [row[0], HOT_TIER_TICKETS - 1000]
+    )
+    await conn.execute("analyze tickets")
+    return int(row[0])
+
+
+async def test_a_claim_walks_the_index_of_available_tickets_however_many_are_sold(
+    session: AsyncConnection, hot_tier: int
+) -> None:
+    claim = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "quantity": 40}
+    search = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "limit": 64}
+    for query, parameters in ((queries.tickets.claim_standing, claim), (queries.tickets.find_free_seats, search)):
+        nodes = await plan_of(session, query, parameters)
+        scans = [node for node in nodes if node.get("Relation Name") == "tickets"]
+        assert scans
+        assert {scan.get("Index Name") for scan in scans} == {"tickets_available_idx"}, query.name
+
+
+async def test_counting_walks_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
+    counts = (
+        (queries.availability.count_tickets, {"event": "hot"}),
+        (queries.tickets.count_available, {"tier_ids": [hot_tier]}),
+    )
+    for query, parameters in counts:
+        nodes = await plan_of(session, query, parameters)
+        names = {node.get("Index Name") for node in nodes if "Index Name" in node}
+        assert "tickets_available_idx" in names, query.name
+        assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
+
+
+async def test_claimed_tickets_are_found_by_place_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
+    places = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
+    for query in (queries.tickets.lock_tickets, queries.tickets.sell_tickets):
+        nodes = await plan_of(session, query, {"places": places})
+        scans = [node["Node Type"] for node in nodes if node.get("Relation Name") == "tickets" and "Plans" not in node]
+        assert scans == ["Tid Scan"], query.name
+
+
+async def test_a_reference_is_found_by_its_index(session: AsyncConnection) -> None:
+    await session.execute(
+        """
+        insert into orders
+            (event_id, reference, user_id, request_digest, status, quantity, total_minor, currency)
+        select 1, 'r-' || n, 'u', sha256('x'), 'confirmed', 1, 100, 'USD' from generate_series(1, 20000) as n
+        """
+    )
+    await session.execute("analyze orders")
+    nodes = await plan_of(session, queries.orders.find_orders, {"references": [f"r-{n}" for n in range(50)]})
+    assert {node.get("Index Name") for node in nodes if "Index Name" in node} == {"orders_reference_key"}

@@ -1,0 +1,357 @@
+"""Throw-away PostgreSQL servers and whole systems of real processes, for the tests."""
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import msgspec
+import psycopg
+from psycopg import sql
+
+from api.config import Settings
+from api.embedded import EmbeddedServer, binaries_for, owner_of, run_as
+from api.migrate import migrate
+from api.seed import seed_if_empty
+
+ROOT = Path(__file__).parent.parent
+
+READY_TIMEOUT_S = 60.0
+"""From a process's start until it answers; the web app is the slowest."""
+STOP_TIMEOUT_S = 20.0
+"""From SIGTERM to the end of a process, which finishes its requests first."""
+POLL_S = 0.05
+HTTP_TIMEOUT_S = 10.0
+
+TEMPLATE = "tickets_template"
+
+# Below the usual range of ephemeral ports: a client that polls a stopped server's port could otherwise be
+# given that very port for its own end, and connect to itself.
+_PORTS = range(20_000, 32_000)
+
+
+class Server(Protocol):
+    """A throw-away PostgreSQL server."""
+
+    def url(self, database: str = ...) -> str: ...
+    def stop(self) -> None: ...
+
+
+class TcpServer:
+    """A plain PostgreSQL server as an operator runs it: TCP, a password, its own settings.
+
+    It is the newest one installed on this system, or the embedded one's programs where there is none.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.cluster = directory / "cluster"
+        self.port = free_port()
+        self._password = secrets.token_hex(8)
+        self._owner = owner_of(self.cluster)
+        self.binaries = _system_binaries() or binaries_for(self._owner)
+        self._log = directory / "server.log"
+
+    def start(self) -> None:
+        self.cluster.mkdir()
+        if self._owner:
+            self.cluster.parent.chmod(0o711)  # mkdtemp's 0700 keeps the server's user out
+            os.chown(self.cluster, *self._owner)
+        password_file = self.cluster.with_name("password")
+        password_file.write_text(self._password)
+        with password_file.open() as password:
+            self._run(
+                *("initdb", "--username=tickets", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+                "--pwfile=/dev/stdin",
+                stdin_fd=password.fileno(),
+            )
+        self._run(
+            *("pg_ctl", "start", "--wait", "--log=server.log"),
+            f"--options=-h 127.0.0.1 -p {self.port} -k . -c max_connections=200",
+        )
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "--wait", "--mode=fast")
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://tickets:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: str, stdin_fd: int = subprocess.DEVNULL) -> None:
+        command = [str(self.binaries / program), "-D", str(self.cluster), *arguments]
+        with self._log.open("ab") as log:
+            code = run_as(self._owner, command, cwd=self.cluster, output_fd=log.fileno(), stdin_fd=stdin_fd)
+        assert code == 0, f"{program} ended with {code}:\n{self._log.read_text()}"
+
+
+def _system_binaries() -> Path | None:
+    def version(path: Path) -> int:
+        return int(path.parent.name) if path.parent.name.isdigit() else 0
+
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=version, reverse=True)
+    on_path = shutil.which("postgres")
+    candidates = [*debian, *([Path(on_path).parent] if on_path else [])]
+    return next((path for path in candidates if (path / "postgres").exists()), None)
+
+
+@contextlib.contextmanager
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """Run an embedded server of its own, whose data goes with it."""
+    with temporary_directory() as directory, EmbeddedServer(directory / "data") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def tcp_server() -> Iterator[TcpServer]:
+    """Run a plain server of its own, whose data goes with it."""
+    with temporary_directory() as directory:
+        server = TcpServer(directory)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Make a directory with a short path: pytest's own are too long for a socket's address."""
+    with tempfile.TemporaryDirectory(prefix="tickets-") as name:
+        yield Path(name)
+
+
+def prepare_template(server: Server) -> None:
+    """Create the migrated and seeded database that tests clone."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+    migrate(server.url(TEMPLATE))
+    seed_if_empty(server.url(TEMPLATE))
+
+
+@contextlib.contextmanager
+def cloned_database(server: Server) -> Iterator[str]:
+    """Yield the URL of a fresh copy of the template; it is dropped afterwards, whoever uses it."""
+    with _database(server, TEMPLATE) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def empty_database(server: Server) -> Iterator[str]:
+    """Yield the URL of a database with nothing in it; it is dropped afterwards, whoever uses it."""
+    with _database(server, "template0") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _database(server: Server, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
+        # Copying files instead of writing them to the log would need a checkpoint before and after.
+        conn.execute(
+            sql.SQL("create database {} template {} strategy wal_log").format(identifier, sql.Identifier(template))
+        )
+    try:
+        yield server.url(name)
+    finally:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
+            conn.execute(sql.SQL("drop database {} with (force)").format(identifier))
+
+
+def free_port() -> int:
+    """Find a port on which nobody listens."""
+    while True:
+        port = random.choice(_PORTS)  # at random, to keep parallel runs apart
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+def processes_of(data_dir: Path) -> dict[int, str]:
+    """Return the processes that work for a data directory: named by their command, environment or place.
+
+    Only Linux tells; elsewhere nothing is found.
+    """
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (process / "environ").read_bytes()
+            place = (process / "cwd").readlink()
+            if str(data_dir) in command or os.fsencode(data_dir) in environment or data_dir in place.parents:
+                found[int(process.name)] = command
+    return found
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without the system's own settings, which are the developer's."""
+    names = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+class Process:
+    """One of the system's processes, its output in a file."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that `kill` reaches its workers too
+            )
+
+    async def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something that this process is to bring about."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not condition():
+            code = self.popen.poll()
+            assert code is None, f"{what}: the process ended with {code}\n{self.output()}"
+            assert time.monotonic() < deadline, f"{what}: not in {READY_TIMEOUT_S:.0f} s\n{self.output()}"
+            await asyncio.sleep(POLL_S)
+
+    async def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Wait for its end; return its exit code."""
+        deadline = time.monotonic() + timeout_s
+        while (code := self.popen.poll()) is None:
+            assert time.monotonic() < deadline, f"still running after {timeout_s:.0f} s\n{self.output()}"
+            await asyncio.sleep(POLL_S)
+        return code
+
+    async def stop(self) -> None:
+        """Ask it to stop; past the deadline, kill it and its workers."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            with contextlib.suppress(AssertionError):
+                await self.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End it and its workers at once, like a crash."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        await self.wait()
+
+    def output(self) -> str:
+        """Return what it wrote so far."""
+        return self.log.read_text(errors="replace")
+
+
+class Stack:
+    """A running system of real processes: API, web app and worker, on ports of its own.
+
+    `environment` may be changed before `start_api` to start it again with other settings.
+    """
+
+    def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str]) -> None:
+        self.database_url = database_url
+        self.api_port, self.web_port = free_port(), free_port()
+        self.api_url = f"http://127.0.0.1:{self.api_port}"
+        self.web_url = f"http://localhost:{self.web_port}"
+        self.environment = {
+            **clean_environment(),
+            "DATABASE_URL": database_url,
+            "DATA_DIR": str(directory / "data"),
+            "API_PORT": str(self.api_port),
+            "WEB_PORT": str(self.web_port),
+            **environment,
+        }
+        self.private_server: EmbeddedServer | None = None
+        self._directory = directory
+        self._processes: dict[str, Process] = {}
+        self._cleanup = contextlib.ExitStack()
+
+    @property
+    def api_process(self) -> subprocess.Popen[bytes]:
+        return self._processes["api"].popen
+
+    def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
+        """Hand over something that is to be closed after the processes have stopped."""
+        self._cleanup.push(resource)
+
+    async def start_api(self) -> None:
+        """Start the API, on the same port as before, and wait until it is ready."""
+        await self._start("api", ["api", "serve"], f"{self.api_url}/health/ready")
+
+    async def stop_api(self, *, kill: bool = False) -> None:
+        """Stop the API; `kill` ends it and its workers like a crash."""
+        process = self._processes["api"]
+        await (process.kill() if kill else process.stop())
+
+    async def start_web(self) -> None:
+        await self._start("web", ["webapp"], f"http://127.0.0.1:{self.web_port}/")
+
+    async def start_worker(self) -> None:
+        self._run("worker", ["api", "worker"])
+
+    async def stop_worker(self, *, kill: bool = False) -> None:
+        process = self._processes["worker"]
+        await (process.kill() if kill else process.stop())
+
+    def stop_database(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop the database's server; only for a stack with a private one."""
+        assert self.private_server, "start_stack(private_server=True) gives a server that may be stopped"
+        self.private_server.stop(mode)
+
+    def start_database(self) -> None:
+        assert self.private_server
+        self.private_server.start()
+
+    async def stop(self) -> None:
+        """Stop every process, then the database."""
+        for process in reversed(self._processes.values()):
+            await process.stop()
+        self._cleanup.close()
+
+    def logs(self) -> str:
+        """Return what the processes wrote so far."""
+        return "\n".join(f"--- {name} ---\n{p.output()}" for name, p in self._processes.items())
+
+    async def _start(self, name: str, arguments: list[str], address: str) -> None:
+        process = self._run(name, arguments)
+        await process.wait_until(lambda: answers(address), f"{name} at {address}")
+
+    def _run(self, name: str, arguments: list[str]) -> Process:
+        process = Process(arguments, self.environment, self._directory / f"{name}.log")
+        self._processes[name] = process
+        return process
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait until something has come true in other processes; False: it did not in time."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def answers(address: str) -> bool:
+    """Tell whether a GET of this address is answered with success."""
+    try:
+        return httpx.get(address, timeout=HTTP_TIMEOUT_S, follow_redirects=True, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def with_database(url: str, database: str) -> str:
+    """Return the URL with another database's name."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
