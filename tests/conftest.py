@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 
 from api.embedded import EmbeddedServer
 from tests.stack import (
+    ROOT,
     TEMPLATE,
     Server,
     Stack,
@@ -54,6 +55,7 @@ class StartStack(Protocol):
         worker: bool = False,
         private_server: bool = False,
         database_server: Server | None = None,
+        source: Path = ROOT,
     ) -> Awaitable[Stack]: ...
 
 
@@ -101,6 +103,7 @@ async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) ->
         worker: bool = False,
         private_server: bool = False,
         database_server: Server | None = None,
+        source: Path = ROOT,
     ) -> Stack:
         with contextlib.ExitStack() as resources:
             directory = resources.enter_context(temporary_directory())
@@ -110,7 +113,7 @@ async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) ->
                 url = private.url(TEMPLATE)
             else:
                 url = resources.enter_context(cloned_database(database_server or server))
-            stack = Stack(url, directory, {"API_WORKERS": str(api_workers), **(env or {})})
+            stack = Stack(url, directory, {"API_WORKERS": str(api_workers), **(env or {})}, source)
             if private_server:
                 stack.private_server = private
             stack.keep(resources.pop_all())

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import msgspec
@@ -205,12 +204,12 @@ def clean_environment() -> dict[str, str]:
 class Process:
     """One of the system's processes, its output in a file."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path, source: Path = ROOT) -> None:
         self.log = log
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
-                cwd=ROOT,
+                cwd=source,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -260,7 +259,7 @@ class Stack:
     `environment` may be changed before `start_api` to start it again with other settings.
     """
 
-    def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
         self.database_url = database_url
         self.api_port, self.web_port = free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
@@ -275,6 +274,7 @@ class Stack:
         }
         self.private_server: EmbeddedServer | None = None
         self._directory = directory
+        self._source = source
         self._processes: dict[str, Process] = {}
         self._cleanup = contextlib.ExitStack()
 
@@ -329,7 +329,7 @@ class Stack:
         await process.wait_until(lambda: answers(address), f"{name} at {address}")
 
     def _run(self, name: str, arguments: list[str]) -> Process:
-        process = Process(arguments, self.environment, self._directory / f"{name}.log")
+        process = Process(arguments, self.environment, self._directory / f"{name}.log", self._source)
         self._processes[name] = process
         return process
 
@@ -350,8 +350,3 @@ def answers(address: str) -> bool:
         return httpx.get(address, timeout=HTTP_TIMEOUT_S, follow_redirects=True, trust_env=False).is_success
     except httpx.TransportError:
         return False
-
-
-def with_database(url: str, database: str) -> str:
-    """Return the URL with another database's name."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))

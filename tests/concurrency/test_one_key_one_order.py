@@ -1,0 +1,83 @@
+"""One key makes one order, however often it is sent, at once or later, and to whichever process."""
+
+import httpx
+import psycopg
+
+from api.seed import parse_inventory, seed
+from tests.concurrency.clients import codes, live_bookings, post_all, stock
+from tests.conftest import StartStack
+
+REPEATS = 50
+EVENT = "once"
+
+
+def orders(database_url: str) -> int:
+    with psycopg.connect(database_url) as conn:
+        row = conn.execute("select count(*) from orders").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_fifty_repeats_at_once_make_one_order_and_get_fifty_equal_answers(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory("VIP=40,GA=100"))
+    for tier, quantity in (("VIP", 3), ("GA", 2)):
+        body = {"tier": tier, "quantity": quantity, "userId": "u", "bookingReference": f"key-{tier}"}
+        answers = await post_all(stack.api_url, [body] * REPEATS, EVENT)
+        assert codes(answers) == ["201"] * REPEATS
+        assert len({answer.content for answer in answers}) == 1
+        first = [answer for answer in answers if "Idempotent-Replayed" not in answer.headers]
+        assert len(first) == 1
+    assert orders(stack.database_url) == 2
+    assert stock(stack.database_url, EVENT)["sold"] == len(live_bookings(stack.database_url, EVENT)) == 5
+
+
+async def test_a_declined_payment_is_remembered_by_all_its_repeats(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0"})
+    body = {"tier": "GA", "quantity": 2, "userId": "u", "bookingReference": "declined"}
+    answers = await post_all(stack.api_url, [body] * REPEATS)
+    assert codes(answers) == ["402 payment_declined"] * REPEATS
+    assert len({answer.content for answer in answers}) == 1
+    assert orders(stack.database_url) == 1
+
+
+async def test_a_repeat_of_the_order_that_took_the_last_tickets_is_not_told_sold_out(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
+    for number in range(10):
+        event = f"last-{number}"
+        tier = ("VIP", "GA")[number % 2]
+        seed(stack.database_url, event=event, inventory=parse_inventory(f"{tier}=2"))
+        body = {"tier": tier, "quantity": 2, "userId": "u", "bookingReference": event}
+        answers = await post_all(stack.api_url, [body] * 12, event)
+        assert codes(answers) == ["201"] * 12, event
+    assert orders(stack.database_url) == 10
+
+
+async def test_another_body_under_the_same_key_is_refused_and_sells_nothing(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
+    bodies = [
+        {"tier": "GA", "quantity": 1 + number % 2, "userId": "u", "bookingReference": "contested"}
+        for number in range(REPEATS)
+    ]
+    answers = await post_all(stack.api_url, bodies)
+    assert codes(answers).count("201") == codes(answers).count("422 key_reused") == REPEATS // 2
+    (winner,) = {a.json()["bookings"][0]["id"] for a in answers if a.status_code == 201}
+    assert winner
+    assert orders(stack.database_url) == 1
+
+
+async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: StartStack) -> None:
+    stack = await start_stack(env={"PAYMENT_SUCCESS_RATE": "1"})
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory("GA=1"))
+    body = {"tier": "GA", "quantity": 2, "userId": "u", "bookingReference": "again"}
+    (refused,) = await post_all(stack.api_url, [body], EVENT)
+    assert codes([refused]) == ["409 sold_out"]
+    with psycopg.connect(stack.database_url) as conn:
+        conn.execute(
+            "insert into tickets (event_id, tier_id, position) select event_id, tier_id, 2 from tickets"
+            " where event_id <> 1"
+        )
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{stack.api_url}/api/bookings", json=body, params={"event": EVENT})
+    assert codes([answer]) == ["201"]
+    assert "Idempotent-Replayed" not in answer.headers

@@ -1,0 +1,104 @@
+"""No ticket is sold twice, and none is refused while there is one: 200 buyers, 50 seats, two processes.
+
+The negative control takes the layers away that prevent overselling, and then it must happen; with any one of
+them put back, it must not.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.seed import parse_inventory, seed
+from tests.concurrency.clients import codes, live_bookings, post_all, stock
+from tests.conftest import StartStack
+from tests.stack import ROOT
+
+SEATS = 50
+BUYERS = 200
+EVENT = "rush"
+
+
+def buyers(tier: str = "VIP") -> list[dict[str, object]]:
+    return [{"tier": tier, "quantity": 1, "userId": f"buyer-{n}"} for n in range(BUYERS)]
+
+
+@pytest.mark.parametrize("isolation", ["serializable", "read_committed"])
+@pytest.mark.parametrize("tier", ["VIP", "GA"])
+async def test_two_hundred_buyers_get_exactly_the_fifty_tickets(
+    start_stack: StartStack, tier: str, isolation: str
+) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "BOOKING_ISOLATION": isolation})
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"{tier}={SEATS}"))
+    answers = await post_all(stack.api_url, buyers(tier), EVENT)
+
+    assert sorted(codes(answers)) == ["201"] * SEATS + ["409 sold_out"] * (BUYERS - SEATS)
+    refusals = [answer.json()["available"] for answer in answers if answer.status_code == 409]
+    assert set(refusals) == {0}
+    acknowledged = [b["ticketId"] for a in answers if a.status_code == 201 for b in a.json()["bookings"]]
+    assert sorted(acknowledged) == live_bookings(stack.database_url, EVENT)
+    assert len(set(acknowledged)) == SEATS
+    assert stock(stack.database_url, EVENT) == {"sold": SEATS}
+
+
+async def test_declined_payments_leave_their_tickets_to_the_others(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"})
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"VIP={SEATS}"))
+    answers = await post_all(stack.api_url, buyers(), EVENT)
+    assert codes(answers).count("201") == SEATS
+    assert set(codes(answers)) == {"201", "402 payment_declined", "409 sold_out"}
+    assert len(live_bookings(stack.database_url, EVENT)) == len(set(live_bookings(stack.database_url, EVENT))) == SEATS
+
+
+LAYERS = ("unique index", "row lock", "serializable")
+
+# Between claim and commit each transaction rests a while, so that those of the two processes do overlap.
+REST = """
+    create function rest() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return null; end $$;
+    create trigger rest before insert on orders for each statement execute function rest();
+"""
+
+
+def weaken(source: Path, kept: str | None) -> None:
+    """Take the protection of a claim out of a copy of the sources, but for the layer that is kept."""
+    tickets = source / "sql" / "queries" / "tickets.sql"
+    text = tickets.read_text(encoding="utf-8")
+    if kept != "row lock":
+        text, count = re.subn(r"\n\s*for update skip locked", "", text)
+        assert count == 3
+    tickets.write_text(text, encoding="utf-8")
+    bookings = source / "api" / "services" / "bookings.py"
+    text = bookings.read_text(encoding="utf-8")
+    assert ", rows=len(places)" in text
+    bookings.write_text(text.replace(", rows=len(places)", ""), encoding="utf-8")
+
+
+async def oversold(start_stack: StartStack, directory: Path, kept: str | None) -> int:
+    """Run the rush on weakened sources; return how many tickets have more than one live booking."""
+    source = directory / "weakened"
+    for package in ("api", "sql"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    weaken(source, kept)
+    isolation = "serializable" if kept == "serializable" else "read_committed"
+    stack = await start_stack(
+        api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "BOOKING_ISOLATION": isolation}, source=source
+    )
+    with psycopg.connect(stack.database_url) as conn:
+        conn.execute(REST)
+        if kept != "unique index":
+            conn.execute("drop index bookings_live_ticket_key")
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"GA={SEATS}"))
+    await post_all(stack.api_url, buyers("GA"), EVENT)
+    tickets = live_bookings(stack.database_url, EVENT)
+    return len(tickets) - len(set(tickets))
+
+
+async def test_without_its_layers_the_same_rush_sells_tickets_twice(start_stack: StartStack, tmp_path: Path) -> None:
+    assert await oversold(start_stack, tmp_path, kept=None) > 0
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: Path, layer: str) -> None:
+    assert await oversold(start_stack, tmp_path, kept=layer) == 0
