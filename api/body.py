@@ -32,7 +32,7 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
             return msgspec.json.decode(value, type=self.model_type)
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"not valid JSON: {error}") from None
 
     @classmethod

@@ -122,10 +122,10 @@ class EmbeddedServer:
     def url(self, database: str = DATABASE) -> str:
         """Return the libpq URL of one of its databases."""
         host = quote(str(self._socket_dir()), safe="")
-        return f"postgresql://{ROLE}@/{database}?host={host}&port={PORT}"
+        return f"postgresql://{ROLE}@/{quote(database)}?host={host}&port={PORT}"
 
     def start(self) -> None:
-        """Start the server, or join the one that runs; return when it answers.
+        """Start the server, or join the one that runs; return when it answers. Repeating it is harmless.
 
         Raises:
             SetupError: it cannot run here; says why.
@@ -183,7 +183,8 @@ class EmbeddedServer:
     def _start(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self._starting():
-            self._users_fd = os.open(self.data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            if self._users_fd is None:
+                self._users_fd = os.open(self.data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._users_fd, fcntl.LOCK_SH)  # waits while the keeper is stopping the server
             self._link_socket_dir()
             self._run_until_ready()
@@ -333,8 +334,9 @@ class EmbeddedServer:
         # The directory for temporary files is everyone's: never follow a link that another user laid there.
         if status.st_uid != os.geteuid() or status.st_mode & 0o077 or link.parent.is_symlink():
             raise SetupError(f"The directory {link.parent} is not private to this user: remove it.")
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.cluster)
+        if not (link.is_symlink() and link.readlink() == self.cluster):
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.cluster)
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
     if data.quantity > tickets_max:
         raise InvalidRequest(f"at most {tickets_max} tickets can be booked at once", field="quantity")
     ticket_ids = tuple(data.ticket_ids or ())
-    if data.ticket_ids is not None and len(set(ticket_ids)) != data.quantity:
+    if data.ticket_ids is not None and not len(set(ticket_ids)) == len(ticket_ids) == data.quantity:
         raise InvalidRequest("must be as many different tickets as the quantity says", field="ticketIds")
     return NewOrder(
         reference=_reference(data.booking_reference, key),

@@ -228,6 +228,7 @@ async def _sell(
             stock.sell(tier, tickets)
             sales.append(_Sale(new, tier, tickets, payment))
         if sales:
+            sales.sort(key=lambda sale: sale.new.reference)  # The lock order of concurrent inserts.
             outcomes |= await _record(connection, sales, drawn)
     return outcomes
 

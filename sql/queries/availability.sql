@@ -12,10 +12,11 @@ select
 from events
 inner join tiers on events.id = tiers.event_id
 -- A scan of one range of the partial index for each tier, whatever has been sold.
-cross join lateral (
-    select count(*) as available
-    from tickets
-    where tickets.tier_id = tiers.id and tickets.status = 'available'
-) as available_tickets
+cross join
+    lateral (
+        select count(*) as available
+        from tickets
+        where tickets.tier_id = tiers.id and tickets.status = 'available'
+    ) as available_tickets
 where events.slug = %(event)s
 order by tiers.display_order;

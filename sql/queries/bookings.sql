@@ -2,12 +2,12 @@
 -- Fails: bookings_live_ticket_key, when a ticket already has a live booking.
 insert into bookings (id, order_id, line, ticket_id, tier_id, price_minor)
 select
-    unnest(%(ids)s::bigint []),
-    unnest(%(order_ids)s::bigint []),
-    unnest(%(lines)s::smallint []),
-    unnest(%(ticket_ids)s::bigint []),
-    unnest(%(tier_ids)s::integer []),
-    unnest(%(prices_minor)s::bigint []);
+    unnest(%(ids)s::bigint[]),
+    unnest(%(order_ids)s::bigint[]),
+    unnest(%(lines)s::smallint[]),
+    unnest(%(ticket_ids)s::bigint[]),
+    unnest(%(tier_ids)s::integer[]),
+    unnest(%(prices_minor)s::bigint[]);
 
 -- name: find_bookings
 -- The bookings of these orders, with their tickets.
@@ -24,5 +24,5 @@ select
 from bookings
 inner join tickets on bookings.ticket_id = tickets.id
 inner join tiers on bookings.tier_id = tiers.id
-where bookings.order_id = any(%(order_ids)s::bigint [])
+where bookings.order_id = any(%(order_ids)s::bigint[])
 order by bookings.order_id, bookings.line;

@@ -25,7 +25,7 @@ select
     currency,
     created_at
 from orders
-where reference = any(%(references)s::text []);
+where reference = any(%(references)s::text[]);
 
 -- name: list_orders
 -- A buyer's orders, newest first, from below a cursor (an order's id).
@@ -50,15 +50,15 @@ insert into orders (
     id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency
 )
 select
-    unnest(%(ids)s::bigint []),
-    unnest(%(event_ids)s::integer []),
-    unnest(%(references)s::text []),
-    unnest(%(user_ids)s::text []),
-    unnest(%(request_digests)s::bytea []),
-    unnest(%(statuses)s::text []),
-    unnest(%(quantities)s::smallint []),
-    unnest(%(totals_minor)s::bigint []),
-    unnest(%(currencies)s::text []);
+    unnest(%(ids)s::bigint[]),
+    unnest(%(event_ids)s::integer[]),
+    unnest(%(references)s::text[]),
+    unnest(%(user_ids)s::text[]),
+    unnest(%(request_digests)s::bytea[]),
+    unnest(%(statuses)s::text[]),
+    unnest(%(quantities)s::smallint[]),
+    unnest(%(totals_minor)s::bigint[]),
+    unnest(%(currencies)s::text[]);
 
 -- name: delete_declined
 -- Forgets declined orders that are older than a number of days, with their payments.

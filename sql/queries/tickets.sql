@@ -10,8 +10,8 @@ select
     case
         when place.row_index >= 26 then chr(64 + place.row_index / 26)
         else ''
-    end || chr(65 + place.row_index %% 26),
-    place.number %% %(seats_per_row)s + 1
+    end || chr(65 + mod(place.row_index, 26)),
+    mod(place.number, %(seats_per_row)s) + 1
 from (
     select
         n as number,
@@ -75,10 +75,11 @@ locked_before as materialized (
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position < %(start)s
     order by position
-    limit %(quantity)s - (
-        select count(*)
-        from locked_after
-    )
+    limit
+        %(quantity)s - (
+            select count(*)
+            from locked_after
+        )
     for update skip locked
 )
 
@@ -140,7 +141,7 @@ select
     status,
     ctid::text as place
 from tickets
-where id = any(%(ids)s::bigint []);
+where id = any(%(ids)s::bigint[]);
 
 -- name: lock_tickets
 -- Claims tickets where they were seen. One that is missing from the answer has moved since, which only a change
@@ -153,7 +154,7 @@ select
     id,
     status
 from tickets
-where ctid = any(%(places)s::text []::tid [])
+where ctid = any(%(places)s::text[]::tid[])
 for update skip locked;
 
 -- name: count_available
@@ -162,7 +163,7 @@ select
     tier_id,
     count(*) as available
 from tickets
-where tier_id = any(%(tier_ids)s::integer []) and status = 'available'
+where tier_id = any(%(tier_ids)s::integer[]) and status = 'available'
 group by tier_id;
 
 -- name: sell_tickets
@@ -172,4 +173,4 @@ group by tier_id;
 -- Locks: none that the claim has not taken.
 update tickets
 set status = 'sold'
-where ctid = any(%(places)s::text []::tid []);
+where ctid = any(%(places)s::text[]::tid[]);

@@ -9,14 +9,15 @@ select
     new.seated,
     new.capacity,
     new.last_position
-from unnest(
-    %(names)s::text [],
-    %(display_orders)s::smallint [],
-    %(prices_minor)s::bigint [],
-    %(seated)s::boolean [],
-    %(capacities)s::integer [],
-    %(last_positions)s::integer []
-) as new (name, display_order, price_minor, seated, capacity, last_position)
+from
+    unnest(
+        %(names)s::text[],
+        %(display_orders)s::smallint[],
+        %(prices_minor)s::bigint[],
+        %(seated)s::boolean[],
+        %(capacities)s::integer[],
+        %(last_positions)s::integer[]
+    ) as new (name, display_order, price_minor, seated, capacity, last_position)
 on conflict on constraint tiers_event_name_key do nothing
 returning id, name;
 
@@ -29,12 +30,12 @@ select
     events.currency,
     events.sales_start_at,
     events.sales_end_at,
-    now() >= events.sales_start_at and now() < coalesce(events.sales_end_at, 'infinity') as on_sale,
     tiers.id as tier_id,
     tiers.name as tier,
     tiers.price_minor,
     tiers.seated,
-    tiers.last_position
+    tiers.last_position,
+    now() >= events.sales_start_at and now() < coalesce(events.sales_end_at, 'infinity') as on_sale
 from events
-left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text [])
-where events.slug = any(%(events)s::text []);
+left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text[])
+where events.slug = any(%(events)s::text[]);
