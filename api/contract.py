@@ -11,8 +11,9 @@ TEXT_MAX = 128
 BUILT_IN_EVENT = "aurora-sessions"
 """The slug of the event that a request without `?event=` means."""
 
-_TEXT = r"^[^\x00-\x1f\x7f]*$"
-_REFERENCE = r"^[A-Za-z0-9._:~+=@-]*$"
+# Said as what must not occur: Python's $ would let a line feed at the end pass.
+_TEXT = r"^(?![\s\S]*[\x00-\x1f\x7f])"
+_REFERENCE = r"^(?![\s\S]*[^A-Za-z0-9._:~+=@-])"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=_TEXT)]
 """A name without control characters."""

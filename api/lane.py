@@ -122,6 +122,10 @@ class BookingLane:
         try:
             async with self._pool.connection() as connection:
                 outcomes = await book_batch(connection, [waiting.new for waiting in batch], self._settings)
+        except asyncio.CancelledError:
+            for waiting in batch:
+                _refuse(waiting, _busy(waiting.new, unknown=True))
+            raise
         except psycopg_pool.PoolTimeout:
             self._put_back(batch, "no_connection")
         except psycopg.Error as error:

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from api.body import StrictBody, invalid
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest, Order, OrderPage, Reference
@@ -19,7 +19,7 @@ from api.state import ApiState
 
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(header="Idempotency-Key", description="The same thing as the body's `bookingReference`"),
+    HeaderParameter(name="Idempotency-Key", description="The same thing as the body's `bookingReference`"),
 ]
 
 
@@ -35,7 +35,7 @@ IdempotencyKey = Annotated[
 )
 async def create_booking(
     state: ApiState,
-    data: BookingRequest,
+    data: JSONBody[BookingRequest],
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Order] | Response[bytes]:
@@ -52,7 +52,7 @@ async def create_booking(
 
 
 @get("/api/bookings/{reference:str}", responses=answers(404, 500, 503))
-async def get_booking(state: ApiState, reference: str) -> Response[Order]:
+async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
     return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
 
@@ -60,9 +60,9 @@ async def get_booking(state: ApiState, reference: str) -> Response[Order]:
 @get("/api/bookings", responses=answers(400, 500, 503))
 async def get_bookings(
     state: ApiState,
-    user_id: Annotated[str, Parameter(query="userId", min_length=1, max_length=TEXT_MAX)],
-    limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
-    cursor: Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
+    user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX)],
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response[OrderPage]:
     """A buyer's bookings, newest first."""
     page = await list_orders(state.pool, user_id, limit=limit, cursor=cursor)

@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import Request, Response, get
 from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, Ticket, TierAvailability
 from api.problems import answers
@@ -14,7 +14,7 @@ from api.state import ApiState
 
 EventSlug = Annotated[
     str,
-    Parameter(query="event", min_length=1, max_length=TEXT_MAX, description="The event's slug"),
+    QueryParameter(name="event", min_length=1, max_length=TEXT_MAX, description="The event's slug"),
 ]
 
 
@@ -45,9 +45,11 @@ async def get_availability(
 async def get_tickets(
     state: ApiState,
     event: EventSlug = BUILT_IN_EVENT,
-    tier: Annotated[str | None, Parameter(min_length=1, max_length=TEXT_MAX)] = None,
-    limit: Annotated[int | None, Parameter(ge=1, le=10_000_000, description="At most so many; without it all")] = None,
-    after: Annotated[int, Parameter(ge=0, le=2**63 - 1, description="Only tickets whose id is greater")] = 0,
+    tier: Annotated[str | None, QueryParameter(min_length=1, max_length=TEXT_MAX)] = None,
+    limit: Annotated[
+        int | None, QueryParameter(ge=1, le=10_000_000, description="At most so many; without it all")
+    ] = None,
+    after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="Only tickets whose id is greater")] = 0,
 ) -> list[Ticket]:
     """The tickets that can be bought, by id; `row` and `seat` are null where one stands."""
     return await list_tickets(state.pool, event, tier=tier, limit=limit, after=after)

@@ -154,6 +154,20 @@ def test_two_directories_run_side_by_side(directory: Path) -> None:
             notes(other.url())
 
 
+def test_a_stop_without_a_checkpoint_loses_nothing(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        server.restart("immediate")
+        assert notes(server.url()) == 1
+
+
+def test_starting_twice_is_one_use(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.start()
+    assert not processes_of(directory)
+
+
 def test_a_killed_server_comes_back_with_its_data(directory: Path) -> None:
     with EmbeddedServer(directory / "data") as server:
         server.ensure_database()
