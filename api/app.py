@@ -15,8 +15,9 @@ from litestar.static_files import create_static_files_router
 from api.config import Settings
 from api.db import open_pool
 from api.lane import BookingLane
+from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS, SECURITY_HEADERS
-from api.routes import bookings, health, tickets
+from api.routes import bookings, health, metrics, tickets
 from api.services.availability import AvailabilityCache
 
 _DOCS_ASSETS = "/schema-assets"
@@ -48,11 +49,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
             bookings.get_bookings,
             health.get_live,
             health.get_ready,
+            metrics.get_metrics,
             create_static_files_router(
                 _DOCS_ASSETS, [Path(swagger_ui.__file__).with_name("static")], include_in_schema=False
             ),
         ],
         lifespan=[lifespan],
+        middleware=[RequestMetrics()],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=CORSConfig(

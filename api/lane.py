@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ import psycopg_pool
 from api import db
 from api.config import Settings
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined
+from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings import Decided, LookAgain, NewOrder, Outcome, book_batch
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ _Repeats: TypeAlias = dict[str, list[_Waiting]]
 
 
 class BookingLane:
-    """Takes booking requests and answers them after their commit. `retries` counts causes of repetition."""
+    """Takes booking requests and answers them after their commit."""
 
     def __init__(self, pool: db.Pool, settings: Settings, on_commit: Callable[[set[str]], None]) -> None:
         self._pool = pool
@@ -56,7 +57,6 @@ class BookingLane:
         self._on_commit = on_commit
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self.retries: Counter[str] = Counter()
 
     async def book(self, new: NewOrder) -> Decided:
         """Return a request's answer once it is committed.
@@ -117,6 +117,7 @@ class BookingLane:
 
     async def _book(self, batch: Sequence[_Waiting]) -> None:
         """Book a batch, and give each of its members an answer or its place in the queue back."""
+        BATCH_SIZE.observe(len(batch))
         for waiting in batch:
             waiting.attempts += 1
         try:
@@ -167,7 +168,8 @@ class BookingLane:
             _refuse(batch[0], InternalError("Something went wrong on our side; nothing was booked."))
 
     def _put_back(self, batch: Sequence[_Waiting], cause: str) -> None:
-        self.retries[cause] += len(batch)
+        if batch:
+            BOOKING_RETRIES.labels(cause).inc(len(batch))
         self._queue.extendleft(reversed(batch))
 
     def _answer_repeats(self, batch: Sequence[_Waiting], repeats: _Repeats) -> None:

@@ -26,7 +26,7 @@ def dump(conninfo: str) -> str:
         [
             str(binaries_for(None) / "pg_dump"),
             *("--schema-only", "--no-owner", "--no-privileges", "--exclude-table=migrations"),
-            f"--dbname={psycopg.conninfo.make_conninfo(**parameters)}",
+            f"--dbname={psycopg.conninfo.make_conninfo("", **parameters)}",
         ],
         env={"PGPASSWORD": password, "LC_ALL": "C"},
         capture_output=True,

@@ -51,7 +51,7 @@ async def create_booking(
     return Response(to_contract(decided.answer, decided.bookings), status_code=201, headers=headers)
 
 
-@get("/api/bookings/{reference:str}", responses=answers(404, 500, 503))
+@get("/api/bookings/{reference:str}", responses=answers(400, 404, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
     return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
