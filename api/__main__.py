@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _COMMANDS[arguments.command](Settings.from_env(), arguments)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         sys.stderr.write(f"The database cannot be used: {error}\n")
     except KeyboardInterrupt:
         return 130

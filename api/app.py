@@ -11,14 +11,24 @@ from litestar.config.cors import CORSConfig
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
 from api.lane import BookingLane
 from api.metrics import RequestMetrics
-from api.problems import EXCEPTION_HANDLERS, SECURITY_HEADERS
+from api.problems import EXCEPTION_HANDLERS
 from api.routes import bookings, health, metrics, tickets
 from api.services.availability import AvailabilityCache
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    # Whatever else sets it: caches must tell apart who asked, and in which encoding.
+    (b"vary", b"Origin, Accept-Encoding"),
+)
+"""On every answer, errors included."""
 
 _DOCS_ASSETS = "/schema-assets"
 
@@ -66,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             max_age=3600,
         ),
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000),
-        response_headers=SECURITY_HEADERS,
+        before_send=[_complete_headers],
         openapi_config=OpenAPIConfig(
             title="Concert tickets",
             version="1.0.0",
@@ -76,6 +86,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
             render_plugins=[_docs_page()],
         ),
     )
+
+
+async def _complete_headers(message: Message, _: Scope) -> None:
+    if message["type"] == "http.response.start":
+        message["headers"] = [*(h for h in message["headers"] if h[0].lower() != b"vary"), *_HEADERS]
 
 
 def _docs_page() -> SwaggerRenderPlugin:

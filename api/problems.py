@@ -26,12 +26,6 @@ from api.errors import (
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
-"""On every answer."""
 
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
@@ -42,7 +36,7 @@ def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Respon
         msgspec.json.encode(error.body()),
         status_code=error.status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **SECURITY_HEADERS, **error.headers(), **(headers or {})},
+        headers={"Cache-Control": "no-store", **error.headers(), **(headers or {})},
     )
 
 

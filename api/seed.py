@@ -3,6 +3,7 @@
 More events and other sizes are data: `python -m api seed --event SLUG --inventory "VIP=100,GA=1000"`.
 """
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,6 +15,10 @@ from api.errors import ConfigError
 
 TIER_TICKETS_MAX = 5_000_000
 """The most tickets of one tier that can be seeded."""
+TIER_NAME_MAX = 100
+"""The longest name of a tier, in characters."""
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SLUG_MAX = 64
 
 
 class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +56,8 @@ def parse_inventory(text: str) -> tuple[TierPlan, ...]:
     next_row = 0
     for part in text.split(","):
         name, _, size = (piece.strip() for piece in part.rpartition("="))
-        if not name or not size.isdecimal() or not 1 <= int(size) <= TIER_TICKETS_MAX or name in plans:
+        named = 1 <= len(name) <= TIER_NAME_MAX and name.isprintable() and name not in plans
+        if not named or not size.isdecimal() or not 1 <= int(size) <= TIER_TICKETS_MAX:
             raise ConfigError(
                 f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "
                 f"name once and 1 to {TIER_TICKETS_MAX} tickets."
@@ -70,7 +76,15 @@ def seed(
     """Make an event with these tiers, or what is missing of it; return the number of tickets made.
 
     A tier that exists is left as it is, whatever its size. Repeating it, also at once, changes nothing.
+
+    Raises:
+        ConfigError: the slug is not allowed.
     """
+    if len(event) > _SLUG_MAX or not _SLUG.fullmatch(event):
+        raise ConfigError(
+            f"--event {event!r} is not allowed: it must be small letters, digits and single hyphens, such as "
+            f"new-year-2027, at most {_SLUG_MAX} characters."
+        )
     with psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row) as connection, connection.transaction():
         connection.execute(queries.events.upsert_event.sql, _event_row(event))
         row = connection.execute(queries.events.lock_event.sql, {"slug": event}).fetchone()

@@ -1,5 +1,6 @@
 """Booking, and what was booked."""
 
+import contextlib
 import secrets
 from typing import Annotated
 
@@ -9,8 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from api.body import StrictBody, invalid
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest, Order, OrderPage, Reference
-from api.errors import ApiError, InvalidRequest
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, BookingRequest, Order, OrderPage, Reference
+from api.errors import ApiError, InvalidRequest, NotFound
 from api.problems import answers, problem
 from api.routes.tickets import EventSlug
 from api.services.bookings import NewOrder
@@ -54,13 +55,16 @@ async def create_booking(
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
-    return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert(reference, Reference)
+        return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
+    raise NotFound("There is no booking of this reference.")
 
 
 @get("/api/bookings", responses=answers(400, 500, 503))
 async def get_bookings(
     state: ApiState,
-    user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX)],
+    user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response[OrderPage]:
@@ -93,7 +97,7 @@ def _reference(in_body: str | None, in_header: str | None) -> str:
         try:
             msgspec.convert(key, Reference)
         except msgspec.ValidationError as error:
-            raise invalid(str(error), "Idempotency-Key") from error
+            raise invalid(str(error), "Idempotency-Key") from None
         if in_body not in (None, key):
             raise InvalidRequest("differs from the body's bookingReference", field="Idempotency-Key")
         return key

@@ -7,14 +7,16 @@ from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, Ticket, TierAvailability
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TierAvailability
 from api.problems import answers
 from api.services.tickets import list_tickets
 from api.state import ApiState
 
 EventSlug = Annotated[
     str,
-    QueryParameter(name="event", min_length=1, max_length=TEXT_MAX, description="The event's slug"),
+    QueryParameter(
+        name="event", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN, description="The event's slug"
+    ),
 ]
 
 
@@ -36,16 +38,17 @@ async def get_availability(
         "Cache-Control": "public, max-age=1",
         "X-As-Of": availability.as_of,
     }
-    if availability.etag in request.headers.get("if-none-match", ""):
+    known = request.headers.get("if-none-match", "")
+    if known == "*" or availability.etag in known:
         return Response(b"", status_code=304, headers=headers)
     return Response(availability.body, media_type=MediaType.JSON, headers=headers)
 
 
-@get("/api/tickets", responses=answers(400, 500, 503))
+@get("/api/tickets", responses=answers(400, 404, 500, 503))
 async def get_tickets(
     state: ApiState,
     event: EventSlug = BUILT_IN_EVENT,
-    tier: Annotated[str | None, QueryParameter(min_length=1, max_length=TEXT_MAX)] = None,
+    tier: Annotated[str | None, QueryParameter(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)] = None,
     limit: Annotated[
         int | None, QueryParameter(ge=1, le=10_000_000, description="At most so many; without it all")
     ] = None,

@@ -1,10 +1,11 @@
 """The tickets that can be bought."""
 
 import msgspec
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from api import contract, queries
-from api.db import Pool, Statement, run_together
+from api.db import Connection, Pool, Statement, run_together
+from api.errors import UnknownEvent, UnknownTier
 
 
 class _TicketRow(msgspec.Struct, frozen=True):
@@ -21,11 +22,17 @@ class _TicketRow(msgspec.Struct, frozen=True):
 async def list_tickets(
     pool: Pool, event: str, *, tier: str | None, limit: int | None, after: int
 ) -> list[contract.Ticket]:
-    """Return the available tickets of an event, by id: those above `after`, at most `limit` (None: all)."""
+    """Return the available tickets of an event, by id: those above `after`, at most `limit` (None: all).
+
+    Raises:
+        UnknownEvent, UnknownTier: there is none of that name.
+    """
     parameters = {"event": event, "tier": tier, "limit": limit, "after": after}
     async with pool.connection() as connection:
         statement = Statement(queries.tickets.list_available, parameters, class_row(_TicketRow))
         (rows,) = await run_together(connection, [statement])
+        if not rows:
+            await _check_names(connection, event, tier)
     return [
         contract.Ticket(
             id=row.id,
@@ -36,3 +43,13 @@ async def list_tickets(
         )
         for row in rows
     ]
+
+
+async def _check_names(connection: Connection, event: str, tier: str | None) -> None:
+    """Tell an event or tier that does not exist from one that has nothing left."""
+    statement = Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict_row)
+    (rows,) = await run_together(connection, [statement])
+    if not rows:
+        raise UnknownEvent(f"There is no event {event!r}.")
+    if tier is not None and rows[0]["tier"] is None:
+        raise UnknownTier(f"The event has no tier {tier!r}.")

@@ -1,0 +1,584 @@
+"""What the API promises to its clients, over HTTP, from real processes with a real database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api.embedded import EmbeddedServer
+from api.seed import TierPlan
+from tests.acceptance.system import (
+    SECURITY_HEADERS,
+    BoxOffice,
+    assert_problem,
+    client_of,
+    new_event,
+    running_system,
+    time_of,
+)
+from tests.stack import Stack
+
+AGE_MAX = timedelta(seconds=1)
+FOREIGN_ORIGIN = "https://elsewhere.example"
+
+
+@pytest.fixture(scope="module")
+def stack(server: EmbeddedServer) -> Iterator[Stack]:
+    with running_system(server, API_WORKERS="2") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with client_of(stack) as client:
+        yield client
+
+
+@pytest.fixture
+def office(stack: Stack, client: httpx.Client) -> BoxOffice:
+    """The box office of an event of which nothing has been sold."""
+    return BoxOffice(client, new_event(stack))
+
+
+@pytest.fixture(scope="module")
+def untouched(stack: Stack, client: httpx.Client) -> BoxOffice:
+    """The same, for tests that only look."""
+    return BoxOffice(client, new_event(stack))
+
+
+def office_of(stack: Stack, client: httpx.Client, *inventory: TierPlan) -> BoxOffice:
+    return BoxOffice(client, new_event(stack, inventory))
+
+
+def set_sale(stack: Stack, event: str, start: str, end: str | None = None) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute(
+            "update events set sales_start_at = %s, sales_end_at = %s where slug = %s",
+            [start, end, event],
+        )
+
+
+# --- The contract's examples, without naming the event ---------------------------------------------------
+
+
+def test_the_built_in_event_is_meant_when_none_is_named(client: httpx.Client) -> None:
+    def counts() -> dict[str, int]:
+        return BoxOffice(client).available_now()
+
+    answer = client.get("/api/tickets/availability")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json().items()) == [
+        ("VIP", {"available": 100, "total": 100, "price": 100}),
+        ("Front Row", {"available": 200, "total": 200, "price": 50}),
+        ("GA", {"available": 1000, "total": 1000, "price": 10}),
+    ]
+    body = {"tier": "VIP", "quantity": 2, "userId": "user-123"}
+    booked = client.post("/api/bookings", json=body)
+    assert booked.status_code == 201
+    assert counts() == {"VIP": 98, "Front Row": 200, "GA": 1000}
+    assert len(client.get("/api/tickets", params={"tier": "VIP"}).json()) == 98
+
+
+def test_a_booking_is_answered_to_the_letter(client: httpx.Client) -> None:
+    before = datetime.now(UTC)
+    answer = client.post("/api/bookings", json={"tier": "Front Row", "quantity": 2, "userId": "user-123"})
+    assert answer.status_code == 201
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "Idempotent-Replayed" not in answer.headers
+    order = answer.json()
+    lines = order["bookings"]
+    reference = order["reference"]
+    assert reference.startswith("bk_")
+    assert list(order) == ["success", "reference", "status", "total", "currency", "bookings", "message"]
+    assert order | {"bookings": []} == {
+        "success": True,
+        "reference": reference,
+        "status": "confirmed",
+        "total": 100,
+        "currency": "USD",
+        "bookings": [],
+        "message": "Successfully booked 2 ticket(s)",
+    }
+    for number, line in enumerate(lines, start=1):
+        assert line == {
+            "id": line["id"],
+            "bookingReference": f"{reference}-{number}",
+            "ticketId": line["ticketId"],
+            "tier": "Front Row",
+            "price": 50,
+            "row": line["row"],
+            "seat": line["seat"],
+            "userId": "user-123",
+            "createdAt": line["createdAt"],
+        }
+        types = {name: type(line[name]) for name in ("id", "ticketId", "price", "row", "seat")}
+        assert types == {"id": int, "ticketId": int, "price": int, "row": str, "seat": int}
+        assert before <= time_of(line["createdAt"]) <= datetime.now(UTC)
+    assert len({line["id"] for line in lines}) == len({line["ticketId"] for line in lines}) == 2
+
+
+# --- Availability ----------------------------------------------------------------------------------------
+
+
+def test_tiers_come_in_display_order_and_prices_in_the_major_unit(stack: Stack, client: httpx.Client) -> None:
+    office = office_of(
+        stack,
+        client,
+        TierPlan(name="Standing", capacity=3, price_minor=1_250),
+        TierPlan(name="Balcony", capacity=2, price_minor=5_000, seats_per_row=2),
+        TierPlan(name="Aisle", capacity=1, price_minor=0),
+    )
+    assert office.availability().text == (
+        '{"Standing":{"available":3,"total":3,"price":12.5},'
+        '"Balcony":{"available":2,"total":2,"price":50},'
+        '"Aisle":{"available":1,"total":1,"price":0}}'
+    )
+    order = office.booked(tier="Standing", quantity=2)
+    assert (order["total"], [line["price"] for line in order["bookings"]]) == (25, [12.5, 12.5])
+
+
+def test_counts_tell_when_they_were_true_and_that_is_never_more_than_a_second_ago(untouched: BoxOffice) -> None:
+    seen: set[datetime] = set()
+    while len(seen) < 3:  # from the first request on, and while the API counts by itself
+        asked_at = datetime.now(UTC)
+        as_of = time_of(untouched.availability().headers["X-As-Of"])
+        assert asked_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
+        seen.add(as_of)
+
+
+def test_counts_that_were_true_after_a_booking_show_it(office: BoxOffice) -> None:
+    for sold in range(1, 6):
+        office.booked(tier="VIP")
+        assert office.available_now() == {"VIP": 100 - sold, "Front Row": 200, "GA": 1000}
+
+
+def test_unchanged_counts_are_not_sent_again(untouched: BoxOffice) -> None:
+    first = untouched.availability()
+    again = untouched.availability(**{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert time_of(again.headers["X-As-Of"])
+    for answer in (first, again):
+        assert answer.headers["Cache-Control"] == "public, max-age=1"
+
+
+@pytest.mark.parametrize("etag", ["W/{etag}", '"other", {etag}'])
+def test_an_etag_is_recognised_as_caches_send_it(untouched: BoxOffice, etag: str) -> None:
+    known = untouched.availability().headers["ETag"]
+    assert untouched.availability(**{"If-None-Match": etag.format(etag=known)}).status_code == 304
+
+
+def test_changed_counts_have_another_etag_and_are_sent(office: BoxOffice) -> None:
+    before = office.availability().headers["ETag"]
+    office.booked()
+    office.available_now()
+    answer = office.availability(**{"If-None-Match": before})
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] != before
+
+
+def test_an_unknown_event_has_no_availability(client: httpx.Client) -> None:
+    assert_problem(BoxOffice(client, "no-such-evening").availability(), 404, "unknown_event")
+
+
+# --- Tickets ---------------------------------------------------------------------------------------------
+
+
+def test_every_available_ticket_is_listed_by_id_with_its_place(untouched: BoxOffice) -> None:
+    tickets = untouched.tickets()
+    assert all(list(ticket) == ["id", "tier", "price", "row", "seat"] for ticket in tickets)
+    ids = [ticket["id"] for ticket in tickets]
+    assert ids == sorted(set(ids))
+
+    def places(tier: str) -> list[tuple[str | None, int | None]]:
+        return [(ticket["row"], ticket["seat"]) for ticket in tickets if ticket["tier"] == tier]
+
+    assert places("VIP") == [(row, seat) for row in "ABCDE" for seat in range(1, 21)]
+    assert places("Front Row") == [(row, seat) for row in "FGHIJKLMNO" for seat in range(1, 21)]
+    assert places("GA") == [(None, None)] * 1000
+    assert {(ticket["tier"], ticket["price"]) for ticket in tickets} == {("VIP", 100), ("Front Row", 50), ("GA", 10)}
+
+
+@pytest.mark.parametrize("tier", ["VIP", "Front Row", "GA"])
+def test_tickets_can_be_narrowed_down_to_a_tier(untouched: BoxOffice, tier: str) -> None:
+    assert untouched.tickets(tier=tier) == [ticket for ticket in untouched.tickets() if ticket["tier"] == tier]
+
+
+@pytest.mark.parametrize("parameters", [{"limit": 1}, {"limit": 150}, {"limit": 1300}, {"tier": "VIP", "limit": 7}])
+def test_a_page_is_the_beginning_of_the_list(untouched: BoxOffice, parameters: dict[str, Any]) -> None:
+    limit = parameters["limit"]
+    everything = untouched.tickets(**{name: value for name, value in parameters.items() if name != "limit"})
+    assert untouched.tickets(**parameters) == everything[:limit]
+
+
+@pytest.mark.parametrize("limit", [1300, 500, 130])
+def test_paging_walks_through_all_tickets_once(untouched: BoxOffice, limit: int) -> None:
+    walked: list[dict[str, Any]] = []
+    while page := untouched.tickets(limit=limit, after=walked[-1]["id"] if walked else 0):
+        assert len(page) <= limit
+        walked += page
+    assert walked == untouched.tickets()
+
+
+def test_a_sold_ticket_is_not_listed_any_more(office: BoxOffice) -> None:
+    before = office.tickets()
+    sold = {line["ticketId"] for line in office.booked(tier="VIP", quantity=3)["bookings"]}
+    assert office.tickets() == [ticket for ticket in before if ticket["id"] not in sold]
+
+
+# --- Booking ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tier", ["VIP", "Front Row"])
+@pytest.mark.parametrize("quantity", [1, 2, 5, 10])
+def test_seats_booked_together_are_neighbours_in_one_row(office: BoxOffice, tier: str, quantity: int) -> None:
+    for _ in range(3):
+        lines = office.booked(tier=tier, quantity=quantity)["bookings"]
+        first = lines[0]["seat"]
+        assert len({line["row"] for line in lines}) == 1
+        assert [line["seat"] for line in lines] == list(range(first, first + quantity))
+
+
+def test_a_standing_ticket_has_no_seat(office: BoxOffice) -> None:
+    lines = office.booked(tier="GA", quantity=10)["bookings"]
+    assert [(line["row"], line["seat"], line["price"]) for line in lines] == [(None, None, 10)] * 10
+
+
+@pytest.mark.parametrize(("tier", "picked"), [("VIP", [0, 25, 99]), ("GA", [7])])
+def test_chosen_tickets_are_the_ones_booked(office: BoxOffice, tier: str, picked: list[int]) -> None:
+    tickets = office.tickets(tier=tier)
+    wanted = [tickets[number] for number in picked]
+    ids = [ticket["id"] for ticket in wanted]
+    lines = office.booked(tier=tier, quantity=len(ids), ticketIds=ids)["bookings"]
+    booked = [(line["ticketId"], line["row"], line["seat"]) for line in lines]
+    assert sorted(booked) == sorted((ticket["id"], ticket["row"], ticket["seat"]) for ticket in wanted)
+
+
+@pytest.mark.parametrize("tier", ["VIP", "GA"])
+def test_of_chosen_tickets_all_are_booked_or_none_and_the_taken_ones_are_named(office: BoxOffice, tier: str) -> None:
+    free, taken, also_free, also_taken = [ticket["id"] for ticket in office.tickets(tier=tier, limit=4)]
+    office.booked(tier=tier, quantity=2, ticketIds=[taken, also_taken])
+    refusal = office.book(tier=tier, quantity=4, ticketIds=[free, taken, also_free, also_taken])
+    body = assert_problem(refusal, 409, "seat_taken")
+    assert sorted(body["ticketIds"]) == [taken, also_taken]
+    assert {free, also_free} <= {ticket["id"] for ticket in office.tickets(tier=tier)}
+
+
+def test_a_taken_seat_is_named_as_it_is_printed_on_the_ticket(office: BoxOffice) -> None:
+    (ticket,) = office.tickets(tier="VIP", limit=1)
+    office.booked(tier="VIP", ticketIds=[ticket["id"]])
+    body = assert_problem(office.book(tier="VIP", ticketIds=[ticket["id"]]), 409, "seat_taken")
+    assert "row A seat 1" in body["message"]
+
+
+@pytest.mark.parametrize("seats_per_row", [0, 20])
+def test_too_few_tickets_left_is_said_with_their_number_and_nothing_is_sold(
+    stack: Stack, client: httpx.Client, seats_per_row: int
+) -> None:
+    plan = TierPlan(name="Last", capacity=3, price_minor=1_000, seats_per_row=seats_per_row)
+    office = office_of(stack, client, plan)
+    for left in (3, 2, 1, 0):
+        body = assert_problem(office.book(tier="Last", quantity=left + 1), 409, "sold_out")
+        assert body["available"] == left
+        assert len(office.tickets()) == left
+        if left:
+            office.booked(tier="Last")
+
+
+def test_seats_that_stand_apart_are_sold_when_no_neighbours_are_left(stack: Stack, client: httpx.Client) -> None:
+    office = office_of(stack, client, TierPlan(name="Row", capacity=3, price_minor=1_000, seats_per_row=3))
+    left, middle, right = [ticket["id"] for ticket in office.tickets()]
+    office.booked(tier="Row", ticketIds=[middle])
+    lines = office.booked(tier="Row", quantity=2)["bookings"]
+    assert {line["ticketId"] for line in lines} == {left, right}
+
+
+def test_a_booking_of_an_unknown_event_is_refused(client: httpx.Client) -> None:
+    assert_problem(BoxOffice(client, "no-such-evening").book(), 404, "unknown_event")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("2200-01-01T00:00:00Z", None), ("2200-01-01T00:00:00Z", "2200-02-01T00:00:00Z"), ("2000-01-01", "2000-02-01")],
+)
+def test_outside_the_sales_window_nothing_is_sold(office: BoxOffice, stack: Stack, start: str, end: str | None) -> None:
+    set_sale(stack, office.event, start, end)
+    (chosen,) = office.tickets(tier="VIP", limit=1)
+    for wanted in ({"tier": "GA"}, {"tier": "VIP"}, {"tier": "VIP", "ticketIds": [chosen["id"]]}):
+        assert_problem(office.book(**wanted), 409, "not_on_sale")
+    assert len(office.tickets()) == 1300
+
+
+# --- The same request again ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        (None, {"bookingReference": "{}"}),
+        ("{}", {}),
+        ('"{}"', {}),
+        ("{}", {"bookingReference": "{}"}),
+        ('"{}"', {"bookingReference": "{}"}),
+    ],
+    ids=["in the body", "in the header", "quoted in the header", "in both", "in both, quoted"],
+)
+def test_a_clients_own_key_is_the_bookings_reference(
+    office: BoxOffice, key: str | None, wanted: dict[str, str]
+) -> None:
+    own = f"Order_{office.event}.~:+=@"
+    order = office.booked(key=key and key.format(own), **{name: text.format(own) for name, text in wanted.items()})
+    assert order["reference"] == own
+    assert order["bookings"][0]["bookingReference"] == f"{own}-1"
+
+
+def test_two_different_keys_are_refused(office: BoxOffice) -> None:
+    answer = office.book(key="one", bookingReference="other")
+    assert_problem(answer, 400, "invalid_request", field="Idempotency-Key")
+    assert len(office.tickets()) == 1300
+
+
+@pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
+def test_a_repeat_is_answered_the_same_and_books_once(office: BoxOffice, wanted: dict[str, Any]) -> None:
+    key = f"{office.event}-repeat"
+    first = office.book(key=key, **wanted)
+    assert "Idempotent-Replayed" not in first.headers
+    repeats = [office.book(key=key, **wanted) for _ in range(3)]
+    repeats.append(office.book(bookingReference=key, **wanted))
+    for repeat in repeats:
+        assert (repeat.status_code, repeat.content) == (201, first.content)
+        assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert len(office.tickets()) == 1300 - wanted["quantity"]
+
+
+def test_without_a_key_each_request_is_a_booking_of_its_own(office: BoxOffice) -> None:
+    first, second = office.booked(), office.booked()
+    assert first["reference"] != second["reference"]
+    assert len(office.tickets()) == 1298
+
+
+@pytest.mark.parametrize(
+    "changed", [{"tier": "VIP"}, {"quantity": 2}, {"userId": "user-456"}, {"ticketIds": "one"}], ids=str
+)
+def test_a_key_with_another_body_is_refused(office: BoxOffice, changed: dict[str, Any]) -> None:
+    if "ticketIds" in changed:
+        changed = {"ticketIds": [office.tickets(tier="GA", limit=1)[0]["id"]]}
+    key = f"{office.event}-reused"
+    first = office.book(key=key)
+    assert_problem(office.book(key=key, **changed), 422, "key_reused")
+    assert office.book(key=key).content == first.content
+    assert len(office.tickets()) == 1299
+
+
+def test_a_refusal_that_created_nothing_is_forgotten(office: BoxOffice, stack: Stack) -> None:
+    key = f"{office.event}-early"
+    set_sale(stack, office.event, "2200-01-01")
+    assert_problem(office.book(key=key), 409, "not_on_sale")
+    set_sale(stack, office.event, "2000-01-01")
+    answer = office.book(key=key)
+    assert answer.status_code == 201
+    assert "Idempotent-Replayed" not in answer.headers
+
+
+def test_a_key_that_was_refused_may_ask_for_something_else(office: BoxOffice) -> None:
+    taken, free = [ticket["id"] for ticket in office.tickets(tier="VIP", limit=2)]
+    office.booked(tier="VIP", ticketIds=[taken])
+    key = f"{office.event}-second-choice"
+    assert_problem(office.book(key=key, tier="VIP", ticketIds=[taken]), 409, "seat_taken")
+    assert office.booked(key=key, tier="VIP", ticketIds=[free])["reference"] == key
+
+
+@pytest.fixture(scope="module")
+def declining_office(server: EmbeddedServer) -> Iterator[BoxOffice]:
+    """The box office of a system that declines every payment."""
+    with running_system(server, PAYMENT_SUCCESS_RATE="0") as stack, client_of(stack) as client:
+        yield BoxOffice(client)
+
+
+@pytest.mark.parametrize("wanted", [{"quantity": 2}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
+def test_a_declined_payment_sells_nothing_and_is_remembered(
+    declining_office: BoxOffice, wanted: dict[str, Any]
+) -> None:
+    office, key = declining_office, f"declined-{len(wanted)}"
+    first = office.book(key=key, **wanted)
+    assert_problem(first, 402, "payment_declined")
+    assert "Idempotent-Replayed" not in first.headers
+    for _ in range(3):
+        repeat = office.book(key=key, **wanted)
+        assert_problem(repeat, 402, "payment_declined")
+        assert repeat.content == first.content
+        assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert_problem(office.book(key=key, userId="user-456", **wanted), 422, "key_reused")
+    assert office.available_now() == {"VIP": 100, "Front Row": 200, "GA": 1000}
+    assert len(office.tickets()) == 1300
+
+
+def test_a_declined_booking_is_shown_as_such(declining_office: BoxOffice) -> None:
+    declining_office.book(key="declined-and-shown")
+    order = declining_office.client.get("/api/bookings/declined-and-shown").json()
+    assert (order["success"], order["status"], order["bookings"]) == (False, "declined", [])
+
+
+def test_tickets_of_a_declined_payment_can_be_chosen_again(declining_office: BoxOffice) -> None:
+    (ticket,) = declining_office.tickets(tier="VIP", limit=1)
+    for _ in range(2):
+        assert_problem(declining_office.book(tier="VIP", ticketIds=[ticket["id"]]), 402, "payment_declined")
+
+
+# --- Bookings as they stand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
+def test_a_booking_is_found_by_its_reference(office: BoxOffice, wanted: dict[str, Any]) -> None:
+    order = office.booked(**wanted)
+    answer = office.client.get(f"/api/bookings/{order['reference']}")
+    assert (answer.status_code, answer.json()) == (200, order)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_unknown_reference_is_not_found(client: httpx.Client) -> None:
+    assert_problem(client.get("/api/bookings/bk_nobody-has-this"), 404, "not_found")
+
+
+def test_a_buyers_bookings_are_listed_newest_first_page_by_page(office: BoxOffice) -> None:
+    user = f"user & friends of {office.event}"
+    orders = [office.booked(userId=user, quantity=1 + number % 3) for number in range(7)]
+    office.booked(userId=f"{user}, another")
+
+    walked: list[dict[str, Any]] = []
+    sizes: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = office.client.get("/api/bookings", params={"userId": user, "limit": "3", **cursor}).json()
+        assert list(page) == ["orders", "next"]
+        walked += page["orders"]
+        sizes.append(len(page["orders"]))
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert sizes == [3, 3, 1]
+    assert walked == orders[::-1]
+
+
+def test_a_full_last_page_has_no_next_one(office: BoxOffice) -> None:
+    user = f"user of {office.event}"
+    orders = [office.booked(userId=user) for _ in range(2)]
+    page = office.client.get("/api/bookings", params={"userId": user, "limit": "2"}).json()
+    assert page == {"orders": orders[::-1], "next": None}
+
+
+def test_a_buyer_without_bookings_has_an_empty_list(client: httpx.Client) -> None:
+    page = client.get("/api/bookings", params={"userId": "nobody"})
+    assert (page.status_code, page.json()) == (200, {"orders": [], "next": None})
+
+
+# --- Around it -------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_system_says_so(client: httpx.Client) -> None:
+    live, ready = client.get("/health/live"), client.get("/health/ready")
+    assert (live.status_code, live.json()["status"]) == (200, "live")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+
+
+def test_a_database_without_its_migrations_is_not_ready(stack: Stack, client: httpx.Client) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute("alter table migrations rename to migrations_away")
+        try:
+            answer = client.get("/health/ready")
+        finally:
+            conn.execute("alter table migrations_away rename to migrations")
+    assert answer.status_code == 503
+    assert "migrations are missing: 0001" in answer.json()["reason"]
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_large_answer_is_compressed_for_who_takes_it(untouched: BoxOffice) -> None:
+    def answer(encoding: str) -> httpx.Response:
+        return untouched.client.get(
+            "/api/tickets", params={"event": untouched.event}, headers={"Accept-Encoding": encoding}
+        )
+
+    compressed, plain = answer("gzip"), answer("identity")
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in compressed.headers["Vary"]
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.json() == plain.json()
+    assert int(compressed.headers["Content-Length"]) * 5 < int(plain.headers["Content-Length"])
+
+
+@pytest.mark.parametrize("path", ["/api/tickets/availability", "/api/tickets?limit=1", "/health/live", "/no/such/path"])
+def test_a_small_answer_is_not_compressed(client: httpx.Client, path: str) -> None:
+    assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip"}).headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/tickets/availability", 200),
+        ("GET", "/api/tickets", 200),
+        ("GET", "/api/bookings?userId=nobody", 200),
+        ("GET", "/health/live", 200),
+        ("GET", "/health/ready", 200),
+        ("GET", "/schema", 200),
+        ("GET", "/schema/openapi.json", 200),
+        ("GET", "/api/bookings", 400),
+        ("POST", "/api/bookings", 400),
+        ("GET", "/api/bookings/nobody-has-this", 404),
+        ("GET", "/no/such/path", 404),
+        ("DELETE", "/api/bookings", 405),
+    ],
+)
+def test_every_answer_tells_browsers_to_be_careful(client: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+def preflight(client: httpx.Client, origin: str) -> httpx.Response:
+    return client.options(
+        "/api/bookings",
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,idempotency-key",
+        },
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_the_web_app_may_call_from_its_origin(stack: Stack, client: httpx.Client, host: str) -> None:
+    origin = f"http://{host}:{stack.web_port}"
+    asked = preflight(client, origin)
+    assert asked.is_success
+    assert asked.headers["Access-Control-Allow-Origin"] == origin
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    allowed = asked.headers["Access-Control-Allow-Headers"].lower()
+    assert {"content-type", "idempotency-key"} <= {name.strip() for name in allowed.split(",")}
+    for answer in (
+        client.get("/api/tickets/availability", headers={"Origin": origin}),
+        client.post("/api/bookings", content=b"", headers={"Origin": origin}),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in answer.headers["Vary"]
+        exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
+        assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed"}
+
+
+def test_a_page_from_elsewhere_may_not_call(client: httpx.Client) -> None:
+    answers = [preflight(client, FOREIGN_ORIGIN)]
+    answers += [client.get(path, headers={"Origin": FOREIGN_ORIGIN}) for path in ("/api/tickets", "/no/such/path")]
+    assert all("Access-Control-Allow-Origin" not in answer.headers for answer in answers)
+    assert not answers[0].is_success
+
+
+def test_a_name_comes_back_as_it_was_sent(office: BoxOffice) -> None:
+    for user in ("Zoë & Søn", "票", "🎫" * 64, 'a"b\\c', "x" * 128, "</script>", "%s %(x)s", "Robert'); drop table"):
+        order = office.booked(userId=user)
+        assert order["bookings"][0]["userId"] == user
+        listed = office.client.get("/api/bookings", params={"userId": user})
+        assert [found["reference"] for found in listed.json()["orders"]] == [order["reference"]]

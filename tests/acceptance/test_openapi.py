@@ -1,0 +1,239 @@
+"""The API's description: it tells all of it, and it can be read without internet."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+from litestar.routes import HTTPRoute
+
+from api.app import create_app
+from api.config import Settings
+from api.contract import Booking, Order, Problem, Ticket, TierAvailability
+from api.embedded import EmbeddedServer
+from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_system
+
+FOR_OTHERS = ("/schema", "/metrics")
+"""Not for programs that book: the description itself and what Prometheus reads."""
+ELSEWHERE = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
+    with running_system(server) as stack, client_of(stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def document(client: httpx.Client) -> dict[str, Any]:
+    answer = client.get("/schema/openapi.json")
+    assert answer.status_code == 200
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what is documented, by path and method."""
+    return {
+        (path, method.upper()): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def walk(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every member of every object within `value`."""
+    if isinstance(value, dict):
+        yield from value.items()
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(inner)
+
+
+# --- The document ----------------------------------------------------------------------------------------
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+
+
+def test_every_route_is_in_it(document: dict[str, Any]) -> None:
+    app = create_app(Settings(database_url="postgresql://nowhere"))
+    routes = {
+        (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method)
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and not route.path.startswith(FOR_OTHERS)
+        for method in route.methods - {"OPTIONS", "HEAD"}
+    }
+    assert {("/api/bookings", "POST"), ("/api/bookings/{reference}", "GET"), ("/health/ready", "GET")} <= routes
+    assert operations(document).keys() == routes
+
+
+def test_every_reference_within_it_leads_somewhere(document: dict[str, Any]) -> None:
+    references = {value for name, value in walk(document) if name == "$ref"}
+    assert references
+    for reference in references:
+        found: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+
+
+def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
+    for where, operation in operations(document).items():
+        assert operation.get("description"), where
+        for status, response in operation["responses"].items():
+            assert response["description"], (where, status)
+
+
+def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
+    for where, operation in operations(document).items():
+        errors = {status: response for status, response in operation["responses"].items() if status >= "400"}
+        if where[0].startswith("/health"):
+            continue
+        assert {"500", "503"} <= errors.keys(), where
+        for status, response in errors.items():
+            assert list(response["content"]) == [PROBLEM], (where, status)
+            assert response["content"][PROBLEM]["schema"]["$ref"].endswith("/Problem"), (where, status)
+
+
+@pytest.mark.parametrize("struct", [TierAvailability, Ticket, Booking, Order, Problem], ids=lambda s: s.__name__)
+def test_what_is_answered_is_described_field_by_field(document: dict[str, Any], struct: type) -> None:
+    schema = document["components"]["schemas"][struct.__name__]
+    assert schema["properties"].keys() == set(struct.__struct_encode_fields__)  # type: ignore[attr-defined]
+
+
+def test_the_booking_request_is_described_with_its_limits(document: dict[str, Any]) -> None:
+    body = operations(document)["/api/bookings", "POST"]["requestBody"]
+    assert list(body["content"]) == ["application/json"]
+    schema = document["components"]["schemas"]["BookingRequest"]
+    assert schema["properties"].keys() == {"tier", "quantity", "userId", "ticketIds", "bookingReference"}
+    assert set(schema["required"]) == {"tier", "quantity", "userId"}
+    assert schema["properties"]["quantity"]["minimum"] == 1
+    assert schema["properties"]["userId"]["maxLength"] == 128
+
+
+# --- What the API really answers -------------------------------------------------------------------------
+
+
+class Seen(NamedTuple):
+    """A request, and the status that it must have in the document."""
+
+    method: str
+    path: str
+    status: int
+    body: bytes | None = None
+    headers: dict[str, str] = {}  # noqa: RUF012 - read only
+    documented_as: str = ""
+
+
+def booking(status: int, body: bytes, **headers: str) -> Seen:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Seen("POST", "/api/bookings", status, body, named)
+
+
+REQUESTS = [
+    Seen("GET", "/api/tickets/availability", 200),
+    Seen("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
+    Seen("GET", "/api/tickets/availability?event=", 400),
+    Seen("GET", "/api/tickets/availability?event=nothing", 404),
+    Seen("GET", "/api/tickets", 200),
+    Seen("GET", "/api/tickets?limit=0", 400),
+    booking(201, b'{"tier": "VIP", "quantity": 1, "userId": "u", "ticketIds": [1], "bookingReference": "r"}'),
+    booking(400, b"{"),
+    booking(404, b'{"tier": "Balcony", "quantity": 1, "userId": "u"}'),
+    booking(409, b'{"tier": "VIP", "quantity": 1, "userId": "u", "ticketIds": [1]}'),
+    booking(413, b" " * 20_000),
+    booking(415, b"{}", Content_Type="text/plain"),
+    booking(422, b'{"tier": "GA", "quantity": 1, "userId": "u"}', Idempotency_Key="r"),
+    Seen("GET", "/api/bookings?userId=u", 200),
+    Seen("GET", "/api/bookings", 400),
+    Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
+    Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    Seen("GET", "/health/live", 200),
+    Seen("GET", "/health/ready", 200),
+]
+
+
+def test_every_status_that_is_answered_is_documented_with_its_media_type(
+    client: httpx.Client, document: dict[str, Any]
+) -> None:
+    etag = BoxOffice(client).availability().headers["ETag"]
+    for seen in REQUESTS:
+        headers = {name: value.format(etag=etag) for name, value in seen.headers.items()}
+        if seen.body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        answer = client.request(seen.method, seen.path, content=seen.body, headers=headers)
+        assert answer.status_code == seen.status, f"{seen}: {answer.text}"
+        path = seen.documented_as or urlsplit(seen.path).path
+        documented = operations(document)[path, seen.method]["responses"]
+        assert str(seen.status) in documented, seen
+        if answer.content:
+            media_type = answer.headers["Content-Type"].partition(";")[0]
+            assert media_type in documented[str(seen.status)]["content"], seen
+
+
+def test_every_route_was_asked() -> None:
+    app_routes = {(seen.documented_as or urlsplit(seen.path).path, seen.method) for seen in REQUESTS}
+    app = create_app(Settings(database_url="postgresql://nowhere"))
+    assert operations(app.openapi_schema.to_schema()).keys() == app_routes
+
+
+def test_what_only_trouble_brings_about_is_documented_too(document: dict[str, Any]) -> None:
+    documented = operations(document)
+    assert {"402", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
+    assert "503" in documented["/health/ready", "GET"]["responses"]
+
+
+# --- The readable page -----------------------------------------------------------------------------------
+
+
+class _Addresses(HTMLParser):
+    """Collects what a page loads or links to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [(tag, value) for name, value in attrs if name in ("src", "href", "data", "action") and value]
+
+
+@pytest.fixture(scope="module")
+def addresses(client: httpx.Client) -> list[tuple[str, str]]:
+    page = client.get("/schema")
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    parser = _Addresses()
+    parser.feed(page.text)
+    return parser.found
+
+
+def test_the_readable_page_needs_no_other_host(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
+    assert {tag for tag, _ in addresses} >= {"script", "link"}
+    assert not [address for _, address in addresses if ELSEWHERE.match(address)]
+    assert "cdn" not in client.get("/schema").text
+
+
+def test_everything_that_the_page_loads_is_here(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
+    for _, address in addresses:
+        answer = client.get(urljoin("/schema", address))
+        assert answer.status_code == 200, address
+        assert answer.content, address
+
+
+def test_its_styles_load_nothing_from_elsewhere(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
+    styles = [address for tag, address in addresses if tag == "link" and address.endswith(".css")]
+    assert styles
+    for address in styles:
+        loaded = re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")\s]+)", client.get(address).text)
+        assert not [found for found in loaded if ELSEWHERE.match(found)]
+
+
+def test_the_page_shows_this_api(client: httpx.Client, document: dict[str, Any]) -> None:
+    page = client.get("/schema").text
+    assert document["info"]["title"] in page
+    assert all(path in page for path in document["paths"])

@@ -1,0 +1,243 @@
+"""`python -m api run`: one command starts the whole system, one signal stops all of it."""
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from api.run import HURRY_AFTER_S, STOP_GRACE_S
+from tests.stack import (
+    HTTP_TIMEOUT_S,
+    Process,
+    TcpServer,
+    answers,
+    clean_environment,
+    eventually,
+    free_port,
+    processes_of,
+    temporary_directory,
+)
+
+RUNNING = "Stop with Ctrl-C"
+
+
+class System:
+    """A system started by one command, with a data directory and ports of its own."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self.data_dir = directory / "data"
+        self.api_port, self.web_port = free_port(), free_port()
+        self.api_url = f"http://127.0.0.1:{self.api_port}"
+        self._log = directory / "run.log"
+        self._environment = {
+            **clean_environment(),
+            "DATA_DIR": str(self.data_dir),
+            "API_PORT": str(self.api_port),
+            "WEB_PORT": str(self.web_port),
+            "API_WORKERS": "1",
+            "PAYMENT_SUCCESS_RATE": "1",
+            **environment,
+        }
+
+    def start(self) -> None:
+        self._log.unlink(missing_ok=True)
+        self.process = Process(["api", "run"], self._environment, self._log)
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        await self.process.wait_until(condition, what)
+
+    async def until_running(self) -> None:
+        await self.until(lambda: RUNNING in self.process.output(), "the addresses")
+
+    async def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ask it to stop, as a terminal or an operator does, and check that all of it has."""
+        self.process.popen.send_signal(number)
+        assert await self.process.wait() == 0, self.process.output()
+        assert not processes_of(self.data_dir)
+
+    def pid_of(self, command: str) -> int:
+        found = [pid for pid, line in processes_of(self.data_dir).items() if line.strip().endswith(command)]
+        return min(found)
+
+
+@pytest.fixture
+async def make_system() -> AsyncIterator[Callable[..., System]]:
+    systems: list[System] = []
+    with temporary_directory() as directory:
+
+        def make(**environment: str) -> System:
+            place = directory / str(len(systems))
+            place.mkdir()
+            systems.append(System(place, environment))
+            return systems[-1]
+
+        yield make
+        for system in systems:
+            await system.process.stop()
+
+
+async def test_it_serves_and_says_where(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    output = system.process.output()
+    assert f"Web app   http://localhost:{system.web_port}\n" in output
+    assert f"API       http://localhost:{system.api_port}\n" in output
+    assert f"API docs  http://localhost:{system.api_port}/schema\n" in output
+    assert answers(f"{system.api_url}/health/ready")
+    assert answers(f"http://127.0.0.1:{system.web_port}/")
+    assert answers(f"{system.api_url}/schema")
+    await system.stop()
+    assert not answers(f"{system.api_url}/health/live")
+
+
+async def test_data_stays_for_the_next_run(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    async with httpx.AsyncClient(base_url=system.api_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client:
+        request = {"tier": "VIP", "quantity": 2, "userId": "user-123"}
+        booked = await client.post("/api/bookings", json=request)
+        assert booked.status_code == 201
+        await system.stop(signal.SIGINT)
+        system.start()
+        await system.until_running()
+        again = await client.get(f"/api/bookings/{booked.json()['reference']}")
+        assert again.json()["bookings"] == booked.json()["bookings"]
+        tiers = (await client.get("/api/tickets/availability")).json()
+        assert tiers["VIP"]["available"] == 98
+    await system.stop(signal.SIGINT)
+
+
+async def test_two_systems_run_side_by_side(make_system: Callable[..., System]) -> None:
+    one, other = make_system(), make_system()
+    one.start()
+    other.start()
+    await one.until_running()
+    await other.until_running()
+    await one.stop()
+    assert answers(f"{other.api_url}/health/ready")
+    await other.stop()
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("PostgreSQL is set up", signal.SIGINT),
+        ("PostgreSQL starts", signal.SIGTERM),
+        ("the database is prepared", signal.SIGINT),
+        ("the API starts", signal.SIGTERM),
+        ("it runs", signal.SIGINT),
+        ("it runs", signal.SIGHUP),  # the terminal was closed
+    ],
+)
+async def test_a_signal_stops_everything_at_any_moment(
+    make_system: Callable[..., System], moment: str, number: int
+) -> None:
+    system = make_system()
+    data = system.data_dir
+    reached: dict[str, Callable[[], bool]] = {
+        "PostgreSQL is set up": lambda: (data / "postgres.new").exists() or (data / "postgres").exists(),
+        "PostgreSQL starts": (data / "postgres" / "postmaster.pid").exists,
+        "the database is prepared": lambda: "ready to accept" in _text(data / "postgres.log"),
+        "the API starts": lambda: "Loaded the default event" in system.process.output(),
+        "it runs": lambda: RUNNING in system.process.output(),
+    }
+    system.start()
+    await system.until(reached[moment], moment)
+    await system.stop(number)
+    assert "Traceback" not in system.process.output()
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+async def test_a_second_signal_hurries(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    os.kill(system.pid_of("-m webapp"), signal.SIGSTOP)  # so that it never answers the request to stop
+    system.process.popen.send_signal(signal.SIGINT)
+    await system.until(lambda: "Stopping" in system.process.output(), "the first signal")
+    with pytest.raises(AssertionError, match="still running"):
+        await system.process.wait(HURRY_AFTER_S * 2)
+    system.process.popen.send_signal(signal.SIGINT)
+    assert await system.process.wait(STOP_GRACE_S - HURRY_AFTER_S * 4) == 0
+    assert not processes_of(system.data_dir)
+
+
+async def test_a_killed_supervisor_takes_everything_with_it(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    os.kill(system.process.popen.pid, signal.SIGKILL)
+    assert eventually(lambda: not processes_of(system.data_dir))
+
+
+@pytest.mark.parametrize(("command", "name"), [("-m api serve", "API"), ("-m webapp", "web app")])
+async def test_a_part_that_ends_by_itself_ends_the_system(
+    make_system: Callable[..., System], command: str, name: str
+) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    os.kill(system.pid_of(command), signal.SIGKILL)
+    assert await system.process.wait() == 1
+    assert f"The {name} ended unexpectedly with exit code -9." in system.process.output()
+    assert not processes_of(system.data_dir)
+
+
+@pytest.mark.parametrize("variable", ["API_PORT", "WEB_PORT"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1"])  # noqa: S104
+async def test_a_taken_port_is_named(make_system: Callable[..., System], variable: str, address: str) -> None:
+    system = make_system()
+    port = {"API_PORT": system.api_port, "WEB_PORT": system.web_port}[variable]
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as other:
+        other.bind((address, port))
+        other.listen()
+        system.start()
+        assert await system.process.wait() == 1
+    said = f"Port {port} is taken: stop the program that uses it, or choose another with {variable}="
+    assert system.process.output().startswith(said)
+    assert not system.data_dir.exists(), "something was started before the ports were checked"
+
+
+async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., System]) -> None:
+    port = str(free_port())
+    system = make_system(API_PORT=port, WEB_PORT=port)
+    system.start()
+    assert await system.process.wait() == 1
+    assert system.process.output().startswith(f"API_PORT and WEB_PORT are both {port}: ")
+
+
+async def test_it_runs_on_another_postgresql(make_system: Callable[..., System], other_server: TcpServer) -> None:
+    name = f"run_{secrets.token_hex(4)}"
+    with psycopg.connect(other_server.url(), autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    system = make_system(DATABASE_URL=other_server.url(name))
+    system.start()
+    await system.until_running()
+    assert answers(f"{system.api_url}/api/tickets/availability")
+    await system.stop()
+    assert not (system.data_dir / "postgres").exists()
+    with psycopg.connect(other_server.url(name)) as conn:
+        assert conn.execute("select count(*) from tickets").fetchone() == (1300,)
+
+
+async def test_a_database_that_is_not_there_is_told_in_a_sentence(
+    make_system: Callable[..., System],
+) -> None:
+    system = make_system(DATABASE_URL=f"postgresql://tickets:secret@127.0.0.1:{free_port()}/tickets")
+    system.start()
+    assert await system.process.wait() == 1
+    assert system.process.output().startswith("The database cannot be used: ")
+    assert "Traceback" not in system.process.output()
+    assert "secret" not in system.process.output()

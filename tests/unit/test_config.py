@@ -1,0 +1,154 @@
+"""Settings: every variable has a default, takes good values, and refuses bad ones in words that help."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from api.config import Settings
+from api.errors import ConfigError, SetupError
+
+
+class Variable(NamedTuple):
+    """What a variable promises; `bad` are values that it refuses, `allowed` what it then says."""
+
+    name: str
+    default: Any
+    good: dict[str, Any]
+    bad: Sequence[str] = ()
+    allowed: str = ""
+
+    @property
+    def field(self) -> str:
+        return self.name.lower()
+
+
+def whole(name: str, default: int, least: int, most: int) -> Variable:
+    """A whole number within a range."""
+    return Variable(
+        name,
+        default,
+        good={str(least): least, str(most): most},
+        bad=[str(least - 1), str(most + 1), "many", "1.5", "-1", "true", "null", "1_0"],
+        allowed=f"a whole number from {least} to {most}",
+    )
+
+
+VARIABLES = [
+    Variable(
+        "DATABASE_URL",
+        None,
+        good={url: url for url in ("postgresql://a@b/c", "postgres://a:p@h1:1,h2:2/c?target_session_attrs=primary")},
+        bad=["mysql://a@b/c", "b/c", "host=b dbname=c"],
+        allowed="postgresql://",
+    ),
+    Variable("DATA_DIR", Path(".data"), good={"/srv/tickets": Path("/srv/tickets")}),
+    Variable("API_HOST", "127.0.0.1", good={"0.0.0.0": "0.0.0.0"}),  # noqa: S104 - nobody listens here
+    whole("API_PORT", 3001, 1, 65535),
+    whole("WEB_PORT", 3000, 1, 65535),
+    Variable(
+        "PUBLIC_API_URL",
+        "",
+        good={"https://tickets.example/api": "https://tickets.example/api"},
+        bad=["tickets.example", "ftp://tickets.example", "https://"],
+        allowed="an http or https address",
+    ),
+    Variable("WEB_ORIGINS", "", good={"https://a.example": "https://a.example"}),
+    whole("API_WORKERS", os.cpu_count() or 1, 1, 256),
+    Variable(
+        "BOOKING_ISOLATION",
+        "serializable",
+        good={"serializable": "serializable", "read_committed": "read_committed"},
+        bad=["snapshot", "SERIALIZABLE", "read committed"],
+        allowed="serializable or read_committed",
+    ),
+    Variable(
+        "PAYMENT_SUCCESS_RATE",
+        0.9,
+        good={"0": 0.0, "1": 1.0, "0.25": 0.25},
+        bad=["-0.1", "1.1", "90%", "often", "nan", "inf"],
+        allowed="a number from 0 to 1",
+    ),
+    whole("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
+    whole("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),
+    whole("BOOKING_ATTEMPTS_MAX", 12, 1, 100),
+    whole("BOOKING_BATCH_MAX", 100, 1, 1000),
+    whole("BOOKING_QUEUE_MAX", 2000, 1, 100_000),
+    whole("BOOKING_WAIT_MS", 1000, 50, 60_000),
+    whole("DECLINED_KEPT_DAYS", 30, 1, 3650),
+    whole("DB_POOL_MAX", 8, 2, 1000),
+    whole("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
+    whole("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
+]
+
+
+def value_of(variable: Variable, environ: dict[str, str]) -> Any:
+    return getattr(Settings.from_env(environ), variable.field)
+
+
+def test_every_variable_is_tested_here() -> None:
+    assert {v.field for v in VARIABLES} == {field.name for field in msgspec.structs.fields(Settings)}
+
+
+@pytest.mark.parametrize("variable", VARIABLES, ids=lambda v: v.name)
+@pytest.mark.parametrize("environ", [{}, {"": ""}, {"{name}": ""}, {"{name}": "  "}], ids=str)
+def test_an_absent_or_empty_variable_has_its_default(variable: Variable, environ: dict[str, str]) -> None:
+    named = {name.format(name=variable.name): text for name, text in environ.items()}
+    assert value_of(variable, named) == variable.default
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"), [(v, text, value) for v in VARIABLES for text, value in v.good.items()]
+)
+def test_a_good_value_is_taken(variable: Variable, text: str, value: Any) -> None:
+    for written in (text, f" {text}\n"):
+        taken = value_of(variable, {variable.name: written})
+        assert taken == value
+        assert type(taken) is type(value)
+
+
+@pytest.mark.parametrize(("variable", "text"), [(v, text) for v in VARIABLES for text in v.bad])
+def test_a_bad_value_is_refused_with_the_variable_the_value_and_what_is_allowed(variable: Variable, text: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Settings.from_env({variable.name: text})
+    message = str(refusal.value)
+    assert message.startswith(f"{variable.name}={text!r} is not allowed: it must ")
+    assert variable.allowed in message
+
+
+def test_a_refusal_ends_a_process_with_a_sentence_and_not_with_a_trace() -> None:
+    assert issubclass(ConfigError, SetupError)  # what the command line prints and ends with
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().api_port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, "http://localhost:3001"),
+        ({"API_PORT": "8080"}, "http://localhost:8080"),
+        ({"API_PORT": "8080", "PUBLIC_API_URL": "https://tickets.example/"}, "https://tickets.example"),
+    ],
+)
+def test_browsers_find_the_api_on_its_port_or_where_it_is_said_to_be(environ: dict[str, str], url: str) -> None:
+    assert Settings.from_env(environ).api_url == url
+
+
+@pytest.mark.parametrize(
+    ("environ", "origins"),
+    [
+        ({}, ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"]),
+        ({"WEB_PORT": "80"}, ["http://localhost:80", "http://127.0.0.1:80", "http://[::1]:80"]),
+        ({"WEB_ORIGINS": "https://a.example/, http://b.example:8,"}, ["https://a.example", "http://b.example:8"]),
+    ],
+)
+def test_the_web_app_may_call_from_this_machine_or_from_where_it_is_said_to_be(
+    environ: dict[str, str], origins: list[str]
+) -> None:
+    assert Settings.from_env(environ).allowed_origins == origins
