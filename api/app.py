@@ -75,7 +75,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
             expose_headers=["ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "Location"],
             max_age=3600,
         ),
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, minimum_size=1000),
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude_opt_key="uncompressed"
+        ),
         before_send=[_complete_headers],
         openapi_config=OpenAPIConfig(
             title="Concert tickets",

@@ -1,6 +1,5 @@
 """Booking, and what was booked."""
 
-import contextlib
 import secrets
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from api.body import StrictBody, invalid
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, BookingRequest, Order, OrderPage, Reference
 from api.errors import ApiError, InvalidRequest, NotFound
 from api.problems import answers, problem
-from api.routes.tickets import EventSlug
+from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.services.bookings import NewOrder
 from api.services.orders import get_order, list_orders, to_contract
 from api.state import ApiState
@@ -29,6 +28,7 @@ IdempotencyKey = Annotated[
     status_code=201,
     dto=StrictBody[BookingRequest],
     return_dto=None,
+    opt=UNCOMPRESSED,
     responses={
         201: ResponseSpec(Order, description="Booked: all of the quantity", generate_examples=False),
         **answers(400, 402, 404, 409, 413, 415, 422, 500, 503),
@@ -55,10 +55,11 @@ async def create_booking(
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
-    with contextlib.suppress(msgspec.ValidationError):
+    try:
         msgspec.convert(reference, Reference)
-        return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
-    raise NotFound("There is no booking of this reference.")
+    except msgspec.ValidationError:
+        raise NotFound("There is no booking of this reference.") from None
+    return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
 
 
 @get("/api/bookings", responses=answers(400, 500, 503))

@@ -19,9 +19,13 @@ EventSlug = Annotated[
     ),
 ]
 
+UNCOMPRESSED = {"uncompressed": True}
+"""The option of routes whose answers are too small to gain from gzip, and too frequent to be looked at for it."""
+
 
 @get(
     "/api/tickets/availability",
+    opt=UNCOMPRESSED,
     responses={
         200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
         304: ResponseSpec(None, description="Unchanged since the answer of that ETag"),

