@@ -1,5 +1,10 @@
 """The command line: `python -m api run | serve | worker | migrate | seed | schema | reset`."""
 
+# ruff: noqa: E402 - the next two lines come before the imports that take long
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends the process without a traceback.
+
 import argparse
 import asyncio
 import logging
@@ -18,6 +23,7 @@ Arguments = argparse.Namespace
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the process's exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:

