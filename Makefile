@@ -12,7 +12,7 @@ T ?=
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
-WEB_INPUTS := rxconfig.py $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
+WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 

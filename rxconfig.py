@@ -1,0 +1,18 @@
+"""Reflex's configuration; the command line is `python -m webapp`."""
+
+import reflex as rx
+
+from webapp.frontend import FrontendFiles
+
+config = rx.Config(
+    app_name="webapp",
+    # With events under one prefix, a reverse proxy needs three rules: /api/*, /_reflex/* and files.
+    backend_path="/_reflex",
+    plugins=[FrontendFiles()],
+    disable_plugins=[rx.plugins.SitemapPlugin],
+    # State is only a view of what the API answers, so losing it costs nothing and it needs no disk.
+    state_manager_mode=rx.constants.StateManagerMode.MEMORY,
+    cors_allowed_origins=[],
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+)

@@ -1,0 +1,121 @@
+"""The production build of the front end, from the committed locks and nothing else."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+WEB_DIR = ROOT / ".web"
+STATIC_DIR = WEB_DIR / "build" / "client"
+_LOCK_DIR = ROOT / "reflex.lock"
+_TIMEOUT_S = 900
+_LINES_SHOWN = 25
+# What npm writes besides its errors, for Reflex runs it at its most talkative.
+_CHATTER = ("npm verbose", "npm silly", "npm http", "npm info", "npm timing")
+_NETWORK_SIGNS = (
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "ENETUNREACH",
+    "network request",
+)
+
+# Runs in a process of its own: Reflex prints as it likes, changes the environment and exits on failure.
+# `reflex export` is not used, for it rewrites .gitignore when .web is absent.
+_EXPORT = """
+from reflex.utils import export, prerequisites
+prerequisites.initialize_reflex_user_directory()
+prerequisites.initialize_frontend_dependencies()
+export.export(zipping=False, backend=False)
+"""
+
+
+class BuildError(Exception):
+    """The front end could not be built; the message says why."""
+
+
+def build() -> None:
+    """Build the pages into `.web`.
+
+    Raises:
+        BuildError: npm or the bundler failed.
+    """
+    _clear()
+    with _unchanged_locks(), tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        try:
+            done = subprocess.run(  # noqa: S603 - this interpreter, with a script of our own
+                [sys.executable, "-c", _EXPORT],
+                cwd=ROOT,
+                env=os.environ | _environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise BuildError(f"The web app was not built within {_TIMEOUT_S} s.") from None
+        log.seek(0)
+        output = log.read()
+    if done.returncode != 0 or not (STATIC_DIR / "index.html").is_file():
+        if any(sign in output for sign in _NETWORK_SIGNS):
+            raise BuildError(
+                "The web app's npm packages could not be fetched: check the network connection "
+                f"(or npm's registry setting) and try again.\n\n{_end_of(output)}"
+            )
+        raise BuildError(f"The web app could not be built.\n\n{_end_of(output)}")
+
+
+def _environment() -> dict[str, str]:
+    scripts = Path(sys.executable).parent
+    return {
+        # Node and npm come from the virtual environment; bun would be fetched from outside the registries.
+        "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
+        "REFLEX_USE_NPM": "1",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "REFLEX_CHECK_LATEST_VERSION": "false",
+        "REFLEX_WEB_WORKDIR": str(WEB_DIR),
+        "npm_config_audit": "false",
+        "npm_config_fund": "false",
+        "npm_config_update_notifier": "false",
+    }
+
+
+def _clear() -> None:
+    """Remove what an earlier build left, which can break this one; fetched packages stay."""
+    if WEB_DIR.is_dir():
+        for path in WEB_DIR.iterdir():
+            if path.name == "node_modules":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+@contextlib.contextmanager
+def _unchanged_locks() -> Iterator[None]:
+    """Put the committed locks back after the build: Reflex writes its own copy over them.
+
+    `WEBAPP_LOCK=update` keeps the new ones instead.
+    """
+    kept = {path: path.read_bytes() for path in _LOCK_DIR.glob("*.json")}
+    try:
+        yield
+    finally:
+        if os.environ.get("WEBAPP_LOCK") != "update":
+            for path, content in kept.items():
+                if path.read_bytes() != content:
+                    path.write_bytes(content)
+
+
+def _end_of(output: str) -> str:
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(_CHATTER)]
+    return "\n".join(lines[-_LINES_SHOWN:])

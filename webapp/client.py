@@ -1,0 +1,175 @@
+"""The only module that speaks HTTP to the API."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from webapp.models import Order
+
+_CONNECT_TIMEOUT_S = 3.0
+# Longer than the API's own limits, so that a slow answer is heard rather than asked for again.
+_ANSWER_TIMEOUT_S = 15.0
+_CONNECTIONS_MAX = 100
+_RETRY_AFTER_S_MAX = 300
+
+Kind = Literal[
+    "declined",
+    "sold_out",
+    "all_held",
+    "rate_limited",
+    "busy",
+    "not_found",
+    "invalid",
+    "refused",
+    "unreachable",
+]
+
+_KIND_OF_CODE: dict[str, Kind] = {
+    "payment_declined": "declined",
+    "sold_out": "sold_out",
+    "all_held": "all_held",
+    "rate_limited": "rate_limited",
+    "busy": "busy",
+    "not_found": "not_found",
+    "invalid_request": "invalid",
+}
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why the API did not do what was asked, in terms that a page acts on.
+
+    `unreachable` is the only kind that leaves open whether a booking was made.
+    """
+
+    kind: Kind
+    message: str
+    available: int = 0
+    retry_after_s: int = 0
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Value]):
+    """Either a value or a problem."""
+
+    value: Value | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class OrderPage:
+    """A page of a user's orders, newest first; `cursor` asks for the next one, "" if there is none."""
+
+    orders: list[Order]
+    cursor: str
+
+
+class Client:
+    """The booking API over one pool of connections."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def book(self, *, tier: str, quantity: int, user_id: str, reference: str) -> Answer[Order]:
+        """Book `quantity` tickets under the client's own `reference`.
+
+        Repeating it with the same reference never books twice.
+        """
+        body = {"tier": tier, "quantity": quantity, "userId": user_id, "bookingReference": reference}
+        response = await self._send("POST", "/api/bookings", json=body)
+        return response if isinstance(response, Answer) else _order(response)
+
+    async def find(self, reference: str) -> Answer[Order]:
+        """Ask what became of a booking."""
+        response = await self._send("GET", f"/api/bookings/{quote(reference, safe='')}")
+        return response if isinstance(response, Answer) else _order(response)
+
+    async def orders_of(self, user_id: str, cursor: str = "") -> Answer[OrderPage]:
+        """List a user's bookings."""
+        params = {"userId": user_id} | ({"cursor": cursor} if cursor else {})
+        response = await self._send("GET", "/api/bookings", params=params)
+        if isinstance(response, Answer):
+            return Answer(problem=response.problem)
+        try:
+            body = response.json()
+            orders = [Order.from_api(order) for order in body["orders"]]
+            return Answer(OrderPage(orders, str(body.get("next") or "")))
+        except (KeyError, TypeError, ValueError):
+            return Answer(problem=_not_understood(response))
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response | Answer[Order]:
+        try:
+            response = await self._http.request(method, path, **options)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Answer(problem=Problem("unreachable", "The box office did not answer."))
+        return response if response.is_success else Answer(problem=_problem(response))
+
+
+@cache
+def api() -> Client:
+    """Return this process's client; connections are kept between requests."""
+    # In one container or on one machine the API listens where this server does; an address that means
+    # "every interface" is not one to connect to.
+    host = os.environ.get("API_HOST", "").strip() or "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
+    port = os.environ.get("API_PORT", "").strip() or "3001"
+    return Client(
+        httpx.AsyncClient(
+            base_url=f"http://{host}:{port}",
+            timeout=httpx.Timeout(_ANSWER_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S, pool=_CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
+            # A proxy named in the environment is for the outside, not for the API next door.
+            trust_env=False,
+        )
+    )
+
+
+def _order(response: httpx.Response) -> Answer[Order]:
+    try:
+        return Answer(Order.from_api(response.json()))
+    except (KeyError, TypeError, ValueError):
+        return Answer(problem=_not_understood(response))
+
+
+def _problem(response: httpx.Response) -> Problem:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "code" not in body:
+        return _not_understood(response)
+    code = str(body["code"])
+    return Problem(
+        kind=_KIND_OF_CODE.get(code, "busy" if response.status_code >= httpx.codes.BAD_GATEWAY else "refused"),
+        message=_message(body),
+        available=_whole(body.get("available")),
+        retry_after_s=min(_whole(response.headers.get("Retry-After")), _RETRY_AFTER_S_MAX),
+    )
+
+
+def _message(body: dict[str, Any]) -> str:
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        return str(errors[0].get("message") or body.get("message") or "")
+    return str(body.get("message") or "")
+
+
+def _not_understood(response: httpx.Response) -> Problem:
+    """An answer that is not the API's own, as a proxy gives in front of an API that is down.
+
+    Whether the request arrived is unknown, which is what `unreachable` means.
+    """
+    return Problem("unreachable", f"The box office gave an answer that is not understood ({response.status_code}).")
+
+
+def _whole(value: Any) -> int:
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError):
+        return 0

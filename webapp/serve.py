@@ -1,0 +1,180 @@
+"""The web server: the built pages and their events on one port, without Node and without a build.
+
+The build knows no address. Events go to the origin that the page came from (`webapp/frontend.py`), and
+`/config.js`, which this server writes from the environment, tells the API's public address; so the same
+files serve every `WEB_PORT`, every `PUBLIC_API_URL` and every proxy.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import os
+import re
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from webapp.build import ROOT, STATIC_DIR, WEB_DIR
+
+_CONFIG_PATH = "/config.js"
+_HASHED_PREFIX = "/assets/"
+_STOP_WITHIN_S = 5
+_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class ServeError(Exception):
+    """The server cannot start; the message says why."""
+
+
+def serve() -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ServeError: a variable is not allowed, the pages are not built, or the port is taken.
+    """
+    host = os.environ.get("API_HOST", "").strip() or "127.0.0.1"
+    port = _number("WEB_PORT", 3000, 65535)
+    api_url = _api_url()
+    if not (STATIC_DIR / "index.html").is_file():
+        raise ServeError("The web app is not built yet: run `python -m webapp build` (or `make web`).")
+    settings = {"apiUrl": api_url, "ticketsMax": _number("MAX_TICKETS_PER_BOOKING", 10, 1000)}
+    _check_free(host, port)
+    asyncio.run(_serve(Site(_reflex_app(), settings, STATIC_DIR.rglob("*.html")), host, port))
+
+
+class Site:
+    """Reflex's application with what it lacks: the API's address, security headers and cache rules."""
+
+    def __init__(self, app: Asgi, settings: dict[str, Any], pages: Iterable[Path]) -> None:
+        self._app = app
+        self._config = f"window.TICKETS = {json.dumps(settings)};\n".encode()
+        self._headers = [
+            (b"content-security-policy", _policy(settings["apiUrl"], pages).encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer `/config.js`; pass everything else on and complete its headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["path"] == _CONFIG_PATH:
+            headers = [(b"content-type", b"text/javascript; charset=utf-8"), (b"cache-control", b"no-store")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers + self._headers})
+            await send({"type": "http.response.body", "body": self._config})
+        else:
+            await self._app(scope, receive, self._completing(scope["path"], send))
+
+    def _completing(self, path: str, send: Send) -> Send:
+        async def complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # Built files carry a hash of their content in their names, so a name never changes meaning.
+                found = message["status"] < 400
+                forever = found and path.startswith(_HASHED_PREFIX)
+                cache = b"public, max-age=31536000, immutable" if forever else b"no-cache"
+                message["headers"] = [*message["headers"], *self._headers, (b"cache-control", cache)]
+            await send(message)
+
+        return complete
+
+
+def _policy(api_url: str, pages: Iterable[Path]) -> str:
+    """Allow what the pages hold and the API; their inline scripts by their hashes."""
+    scripts = {script for page in pages for script in _INLINE_SCRIPT.findall(page.read_bytes())}
+    hashes = sorted(base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts)
+    api = urlsplit(api_url)
+    return "; ".join(
+        (
+            "default-src 'self'",
+            " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in hashes))),
+            # Widths of bars are style attributes, and Reflex's runtime writes style elements.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            f"connect-src 'self' {api.scheme}://{api.netloc}",
+            "frame-ancestors 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "object-src 'none'",
+        )
+    )
+
+
+def _reflex_app() -> Asgi:
+    os.chdir(ROOT)
+    os.environ.update(REFLEX_TELEMETRY_ENABLED="false", REFLEX_CHECK_LATEST_VERSION="false")
+    # Imported late: a mistake in a variable is told without waiting a second for Reflex.
+    from reflex.constants import Env  # noqa: PLC0415
+    from reflex.environment import environment  # noqa: PLC0415
+
+    environment.REFLEX_ENV_MODE.set(Env.PROD)
+    environment.REFLEX_WEB_WORKDIR.set(WEB_DIR)
+    environment.REFLEX_SKIP_COMPILE.set(True)
+    environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+    from webapp.webapp import app  # noqa: PLC0415
+
+    return app()
+
+
+async def _serve(site: Asgi, host: str, port: int) -> None:
+    logging.getLogger("_granian").setLevel(logging.ERROR)
+    # One process: there is nothing to leave behind, and a page's State lives in its memory.
+    server = Server(site, address=host, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopping.set)
+    serving = asyncio.create_task(server.serve())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        server.stop()  # type: ignore[no-untyped-call]
+        # Browsers keep their connections open for as long as they are let.
+        await asyncio.wait({serving}, timeout=_STOP_WITHIN_S)
+    stop.cancel()
+    if serving.done():
+        await serving
+
+
+def _number(variable: str, default: int, most: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
+        return int(text)
+    raise ServeError(f"{variable}={text!r} is not allowed: it must be a whole number from 1 to {most}.")
+
+
+def _api_url() -> str:
+    url = os.environ.get("PUBLIC_API_URL", "").strip().rstrip("/")
+    if not url:
+        return f"http://localhost:{_number('API_PORT', 3001, 65535)}"
+    if not re.fullmatch(r"https?://[^/\s;,'\"]+(/[^\s;,'\"]*)?", url):
+        raise ServeError(f"PUBLIC_API_URL={url!r} is not allowed: it must be an http or https address.")
+    return url
+
+
+def _check_free(host: str, port: int) -> None:
+    """Find out before Reflex is loaded whether the port can be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(f"Port {port} on {host} cannot be used: {error.strerror}.") from None

@@ -1,0 +1,20 @@
+"""The web app: its pages, style and frame."""
+
+import reflex as rx
+
+from webapp.pages import booking, bookings, event, missing
+
+__all__ = ["app", "booking", "bookings", "event", "missing"]
+
+app = rx.App(
+    stylesheets=["/app.css"],
+    # Blocking, for the first poll needs the API's address that it sets; the server writes it.
+    head_components=[
+        rx.el.script(src="/config.js"),
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.meta(name="color-scheme", content="light dark"),
+    ],
+    toaster=None,
+)
+# Reflex's own overlay shows toasts in a style and words of its own; each page's frame says it instead.
+app.app_wraps.pop((5, "Overlay"), None)
