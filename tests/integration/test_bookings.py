@@ -152,7 +152,7 @@ async def test_of_ten_buyers_for_the_last_ticket_nine_declined_the_tenth_gets_it
     declined = [r for r in references if payments.charge(r, rate) == "declined"][:9]
     batch = [order(tier, 1, event="tiny", reference=reference) for reference in declined]
     batch.append(order(tier, 1, event="tiny", reference=reference_with("captured", rate)))
-    waiting, answers = batch, {}
+    waiting, answers = batch, dict[str, OrderRow | ApiError]()
     while waiting:  # seats that another of the batch was about to get are looked at again
         outcomes = await book(pool, *waiting, settings=Settings(payment_success_rate=rate))
         pairs = list(zip(waiting, outcomes, strict=True))
