@@ -116,6 +116,6 @@ async def forget_declined(pool: Pool, settings: Settings) -> int:
     A declined order exists only so that a repeat is answered the same.
     """
     parameters = {"days": settings.declined_kept_days, "limit": _FORGOTTEN_AT_ONCE}
-    async with pool.connection() as connection, connection.transaction():
+    async with pool.connection() as connection:  # One statement, for which read committed is right.
         cursor = await connection.execute(queries.orders.delete_declined.sql, parameters)
     return cursor.rowcount
