@@ -14,6 +14,10 @@ INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
 
+# A lock on this file needs no other one, and ends with the process that holds it.
+SET_UP_ALONE = $(PYTHON) -c 'import fcntl, subprocess, sys; file = open("Makefile"); fcntl.flock(file, fcntl.LOCK_EX); \
+	sys.exit(subprocess.call(sys.argv[1:]))' $(MAKE) --silent ALONE=1
+
 .DEFAULT_GOAL := help
 
 ##@ Run
@@ -44,9 +48,15 @@ migrate: $(INSTALLED) ## Apply the migrations that are missing
 seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
 	@exec $(BIN)/python -m api seed
 
+.PHONY: audit
+audit: $(INSTALLED) ## Check the laws that the data must obey
+	@exec $(BIN)/python -m api audit
+
 .PHONY: schema
 schema: $(INSTALLED) ## Write sql/schema.sql anew after a change of the migrations
-	@DATABASE_URL= DATA_DIR=$$(mktemp -d) $(BIN)/python -m api schema > sql/schema.sql
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT INT TERM && \
+		DATABASE_URL= DATA_DIR="$$made/data" $(BIN)/python -m api schema > "$$made/schema.sql" && \
+		mv "$$made/schema.sql" sql/schema.sql
 
 .PHONY: reset
 reset: $(INSTALLED) ## Drop all data and start over, after asking
@@ -93,9 +103,20 @@ help: ## Show this list
 
 # --- Set-up ----------------------------------------------------------------------------------------------
 
+# Of several makes at once one sets up; the others wait for it, look again and find it done.
+ifndef ALONE
+
 $(INSTALLED): requirements.lock
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Python is missing: install Python 3.11 or newer, or name it with 'make PYTHON=/path/to/python3'." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $$($(PYTHON) --version) was found: name a newer one with 'make PYTHON=/path/to/python3'." >&2; exit 1; }
+	@$(SET_UP_ALONE) $@
+
+$(WEB_BUILT): $(WEB_INPUTS)
+	@$(SET_UP_ALONE) $@
+
+else
+
+$(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv) and try again." >&2; exit 1; }
 	@echo "Installing the locked Python dependencies (once, about a minute) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { echo "The Python dependencies could not be installed: check the network connection (or pip's index setting) and try again." >&2; exit 1; }
@@ -105,3 +126,5 @@ $(WEB_BUILT): $(WEB_INPUTS)
 	@echo "Building the web app (once, about a minute) ..."
 	@$(BIN)/python -m webapp build
 	@touch $@
+
+endif

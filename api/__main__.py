@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | migrate | seed | schema | reset`."""
+"""The command line: `python -m api run | serve | worker | migrate | seed | audit | schema | reset`."""
 
 # ruff: noqa: E402 - the next two lines come before the imports that take long
 import signal
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 
-from api import contract, migrate, queries, run, schema, seed, serve, worker
+from api import audit, contract, migrate, queries, run, schema, seed, serve, worker
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
     seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
+    commands.add_parser("audit", help="check the laws that the data must obey")
     commands.add_parser("schema", help="print the schema of the migrated database")
     resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
     resetting.add_argument("--yes", action="store_true", help="do not ask")
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings, _: Arguments) -> int:
+    run.check_port(settings, "API_PORT")
     with database_url(settings) as url:
         return serve.serve(settings, url)
 
@@ -80,6 +82,13 @@ def _seed(settings: Settings, arguments: Arguments) -> int:
     return 0
 
 
+def _audit(settings: Settings, _: Arguments) -> int:
+    with database_url(settings) as url:
+        breaches = audit.audit(url)
+    _say(audit.report(breaches))
+    return 1 if breaches else 0
+
+
 def _schema(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
         migrate.migrate(url)
@@ -91,7 +100,7 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             place = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
-            if not arguments.yes and input(f"Drop all orders and tickets of database {place}? Type yes: ") != "yes":
+            if not (arguments.yes or _confirms(f"Drop all orders and tickets of database {place}? Type yes: ")):
                 _say("Nothing was changed.")
                 return 1
             connection.execute(queries.migrations.drop_tables.sql)
@@ -99,6 +108,14 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
         made = seed.seed(url)
     _say(f"Started over with {made} tickets.")
     return 0
+
+
+def _confirms(question: str) -> bool:
+    try:
+        return input(question) == "yes"
+    except EOFError:  # nobody is there to answer
+        _say("")
+        return False
 
 
 def _say(text: str) -> None:
@@ -111,6 +128,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "worker": _worker,
     "migrate": _migrate,
     "seed": _seed,
+    "audit": _audit,
     "schema": _schema,
     "reset": _reset,
 }

@@ -41,14 +41,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         state = app.state
         state.settings = settings
-        state.stopping = False
         async with open_pool(settings.database_url or "", settings) as pool:
             state.pool = pool
             state.availability = AvailabilityCache(pool)
             state.lane = BookingLane(pool, settings, on_commit=state.availability.sold)
             async with state.availability.running(), state.lane.running():
                 yield
-                state.stopping = True
 
     return Litestar(
         route_handlers=[

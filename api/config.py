@@ -21,7 +21,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     database_url: str | None = None
-    """A libpq URL of PostgreSQL 15 or newer; None: the embedded server in `data_dir`."""
+    """A libpq URL of PostgreSQL 15 or newer; None: the embedded server in `data_dir`.
+
+    Of several hosts the one that can write is meant, unless the URL says otherwise.
+    """
     data_dir: Path = Path(".data")
     """Where the embedded server keeps its data."""
 
@@ -36,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes of the API."""
 
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"
+    payment_mode: Literal["inline"] = "inline"
+    """When buyers pay: within the booking request. There is no other mode yet."""
     payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
     """The share of payments that the simulator captures; 0 and 1 are exact."""
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
@@ -52,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a booking request may wait and be tried again, before 503 `busy`."""
     declined_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """How long a declined booking is remembered, for its repeats."""
+    shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 200
+    """How long the API goes on serving after it was told to stop, for load balancers to see that it will."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
     """Database connections of one API process."""
     db_connect_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
@@ -83,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             variable = field.name.upper()
             if text := environ.get(variable, "").strip():
                 values[field.name] = _read(variable, text, field.type)
+        if url := values.get("database_url"):
+            values["database_url"] = _to_primary(url)
         settings = cls(**values)
         _check_urls(settings)
         return settings
@@ -108,10 +117,22 @@ def _allowed(kind: Any) -> str:
     return "a text"
 
 
+def _to_primary(url: str) -> str:
+    """Return a database's URL that passes over hosts which only read; one of another kind is refused."""
+    if not url.startswith(_DATABASE_SCHEMES):
+        raise ConfigError(f"DATABASE_URL={_without_password(url)!r} is not allowed: it must start with postgresql://")
+    if "target_session_attrs=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}target_session_attrs=read-write"
+
+
+def _without_password(url: str) -> str:
+    """Return what was meant as a database's URL, or as libpq's `name=value` pairs, for others to see."""
+    masked = re.sub(r"^((?:[^:/@]*://)?[^:@]*):(?!//).*@", r"\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"(password\s*=\s*)('.*'|[^\s&]+)", r"\1***", masked, flags=re.DOTALL)
+
+
 def _check_urls(settings: Settings) -> None:
-    url = settings.database_url
-    if url and not url.startswith(_DATABASE_SCHEMES):
-        raise ConfigError(f"DATABASE_URL={url!r} is not allowed: it must start with postgresql://")
     if settings.public_api_url and not re.match(r"https?://[^/\s]+", settings.public_api_url):
         raise ConfigError(
             f"PUBLIC_API_URL={settings.public_api_url!r} is not allowed: it must be an http or https address."

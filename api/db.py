@@ -1,12 +1,13 @@
 """The database from the API's side: its pool, which errors mean "try again", and which mean "it is away"."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Generic, LiteralString, TypeVar
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection, IsolationLevel, errors
+from psycopg import AsyncConnection, AsyncPipeline, IsolationLevel, errors
 from psycopg.rows import AsyncRowFactory, TupleRow, tuple_row
 
 from api.config import Settings
@@ -20,19 +21,19 @@ LOCK_TIMEOUT_MS = 200
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000
 """When the server ends a transaction whose client has gone silent, and frees its locks."""
 ACQUIRE_TIMEOUT_S = 0.5
-"""The longest wait for a connection: with the database away, requests are refused well within a second."""
+"""The longest wait for a connection."""
+READ_TIMEOUT_S = 1.5
+"""The longest that a read is waited for, even of a server that is frozen."""
 ACQUIRE_WAITING_MAX = 500
 """Requests that may wait for a connection at once; the next is refused."""
 
 RACED_CONSTRAINTS = frozenset({"orders_reference_key", "bookings_live_ticket_key"})
 """Constraints that a transaction can only violate by losing a race against another."""
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
-"""The connection is dead or there is none (the pool's own errors are among them).
-
-When it died during COMMIT, whether that happened is unknown: the booking's reference tells.
-"""
-
+_BEGIN: dict[IsolationLevel | None, LiteralString] = {
+    IsolationLevel.SERIALIZABLE: "begin isolation level serializable",
+    IsolationLevel.READ_COMMITTED: "begin isolation level read committed",
+}
 _ISOLATION = {
     "serializable": IsolationLevel.SERIALIZABLE,
     "read_committed": IsolationLevel.READ_COMMITTED,
@@ -59,24 +60,104 @@ class Statement(Generic[Row]):
         self.rows = rows
 
 
-async def run_together(connection: Connection, statements: Sequence[Statement[Any]]) -> list[list[Any]]:
-    """Run statements in one round trip; return the rows of each.
+class Session:
+    """A pooled connection in pipeline mode: statements that are run together cost one round trip."""
 
-    Raises:
-        psycopg.Error: the first statement that failed; those behind it were not run.
-        RuntimeError: a statement affected another number of rows than it must.
-    """
-    async with connection.pipeline() as pipeline:
+    def __init__(self, connection: Connection, pipeline: AsyncPipeline) -> None:
+        self._connection = connection
+        self._pipeline = pipeline
+        self._in_transaction = False
+
+    async def run(self, *statements: Statement[Any]) -> list[list[Any]]:
+        """Run statements in one round trip; return the rows of each.
+
+        Raises:
+            psycopg.Error: the first statement that failed; those behind it were not run.
+            RuntimeError: a statement affected another number of rows than it must.
+        """
         cursors = []
         for statement in statements:
-            cursor = connection.cursor(row_factory=statement.row_factory)
+            cursor = self._connection.cursor(row_factory=statement.row_factory)
             cursors.append(await cursor.execute(statement.query.sql, statement.parameters))
-        await pipeline.sync()
-        results = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
-    for statement, cursor in zip(statements, cursors, strict=True):
-        if statement.rows not in (None, cursor.rowcount):
-            raise RuntimeError(f"{statement.query.name} affected {cursor.rowcount} rows, not {statement.rows}")
-    return results
+        try:
+            await self._pipeline.sync()
+        except psycopg.Error:
+            # psycopg may now take statements for prepared that are not. A rollback clears its list; without a
+            # transaction to roll back the connection has to go, and the pool makes another.
+            if not self._in_transaction:
+                await self._connection.close()
+            raise
+        for statement, cursor in zip(statements, cursors, strict=True):
+            if statement.rows not in (None, cursor.rowcount):
+                raise RuntimeError(f"{statement.query.name} affected {cursor.rowcount} rows, not {statement.rows}")
+        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Run what is inside in a transaction of the settings' isolation; outside, statements are on their own.
+
+        psycopg's own would wait for BEGIN and again at its end; here BEGIN travels with the first statements.
+        """
+        await self._connection.execute(_BEGIN[self._connection.isolation_level], prepare=False)
+        self._in_transaction = True
+        try:
+            yield
+            await self._commit()
+        except BaseException as error:
+            if not self._connection.closed:
+                with contextlib.suppress(psycopg.Error):
+                    await self._connection.rollback()
+                if isinstance(error, errors.ReadOnlySqlTransaction):
+                    await self._connection.close()  # The pool makes another, perhaps to another server.
+            raise
+        finally:
+            self._in_transaction = False
+
+    async def _commit(self) -> None:
+        try:
+            await self._connection.execute("commit", prepare=False)
+            await self._pipeline.sync()
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise CommitUnknownError(str(error)) from error
+            raise
+
+
+@contextlib.asynccontextmanager
+async def open_session(pool: Pool) -> AsyncIterator[Session]:
+    """Take a connection from the pool for a while.
+
+    Raises:
+        psycopg.OperationalError: there is none within `ACQUIRE_TIMEOUT_S`, or it died.
+    """
+    async with pool.connection() as connection, connection.pipeline() as pipeline:
+        yield Session(connection, pipeline)
+
+
+async def bounded(read: Coroutine[Any, Any, Row]) -> Row:
+    """Wait for a read, at most `READ_TIMEOUT_S`.
+
+    It is then left alone: cancelling it would wait for the server, too.
+
+    Raises:
+        psycopg.OperationalError: it was not done in time.
+    """
+    task = asyncio.ensure_future(read)
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    await asyncio.wait([task], timeout=READ_TIMEOUT_S)
+    if not task.done():
+        raise psycopg.OperationalError(f"no answer within {READ_TIMEOUT_S} s")
+    return task.result()
+
+
+class CommitUnknownError(Exception):
+    """The connection died during COMMIT: whether that happened is unknown; the booking's reference will tell."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error means that the database cannot be reached or written to at the moment; nothing was done."""
+    # A primary that was demoted, or put into read-only mode, refuses writes with 25006.
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction)
 
 
 def lost_race(error: psycopg.Error) -> bool:
@@ -106,7 +187,8 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         max_size=settings.db_pool_max,
         timeout=ACQUIRE_TIMEOUT_S,
         max_waiting=ACQUIRE_WAITING_MAX,
-        reconnect_timeout=30,
+        # Attempts start anew with each request that needs a connection: no long pauses after an outage.
+        reconnect_timeout=2,
         open=False,
     )
     await pool.open(wait=False)
@@ -121,6 +203,8 @@ async def prepare_session(connection: Connection, settings: Settings) -> None:
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
     session = {
         "timezone": "UTC",
+        # Of statements outside a transaction, whatever the server's own default.
+        "default_transaction_isolation": "read committed",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
@@ -153,5 +237,7 @@ async def check(connection: Connection) -> None:
     Without a round trip: a server that ended closes the socket, and one whose role changes tells its clients.
     """
     connection.pgconn.consume_input()
-    if connection.info.parameter_status("in_hot_standby") == "on":
-        raise psycopg.OperationalError("the server is a standby")
+    for parameter in ("in_hot_standby", "default_transaction_read_only"):
+        if connection.info.parameter_status(parameter) == "on":
+            await connection.close()  # Else the pool would keep it and offer it again.
+            raise psycopg.OperationalError(f"the server cannot be written to: {parameter}")

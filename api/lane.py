@@ -2,9 +2,11 @@
 
 Requests that arrive while a transaction is under way wait for the next one, which takes all that wait, up to a
 limit. Idle, a batch is one request without any added delay; busy, batches grow by themselves, and with them
-what one commit and its flush to disk are shared by. There is no timer.
+what one commit and its flush to disk are shared by. There is no timer that collects them.
 
-Waiting is bounded: the queue has a limit, a request has a deadline, and both answer 503 `busy`.
+Requests under one reference are one booking with several waiters: a repeat waits for the first.
+
+Waiting is bounded: the queue has a limit, and each request is answered in time, whatever the database does.
 """
 
 import asyncio
@@ -14,7 +16,6 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TypeAlias
 
 import msgspec
 import psycopg
@@ -30,22 +31,37 @@ _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
 """When to come back after `busy`."""
+TRANSACTION_GRACE_S = 0.9
+"""What a transaction that is under way is given beyond `booking_wait_ms`, before its requests are answered."""
 _PAUSE_FIRST_S = 0.002
 _PAUSE_MAX_S = 0.1
 """Before a transaction is run again: a random part of a pause that doubles each time, up to the second."""
 
+_CROWDED = "Very many people are booking right now. This request has booked nothing: try again in a moment."
+_AWAY = "The box office does not answer at the moment. This request has booked nothing: try again in a moment."
+_UNKNOWN = (
+    "It is not known yet whether this booking went through. Send the same request with the same reference again to "
+    "find out: it cannot be booked twice."
+)
 
-class _Waiting(msgspec.Struct, eq=False):
-    """A request in the queue, and where its answer goes. `unknown`: a commit of it may have gone through."""
+
+class _Booking(msgspec.Struct, eq=False):
+    """A booking in the lane, and who waits for its answer: the first request, then its repeats."""
 
     new: NewOrder
-    decided: "asyncio.Future[Decided]"
     deadline: float
+    waiters: "list[asyncio.Future[Decided]]"
     attempts: int = 0
+    running: bool = False
     unknown: bool = False
+    """Whether a commit of it may have gone through."""
+    away: bool = False
+    """Whether the last attempt found no database."""
 
-
-_Repeats: TypeAlias = dict[str, list[_Waiting]]
+    def busy(self) -> Busy:
+        """Return the refusal that is true of it now."""
+        message = _UNKNOWN if self.unknown or self.running else _AWAY if self.away else _CROWDED
+        return Busy(message, retry_after_s=RETRY_AFTER_S, reference=self.new.reference)
 
 
 class BookingLane:
@@ -55,8 +71,10 @@ class BookingLane:
         self._pool = pool
         self._settings = settings
         self._on_commit = on_commit
-        self._queue: deque[_Waiting] = deque()
+        self._open: dict[str, _Booking] = {}
+        self._queue: deque[_Booking] = deque()
         self._arrived = asyncio.Event()
+        self._ended = False
 
     async def book(self, new: NewOrder) -> Decided:
         """Return a request's answer once it is committed.
@@ -65,13 +83,17 @@ class BookingLane:
             Busy: it was not booked, or, as the message then says, it is unknown whether it was.
             InternalError: it failed for a reason that the log has; it was not booked.
         """
-        if len(self._queue) >= self._settings.booking_queue_max:
-            raise _busy(new)
-        deadline = time.monotonic() + self._settings.booking_wait_ms / 1000
-        waiting = _Waiting(new, asyncio.get_running_loop().create_future(), deadline)
-        self._queue.append(waiting)
-        self._arrived.set()
-        return await waiting.decided
+        booking = self._open.get(new.reference)
+        if booking and booking.new.digest != new.digest:
+            # Whether the other request under this reference leaves an order decides what becomes of this one.
+            with contextlib.suppress(ApiError):
+                await self._wait_for(booking)
+            booking = self._open.get(new.reference)
+            if booking and booking.new.digest != new.digest:
+                raise booking.busy()
+        if booking is None:
+            booking = self._enqueue(new)
+        return await self._wait_for(booking)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -80,133 +102,132 @@ class BookingLane:
         try:
             yield
         finally:
+            self._ended = True
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            for waiting in self._queue:
-                _refuse(waiting, _busy(waiting.new))
+            for booking in list(self._open.values()):
+                self._refuse(booking, booking.busy)
+
+    def _enqueue(self, new: NewOrder) -> _Booking:
+        deadline = time.monotonic() + self._settings.booking_wait_ms / 1000
+        booking = _Booking(new, deadline, [])
+        if self._ended or len(self._queue) >= self._settings.booking_queue_max:
+            raise booking.busy()
+        self._open[new.reference] = booking
+        self._queue.append(booking)
+        self._arrived.set()
+        return booking
+
+    def _wait_for(self, booking: _Booking) -> "asyncio.Future[Decided]":
+        """Return a future that has the booking's answer, or in time its refusal."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Decided] = loop.create_future()
+        booking.waiters.append(waiter)
+        within_s = self._settings.booking_wait_ms / 1000 + TRANSACTION_GRACE_S
+        timer = loop.call_later(within_s, _give_up, waiter, booking)
+        waiter.add_done_callback(lambda _: timer.cancel())
+        return waiter
 
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            batch, repeats = self._take()
-            if batch:
+            if batch := self._take():
                 await self._book(batch)
-                self._answer_repeats(batch, repeats)
             if not self._queue:
                 self._arrived.clear()
-            elif all(waiting.attempts for waiting in self._queue):
-                await asyncio.sleep(_pause(min(waiting.attempts for waiting in self._queue)))
+            elif all(booking.attempts for booking in self._queue):
+                await asyncio.sleep(_pause(min(booking.attempts for booking in self._queue)))
 
-    def _take(self) -> tuple[list[_Waiting], _Repeats]:
-        """Take the next batch from the queue; requests under one reference share the first one's turn."""
-        batch: dict[str, _Waiting] = {}
-        repeats: _Repeats = {}
+    def _take(self) -> list[_Booking]:
+        """Take the next batch from the queue, without those that nobody waits for or that waited too long."""
+        batch: list[_Booking] = []
         now = time.monotonic()
         while self._queue and len(batch) < self._settings.booking_batch_max:
-            waiting = self._queue.popleft()
-            if waiting.decided.done():  # Its client has gone.
-                continue
-            if now > waiting.deadline or waiting.attempts >= self._settings.booking_attempts_max:
-                _refuse(waiting, _busy(waiting.new, unknown=waiting.unknown))
-            elif waiting.new.reference in batch:
-                repeats.setdefault(waiting.new.reference, []).append(waiting)
+            booking = self._queue.popleft()
+            given_up = all(waiter.done() for waiter in booking.waiters)
+            if given_up or now > booking.deadline or booking.attempts >= self._settings.booking_attempts_max:
+                self._refuse(booking, booking.busy)
             else:
-                batch[waiting.new.reference] = waiting
-        return list(batch.values()), repeats
+                batch.append(booking)
+        return batch
 
-    async def _book(self, batch: Sequence[_Waiting]) -> None:
+    async def _book(self, batch: Sequence[_Booking]) -> None:
         """Book a batch, and give each of its members an answer or its place in the queue back."""
         BATCH_SIZE.observe(len(batch))
-        for waiting in batch:
-            waiting.attempts += 1
+        for booking in batch:
+            booking.attempts += 1
+            booking.running = True
+            booking.away = False
         try:
-            async with self._pool.connection() as connection:
-                outcomes = await book_batch(connection, [waiting.new for waiting in batch], self._settings)
-        except asyncio.CancelledError:
-            for waiting in batch:
-                _refuse(waiting, _busy(waiting.new, unknown=True))
-            raise
-        except psycopg_pool.PoolTimeout:
-            self._put_back(batch, "no_connection")
-        except psycopg.Error as error:
-            await self._failed(batch, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the lane lives on and the request is answered
+            async with db.open_session(self._pool) as session:
+                outcomes = await book_batch(session, [booking.new for booking in batch], self._settings)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the lane lives on and each request is answered
             await self._failed(batch, error)
         else:
             self._answer(batch, outcomes)
 
-    def _answer(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
-        sold = {
-            waiting.new.event
-            for waiting, outcome in zip(batch, outcomes, strict=True)
-            if isinstance(outcome, Decided) and outcome.bookings and not outcome.replayed
-        }
+    def _answer(self, batch: Sequence[_Booking], outcomes: Sequence[Outcome]) -> None:
+        sold: set[str] = set()
+        again = []
+        for booking, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, LookAgain):
+                again.append(booking)
+                continue
+            if outcome.bookings and not outcome.replayed:
+                sold.add(booking.new.event)
+            del self._open[booking.new.reference]
+            for number, waiter in enumerate(booking.waiters):
+                if not waiter.done():
+                    waiter.set_result(_repeated(outcome) if number else outcome)
         if sold:
             self._on_commit(sold)
-        again = []
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, LookAgain):
-                again.append(waiting)
-            elif not waiting.decided.done():
-                waiting.decided.set_result(outcome)
         self._put_back(again, "locked_tickets")
 
-    async def _failed(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    async def _failed(self, batch: Sequence[_Booking], error: Exception) -> None:
         """Run a batch again that failed for others' sake; of one that failed for its own, find the culprit."""
         if isinstance(error, psycopg.Error) and db.lost_race(error):
             self._put_back(batch, error.sqlstate or "conflict")
-        elif isinstance(error, db.AWAY):
-            for waiting in batch:
-                waiting.unknown = True
-            self._put_back(batch, "connection_lost")
+        elif isinstance(error, db.CommitUnknownError):
+            for booking in batch:
+                booking.unknown = True
+            self._put_back(batch, "commit_unknown")
+        elif isinstance(error, psycopg.errors.QueryCanceled):
+            self._put_back(batch, "timeout")
+        elif isinstance(error, psycopg_pool.PoolTimeout) or db.is_away(error):
+            for booking in batch:
+                booking.away = True
+            self._put_back(batch, "no_database")
         elif len(batch) > 1:
-            for waiting in batch:
-                await self._book([waiting])
+            for booking in batch:
+                await self._book([booking])
         else:
             _log.error("booking %s failed", batch[0].new.reference, exc_info=error)
-            _refuse(batch[0], InternalError("Something went wrong on our side; nothing was booked."))
+            self._refuse(batch[0], lambda: InternalError("Something went wrong on our side; nothing was booked."))
 
-    def _put_back(self, batch: Sequence[_Waiting], cause: str) -> None:
+    def _put_back(self, batch: Sequence[_Booking], cause: str) -> None:
         if batch:
             BOOKING_RETRIES.labels(cause).inc(len(batch))
+        for booking in batch:
+            booking.running = False
         self._queue.extendleft(reversed(batch))
 
-    def _answer_repeats(self, batch: Sequence[_Waiting], repeats: _Repeats) -> None:
-        """Answer the requests that had the reference of a member of the batch."""
-        for first in batch:
-            for repeat in repeats.get(first.new.reference, ()):
-                answer = _repeat_answer(first, repeat.new)
-                if answer is None:
-                    self._queue.appendleft(repeat)
-                elif not repeat.decided.done():
-                    repeat.decided.set_result(answer)
+    def _refuse(self, booking: _Booking, error: Callable[[], ApiError]) -> None:
+        del self._open[booking.new.reference]
+        for waiter in booking.waiters:
+            if not waiter.done():
+                waiter.set_exception(error())
 
 
-def _repeat_answer(first: _Waiting, repeat: NewOrder) -> Decided | None:
-    """Return a repeat's answer, None when it has to be looked up or tried again."""
-    if not first.decided.done() or first.decided.cancelled() or first.decided.exception():
-        return None
-    if repeat.digest != first.new.digest:
-        return None
-    decided = first.decided.result()
+def _give_up(waiter: "asyncio.Future[Decided]", booking: _Booking) -> None:
+    if not waiter.done():
+        waiter.set_exception(booking.busy())
+
+
+def _repeated(decided: Decided) -> Decided:
+    """Return the answer of a repeat: marked as one if the first is remembered, else refused like it."""
     remembered = not isinstance(decided.answer, ApiError) or isinstance(decided.answer, PaymentDeclined)
     return msgspec.structs.replace(decided, replayed=True) if remembered else decided
-
-
-def _busy(new: NewOrder, *, unknown: bool = False) -> Busy:
-    message = "Very many people are booking right now, and nothing was booked: try again in a moment."
-    if unknown:
-        message = (
-            "The connection to the database broke, and it is not known yet whether the booking went through: "
-            "repeat the same request with the same reference to find out. It cannot be booked twice."
-        )
-    return Busy(message, retry_after_s=RETRY_AFTER_S, reference=new.reference)
-
-
-def _refuse(waiting: _Waiting, error: ApiError) -> None:
-    if not waiting.decided.done():
-        waiting.decided.set_exception(error)
 
 
 def _pause(attempts: int) -> float:

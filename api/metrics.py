@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.serve import DIRECTORY_VARIABLE
+from api.serve import METRICS_VARIABLE
 
 REQUESTS = Counter("http_requests", "Requests by route and status", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -52,7 +52,7 @@ class RequestMetrics(ASGIMiddleware):
 def exposition() -> bytes:
     """Return the counts of all processes in Prometheus' text format."""
     registry = REGISTRY
-    if DIRECTORY_VARIABLE in os.environ:
+    if METRICS_VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 import msgspec
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg.rows import TupleRow, tuple_row
 
 from api import queries
 from api.errors import SetupError
@@ -39,6 +39,16 @@ def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
     return migrations
 
 
+def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
+    """Open an autocommit connection for work on the whole database.
+
+    Its statements may take as long as they need: the limits that a role has are for its requests.
+    """
+    connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=10, row_factory=tuple_row)
+    connection.execute("set statement_timeout = 0; set lock_timeout = 0")
+    return connection
+
+
 def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[str]:
     """Apply what is missing; return the names of the migrations applied now.
 
@@ -49,7 +59,7 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
     """
     if migrations is None:
         migrations = load()
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=10, row_factory=tuple_row) as connection:
+    with connect(conninfo) as connection:
         version = connection.info.server_version // 10_000
         if version < SERVER_VERSION_MIN:
             raise SetupError(f"The server is PostgreSQL {version}: {SERVER_VERSION_MIN} or newer is needed.")
@@ -85,7 +95,7 @@ def missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migrat
     return [migration for migration in migrations if migration.name not in applied]
 
 
-def _apply(connection: psycopg.Connection[tuple[str, str]], migration: Migration) -> bool:
+def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> bool:
     with connection.transaction():
         connection.execute("select set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
         connection.execute(migration.sql)

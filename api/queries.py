@@ -63,6 +63,7 @@ def _parse(path: Path) -> list[Query]:
     return queries
 
 
+audit = Noun(SQL_DIR / "queries" / "audit.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
@@ -72,4 +73,4 @@ payments = Noun(SQL_DIR / "queries" / "payments.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
 
-NOUNS = (availability, bookings, events, migrations, orders, payments, tickets, tiers)
+NOUNS = (audit, availability, bookings, events, migrations, orders, payments, tickets, tiers)

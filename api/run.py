@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import httpx
 import psycopg
@@ -108,24 +108,32 @@ def check_ports(settings: Settings) -> None:
             f"API_PORT and WEB_PORT are both {settings.api_port}: choose another with "
             f"WEB_PORT={settings.api_port % 65_535 + 1}."
         )
+    check_port(settings, "API_PORT")
+    check_port(settings, "WEB_PORT")
+
+
+def check_port(settings: Settings, variable: Literal["API_PORT", "WEB_PORT"]) -> None:
+    """Refuse to start a server on a port that is taken.
+
+    Raises:
+        SetupError: names the port, its variable and another port that is free.
+    """
+    port = settings.api_port if variable == "API_PORT" else settings.web_port
     # Browsers look for `localhost` at ::1 first: another program there would answer in our place.
     hosts = (settings.api_host, "::1")
-    for variable, port in (("API_PORT", settings.api_port), ("WEB_PORT", settings.web_port)):
-        try:
-            taken = not _is_free(port, hosts)
-        except PermissionError:
-            raise SetupError(
-                f"Port {port} needs more rights than this user has: choose one above 1023 with {variable}."
-            ) from None
-        except OSError as error:
-            raise SetupError(
-                f"API_HOST={settings.api_host!r} is no address of this machine ({error.strerror})."
-            ) from error
-        if taken:
-            raise SetupError(
-                f"Port {port} is taken: stop the program that uses it, or choose another with "
-                f"{variable}={_free_port(port, hosts)}."
-            )
+    try:
+        taken = not _is_free(port, hosts)
+    except PermissionError:
+        raise SetupError(
+            f"Port {port} needs more rights than this user has: choose one above 1023 with {variable}."
+        ) from None
+    except OSError as error:
+        raise SetupError(f"API_HOST={settings.api_host!r} is no address of this machine ({error.strerror}).") from error
+    if taken:
+        raise SetupError(
+            f"Port {port} is taken: stop the program that uses it, or choose another with "
+            f"{variable}={_free_port(port, hosts)}."
+        )
 
 
 def _is_free(port: int, hosts: tuple[str, ...]) -> bool:

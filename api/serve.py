@@ -2,6 +2,9 @@
 
 import os
 import tempfile
+import threading
+from pathlib import Path
+from typing import Any
 
 from granian.constants import Interfaces, Loops
 from granian.server.mp import MPServer
@@ -9,33 +12,57 @@ from granian.server.mp import MPServer
 from api.config import Settings
 
 # Not imported from api.metrics: the library looks for the variable when it is imported.
-DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_STOPPING_VARIABLE = "TICKETS_STOPPING_FILE"
 
 _KILL_AFTER_S = 10
 """How long a process may take to finish its requests when it is told to stop."""
 
 
 def serve(settings: Settings, database_url: str) -> int:
-    """Serve until SIGTERM or SIGINT; return 0."""
+    """Serve until SIGTERM or SIGINT; return 0.
+
+    From the signal on `/health/ready` answers 503; after `shutdown_delay_ms`, in which load balancers see that,
+    no new connection is taken, and the requests that have begun are finished.
+    """
     os.environ["DATABASE_URL"] = database_url  # The processes read their settings anew.
-    with tempfile.TemporaryDirectory(prefix="tickets-metrics-") as directory:
-        os.environ[DIRECTORY_VARIABLE] = directory
-        _server(settings).serve()
+    with tempfile.TemporaryDirectory(prefix="tickets-api-") as directory:
+        metrics, mark = Path(directory, "metrics"), Path(directory, "stopping")
+        metrics.mkdir()
+        os.environ |= {METRICS_VARIABLE: str(metrics), _STOPPING_VARIABLE: str(mark)}
+        _Server(
+            "api.app:create_app",
+            mark=mark,
+            delay_s=settings.shutdown_delay_ms / 1000,
+            factory=True,
+            address=settings.api_host,
+            port=settings.api_port,
+            interface=Interfaces.ASGI,
+            loop=Loops.uvloop,
+            workers=settings.api_workers,
+            backlog=4096,
+            respawn_failed_workers=True,
+            respawn_interval=0.5,
+            workers_kill_timeout=_KILL_AFTER_S,
+            log_access=False,
+        ).serve()
     return 0
 
 
-def _server(settings: Settings) -> MPServer:
-    return MPServer(
-        "api.app:create_app",
-        factory=True,
-        address=settings.api_host,
-        port=settings.api_port,
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=settings.api_workers,
-        backlog=4096,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=_KILL_AFTER_S,
-        log_access=False,
-    )
+def stopping() -> bool:
+    """Whether the API has been told to stop; its processes ask, since only their parent gets the signal."""
+    mark = os.environ.get(_STOPPING_VARIABLE)
+    return mark is not None and Path(mark).exists()
+
+
+class _Server(MPServer):
+    """A server that says that it will stop before it does."""
+
+    def __init__(self, target: str, *, mark: Path, delay_s: float, **options: Any) -> None:
+        super().__init__(target, **options)
+        self._mark = mark
+        self._delay_s = delay_s
+
+    def signal_handler_interrupt(self, *_: Any, **__: Any) -> None:
+        self._mark.touch()
+        threading.Timer(self._delay_s, super().signal_handler_interrupt).start()

@@ -15,4 +15,3 @@ class ApiState(State):
     pool: Pool
     lane: BookingLane
     availability: AvailabilityCache
-    stopping: bool

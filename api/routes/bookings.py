@@ -10,6 +10,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from api.body import StrictBody, invalid
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, BookingRequest, Order, OrderPage, Reference
+from api.db import bounded
 from api.errors import ApiError, InvalidRequest, NotFound
 from api.problems import answers, problem
 from api.routes.tickets import UNCOMPRESSED, EventSlug
@@ -59,7 +60,7 @@ async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Ord
         msgspec.convert(reference, Reference)
     except msgspec.ValidationError:
         raise NotFound("There is no booking of this reference.") from None
-    return Response(await get_order(state.pool, reference), headers={"Cache-Control": "no-store"})
+    return Response(await bounded(get_order(state.pool, reference)), headers={"Cache-Control": "no-store"})
 
 
 @get("/api/bookings", responses=answers(400, 500, 503))
@@ -70,7 +71,7 @@ async def get_bookings(
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response[OrderPage]:
     """A buyer's bookings, newest first."""
-    page = await list_orders(state.pool, user_id, limit=limit, cursor=cursor)
+    page = await bounded(list_orders(state.pool, user_id, limit=limit, cursor=cursor))
     return Response(page, headers={"Cache-Control": "no-store"})
 
 

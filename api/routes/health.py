@@ -6,7 +6,9 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api import migrate, queries
 from api.contract import Health
+from api.db import bounded
 from api.errors import SetupError
+from api.serve import stopping
 from api.state import ApiState
 
 _MIGRATIONS = migrate.load()
@@ -24,16 +26,14 @@ async def get_live() -> Health:
 )
 async def get_ready(state: ApiState) -> Response[Health]:
     """200 while the database answers and has all migrations, and until shutdown begins."""
-    reason = "shutting down" if state.stopping else await _why_not_ready(state)
+    reason = "shutting down" if stopping() else await _why_not_ready(state)
     health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
     return Response(health, status_code=503 if reason else 200, headers={"Cache-Control": "no-store"})
 
 
 async def _why_not_ready(state: ApiState) -> str | None:
     try:
-        async with state.pool.connection() as connection:
-            cursor = await connection.execute(queries.migrations.list_applied.sql)
-            missing = migrate.missing(_MIGRATIONS, dict(await cursor.fetchall()))
+        missing = migrate.missing(_MIGRATIONS, await bounded(_applied(state)))
     except psycopg.errors.UndefinedTable:
         missing = _MIGRATIONS
     except psycopg.OperationalError:
@@ -41,3 +41,9 @@ async def _why_not_ready(state: ApiState) -> str | None:
     except SetupError as error:
         return str(error)
     return f"migrations are missing: {', '.join(m.name for m in missing)}" if missing else None
+
+
+async def _applied(state: ApiState) -> dict[str, str]:
+    async with state.pool.connection() as connection:
+        cursor = await connection.execute(queries.migrations.list_applied.sql)
+        return dict(await cursor.fetchall())

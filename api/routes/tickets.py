@@ -1,15 +1,18 @@
 """What can be bought: availability by tier, and the tickets themselves."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
+from litestar.response import Stream
 
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TierAvailability
 from api.problems import answers
-from api.services.tickets import list_tickets
+from api.services.tickets import PAGE_TICKETS, list_tickets
 from api.state import ApiState
 
 EventSlug = Annotated[
@@ -48,7 +51,13 @@ async def get_availability(
     return Response(availability.body, media_type=MediaType.JSON, headers=headers)
 
 
-@get("/api/tickets", responses=answers(400, 404, 500, 503))
+@get(
+    "/api/tickets",
+    responses={
+        200: ResponseSpec(list[Ticket], description="The tickets, by id", generate_examples=False),
+        **answers(400, 404, 500, 503),
+    },
+)
 async def get_tickets(
     state: ApiState,
     event: EventSlug = BUILT_IN_EVENT,
@@ -57,6 +66,18 @@ async def get_tickets(
         int | None, QueryParameter(ge=1, le=10_000_000, description="At most so many; without it all")
     ] = None,
     after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="Only tickets whose id is greater")] = 0,
-) -> list[Ticket]:
+) -> Response[bytes] | Stream:
     """The tickets that can be bought, by id; `row` and `seat` are null where one stands."""
-    return await list_tickets(state.pool, event, tier=tier, limit=limit, after=after)
+    pages = list_tickets(state.pool, event, tier=tier, limit=limit, after=after)
+    first = await anext(pages)  # before the answer begins: what is wrong with the request can still be told
+    if len(first) < PAGE_TICKETS:
+        return Response(msgspec.json.encode(first), media_type=MediaType.JSON)
+    return Stream(_json_array(first, pages), media_type=MediaType.JSON)
+
+
+async def _json_array(first: list[Ticket], pages: AsyncIterator[list[Ticket]]) -> AsyncIterator[bytes]:
+    yield msgspec.json.encode(first)[:-1]
+    async for page in pages:
+        if page:
+            yield b"," + msgspec.json.encode(page)[1:-1]
+    yield b"]"

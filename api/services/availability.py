@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from api import contract, queries
-from api.db import Pool, Statement, run_together
+from api.db import Pool, Statement, open_session
 from api.errors import Busy, UnknownEvent
 
 _log = logging.getLogger(__name__)
@@ -74,11 +74,13 @@ class AvailabilityCache:
             Busy: the database does not answer.
         """
         now = time.monotonic()
-        self._asked_for[event] = now
         known = self._known.get(event)
-        if known and now - known.counted_at < AGE_MAX_S:
-            return known
-        return await self._count(event)
+        if known is None or now - known.counted_at >= AGE_MAX_S:
+            known = await self._count(event)
+        if time.monotonic() - known.counted_at >= AGE_MAX_S:  # Counting itself took too long.
+            raise _away()
+        self._asked_for[event] = now
+        return known
 
     def sold(self, events: set[str]) -> None:
         """Note that this process has sold tickets of these events: they are counted again at once."""
@@ -101,6 +103,8 @@ class AvailabilityCache:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._sold.wait(), _INTERVAL_S)
             self._sold.clear()
+            # A count that began before the sale does not know of it.
+            await asyncio.gather(*self._counting.values(), return_exceptions=True)
             started = time.monotonic()
             self._forget(started)
             due = [
@@ -111,16 +115,19 @@ class AvailabilityCache:
             self._stale.clear()
             for event in due:
                 # Who asks meanwhile has the last counts until they are too old, and then the error.
-                with contextlib.suppress(Busy, UnknownEvent):
+                try:
                     await self._count(event)
+                except (Busy, UnknownEvent):
+                    continue
+                except Exception:  # noqa: BLE001 - one bad count must not end the counting for good
+                    _log.exception("availability of %s could not be counted", event)
             # Under a rush of commits counting takes up a part of the time at most, however large the event.
             await asyncio.sleep(time.monotonic() - started)
 
     def _forget(self, now: float) -> None:
-        for event, asked_at in list(self._asked_for.items()):
-            if now - asked_at > _ASKED_FOR_S or event not in self._known:
-                del self._asked_for[event]
-                self._known.pop(event, None)
+        for event in [event for event, asked_at in self._asked_for.items() if now - asked_at > _ASKED_FOR_S]:
+            del self._asked_for[event]
+            self._known.pop(event, None)
 
     async def _count(self, event: str) -> Availability:
         """Count an event's tickets; whoever asks while that is under way waits for the same answer."""
@@ -128,25 +135,39 @@ class AvailabilityCache:
         if task is None:
             task = asyncio.create_task(self._count_now(event))
             self._counting[event] = task
-            task.add_done_callback(lambda _: self._counting.pop(event, None))
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda task: self._counted(event, task))
+        # Not cancelled when it takes too long: a frozen server would not notice, and others may wait for it.
+        await asyncio.wait([task], timeout=AGE_MAX_S)
+        if not task.done():
+            raise _away()
+        return task.result()
+
+    def _counted(self, event: str, task: "asyncio.Task[Availability]") -> None:
+        del self._counting[event]
+        if not task.cancelled():
+            task.exception()  # Looked at, in case that nobody waits any more.
 
     async def _count_now(self, event: str) -> Availability:
         counted_at = time.monotonic()
         try:
-            async with self._pool.connection() as connection:
+            async with open_session(self._pool) as session:
                 statement = Statement(queries.availability.count_tickets, {"event": event}, class_row(_TierRow))
-                (rows,) = await run_together(connection, [statement])
-        except psycopg.OperationalError as error:
+                (rows,) = await session.run(statement)
+        except psycopg.Error as error:
             _log.warning("availability of %s could not be counted: %s", event, error)
-            raise Busy("The database does not answer at the moment: try again.", retry_after_s=1) from error
+            raise _away() from error
         if not rows:
             self._known.pop(event, None)
             raise UnknownEvent(f"There is no event {event!r}.")
         availability = _encode(rows, counted_at)
         if len(self._known) < _EVENTS_MAX or event in self._known:
             self._known[event] = availability
+            self._asked_for.setdefault(event, counted_at)
         return availability
+
+
+def _away() -> Busy:
+    return Busy("The box office does not answer at the moment: try again.", retry_after_s=1)
 
 
 def _encode(rows: list[_TierRow], counted_at: float) -> Availability:

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 
 from api import queries
 from api.config import Settings
-from api.db import Connection, Statement, run_together
+from api.db import Session, Statement
 from api.errors import (
     ApiError,
     InvalidRequest,
@@ -131,8 +131,8 @@ class _Sight(msgspec.Struct):
 class _Stock(msgspec.Struct):
     """What a batch has claimed, and what it has sold of it so far."""
 
-    locked: set[int]
-    """Ids of the named and chosen tickets that are locked and available."""
+    locked: set[tuple[int, str]]
+    """Ids and places of the named and chosen tickets that are locked and available."""
     standing: dict[int, list[_Ticket]]
     """The locked tickets of a standing tier, for whoever comes."""
     left: dict[int, int]
@@ -159,22 +159,22 @@ class _Sale(msgspec.Struct, frozen=True):
     outcome: payments.Outcome
 
 
-async def book_batch(connection: Connection, batch: Sequence[NewOrder], settings: Settings) -> list[Outcome]:
+async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Settings) -> list[Outcome]:
     """Book a batch; the outcomes are in its order. References are unique within a batch.
 
     Raises:
         psycopg.Error: nothing of the batch was done, or, when the connection died, perhaps all of it. Running
             it again is right in both cases, since the references keep it from being done twice.
     """
-    sight = await _look(connection, batch)
+    sight = await _look(session, batch)
     outcomes = sight.decided
     if wanted := [new for new in batch if new.reference not in outcomes]:
-        outcomes |= await _sell(connection, wanted, sight, settings)
-        await _check_refusals(connection, wanted, outcomes)
+        outcomes |= await _sell(session, wanted, sight, settings)
+        await _check_refusals(session, wanted, outcomes)
     return [outcomes[new.reference] for new in batch]
 
 
-async def _look(connection: Connection, batch: Sequence[NewOrder]) -> _Sight:
+async def _look(session: Session, batch: Sequence[NewOrder]) -> _Sight:
     """Read what is known of a batch, without locking any of it."""
     statements: list[Statement[Any]] = [
         Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, class_row(OrderRow)),
@@ -186,12 +186,12 @@ async def _look(connection: Connection, batch: Sequence[NewOrder]) -> _Sight:
     ]
     if named_ids := [ticket_id for new in batch for ticket_id in new.ticket_ids]:
         statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, class_row(_Ticket)))
-    existing, tier_rows, *rest = await run_together(connection, statements)
+    existing, tier_rows, *rest = await session.run(*statements)
 
     events = {row.event for row in tier_rows}
     sight = _Sight(
         tiers={(row.event, row.tier): row for row in tier_rows if row.tier is not None},
-        decided=await _replays(connection, existing, batch),
+        decided=await _replays(session, existing, batch),
         named={ticket.id: ticket for ticket in rest[0]} if rest else {},
         seats={},
     )
@@ -204,18 +204,16 @@ async def _look(connection: Connection, batch: Sequence[NewOrder]) -> _Sight:
         elif sight.tier(new).seated and not new.ticket_ids:
             seated[sight.tier(new).tier_id].append(new)
     for news in seated.values():
-        sight.seats |= await _choose_seats(connection, sight.tier(news[0]), news, sight.named)
+        sight.seats |= await _choose_seats(session, sight.tier(news[0]), news, sight.named)
     return sight
 
 
-async def _sell(
-    connection: Connection, wanted: Sequence[NewOrder], sight: _Sight, settings: Settings
-) -> dict[str, Outcome]:
+async def _sell(session: Session, wanted: Sequence[NewOrder], sight: _Sight, settings: Settings) -> dict[str, Outcome]:
     """Claim, charge and record in one transaction; return the outcomes by reference."""
     outcomes: dict[str, Outcome] = {}
     sales: list[_Sale] = []
-    async with connection.pipeline(), connection.transaction():
-        drawn, stock = await _claim(connection, wanted, sight)
+    async with session.transaction():
+        drawn, stock = await _claim(session, wanted, sight)
         for new in wanted:
             tier = sight.tier(new)
             tickets = _allot(new, sight, stock)
@@ -229,11 +227,11 @@ async def _sell(
             sales.append(_Sale(new, tier, tickets, payment))
         if sales:
             sales.sort(key=lambda sale: sale.new.reference)  # The lock order of concurrent inserts.
-            outcomes |= await _record(connection, sales, drawn)
+            outcomes |= await _record(session, sales, drawn)
     return outcomes
 
 
-async def _check_refusals(connection: Connection, wanted: Sequence[NewOrder], outcomes: dict[str, Outcome]) -> None:
+async def _check_refusals(session: Session, wanted: Sequence[NewOrder], outcomes: dict[str, Outcome]) -> None:
     """Answer a refused request as a repeat, if another process has booked it since this batch looked.
 
     Its own first run may have taken the very tickets for want of which it is refused.
@@ -243,21 +241,19 @@ async def _check_refusals(connection: Connection, wanted: Sequence[NewOrder], ou
         statement = Statement(
             queries.orders.find_orders, {"references": [new.reference for new in refused]}, class_row(OrderRow)
         )
-        (existing,) = await run_together(connection, [statement])
-        outcomes |= await _replays(connection, existing, refused)
+        (existing,) = await session.run(statement)
+        outcomes |= await _replays(session, existing, refused)
 
 
 def _is_refusal(outcome: Outcome) -> bool:
     return isinstance(outcome, Decided) and isinstance(outcome.answer, SoldOut | SeatTaken)
 
 
-async def _replays(
-    connection: Connection, existing: Sequence[OrderRow], batch: Sequence[NewOrder]
-) -> dict[str, Outcome]:
+async def _replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
     """Answer the requests whose reference has an order already."""
     if not existing:
         return {}
-    bookings = await orders.find_bookings(connection, [order.id for order in existing])
+    bookings = await orders.find_bookings(session, [order.id for order in existing])
     known = {order.reference: order for order in existing}
     replays: dict[str, Outcome] = {}
     for new in batch:
@@ -296,7 +292,7 @@ def _refuse_early(new: NewOrder, events: set[str], sight: _Sight) -> ApiError | 
 
 
 async def _choose_seats(
-    connection: Connection, tier: _Tier, news: Sequence[NewOrder], named: Container[int]
+    session: Session, tier: _Tier, news: Sequence[NewOrder], named: Container[int]
 ) -> dict[str, list[_Ticket]]:
     """Choose neighbours for each of `news`; where there are none any more, seats that stand apart.
 
@@ -310,7 +306,7 @@ async def _choose_seats(
             {"tier_id": tier.tier_id, "start": start, "limit": limit},
             class_row(_Ticket),
         )
-        (found,) = await run_together(connection, [statement])
+        (found,) = await session.run(statement)
         found.sort(key=lambda seat: (seat.position < start, seat.position))
         free = {seat.id: seat for seat in found if seat.id not in named}
         chosen: dict[str, list[_Ticket]] = {}
@@ -330,7 +326,7 @@ async def _choose_seats(
     return chosen
 
 
-async def _claim(connection: Connection, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
+async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
     """Lock tickets for all of `wanted`, and count what is left where they do not suffice; draw their ids."""
     places = [ticket.place for new in wanted for ticket in sight.wishes(new)]
     quantities: Counter[int] = Counter()
@@ -352,9 +348,9 @@ async def _claim(connection: Connection, wanted: Sequence[NewOrder], sight: _Sig
         start = random.randint(1, tier.last_position)
         parameters = {"tier_id": tier.tier_id, "start": start, "quantity": quantities[tier.tier_id]}
         statements.append(Statement(queries.tickets.claim_standing, parameters, class_row(_Ticket)))
-    (drawn,), locked, *claims = await run_together(connection, statements)
+    (drawn,), locked, *claims = await session.run(*statements)
 
-    free = {ticket_id for ticket_id, status in locked if status == "available"}
+    free = {(ticket_id, place) for ticket_id, place, status in locked if status == "available"}
     stock = _Stock(locked=free, standing={}, left={})
     for tier_id, claimed in zip(standing, claims, strict=True):
         stock.standing[tier_id] = [ticket for ticket in claimed if ticket.id not in sight.named]
@@ -362,7 +358,7 @@ async def _claim(connection: Connection, wanted: Sequence[NewOrder], sight: _Sig
     short += {sight.tier(new).tier_id for new in wanted if sight.tier(new).seated and not sight.wishes(new)}
     if short:
         statement: Statement[Any] = Statement(queries.tickets.count_available, {"tier_ids": short})
-        (counts,) = await run_together(connection, [statement])
+        (counts,) = await session.run(statement)
         stock.left = dict.fromkeys(short, 0) | dict(counts)
     return drawn, stock
 
@@ -375,7 +371,7 @@ def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outco
         if gone:
             return Decided(_seat_taken(gone))
     if tickets:
-        return tickets if stock.locked.issuperset(ticket.id for ticket in tickets) else LookAgain()
+        return tickets if stock.locked.issuperset((ticket.id, ticket.place) for ticket in tickets) else LookAgain()
     if not tier.seated:
         tickets = stock.standing[tier.tier_id][: new.quantity]
     return tickets if len(tickets) == new.quantity else _shortage(new, tier, stock)
@@ -401,7 +397,7 @@ def _shortage(new: NewOrder, tier: _Tier, stock: _Stock) -> Outcome:
     return Decided(SoldOut(message, available=left))
 
 
-async def _record(connection: Connection, sales: Sequence[_Sale], drawn: _Drawn) -> dict[str, Outcome]:
+async def _record(session: Session, sales: Sequence[_Sale], drawn: _Drawn) -> dict[str, Outcome]:
     """Write orders, payments and bookings, and mark the tickets as sold, in one round trip."""
     outcomes: dict[str, Outcome] = {}
     booked: list[BookingRow] = []
@@ -437,7 +433,7 @@ async def _record(connection: Connection, sales: Sequence[_Sale], drawn: _Drawn)
         outcomes[order.reference] = (
             Decided(order, lines) if sale.outcome == "captured" else Decided(_declined(order.reference))
         )
-    await run_together(connection, _insertions(sales, made, booked))
+    await session.run(*_insertions(sales, made, booked))
     return outcomes
 
 

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from api import contract, queries
 from api.config import Settings
-from api.db import Connection, Pool, Statement, run_together
+from api.db import Pool, Session, Statement, open_session
 from api.errors import NotFound
 
 _NEWEST = 2**63 - 1
@@ -44,10 +44,10 @@ class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-async def find_bookings(connection: Connection, order_ids: Sequence[int]) -> dict[int, list[BookingRow]]:
+async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int, list[BookingRow]]:
     """Return the bookings of orders, by order and in the order of their lines."""
     statement = Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, class_row(BookingRow))
-    (rows,) = await run_together(connection, [statement])
+    (rows,) = await session.run(statement)
     bookings: dict[int, list[BookingRow]] = defaultdict(list)
     for row in rows:
         bookings[row.order_id].append(row)
@@ -60,23 +60,23 @@ async def get_order(pool: Pool, reference: str) -> contract.Order:
     Raises:
         NotFound: there is none.
     """
-    async with pool.connection() as connection:
+    async with open_session(pool) as session:
         statement = Statement(queries.orders.find_orders, {"references": [reference]}, class_row(OrderRow))
-        (rows,) = await run_together(connection, [statement])
+        (rows,) = await session.run(statement)
         if not rows:
             raise NotFound(f"There is no booking {reference}.")
-        bookings = await find_bookings(connection, [rows[0].id])
+        bookings = await find_bookings(session, [rows[0].id])
     return to_contract(rows[0], bookings[rows[0].id])
 
 
 async def list_orders(pool: Pool, user_id: str, *, limit: int, cursor: int | None) -> contract.OrderPage:
     """Return a page of a buyer's orders, newest first: those below `cursor`, at most `limit`."""
-    async with pool.connection() as connection:
+    async with open_session(pool) as session:
         parameters = {"user_id": user_id, "before": cursor or _NEWEST, "limit": limit + 1}
         statement = Statement(queries.orders.list_orders, parameters, class_row(OrderRow))
-        (rows,) = await run_together(connection, [statement])
+        (rows,) = await session.run(statement)
         page, more = rows[:limit], len(rows) > limit
-        bookings = await find_bookings(connection, [row.id for row in page])
+        bookings = await find_bookings(session, [row.id for row in page])
     return contract.OrderPage(
         orders=[to_contract(row, bookings[row.id]) for row in page],
         next=str(page[-1].id) if more else None,

@@ -1,11 +1,17 @@
 """The tickets that can be bought."""
 
+import sys
+from collections.abc import AsyncIterator
+
 import msgspec
 from psycopg.rows import class_row, dict_row
 
 from api import contract, queries
-from api.db import Connection, Pool, Statement, run_together
+from api.db import Pool, Session, Statement, open_session
 from api.errors import UnknownEvent, UnknownTier
+
+PAGE_TICKETS = 2000
+"""Tickets that are read and encoded at once: a few milliseconds in which the process answers nobody else."""
 
 
 class _TicketRow(msgspec.Struct, frozen=True):
@@ -21,34 +27,44 @@ class _TicketRow(msgspec.Struct, frozen=True):
 
 async def list_tickets(
     pool: Pool, event: str, *, tier: str | None, limit: int | None, after: int
-) -> list[contract.Ticket]:
-    """Return the available tickets of an event, by id: those above `after`, at most `limit` (None: all).
+) -> AsyncIterator[list[contract.Ticket]]:
+    """Yield the available tickets of an event, by id: those above `after`, at most `limit` (None: all).
+
+    They come in pages, all full but the last, which may be empty. Each is read on its own, and no connection is
+    kept between two: however slowly a client reads, it holds nobody up.
 
     Raises:
         UnknownEvent, UnknownTier: there is none of that name.
     """
-    parameters = {"event": event, "tier": tier, "limit": limit, "after": after}
-    async with pool.connection() as connection:
-        statement = Statement(queries.tickets.list_available, parameters, class_row(_TicketRow))
-        (rows,) = await run_together(connection, [statement])
-        if not rows:
-            await _check_names(connection, event, tier)
-    return [
-        contract.Ticket(
-            id=row.id,
-            tier=row.tier,
-            price=contract.to_major(row.price_minor, row.currency),
-            row=row.row_label,
-            seat=row.seat_number,
-        )
-        for row in rows
-    ]
+    left = sys.maxsize if limit is None else limit
+    size = PAGE_TICKETS
+    while size == PAGE_TICKETS:
+        parameters = {"event": event, "tier": tier, "after": after, "limit": min(PAGE_TICKETS, left)}
+        async with open_session(pool) as session:
+            statement = Statement(queries.tickets.list_available, parameters, class_row(_TicketRow))
+            (rows,) = await session.run(statement)
+            if not rows:
+                await _check_names(session, event, tier)
+        yield [_ticket(row) for row in rows]
+        size = len(rows)
+        left -= size
+        after = rows[-1].id if rows else after
 
 
-async def _check_names(connection: Connection, event: str, tier: str | None) -> None:
+def _ticket(row: _TicketRow) -> contract.Ticket:
+    return contract.Ticket(
+        id=row.id,
+        tier=row.tier,
+        price=contract.to_major(row.price_minor, row.currency),
+        row=row.row_label,
+        seat=row.seat_number,
+    )
+
+
+async def _check_names(session: Session, event: str, tier: str | None) -> None:
     """Tell an event or tier that does not exist from one that has nothing left."""
     statement = Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict_row)
-    (rows,) = await run_together(connection, [statement])
+    (rows,) = await session.run(statement)
     if not rows:
         raise UnknownEvent(f"There is no event {event!r}.")
     if tier is not None and rows[0]["tier"] is None:

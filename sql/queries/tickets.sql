@@ -1,23 +1,17 @@
 -- name: insert_seated_tickets
 -- All tickets of a tier with seats: seats side by side have consecutive positions, and between two rows one
 -- position is left out, so that neighbours are consecutive positions and nothing else is.
--- Rows are lettered A to Z, then AA, AB and so on.
 insert into tickets (event_id, tier_id, position, row_label, seat_number)
 select
     %(event_id)s,
     %(tier_id)s,
-    place.number + place.number / %(seats_per_row)s + 1,
-    case
-        when place.row_index >= 26 then chr(64 + place.row_index / 26)
-        else ''
-    end || chr(65 + mod(place.row_index, 26)),
-    mod(place.number, %(seats_per_row)s) + 1
-from (
-    select
-        n as number,
-        %(first_row)s + n / %(seats_per_row)s as row_index
-    from generate_series(0, %(capacity)s - 1) as n
-) as place;
+    (seat_row.number - 1) * (%(seats_per_row)s + 1) + seat.number,
+    seat_row.label,
+    seat.number
+from unnest(%(row_labels)s::text[]) with ordinality as seat_row (label, number)
+cross join generate_series(1, %(seats_per_row)s) as seat (number)
+where (seat_row.number - 1) * %(seats_per_row)s + seat.number <= %(capacity)s
+order by seat_row.number, seat.number;
 
 -- name: insert_standing_tickets
 -- All tickets of a standing tier.
@@ -29,7 +23,22 @@ select
 from generate_series(1, %(capacity)s) as n;
 
 -- name: list_available
--- The tickets that can be bought, by id.
+-- A page of the tickets that can be bought, by id: those of an event above an id, in all tiers or in one.
+-- The event is given as a range of one, and is in the order, for the planner to walk the index of what is
+-- available: with an equality it would walk the primary key, past every sold ticket and other events'.
+-- The tier is given by a subquery: behind a join the planner would rather sort all that is left for each page.
+with event as (
+    select id
+    from events
+    where slug = %(event)s
+),
+
+wanted_tier as (
+    select id
+    from tiers
+    where event_id = (select event.id from event) and name = %(tier)s
+)
+
 select
     tickets.id,
     tiers.name as tier,
@@ -37,15 +46,15 @@ select
     events.currency,
     tickets.row_label,
     tickets.seat_number
-from events
-inner join tiers on events.id = tiers.event_id
-inner join tickets on tiers.id = tickets.tier_id
+from tickets
+inner join tiers on tickets.tier_id = tiers.id
+inner join events on tiers.event_id = events.id
 where
-    events.slug = %(event)s
-    and (%(tier)s::text is null or tiers.name = %(tier)s)
+    (tickets.event_id, tickets.id) > ((select event.id from event), %(after)s)
+    and tickets.event_id <= (select event.id from event)
+    and (%(tier)s::text is null or tickets.tier_id = (select wanted_tier.id from wanted_tier))
     and tickets.status = 'available'
-    and tickets.id > %(after)s
-order by tickets.id
+order by tickets.event_id, tickets.id
 limit %(limit)s;
 
 -- name: claim_standing
@@ -152,6 +161,7 @@ where id = any(%(ids)s::bigint[]);
 -- Locks: the tickets that it returns, FOR UPDATE; waits for none.
 select
     id,
+    ctid::text as place,
     status
 from tickets
 where ctid = any(%(places)s::text[]::tid[])

@@ -1,10 +1,17 @@
 -- name: insert_tiers
 -- Makes the tiers that an event lacks, and returns only these: a tier once made is never resized here.
+-- They are shown after those that the event has; lock_event keeps others from adding tiers meanwhile.
 insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
 select
     %(event_id)s,
     new.name,
-    new.display_order,
+    new.number + coalesce(
+        (
+            select max(display_order)
+            from tiers
+            where event_id = %(event_id)s
+        ), 0
+    ),
     new.price_minor,
     new.seated,
     new.capacity,
@@ -12,14 +19,19 @@ select
 from
     unnest(
         %(names)s::text[],
-        %(display_orders)s::smallint[],
         %(prices_minor)s::bigint[],
         %(seated)s::boolean[],
         %(capacities)s::integer[],
         %(last_positions)s::integer[]
-    ) as new (name, display_order, price_minor, seated, capacity, last_position)
+    ) with ordinality as new (name, price_minor, seated, capacity, last_position, number)
 on conflict on constraint tiers_event_name_key do nothing
 returning id, name;
+
+-- name: count_rows
+-- How many rows of seats an event has: a tier leaves out one position between two of its rows.
+select coalesce(sum(last_position - capacity + 1), 0)::integer as seat_rows
+from tiers
+where event_id = %(event_id)s and seated;
 
 -- name: find_tiers
 -- The named tiers of the named events, with what a booking needs to know of them. An event without any of

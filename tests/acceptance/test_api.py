@@ -10,6 +10,7 @@ import pytest
 
 from api.embedded import EmbeddedServer
 from api.seed import TierPlan
+from api.services.tickets import PAGE_TICKETS
 from tests.acceptance.system import (
     SECURITY_HEADERS,
     BoxOffice,
@@ -509,6 +510,27 @@ def test_a_large_answer_is_compressed_for_who_takes_it(untouched: BoxOffice) -> 
     assert "Content-Encoding" not in plain.headers
     assert compressed.json() == plain.json()
     assert int(compressed.headers["Content-Length"]) * 5 < int(plain.headers["Content-Length"])
+
+
+@pytest.mark.parametrize("size", [PAGE_TICKETS, PAGE_TICKETS + 1, 2 * PAGE_TICKETS, 2 * PAGE_TICKETS + 7])
+def test_a_list_of_many_pages_is_one_array_of_each_ticket_once(stack: Stack, client: httpx.Client, size: int) -> None:
+    floor = TierPlan(name="Floor", capacity=size, price_minor=1_000)
+    office = office_of(stack, client, TierPlan(name="Stage", capacity=3, price_minor=2_000), floor)
+    ids = [ticket["id"] for ticket in office.tickets()]
+    assert ids == sorted(set(ids))
+    assert len(ids) == size + 3
+    assert [ticket["id"] for ticket in office.tickets(tier="Floor")] == ids[3:]
+    assert [ticket["id"] for ticket in office.tickets(after=ids[1], limit=size)] == ids[2 : size + 2]
+
+
+def test_a_buyer_who_stops_reading_a_long_list_holds_up_nobody(stack: Stack, client: httpx.Client) -> None:
+    office = office_of(stack, client, TierPlan(name="Floor", capacity=20 * PAGE_TICKETS, price_minor=1_000))
+    for _ in range(10):  # more than there are connections
+        with client.stream("GET", "/api/tickets", params={"event": office.event}) as answer:
+            assert answer.headers["Content-Type"] == "application/json"
+            assert next(answer.iter_bytes()).startswith(b"[{")
+            assert office.availability().status_code == 200
+    assert len(office.tickets()) == 20 * PAGE_TICKETS
 
 
 @pytest.mark.parametrize("path", ["/api/tickets/availability", "/api/tickets?limit=1", "/health/live", "/no/such/path"])

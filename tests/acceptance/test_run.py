@@ -210,6 +210,26 @@ async def test_a_taken_port_is_named(make_system: Callable[..., System], variabl
     assert not system.data_dir.exists(), "something was started before the ports were checked"
 
 
+async def test_the_api_alone_names_a_taken_port_too(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        environment = {**clean_environment(), "DATA_DIR": str(tmp_path / "data"), "API_PORT": str(port)}
+        api = Process(["api", "serve"], environment, tmp_path / "api.log")
+        assert await api.wait() == 1
+    assert api.output().startswith(f"Port {port} is taken: stop the program that uses it, or choose another with API_")
+    assert not (tmp_path / "data").exists(), "the database was started before the port was checked"
+
+
+async def test_a_reset_that_nobody_can_confirm_changes_nothing(database_url: str, tmp_path: Path) -> None:
+    reset = Process(["api", "reset"], {**clean_environment(), "DATABASE_URL": database_url}, tmp_path / "reset.log")
+    assert await reset.wait() == 1
+    assert reset.output().endswith("Type yes: \nNothing was changed.\n")
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*) from tickets").fetchone() == (1300,)
+
+
 async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., System]) -> None:
     port = str(free_port())
     system = make_system(API_PORT=port, WEB_PORT=port)

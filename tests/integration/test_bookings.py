@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from api import contract
 from api.config import Settings
-from api.db import Pool, open_pool
+from api.db import Pool, open_pool, open_session
 from api.errors import ApiError, KeyReused, PaymentDeclined, SeatTaken, SoldOut, UnknownEvent, UnknownTier
 from api.seed import parse_inventory, seed
 from api.services import payments
@@ -33,8 +33,8 @@ def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
 
 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = PAID) -> list[Outcome]:
-    async with pool.connection() as connection:
-        return await book_batch(connection, batch, settings)
+    async with open_session(pool) as session:
+        return await book_batch(session, batch, settings)
 
 
 def answer(outcome: Outcome) -> OrderRow | ApiError:

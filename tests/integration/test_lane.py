@@ -129,3 +129,69 @@ async def test_requests_that_wait_at_the_end_are_answered(database_url: str) -> 
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
         given = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(a, Decided | Busy) for a in given)
+
+
+SLOW = """
+    create function rest() returns trigger language plpgsql as $$ begin perform pg_sleep(%s); return null; end $$;
+    create trigger rest before insert on orders for each statement execute function rest();
+"""
+
+
+async def test_a_repeat_waits_for_its_first_however_long_that_runs(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute(SLOW % "1.2")
+    async with lane_on(database_url, booking_wait_ms=500) as lane:
+        first = asyncio.create_task(lane.book(order("slow")))
+        await asyncio.sleep(0.05)
+        repeats = [asyncio.create_task(lane.book(order("slow"))) for _ in range(3)]
+        given = await asyncio.gather(first, *repeats)
+    assert [decided.replayed for decided in given] == [False, True, True, True]
+    assert await count(conn, "orders") == 1
+
+
+async def test_what_may_have_been_booked_is_not_called_unbooked(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute(SLOW % "1.9")
+    async with lane_on(database_url, booking_wait_ms=100) as lane:
+        (given,) = await answers(lane, order("unknown"))
+        assert isinstance(given, Busy)
+        assert "not known" in given.message
+        assert given.details == {"reference": "unknown"}
+
+
+async def test_a_statement_that_takes_too_long_is_not_called_unknown(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute(SLOW % "0.5")
+    async with lane_on(database_url, statement_timeout_ms=100, booking_attempts_max=2) as lane:
+        (given,) = await answers(lane, order("late"))
+    assert isinstance(given, Busy)
+    assert "booked nothing" in given.message
+    assert await count(conn, "orders") == 0
+
+
+async def test_a_database_that_became_read_only_is_busy_and_not_a_fault(
+    database_url: str, conn: AsyncConnection
+) -> None:
+    database = (await (await conn.execute("select current_database()")).fetchone() or ("",))[0]
+    async with lane_on(database_url) as lane:
+        assert isinstance((await answers(lane, order("before")))[0], OrderRow)
+        await conn.execute(f"alter database {database} set default_transaction_read_only = on")
+        await conn.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        assert isinstance((await answers(lane, order("meanwhile")))[0], Busy)
+        await conn.execute("set default_transaction_read_only = off")
+        await conn.execute(f"alter database {database} reset default_transaction_read_only")
+        # The connections that still refuse are found out one by one.
+        given = [(await answers(lane, order("after")))[0] for _ in range(10)]
+        assert isinstance(given[-1], OrderRow)
+    assert await count(conn, "orders") == 2
+
+
+async def test_nobody_is_left_without_an_answer_when_the_lane_ends(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute(SLOW % "1")
+    async with lane_on(database_url) as lane:
+        waiting = [asyncio.create_task(lane.book(order(f"r{n % 2}"))) for n in range(6)]
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        given = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(answer) for answer in given} == {Busy}
+        assert isinstance((await answers(lane, order("too late")))[0], Busy)

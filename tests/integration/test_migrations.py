@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from api import migrate, schema
 from api.embedded import EmbeddedServer
@@ -65,6 +66,15 @@ def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(server: E
         assert migrate.migrate(url, [steps[0], mended]) == ["0002_bad"]
 
 
+def test_a_migration_may_take_longer_than_its_role_allows_requests(server: EmbeddedServer) -> None:
+    steps = [migration("0001_slow", "select pg_sleep(0.3)")]
+    with empty_database(server) as url, ThreadPoolExecutor(2) as runners:
+        hasty = make_conninfo(url, options="-c statement_timeout=100 -c lock_timeout=100")
+        # The second waits for the first one's lock.
+        results = list(runners.map(lambda _: migrate.migrate(hasty, steps), range(2)))
+        assert sorted(results) == [[], ["0001_slow"]]
+
+
 def test_schema_sql_is_what_the_migrations_make(database_url: str) -> None:
     committed = Path(ROOT, "sql", "schema.sql").read_text(encoding="utf-8")
     assert schema.dump(database_url) == committed, "run `make schema`"
@@ -84,3 +94,20 @@ def test_every_constraint_and_index_is_named_after_its_table(database_url: str) 
     for table, name in rows:
         assert name.startswith(f"{table}_"), f"{name} on {table}"
         assert not name.rstrip("1234567890").endswith("_check_"), f"{name} was named by the server"
+
+
+def test_every_constraint_and_index_says_which_rule_it_enforces(database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        silent = conn.execute(
+            """
+            select conname from pg_constraint
+            where connamespace = 'public'::regnamespace and contype <> 'n'
+                and obj_description(oid, 'pg_constraint') is null
+            union all
+            select indexrelid::regclass::text from pg_index
+            where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+                and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u'))
+                and obj_description(indexrelid, 'pg_class') is null
+            """
+        ).fetchall()
+    assert silent == []

@@ -1,10 +1,11 @@
 """Every statement against the real schema, without running it; the plans of the hot ones."""
 
 import json
+import re
 from typing import Any
 
 import pytest
-from psycopg import AsyncConnection, _queries, pq
+from psycopg import AsyncConnection, _queries, pq, sql
 
 from api import queries
 from api.config import Settings
@@ -16,9 +17,9 @@ ALL_QUERIES = [query for noun in queries.NOUNS for query in noun]
 HOT_TIER_TICKETS = 20_000
 
 
-def to_server_parameters(sql: str) -> bytes:
+def to_server_parameters(statement: str) -> bytes:
     """Turn %(name)s into $1, as psycopg does before it prepares a statement."""
-    return _queries._query2pg(sql.encode(), "utf-8")[0]
+    return _queries._query2pg(statement.encode(), "utf-8")[0]
 
 
 @pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
@@ -30,17 +31,24 @@ async def test_every_statement_fits_the_schema(conn: AsyncConnection, query: Que
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
 
 
-@pytest.fixture
-async def session(conn: AsyncConnection) -> AsyncConnection:
-    """A connection as the API's are."""
+@pytest.fixture(params=["auto", "force_generic_plan"])
+async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> AsyncConnection:
+    """A connection as the API's are, whose plans are made for the parameters or for any."""
     await prepare_session(conn, Settings())
+    await conn.execute("select set_config('plan_cache_mode', %s, false)", [request.param])
     return conn
 
 
 async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the nodes of a statement's plan."""
-    cursor = await conn.execute(f"explain (format json) {query.sql}", parameters)
+    # A statement with its values in the place of the parameters would never have a generic plan.
+    prepared = conn.pgconn.prepare(b"planned", to_server_parameters(query.sql))
+    assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
+    names = dict.fromkeys(re.findall(r"%\((\w+)\)s", query.sql))
+    values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    cursor = await conn.execute(sql.SQL("explain (format json) execute planned ({})").format(values))
     row = await cursor.fetchone()
+    await conn.execute("deallocate planned")
     assert row is not None
     document = row[0] if isinstance(row[0], list) else json.loads(row[0])
     nodes, waiting = [], [document[0]["Plan"]]
@@ -75,6 +83,18 @@ async def test_a_claim_walks_the_index_of_available_tickets_however_many_are_sol
         scans = [node for node in nodes if node.get("Relation Name") == "tickets"]
         assert scans
         assert {scan.get("Index Name") for scan in scans} == {"tickets_available_idx"}, query.name
+
+
+async def test_a_page_of_tickets_walks_its_index_in_order(
+    session: AsyncConnection, database_url: str, hot_tier: int
+) -> None:
+    seed(database_url, event="open", inventory=parse_inventory(f"Stage=100,Field={HOT_TIER_TICKETS}"))
+    for tier, after in ((None, 0), (None, HOT_TIER_TICKETS), ("Field", 0)):
+        page = {"event": "open", "tier": tier, "after": after, "limit": 100}  # less than is left, as in a large sale
+        nodes = await plan_of(session, queries.tickets.list_available, page)
+        scans = [node.get("Index Name") for node in nodes if node.get("Relation Name") == "tickets"]
+        assert scans == ["tickets_available_event_idx"], page
+        assert "Sort" not in {node["Node Type"] for node in nodes}, page
 
 
 async def test_counting_walks_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:

@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from api.embedded import EmbeddedServer
+from api.errors import ConfigError
 from api.migrate import migrate
 from api.seed import parse_inventory, seed, seed_if_empty
 from tests.stack import empty_database
@@ -47,7 +49,9 @@ def test_neighbouring_seats_and_only_they_have_consecutive_positions(database_ur
     assert wrong == []
 
 
-@pytest.mark.parametrize(("tickets", "last_row"), [(20 * 26, "Z"), (20 * 27, "AA"), (20 * 53, "BA")])
+@pytest.mark.parametrize(
+    ("tickets", "last_row"), [(20 * 26, "Z"), (20 * 27, "AA"), (20 * 53, "BA"), (20 * 702, "ZZ"), (20 * 703, "AAA")]
+)
 def test_rows_go_on_after_z(database_url: str, tickets: int, last_row: str) -> None:
     seed(database_url, event="long", inventory=parse_inventory(f"VIP={tickets}"))
     query = "select row_label from tickets where event_id <> 1 order by position desc limit 1"
@@ -68,8 +72,39 @@ def test_repeated_and_concurrent_seeds_make_each_ticket_once(server: EmbeddedSer
 def test_a_seed_never_resizes_a_tier_but_adds_one_that_is_missing(database_url: str) -> None:
     assert seed(database_url, event="club", inventory=parse_inventory("GA=10")) == 10
     assert seed(database_url, event="club", inventory=parse_inventory("GA=99")) == 0
-    capacities = "select tiers.name, capacity from tiers join events on events.id = event_id where slug = 'club'"
-    assert rows(database_url, capacities) == [("GA", 10)]
+    assert seed(database_url, event="club", inventory=parse_inventory("VIP=41,GA=99")) == 41
+    assert seed(database_url, event="club", inventory=parse_inventory("Front Row=21,VIP=1,Balcony=2")) == 23
+    tiers = """
+        select tiers.name, capacity, count(*), min(row_label), max(row_label)
+        from events join tiers on events.id = event_id join tickets on tier_id = tiers.id
+        where slug = 'club' group by tiers.id order by display_order
+    """
+    assert rows(database_url, tiers) == [
+        ("GA", 10, 10, None, None),
+        ("VIP", 41, 41, "A", "C"),
+        ("Front Row", 21, 21, "D", "E"),
+        ("Balcony", 2, 2, None, None),
+    ]
+
+
+def test_a_seed_with_more_rows_than_labels_changes_nothing(database_url: str) -> None:
+    with pytest.raises(ConfigError, match="18279 rows"):
+        seed(database_url, event="endless", inventory=parse_inventory(f"VIP={20 * 18_279}"))
+    assert rows(database_url, "select slug from events") == [("aurora-sessions",)]
+
+
+def test_a_seed_may_take_longer_than_its_role_allows_requests(database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            """
+            create function nap() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return null; end';
+            create trigger nap after insert on tiers for each statement execute function nap();
+            """
+        )
+    hasty = make_conninfo(database_url, options="-c statement_timeout=100 -c lock_timeout=100")
+    with ThreadPoolExecutor(2) as seeds:  # the second waits for the first one's lock on the event
+        made = seeds.map(lambda _: seed(hasty, event="club", inventory=parse_inventory("GA=10")), range(2))
+        assert sorted(made) == [0, 10]
 
 
 def test_a_large_event_has_every_ticket_once(database_url: str) -> None:

@@ -41,7 +41,11 @@ VARIABLES = [
     Variable(
         "DATABASE_URL",
         None,
-        good={url: url for url in ("postgresql://a@b/c", "postgres://a:p@h1:1,h2:2/c?target_session_attrs=primary")},
+        good={
+            "postgresql://a@b/c": "postgresql://a@b/c?target_session_attrs=read-write",
+            "postgresql:///c?host=/run": "postgresql:///c?host=/run&target_session_attrs=read-write",
+            "postgres://a:p@h1:1,h2:2/c?target_session_attrs=any": "postgres://a:p@h1:1,h2:2/c?target_session_attrs=any",
+        },
         bad=["mysql://a@b/c", "b/c", "host=b dbname=c"],
         allowed="postgresql://",
     ),
@@ -66,6 +70,9 @@ VARIABLES = [
         allowed="serializable or read_committed",
     ),
     Variable(
+        "PAYMENT_MODE", "inline", good={"inline": "inline"}, bad=["async", "INLINE", "none"], allowed="must be inline."
+    ),
+    Variable(
         "PAYMENT_SUCCESS_RATE",
         0.9,
         good={"0": 0.0, "1": 1.0, "0.25": 0.25},
@@ -79,6 +86,7 @@ VARIABLES = [
     whole("BOOKING_QUEUE_MAX", 2000, 1, 100_000),
     whole("BOOKING_WAIT_MS", 1000, 50, 60_000),
     whole("DECLINED_KEPT_DAYS", 30, 1, 3650),
+    whole("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
     whole("DB_POOL_MAX", 8, 2, 1000),
     whole("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
     whole("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
@@ -117,6 +125,23 @@ def test_a_bad_value_is_refused_with_the_variable_the_value_and_what_is_allowed(
     message = str(refusal.value)
     assert message.startswith(f"{variable.name}={text!r} is not allowed: it must ")
     assert variable.allowed in message
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mysql://user:secret@b/c", "mysql://user:***@b/c"),
+        ("mysql://user:se:c@r/e@t@b/c", "mysql://user:***@b/c"),
+        ("user:secret@b/c", "user:***@b/c"),
+        ("mysql://b/c?user=u&password=secret&a=b", "mysql://b/c?user=u&password=***&a=b"),
+        ("host=b password=secret dbname=c", "host=b password=*** dbname=c"),
+        ("host=b password = 'se cret' dbname=c", "host=b password = *** dbname=c"),
+    ],
+)
+def test_a_refused_database_does_not_show_its_password(url: str, shown: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Settings.from_env({"DATABASE_URL": url})
+    assert str(refusal.value) == f"DATABASE_URL={shown!r} is not allowed: it must start with postgresql://"
 
 
 def test_a_refusal_ends_a_process_with_a_sentence_and_not_with_a_trace() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import ConfigError
-from api.seed import DEFAULT_INVENTORY, TIER_TICKETS_MAX, TierPlan, parse_inventory
+from api.seed import DEFAULT_INVENTORY, TIER_TICKETS_MAX, TierPlan, parse_inventory, row_labels
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
 SIZES = st.integers(1, TIER_TICKETS_MAX)
@@ -21,8 +21,7 @@ def test_the_default_is_100_vip_200_front_row_and_1000_ga() -> None:
 
 
 def test_the_default_written_out_is_the_default() -> None:
-    *seated, standing = parse_inventory("VIP=100,Front Row=200,GA=1000")
-    assert (*seated, msgspec.structs.replace(standing, first_row=0)) == DEFAULT_INVENTORY
+    assert parse_inventory("VIP=100,Front Row=200,GA=1000") == DEFAULT_INVENTORY
 
 
 @given(st.dictionaries(NAMES, SIZES, min_size=1, max_size=6))
@@ -37,9 +36,23 @@ def test_a_tier_keeps_its_kind_and_price_and_an_unknown_one_is_standing() -> Non
     assert (balcony.price_minor, balcony.seats_per_row) == (1_000, 0)
 
 
-def test_rows_go_on_where_the_tier_before_ends() -> None:
-    front_row, ga, vip = parse_inventory("Front Row=41,GA=500,VIP=20")
-    assert (front_row.first_row, ga.seats_per_row, vip.first_row) == (0, 0, 3)
+@pytest.mark.parametrize(("tickets", "rows"), [(1, 1), (20, 1), (21, 2), (41, 3)])
+def test_a_last_row_that_is_not_full_is_a_row(tickets: int, rows: int) -> None:
+    vip, ga = parse_inventory(f"VIP={tickets},GA={tickets}")
+    assert (vip.rows, ga.rows) == (rows, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "labels"),
+    [(0, ["A", "B"]), (25, ["Z", "AA"]), (51, ["AZ", "BA"]), (701, ["ZZ", "AAA"]), (18_276, ["ZZY", "ZZZ"])],
+)
+def test_rows_are_lettered_a_to_z_then_aa_to_zz_then_aaa_to_zzz(first: int, labels: list[str]) -> None:
+    assert row_labels(first, 2) == labels
+
+
+def test_rows_without_a_label_are_refused() -> None:
+    with pytest.raises(ConfigError, match="18279 rows of seats: an event can have 18278, A to ZZZ"):
+        row_labels(18_277, 2)
 
 
 @pytest.mark.parametrize(

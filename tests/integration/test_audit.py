@@ -1,0 +1,305 @@
+"""The audit: silent about what real bookings leave behind, and each law notices what breaks it."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from typing import Literal, get_args
+
+import psycopg
+import pytest
+
+from api import contract, queries
+from api.__main__ import main
+from api.audit import LAWS, ROWS_SHOWN_MAX, audit
+from api.config import Settings
+from api.db import open_pool
+from api.embedded import EmbeddedServer
+from api.lane import BookingLane
+from api.migrate import migrate
+from api.services.bookings import NewOrder
+from tests.stack import ROOT, clean_environment, empty_database
+
+Isolation = Literal["serializable", "read_committed"]
+TIERS, QUANTITIES = ("VIP", "Front Row", "GA"), (1, 2, 3)
+
+
+def orders(count: int) -> list[NewOrder]:
+    return [
+        NewOrder(
+            reference=f"r-{n}",
+            event=contract.BUILT_IN_EVENT,
+            tier=TIERS[n % len(TIERS)],
+            quantity=QUANTITIES[n // len(TIERS) % len(QUANTITIES)],
+            user_id=f"user-{n}",
+        )
+        for n in range(count)
+    ]
+
+
+async def book(database_url: str, wanted: list[NewOrder], isolation: Isolation = "serializable") -> None:
+    """Book through two lanes at once, as two processes would; some payments are declined."""
+    settings = Settings(
+        payment_success_rate=0.7,
+        booking_isolation=isolation,
+        booking_batch_max=5,
+        booking_wait_ms=20_000,
+        booking_attempts_max=100,
+    )
+    async with open_pool(database_url, settings) as pool:
+        lanes = [BookingLane(pool, settings, on_commit=lambda _: None) for _ in range(2)]
+        async with lanes[0].running(), lanes[1].running():
+            await asyncio.gather(*(random.choice(lanes).book(new) for new in wanted))
+
+
+@pytest.fixture
+async def booked_url(database_url: str) -> str:
+    """A database with confirmed and declined orders of each tier and quantity."""
+    await book(database_url, orders(90))
+    return database_url
+
+
+def run_audit(database_url: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api", "audit"],
+        cwd=ROOT,
+        env={**clean_environment(), "DATABASE_URL": database_url, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("isolation", get_args(Isolation))
+async def test_real_bookings_obey_every_law_and_so_does_each_moment_between(
+    database_url: str, isolation: Isolation
+) -> None:
+    booking = asyncio.create_task(book(database_url, orders(300), isolation))
+    audits = 0
+    while not booking.done():
+        assert await asyncio.to_thread(audit, database_url) == []
+        audits += 1
+    await booking
+    assert audits > 1
+    result = run_audit(database_url)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"All {len(LAWS)} laws hold.\n", "")
+
+
+SOLD_GA = "(select min(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'GA' and status = 'sold')"
+ROWS = {
+    "confirmed": "(select min(id) from orders where status = 'confirmed')",
+    "single": "(select min(id) from orders where status = 'confirmed' and quantity = 1)",
+    "triple": "(select min(id) from orders where status = 'confirmed' and quantity = 3)",
+    "declined": "(select min(id) from orders where status = 'declined')",
+    "sold_ga": SOLD_GA,
+    "other_sold_ga": SOLD_GA.replace("min(", "max("),
+    "free_ga": SOLD_GA.replace("'sold'", "'available'"),
+    "last_vip": "(select max(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'VIP')",
+}
+"""The ids that corruptions speak of."""
+
+# The laws that a corruption breaks, and its statements. Where the database would refuse them, its key goes first.
+CORRUPTIONS = [
+    (
+        "find_double_bookings find_missing_keys",
+        """
+        drop index bookings_live_ticket_key;
+        with freed as (update tickets set status = 'available' where id = {other_sold_ga} returning id)
+        update bookings set ticket_id = {sold_ga} where ticket_id = (select id from freed)
+        """,
+    ),
+    ("find_wrong_statuses", "update tickets set status = 'available' where id = {sold_ga}"),
+    ("find_wrong_statuses", "update tickets set status = 'sold' where id = {free_ga}"),
+    ("find_unbalanced_tiers", "update tiers set capacity = capacity - 1 where name = 'VIP'"),
+    ("find_unbalanced_tiers", "delete from tickets where id = {free_ga}"),
+    (
+        "find_unbalanced_tiers",
+        """
+        alter table tickets drop constraint tickets_status_check;
+        update tickets set status = 'lost' where id = {free_ga}
+        """,
+    ),
+    (
+        "find_unbalanced_tiers",
+        """
+        insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
+        values (1, 'Empty', 9, 100, false, 5, 5)
+        """,
+    ),
+    ("find_stray_tickets", "update tickets set event_id = 99 where id = {free_ga}"),
+    (
+        "find_stray_tickets",
+        """
+        alter table tickets drop constraint tickets_tier_id_fkey;
+        insert into tickets (event_id, tier_id, position) values (1, 99, 1)
+        """,
+    ),
+    ("find_misplaced_tickets", "update tickets set position = 1001 where id = {free_ga}"),
+    ("find_misplaced_tickets", "update tickets set row_label = 'Z', seat_number = 1 where id = {free_ga}"),
+    ("find_misplaced_tickets", "update tickets set row_label = null, seat_number = null where id = {last_vip}"),
+    (
+        "find_shared_positions find_missing_keys",
+        """
+        alter table tickets drop constraint tickets_tier_position_key;
+        update tickets set position = (select position from tickets where id = {sold_ga}) where id = {free_ga}
+        """,
+    ),
+    (
+        "find_shared_seats",
+        """
+        update tiers set last_position = 106 where name = 'VIP';
+        update tickets set position = 106, row_label = 'A', seat_number = 1 where id = {last_vip}
+        """,
+    ),
+    (
+        "find_broken_rows",
+        """
+        update tiers set last_position = 106 where name = 'VIP';
+        update tickets set position = 106 where id = {last_vip}
+        """,
+    ),
+    ("find_broken_rows", "update tickets set row_label = 'X' where id = {last_vip}"),
+    (
+        "find_bookings_without_order",
+        """
+        with sale as (update tickets set status = 'sold' where id = {free_ga} returning id, tier_id)
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor)
+        select 999999, 1, id, tier_id, 1000 from sale
+        """,
+    ),
+    (
+        "find_bookings_without_ticket",
+        """
+        update tiers set capacity = capacity - 1 where name = 'GA';
+        delete from tickets where id = {sold_ga}
+        """,
+    ),
+    ("find_misplaced_bookings", "update bookings set tier_id = tier_id % 3 + 1 where order_id = {single}"),
+    (
+        "find_misplaced_bookings",
+        """
+        insert into events (slug, name, venue, starts_at, sales_start_at, currency)
+        values ('other', 'Other', 'Hall', now(), now(), 'USD');
+        update orders set event_id = (select id from events where slug = 'other') where id = {single}
+        """,
+    ),
+    ("find_broken_lines", "update bookings set line = 2 where order_id = {single}"),
+    ("find_broken_lines", "update bookings set line = 7 where order_id = {triple} and line = 2"),
+    (
+        "find_broken_lines find_missing_keys",
+        """
+        alter table bookings drop constraint bookings_order_line_key;
+        update bookings set line = 3 where order_id = {triple} and line = 2
+        """,
+    ),
+    ("find_incomplete_orders", "update orders set quantity = quantity + 1 where id = {confirmed}"),
+    (
+        "find_incomplete_orders",
+        """
+        update bookings set released_at = now() where ticket_id = {sold_ga};
+        update tickets set status = 'available' where id = {sold_ga}
+        """,
+    ),
+    ("find_wrong_totals", "update bookings set price_minor = price_minor + 1 where order_id = {confirmed}"),
+    (
+        "find_unconfirmed_bookings",
+        """
+        with sale as (update tickets set status = 'sold' where id = {free_ga} returning id, tier_id)
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor)
+        select {declined}, 1, id, tier_id, 1000 from sale
+        """,
+    ),
+    ("find_orders_without_event", "update orders set event_id = 99 where id = {declined}"),
+    (
+        "find_double_references find_missing_keys",
+        """
+        alter table orders drop constraint orders_reference_key;
+        update orders set reference = (select reference from orders where id = {confirmed}) where id = {declined}
+        """,
+    ),
+    ("find_unpaid_orders", "delete from payments where order_id = {confirmed}"),
+    ("find_unpaid_orders", "update payments set outcome = 'declined' where order_id = {confirmed}"),
+    ("find_unpaid_orders", "update payments set amount_minor = amount_minor - 1 where order_id = {confirmed}"),
+    ("find_unpaid_orders", "update payments set currency = 'EUR' where order_id = {confirmed}"),
+    (
+        "find_unpaid_orders find_missing_keys",
+        """
+        drop index payments_captured_order_key;
+        insert into payments (order_id, outcome, amount_minor, currency)
+        select order_id, outcome, amount_minor, currency from payments where order_id = {confirmed}
+        """,
+    ),
+    ("find_charged_declines", "delete from payments where order_id = {declined}"),
+    ("find_charged_declines", "update payments set outcome = 'captured' where order_id = {declined}"),
+    (
+        "find_charged_declines",
+        """
+        insert into payments (order_id, outcome, amount_minor, currency)
+        select order_id, 'captured', amount_minor, currency from payments where order_id = {declined}
+        """,
+    ),
+    (
+        "find_payments_without_order",
+        "insert into payments (order_id, outcome, amount_minor, currency) values (999999, 'captured', 100, 'USD')",
+    ),
+    ("find_missing_keys", "drop index bookings_live_ticket_key"),
+    (
+        "find_missing_keys",
+        """
+        drop index payments_captured_order_key;
+        create index payments_captured_order_key on payments (order_id) where outcome = 'captured'
+        """,
+    ),
+]
+
+
+@pytest.mark.parametrize(("broken", "corruption"), CORRUPTIONS)
+async def test_a_broken_law_is_named_and_no_other(
+    booked_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    broken: str,
+    corruption: str,
+) -> None:
+    with psycopg.connect(booked_url) as connection:
+        for statement in corruption.format(**ROWS).split(";"):
+            assert connection.execute(statement.encode()).rowcount, "nothing was corrupted"
+    monkeypatch.setenv("DATABASE_URL", booked_url)
+    assert main(["audit"]) == 1
+    named = [line for line in capsys.readouterr().out.splitlines() if line.startswith("audit.")]
+    in_words = {f"audit.{name}: {getattr(queries.audit, name).doc.splitlines()[0]}" for name in broken.split()}
+    assert set(named) == in_words
+
+
+def test_every_law_is_checked_and_has_a_corruption() -> None:
+    assert set(LAWS) == set(queries.audit)
+    assert {f"audit.{name}" for broken, _ in CORRUPTIONS for name in broken.split()} == {law.name for law in LAWS}
+
+
+def test_a_law_that_much_breaks_is_shown_by_some_of_it_and_the_count_of_all(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update tickets set status = 'sold'")
+    result = run_audit(database_url)
+    assert result.returncode == 1
+    rows = [line for line in result.stdout.splitlines() if line.startswith("  ticket_id=")]
+    assert rows[0] == "  ticket_id=1 status='sold' booking_id=None"
+    assert len(rows) == ROWS_SHOWN_MAX
+    assert "  ... 1300 rows in all\n" in result.stdout
+
+
+def test_the_audit_writes_nothing_and_asks_nothing_of_the_server_s_settings(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        for setting in ("default_transaction_read_only = on", "enable_seqscan = off", "statement_timeout = '100ms'"):
+            connection.execute(f'alter database "{name}" set {setting}'.encode())
+    assert audit(database_url) == []
+
+
+def test_a_database_without_tables_does_not_pass(server: EmbeddedServer) -> None:
+    with empty_database(server) as url:
+        result = run_audit(url)
+        assert result.returncode == 1
+        assert "make migrate" in result.stderr
+        assert "Traceback" not in result.stderr
+        migrate(url)
+        assert run_audit(url).returncode == 0
