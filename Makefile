@@ -89,7 +89,7 @@ typecheck: $(INSTALLED) ## Check the types, strictly
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+		--no-header pyproject.toml --output-file requirements.lock
 
 .PHONY: clean
 clean: ## Remove what was built; the database in DATA_DIR stays
