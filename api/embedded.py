@@ -54,6 +54,8 @@ LOG_BYTES_MAX = 10_000_000
 SOCKET_PATH_BYTES_MAX = 103
 """The shortest limit of a Unix socket's address among the systems we run on (macOS; Linux has 107)."""
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 PUBLIC_PROGRAMS_DIR = Path("/var/cache/concert-tickets")
 """As root, where another user may run programs from if the wheel lies in a private directory."""
 
@@ -389,19 +391,27 @@ def run_as(
     owner: Owner | None, command: list[str], *, cwd: Path, output_fd: int, stdin_fd: int = subprocess.DEVNULL
 ) -> int:
     """Run a command to its end as the server's user; interrupted, it and its children are killed."""
-    process = subprocess.Popen(  # noqa: S603 - PostgreSQL's programs from the wheel
-        command,
-        cwd=cwd,
-        user=owner.uid if owner else None,
-        group=owner.gid if owner else None,
-        extra_groups=[] if owner else None,
-        stdin=stdin_fd,
-        stdout=output_fd,
-        stderr=output_fd,
-        env=_server_environment(),
-        start_new_session=True,
-    )
+    # A stop that came while the process is being made would leave it running, unknown to us: it has to wait.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
+        process = subprocess.Popen(  # noqa: S603 - PostgreSQL's programs from the wheel
+            command,
+            cwd=cwd,
+            user=owner.uid if owner else None,
+            group=owner.gid if owner else None,
+            extra_groups=[] if owner else None,
+            stdin=stdin_fd,
+            stdout=output_fd,
+            stderr=output_fd,
+            env=_server_environment(),
+            start_new_session=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - no threads yet
+        )
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return process.wait()
     except BaseException:
         with contextlib.suppress(ProcessLookupError):  # it has just ended
