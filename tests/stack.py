@@ -270,6 +270,7 @@ class Stack:
             "DATA_DIR": str(directory / "data"),
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
+            "SHUTDOWN_DELAY_MS": "0",  # there is no load balancer to wait for
             **environment,
         }
         self.private_server: EmbeddedServer | None = None
