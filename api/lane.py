@@ -159,12 +159,14 @@ class BookingLane:
             booking.attempts += 1
             booking.running = True
             booking.away = False
+        outcomes: list[Outcome] | None = None
         try:
             async with db.open_session(self._pool) as session:
                 outcomes = await book_batch(session, [booking.new for booking in batch], self._settings)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lane lives on and each request is answered
-            await self._failed(batch, error)
-        else:
+            if outcomes is None:
+                await self._failed(batch, error)
+        if outcomes is not None:  # Committed, even if the connection died on its way back into the pool.
             self._answer(batch, outcomes)
 
     def _answer(self, batch: Sequence[_Booking], outcomes: Sequence[Outcome]) -> None:

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg.rows import class_row
 
 from api import queries
 from api.config import Settings
-from api.db import Session, Statement
+from api.db import CommitUnknownError, Session, Statement
 from api.errors import (
     ApiError,
     InvalidRequest,
@@ -163,14 +164,18 @@ async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Sett
     """Book a batch; the outcomes are in its order. References are unique within a batch.
 
     Raises:
-        psycopg.Error: nothing of the batch was done, or, when the connection died, perhaps all of it. Running
-            it again is right in both cases, since the references keep it from being done twice.
+        psycopg.Error: nothing of the batch was done.
+        CommitUnknownError: perhaps all of it was. Running it again is right in both cases, since the references
+            keep it from being done twice.
     """
     sight = await _look(session, batch)
     outcomes = sight.decided
     if wanted := [new for new in batch if new.reference not in outcomes]:
         outcomes |= await _sell(session, wanted, sight, settings)
-        await _check_refusals(session, wanted, outcomes)
+        try:
+            await _check_refusals(session, wanted, outcomes)
+        except psycopg.Error as error:  # What was sold is committed by now: the caller must not call it unsold.
+            raise CommitUnknownError(str(error)) from error
     return [outcomes[new.reference] for new in batch]
 
 

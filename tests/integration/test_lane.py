@@ -157,6 +157,27 @@ async def test_what_may_have_been_booked_is_not_called_unbooked(database_url: st
         assert given.details == {"reference": "unknown"}
 
 
+DIES_AT_COMMIT = """
+    create function die() returns trigger language plpgsql as $$
+        begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+    create constraint trigger die after insert on orders deferrable initially deferred
+        for each row execute function die();
+"""
+
+
+async def test_a_connection_that_dies_during_commit_leaves_the_outcome_open(
+    database_url: str, conn: AsyncConnection
+) -> None:
+    await conn.execute(DIES_AT_COMMIT)
+    async with lane_on(database_url) as lane:
+        (given,) = await answers(lane, order("in-doubt"))
+        assert isinstance(given, Busy)
+        assert "not known" in given.message
+        await conn.execute("drop trigger die on orders")
+        assert isinstance((await answers(lane, order("in-doubt")))[0], OrderRow)
+    assert await count(conn, "orders") == 1
+
+
 async def test_a_statement_that_takes_too_long_is_not_called_unknown(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(SLOW % "0.5")
     async with lane_on(database_url, statement_timeout_ms=100, booking_attempts_max=2) as lane:
