@@ -39,10 +39,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes of the API."""
 
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"
-    payment_mode: Literal["inline"] = "inline"
-    """When buyers pay: within the booking request. There is no other mode yet."""
+    payment_mode: Literal["inline", "async"] = "inline"
+    """When buyers pay: within the booking request, or, while their tickets are held, with a provider."""
     payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
     """The share of payments that the simulator captures; 0 and 1 are exact."""
+    payment_webhook_secret: str = ""
+    """What signs webhooks (Standard Webhooks, `whsec_` and base64); empty: one is made and kept in `data_dir`."""
+    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
+    """How long tickets are held for a buyer who is paying."""
+    payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
+    """How long after the last news of an open payment the worker asks the provider about it."""
+    provider_url: str = ""
+    """Where the payment provider listens; empty: the simulator on `psp_port` of this machine."""
+    provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
+    """The longest that one request to the provider may take."""
+    provider_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+    """How often a request to the provider is tried, with growing random pauses."""
+    provider_breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    """Failed requests in a row after which the provider counts as away, and bookings are answered 503 `busy`."""
+    provider_breaker_reset_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
+    """How long after that the next request tries whether it is back."""
+    psp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3002
+    """Where the simulated payment provider listens, on this machine only."""
+    psp_webhook_url: str = ""
+    """Where it sends its webhooks; empty: to the API on `api_port` of this machine."""
+    psp_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 500
+    """How long the simulated provider takes to decide a payment."""
+    psp_duplicate_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The share of its webhooks that it sends twice."""
+    psp_reorder_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The share of its webhooks that it sends late, behind those that follow them."""
+    psp_loss_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The share of its webhooks that it never sends."""
+    bookings_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    """Bookings of one buyer in any minute, over all processes; 0: no limit."""
+    endpoint_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    """Requests a second to one endpoint of one process; 0: no limit."""
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     statement_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=600_000)] = 2000
     """The longest that one SQL statement may take."""
@@ -57,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a booking request may wait and be tried again, before 503 `busy`."""
     declined_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """How long a declined booking is remembered, for its repeats."""
+    webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+    """How long a webhook is remembered after it was worked off."""
     shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 200
     """How long the API goes on serving after it was told to stop, for load balancers to see that it will."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8

@@ -57,10 +57,22 @@ class InvalidRequest(ApiError):
         super().__init__(f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
+class Unauthorized(ApiError):
+    """The request does not prove who sent it."""
+
+    status, code, title = 401, "unauthorized", "Unauthorized"
+
+
 class PaymentDeclined(ApiError):
     """The payment was refused and nothing was sold; remembered under its key."""
 
     status, code, title = 402, "payment_declined", "Payment declined"
+
+
+class Forbidden(ApiError):
+    """The request is somebody else's to make."""
+
+    status, code, title = 403, "forbidden", "Forbidden"
 
 
 class UnknownTier(ApiError):
@@ -93,6 +105,12 @@ class SoldOut(ApiError):
     status, code, title = 409, "sold_out", "Sold out"
 
 
+class AllHeld(ApiError):
+    """Enough tickets exist, but others are paying for them; `retry_after_s`: when the first hold ends."""
+
+    status, code, title = 409, "all_held", "All held"
+
+
 class SeatTaken(ApiError):
     """One of the chosen tickets is gone; `ticketIds` says which."""
 
@@ -103,6 +121,12 @@ class NotOnSale(ApiError):
     """The event's sale has not begun, or is over."""
 
     status, code, title = 409, "not_on_sale", "Not on sale"
+
+
+class NotCancellable(ApiError):
+    """The booking is not, or not any more, one that can be cancelled."""
+
+    status, code, title = 409, "not_cancellable", "Not cancellable"
 
 
 class BodyTooLarge(ApiError):
@@ -121,6 +145,24 @@ class KeyReused(ApiError):
     """The idempotency key belongs to a booking with another body."""
 
     status, code, title = 422, "key_reused", "Key reused"
+
+
+class RateLimited(ApiError):
+    """A limit is used up; the answer names it, and says when a request will pass again.
+
+    The headers are those of draft-ietf-httpapi-ratelimit-headers: `quota` requests in each `window_s` seconds.
+    """
+
+    status, code, title = 429, "rate_limited", "Rate limited"
+
+    def __init__(self, message: str, *, limit: str, quota: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self._policy = f'"{limit}";q={quota};w={window_s}'
+        self._state = f'"{limit}";r=0;t={retry_after_s}'
+
+    def headers(self) -> dict[str, str]:
+        """Return `Retry-After` and the limit's own headers."""
+        return {**super().headers(), "RateLimit-Policy": self._policy, "RateLimit": self._state}
 
 
 class InternalError(ApiError):

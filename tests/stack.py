@@ -271,6 +271,9 @@ class Stack:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "SHUTDOWN_DELAY_MS": "0",  # there is no load balancer to wait for
+            # What is tested are the promises, by few users and many requests; the limits have tests of their own.
+            "BOOKINGS_PER_MINUTE": "0",
+            "ENDPOINT_RPS": "0",
             **environment,
         }
         self.private_server: EmbeddedServer | None = None

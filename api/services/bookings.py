@@ -465,7 +465,7 @@ def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequen
             queries.payments.insert_payments,
             {
                 "order_ids": order_ids,
-                "outcomes": [sale.outcome for sale in sales],
+                "statuses": [sale.outcome for sale in sales],
                 "amounts_minor": totals_minor,
                 "currencies": currencies,
             },

@@ -249,7 +249,7 @@ select
     orders.currency,
     array_agg(payments.amount_minor || ' ' || payments.currency) filter (where payments.id is not null) as captured
 from orders
-left join payments on orders.id = payments.order_id and payments.outcome = 'captured'
+left join payments on orders.id = payments.order_id and payments.status = 'captured'
 where orders.status = 'confirmed'
 group by orders.id, orders.reference, orders.total_minor, orders.currency
 having
@@ -263,12 +263,12 @@ order by orders.id;
 select
     orders.id as order_id,
     orders.reference,
-    array_agg(payments.outcome) filter (where payments.id is not null) as payments
+    array_agg(payments.status) filter (where payments.id is not null) as payments
 from orders
 left join payments on orders.id = payments.order_id
 where orders.status <> 'confirmed'
 group by orders.id, orders.reference
-having count(payments.id) <> 1 or min(payments.outcome) <> 'declined'
+having count(payments.id) <> 1 or min(payments.status) <> 'declined'
 order by orders.id;
 
 -- name: find_payments_without_order
@@ -276,7 +276,7 @@ order by orders.id;
 select
     payments.id as payment_id,
     payments.order_id,
-    payments.outcome,
+    payments.status,
     payments.amount_minor,
     payments.currency
 from payments
@@ -292,7 +292,7 @@ from
         'bookings_live_ticket_key',
         'bookings_order_line_key',
         'orders_reference_key',
-        'payments_captured_order_key',
+        'payments_order_key',
         'tickets_tier_position_key'
     ]) as promised (key)
 left join pg_index

@@ -25,6 +25,7 @@ insert into migrations (name, sha256)
 values (%(name)s, %(sha256)s);
 
 -- name: drop_tables
--- Everything that the migrations make, in one statement.
+-- Everything that the migrations make, all of it or nothing.
 -- Locks: all of it, exclusively.
-drop table if exists payments, bookings, orders, tickets, tiers, events, migrations;
+drop table if exists order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
+drop function if exists note_new_orders(), note_changes(), refuse_change();

@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 @contextlib.contextmanager
 def running_system(server: Server, **environment: str) -> Iterator[Stack]:
     """Run the API on a fresh database; every payment is captured unless `environment` says otherwise."""
-    defaults = {"API_WORKERS": "1", "PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": "0", "ENDPOINT_RPS": "0"}
+    defaults = {"API_WORKERS": "1", "PAYMENT_SUCCESS_RATE": "1"}
     with temporary_directory() as directory, cloned_database(server) as url:
         stack = Stack(url, directory, defaults | environment)
         try:

@@ -218,36 +218,36 @@ CORRUPTIONS = [
         """,
     ),
     ("find_unpaid_orders", "delete from payments where order_id = {confirmed}"),
-    ("find_unpaid_orders", "update payments set outcome = 'declined' where order_id = {confirmed}"),
+    ("find_unpaid_orders", "update payments set status = 'declined' where order_id = {confirmed}"),
     ("find_unpaid_orders", "update payments set amount_minor = amount_minor - 1 where order_id = {confirmed}"),
     ("find_unpaid_orders", "update payments set currency = 'EUR' where order_id = {confirmed}"),
     (
         "find_unpaid_orders find_missing_keys",
         """
-        drop index payments_captured_order_key;
-        insert into payments (order_id, outcome, amount_minor, currency)
-        select order_id, outcome, amount_minor, currency from payments where order_id = {confirmed}
+        drop index payments_order_key;
+        insert into payments (order_id, status, amount_minor, currency)
+        select order_id, status, amount_minor, currency from payments where order_id = {confirmed}
         """,
     ),
     ("find_charged_declines", "delete from payments where order_id = {declined}"),
-    ("find_charged_declines", "update payments set outcome = 'captured' where order_id = {declined}"),
+    ("find_charged_declines", "update payments set status = 'captured' where order_id = {declined}"),
     (
         "find_charged_declines",
         """
-        insert into payments (order_id, outcome, amount_minor, currency)
+        insert into payments (order_id, status, amount_minor, currency)
         select order_id, 'captured', amount_minor, currency from payments where order_id = {declined}
         """,
     ),
     (
         "find_payments_without_order",
-        "insert into payments (order_id, outcome, amount_minor, currency) values (999999, 'captured', 100, 'USD')",
+        "insert into payments (order_id, status, amount_minor, currency) values (999999, 'captured', 100, 'USD')",
     ),
     ("find_missing_keys", "drop index bookings_live_ticket_key"),
     (
         "find_missing_keys",
         """
-        drop index payments_captured_order_key;
-        create index payments_captured_order_key on payments (order_id) where outcome = 'captured'
+        drop index payments_order_key;
+        create index payments_order_key on payments (order_id)
         """,
     ),
 ]

@@ -205,7 +205,7 @@ async def test_a_confirmed_order_has_exactly_one_captured_payment_and_a_declined
     await book(pool, *batch, settings=Settings(payment_success_rate=0.5))
     cursor = await conn.execute(
         """
-        select orders.status, payments.outcome, count(distinct orders.id), sum(amount_minor - total_minor),
+        select orders.status, payments.status, count(distinct orders.id), sum(amount_minor - total_minor),
             sum((select count(*) from bookings where order_id = orders.id))
         from orders join payments on payments.order_id = orders.id
         group by 1, 2 order by 1

@@ -18,7 +18,7 @@ OLD_AND_NEW_ORDERS = """
         from unnest(array['declined', 'confirmed']) as status, unnest(array[29, 31]) as age, generate_series(1, 50) as n
         returning id, status
     )
-    insert into payments (order_id, outcome, amount_minor, currency)
+    insert into payments (order_id, status, amount_minor, currency)
     select id, case status when 'declined' then 'declined' else 'captured' end, 100, 'USD' from made
 """
 
