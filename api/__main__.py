@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | migrate | seed | audit | schema | reset`."""
+"""The command line: `python -m api run | serve | worker | migrate | seed | audit | history | schema | reset`."""
 
 # ruff: noqa: E402 - the next two lines come before the imports that take long
 import signal
@@ -10,10 +10,11 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import psycopg
 
-from api import audit, contract, migrate, queries, run, schema, seed, serve, worker
+from api import audit, contract, history, migrate, queries, run, schema, seed, serve, worker
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -48,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
     commands.add_parser("audit", help="check the laws that the data must obey")
+    telling = commands.add_parser("history", help="what happened to an order or a ticket, and whose it was")
+    whose = telling.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--reference", help="an order's reference")
+    whose.add_argument("--ticket", type=int, help="a ticket's id")
+    telling.add_argument("--at", type=_time, help="with --ticket: whose it was at this time (2026-11-24T20:00:07Z)")
     commands.add_parser("schema", help="print the schema of the migrated database")
     resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
     resetting.add_argument("--yes", action="store_true", help="do not ask")
@@ -87,6 +93,27 @@ def _audit(settings: Settings, _: Arguments) -> int:
         breaches = audit.audit(url)
     _say(audit.report(breaches))
     return 1 if breaches else 0
+
+
+def _history(settings: Settings, arguments: Arguments) -> int:
+    with database_url(settings) as url:
+        if arguments.at:
+            holder = history.holder(url, arguments.ticket, arguments.at) if arguments.ticket else None
+            found = f"{holder.reference} of {holder.user_id}, {holder.status} since {holder.since}" if holder else ""
+            _say(found or "Nobody's: it was free.")
+            return 0
+        if arguments.reference:
+            events = history.of_order(url, arguments.reference)
+        else:
+            events = history.of_ticket(url, arguments.ticket)
+    _say(history.report(events) or "Nothing is known of it.")
+    return 0 if events else 1
+
+
+def _time(text: str) -> datetime:
+    """Read a time; one without a zone is in UTC."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _schema(settings: Settings, _: Arguments) -> int:
@@ -129,6 +156,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "migrate": _migrate,
     "seed": _seed,
     "audit": _audit,
+    "history": _history,
     "schema": _schema,
     "reset": _reset,
 }

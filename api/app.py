@@ -15,11 +15,15 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
-from api.lane import BookingLane
+from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import bookings, health, metrics, tickets
+from api.provider import open_provider
+from api.routes import bookings, health, metrics, payments, tickets
+from api.secret import webhook_secret
 from api.services.availability import AvailabilityCache
+from api.services.payments import Charges
+from api.services.webhooks import Inbox
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,11 +45,28 @@ def create_app(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         state = app.state
         state.settings = settings
-        async with open_pool(settings.database_url or "", settings) as pool:
+        async with (
+            open_pool(settings.database_url or "", settings) as pool,
+            open_provider(settings) as provider,
+        ):
             state.pool = pool
+            state.provider = provider
+            state.webhook_secret = webhook_secret(settings)
             state.availability = AvailabilityCache(pool)
-            state.lane = BookingLane(pool, settings, on_commit=state.availability.sold)
-            async with state.availability.running(), state.lane.running():
+            state.inbox = Inbox(pool, settings)
+            charges = Charges(provider)
+
+            def on_commit(sold: list[Sold]) -> None:
+                state.availability.changed({each.event for each in sold})
+                charges.request([each.order for each in sold if each.order.status == "pending"])
+
+            state.lane = BookingLane(pool, settings, on_commit)
+            async with (
+                state.availability.running(),
+                charges.running(),
+                state.inbox.running(),
+                state.lane.running(),
+            ):
                 yield
 
     return Litestar(
@@ -55,6 +76,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             bookings.create_booking,
             bookings.get_booking,
             bookings.get_bookings,
+            bookings.cancel_booking,
+            payments.receive_webhook,
             health.get_live,
             health.get_ready,
             metrics.get_metrics,

@@ -46,6 +46,12 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     """The client's own key; the header `Idempotency-Key` is the same thing."""
 
 
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /api/bookings/{reference}/cancel`: who cancels."""
+
+    user_id: Text
+
+
 class TierAvailability(msgspec.Struct, frozen=True):
     """What is left of a tier; `price` in the currency's major unit."""
 
@@ -79,7 +85,7 @@ class Booking(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """A booking request that was decided; `total` in the currency's major unit."""
+    """A booking request that was accepted; amounts in the currency's major unit."""
 
     success: bool
     reference: str
@@ -88,6 +94,16 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     currency: str
     bookings: list[Booking]
     message: str
+    expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    """While it is pending: when its tickets go back on sale."""
+    refund: int | float | msgspec.UnsetType = msgspec.UNSET
+    """What goes back or has gone back to the buyer, if anything does."""
+
+
+class WebhookReceipt(msgspec.Struct, frozen=True):
+    """A webhook is stored, and will be worked off."""
+
+    stored: bool = True
 
 
 class OrderPage(msgspec.Struct, frozen=True):

@@ -93,12 +93,13 @@ class Session:
         return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Run what is inside in a transaction of the settings' isolation; outside, statements are on their own.
+    async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
+        """Run what is inside in a transaction; outside, statements are on their own.
 
-        psycopg's own would wait for BEGIN and again at its end; here BEGIN travels with the first statements.
+        Its isolation is the settings' unless another is named. psycopg's own would wait for BEGIN and again at
+        its end; here BEGIN travels with the first statements.
         """
-        await self._connection.execute(_BEGIN[self._connection.isolation_level], prepare=False)
+        await self._connection.execute(_BEGIN[isolation or self._connection.isolation_level], prepare=False)
         self._in_transaction = True
         try:
             yield

@@ -1,6 +1,7 @@
 """The errors of this system: one small tree, and how it is said over HTTP (RFC 9457).
 
-Two branches: `SetupError` ends a process with one sentence for its operator, `ApiError` answers a request.
+Three branches: `SetupError` ends a process with one sentence for its operator, `ApiError` answers a request, and
+`ProviderError` is the payment provider's fault, which is waited out.
 """
 
 from typing import Any, ClassVar
@@ -12,6 +13,10 @@ class SetupError(Exception):
 
 class ConfigError(SetupError):
     """A setting cannot be used."""
+
+
+class ProviderError(Exception):
+    """The payment provider could not be asked, or answered with a fault."""
 
 
 class ApiError(Exception):

@@ -16,6 +16,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -26,6 +27,7 @@ from api.config import Settings
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings import Decided, LookAgain, NewOrder, Outcome, book_batch
+from api.services.orders import OrderRow
 
 _log = logging.getLogger(__name__)
 
@@ -64,10 +66,17 @@ class _Booking(msgspec.Struct, eq=False):
         return Busy(message, retry_after_s=RETRY_AFTER_S, reference=self.new.reference)
 
 
+class Sold(NamedTuple):
+    """An order that this process has just committed, confirmed or held."""
+
+    event: str
+    order: OrderRow
+
+
 class BookingLane:
     """Takes booking requests and answers them after their commit."""
 
-    def __init__(self, pool: db.Pool, settings: Settings, on_commit: Callable[[set[str]], None]) -> None:
+    def __init__(self, pool: db.Pool, settings: Settings, on_commit: Callable[[list[Sold]], None]) -> None:
         self._pool = pool
         self._settings = settings
         self._on_commit = on_commit
@@ -170,14 +179,14 @@ class BookingLane:
             self._answer(batch, outcomes)
 
     def _answer(self, batch: Sequence[_Booking], outcomes: Sequence[Outcome]) -> None:
-        sold: set[str] = set()
+        sold: list[Sold] = []
         again = []
         for booking, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, LookAgain):
                 again.append(booking)
                 continue
-            if outcome.bookings and not outcome.replayed:
-                sold.add(booking.new.event)
+            if outcome.bookings and not outcome.replayed and isinstance(outcome.answer, OrderRow):
+                sold.append(Sold(booking.new.event, outcome.answer))
             del self._open[booking.new.reference]
             for number, waiter in enumerate(booking.waiters):
                 if not waiter.done():

@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api.body import invalid
 from api.contract import Problem
+from api.db import CommitUnknownError
 from api.errors import (
     ApiError,
     BodyTooLarge,
@@ -82,6 +83,12 @@ def on_database_error(request: Request[Any, Any, Any], error: psycopg.Operationa
     return problem(Busy("The database does not answer at the moment: try again.", retry_after_s=1))
 
 
+def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Response[bytes]:
+    """Answer a change that may or may not have been made; asking again finds out."""
+    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    return problem(Busy("It is not known yet whether this was done: try again to find out.", retry_after_s=1))
+
+
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a fault of our own; the log has the reason, the answer has not."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -109,5 +116,6 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     ApiError: on_api_error,
     HTTPException: on_http_error,
     psycopg.OperationalError: on_database_error,
+    CommitUnknownError: on_unknown_commit,
     Exception: on_any_error,
 }

@@ -1,7 +1,7 @@
 """The SQL of this system: named statements, loaded once at import from `sql/queries/*.sql`.
 
 A file holds one noun's statements. Each begins with `-- name: verb_noun`, followed by comment lines (what it
-is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.sell_tickets` is a `Query`.
+is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.lock_tickets` is a `Query`.
 """
 
 import re
@@ -67,10 +67,26 @@ audit = Noun(SQL_DIR / "queries" / "audit.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
+history = Noun(SQL_DIR / "queries" / "history.sql")
+limits = Noun(SQL_DIR / "queries" / "limits.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
+webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
 
-NOUNS = (audit, availability, bookings, events, migrations, orders, payments, tickets, tiers)
+NOUNS = (
+    audit,
+    availability,
+    bookings,
+    events,
+    history,
+    limits,
+    migrations,
+    orders,
+    payments,
+    tickets,
+    tiers,
+    webhooks,
+)

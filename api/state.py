@@ -6,6 +6,8 @@ from api.config import Settings
 from api.db import Pool
 from api.lane import BookingLane
 from api.services.availability import AvailabilityCache
+from api.services.payments import PaymentProvider
+from api.services.webhooks import Inbox
 
 
 class ApiState(State):
@@ -15,3 +17,6 @@ class ApiState(State):
     pool: Pool
     lane: BookingLane
     availability: AvailabilityCache
+    provider: PaymentProvider
+    inbox: Inbox
+    webhook_secret: str

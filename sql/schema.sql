@@ -37,7 +37,7 @@ CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    if tg_op = 'DELETE' and exists (select 1 from orders where id = old.order_id and status = 'declined') then
+    if tg_op = 'DELETE' and not exists (select 1 from orders where id = old.order_id and status <> 'declined') then
         return old;
     end if;
     raise exception 'order_events is append-only' using errcode = 'integrity_constraint_violation';

@@ -9,13 +9,22 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from api.body import StrictBody, invalid
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, BookingRequest, Order, OrderPage, Reference
+from api.contract import (
+    BUILT_IN_EVENT,
+    TEXT_MAX,
+    TEXT_PATTERN,
+    BookingRequest,
+    CancelRequest,
+    Order,
+    OrderPage,
+    Reference,
+)
 from api.db import bounded
-from api.errors import ApiError, InvalidRequest, NotFound
+from api.errors import ApiError, Busy, InvalidRequest, NotFound
 from api.problems import answers, problem
 from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.services.bookings import NewOrder
-from api.services.orders import get_order, list_orders, to_contract
+from api.services.orders import cancel_order, first_answer, get_order, list_orders, to_contract
 from api.state import ApiState
 
 IdempotencyKey = Annotated[
@@ -32,7 +41,10 @@ IdempotencyKey = Annotated[
     opt=UNCOMPRESSED,
     responses={
         201: ResponseSpec(Order, description="Booked: all of the quantity", generate_examples=False),
-        **answers(400, 402, 404, 409, 413, 415, 422, 500, 503),
+        202: ResponseSpec(
+            Order, description="Held until `expiresAt`, while the payment is under way", generate_examples=False
+        ),
+        **answers(400, 402, 404, 409, 413, 415, 422, 429, 500, 503),
     },
 )
 async def create_booking(
@@ -45,22 +57,43 @@ async def create_booking(
 
     The same key and body give the same answer again, with `Idempotent-Replayed: true`, and book once.
     """
+    if state.provider.is_open():
+        raise Busy("Payments are not possible at the moment. Nothing was booked: try again soon.", retry_after_s=5)
     decided = await state.lane.book(_new_order(data, event, idempotency_key, state.settings.max_tickets_per_booking))
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
         return problem(decided.answer, headers)
-    headers["Location"] = f"/api/bookings/{decided.answer.reference}"
-    return Response(to_contract(decided.answer, decided.bookings), status_code=201, headers=headers)
+    order = first_answer(decided.answer)
+    headers["Location"] = f"/api/bookings/{order.reference}"
+    status = 202 if order.status == "pending" else 201
+    return Response(to_contract(order, decided.bookings), status_code=status, headers=headers)
 
 
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
-    try:
-        msgspec.convert(reference, Reference)
-    except msgspec.ValidationError:
-        raise NotFound("There is no booking of this reference.") from None
-    return Response(await bounded(get_order(state.pool, reference)), headers={"Cache-Control": "no-store"})
+    order = await bounded(get_order(state.pool, _known(reference)))
+    return Response(order, headers={"Cache-Control": "no-store"})
+
+
+@post(
+    "/api/bookings/{reference:str}/cancel",
+    status_code=200,
+    dto=StrictBody[CancelRequest],
+    return_dto=None,
+    responses={
+        200: ResponseSpec(Order, description="Cancelled, now or before", generate_examples=False),
+        **answers(400, 403, 404, 409, 413, 415, 429, 500, 503),
+    },
+)
+async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBody[CancelRequest]) -> Response[Order]:
+    """Cancel a booking: its tickets go back on sale, and the money, if there was any, goes back to the buyer.
+
+    Only its buyer can; cancelling again answers the same.
+    """
+    order, event = await bounded(cancel_order(state.pool, _known(reference), data.user_id))
+    state.availability.changed({event})
+    return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
 
 
 @get("/api/bookings", responses=answers(400, 500, 503))
@@ -90,6 +123,14 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
         user_id=data.user_id,
         ticket_ids=ticket_ids,
     )
+
+
+def _known(reference: str) -> str:
+    """Return a reference that can be somebody's."""
+    try:
+        return msgspec.convert(reference, Reference)
+    except msgspec.ValidationError:
+        raise NotFound("There is no booking of this reference.") from None
 
 
 def _reference(in_body: str | None, in_header: str | None) -> str:

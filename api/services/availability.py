@@ -82,8 +82,8 @@ class AvailabilityCache:
         self._asked_for[event] = now
         return known
 
-    def sold(self, events: set[str]) -> None:
-        """Note that this process has sold tickets of these events: they are counted again at once."""
+    def changed(self, events: set[str]) -> None:
+        """Note that this process has sold or freed tickets of these events: they are counted again at once."""
         self._stale |= events
         self._sold.set()
 

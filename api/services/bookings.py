@@ -1,17 +1,19 @@
 """Booking: a batch of requests in one transaction, for each request all of its tickets or none.
 
-First the batch looks: which references have an order already, the tiers, seats that seem free. Then one
-transaction claims, charges, records and commits. What was only looked at is decided upon nowhere: a claim locks
-the tickets themselves, and a reference that came into being meanwhile fails on its unique index.
+First the batch looks: which references have an order already, the tiers, the buyers' limits, seats that seem free.
+Then one transaction claims, charges or holds, records and commits. What was only looked at sells nothing: a claim
+locks the tickets themselves, a limit is taken by a guarded update, and a reference that came into being meanwhile
+fails on its unique index. What could not be served is explained by what is left after the commit.
 A refusal is an answer like any other: it never touches its neighbours in the batch.
 """
 
 import hashlib
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Container, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 import psycopg
@@ -21,6 +23,7 @@ from api import queries
 from api.config import Settings
 from api.db import CommitUnknownError, Session, Statement
 from api.errors import (
+    AllHeld,
     ApiError,
     InvalidRequest,
     KeyReused,
@@ -31,7 +34,7 @@ from api.errors import (
     UnknownEvent,
     UnknownTier,
 )
-from api.services import orders, payments
+from api.services import limits, orders, payments
 from api.services.orders import BookingRow, OrderRow
 from api.services.seating import pick_neighbours
 
@@ -66,7 +69,7 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class LookAgain(msgspec.Struct, frozen=True):
-    """Enough tickets are left, but unfinished transactions have locked them: not yet an answer."""
+    """What stands in the way is not committed: not yet an answer."""
 
 
 Outcome = Decided | LookAgain
@@ -108,6 +111,19 @@ class _Drawn(msgspec.Struct, frozen=True):
     booking_ids: list[int]
 
 
+class _Left(msgspec.Struct, frozen=True):
+    """A row of `tickets.count_left`; `back_in_s`: when the first hold ends, None without any."""
+
+    tier_id: int
+    available: int
+    held: int
+    back_in_s: float | None
+
+
+class _Short(msgspec.Struct, frozen=True):
+    """The claim found too few tickets for a request; why, is to be seen after the commit."""
+
+
 class _Sight(msgspec.Struct):
     """What a batch has looked at before its transaction."""
 
@@ -136,17 +152,12 @@ class _Stock(msgspec.Struct):
     """Ids and places of the named and chosen tickets that are locked and available."""
     standing: dict[int, list[_Ticket]]
     """The locked tickets of a standing tier, for whoever comes."""
-    left: dict[int, int]
-    """For a tier whose claims fell short: the tickets left, as committed."""
     sold: set[int] = msgspec.field(default_factory=set)
     """Ids of the tickets that this batch has sold so far."""
-    sold_of: Counter[int] = msgspec.field(default_factory=Counter)
-    """How many that are of each tier."""
 
     def sell(self, tier: _Tier, tickets: Sequence[_Ticket]) -> None:
         """Take tickets out of what the rest of the batch can get."""
         self.sold.update(ticket.id for ticket in tickets)
-        self.sold_of[tier.tier_id] += len(tickets)
         if free := self.standing.get(tier.tier_id):
             self.standing[tier.tier_id] = [ticket for ticket in free if ticket.id not in self.sold]
 
@@ -157,7 +168,10 @@ class _Sale(msgspec.Struct, frozen=True):
     new: NewOrder
     tier: _Tier
     tickets: list[_Ticket]
-    outcome: payments.Outcome
+    payment: Literal["captured", "declined", "pending"]
+
+
+_STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
 
 
 async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Settings) -> list[Outcome]:
@@ -168,18 +182,18 @@ async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Sett
         CommitUnknownError: perhaps all of it was. Running it again is right in both cases, since the references
             keep it from being done twice.
     """
-    sight = await _look(session, batch)
+    sight = await _look(session, batch, settings)
     outcomes = sight.decided
     if wanted := [new for new in batch if new.reference not in outcomes]:
-        outcomes |= await _sell(session, wanted, sight, settings)
+        sold = await _sell(session, wanted, sight, settings)
         try:
-            await _check_refusals(session, wanted, outcomes)
+            outcomes |= await _explain(session, wanted, sight, sold)
         except psycopg.Error as error:  # What was sold is committed by now: the caller must not call it unsold.
             raise CommitUnknownError(str(error)) from error
     return [outcomes[new.reference] for new in batch]
 
 
-async def _look(session: Session, batch: Sequence[NewOrder]) -> _Sight:
+async def _look(session: Session, batch: Sequence[NewOrder], settings: Settings) -> _Sight:
     """Read what is known of a batch, without locking any of it."""
     statements: list[Statement[Any]] = [
         Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, class_row(OrderRow)),
@@ -188,10 +202,11 @@ async def _look(session: Session, batch: Sequence[NewOrder]) -> _Sight:
             {"events": list({new.event for new in batch}), "tiers": list({new.tier for new in batch})},
             class_row(_Tier),
         ),
+        limits.find({new.user_id for new in batch} if settings.bookings_per_minute else set()),
     ]
     if named_ids := [ticket_id for new in batch for ticket_id in new.ticket_ids]:
         statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, class_row(_Ticket)))
-    existing, tier_rows, *rest = await session.run(*statements)
+    existing, tier_rows, used, *rest = await session.run(*statements)
 
     events = {row.event for row in tier_rows}
     sight = _Sight(
@@ -200,12 +215,15 @@ async def _look(session: Session, batch: Sequence[NewOrder]) -> _Sight:
         named={ticket.id: ticket for ticket in rest[0]} if rest else {},
         seats={},
     )
+    allowance = limits.Allowance(used, settings.bookings_per_minute)
     seated: dict[int, list[NewOrder]] = defaultdict(list)
     for new in batch:
         if new.reference in sight.decided:
             continue
-        if error := _refuse_early(new, events, sight):
+        if error := _refuse_early(new, events, sight) or allowance.refusal(new.user_id):
             sight.decided[new.reference] = Decided(error)
+        elif not allowance.take(new.user_id):
+            sight.decided[new.reference] = LookAgain()  # Others of this batch may use it up: that is not certain.
         elif sight.tier(new).seated and not new.ticket_ids:
             seated[sight.tier(new).tier_id].append(new)
     for news in seated.values():
@@ -213,9 +231,11 @@ async def _look(session: Session, batch: Sequence[NewOrder]) -> _Sight:
     return sight
 
 
-async def _sell(session: Session, wanted: Sequence[NewOrder], sight: _Sight, settings: Settings) -> dict[str, Outcome]:
-    """Claim, charge and record in one transaction; return the outcomes by reference."""
-    outcomes: dict[str, Outcome] = {}
+async def _sell(
+    session: Session, wanted: Sequence[NewOrder], sight: _Sight, settings: Settings
+) -> dict[str, Outcome | _Short]:
+    """Claim, charge or hold, and record in one transaction; return the outcomes by reference."""
+    outcomes: dict[str, Outcome | _Short] = {}
     sales: list[_Sale] = []
     async with session.transaction():
         drawn, stock = await _claim(session, wanted, sight)
@@ -225,33 +245,42 @@ async def _sell(session: Session, wanted: Sequence[NewOrder], sight: _Sight, set
             if not isinstance(tickets, list):
                 outcomes[new.reference] = tickets
                 continue
-            payment = payments.charge(new.reference, settings.payment_success_rate)
+            payment = payments.begin(new.reference, settings)
             if payment == "declined":
                 tickets = []  # They are free again for the next in the batch, or when it is committed.
             stock.sell(tier, tickets)
             sales.append(_Sale(new, tier, tickets, payment))
         if sales:
             sales.sort(key=lambda sale: sale.new.reference)  # The lock order of concurrent inserts.
-            outcomes |= await _record(session, sales, drawn)
+            outcomes |= await _record(session, sales, drawn, settings)
     return outcomes
 
 
-async def _check_refusals(session: Session, wanted: Sequence[NewOrder], outcomes: dict[str, Outcome]) -> None:
-    """Answer a refused request as a repeat, if another process has booked it since this batch looked.
+async def _explain(
+    session: Session, wanted: Sequence[NewOrder], sight: _Sight, sold: dict[str, Outcome | _Short]
+) -> dict[str, Outcome]:
+    """Replace what fell short by its reason, now that what this batch sells is committed.
 
-    Its own first run may have taken the very tickets for want of which it is refused.
+    A refused request is answered as a repeat, if another process has booked it since this batch looked: its own
+    first run may have taken the very tickets that are missing. Hence the order of the two statements.
     """
-    refused = [new for new in wanted if _is_refusal(outcomes[new.reference])]
-    if refused:
-        statement = Statement(
-            queries.orders.find_orders, {"references": [new.reference for new in refused]}, class_row(OrderRow)
-        )
-        (existing,) = await session.run(statement)
-        outcomes |= await _replays(session, existing, refused)
+    short = [new for new in wanted if isinstance(sold[new.reference], _Short)]
+    refused = short + [new for new in wanted if _is_seat_taken(sold[new.reference])]
+    outcomes = {reference: outcome for reference, outcome in sold.items() if not isinstance(outcome, _Short)}
+    if not refused:
+        return outcomes
+    tier_ids = list({sight.tier(new).tier_id for new in short})
+    counted, existing = await session.run(
+        Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, class_row(_Left)),
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in refused]}, class_row(OrderRow)),
+    )
+    left = {row.tier_id: row for row in counted}
+    outcomes |= {new.reference: _shortage(new, left[sight.tier(new).tier_id]) for new in short}
+    return outcomes | await _replays(session, existing, refused)
 
 
-def _is_refusal(outcome: Outcome) -> bool:
-    return isinstance(outcome, Decided) and isinstance(outcome.answer, SoldOut | SeatTaken)
+def _is_seat_taken(outcome: Outcome | _Short) -> bool:
+    return isinstance(outcome, Decided) and isinstance(outcome.answer, SeatTaken)
 
 
 async def _replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
@@ -266,7 +295,7 @@ async def _replays(session: Session, existing: Sequence[OrderRow], batch: Sequen
             answer: OrderRow | ApiError = order
             if order.request_digest != new.digest:
                 answer = KeyReused(f"The key {new.reference} was used for another booking: use a new one.")
-            elif order.status == "declined":
+            elif order.status == "declined" and order.expires_at is None:
                 answer = _declined(new.reference)
             replays[new.reference] = Decided(answer, bookings[order.id], replayed=not isinstance(answer, KeyReused))
     return replays
@@ -332,7 +361,7 @@ async def _choose_seats(
 
 
 async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
-    """Lock tickets for all of `wanted`, and count what is left where they do not suffice; draw their ids."""
+    """Lock tickets for all of `wanted`, as far as there are any, and draw their ids."""
     places = [ticket.place for new in wanted for ticket in sight.wishes(new)]
     quantities: Counter[int] = Counter()
     standing: dict[int, _Tier] = {}
@@ -356,19 +385,13 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
     (drawn,), locked, *claims = await session.run(*statements)
 
     free = {(ticket_id, place) for ticket_id, place, status in locked if status == "available"}
-    stock = _Stock(locked=free, standing={}, left={})
+    stock = _Stock(locked=free, standing={})
     for tier_id, claimed in zip(standing, claims, strict=True):
         stock.standing[tier_id] = [ticket for ticket in claimed if ticket.id not in sight.named]
-    short = [tier_id for tier_id in standing if len(stock.standing[tier_id]) < quantities[tier_id]]
-    short += {sight.tier(new).tier_id for new in wanted if sight.tier(new).seated and not sight.wishes(new)}
-    if short:
-        statement: Statement[Any] = Statement(queries.tickets.count_available, {"tier_ids": short})
-        (counts,) = await session.run(statement)
-        stock.left = dict.fromkeys(short, 0) | dict(counts)
     return drawn, stock
 
 
-def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outcome:
+def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outcome | _Short:
     """Return the tickets that a request gets, or why it gets none."""
     tier, tickets = sight.tier(new), sight.wishes(new)
     if new.ticket_ids:
@@ -379,7 +402,7 @@ def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outco
         return tickets if stock.locked.issuperset((ticket.id, ticket.place) for ticket in tickets) else LookAgain()
     if not tier.seated:
         tickets = stock.standing[tier.tier_id][: new.quantity]
-    return tickets if len(tickets) == new.quantity else _shortage(new, tier, stock)
+    return tickets if len(tickets) == new.quantity else _Short()
 
 
 def _seat_taken(gone: Sequence[_Ticket]) -> SeatTaken:
@@ -390,34 +413,43 @@ def _seat_taken(gone: Sequence[_Ticket]) -> SeatTaken:
     return SeatTaken(f"Already taken: {names}. Nothing was booked.", ticketIds=[ticket.id for ticket in gone])
 
 
-def _shortage(new: NewOrder, tier: _Tier, stock: _Stock) -> Outcome:
-    """Say that too few are left only if that is true: what others have merely locked is not sold."""
-    if tier.tier_id not in stock.left:
+def _shortage(new: NewOrder, left: _Left) -> Outcome:
+    """Say that too few are left only if that is true: what others have merely locked or hold is not sold."""
+    if left.available >= new.quantity:
         return LookAgain()
-    # What this batch itself sells was counted as left, for it is not committed yet.
-    left = stock.left[tier.tier_id] - stock.sold_of[tier.tier_id]
-    if left >= new.quantity:
-        return LookAgain()
-    message = f"{new.tier} is sold out." if left == 0 else f"Only {left} of {new.tier} left."
-    return Decided(SoldOut(message, available=left))
+    if left.available + left.held >= new.quantity:
+        return Decided(
+            AllHeld(
+                f"All that is left of {new.tier} is in other people's unfinished bookings; some of it may come back.",
+                retry_after_s=max(1, math.ceil(left.back_in_s or 0)),
+                available=left.available,
+            )
+        )
+    message = f"Only {left.available} of {new.tier} left." if left.available else f"{new.tier} is sold out."
+    return Decided(SoldOut(message, available=left.available))
 
 
-async def _record(session: Session, sales: Sequence[_Sale], drawn: _Drawn) -> dict[str, Outcome]:
-    """Write orders, payments and bookings, and mark the tickets as sold, in one round trip."""
-    outcomes: dict[str, Outcome] = {}
+async def _record(
+    session: Session, sales: Sequence[_Sale], drawn: _Drawn, settings: Settings
+) -> dict[str, Outcome | _Short]:
+    """Write orders, payments and bookings, and mark the tickets as sold or held, in one round trip."""
+    outcomes: dict[str, Outcome | _Short] = {}
     booked: list[BookingRow] = []
     order_ids, booking_ids = iter(drawn.order_ids), iter(drawn.booking_ids)
     made: list[OrderRow] = []
+    hold = timedelta(seconds=settings.hold_seconds)
     for sale in sales:
         order = OrderRow(
             id=next(order_ids),
             reference=sale.new.reference,
             user_id=sale.new.user_id,
             request_digest=sale.new.digest,
-            status="confirmed" if sale.outcome == "captured" else "declined",
+            status=_STATUS_BY_PAYMENT[sale.payment],
             total_minor=sale.new.quantity * sale.tier.price_minor,
             currency=sale.tier.currency,
             created_at=drawn.created_at,
+            expires_at=drawn.created_at + hold if sale.payment == "pending" else None,
+            payment=sale.payment,
         )
         lines = [
             BookingRow(
@@ -436,16 +468,23 @@ async def _record(session: Session, sales: Sequence[_Sale], drawn: _Drawn) -> di
         made.append(order)
         booked += lines
         outcomes[order.reference] = (
-            Decided(order, lines) if sale.outcome == "captured" else Decided(_declined(order.reference))
+            Decided(_declined(order.reference)) if sale.payment == "declined" else Decided(order, lines)
         )
-    await session.run(*_insertions(sales, made, booked))
+    buyers = Counter(sale.new.user_id for sale in sales if settings.bookings_per_minute)
+    noted, *_ = await session.run(
+        limits.note(buyers, settings.bookings_per_minute), *_insertions(sales, made, booked, settings)
+    )
+    limits.check(buyers, noted)
     return outcomes
 
 
-def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequence[BookingRow]) -> list[Statement[Any]]:
+def _insertions(
+    sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequence[BookingRow], settings: Settings
+) -> list[Statement[Any]]:
     order_ids = [order.id for order in made]
     totals_minor = [order.total_minor for order in made]
     currencies = [order.currency for order in made]
+    expires_at = made[0].expires_at  # All of a batch are held, or none is.
     statements: list[Statement[Any]] = [
         Statement(
             queries.orders.insert_orders,
@@ -459,15 +498,17 @@ def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequen
                 "quantities": [sale.new.quantity for sale in sales],
                 "totals_minor": totals_minor,
                 "currencies": currencies,
+                "expires_at": expires_at,
             },
         ),
         Statement(
             queries.payments.insert_payments,
             {
                 "order_ids": order_ids,
-                "statuses": [sale.outcome for sale in sales],
+                "statuses": [sale.payment for sale in sales],
                 "amounts_minor": totals_minor,
                 "currencies": currencies,
+                "check_after_ms": settings.payment_check_after_ms if expires_at else None,
             },
         ),
     ]
@@ -486,6 +527,6 @@ def _insertions(sales: Sequence[_Sale], made: Sequence[OrderRow], booked: Sequen
                     "prices_minor": [booking.price_minor for booking in booked],
                 },
             ),
-            Statement(queries.tickets.sell_tickets, {"places": places}, rows=len(places)),
+            Statement(queries.tickets.take_tickets, {"places": places, "held_until": expires_at}, rows=len(places)),
         ]
     return statements

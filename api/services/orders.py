@@ -1,20 +1,33 @@
-"""Orders as they stand: one by its reference, a buyer's newest first."""
+"""Orders as they stand, and every change of their state after the booking: settled, expired, cancelled.
+
+All changes take one way: the orders are locked with their payments, `change` brings them, their payments, bookings
+and tickets into their new states, and triggers write the history; all in one transaction. README.md draws the states.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
+from psycopg import IsolationLevel
 from psycopg.rows import class_row
 
 from api import contract, queries
 from api.config import Settings
 from api.db import Pool, Session, Statement, open_session
-from api.errors import NotFound
+from api.errors import Forbidden, NotCancellable, NotFound
 
 _NEWEST = 2**63 - 1
 """A cursor above every order's id."""
 _FORGOTTEN_AT_ONCE = 1000
+_EXPIRED_AT_ONCE = 500
+
+Status = Literal["pending", "confirmed", "declined", "expired", "cancelled"]
+PaymentStatus = Literal["pending", "captured", "declined", "void", "refunding", "refunded"]
+
+_RETURNED = frozenset({"refunding", "refunded"})
+"""States of a payment that goes or went back to the buyer."""
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +41,35 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     total_minor: int
     currency: str
     created_at: datetime
+    expires_at: datetime | None
+    """When its hold ends or ended; None: it was decided within the request."""
+    payment: str
+
+
+class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `orders.lock_orders`: an order as it stands while it is locked."""
+
+    id: int
+    reference: str
+    user_id: str
+    status: Status
+    total_minor: int
+    currency: str
+    payment: PaymentStatus
+    held: bool
+    """Whether it was made with a hold, to be paid with the provider."""
+    event: str
+    begun: bool
+    """Whether its event has begun."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What becomes of a locked order and its payment; None: it stays as it is. `reason` is for its history."""
+
+    order_id: int
+    status: Status | None = None
+    payment: PaymentStatus | None = None
+    reason: str | None = None
 
 
 class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,14 +125,123 @@ async def list_orders(pool: Pool, user_id: str, *, limit: int, cursor: int | Non
     )
 
 
+async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[contract.Order, str]:
+    """Cancel a buyer's order, give its tickets back and the money, if there was any; return it and its event.
+
+    Cancelling again changes nothing.
+
+    Raises:
+        NotFound: there is no such order.
+        Forbidden: it is another buyer's.
+        NotCancellable: it never came about, or its event has begun.
+    """
+    async with open_session(pool) as session:
+        async with session.transaction(IsolationLevel.READ_COMMITTED):
+            (locked,) = await session.run(lock([reference]))
+            if not locked:
+                raise NotFound(f"There is no booking {reference}.")
+            order: LockedOrder = locked[0]
+            if (cancelled := _cancel(order, user_id)) is not None:
+                await change(session, [cancelled])
+        statement = Statement(queries.orders.find_orders, {"references": [reference]}, class_row(OrderRow))
+        (rows,) = await session.run(statement)
+        bookings = await find_bookings(session, [order.id])
+    return to_contract(rows[0], bookings[order.id]), order.event
+
+
+def _cancel(order: LockedOrder, user_id: str) -> Change | None:
+    """Return what cancelling does to an order; None: it is cancelled already."""
+    if order.user_id != user_id:
+        raise Forbidden("This booking is another buyer's.")
+    if order.status == "cancelled":
+        return None
+    if order.status not in {"pending", "confirmed"}:
+        raise NotCancellable(f"This booking is {order.status}: there is nothing to cancel.")
+    if order.begun:
+        raise NotCancellable("The event has begun: its bookings cannot be cancelled any more.")
+    payment: PaymentStatus | None = None
+    if order.payment == "captured":
+        # The provider is asked to give the money back; the simulator within the request has none to ask for.
+        payment = "refunding" if order.held else "refunded"
+    return Change(order.id, "cancelled", payment, "cancelled by its buyer")
+
+
+async def expire_holds(pool: Pool, _: Settings) -> int:
+    """Put the tickets of some orders whose time to pay is over back on sale; return how many orders."""
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        (rows,) = await session.run(Statement(queries.orders.lock_expired, {"limit": _EXPIRED_AT_ONCE}))
+        changes = [Change(order_id, "expired", reason="not paid in time") for (order_id,) in rows]
+        await change(session, changes)
+    return len(changes)
+
+
+def lock(references: Sequence[str]) -> Statement[LockedOrder]:
+    """Return the statement that locks orders by their references, for `change`."""
+    return Statement(queries.orders.lock_orders, {"references": list(references)}, class_row(LockedOrder))
+
+
+async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
+    """Sell the tickets that locked orders once held to them again, where all of an order's are free; return which."""
+    (rows,) = await session.run(Statement(queries.tickets.lock_released, {"order_ids": list(order_ids)}))
+    lost = {order_id for order_id, _, status in rows if status != "available"}
+    free: set[int] = set()
+    ticket_ids: set[int] = set()
+    for order_id in order_ids:
+        wanted = {ticket_id for owner, ticket_id, _ in rows if owner == order_id}
+        if order_id not in lost and not wanted & ticket_ids:  # Two late payments may be for one ticket.
+            free.add(order_id)
+            ticket_ids |= wanted
+    await session.run(Statement(queries.bookings.retake_bookings, {"order_ids": list(free)}))
+    return free
+
+
+async def change(session: Session, changes: Sequence[Change]) -> None:
+    """Bring locked orders into their new states, with their payments, bookings and tickets.
+
+    The tickets of an order that expired and is confirmed after all are the caller's to retake.
+
+    Raises:
+        psycopg.errors.CheckViolation: a state does not lead to the other.
+    """
+    moved = [each for each in changes if each.status is not None]
+    paid = [each for each in changes if each.payment is not None]
+    sold = [each.order_id for each in moved if each.status == "confirmed"]
+    freed = [each.order_id for each in moved if each.status in {"declined", "expired", "cancelled"}]
+    statements: list[Statement[Any]] = []
+    if moved:
+        parameters = {
+            "ids": [each.order_id for each in moved],
+            "statuses": [each.status for each in moved],
+            "reasons": [each.reason for each in moved],
+        }
+        statements.append(Statement(queries.orders.change_orders, parameters, rows=len(moved)))
+    if paid:
+        parameters = {"order_ids": [each.order_id for each in paid], "statuses": [each.payment for each in paid]}
+        statements.append(Statement(queries.payments.change_payments, parameters, rows=len(paid)))
+    if sold:
+        statements.append(Statement(queries.tickets.sell_held, {"order_ids": sold}))
+    if freed:
+        statements.append(Statement(queries.bookings.release_bookings, {"order_ids": freed}))
+    if statements:
+        await session.run(*statements)
+
+
+def first_answer(order: OrderRow) -> OrderRow:
+    """Return an order as its booking request was answered, whatever has become of it since."""
+    if order.expires_at is None:
+        return msgspec.structs.replace(order, status="confirmed", payment="captured")
+    return msgspec.structs.replace(order, status="pending", payment="pending")
+
+
 def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Order:
     """Return an order as buyers see it."""
-    confirmed = order.status == "confirmed"
+    total = contract.to_major(order.total_minor, order.currency)
+    pending = order.expires_at if order.status == "pending" else None
     return contract.Order(
-        success=confirmed,
+        success=order.status not in {"declined", "expired"},
         reference=order.reference,
         status=order.status,
-        total=contract.to_major(order.total_minor, order.currency),
+        total=total,
         currency=order.currency,
         bookings=[
             contract.Booking(
@@ -106,8 +257,19 @@ def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Ord
             )
             for booking in bookings
         ],
-        message=f"Successfully booked {len(bookings)} ticket(s)" if confirmed else "The payment was declined.",
+        message=_MESSAGES[order.status].format(tickets=len(bookings)),
+        expires_at=msgspec.UNSET if pending is None else pending,
+        refund=total if order.payment in _RETURNED else msgspec.UNSET,
     )
+
+
+_MESSAGES = {
+    "pending": "{tickets} ticket(s) are held for you until your payment is settled",
+    "confirmed": "Successfully booked {tickets} ticket(s)",
+    "declined": "The payment was declined.",
+    "expired": "The payment did not come in time, so the tickets are on sale again.",
+    "cancelled": "The booking was cancelled.",
+}
 
 
 async def forget_declined(pool: Pool, settings: Settings) -> int:

@@ -1,17 +1,184 @@
-"""The payment simulator. It makes no network call, so a booking may ask it within its transaction."""
+"""Payments: begun with a booking, settled by what the provider tells or is asked, given back where need be.
 
-import hashlib
-from typing import Literal
+`inline`: the simulator decides within the booking transaction, since it makes no network call. `async`: the booking
+holds its tickets, and after its commit the provider is asked to charge, outside of any transaction. Its webhooks
+settle the order; the worker asks about whatever they leave open. Money never stays without a ticket, nor a ticket
+without money: a payment that comes too late takes the same tickets again, or goes back.
+"""
 
-Outcome = Literal["captured", "declined"]
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+from psycopg import IsolationLevel
+from psycopg.rows import class_row
+
+from api import queries, simulator
+from api.config import Settings
+from api.db import Pool, Session, Statement, open_session
+from api.errors import ProviderError
+from api.services import orders
+from api.services.orders import Change, LockedOrder, OrderRow
+
+_log = logging.getLogger(__name__)
+
+CHARGES_WAITING_MAX = 10_000
+"""Charges that wait in one process; further ones are left to the worker."""
+_CHARGES_AT_ONCE = 50
+"""Requests to the provider under way at once in one process."""
+_CHECKED_AT_ONCE = 200
+"""Open payments that the worker takes up with the provider at once."""
+
+ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
+News = ChargeStatus | Literal["unknown"]
+"""What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
 
 
-def charge(reference: str, success_rate: float) -> Outcome:
-    """Decide the payment of an order; `success_rate` is the share of references whose payment is captured.
+class PaymentProvider(Protocol):
+    """Who takes the money: one charge for each order's reference; each call may be repeated.
 
-    The outcome is a function of the reference alone: when a transaction is run again after a conflict, the
-    dice are not rolled again. Rates of 0 and 1 are exact.
+    Each call raises `ProviderError` if the provider could not be asked or answered with a fault.
     """
-    digest = hashlib.blake2b(reference.encode(), digest_size=7, person=b"payment").digest()
-    draw = int.from_bytes(digest, "big") / 2**56  # 0 <= draw < 1
-    return "captured" if draw < success_rate else "declined"
+
+    def is_open(self) -> bool:
+        """Whether its circuit breaker is open: it counts as away, and no booking should be begun."""
+        ...
+
+    async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
+        """Ask for a payment; what becomes of it is told later."""
+        ...
+
+    async def find(self, reference: str) -> ChargeStatus | None:
+        """Ask what became of a charge; None: there is none."""
+        ...
+
+    async def refund(self, reference: str) -> None:
+        """Give a captured charge back."""
+        ...
+
+
+def begin(reference: str, settings: Settings) -> Literal["captured", "declined", "pending"]:
+    """Return the payment's first state, for the booking transaction to record."""
+    if settings.payment_mode == "async":
+        return "pending"
+    return simulator.decide(reference, settings.payment_success_rate)
+
+
+class Charges:
+    """Asks the provider to charge the orders that this process has just held, in the background.
+
+    What it does not come to, because the process dies or too much waits, the worker does.
+    """
+
+    def __init__(self, provider: PaymentProvider) -> None:
+        self._provider = provider
+        self._waiting: asyncio.Queue[OrderRow] = asyncio.Queue(CHARGES_WAITING_MAX)
+
+    def request(self, held: Collection[OrderRow]) -> None:
+        """Note orders that are to be charged for."""
+        for order in held:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._waiting.put_nowait(order)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send the charges while the context lasts."""
+        tasks = [asyncio.create_task(self._send(), name=f"charges-{n}") for n in range(_CHARGES_AT_ONCE)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while True:
+            order = await self._waiting.get()
+            try:
+                await self._provider.charge(order.reference, order.total_minor, order.currency)
+            except ProviderError as error:
+                _log.warning("the charge of %s is left to the worker: %s", order.reference, error)
+
+
+async def settle(session: Session, news: Mapping[str, News]) -> None:
+    """Bring orders into the states that news of their charges, by reference, leads to; what is no news does nothing.
+
+    To be called in a read committed transaction.
+    """
+    (locked,) = await session.run(orders.lock(sorted(news)))
+    late = [order.id for order in locked if _is_late_capture(order, news[order.reference])]
+    retaken = await orders.retake(session, late) if late else set()
+    changes = [_settled(order, news[order.reference], retaken=order.id in retaken) for order in locked]
+    await orders.change(session, [change for change in changes if change is not None])
+
+
+_CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
+    ("captured", "pending", "pending"): ("confirmed", "captured", "paid"),
+    ("captured", "expired", "pending"): (None, "refunding", None),
+    ("captured", "expired", "void"): (None, "refunding", None),
+    ("captured", "cancelled", "pending"): (None, "refunding", None),
+    ("captured", "cancelled", "void"): (None, "refunding", None),
+    ("declined", "pending", "pending"): ("declined", "declined", "the payment was declined"),
+    ("declined", "expired", "pending"): (None, "declined", None),
+    ("declined", "cancelled", "pending"): (None, "declined", None),
+    ("unknown", "expired", "pending"): (None, "void", None),
+    ("unknown", "cancelled", "pending"): (None, "void", None),
+    ("refunded", "expired", "refunding"): (None, "refunded", None),
+    ("refunded", "cancelled", "refunding"): (None, "refunded", None),
+}
+"""By the news, the order's state and its payment's: the states that they come into, and why. All else is no news."""
+
+
+def _is_late_capture(order: LockedOrder, news: News) -> bool:
+    return news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
+
+
+def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:
+    """Return what news of its charge does to an order; None: nothing."""
+    if retaken:
+        return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
+    change = _CHANGES.get((news, order.status, order.payment))
+    return Change(order.id, *change) if change else None
+
+
+class _OpenPayment(msgspec.Struct, frozen=True):
+    """A row of `payments.claim_open`; `wanted`: its order still waits for it."""
+
+    reference: str
+    status: Literal["pending", "refunding"]
+    amount_minor: int
+    currency: str
+    wanted: bool
+
+
+async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
+    """Take up with the provider what is open and due: ask, charge or give back; return how many payments."""
+    parameters = {"limit": _CHECKED_AT_ONCE, "check_after_ms": settings.payment_check_after_ms}
+    async with open_session(pool) as session:
+        statement = Statement(queries.payments.claim_open, parameters, class_row(_OpenPayment))
+        (due,) = await session.run(statement)
+    answers = await asyncio.gather(*(_take_up(payment, provider) for payment in due))
+    news = {payment.reference: answer for payment, answer in zip(due, answers, strict=True) if answer is not None}
+    if news:
+        async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+            await settle(session, news)
+    return len(due)
+
+
+async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | None:
+    """Do what an open payment needs; return what is known of it then, None: nothing new."""
+    try:
+        if payment.status == "refunding":
+            await provider.refund(payment.reference)
+            return "refunded"
+        if status := await provider.find(payment.reference):
+            return status
+        if not payment.wanted:
+            return "unknown"
+        await provider.charge(payment.reference, payment.amount_minor, payment.currency)
+    except ProviderError as error:
+        _log.warning("the payment of %s is taken up again later: %s", payment.reference, error)
+    return None

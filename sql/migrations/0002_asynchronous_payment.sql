@@ -97,6 +97,15 @@ comment on column booking_limits.booked_at is 'Times of the bookings of the last
 comment on constraint booking_limits_pkey on booking_limits is 'A buyer has one row, which concurrent bookings of the same buyer take turns on';
 comment on constraint booking_limits_booked_at_check on booking_limits is 'A buyer without bookings has no row';
 
+create function recent(times timestamptz[], age interval) returns timestamptz[] language sql stable
+return array(
+    select entry.at
+    from unnest(times) as entry (at)
+    where entry.at > now() - age
+    order by entry.at
+);
+comment on function recent is 'Of these times those that are not older than an age, the earliest first';
+
 -- History -------------------------------------------------------------------------------------------------
 
 create table order_events (
@@ -169,7 +178,7 @@ comment on function note_changes is 'Writes an event for each change of an order
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin
-    if tg_op = 'DELETE' and exists (select 1 from orders where id = old.order_id and status = 'declined') then
+    if tg_op = 'DELETE' and not exists (select 1 from orders where id = old.order_id and status <> 'declined') then
         return old;
     end if;
     raise exception 'order_events is append-only' using errcode = 'integrity_constraint_violation';

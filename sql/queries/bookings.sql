@@ -26,3 +26,39 @@ inner join tickets on bookings.ticket_id = tickets.id
 inner join tiers on bookings.tier_id = tiers.id
 where bookings.order_id = any(%(order_ids)s::bigint[])
 order by bookings.order_id, bookings.line;
+
+-- name: release_bookings
+-- Gives the tickets of these orders back for sale.
+-- Locks: the bookings and their tickets; the caller has locked the orders.
+with released as (
+    update bookings
+    set released_at = greatest(now(), created_at)
+    where order_id = any(%(order_ids)s::bigint[]) and released_at is null
+    returning ticket_id
+)
+
+update tickets
+set
+    status = 'available',
+    held_until = null
+where id in (
+    select ticket_id
+    from released
+);
+
+-- name: retake_bookings
+-- Makes the released bookings of these orders live again, and sells their tickets, which the caller has locked.
+-- Fails: bookings_live_ticket_key, when a ticket has another live booking.
+with retaken as (
+    update bookings
+    set released_at = null
+    where order_id = any(%(order_ids)s::bigint[])
+    returning ticket_id
+)
+
+update tickets
+set status = 'sold'
+where id in (
+    select ticket_id
+    from retaken
+);

@@ -28,4 +28,4 @@ values (%(name)s, %(sha256)s);
 -- Everything that the migrations make, all of it or nothing.
 -- Locks: all of it, exclusively.
 drop table if exists order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
-drop function if exists note_new_orders(), note_changes(), refuse_change();
+drop function if exists note_new_orders(), note_changes(), refuse_change(), recent(timestamptz[], interval);

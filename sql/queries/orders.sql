@@ -12,42 +12,48 @@ select
     ) as booking_ids;
 
 -- name: find_orders
--- The orders of these references.
+-- The orders of these references, with the states of their payments.
 -- Isolation: read committed, outside the booking transaction: a search for a key that does not exist yet
 -- predicate-locks the page of the index on which every other booking's key may come to stand.
 select
-    id,
-    reference,
-    user_id,
-    request_digest,
-    status,
-    total_minor,
-    currency,
-    created_at
+    orders.id,
+    orders.reference,
+    orders.user_id,
+    orders.request_digest,
+    orders.status,
+    orders.total_minor,
+    orders.currency,
+    orders.created_at,
+    orders.expires_at,
+    payments.status as payment
 from orders
-where reference = any(%(references)s::text[]);
+inner join payments on orders.id = payments.order_id
+where orders.reference = any(%(references)s::text[]);
 
 -- name: list_orders
 -- A buyer's orders, newest first, from below a cursor (an order's id).
 select
-    id,
-    reference,
-    user_id,
-    request_digest,
-    status,
-    total_minor,
-    currency,
-    created_at
+    orders.id,
+    orders.reference,
+    orders.user_id,
+    orders.request_digest,
+    orders.status,
+    orders.total_minor,
+    orders.currency,
+    orders.created_at,
+    orders.expires_at,
+    payments.status as payment
 from orders
-where user_id = %(user_id)s and id < %(before)s
-order by id desc
+inner join payments on orders.id = payments.order_id
+where orders.user_id = %(user_id)s and orders.id < %(before)s
+order by orders.id desc
 limit %(limit)s;
 
 -- name: insert_orders
 -- Locks: waits for an unfinished transaction that has inserted one of the references.
 -- Fails: orders_reference_key, when that one commits; the booking is then run again and answered as a repeat.
 insert into orders (
-    id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency
+    id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at
 )
 select
     unnest(%(ids)s::bigint[]),
@@ -58,10 +64,56 @@ select
     unnest(%(statuses)s::text[]),
     unnest(%(quantities)s::smallint[]),
     unnest(%(totals_minor)s::bigint[]),
-    unnest(%(currencies)s::text[]);
+    unnest(%(currencies)s::text[]),
+    %(expires_at)s::timestamptz;
+
+-- name: lock_orders
+-- The orders of these references as they stand now, for a change of their state.
+-- Locks: the orders and their payments, FOR UPDATE, in the order of their ids; waits. Both, since only what is
+-- locked is read anew after a wait.
+-- Isolation: read committed.
+select
+    orders.id,
+    orders.reference,
+    orders.user_id,
+    orders.status,
+    orders.total_minor,
+    orders.currency,
+    payments.status as payment,
+    events.slug as event,
+    orders.expires_at is not null as held,
+    events.starts_at <= now() as begun
+from orders
+inner join payments on orders.id = payments.order_id
+inner join events on orders.event_id = events.id
+where orders.reference = any(%(references)s::text[])
+order by orders.id
+for update of orders, payments;
+
+-- name: lock_expired
+-- Orders whose time to pay is over, the most overdue first.
+-- Locks: the orders, FOR UPDATE; waits for none, so that several workers share the work.
+-- Isolation: read committed.
+select id
+from orders
+where status = 'pending' and expires_at <= now()
+order by expires_at
+limit %(limit)s
+for update skip locked;
+
+-- name: change_orders
+-- Brings orders, locked before, into other states; a trigger writes the history.
+-- Fails: order_events_transition_check, when a state does not lead to the other.
+update orders
+set
+    status = change.status,
+    reason = change.reason,
+    cancelled_at = case when change.status = 'cancelled' then now() end
+from unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[]) as change (id, status, reason)
+where orders.id = change.id;
 
 -- name: delete_declined
--- Forgets declined orders that are older than a number of days, with their payments.
+-- Forgets declined orders that are older than a number of days, with their payments, released bookings and history.
 -- Locks: the orders that it deletes, FOR UPDATE; waits for none, so that several workers share the work.
 with locked_orders as materialized (
     select id
@@ -74,6 +126,22 @@ with locked_orders as materialized (
 
 deleted_payments as (
     delete from payments
+    where order_id in (
+        select id
+        from locked_orders
+    )
+),
+
+deleted_bookings as (
+    delete from bookings
+    where order_id in (
+        select id
+        from locked_orders
+    )
+),
+
+deleted_events as (
+    delete from order_events
     where order_id in (
         select id
         from locked_orders

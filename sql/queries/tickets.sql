@@ -167,20 +167,67 @@ from tickets
 where ctid = any(%(places)s::text[]::tid[])
 for update skip locked;
 
--- name: count_available
--- How many tickets are left, as committed: a ticket that an unfinished transaction has locked counts.
+-- name: count_left
+-- What is left of tiers, as committed: a ticket that an unfinished transaction has locked counts as it was. What
+-- is held may come back; the first of it in so many seconds.
+-- Isolation: read committed, after the booking transaction: it reads more tickets than it will take.
 select
-    tier_id,
-    count(*) as available
-from tickets
-where tier_id = any(%(tier_ids)s::integer[]) and status = 'available'
-group by tier_id;
+    tiers.id as tier_id,
+    available_tickets.available,
+    held_tickets.held,
+    extract(epoch from held_tickets.first_until - now())::double precision as back_in_s
+from tiers
+cross join
+    lateral (
+        select count(*) as available
+        from tickets
+        where tickets.tier_id = tiers.id and tickets.status = 'available'
+    ) as available_tickets
+cross join
+    lateral (
+        select
+            count(*) as held,
+            min(tickets.held_until) as first_until
+        from tickets
+        where tickets.tier_id = tiers.id and tickets.status = 'held'
+    ) as held_tickets
+where tiers.id = any(%(tier_ids)s::integer[]);
 
--- name: sell_tickets
--- Marks claimed tickets as sold. Fewer rows than asked would mean that the claim did not hold.
+-- name: take_tickets
+-- Marks claimed tickets as sold, or as held until a time. Fewer rows than asked would mean that the claim did not
+-- hold.
 -- By place, which cannot change while the ticket is locked, for the reasons given at lock_tickets; and by an
 -- array, not by a join with the claim: with an estimate gone wrong that is a hash join over all tickets.
 -- Locks: none that the claim has not taken.
 update tickets
-set status = 'sold'
+set
+    status = case when %(held_until)s::timestamptz is null then 'sold' else 'held' end,
+    held_until = %(held_until)s
 where ctid = any(%(places)s::text[]::tid[]);
+
+-- name: sell_held
+-- Marks the tickets that these orders hold as sold.
+-- Locks: the tickets; the caller has locked the orders.
+update tickets
+set
+    status = 'sold',
+    held_until = null
+where id in (
+    select ticket_id
+    from bookings
+    where order_id = any(%(order_ids)s::bigint[]) and released_at is null
+);
+
+-- name: lock_released
+-- The tickets that these orders once held, for selling them again to the same orders.
+-- Locks: the tickets, FOR UPDATE, in the order of their ids; waits: bookings lock tickets without ever waiting.
+-- Isolation: read committed.
+select
+    bookings.order_id,
+    tickets.id,
+    tickets.status
+from bookings
+inner join tickets on bookings.ticket_id = tickets.id
+where bookings.order_id = any(%(order_ids)s::bigint[])
+order by tickets.id
+for update of tickets;

@@ -21,7 +21,7 @@ ANSWER_TIMEOUT_S = 20.0
 
 @contextlib.asynccontextmanager
 async def lane_on(database_url: str, **settings: Any) -> AsyncIterator[BookingLane]:
-    chosen = Settings(payment_success_rate=1, **settings)
+    chosen = Settings(payment_success_rate=1, bookings_per_minute=0, **settings)
     async with open_pool(database_url, chosen) as pool:
         lane = BookingLane(pool, chosen, on_commit=lambda _: None)
         async with lane.running():

@@ -100,7 +100,7 @@ async def test_a_page_of_tickets_walks_its_index_in_order(
 async def test_counting_walks_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
     counts = (
         (queries.availability.count_tickets, {"event": "hot"}),
-        (queries.tickets.count_available, {"tier_ids": [hot_tier]}),
+        (queries.tickets.count_left, {"tier_ids": [hot_tier]}),
     )
     for query, parameters in counts:
         nodes = await plan_of(session, query, parameters)
@@ -111,8 +111,8 @@ async def test_counting_walks_the_index_of_available_tickets(session: AsyncConne
 
 async def test_claimed_tickets_are_found_by_place_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
     places = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
-    for query in (queries.tickets.lock_tickets, queries.tickets.sell_tickets):
-        nodes = await plan_of(session, query, {"places": places})
+    for query in (queries.tickets.lock_tickets, queries.tickets.take_tickets):
+        nodes = await plan_of(session, query, {"places": places, "held_until": None})
         scans = [node["Node Type"] for node in nodes if node.get("Relation Name") == "tickets" and "Plans" not in node]
         assert scans == ["Tid Scan"], query.name
 
@@ -127,4 +127,7 @@ async def test_a_reference_is_found_by_its_index(session: AsyncConnection) -> No
     )
     await session.execute("analyze orders")
     nodes = await plan_of(session, queries.orders.find_orders, {"references": [f"r-{n}" for n in range(50)]})
-    assert {node.get("Index Name") for node in nodes if "Index Name" in node} == {"orders_reference_key"}
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
+        "orders_reference_key",
+        "payments_order_key",
+    }

@@ -1,0 +1,102 @@
+"""The inbox of what the payment provider tells: stored before it is acknowledged, then worked off.
+
+The process that stored a webhook works it off at once; what a process that died left behind, a worker does.
+Webhooks may come twice and in any order: `payments.settle` lets only news change anything.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.types.json import Jsonb
+
+from api import queries
+from api.config import Settings
+from api.db import Pool, Statement, open_session
+from api.services import payments
+from api.services.payments import News
+
+_log = logging.getLogger(__name__)
+
+_SETTLED_AT_ONCE = 200
+_FORGOTTEN_AT_ONCE = 10_000
+_NEWS: dict[str, News] = {
+    "charge.captured": "captured",
+    "charge.declined": "declined",
+    "charge.refunded": "refunded",
+}
+"""The types of webhooks that can change an order; others are kept and let pass."""
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """What the provider tells of a charge; `id` is the same each time that it tells it."""
+
+    id: str
+    type: str
+    reference: str
+
+
+class Inbox:
+    """Stores webhooks, and works off what is stored while it runs."""
+
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._stored = asyncio.Event()
+
+    async def store(self, webhook: Webhook) -> None:
+        """Store a webhook; it may then be acknowledged."""
+        payload = Jsonb({"type": webhook.type, "reference": webhook.reference})
+        async with open_session(self._pool) as session:
+            await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
+        self._stored.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work off what is stored while the context lasts."""
+        task = asyncio.create_task(self._work_off(), name="inbox")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._stored.wait()
+            self._stored.clear()
+            try:
+                while await settle_webhooks(self._pool, self._settings):
+                    pass
+            except psycopg.Error as error:
+                _log.warning("webhooks are left to the worker: %s", error)
+            except Exception:  # noqa: BLE001 - whatever it is, what is stored next is worked off
+                _log.exception("webhooks are left to the worker")
+
+
+async def settle_webhooks(pool: Pool, _: Settings) -> int:
+    """Work off some of the webhooks that are stored; return how many."""
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        (rows,) = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_AT_ONCE}))
+        done: list[str] = []
+        news: dict[str, News] = {}
+        for webhook_id, payload in rows:
+            told = _NEWS.get(payload["type"])
+            if told is not None and news.setdefault(payload["reference"], told) != told:
+                continue  # One after the other: the next round takes what else is told of this charge.
+            done.append(webhook_id)
+        await payments.settle(session, news)
+        await session.run(Statement(queries.webhooks.mark_processed, {"ids": done}))
+    return len(done)
+
+
+async def forget_webhooks(pool: Pool, settings: Settings) -> int:
+    """Delete some of the webhooks that were worked off long ago; return how many."""
+    parameters = {"days": settings.webhooks_kept_days, "limit": _FORGOTTEN_AT_ONCE}
+    async with pool.connection() as connection:  # One statement, for which read committed is right.
+        cursor = await connection.execute(queries.webhooks.delete_processed.sql, parameters)
+    return cursor.rowcount

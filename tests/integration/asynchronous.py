@@ -1,0 +1,107 @@
+"""Asynchronous payment without the network: bookings that hold, a provider that says what a test wants, moved time."""
+
+import secrets
+from typing import Any
+
+from psycopg import AsyncConnection, IsolationLevel
+
+from api import contract
+from api.config import Settings
+from api.db import Pool, open_session
+from api.errors import ProviderError
+from api.services.bookings import Decided, NewOrder, Outcome, book_batch
+from api.services.orders import OrderRow
+from api.services.payments import ChargeStatus, News, settle
+
+ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
+
+
+class Provider:
+    """A payment provider whose charges stand in a dictionary."""
+
+    def __init__(self) -> None:
+        self.charges: dict[str, ChargeStatus] = {}
+        self.amounts: dict[str, tuple[int, str]] = {}
+        self.away = False
+
+    def is_open(self) -> bool:
+        return self.away
+
+    async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
+        self._check()
+        self.charges.setdefault(reference, "processing")
+        self.amounts[reference] = (amount_minor, currency)
+
+    async def find(self, reference: str) -> ChargeStatus | None:
+        self._check()
+        return self.charges.get(reference)
+
+    async def refund(self, reference: str) -> None:
+        self._check()
+        assert self.charges[reference] in {"captured", "refunded"}
+        self.charges[reference] = "refunded"
+
+    def _check(self) -> None:
+        if self.away:
+            raise ProviderError("away")
+
+
+def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
+    values = {"reference": f"r-{secrets.token_hex(6)}", "event": contract.BUILT_IN_EVENT, "user_id": "u"}
+    return NewOrder(**{**values, "tier": tier, "quantity": quantity, **changes})
+
+
+async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:
+    async with open_session(pool) as session:
+        return await book_batch(session, batch, settings)
+
+
+async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) -> OrderRow:
+    """Book one order; return it as it is held."""
+    (outcome,) = await book(pool, order(tier, quantity, **changes))
+    assert isinstance(outcome, Decided)
+    assert isinstance(outcome.answer, OrderRow)
+    assert outcome.answer.status == "pending"
+    return outcome.answer
+
+
+async def tell(pool: Pool, news: dict[str, News]) -> None:
+    """Settle news of charges."""
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        await settle(session, news)
+
+
+async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
+    """Make all that is stored so much older."""
+    for statement in (
+        "update orders set created_at = created_at - %(age)s, expires_at = expires_at - %(age)s",
+        "update bookings set created_at = created_at - %(age)s, released_at = released_at - %(age)s",
+        "update tickets set held_until = held_until - %(age)s where held_until is not null",
+        "update payments set created_at = created_at - %(age)s, next_check_at = next_check_at - %(age)s",
+        "update booking_limits set booked_at = array(select unnest(booked_at) - %(age)s)",
+        "update webhooks set received_at = received_at - %(age)s, processed_at = processed_at - %(age)s",
+    ):
+        await conn.execute(statement.replace("%(age)s", f"interval '{seconds} s'"))
+
+
+async def stock(conn: AsyncConnection, event: str = contract.BUILT_IN_EVENT) -> dict[str, int]:
+    """Return an event's tickets by status."""
+    cursor = await conn.execute(
+        "select status, count(*) from tickets join events on events.id = event_id where slug = %s group by 1", [event]
+    )
+    return dict(await cursor.fetchall())
+
+
+async def states(conn: AsyncConnection, reference: str) -> tuple[str, str, int]:
+    """Return the states of an order and its payment, and how many live bookings it has."""
+    cursor = await conn.execute(
+        """
+        select orders.status, payments.status,
+            (select count(*) from bookings where order_id = orders.id and released_at is null)
+        from orders join payments on payments.order_id = orders.id where reference = %s
+        """,
+        [reference],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
