@@ -38,6 +38,10 @@ web: $(INSTALLED) $(WEB_BUILT) ## The web app alone
 worker: $(INSTALLED) ## The background worker alone
 	@exec $(BIN)/python -m api worker
 
+.PHONY: psp
+psp: $(INSTALLED) ## The simulated payment provider alone
+	@exec $(BIN)/python -m api psp
+
 ##@ Database
 
 .PHONY: migrate

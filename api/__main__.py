@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | migrate | seed | audit | history | schema | reset`."""
+"""The command line: `python -m api run | serve | worker | psp | migrate | seed | audit | history | schema | reset`."""
 
 # ruff: noqa: E402 - the next two lines come before the imports that take long
 import signal
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from api import audit, contract, history, migrate, queries, run, schema, seed, serve, worker
+from api import audit, contract, history, migrate, psp, queries, run, schema, seed, serve, worker
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request says nothing
     try:
         return _COMMANDS[arguments.command](Settings.from_env(), arguments)
     except SetupError as error:
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="the whole system until Ctrl-C")
     commands.add_parser("serve", help="the API")
     commands.add_parser("worker", help="the background worker")
+    commands.add_parser("psp", help="the simulated payment provider")
     commands.add_parser("migrate", help="apply the migrations that are missing")
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
     seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
@@ -70,6 +72,11 @@ def _worker(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
         asyncio.run(worker.work(url, settings))
     return 0
+
+
+def _psp(settings: Settings, _: Arguments) -> int:
+    run.check_port(settings, "PSP_PORT")
+    return psp.serve(settings)
 
 
 def _migrate(settings: Settings, _: Arguments) -> int:
@@ -153,6 +160,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "run": lambda settings, _: run.run(settings),
     "serve": _serve,
     "worker": _worker,
+    "psp": _psp,
     "migrate": _migrate,
     "seed": _seed,
     "audit": _audit,

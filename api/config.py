@@ -1,5 +1,6 @@
 """Settings: one frozen struct, read from the environment once at the start of each process."""
 
+import base64
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ import msgspec
 
 from api.errors import ConfigError
 
+_SECRET_BYTES_MIN = 24
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -105,6 +107,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
 
     @property
+    def provider_address(self) -> str:
+        """Where the payment provider listens, without a slash at the end."""
+        return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
+
+    @property
+    def webhook_address(self) -> str:
+        """Where the simulated payment provider sends its webhooks."""
+        return self.psp_webhook_url or f"http://127.0.0.1:{self.api_port}/api/payments/webhook"
+
+    @property
     def allowed_origins(self) -> list[str]:
         """The origins of `web_origins`, or those of a web app on this machine."""
         if self.web_origins:
@@ -128,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             values["database_url"] = _to_primary(url)
         settings = cls(**values)
         _check_urls(settings)
+        _check_secret(settings)
         return settings
 
 
@@ -167,7 +180,20 @@ def _without_password(url: str) -> str:
 
 
 def _check_urls(settings: Settings) -> None:
-    if settings.public_api_url and not re.match(r"https?://[^/\s]+", settings.public_api_url):
-        raise ConfigError(
-            f"PUBLIC_API_URL={settings.public_api_url!r} is not allowed: it must be an http or https address."
+    for variable in ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL"):
+        url = getattr(settings, variable.lower())
+        if url and not re.match(r"https?://[^/\s]+", url):
+            raise ConfigError(f"{variable}={url!r} is not allowed: it must be an http or https address.")
+
+
+def _check_secret(settings: Settings) -> None:
+    prefix, found, encoded = settings.payment_webhook_secret.partition("whsec_")
+    try:
+        key = base64.b64decode(encoded + "==", validate=True)
+    except ValueError:
+        key = b""
+    if settings.payment_webhook_secret and (prefix or not found or len(key) < _SECRET_BYTES_MIN):
+        raise ConfigError(  # without the value, which is a secret
+            "PAYMENT_WEBHOOK_SECRET is not allowed: it must be whsec_ and at least "
+            f"{_SECRET_BYTES_MIN} bytes in base64."
         )

@@ -1,6 +1,6 @@
 """`make run`: the whole system under one supervisor.
 
-Starts PostgreSQL if `DATABASE_URL` is unset, prepares the database, starts each process of `PARTS` and waits
+Starts PostgreSQL if `DATABASE_URL` is unset, prepares the database, starts each of its `parts` and waits
 until they answer. One Ctrl-C, SIGTERM or SIGHUP stops all of it, at whatever moment it comes; a process that
 ends by itself does too, because half a system would only fail later and less clearly.
 """
@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import errno
 import itertools
-import logging
 import os
 import signal
 import socket
@@ -43,6 +42,9 @@ ANSWER_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
+PortVariable = Literal["API_PORT", "WEB_PORT", "PSP_PORT"]
+
+
 class Part(NamedTuple):
     """One process of the system: `python -m` with these arguments; `ready`: the address that must answer."""
 
@@ -51,12 +53,18 @@ class Part(NamedTuple):
     ready: Callable[[Settings], str] | None = None
 
 
-PARTS = (
+_PROVIDER = Part("payment provider", ("api", "psp"), lambda settings: f"http://127.0.0.1:{settings.psp_port}/health")
+_PARTS = (
     Part("worker", ("api", "worker")),
     Part("API", ("api", "serve"), lambda settings: f"{_local(settings, settings.api_port)}/health/ready"),
     Part("web app", ("webapp",), lambda settings: f"{_local(settings, settings.web_port)}/"),
 )
-"""In the order of their start; they stop in the opposite one."""
+
+
+def parts(settings: Settings) -> tuple[Part, ...]:
+    """Return the system's processes in the order of their start; they stop in the opposite one."""
+    simulated = settings.payment_mode == "async" and not settings.provider_url
+    return (_PROVIDER, *_PARTS) if simulated else _PARTS
 
 
 class StopRequested(KeyboardInterrupt):
@@ -103,22 +111,23 @@ def check_ports(settings: Settings) -> None:
     Raises:
         SetupError: names the port, its variable and another port that is free.
     """
-    if settings.api_port == settings.web_port:
-        raise SetupError(
-            f"API_PORT and WEB_PORT are both {settings.api_port}: choose another with "
-            f"WEB_PORT={settings.api_port % 65_535 + 1}."
-        )
-    check_port(settings, "API_PORT")
-    check_port(settings, "WEB_PORT")
+    variables: tuple[PortVariable, ...] = ("API_PORT", "WEB_PORT")
+    if _PROVIDER in parts(settings):
+        variables = (*variables, "PSP_PORT")
+    for one, other in itertools.combinations(variables, 2):
+        if (port := _port(settings, one)) == _port(settings, other):
+            raise SetupError(f"{one} and {other} are both {port}: choose another with {other}={port % 65_535 + 1}.")
+    for variable in variables:
+        check_port(settings, variable)
 
 
-def check_port(settings: Settings, variable: Literal["API_PORT", "WEB_PORT"]) -> None:
+def check_port(settings: Settings, variable: PortVariable) -> None:
     """Refuse to start a server on a port that is taken.
 
     Raises:
         SetupError: names the port, its variable and another port that is free.
     """
-    port = settings.api_port if variable == "API_PORT" else settings.web_port
+    port = _port(settings, variable)
     # Browsers look for `localhost` at ::1 first: another program there would answer in our place.
     hosts = (settings.api_host, "::1")
     try:
@@ -134,6 +143,10 @@ def check_port(settings: Settings, variable: Literal["API_PORT", "WEB_PORT"]) ->
             f"Port {port} is taken: stop the program that uses it, or choose another with "
             f"{variable}={_free_port(port, hosts)}."
         )
+
+
+def _port(settings: Settings, variable: PortVariable) -> int:
+    return {"API_PORT": settings.api_port, "WEB_PORT": settings.web_port, "PSP_PORT": settings.psp_port}[variable]
 
 
 def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
@@ -289,7 +302,7 @@ def _end_with(supervisor: int) -> Callable[[], None] | None:
 def _start_children(settings: Settings, url: str, signals: _Signals, cleanup: contextlib.ExitStack) -> list[_Child]:
     environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
     children = []
-    for part in PARTS:
+    for part in parts(settings):
         child = _Child(part, environment)
         cleanup.callback(child.stop, hurried=lambda: signals.hurried)
         children.append(child)
@@ -298,7 +311,6 @@ def _start_children(settings: Settings, url: str, signals: _Signals, cleanup: co
 
 def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each question says nothing
     # Without the environment's proxies, which know nothing of this machine's ports.
     with httpx.Client(trust_env=False, timeout=ANSWER_TIMEOUT_S) as client:
         for child in children:

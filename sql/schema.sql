@@ -33,6 +33,12 @@ $$;
 
 COMMENT ON FUNCTION public.note_new_orders() IS 'Writes the first event of new orders';
 
+CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT entry.at FROM unnest(recent.times) entry(at) WHERE (entry.at > (now() - recent.age)) ORDER BY entry.at);
+
+COMMENT ON FUNCTION public.recent(times timestamp with time zone[], age interval) IS 'Of these times those that are not older than an age, the earliest first';
+
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$

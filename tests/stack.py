@@ -261,15 +261,17 @@ class Stack:
 
     def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
         self.database_url = database_url
-        self.api_port, self.web_port = free_port(), free_port()
+        self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.web_url = f"http://localhost:{self.web_port}"
+        self.psp_url = f"http://127.0.0.1:{self.psp_port}"
         self.environment = {
             **clean_environment(),
             "DATABASE_URL": database_url,
             "DATA_DIR": str(directory / "data"),
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
+            "PSP_PORT": str(self.psp_port),
             "SHUTDOWN_DELAY_MS": "0",  # there is no load balancer to wait for
             # What is tested are the promises, by few users and many requests; the limits have tests of their own.
             "BOOKINGS_PER_MINUTE": "0",
@@ -307,6 +309,14 @@ class Stack:
 
     async def stop_worker(self, *, kill: bool = False) -> None:
         process = self._processes["worker"]
+        await (process.kill() if kill else process.stop())
+
+    async def start_psp(self) -> None:
+        """Start the simulated payment provider, on the same port as before."""
+        await self._start("psp", ["api", "psp"], f"{self.psp_url}/health")
+
+    async def stop_psp(self, *, kill: bool = False) -> None:
+        process = self._processes["psp"]
         await (process.kill() if kill else process.stop())
 
     def stop_database(self, mode: Literal["fast", "immediate"] = "fast") -> None:

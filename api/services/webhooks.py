@@ -19,6 +19,7 @@ from api.config import Settings
 from api.db import Pool, Statement, open_session
 from api.services import payments
 from api.services.payments import News
+from api.webhook import Webhook
 
 _log = logging.getLogger(__name__)
 
@@ -32,14 +33,6 @@ _NEWS: dict[str, News] = {
 """The types of webhooks that can change an order; others are kept and let pass."""
 
 
-class Webhook(msgspec.Struct, frozen=True):
-    """What the provider tells of a charge; `id` is the same each time that it tells it."""
-
-    id: str
-    type: str
-    reference: str
-
-
 class Inbox:
     """Stores webhooks, and works off what is stored while it runs."""
 
@@ -50,7 +43,7 @@ class Inbox:
 
     async def store(self, webhook: Webhook) -> None:
         """Store a webhook; it may then be acknowledged."""
-        payload = Jsonb({"type": webhook.type, "reference": webhook.reference})
+        payload = Jsonb(msgspec.to_builtins(webhook.body))
         async with open_session(self._pool) as session:
             await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
         self._stored.set()
@@ -86,7 +79,7 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
         news: dict[str, News] = {}
         for webhook_id, payload in rows:
             told = _NEWS.get(payload["type"])
-            if told is not None and news.setdefault(payload["reference"], told) != told:
+            if told is not None and news.setdefault(payload["data"]["reference"], told) != told:
                 continue  # One after the other: the next round takes what else is told of this charge.
             done.append(webhook_id)
         await payments.settle(session, news)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from psycopg import AsyncConnection
@@ -15,7 +16,8 @@ from api.seed import parse_inventory, seed
 from api.services.bookings import Decided, Outcome
 from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
 from api.services.payments import News, reconcile_payments
-from api.services.webhooks import Inbox, Webhook, settle_webhooks
+from api.services.webhooks import Inbox, settle_webhooks
+from api.webhook import ChargeData, Webhook, WebhookBody
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,
@@ -42,6 +44,10 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 def provider() -> Provider:
     return Provider()
+
+
+def webhook(webhook_id: str, kind: str, reference: str) -> Webhook:
+    return Webhook(webhook_id, WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
 
 
 def refusal(outcome: Outcome) -> object:
@@ -146,7 +152,7 @@ async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever
     held = await hold(pool, "GA", 2)
     inbox = Inbox(pool, ASYNC)  # not running: as in a process that died after it had stored them
     for webhook_id, kind in (("m2", "captured"), ("m1", "processing"), ("m2", "captured"), ("m3", "captured")):
-        await inbox.store(Webhook(webhook_id, f"charge.{kind}", held.reference))
+        await inbox.store(webhook(webhook_id, f"charge.{kind}", held.reference))
     assert await states(conn, held.reference) == ("pending", "pending", 2)
     done = await asyncio.gather(*(settle_webhooks(pool, ASYNC) for _ in range(3)))
     assert sum(done) + await settle_webhooks(pool, ASYNC) == 3
@@ -158,7 +164,7 @@ async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncCon
     held = await hold(pool)
     inbox = Inbox(pool, ASYNC)
     async with inbox.running(), asyncio.timeout(20):
-        await inbox.store(Webhook("m1", "charge.captured", held.reference))
+        await inbox.store(webhook("m1", "charge.captured", held.reference))
         while (await states(conn, held.reference))[0] == "pending":  # noqa: ASYNC110 - the news is in the database
             await asyncio.sleep(0.01)
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
@@ -168,8 +174,8 @@ async def test_a_webhook_of_a_kind_or_a_reference_that_means_nothing_is_let_pass
     pool: Pool, conn: AsyncConnection
 ) -> None:
     inbox = Inbox(pool, ASYNC)
-    await inbox.store(Webhook("m1", "dispute.opened", "nobody"))
-    await inbox.store(Webhook("m2", "charge.captured", "nobody"))
+    await inbox.store(webhook("m1", "dispute.opened", "nobody"))
+    await inbox.store(webhook("m2", "charge.captured", "nobody"))
     assert await settle_webhooks(pool, ASYNC) == 2
     cursor = await conn.execute("select count(*) from webhooks where processed_at is null")
     assert await cursor.fetchone() == (0,)

@@ -1,0 +1,189 @@
+"""Asynchronous payment with real processes: API, worker, provider, and the webhooks between them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api.audit import audit
+from api.seed import parse_inventory, seed
+from tests.acceptance.system import assert_problem, time_of
+from tests.conftest import StartStack
+from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Stack
+
+ASYNC = {
+    "PAYMENT_MODE": "async",
+    "PAYMENT_SUCCESS_RATE": "1",
+    "PSP_DELAY_MS": "50",
+    "PAYMENT_CHECK_AFTER_MS": "500",
+    "API_WORKERS": "2",
+}
+BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "paid-later"}
+HOLD_RETURN_MAX_S = 2.0
+"""The promise: from the end of a hold until its tickets are on sale again."""
+
+StartOffice = Callable[..., Awaitable[tuple[Stack, httpx.AsyncClient]]]
+
+
+@pytest.fixture
+async def start_office(start_stack: StartStack) -> Any:
+    """Start the API, a provider and a worker; return them and a client."""
+    clients: list[httpx.AsyncClient] = []
+
+    async def start(*, psp: bool = True, worker: bool = True, **env: str) -> tuple[Stack, httpx.AsyncClient]:
+        stack = await start_stack(api_workers=2, env=ASYNC | env)
+        if psp:
+            await stack.start_psp()
+        if worker:
+            await stack.start_worker()
+        client = httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False)
+        clients.append(client)
+        return stack, client
+
+    yield start
+    for client in clients:
+        await client.aclose()
+
+
+async def settled(client: httpx.AsyncClient, reference: str, status: str) -> dict[str, Any]:
+    """Wait until an order has come into a state; return it."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        order: dict[str, Any] = (await client.get(f"/api/bookings/{reference}")).json()
+        if order["status"] == status:
+            return order
+        assert time.monotonic() < deadline, order
+        await asyncio.sleep(POLL_S)
+
+
+async def test_a_booking_is_held_then_confirmed_by_the_providers_webhook(start_office: StartOffice) -> None:
+    stack, client = await start_office(PSP_DELAY_MS="300")
+    answer = await client.post("/api/bookings", json=BODY)
+    assert answer.status_code == 202
+    held = answer.json()
+    assert (held["success"], held["status"], held["total"]) == (True, "pending", 200)
+    assert answer.headers["Location"] == "/api/bookings/paid-later"
+    made_at = time_of(held["bookings"][0]["createdAt"])
+    assert (time_of(held["expiresAt"]) - made_at).total_seconds() == 300
+    assert (await client.get("/api/bookings/paid-later")).json() == held
+
+    confirmed = await settled(client, "paid-later", "confirmed")
+    assert confirmed["bookings"] == held["bookings"]
+    assert "expiresAt" not in confirmed
+    repeat = await client.post("/api/bookings", json=BODY)
+    assert (repeat.status_code, repeat.json()) == (202, held)
+    assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert audit(stack.database_url) == []
+
+
+async def test_a_declined_payment_declines_the_order_and_frees_its_tickets(start_office: StartOffice) -> None:
+    stack, client = await start_office(PAYMENT_SUCCESS_RATE="0")
+    assert (await client.post("/api/bookings", json=BODY)).status_code == 202
+    declined = await settled(client, "paid-later", "declined")
+    assert declined["success"] is False
+    assert len((await client.get("/api/tickets", params={"tier": "VIP"})).json()) == 100
+    assert audit(stack.database_url) == []
+
+
+@pytest.mark.parametrize("noise", ["PSP_DUPLICATE_RATE", "PSP_REORDER_RATE", "PSP_LOSS_RATE"])
+async def test_duplicated_reordered_and_lost_webhooks_settle_every_order_all_the_same(
+    start_office: StartOffice, noise: str
+) -> None:
+    stack, client = await start_office(**{noise: "1", "PAYMENT_SUCCESS_RATE": "0.5"})
+    answers = await asyncio.gather(
+        *(client.post("/api/bookings", json={**BODY, "tier": "GA", "bookingReference": f"r-{n}"}) for n in range(20))
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while (states := await states_of(client))["pending"]:
+        assert time.monotonic() < deadline, states
+        await asyncio.sleep(POLL_S)
+    assert states["confirmed"] + states["declined"] == 20
+    assert states["confirmed"]
+    assert states["declined"]
+    ledger = (await client.get(f"{stack.psp_url}/charges")).json()
+    captured = {charge["reference"] for charge in ledger if charge["status"] == "captured"}
+    assert len(captured) == states["confirmed"]
+    assert audit(stack.database_url) == []
+
+
+async def states_of(client: httpx.AsyncClient) -> dict[str, int]:
+    orders = (await client.get("/api/bookings", params={"userId": "user-123", "limit": 100})).json()["orders"]
+    states = [order["status"] for order in orders]
+    return {state: states.count(state) for state in ("pending", "confirmed", "declined", "expired")}
+
+
+async def test_a_hold_is_on_sale_again_within_two_seconds_of_its_end_though_its_process_is_dead(
+    start_office: StartOffice,
+) -> None:
+    stack, client = await start_office(psp=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
+    seed(stack.database_url, event="tiny", inventory=parse_inventory("GA=2"))
+    tiny = {"event": "tiny"}
+    held = await client.post("/api/bookings", params=tiny, json=BODY | {"tier": "GA"})
+    assert held.status_code == 202
+    others = await client.post("/api/bookings", params=tiny, json={"tier": "GA", "quantity": 1, "userId": "else"})
+    all_held = assert_problem(others, 409, "all_held")
+    assert all_held["available"] == 0
+    assert 1 <= int(others.headers["Retry-After"]) <= 2
+    await stack.stop_api(kill=True)
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while (row := conn.execute(RETURNED).fetchone()) is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(POLL_S)
+    assert row[0] < HOLD_RETURN_MAX_S
+    await stack.start_api()
+    again = await client.post("/api/bookings", params=tiny, json={"tier": "GA", "quantity": 2, "userId": "else"})
+    assert again.status_code == 202
+
+
+RETURNED = """
+    select extract(epoch from order_events.created_at - expires_at)::float
+    from order_events join orders on order_id = orders.id where order_events.status = 'expired'
+"""
+
+
+async def test_while_the_provider_is_away_bookings_are_refused_and_afterwards_they_are_not(
+    start_office: StartOffice,
+) -> None:
+    stack, client = await start_office(
+        psp=False, API_WORKERS="1", PROVIDER_BREAKER_FAILURES="1", PROVIDER_BREAKER_RESET_MS="500"
+    )
+    first = await client.post("/api/bookings", json=BODY)
+    assert first.status_code == 202  # nobody knew yet
+    refused = await eventually_answered(client, 503)
+    assert_problem(refused, 503, "busy")
+    assert int(refused.headers["Retry-After"]) >= 1
+    await stack.start_psp()
+    assert (await settled(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
+    await eventually_answered(client, 202)
+
+
+async def eventually_answered(client: httpx.AsyncClient, status: int) -> httpx.Response:
+    """Book again and again until the answer has this status."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while (answer := await client.post("/api/bookings", json={**BODY, "bookingReference": None})).status_code != status:
+        assert time.monotonic() < deadline, answer.text
+        await asyncio.sleep(POLL_S)
+    return answer
+
+
+async def test_a_cancelled_booking_is_refunded_by_the_provider(start_office: StartOffice) -> None:
+    stack, client = await start_office()
+    await client.post("/api/bookings", json=BODY)
+    await settled(client, "paid-later", "confirmed")
+    address, mine = "/api/bookings/paid-later/cancel", {"userId": "user-123"}
+    assert_problem(await client.post(address, json={"userId": "somebody-else"}), 403, "forbidden")
+    first = await client.post(address, json=mine)
+    assert (first.status_code, first.json()["status"], first.json()["refund"]) == (200, "cancelled", 200)
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while (charge := (await client.get(f"{stack.psp_url}/charges/paid-later")).json())["status"] != "refunded":
+        assert time.monotonic() < deadline, charge
+        await asyncio.sleep(POLL_S)
+    again = await client.post(address, json=mine)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert audit(stack.database_url) == []
