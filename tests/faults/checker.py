@@ -435,7 +435,11 @@ def all_is_answered_in_time(evidence: Evidence) -> Iterator[str]:
 
 
 def _excuses(fault: Fault, entry: Entry) -> bool:
-    return fault.unanswered and fault.start <= entry.end and entry.start <= fault.end + AFTERMATH_S
+    return (
+        fault.unanswered
+        and fault.start <= entry.end
+        and entry.start <= max(fault.end, fault.recovered or 0) + AFTERMATH_S
+    )
 
 
 # --- Money, and nothing left over -------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Times are seconds of the wall clock, which the database on the same machine shar
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -56,9 +57,13 @@ class Entry(msgspec.Struct, kw_only=True):
         """The answer's error code; empty: it is none."""
         return str(self.content.get("code", "")) if self.status >= 400 else ""
 
+    @property
+    def told(self) -> str:
+        """The answer in short."""
+        return f"{self.status} {self.code}".strip() if self.status else self.fate
+
     def __str__(self) -> str:
-        told = f"{self.status} {self.code}".strip() if self.status else self.fate
-        return f"{self.kind} {self.key or ''} {told} [{self.start:.3f} to {self.end:.3f}]"
+        return f"{self.kind} {self.key or ''} {self.told} [{self.start:.3f} to {self.end:.3f}]"
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -72,10 +77,10 @@ class Fault(msgspec.Struct, kw_only=True):
     recovered: float | None = None
     """When the first booking that began after its end was acknowledged."""
 
-    @property
-    def time_to_recover_s(self) -> float | None:
-        """Seconds from its end to the first booking; None: there was none."""
-        return None if self.recovered is None else self.recovered - self.end
+    def in_words(self) -> str:
+        """Say how long it lasted, and how long after its end the first booking went through."""
+        after = "never" if self.recovered is None else f"{self.recovered - self.end:.2f} s"
+        return f"{self.name:<28} lasted {self.end - self.start:5.2f} s, first booking after {after}"
 
 
 class History:
@@ -88,6 +93,13 @@ class History:
     @property
     def full(self) -> bool:
         return len(self.entries) >= ENTRIES_MAX
+
+    def answers(self) -> str:
+        """Say how often which answer was given."""
+        counts = Counter(
+            f"{entry.status} {entry.code}".strip() if entry.status else entry.fate for entry in self.entries
+        )
+        return ", ".join(f"{counts[answer]} x {answer}" for answer in sorted(counts))
 
     def add(self, entry: Entry) -> Entry:
         """Note a request that has ended."""
