@@ -115,7 +115,11 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the soak; return 0 if every promise was kept."""
-    seconds = float(arguments[0]) if arguments and arguments[0] else SECONDS
+    try:
+        seconds = float(arguments[0]) if arguments and arguments[0] else SECONDS
+    except ValueError:
+        sys.stderr.write(f"T={arguments[0]} is not allowed: it must be the soak's length in seconds.\n")
+        return 2
     seed_text = arguments[1] if len(arguments) > 1 and arguments[1] else secrets.token_hex(4)
     _say(f"Soak of {seconds:.0f} s, SEED={seed_text}\n")
     return 0 if asyncio.run(soak(seconds, seed_text)) else 1

@@ -32,7 +32,7 @@ MODES: Mapping[str, Mapping[str, str]] = {
     # A provider as bad as can be; holds so short that some end before the payment comes.
     "async": {
         "PAYMENT_MODE": "async",
-        "HOLD_SECONDS": "4",
+        "HOLD_SECONDS": "2",
         "PAYMENT_CHECK_AFTER_MS": "1000",
         "PROVIDER_BREAKER_RESET_MS": "500",
         "PSP_DELAY_MS": "300",
