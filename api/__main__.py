@@ -137,7 +137,9 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
             if not (arguments.yes or _confirms(f"Drop all orders and tickets of database {place}? Type yes: ")):
                 _say("Nothing was changed.")
                 return 1
-            connection.execute(queries.migrations.drop_tables.sql)
+            with connection.transaction():
+                connection.execute(queries.migrations.drop_tables.sql)
+                connection.execute(queries.migrations.drop_functions.sql)
         migrate.migrate(url)
         made = seed.seed(url)
     _say(f"Started over with {made} tickets.")

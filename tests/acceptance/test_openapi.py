@@ -153,6 +153,20 @@ REQUESTS = [
     Seen("GET", "/api/bookings", 400),
     Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
     Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    Seen(
+        "POST",
+        "/api/bookings/r/cancel",
+        403,
+        b'{"userId": "somebody-else"}',
+        documented_as="/api/bookings/{reference}/cancel",
+    ),
+    Seen("POST", "/api/bookings/r/cancel", 400, b"{}", documented_as="/api/bookings/{reference}/cancel"),
+    Seen("POST", "/api/bookings/r/cancel", 200, b'{"userId": "u"}', documented_as="/api/bookings/{reference}/cancel"),
+    Seen(
+        "POST", "/api/bookings/nobody-has-this/cancel", 404, b'{"userId": "u"}',
+        documented_as="/api/bookings/{reference}/cancel",
+    ),
+    Seen("POST", "/api/payments/webhook", 401, b"{}"),
     Seen("GET", "/health/live", 200),
     Seen("GET", "/health/ready", 200),
 ]
@@ -184,7 +198,7 @@ def test_every_route_was_asked() -> None:
 
 def test_what_only_trouble_brings_about_is_documented_too(document: dict[str, Any]) -> None:
     documented = operations(document)
-    assert {"402", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
+    assert {"202", "402", "429", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
     assert "503" in documented["/health/ready", "GET"]["responses"]
 
 
