@@ -153,6 +153,9 @@ REQUESTS = [
     Seen("GET", "/api/bookings", 400),
     Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
     Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    Seen("POST", "/api/bookings/r/cancel", 200, b'{"userId": "u"}', documented_as="/api/bookings/{reference}/cancel"),
+    Seen("POST", "/api/bookings/r/cancel", 403, b'{"userId": "v"}', documented_as="/api/bookings/{reference}/cancel"),
+    Seen("POST", "/api/payments/webhook", 401, b"{}"),
     Seen("GET", "/health/live", 200),
     Seen("GET", "/health/ready", 200),
 ]
