@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | migrate | seed | audit | schema | reset`."""
+"""The command line: `python -m api run | serve | worker | migrate | seed | audit | bench | schema | reset`."""
 
 # ruff: noqa: E402 - the next two lines come before the imports that take long
 import signal
@@ -10,10 +10,12 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import psycopg
 
 from api import audit, contract, migrate, queries, run, schema, seed, serve, worker
+from api.bench import SECONDS_MAX, SECTIONS
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -48,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
     commands.add_parser("audit", help="check the laws that the data must obey")
+    benching = commands.add_parser("bench", help="measure what the system does a second, on servers of its own")
+    benching.add_argument("--quick", action="store_true", help="measure little, to see that it works")
+    benching.add_argument("--seconds", type=_seconds, help="the length of each measured run")
+    benching.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    benching.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
     commands.add_parser("schema", help="print the schema of the migrated database")
     resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
     resetting.add_argument("--yes", action="store_true", help="do not ask")
@@ -87,6 +94,30 @@ def _audit(settings: Settings, _: Arguments) -> int:
         breaches = audit.audit(url)
     _say(audit.report(breaches))
     return 1 if breaches else 0
+
+
+def _bench(settings: Settings, arguments: Arguments) -> int:
+    # Imported here: it imports the counters, and the API's processes must be told where to keep them before that.
+    from api.bench.sections import bench  # noqa: PLC0415
+
+    return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := sorted(set(names) - set(SECTIONS)):
+        raise argparse.ArgumentTypeError(f"there is no section {unknown[0]!r}: there are {', '.join(SECTIONS)}")
+    return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to {SECONDS_MAX:.0f}")
+    return seconds
 
 
 def _schema(settings: Settings, _: Arguments) -> int:
@@ -129,6 +160,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "migrate": _migrate,
     "seed": _seed,
     "audit": _audit,
+    "bench": _bench,
     "schema": _schema,
     "reset": _reset,
 }

@@ -65,6 +65,7 @@ def _parse(path: Path) -> list[Query]:
 
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
+bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
@@ -73,4 +74,4 @@ payments = Noun(SQL_DIR / "queries" / "payments.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
 
-NOUNS = (audit, availability, bookings, events, migrations, orders, payments, tickets, tiers)
+NOUNS = (audit, availability, bench, bookings, events, migrations, orders, payments, tickets, tiers)
