@@ -102,6 +102,8 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     """The generator's share of one processor in the measured time; near 1 it was the bottleneck."""
     lateness_ms: Spread | None = None
     """Open loop: how long after they were due requests were looked at."""
+    waiting_max: int = 0
+    """Open loop: the most requests that were due while every connection was busy; the server fell behind."""
 
 
 def spread_of(seconds: Sequence[float]) -> Spread | None:
@@ -315,6 +317,7 @@ class _Load:
         self._reconnecting: set[asyncio.Task[None]] = set()
         self._idle: deque[_Connection] = deque()
         self._waiting: deque[_Task] = deque()
+        self._waiting_max = 0
         self._lateness_s = array("d")
         self._from = self._until = 0.0
         self._over = False
@@ -338,6 +341,7 @@ class _Load:
             kinds=[source.tally.result(self._plan.seconds) for source in self._sources],
             cpu_share=round(cpu_share, 3),
             lateness_ms=spread_of(self._lateness_s),
+            waiting_max=self._waiting_max,
         )
 
     def ready(self, connection: _Connection) -> None:
@@ -387,6 +391,7 @@ class _Load:
                 self._idle.popleft().send(task)
             else:
                 self._waiting.append(task)
+                self._waiting_max = max(self._waiting_max, len(self._waiting))
 
     async def _finish(self) -> None:
         deadline = time.perf_counter() + GRACE_S

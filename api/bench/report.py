@@ -171,7 +171,7 @@ def http_table(title: str, rows: Sequence[HttpRow]) -> str:
                 f"{row.result.per_s:,.0f}",
                 *_times(row.result.latency_ms),
                 _errors(row.result),
-                f"{row.retried_share:.1%}",
+                f"{row.retried_share:.1%}" if row.result.orders_acknowledged else "-",
                 _cores(row.cores, row.generator_cpu_share),
             )
             for row in rows
@@ -187,7 +187,12 @@ def mix_table(mix: Mix) -> str:
         f"Mix: {mix.reads_per_s:,.0f} reads and {mix.bookings_per_s:,.0f} bookings a second for "
         f"{mix.load.seconds:g} s, open loop; {_cores(mix.cores, mix.load.cpu_share)} cores busy"
     )
-    return table(title, ("", "per s", "p50", "p95", "p99", "max ms", "errors"), [*kinds, lateness])
+    shown = table(title, ("", "per s", "p50", "p95", "p99", "max ms", "errors"), [*kinds, lateness])
+    if mix.load.waiting_max:
+        shown += (
+            f"\n  The API fell behind: up to {mix.load.waiting_max:,} requests were due that no connection was free for"
+        )
+    return shown
 
 
 def memory_table(memory: dict[str, Memory]) -> str:

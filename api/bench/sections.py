@@ -30,7 +30,7 @@ BOOKINGS = "bookings"
 
 _GA, _SEATS = engine.TIER, "Seats"
 _QUANTITY_MAX = 2
-_BOOKINGS_PER_S_MAX = 12_000
+_BOOKINGS_PER_S_MAX = 10_000
 """So much inventory is made that nothing sells out below this rate."""
 _TICKETS_SEATED_MAX = 350_000
 """An event has no more rows of seats to be labelled."""
@@ -44,8 +44,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
     runs: int = 3
     """Of which the median counts."""
-    warmup_s: float = 0.7
-    seconds: float = 2.5
+    warmup_s: float = 0.5
+    seconds: float = 2
     """Of each measured run but the mix."""
     connections: tuple[int, ...] = (8, 32, 128)
     mix_seconds: float = 30
@@ -54,7 +54,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     reads_per_s: float = 4500
     bookings_per_s: float = 500
     clients: tuple[int, ...] = (8, 32)
-    reference_tickets: int = 100_000
+    reference_tickets: int = 75_000
     claims_tickets: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     claims_batch: int = 20
     claims_batches: int = 30
@@ -67,10 +67,12 @@ QUICK = Sizes(
     runs=1,
     warmup_s=0.3,
     seconds=0.7,
+    connections=(8, 32),
     mix_seconds=2,
     mix_warmup_s=0.5,
     reads_per_s=450,
     bookings_per_s=50,
+    clients=(8,),
     reference_tickets=10_000,
     claims_tickets=(1_000, 10_000),
     claims_batches=10,
