@@ -1,8 +1,8 @@
 """The booking engine without HTTP: the reference design's SQL beside ours, and claims in tiers of any size.
 
 The reference design books each request in a transaction of its own, which takes the first tickets that nobody has
-locked, and is run again after a pause when it conflicts. Both are driven alike: by so many clients in one process, each of which
-asks for its next booking when it has an answer.
+locked, and is run again after a pause when it conflicts. Both are driven alike: by so many clients in one process,
+each of which asks for its next booking when it has an answer.
 """
 
 import asyncio
