@@ -114,7 +114,7 @@ async def test_duplicated_reordered_and_lost_webhooks_settle_every_order_all_the
 
 def states_of(stack: Stack) -> dict[str, int]:
     with psycopg.connect(stack.database_url) as conn:
-        counts = dict(conn.execute("select status, count(*) from orders group by status").fetchall())
+        counts: dict[str, int] = dict(conn.execute("select status, count(*) from orders group by status").fetchall())
     return {state: counts.get(state, 0) for state in ("pending", "confirmed", "declined", "expired")}
 
 
