@@ -299,7 +299,7 @@ def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: floa
     if seconds:
         sizes = msgspec.structs.replace(sizes, seconds=seconds, mix_seconds=seconds)
     started = time.monotonic()
-    with stop_signals() as signals, signals.interrupting(), throw_away_servers(settings) as servers:
+    with stop_signals() as signals, throw_away_servers(settings) as servers, signals.interrupting():
         made = Report(
             command=f"python -m api {' '.join(sys.argv[1:])}",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
