@@ -9,6 +9,8 @@ export REFLEX_USE_NPM := 1
 export REFLEX_TELEMETRY_ENABLED := false
 # T selects tests (T=tests/unit) and is handed to pytest as it stands.
 T ?=
+# B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
+B ?=
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
@@ -72,6 +74,10 @@ reset: $(INSTALLED) ## Drop all data and start over, after asking
 test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path runs some)
 	@exec $(BIN)/python -m pytest $(T)
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)
+	@exec $(BIN)/python -m api bench $(B)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style: Python and SQL
 	$(BIN)/ruff check .
@@ -97,7 +103,7 @@ lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lo
 
 .PHONY: clean
 clean: ## Remove what was built; the database in DATA_DIR stays
-	rm -rf $(VENV) .web .states .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .web .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

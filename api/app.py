@@ -24,6 +24,7 @@ from api.secret import webhook_secret
 from api.services.availability import AvailabilityCache
 from api.services.payments import Charges
 from api.services.webhooks import Inbox
+from api.throttle import Throttle
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -87,13 +88,17 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ],
         lifespan=[lifespan],
         middleware=[RequestMetrics()],
+        guards=[Throttle(settings.endpoint_rps).guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=CORSConfig(
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
-            expose_headers=["ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "Location"],
+            expose_headers=[
+                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location"),
+                *("Retry-After", "RateLimit", "RateLimit-Policy"),
+            ],
             max_age=3600,
         ),
         compression_config=CompressionConfig(

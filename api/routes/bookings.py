@@ -69,7 +69,7 @@ async def create_booking(
     return Response(to_contract(order, decided.bookings), status_code=status, headers=headers)
 
 
-@get("/api/bookings/{reference:str}", responses=answers(400, 404, 500, 503))
+@get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status."""
     order = await bounded(get_order(state.pool, _known(reference)))
@@ -96,7 +96,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
     return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
 
 
-@get("/api/bookings", responses=answers(400, 500, 503))
+@get("/api/bookings", responses=answers(400, 429, 500, 503))
 async def get_bookings(
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],

@@ -32,7 +32,7 @@ UNCOMPRESSED = {"uncompressed": True}
     responses={
         200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
         304: ResponseSpec(None, description="Unchanged since the answer of that ETag"),
-        **answers(400, 404, 500, 503),
+        **answers(400, 404, 429, 500, 503),
     },
 )
 async def get_availability(
@@ -55,7 +55,7 @@ async def get_availability(
     "/api/tickets",
     responses={
         200: ResponseSpec(list[Ticket], description="The tickets, by id", generate_examples=False),
-        **answers(400, 404, 500, 503),
+        **answers(400, 404, 429, 500, 503),
     },
 )
 async def get_tickets(
