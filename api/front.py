@@ -158,7 +158,8 @@ def _headers(response: Response[bytes], status: int) -> list[Header]:
     """Return an answer's headers as the framework would send them; all are of this API's making."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     if status != 304:
-        media_type = str(response.media_type or MediaType.JSON.value)
+        media_type = response.media_type
+        media_type = media_type.value if isinstance(media_type, MediaType) else str(media_type)
         headers += [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(response.content))]
     return headers
 
