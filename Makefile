@@ -11,6 +11,8 @@ export REFLEX_TELEMETRY_ENABLED := false
 T ?=
 # SEED repeats the schedule of a soak, which prints it.
 SEED ?=
+# B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
+B ?=
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
@@ -78,6 +80,10 @@ test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path ru
 soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, SEED=of an earlier one)
 	@exec $(BIN)/python -m tests.faults.soak "$(T)" "$(SEED)"
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)
+	@exec $(BIN)/python -m api bench $(B)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style: Python and SQL
 	$(BIN)/ruff check .
@@ -103,7 +109,7 @@ lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lo
 
 .PHONY: clean
 clean: ## Remove what was built; the database in DATA_DIR stays
-	rm -rf $(VENV) .web .states .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .web .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

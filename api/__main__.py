@@ -1,4 +1,4 @@
-"""The command line: `python -m api run | serve | worker | psp | migrate | seed | audit | history | schema | reset`."""
+"""The command line: `python -m api COMMAND`, where `--help` lists the commands."""
 
 # ruff: noqa: E402 - the next two lines come before the imports that take long
 import signal
@@ -11,10 +11,12 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 
 from api import audit, contract, history, migrate, psp, queries, run, schema, seed, serve, worker
+from api.bench import SECONDS_MAX, SECTIONS
 from api.config import Settings
 from api.embedded import database_url
 from api.errors import SetupError
@@ -56,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     whose.add_argument("--reference", help="an order's reference")
     whose.add_argument("--ticket", type=int, help="a ticket's id")
     telling.add_argument("--at", type=_time, help="with --ticket: whose it was at this time (2026-11-24T20:00:07Z)")
+    benching = commands.add_parser("bench", help="measure what the system does a second, on servers of its own")
+    benching.add_argument("--quick", action="store_true", help="measure little, to see that it works")
+    benching.add_argument("--seconds", type=_seconds, help="the length of each measured run")
+    benching.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    benching.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
     commands.add_parser("schema", help="print the schema of the migrated database")
     resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
     resetting.add_argument("--yes", action="store_true", help="do not ask")
@@ -123,6 +130,30 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def _bench(settings: Settings, arguments: Arguments) -> int:
+    # Imported here: it imports the counters, and the API's processes must be told where to keep them before that.
+    from api.bench.sections import bench  # noqa: PLC0415
+
+    return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := sorted(set(names) - set(SECTIONS)):
+        raise argparse.ArgumentTypeError(f"there is no section {unknown[0]!r}: there are {', '.join(SECTIONS)}")
+    return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to {SECONDS_MAX:.0f}")
+    return seconds
+
+
 def _schema(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
         migrate.migrate(url)
@@ -137,7 +168,9 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
             if not (arguments.yes or _confirms(f"Drop all orders and tickets of database {place}? Type yes: ")):
                 _say("Nothing was changed.")
                 return 1
-            connection.execute(queries.migrations.drop_tables.sql)
+            with connection.transaction():
+                connection.execute(queries.migrations.drop_tables.sql)
+                connection.execute(queries.migrations.drop_functions.sql)
         migrate.migrate(url)
         made = seed.seed(url)
     _say(f"Started over with {made} tickets.")
@@ -165,6 +198,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "seed": _seed,
     "audit": _audit,
     "history": _history,
+    "bench": _bench,
     "schema": _schema,
     "reset": _reset,
 }

@@ -15,6 +15,7 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
+from api.front import FrontedApp
 from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS
@@ -24,6 +25,7 @@ from api.secret import webhook_secret
 from api.services.availability import AvailabilityCache
 from api.services.payments import Charges
 from api.services.webhooks import Inbox
+from api.throttle import Throttle
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -69,7 +71,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
             ):
                 yield
 
-    return Litestar(
+    throttle = Throttle(settings.endpoint_rps)
+    return FrontedApp(
+        throttle=throttle,
+        headers=_HEADERS,
         route_handlers=[
             tickets.get_availability,
             tickets.get_tickets,
@@ -87,13 +92,17 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ],
         lifespan=[lifespan],
         middleware=[RequestMetrics()],
+        guards=[throttle.guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=CORSConfig(
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
-            expose_headers=["ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "Location"],
+            expose_headers=[
+                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location"),
+                *("Retry-After", "RateLimit", "RateLimit-Policy"),
+            ],
             max_age=3600,
         ),
         compression_config=CompressionConfig(

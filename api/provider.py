@@ -18,6 +18,8 @@ from api.config import Settings
 from api.errors import ProviderError
 from api.services.payments import ChargeStatus
 
+stamina.instrumentation.set_on_retry_hooks([])  # What comes of it in the end is logged where it is known.
+
 _CONNECTIONS_MAX = 100
 _RETRY_FIRST_S = 0.05
 _RETRY_MAX_S = 0.5

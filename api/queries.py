@@ -65,6 +65,7 @@ def _parse(path: Path) -> list[Query]:
 
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
+bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
@@ -79,6 +80,7 @@ webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
 NOUNS = (
     audit,
     availability,
+    bench,
     bookings,
     events,
     history,

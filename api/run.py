@@ -81,21 +81,21 @@ def run(settings: Settings) -> int:
         SetupError: the system cannot start; nothing of it is left running.
     """
     check_ports(settings)
-    with _stop_signals() as signals, contextlib.ExitStack() as cleanup:
+    with stop_signals() as signals, contextlib.ExitStack() as cleanup:
         try:
             with signals.interrupting():
                 url = _start_database(settings, signals, cleanup)
                 _prepare_database(url)
             children = _start_children(settings, url, signals, cleanup)
             with signals.interrupting():
-                _wait_until_ready(settings, children)
+                wait_until_ready(settings, children)
             _say(_addresses(settings))
             while not signals.stop_requested:
                 _check_alive(children)
                 time.sleep(POLL_S)
         except StopRequested:
             pass
-        except _PartEndedError as ended:
+        except PartEndedError as ended:
             _say(f"{ended} Stopping everything.")
             return 1
         _say("Stopping ...")
@@ -141,7 +141,7 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
     if taken:
         raise SetupError(
             f"Port {port} is taken: stop the program that uses it, or choose another with "
-            f"{variable}={_free_port(port, hosts)}."
+            f"{variable}={free_port(port, hosts)}."
         )
 
 
@@ -165,7 +165,8 @@ def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
     return True
 
 
-def _free_port(after: int, hosts: tuple[str, ...]) -> int:
+def free_port(after: int, hosts: tuple[str, ...]) -> int:
+    """Return the next port after this one on which nobody listens."""
     candidates = itertools.chain(range(after + 1, 65_536), range(1024, after))
     return next(port for port in candidates if _is_free(port, hosts))
 
@@ -173,7 +174,7 @@ def _free_port(after: int, hosts: tuple[str, ...]) -> int:
 # --- Signals ---------------------------------------------------------------------------------------------
 
 
-class _Signals:
+class Signals:
     """What has been asked of us. While `interrupting`, a request interrupts whatever is being waited for."""
 
     def __init__(self) -> None:
@@ -183,10 +184,12 @@ class _Signals:
 
     @property
     def stop_requested(self) -> bool:
+        """Whether someone asked us to stop."""
         return self._first_at is not None
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
+        """Let the first request raise `StopRequested`, also one that came before."""
         self._interrupting = True
         try:
             if self.stop_requested:
@@ -196,6 +199,7 @@ class _Signals:
             self._interrupting = False
 
     def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Note a request; the handler of each stop signal."""
         now = time.monotonic()
         if self._first_at is None:
             self._first_at = now
@@ -207,8 +211,9 @@ class _Signals:
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[_Signals]:
-    signals = _Signals()
+def stop_signals() -> Iterator[Signals]:
+    """Take SIGINT, SIGTERM and SIGHUP for a wish to stop while the context lasts."""
+    signals = Signals()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]  # started with nohup: the terminal's end is no reason to stop
@@ -224,7 +229,7 @@ def _stop_signals() -> Iterator[_Signals]:
 # --- The database ----------------------------------------------------------------------------------------
 
 
-def _start_database(settings: Settings, signals: _Signals, cleanup: contextlib.ExitStack) -> str:
+def _start_database(settings: Settings, signals: Signals, cleanup: contextlib.ExitStack) -> str:
     if settings.database_url:
         return settings.database_url
     _say(f"Starting PostgreSQL (data in {settings.data_dir}) ...")
@@ -251,28 +256,39 @@ def _prepare_database(url: str) -> None:
 # --- The processes ---------------------------------------------------------------------------------------
 
 
-class _PartEndedError(Exception):
+class PartEndedError(Exception):
     """A process ended although nobody asked it to."""
 
 
-class _Child:
-    """A running part of the system, in a session of its own: Ctrl-C reaches only the supervisor."""
+class Child:
+    """A running part of the system, in a session of its own: Ctrl-C reaches only the supervisor.
 
-    def __init__(self, part: Part, environment: dict[str, str]) -> None:
+    `output_fd`: where it writes to, None: to our own output.
+    """
+
+    def __init__(self, part: Part, environment: dict[str, str], output_fd: int | None = None) -> None:
         self.part = part
         self._process = subprocess.Popen(  # noqa: S603 - our own modules
             [sys.executable, "-m", *part.arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=output_fd,
+            stderr=output_fd,
             start_new_session=True,
-            preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 - one system call, which takes no lock
+            preexec_fn=end_with(os.getpid()),  # noqa: PLW1509 - one system call, which takes no lock
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process id; its own children are not among it."""
+        return self._process.pid
+
     def check_alive(self) -> None:
+        """Raise `PartEndedError` if it ended by itself."""
         code = self._process.poll()
         if code is not None:
-            raise _PartEndedError(f"The {self.part.name} ended unexpectedly with exit code {code}.")
+            raise PartEndedError(f"The {self.part.name} ended unexpectedly with exit code {code}.")
 
     def stop(self, *, hurried: Callable[[], bool]) -> None:
         """Ask it to end, then end it by force; what it left behind of its own processes with it."""
@@ -285,7 +301,7 @@ class _Child:
         self._process.wait()
 
 
-def _end_with(supervisor: int) -> Callable[[], None] | None:
+def end_with(supervisor: int) -> Callable[[], None] | None:
     """Make a child end with us, however we end; on Linux, which alone has a system call for that."""
     if sys.platform != "linux":
         return None
@@ -299,17 +315,23 @@ def _end_with(supervisor: int) -> Callable[[], None] | None:
     return tie
 
 
-def _start_children(settings: Settings, url: str, signals: _Signals, cleanup: contextlib.ExitStack) -> list[_Child]:
+def _start_children(settings: Settings, url: str, signals: Signals, cleanup: contextlib.ExitStack) -> list[Child]:
     environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
     children = []
     for part in parts(settings):
-        child = _Child(part, environment)
+        child = Child(part, environment)
         cleanup.callback(child.stop, hurried=lambda: signals.hurried)
         children.append(child)
     return children
 
 
-def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
+def wait_until_ready(settings: Settings, children: list[Child]) -> None:
+    """Return when each child answers that can be asked.
+
+    Raises:
+        PartEndedError: one of them ended.
+        SetupError: one did not answer in `READY_TIMEOUT_S`.
+    """
     deadline = time.monotonic() + READY_TIMEOUT_S
     # Without the environment's proxies, which know nothing of this machine's ports.
     with httpx.Client(trust_env=False, timeout=ANSWER_TIMEOUT_S) as client:
@@ -321,7 +343,7 @@ def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
                 time.sleep(POLL_S)
 
 
-def _check_alive(children: list[_Child]) -> None:
+def _check_alive(children: list[Child]) -> None:
     for child in children:
         child.check_alive()
 

@@ -139,9 +139,9 @@ def prepare_template(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def cloned_database(server: Server) -> Iterator[str]:
-    """Yield the URL of a fresh copy of the template; it is dropped afterwards, whoever uses it."""
-    with _database(server, TEMPLATE) as url:
+def cloned_database(server: Server, template: str = TEMPLATE) -> Iterator[str]:
+    """Yield the URL of a fresh copy of a template; it is dropped afterwards, whoever uses it."""
+    with _database(server, template) as url:
         yield url
 
 

@@ -362,7 +362,8 @@ async def _choose_seats(
 
 async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
     """Lock tickets for all of `wanted`, as far as there are any, and draw their ids."""
-    places = [ticket.place for new in wanted for ticket in sight.wishes(new)]
+    # What was seen as sold or held stays unlocked: whoever settles or ends a hold would have to wait for it.
+    places = [ticket.place for new in wanted for ticket in sight.wishes(new) if ticket.status == "available"]
     quantities: Counter[int] = Counter()
     standing: dict[int, _Tier] = {}
     for new in wanted:

@@ -25,7 +25,10 @@ insert into migrations (name, sha256)
 values (%(name)s, %(sha256)s);
 
 -- name: drop_tables
--- Everything that the migrations make, all of it or nothing.
+-- Every table that the migrations make.
 -- Locks: all of it, exclusively.
 drop table if exists order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
+
+-- name: drop_functions
+-- Every function that the migrations make; the tables' triggers are gone before.
 drop function if exists note_new_orders(), note_changes(), refuse_change(), recent(timestamptz[], interval);

@@ -1,6 +1,6 @@
 """What the API promises to its clients, over HTTP, from real processes with a real database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -588,7 +588,7 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, client: httpx.Client
         assert answer.headers["Access-Control-Allow-Origin"] == origin
         assert "Origin" in answer.headers["Vary"]
         exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
-        assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed"}
+        assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy"}
 
 
 def test_a_page_from_elsewhere_may_not_call(client: httpx.Client) -> None:
@@ -604,3 +604,35 @@ def test_a_name_comes_back_as_it_was_sent(office: BoxOffice) -> None:
         assert order["bookings"][0]["userId"] == user
         listed = office.client.get("/api/bookings", params={"userId": user})
         assert [found["reference"] for found in listed.json()["orders"]] == [order["reference"]]
+
+
+# --- Limits ----------------------------------------------------------------------------------------------
+
+
+def test_more_requests_a_second_than_an_endpoint_takes_are_refused_and_counted(server: EmbeddedServer) -> None:
+    with running_system(server, ENDPOINT_RPS="2") as stack, client_of(stack) as client:
+        office = BoxOffice(client)
+        asked: list[Callable[[], httpx.Response]] = [
+            office.availability,
+            office.book,
+            lambda: client.get("/api/bookings?userId=u"),
+        ]
+        for ask in asked:
+            refused = next(answer for answer in (ask() for _ in range(1000)) if answer.status_code == 429)
+            assert "available" not in assert_problem(refused, 429, "rate_limited")
+            headers = {name: refused.headers[name] for name in ("Retry-After", "RateLimit-Policy", "RateLimit")}
+            assert headers == {
+                "Retry-After": "1",
+                "RateLimit-Policy": '"endpoint";q=2;w=1',
+                "RateLimit": '"endpoint";r=0;t=1',
+            }
+        for _ in range(20):
+            assert client.get("/health/live").status_code == 200
+            assert client.get("/schema/openapi.json").status_code == 200
+        counts = client.get("/metrics").text
+        for method, route in (
+            ("GET", "/api/tickets/availability"),
+            ("POST", "/api/bookings"),
+            ("GET", "/api/bookings"),
+        ):
+            assert f'http_requests_total{{method="{method}",route="{route}",status="429"}}' in counts

@@ -135,6 +135,16 @@ def booking(status: int, body: bytes, **headers: str) -> Seen:
     return Seen("POST", "/api/bookings", status, body, named)
 
 
+def cancellation(reference: str, status: int, body: bytes) -> Seen:
+    return Seen(
+        "POST",
+        f"/api/bookings/{reference}/cancel",
+        status,
+        body,
+        documented_as="/api/bookings/{reference}/cancel",
+    )
+
+
 REQUESTS = [
     Seen("GET", "/api/tickets/availability", 200),
     Seen("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
@@ -153,6 +163,11 @@ REQUESTS = [
     Seen("GET", "/api/bookings", 400),
     Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
     Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    cancellation("r", 403, b'{"userId": "somebody-else"}'),
+    cancellation("r", 400, b"{}"),
+    cancellation("r", 200, b'{"userId": "u"}'),
+    cancellation("nobody-has-this", 404, b'{"userId": "u"}'),
+    Seen("POST", "/api/payments/webhook", 401, b"{}"),
     Seen("GET", "/health/live", 200),
     Seen("GET", "/health/ready", 200),
 ]
@@ -184,7 +199,7 @@ def test_every_route_was_asked() -> None:
 
 def test_what_only_trouble_brings_about_is_documented_too(document: dict[str, Any]) -> None:
     documented = operations(document)
-    assert {"402", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
+    assert {"202", "402", "429", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
     assert "503" in documented["/health/ready", "GET"]["responses"]
 
 

@@ -30,9 +30,7 @@ def booked(stack: Stack) -> list[int]:
 
 
 def wishes(buyers: int = 1) -> list[dict[str, object]]:
-    return [
-        {"tier": "GA", "quantity": 1, "userId": f"eager-{number % buyers}"} for number in range(ATTEMPTS * buyers)
-    ]
+    return [{"tier": "GA", "quantity": 1, "userId": f"eager-{number % buyers}"} for number in range(ATTEMPTS * buyers)]
 
 
 async def test_of_sixty_bookings_at_once_through_two_processes_exactly_ten_are_made(start_stack: StartStack) -> None:

@@ -33,8 +33,8 @@ async def test_declined_orders_are_forgotten_after_their_time_and_nothing_else_i
         assert await forget_declined(pool, SETTINGS) == 0
     cursor = await conn.execute(
         """
-        select status, count(*), count(payments.id), min(now() - orders.created_at) < interval '30 days'
-        from orders left join payments on order_id = orders.id group by status order by status
+        select orders.status, count(*), count(payments.id), min(now() - orders.created_at) < interval '30 days'
+        from orders left join payments on order_id = orders.id group by 1 order by 1
         """
     )
     assert await cursor.fetchall() == [("confirmed", 100, 100, True), ("declined", 50, 50, True)]

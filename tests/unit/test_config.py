@@ -37,6 +37,30 @@ def whole(name: str, default: int, least: int, most: int) -> Variable:
     )
 
 
+def share(name: str, default: float) -> Variable:
+    """A number from 0 to 1."""
+    return Variable(
+        name,
+        default,
+        good={"0": 0.0, "1": 1.0, "0.25": 0.25},
+        bad=["-0.1", "1.1", "90%", "often", "nan", "inf"],
+        allowed="a number from 0 to 1",
+    )
+
+
+def address(name: str) -> Variable:
+    """An http address, which has no default of its own."""
+    return Variable(
+        name,
+        "",
+        good={"https://tickets.example/api": "https://tickets.example/api"},
+        bad=["tickets.example", "ftp://tickets.example", "https://"],
+        allowed="an http or https address",
+    )
+
+
+SECRET = f"whsec_{'c2VjcmV0' * 4}"
+
 VARIABLES = [
     Variable(
         "DATABASE_URL",
@@ -53,13 +77,7 @@ VARIABLES = [
     Variable("API_HOST", "127.0.0.1", good={"0.0.0.0": "0.0.0.0"}),  # noqa: S104 - nobody listens here
     whole("API_PORT", 3001, 1, 65535),
     whole("WEB_PORT", 3000, 1, 65535),
-    Variable(
-        "PUBLIC_API_URL",
-        "",
-        good={"https://tickets.example/api": "https://tickets.example/api"},
-        bad=["tickets.example", "ftp://tickets.example", "https://"],
-        allowed="an http or https address",
-    ),
+    address("PUBLIC_API_URL"),
     Variable("WEB_ORIGINS", "", good={"https://a.example": "https://a.example"}),
     whole("API_WORKERS", os.cpu_count() or 1, 1, 256),
     Variable(
@@ -70,15 +88,31 @@ VARIABLES = [
         allowed="serializable or read_committed",
     ),
     Variable(
-        "PAYMENT_MODE", "inline", good={"inline": "inline"}, bad=["async", "INLINE", "none"], allowed="must be inline."
+        "PAYMENT_MODE",
+        "inline",
+        good={"inline": "inline", "async": "async"},
+        bad=["ASYNC", "none", "inline,async"],
+        allowed="inline or async",
     ),
-    Variable(
-        "PAYMENT_SUCCESS_RATE",
-        0.9,
-        good={"0": 0.0, "1": 1.0, "0.25": 0.25},
-        bad=["-0.1", "1.1", "90%", "often", "nan", "inf"],
-        allowed="a number from 0 to 1",
-    ),
+    share("PAYMENT_SUCCESS_RATE", 0.9),
+    # What it refuses has a test of its own: the value is a secret.
+    Variable("PAYMENT_WEBHOOK_SECRET", "", good={SECRET: SECRET}),
+    whole("HOLD_SECONDS", 300, 1, 86_400),
+    whole("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
+    address("PROVIDER_URL"),
+    whole("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
+    whole("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
+    whole("PROVIDER_BREAKER_FAILURES", 5, 1, 1000),
+    whole("PROVIDER_BREAKER_RESET_MS", 5000, 100, 600_000),
+    whole("PSP_PORT", 3002, 1, 65535),
+    address("PSP_WEBHOOK_URL"),
+    whole("PSP_DELAY_MS", 500, 0, 3_600_000),
+    share("PSP_DUPLICATE_RATE", 0.0),
+    share("PSP_REORDER_RATE", 0.0),
+    share("PSP_LOSS_RATE", 0.0),
+    whole("BOOKINGS_PER_MINUTE", 10, 0, 1000),
+    whole("ENDPOINT_RPS", 1000, 0, 1_000_000),
+    whole("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
     whole("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
     whole("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),
     whole("BOOKING_ATTEMPTS_MAX", 12, 1, 100),
@@ -146,6 +180,35 @@ def test_a_refused_database_does_not_show_its_password(url: str, shown: str) -> 
 
 def test_a_refusal_ends_a_process_with_a_sentence_and_not_with_a_trace() -> None:
     assert issubclass(ConfigError, SetupError)  # what the command line prints and ends with
+
+
+@pytest.mark.parametrize(
+    "secret", [SECRET.removeprefix("whsec_"), f"x{SECRET}", "whsec_", "whsec_c2hvcnQ=", f"{SECRET}!", "whsec_§§"]
+)
+def test_a_bad_secret_is_refused_without_being_shown(secret: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Settings.from_env({"PAYMENT_WEBHOOK_SECRET": secret})
+    message = str(refusal.value)
+    assert message == "PAYMENT_WEBHOOK_SECRET is not allowed: it must be whsec_ and at least 24 bytes in base64."
+
+
+@pytest.mark.parametrize(
+    ("environ", "provider", "webhook"),
+    [
+        ({}, "http://127.0.0.1:3002", "http://127.0.0.1:3001/api/payments/webhook"),
+        ({"PSP_PORT": "8", "API_PORT": "9"}, "http://127.0.0.1:8", "http://127.0.0.1:9/api/payments/webhook"),
+        (
+            {"PROVIDER_URL": "https://pay.example/", "PSP_WEBHOOK_URL": "http://127.0.0.1:7/hook"},
+            "https://pay.example",
+            "http://127.0.0.1:7/hook",
+        ),
+    ],
+)
+def test_provider_and_api_find_each_other_on_their_ports_or_where_they_are_said_to_be(
+    environ: dict[str, str], provider: str, webhook: str
+) -> None:
+    settings = Settings.from_env(environ)
+    assert (settings.provider_address, settings.webhook_address) == (provider, webhook)
 
 
 def test_settings_cannot_be_changed() -> None:

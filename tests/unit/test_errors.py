@@ -7,22 +7,33 @@ import pytest
 from litestar.openapi.datastructures import ResponseSpec
 
 from api.contract import Problem
-from api.errors import ApiError, Busy, InvalidRequest, SoldOut
+from api.errors import ApiError, Busy, InvalidRequest, RateLimited, SoldOut
 from api.problems import MEDIA_TYPE, answers, problem
 
 KINDS = ApiError.__subclasses__()
 CONTRACT = {
     (400, "invalid_request"),
+    (401, "unauthorized"),
     (402, "payment_declined"),
+    (403, "forbidden"),
     (404, "unknown_tier"),
     (404, "unknown_event"),
     (404, "not_found"),
     (409, "sold_out"),
+    (409, "all_held"),
     (409, "seat_taken"),
     (409, "not_on_sale"),
     (422, "key_reused"),
+    (429, "rate_limited"),
     (503, "busy"),
 }
+
+
+def example(kind: type[ApiError]) -> ApiError:
+    if kind is RateLimited:
+        return RateLimited("Something is wrong.", limit="bookings", quota=10, window_s=60, retry_after_s=33)
+    return kind("Something is wrong.")
+
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
@@ -44,7 +55,7 @@ def test_an_error_has_a_status_a_code_a_title_and_a_reason_to_exist(kind: type[A
 
 @each_kind
 def test_an_error_is_a_problem_document_with_this_apis_members(kind: type[ApiError]) -> None:
-    body = kind("Something is wrong.").body()
+    body = example(kind).body()
     assert list(body)[:4] == ["type", "title", "status", "detail"]
     assert (body["type"], body["title"], body["status"]) == ("about:blank", kind.title, kind.status)
     assert (body["success"], body["code"]) == (False, kind.code)
@@ -69,6 +80,14 @@ def test_an_answer_carries_its_headers_and_is_never_kept_by_a_cache() -> None:
     expected = {"Retry-After": "1", "X-More": "yes", "Cache-Control": "no-store"}
     assert answer.headers == expected
     assert json.loads(answer.content)["reference"] == "bk_1"
+
+
+def test_a_limit_says_what_it_is_and_when_it_admits_again() -> None:
+    assert example(RateLimited).headers() == {
+        "Retry-After": "33",
+        "RateLimit-Policy": '"bookings";q=10;w=60',
+        "RateLimit": '"bookings";r=0;t=33',
+    }
 
 
 def test_an_error_without_a_time_to_come_back_names_none() -> None:
