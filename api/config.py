@@ -12,6 +12,8 @@ import msgspec
 from api.errors import ConfigError
 
 _SECRET_BYTES_MIN = 24
+PROVIDER_PAUSE_MAX_MS = 1000
+"""The longest pause between two attempts to reach the payment provider."""
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -110,6 +112,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def provider_address(self) -> str:
         """Where the payment provider listens, without a slash at the end."""
         return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
+
+    @property
+    def provider_request_max_s(self) -> float:
+        """The longest from the decision to ask the provider for something until it has got that, or never will."""
+        # Each attempt may wait so long four times, for a connection, for its own being made, to send and to receive.
+        return self.provider_attempts_max * (4 * self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
 
     @property
     def webhook_address(self) -> str:
