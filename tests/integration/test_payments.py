@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 from psycopg import AsyncConnection
@@ -17,7 +16,7 @@ from api.services.bookings import Decided, Outcome
 from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
 from api.services.payments import News, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from api.webhook import ChargeData, Webhook, WebhookBody
+from api.webhook import Webhook
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,
@@ -47,7 +46,7 @@ def provider() -> Provider:
 
 
 def webhook(webhook_id: str, kind: str, reference: str) -> Webhook:
-    return Webhook(webhook_id, WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
+    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=1000, currency="USD")
 
 
 def refusal(outcome: Outcome) -> object:

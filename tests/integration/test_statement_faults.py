@@ -10,7 +10,6 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, Self, get_args
 
 import msgspec
@@ -25,11 +24,12 @@ from api.config import Settings
 from api.db import Pool
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined, SoldOut
 from api.lane import BookingLane
+from api.provider import ChargeStatus
 from api.services.bookings import NewOrder
 from api.services.orders import OrderRow, cancel_order, expire_holds
-from api.services.payments import ChargeStatus, reconcile_payments
+from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from api.webhook import ChargeData, Webhook, WebhookBody
+from api.webhook import Webhook
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
 from tests.integration.test_lane import answers
 
@@ -342,7 +342,7 @@ class Step(msgspec.Struct, frozen=True):
 
 async def tell(pool: Pool, kind: str, reference: str) -> None:
     """Store a webhook, unless it is stored, and work off what is stored."""
-    webhook = Webhook(f"{kind} {reference}", WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
+    webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=1000, currency="USD")
     await Inbox(pool, ASYNC).store(webhook)
     await settle_webhooks(pool, ASYNC)
 
