@@ -159,6 +159,16 @@ async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
 
 
+async def test_a_webhook_stored_after_the_transaction_that_works_it_off_began_is_worked_off_by_it(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference))
+    await conn.execute("update webhooks set received_at = now() + interval '5 seconds'")
+    assert await settle_webhooks(pool, ASYNC) == 1
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
 async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool)
     inbox = Inbox(pool, ASYNC)
