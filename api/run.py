@@ -53,7 +53,7 @@ class Part(NamedTuple):
     ready: Callable[[Settings], str] | None = None
 
 
-_PROVIDER = Part("payment provider", ("api", "psp"), lambda settings: f"http://127.0.0.1:{settings.psp_port}/health")
+_PROVIDER = Part("payment simulator", ("api", "psp"), lambda settings: f"http://127.0.0.1:{settings.psp_port}/health")
 _PARTS = (
     Part("worker", ("api", "worker")),
     Part("API", ("api", "serve"), lambda settings: f"{settings.local_url(settings.api_port)}/health/ready"),
