@@ -66,6 +66,12 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     status: ChargeStatus
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    """What the provider answers instead of a charge, as far as it is read."""
+
+    code: str
+
+
 class HttpProvider:
     """Asks the provider; each of its requests may be repeated, since the provider takes it once."""
 
@@ -105,7 +111,7 @@ class HttpProvider:
             ProviderError: it is not known how the payment stands.
         """
         answer = await self._ask("GET", _path(reference))
-        if answer.status_code == 404:
+        if answer.status_code == 404 and _is_unknown_charge(answer.content):
             return None
         if not answer.is_success:
             raise _refused(answer)
@@ -176,6 +182,14 @@ async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
 def _path(reference: str) -> str:
     # Dots as well: `.` and `..` are references, but in a path they would mean another place.
     return f"/charges/{quote(reference, safe='').replace('.', '%2E')}"
+
+
+def _is_unknown_charge(body: bytes) -> bool:
+    """Whether a 404 is the provider's own: anything else at a wrong address would have every payment given up."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).code == "not_found"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _refused(answer: httpx.Response) -> ProviderError:

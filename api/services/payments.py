@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 CHARGES_WAITING_MAX = 10_000
 """Charges that wait in one process; further ones are left to the worker."""
-_CHARGES_AT_ONCE = 50
+_CHARGES_AT_ONCE = 16
 """Requests to the provider under way at once in one process."""
 _CHECKED_AT_ONCE = 200
 """Open payments that the worker takes up with the provider at once."""

@@ -17,6 +17,7 @@ from tests.listener import Answer, Listener, listening
 from tests.stack import free_port
 
 ATTEMPTS = 3
+UNKNOWN = Answer(404, b'{"code": "not_found"}')
 FAILURES = 4
 RESET_S = 5
 TIMEOUT_MS = 60_000
@@ -92,7 +93,7 @@ async def test_a_charge_is_found_as_it_stands(listener: Listener, status: Charge
 
 
 async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listener) -> None:
-    listener.answer = lambda _: Answer(404)
+    listener.answer = lambda _: UNKNOWN
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") is None
     assert len(listener.requests) == 1
@@ -130,7 +131,7 @@ async def test_tries_are_bounded(listener: Listener, failure: Answer) -> None:
     assert len(listener.requests) == ATTEMPTS
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 409, 422])
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 409, 422])
 async def test_a_refusal_is_told_and_not_tried_again(listener: Listener, status: int) -> None:
     listener.answer = lambda _: Answer(status, b"because" + b"." * FAULT_SHOWN_MAX * 2)
     async with provider_at(listener.url) as provider:
@@ -215,7 +216,7 @@ async def test_a_provider_that_is_back_is_asked_as_before(listener: Listener, cl
         assert not provider.is_open()
 
 
-@pytest.mark.parametrize("answer", [CAPTURED, Answer(404), Answer(409), Answer(429)], ids=str)
+@pytest.mark.parametrize("answer", [CAPTURED, UNKNOWN, Answer(409), Answer(429)], ids=str)
 async def test_only_failures_in_a_row_count(listener: Listener, answer: Answer) -> None:
     async with provider_at(listener.url, provider_attempts_max=1) as provider:
         for _ in range(3):
