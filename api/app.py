@@ -15,6 +15,7 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
+from api.front import FrontedApp
 from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS
@@ -70,7 +71,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
             ):
                 yield
 
-    return Litestar(
+    throttle = Throttle(settings.endpoint_rps)
+    return FrontedApp(
+        throttle=throttle,
+        headers=_HEADERS,
         route_handlers=[
             tickets.get_availability,
             tickets.get_tickets,
@@ -88,7 +92,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ],
         lifespan=[lifespan],
         middleware=[RequestMetrics()],
-        guards=[Throttle(settings.endpoint_rps).guard],
+        guards=[throttle.guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=CORSConfig(

@@ -17,6 +17,8 @@ from api.queries import Query
 LAWS = (
     queries.audit.find_double_bookings,
     queries.audit.find_wrong_statuses,
+    queries.audit.find_wrong_hold_ends,
+    queries.audit.find_overdue_holds,
     queries.audit.find_unbalanced_tiers,
     queries.audit.find_stray_tickets,
     queries.audit.find_misplaced_tickets,
@@ -28,13 +30,16 @@ LAWS = (
     queries.audit.find_misplaced_bookings,
     queries.audit.find_broken_lines,
     queries.audit.find_incomplete_orders,
+    queries.audit.find_lost_bookings,
     queries.audit.find_wrong_totals,
-    queries.audit.find_unconfirmed_bookings,
     queries.audit.find_orders_without_event,
     queries.audit.find_double_references,
     queries.audit.find_unpaid_orders,
-    queries.audit.find_charged_declines,
+    queries.audit.find_wrong_payments,
     queries.audit.find_payments_without_order,
+    queries.audit.find_broken_histories,
+    queries.audit.find_broken_payment_histories,
+    queries.audit.find_events_without_order,
     queries.audit.find_missing_keys,
 )
 """The rows of each are what breaks it; the first line of its header says the law in words."""

@@ -41,6 +41,7 @@ _PAUSE_MAX_S = 0.1
 
 _CROWDED = "Very many people are booking right now. This request has booked nothing: try again in a moment."
 _AWAY = "The box office does not answer at the moment. This request has booked nothing: try again in a moment."
+_FAILED = "Something went wrong on our side; nothing was booked."
 _UNKNOWN = (
     "It is not known yet whether this booking went through. Send the same request with the same reference again to "
     "find out: it cannot be booked twice."
@@ -64,6 +65,10 @@ class _Booking(msgspec.Struct, eq=False):
         """Return the refusal that is true of it now."""
         message = _UNKNOWN if self.unknown or self.running else _AWAY if self.away else _CROWDED
         return Busy(message, retry_after_s=RETRY_AFTER_S, reference=self.new.reference)
+
+    def failure(self) -> ApiError:
+        """Return the answer to a fault of our own."""
+        return self.busy() if self.unknown else InternalError(_FAILED)
 
 
 class Sold(NamedTuple):
@@ -214,7 +219,7 @@ class BookingLane:
                 await self._book([booking])
         else:
             _log.error("booking %s failed", batch[0].new.reference, exc_info=error)
-            self._refuse(batch[0], lambda: InternalError("Something went wrong on our side; nothing was booked."))
+            self._refuse(batch[0], batch[0].failure)
 
     def _put_back(self, batch: Sequence[_Booking], cause: str) -> None:
         if batch:

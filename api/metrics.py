@@ -3,6 +3,7 @@
 `api/serve.py` names the directory in which the processes keep their counts, before they start.
 """
 
+import functools
 import os
 import time
 
@@ -27,6 +28,27 @@ BATCH_SIZE = Histogram(
 )
 
 
+@functools.cache
+def _requests(method: str, route: str, status: int) -> Counter:
+    return REQUESTS.labels(method, route, status)
+
+
+@functools.cache
+def _request_seconds(route: str) -> Histogram:
+    return REQUEST_SECONDS.labels(route)
+
+
+def count_answer(method: str, route: str, status: int) -> None:
+    """Count an answer that begins."""
+    # Kept, since finding a counter by its labels takes longer than counting.
+    _requests(method, route, status).inc()
+
+
+def time_answer(route: str, started: float) -> None:
+    """Note that a request has been answered that arrived at `started`, in seconds of `time.perf_counter`."""
+    _request_seconds(route).observe(time.perf_counter() - started)
+
+
 class RequestMetrics(ASGIMiddleware):
     """Counts and times each request under its route, never under its raw path."""
 
@@ -40,13 +62,13 @@ class RequestMetrics(ASGIMiddleware):
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
-                REQUESTS.labels(method, route, message["status"]).inc()
+                count_answer(method, route, message["status"])
             await send(message)
 
         try:
             await next_app(scope, receive, note)
         finally:
-            REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+            time_answer(route, started)
 
 
 def exposition() -> bytes:

@@ -139,9 +139,9 @@ def prepare_template(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def cloned_database(server: Server) -> Iterator[str]:
-    """Yield the URL of a fresh copy of the template; it is dropped afterwards, whoever uses it."""
-    with _database(server, TEMPLATE) as url:
+def cloned_database(server: Server, template: str = TEMPLATE) -> Iterator[str]:
+    """Yield the URL of a fresh copy of a template; it is dropped afterwards, whoever uses it."""
+    with _database(server, template) as url:
         yield url
 
 
@@ -287,6 +287,10 @@ class Stack:
     @property
     def api_process(self) -> subprocess.Popen[bytes]:
         return self._processes["api"].popen
+
+    @property
+    def psp_process(self) -> subprocess.Popen[bytes]:
+        return self._processes["psp"].popen
 
     def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
         """Hand over something that is to be closed after the processes have stopped."""

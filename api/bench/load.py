@@ -35,6 +35,7 @@ NUMBER = "{number}"
 NUMBER_DIGITS = 8
 
 _NO_ANSWER = "no answer"
+_NOT_SENT = "no free connection"
 _CUT = "connection lost"
 _UNREADABLE = "unreadable answer"
 
@@ -75,7 +76,7 @@ class KindResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a kind's requests."""
 
     name: str
-    sent: int
+    due: int
     """Requests of the measured time."""
     per_s: float
     """Those of them that succeeded, in a second."""
@@ -217,9 +218,9 @@ class Tally:
             if status < 400:
                 self._latencies_s.append(latency_s)
 
-    def failed(self, outcome: str, *, measured: bool) -> None:
+    def failed(self, outcome: str, *, measured: bool, sent: bool = True) -> None:
         """Count a request that was not answered."""
-        self._unknown += 1
+        self._unknown += sent
         if measured:
             self._answers[outcome] += 1
 
@@ -228,7 +229,7 @@ class Tally:
         good = len(self._latencies_s)
         return KindResult(
             name=self._name,
-            sent=self._answers.total(),
+            due=self._answers.total(),
             per_s=round(good / seconds, 1),
             latency_ms=spread_of(self._latencies_s),
             answers=dict(self._answers),
@@ -399,7 +400,7 @@ class _Load:
             await asyncio.sleep(TICK_S)
         self._over = True
         for task in self._waiting:
-            task.source.tally.failed(_NO_ANSWER, measured=task.measured)
+            task.source.tally.failed(_NOT_SENT, measured=task.measured, sent=False)
         for connection in list(self._connections):
             connection.end(_NO_ANSWER)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from api.bench.load import KindResult, LoadResult, Spread
-from api.bench.system import Memory
+from api.bench.system import MACHINE, Memory
 
 GENERATOR_SHARE_MAX = 0.9
 """From this share of a processor on the load generator may have been the bottleneck."""
@@ -26,7 +26,7 @@ class HttpRow(msgspec.Struct, frozen=True, kw_only=True):
     """Booking requests that had to be run again, as a share of all runs of requests."""
     generator_cpu_share: float
     cores: dict[str, float]
-    """Processors that each part of the system kept busy."""
+    """Processors that each part of the system kept busy, and `others`: what else ran on the machine."""
 
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +121,23 @@ def flatness(rates: Iterable[float]) -> float:
     """Return the lowest of some rates as a share of their median: 1 is flat."""
     rates = list(rates)
     return round(min(rates) / statistics.median(rates), 2)
+
+
+def cores_busy(before: dict[str, float], after: dict[str, float], load_s: float, elapsed_s: float) -> dict[str, float]:
+    """Return how many processors each part kept busy while the load lasted, and what is no part of the benchmark.
+
+    Args:
+        before: the processor time that each part and the machine had taken, in seconds.
+        after: the same, `elapsed_s` later.
+        load_s: for how long of that there was load; the rest is the load generator's start.
+        elapsed_s: the time in between.
+    """
+    spent = {name: after[name] - taken for name, taken in before.items() if name in after}
+    machine = spent.pop(MACHINE, None)
+    cores = {name: round(taken / load_s, 2) for name, taken in spent.items()}
+    if machine is not None:
+        cores["others"] = round(max(machine - sum(spent.values()), 0.0) / elapsed_s, 2)
+    return cores
 
 
 def describe_machine(postgresql: str) -> Machine:

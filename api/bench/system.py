@@ -24,6 +24,9 @@ from api.migrate import migrate
 from api.run import ROOT, Child, PartEndedError, end_with, free_port, parts, wait_until_ready
 from api.seed import TierPlan, seed
 
+MACHINE = "machine"
+"""Stands beside the names of the parts, for all processes of the machine but this one and its load generators."""
+
 _PARTS = ("worker", "API")
 _PORTS = range(20_000, 32_000)
 """Below the usual range of ephemeral ports."""
@@ -154,8 +157,12 @@ class Servers:
         return sum(float(value) for *_, value in values)
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the processor time that each part has taken so far, in seconds; only Linux tells."""
-        return {name: sum(map(_cpu_s, pids)) for name, pids in self._processes().items()}
+        """Return the processor time that each part has taken so far, and the machine without us, in seconds.
+
+        Only Linux tells.
+        """
+        parts = {name: sum(map(_cpu_s, pids)) for name, pids in self._processes().items()}
+        return parts | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if parts else {}
 
     def memory(self) -> dict[str, Memory]:
         """Return what each part holds in memory now; only Linux tells."""
@@ -220,6 +227,11 @@ def _cpu_s(pid: int) -> float:
     except OSError:  # it has just ended
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _machine_cpu_s() -> float:
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pids: list[int]) -> Memory:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
+from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
@@ -27,6 +28,8 @@ from api.services.bookings import NewOrder
 from api.services.orders import cancel_order, first_answer, get_order, list_orders, to_contract
 from api.state import ApiState
 
+BOOKINGS = "/api/bookings"
+
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(name="Idempotency-Key", description="The same thing as the body's `bookingReference`"),
@@ -34,7 +37,7 @@ IdempotencyKey = Annotated[
 
 
 @post(
-    "/api/bookings",
+    BOOKINGS,
     status_code=201,
     dto=StrictBody[BookingRequest],
     return_dto=None,
@@ -52,21 +55,31 @@ async def create_booking(
     data: JSONBody[BookingRequest],
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
-) -> Response[Order] | Response[bytes]:
+) -> Response[bytes]:
     """Book a quantity of a tier's tickets, or these very tickets: all or nothing.
 
     The same key and body give the same answer again, with `Idempotent-Replayed: true`, and book once.
     """
+    return await book(state, data, event, idempotency_key)
+
+
+async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> Response[bytes]:
+    """Return the answer to a booking request; `key` as its header has it.
+
+    Raises:
+        ApiError: it was refused before anything was looked at, or could not be decided.
+    """
     if state.provider.is_open():
         raise Busy("Payments are not possible at the moment. Nothing was booked: try again soon.", retry_after_s=5)
-    decided = await state.lane.book(_new_order(data, event, idempotency_key, state.settings.max_tickets_per_booking))
+    decided = await state.lane.book(_new_order(data, event, key, state.settings.max_tickets_per_booking))
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
         return problem(decided.answer, headers)
     order = first_answer(decided.answer)
     headers["Location"] = f"/api/bookings/{order.reference}"
     status = 202 if order.status == "pending" else 201
-    return Response(to_contract(order, decided.bookings), status_code=status, headers=headers)
+    body = msgspec.json.encode(to_contract(order, decided.bookings))
+    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))
@@ -96,7 +109,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
     return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
 
 
-@get("/api/bookings", responses=answers(400, 429, 500, 503))
+@get(BOOKINGS, responses=answers(400, 429, 500, 503))
 async def get_bookings(
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],

@@ -12,8 +12,11 @@ from litestar.response import Stream
 
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TierAvailability
 from api.problems import answers
+from api.services.availability import Availability
 from api.services.tickets import PAGE_TICKETS, list_tickets
 from api.state import ApiState
+
+AVAILABILITY = "/api/tickets/availability"
 
 EventSlug = Annotated[
     str,
@@ -27,7 +30,7 @@ UNCOMPRESSED = {"uncompressed": True}
 
 
 @get(
-    "/api/tickets/availability",
+    AVAILABILITY,
     opt=UNCOMPRESSED,
     responses={
         200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
@@ -39,16 +42,19 @@ async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
     """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
-    availability = await state.availability.get(event)
+    return availability(await state.availability.get(event), request.headers.get("if-none-match", ""))
+
+
+def availability(counted: Availability, known: str) -> Response[bytes]:
+    """Return the answer to who knows counts of these ETags."""
     headers = {
-        "ETag": availability.etag,
+        "ETag": counted.etag,
         "Cache-Control": "public, max-age=1",
-        "X-As-Of": availability.as_of,
+        "X-As-Of": counted.as_of,
     }
-    known = request.headers.get("if-none-match", "")
-    if known == "*" or availability.etag in known:
+    if known == "*" or counted.etag in known:
         return Response(b"", status_code=304, headers=headers)
-    return Response(availability.body, media_type=MediaType.JSON, headers=headers)
+    return Response(counted.body, media_type=MediaType.JSON, headers=headers)
 
 
 @get(

@@ -19,6 +19,7 @@ from api import queries, simulator
 from api.config import Settings
 from api.db import Pool, Session, Statement, open_session
 from api.errors import ProviderError
+from api.provider import ChargeStatus
 from api.services import orders
 from api.services.orders import Change, LockedOrder, OrderRow
 
@@ -31,7 +32,6 @@ _CHARGES_AT_ONCE = 50
 _CHECKED_AT_ONCE = 200
 """Open payments that the worker takes up with the provider at once."""
 
-ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
 News = ChargeStatus | Literal["unknown"]
 """What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
 

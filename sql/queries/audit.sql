@@ -11,23 +11,60 @@ having count(*) > 1
 order by ticket_id;
 
 -- name: find_wrong_statuses
--- A ticket is sold exactly if it has a live booking.
+-- A ticket is sold exactly if a confirmed order has a live booking of it, and held exactly if a pending one has.
+with owners as (
+    select
+        bookings.id as booking_id,
+        bookings.ticket_id,
+        orders.status as order_status
+    from bookings
+    left join orders on bookings.order_id = orders.id
+    where bookings.released_at is null
+)
+
 select
     tickets.id as ticket_id,
     tickets.status,
-    bookings.id as booking_id
+    owners.booking_id,
+    owners.order_status
 from tickets
-left join bookings on tickets.id = bookings.ticket_id and bookings.released_at is null
-where (tickets.status = 'sold') <> (bookings.id is not null)
-order by tickets.id, bookings.id;
+left join owners on tickets.id = owners.ticket_id
+where
+    (tickets.status = 'sold') <> coalesce(owners.order_status = 'confirmed', false)
+    or (tickets.status = 'held') <> coalesce(owners.order_status = 'pending', false)
+order by tickets.id, owners.booking_id;
+
+-- name: find_wrong_hold_ends
+-- A held ticket is held until the time to pay of its order is over.
+select
+    tickets.id as ticket_id,
+    tickets.held_until,
+    orders.reference,
+    orders.expires_at
+from tickets
+inner join bookings on tickets.id = bookings.ticket_id and bookings.released_at is null
+inner join orders on bookings.order_id = orders.id
+where tickets.status = 'held' and orders.status = 'pending' and tickets.held_until <> orders.expires_at
+order by tickets.id, orders.id;
+
+-- name: find_overdue_holds
+-- No ticket is held for longer than 2 s past the end of its hold; a worker must be running.
+select
+    id as ticket_id,
+    held_until,
+    now() as checked_at
+from tickets
+where status = 'held' and held_until < now() - interval '2 s'
+order by id;
 
 -- name: find_unbalanced_tiers
--- Nothing is lost: the available and the sold tickets of a tier are all its tickets, as many as its capacity.
+-- Nothing is lost: the available, held and sold tickets of a tier are all its tickets, as many as its capacity.
 with counts as (
     select
         tier_id,
         count(*) as tickets,
         count(*) filter (where status = 'available') as available,
+        count(*) filter (where status = 'held') as held,
         count(*) filter (where status = 'sold') as sold
     from tickets
     group by tier_id
@@ -39,13 +76,14 @@ select
     tiers.capacity,
     coalesce(counts.tickets, 0) as tickets,
     coalesce(counts.available, 0) as available,
+    coalesce(counts.held, 0) as held,
     coalesce(counts.sold, 0) as sold
 from tiers
 left join counts on tiers.id = counts.tier_id
 where
     counts.tier_id is null
     or tiers.capacity <> counts.tickets
-    or counts.tickets <> counts.available + counts.sold
+    or counts.tickets <> counts.available + counts.held + counts.sold
 order by tiers.id;
 
 -- name: find_stray_tickets
@@ -179,45 +217,47 @@ having min(line) <> 1 or max(line) <> count(*) or count(distinct line) <> count(
 order by order_id;
 
 -- name: find_incomplete_orders
--- A confirmed order has exactly as many live bookings as its quantity.
-select
-    orders.id as order_id,
-    orders.reference,
-    orders.quantity,
-    count(bookings.id) as live_bookings
-from orders
-left join bookings on orders.id = bookings.order_id and bookings.released_at is null
-where orders.status = 'confirmed'
-group by orders.id, orders.reference, orders.quantity
-having count(bookings.id) <> orders.quantity
-order by orders.id;
-
--- name: find_wrong_totals
--- A confirmed order's total is the sum of its bookings' prices.
-select
-    orders.id as order_id,
-    orders.reference,
-    orders.total_minor,
-    coalesce(sum(bookings.price_minor), 0) as prices_minor
-from orders
-left join bookings on orders.id = bookings.order_id
-where orders.status = 'confirmed'
-group by orders.id, orders.reference, orders.total_minor
-having coalesce(sum(bookings.price_minor), 0) <> orders.total_minor
-order by orders.id;
-
--- name: find_unconfirmed_bookings
--- Only a confirmed order has bookings.
+-- A pending or confirmed order has exactly as many live bookings as its quantity, and any other has none.
 select
     orders.id as order_id,
     orders.reference,
     orders.status,
-    bookings.id as booking_id,
-    bookings.ticket_id
+    orders.quantity,
+    count(bookings.id) as live_bookings
+from orders
+left join bookings on orders.id = bookings.order_id and bookings.released_at is null
+group by orders.id, orders.reference, orders.status, orders.quantity
+having count(bookings.id) <> case when orders.status in ('pending', 'confirmed') then orders.quantity else 0 end
+order by orders.id;
+
+-- name: find_lost_bookings
+-- An order keeps its bookings, live or released, as many as its quantity; one declined within its request has none.
+select
+    orders.id as order_id,
+    orders.reference,
+    orders.status,
+    orders.quantity,
+    count(bookings.id) as bookings
+from orders
+left join bookings on orders.id = bookings.order_id
+group by orders.id, orders.reference, orders.status, orders.quantity, orders.expires_at
+having
+    count(bookings.id)
+    <> case when orders.status = 'declined' and orders.expires_at is null then 0 else orders.quantity end
+order by orders.id;
+
+-- name: find_wrong_totals
+-- An order's total is the sum of its bookings' prices; only one declined within its request has no bookings.
+select
+    orders.id as order_id,
+    orders.reference,
+    orders.total_minor,
+    sum(bookings.price_minor) as prices_minor
 from orders
 inner join bookings on orders.id = bookings.order_id
-where orders.status <> 'confirmed'
-order by orders.id, bookings.id;
+group by orders.id, orders.reference, orders.total_minor
+having sum(bookings.price_minor) <> orders.total_minor
+order by orders.id;
 
 -- name: find_orders_without_event
 -- Every order has its event.
@@ -241,16 +281,15 @@ having count(*) > 1
 order by reference;
 
 -- name: find_unpaid_orders
--- A confirmed order has exactly one captured payment, of its total and in its currency.
+-- Every order has exactly one payment, of its total and in its currency.
 select
     orders.id as order_id,
     orders.reference,
     orders.total_minor,
     orders.currency,
-    array_agg(payments.amount_minor || ' ' || payments.currency) filter (where payments.id is not null) as captured
+    array_agg(payments.amount_minor || ' ' || payments.currency) filter (where payments.id is not null) as payments
 from orders
-left join payments on orders.id = payments.order_id and payments.status = 'captured'
-where orders.status = 'confirmed'
+left join payments on orders.id = payments.order_id
 group by orders.id, orders.reference, orders.total_minor, orders.currency
 having
     count(payments.id) <> 1
@@ -258,18 +297,25 @@ having
     or min(payments.currency) <> orders.currency
 order by orders.id;
 
--- name: find_charged_declines
--- An order that is not confirmed has exactly one payment, and that was declined.
+-- name: find_wrong_payments
+-- Money and tickets agree: an order's payment is in a state that goes with the order's.
+-- Captured exactly if the order is confirmed; still asked for, or declined, as the order says. One that expired or
+-- was cancelled may wait for its payment to be told of, which then goes back.
 select
     orders.id as order_id,
     orders.reference,
-    array_agg(payments.status) filter (where payments.id is not null) as payments
+    orders.status,
+    payments.status as payment
 from orders
-left join payments on orders.id = payments.order_id
-where orders.status <> 'confirmed'
-group by orders.id, orders.reference
-having count(payments.id) <> 1 or min(payments.status) <> 'declined'
-order by orders.id;
+inner join payments on orders.id = payments.order_id
+where
+    case orders.status
+        when 'confirmed' then payments.status <> 'captured'
+        when 'pending' then payments.status <> 'pending'
+        when 'declined' then payments.status <> 'declined'
+        else payments.status = 'captured'
+    end
+order by orders.id, payments.id;
 
 -- name: find_payments_without_order
 -- Every payment has its order.
@@ -284,16 +330,109 @@ left join orders on payments.order_id = orders.id
 where orders.id is null
 order by payments.id;
 
+-- name: find_broken_histories
+-- An order's history begins with its first state, is a chain of its states, and ends in its present one.
+with steps as (
+    select
+        id,
+        order_id,
+        previous,
+        status,
+        lag(status) over in_order as status_before,
+        lead(status) over in_order as status_after
+    from order_events
+    where subject = 'order'
+    window in_order as (partition by order_id order by id)
+)
+
+select
+    orders.id as order_id,
+    orders.reference,
+    orders.status,
+    orders.expires_at,
+    steps.status_before,
+    steps.previous as step_from,
+    steps.status as step_to
+from orders
+left join steps on orders.id = steps.order_id
+where
+    steps.id is null
+    or steps.previous is distinct from steps.status_before
+    or (steps.previous is null and (steps.status = 'pending') <> (orders.expires_at is not null))
+    or (steps.status_after is null and steps.status <> orders.status)
+order by orders.id, steps.id;
+
+-- name: find_broken_payment_histories
+-- A payment's history begins with its first state, is a chain of its states, and ends in its present one.
+-- The first state is not written down: with a hold it was asked for, otherwise decided within the request.
+with steps as (
+    select
+        id,
+        order_id,
+        previous,
+        status,
+        lag(status) over in_order as status_before,
+        lead(status) over in_order as status_after
+    from order_events
+    where subject = 'payment'
+    window in_order as (partition by order_id order by id)
+),
+
+begun as (
+    select
+        payments.id,
+        payments.order_id,
+        payments.status,
+        orders.reference,
+        case
+            when orders.expires_at is not null then 'pending'
+            when orders.status = 'declined' then 'declined'
+            else 'captured'
+        end as first_status
+    from payments
+    inner join orders on payments.order_id = orders.id
+)
+
+select
+    begun.order_id,
+    begun.reference,
+    begun.first_status,
+    begun.status as payment,
+    steps.status_before,
+    steps.previous as step_from,
+    steps.status as step_to
+from begun
+left join steps on begun.order_id = steps.order_id
+where
+    (steps.id is null and begun.status <> begun.first_status)
+    or (steps.id is not null and steps.previous is distinct from coalesce(steps.status_before, begun.first_status))
+    or (steps.status_after is null and steps.status <> begun.status)
+order by begun.order_id, steps.id;
+
+-- name: find_events_without_order
+-- Every entry of a history has its order.
+select
+    order_events.id as event_id,
+    order_events.order_id,
+    order_events.subject,
+    order_events.status
+from order_events
+left join orders on order_events.order_id = orders.id
+where orders.id is null
+order by order_events.id;
+
 -- name: find_missing_keys
 -- The unique indexes by which the database itself refuses a broken promise are there and valid.
 select promised.key
 from
     unnest(array[
+        'booking_limits_pkey',
         'bookings_live_ticket_key',
         'bookings_order_line_key',
         'orders_reference_key',
         'payments_order_key',
-        'tickets_tier_position_key'
+        'tickets_tier_position_key',
+        'webhooks_pkey'
     ]) as promised (key)
 left join pg_index
     on to_regclass(promised.key) = pg_index.indexrelid and pg_index.indisunique and pg_index.indisvalid

@@ -60,7 +60,7 @@ def test_every_figure_is_measured_shown_and_saved_and_the_audit_is_clean(tempora
         assert row.result.latency_ms
         assert 0 < row.generator_cpu_share <= 1.1
     assert report.mix
-    assert [kind.sent for kind in report.mix.load.kinds] == [900, 100]
+    assert [kind.due for kind in report.mix.load.kinds] == [900, 100]
     assert [kind.errors for kind in report.mix.load.kinds] == [0, 0], shown
     assert report.mix.load.lateness_ms
     assert [(row.isolation, row.clients) for row in report.reference] == [

@@ -4,6 +4,7 @@ The negative control takes the layers away that prevent overselling, and then it
 them put back, it must not.
 """
 
+import asyncio
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from api.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, stock
 from tests.conftest import StartStack
-from tests.stack import ROOT, Stack, TcpServer
+from tests.stack import POLL_S, ROOT, Stack, TcpServer
 
 SEATS = 50
 BUYERS = 200
@@ -52,6 +53,22 @@ async def rush(stack: Stack, tier: str) -> None:
     assert sorted(acknowledged) == live_bookings(stack.database_url, EVENT)
     assert len(set(acknowledged)) == SEATS
     assert stock(stack.database_url, EVENT) == {"sold": SEATS}
+
+
+@pytest.mark.parametrize("tier", ["VIP", "GA"])
+async def test_held_while_they_are_paid_for_the_fifty_go_to_nobody_else(start_stack: StartStack, tier: str) -> None:
+    stack = await start_stack(api_workers=2, env=PAID | {"PAYMENT_MODE": "async", "PSP_DELAY_MS": "2000"}, worker=True)
+    await stack.start_psp()
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"{tier}={SEATS}"))
+    answers = await post_all(stack.api_url, buyers(tier), EVENT)
+    assert codes(answers).count("202") == SEATS
+    assert set(codes(answers)) <= {"202", "409 all_held", "409 sold_out"}  # the last ones may have been paid by then
+    held = [b["ticketId"] for a in answers if a.status_code == 202 for b in a.json()["bookings"]]
+    assert sorted(held) == live_bookings(stack.database_url, EVENT)
+    assert len(set(held)) == SEATS
+    while stock(stack.database_url, EVENT) != {"sold": SEATS}:  # noqa: ASYNC110 - bounded by the test's own time
+        await asyncio.sleep(POLL_S)
+    assert sorted(held) == live_bookings(stack.database_url, EVENT)
 
 
 async def test_declined_payments_leave_their_tickets_to_the_others(start_stack: StartStack) -> None:

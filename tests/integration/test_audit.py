@@ -1,26 +1,34 @@
 """The audit: silent about what real bookings leave behind, and each law notices what breaks it."""
 
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
-from typing import Literal, get_args
+from collections.abc import Iterator
+from typing import Literal, cast, get_args
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from api import contract, queries
 from api.__main__ import main
 from api.audit import LAWS, ROWS_SHOWN_MAX, audit
 from api.config import Settings
-from api.db import open_pool
+from api.db import Pool, open_pool
 from api.embedded import EmbeddedServer
+from api.errors import NotCancellable
 from api.lane import BookingLane
 from api.migrate import migrate
 from api.services.bookings import NewOrder
-from tests.stack import ROOT, clean_environment, empty_database
+from api.services.orders import OrderRow, cancel_order, expire_holds
+from api.services.payments import News
+from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
+from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
 Isolation = Literal["serializable", "read_committed"]
+Mode = Literal["inline", "async"]
 TIERS, QUANTITIES = ("VIP", "Front Row", "GA"), (1, 2, 3)
 
 
@@ -37,26 +45,69 @@ def orders(count: int) -> list[NewOrder]:
     ]
 
 
-async def book(database_url: str, wanted: list[NewOrder], isolation: Isolation = "serializable") -> None:
+async def book(
+    database_url: str, wanted: list[NewOrder], isolation: Isolation = "serializable", mode: Mode = "inline"
+) -> None:
     """Book through two lanes at once, as two processes would; some payments are declined."""
     settings = Settings(
+        payment_mode=mode,
         payment_success_rate=0.7,
         booking_isolation=isolation,
         booking_batch_max=5,
         booking_wait_ms=20_000,
         booking_attempts_max=100,
+        bookings_per_minute=0,
     )
     async with open_pool(database_url, settings) as pool:
         lanes = [BookingLane(pool, settings, on_commit=lambda _: None) for _ in range(2)]
+        settling = asyncio.Semaphore(3)
         async with lanes[0].running(), lanes[1].running():
-            await asyncio.gather(*(random.choice(lanes).book(new) for new in wanted))
+            await asyncio.gather(*(live(pool, random.choice(lanes), new, settling) for new in wanted))
+
+
+async def live(pool: Pool, lane: BookingLane, new: NewOrder, settling: asyncio.Semaphore) -> None:
+    """Book; what is held is then paid for, declined, cancelled, or any two of them in turn."""
+    booked = (await lane.book(new)).answer
+    if isinstance(booked, OrderRow) and booked.status == "pending":
+        async with settling:
+            for fate in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
+                if fate == "cancelled":
+                    with contextlib.suppress(NotCancellable):
+                        await cancel_order(pool, new.reference, new.user_id)
+                else:
+                    await tell(pool, {new.reference: cast("News", fate)})
+
+
+async def live_through_everything(database_url: str) -> None:
+    """Leave orders of each tier, quantity, state and way of payment behind."""
+    await book(database_url, orders(90))
+    async with (
+        open_pool(database_url, ASYNC) as pool,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn,
+    ):
+        late, void, *_ = [(await hold(pool, "GA", 2)).reference for _ in range(3)]
+        await let_time_pass(conn, ASYNC.hold_seconds + 1)
+        await expire_holds(pool, ASYNC)
+        await tell(pool, {late: "captured", void: "unknown"})
+        paid, declined, unpaid, refunded, *_ = [(await hold(pool, "VIP", 2)).reference for _ in range(6)]
+        await tell(pool, {paid: "captured", declined: "declined", refunded: "captured"})
+        for cancelled in (unpaid, refunded):
+            await cancel_order(pool, cancelled, "u")
+
+
+@pytest.fixture(scope="module")
+def booked_template(server: EmbeddedServer) -> Iterator[str]:
+    """The name of a database with orders of every kind, to be cloned."""
+    with cloned_database(server) as url:
+        asyncio.run(live_through_everything(url))
+        yield str(conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture
-async def booked_url(database_url: str) -> str:
-    """A database with confirmed and declined orders of each tier and quantity."""
-    await book(database_url, orders(90))
-    return database_url
+def booked_url(server: EmbeddedServer, booked_template: str) -> Iterator[str]:
+    """A database with orders of every kind, which obeys every law."""
+    with cloned_database(server, booked_template) as url:
+        yield url
 
 
 def run_audit(database_url: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -70,11 +121,12 @@ def run_audit(database_url: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.parametrize("mode", get_args(Mode))
 @pytest.mark.parametrize("isolation", get_args(Isolation))
 async def test_real_bookings_obey_every_law_and_so_does_each_moment_between(
-    database_url: str, isolation: Isolation
+    database_url: str, isolation: Isolation, mode: Mode
 ) -> None:
-    booking = asyncio.create_task(book(database_url, orders(300), isolation))
+    booking = asyncio.create_task(book(database_url, orders(150), isolation, mode))
     audits = 0
     while not booking.done():
         assert await asyncio.to_thread(audit, database_url) == []
@@ -87,18 +139,25 @@ async def test_real_bookings_obey_every_law_and_so_does_each_moment_between(
 
 SOLD_GA = "(select min(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'GA' and status = 'sold')"
 ROWS = {
-    "confirmed": "(select min(id) from orders where status = 'confirmed')",
+    "confirmed": "(select min(id) from orders where status = 'confirmed' and expires_at is null)",
     "single": "(select min(id) from orders where status = 'confirmed' and quantity = 1)",
     "triple": "(select min(id) from orders where status = 'confirmed' and quantity = 3)",
-    "declined": "(select min(id) from orders where status = 'declined')",
+    "declined": "(select min(id) from orders where status = 'declined' and expires_at is null)",
+    "declined_later": "(select min(id) from orders where status = 'declined' and expires_at is not null)",
+    "paid_late": "(select order_id from order_events where previous = 'expired')",
+    "pending": "(select min(id) from orders where status = 'pending')",
+    "expired": "(select order_id from payments join orders on orders.id = order_id"
+    " where orders.status = 'expired' and payments.status = 'pending')",
+    "refunding": "(select order_id from payments where status = 'refunding')",
     "sold_ga": SOLD_GA,
     "other_sold_ga": SOLD_GA.replace("min(", "max("),
     "free_ga": SOLD_GA.replace("'sold'", "'available'"),
+    "held": "(select min(id) from tickets where status = 'held')",
     "last_vip": "(select max(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'VIP')",
 }
 """The ids that corruptions speak of."""
 
-# The laws that a corruption breaks, and its statements. Where the database would refuse them, its key goes first.
+# The laws that a corruption breaks, and its statements. What would make the database refuse them goes first.
 CORRUPTIONS = [
     (
         "find_double_bookings find_missing_keys",
@@ -110,6 +169,21 @@ CORRUPTIONS = [
     ),
     ("find_wrong_statuses", "update tickets set status = 'available' where id = {sold_ga}"),
     ("find_wrong_statuses", "update tickets set status = 'sold' where id = {free_ga}"),
+    (
+        "find_wrong_statuses",
+        "update tickets set status = 'held', held_until = now() + interval '1 h' where id = {free_ga}",
+    ),
+    ("find_wrong_statuses", "update tickets set status = 'sold', held_until = null where id = {held}"),
+    ("find_wrong_statuses", "update tickets set status = 'available', held_until = null where id = {held}"),
+    ("find_wrong_hold_ends", "update tickets set held_until = held_until + interval '1 s' where id = {held}"),
+    (
+        "find_overdue_holds",
+        """
+        update tickets set held_until = held_until - interval '1 h' where status = 'held';
+        update orders set created_at = created_at - interval '1 h', expires_at = expires_at - interval '1 h'
+        where status = 'pending'
+        """,
+    ),
     ("find_unbalanced_tiers", "update tiers set capacity = capacity - 1 where name = 'VIP'"),
     ("find_unbalanced_tiers", "delete from tickets where id = {free_ga}"),
     (
@@ -162,9 +236,8 @@ CORRUPTIONS = [
     (
         "find_bookings_without_order",
         """
-        with sale as (update tickets set status = 'sold' where id = {free_ga} returning id, tier_id)
-        insert into bookings (order_id, line, ticket_id, tier_id, price_minor)
-        select 999999, 1, id, tier_id, 1000 from sale
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at)
+        select 999999, 1, id, tier_id, 1000, now() from tickets where id = {free_ga}
         """,
     ),
     (
@@ -192,7 +265,11 @@ CORRUPTIONS = [
         update bookings set line = 3 where order_id = {triple} and line = 2
         """,
     ),
-    ("find_incomplete_orders", "update orders set quantity = quantity + 1 where id = {confirmed}"),
+    (
+        "find_incomplete_orders find_lost_bookings",
+        "update orders set quantity = quantity + 1 where id in ({confirmed}, {pending})",
+    ),
+    ("find_incomplete_orders", "update bookings set released_at = null where order_id = {declined_later}"),
     (
         "find_incomplete_orders",
         """
@@ -202,11 +279,19 @@ CORRUPTIONS = [
     ),
     ("find_wrong_totals", "update bookings set price_minor = price_minor + 1 where order_id = {confirmed}"),
     (
-        "find_unconfirmed_bookings",
+        "find_wrong_totals",
         """
-        with sale as (update tickets set status = 'sold' where id = {free_ga} returning id, tier_id)
-        insert into bookings (order_id, line, ticket_id, tier_id, price_minor)
-        select {declined}, 1, id, tier_id, 1000 from sale
+        update orders set total_minor = 1 where id = {refunding};
+        update payments set amount_minor = 1 where order_id = {refunding}
+        """,
+    ),
+    ("find_lost_bookings", "delete from bookings where order_id = {declined_later}"),
+    (
+        "find_lost_bookings",
+        """
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at)
+        select orders.id, 1, tickets.id, tickets.tier_id, orders.total_minor, now() from orders, tickets
+        where orders.id = {declined} and tickets.id = {free_ga}
         """,
     ),
     ("find_orders_without_event", "update orders set event_id = 99 where id = {declined}"),
@@ -218,7 +303,7 @@ CORRUPTIONS = [
         """,
     ),
     ("find_unpaid_orders", "delete from payments where order_id = {confirmed}"),
-    ("find_unpaid_orders", "update payments set status = 'declined' where order_id = {confirmed}"),
+    ("find_unpaid_orders", "delete from payments where order_id = {declined}"),
     ("find_unpaid_orders", "update payments set amount_minor = amount_minor - 1 where order_id = {confirmed}"),
     ("find_unpaid_orders", "update payments set currency = 'EUR' where order_id = {confirmed}"),
     (
@@ -229,20 +314,100 @@ CORRUPTIONS = [
         select order_id, status, amount_minor, currency from payments where order_id = {confirmed}
         """,
     ),
-    ("find_charged_declines", "delete from payments where order_id = {declined}"),
-    ("find_charged_declines", "update payments set status = 'captured' where order_id = {declined}"),
     (
-        "find_charged_declines",
+        "find_wrong_payments",
         """
-        insert into payments (order_id, status, amount_minor, currency)
-        select order_id, 'captured', amount_minor, currency from payments where order_id = {declined}
+        alter table order_events drop constraint order_events_transition_check;
+        update payments set status = 'declined' where order_id = {confirmed}
+        """,
+    ),
+    (
+        "find_wrong_payments",
+        """
+        alter table order_events drop constraint order_events_transition_check;
+        update payments set status = 'captured' where order_id in ({declined}, {declined_later})
+        """,
+    ),
+    (
+        "find_wrong_payments",
+        "update payments set status = 'captured', next_check_at = null where order_id = {pending}",
+    ),
+    (
+        "find_wrong_payments",
+        "update payments set status = 'captured', next_check_at = null where order_id = {expired}",
+    ),
+    (
+        "find_wrong_payments",
+        """
+        alter table order_events drop constraint order_events_transition_check;
+        update payments set status = 'captured', next_check_at = null where order_id = {refunding}
         """,
     ),
     (
         "find_payments_without_order",
         "insert into payments (order_id, status, amount_minor, currency) values (999999, 'captured', 100, 'USD')",
     ),
+    (
+        "find_broken_histories",
+        """
+        drop trigger order_events_append_only on order_events;
+        delete from order_events where order_id = {confirmed}
+        """,
+    ),
+    (
+        "find_broken_histories",
+        """
+        drop trigger order_events_append_only on order_events;
+        delete from order_events where order_id = {paid_late} and status = 'expired'
+        """,
+    ),
+    (
+        "find_broken_histories",
+        """
+        drop trigger order_events_append_only on order_events;
+        update order_events set status = 'pending' where order_id = {confirmed};
+        insert into order_events (order_id, subject, previous, status)
+        values ({confirmed}, 'order', 'pending', 'confirmed')
+        """,
+    ),
+    (
+        "find_broken_histories",
+        "insert into order_events (order_id, subject, status) values ({confirmed}, 'order', 'confirmed')",
+    ),
+    (
+        "find_broken_histories",
+        """
+        drop trigger orders_note_changes on orders;
+        update orders set status = 'cancelled', cancelled_at = now() where id = {expired}
+        """,
+    ),
+    (
+        "find_broken_payment_histories",
+        """
+        drop trigger payments_note_changes on payments;
+        update payments set status = 'void', next_check_at = null where order_id = {expired}
+        """,
+    ),
+    (
+        "find_broken_payment_histories",
+        """
+        drop trigger order_events_append_only on order_events;
+        delete from order_events where order_id = {refunding} and subject = 'payment' and status = 'captured'
+        """,
+    ),
+    (
+        "find_broken_payment_histories",
+        """
+        insert into order_events (order_id, subject, previous, status)
+        values ({confirmed}, 'payment', 'captured', 'refunded')
+        """,
+    ),
+    (
+        "find_events_without_order",
+        "insert into order_events (order_id, subject, status) values (999999, 'order', 'confirmed')",
+    ),
     ("find_missing_keys", "drop index bookings_live_ticket_key"),
+    ("find_missing_keys", "alter table webhooks drop constraint webhooks_pkey"),
     (
         "find_missing_keys",
         """
@@ -271,6 +436,23 @@ async def test_a_broken_law_is_named_and_no_other(
     assert set(named) == in_words
 
 
+def test_orders_of_every_kind_obey_every_law(booked_url: str) -> None:
+    with psycopg.connect(booked_url) as connection:
+        rows = connection.execute("""
+            select distinct orders.status, payments.status from orders join payments on orders.id = order_id
+        """).fetchall()
+    assert set(rows) == {
+        ("pending", "pending"),
+        ("confirmed", "captured"),
+        ("declined", "declined"),
+        ("expired", "pending"),
+        ("expired", "void"),
+        ("cancelled", "pending"),
+        ("cancelled", "refunding"),
+    }
+    assert audit(booked_url) == []
+
+
 def test_every_law_is_checked_and_has_a_corruption() -> None:
     assert set(LAWS) == set(queries.audit)
     assert {f"audit.{name}" for broken, _ in CORRUPTIONS for name in broken.split()} == {law.name for law in LAWS}
@@ -282,7 +464,7 @@ def test_a_law_that_much_breaks_is_shown_by_some_of_it_and_the_count_of_all(data
     result = run_audit(database_url)
     assert result.returncode == 1
     rows = [line for line in result.stdout.splitlines() if line.startswith("  ticket_id=")]
-    assert rows[0] == "  ticket_id=1 status='sold' booking_id=None"
+    assert rows[0] == "  ticket_id=1 status='sold' booking_id=None order_status=None"
     assert len(rows) == ROWS_SHOWN_MAX
     assert "  ... 1300 rows in all\n" in result.stdout
 

@@ -22,8 +22,9 @@ from api.bench.load import (
     schedule_of,
     spread_of,
 )
-from api.bench.report import Checked, Mix, flatness, median_run, mix_table, share, table
+from api.bench.report import Checked, Mix, cores_busy, flatness, median_run, mix_table, share, table
 from api.bench.sections import compare
+from api.bench.system import MACHINE
 
 BOOKED = b'{"success":true,"bookings":[{"id":1,"ticketId":17},{"id":2,"ticketId":18}]}'
 SOLD_OUT = b'{"type":"about:blank","status":409,"code":"sold_out","message":"GA is sold out."}'
@@ -88,13 +89,14 @@ def test_only_measured_requests_count_but_every_acknowledged_ticket_does() -> No
     tally.answered(503, BUSY, 0.001, measured=True)
     tally.failed("connection lost", measured=True)
     tally.failed("no answer", measured=False)
+    tally.failed("no free connection", measured=True, sent=False)
     assert tally.result(seconds=2) == KindResult(
         name="bookings",
-        sent=5,
+        due=6,
         per_s=1.0,
         latency_ms=Spread(10.0, 30.0, 30.0, 30.0),
-        answers={"201": 2, "409 sold_out": 1, "503 busy": 1, "connection lost": 1},
-        errors=3,
+        answers={"201": 2, "409 sold_out": 1, "503 busy": 1, "connection lost": 1, "no free connection": 1},
+        errors=4,
         orders_acknowledged=3,
         tickets_acknowledged=6,
         unknown=3,
@@ -165,6 +167,13 @@ def test_shares_and_flatness() -> None:
     assert flatness([100.0, 50.0, 100.0]) == 0.5
 
 
+def test_what_else_the_machine_did_is_told_apart() -> None:
+    before = {"API": 1.0, "PostgreSQL": 2.0, MACHINE: 10.0}
+    after = {"API": 4.0, "PostgreSQL": 3.0, "worker": 1.0, MACHINE: 18.0}
+    assert cores_busy(before, after, load_s=2, elapsed_s=4) == {"API": 1.5, "PostgreSQL": 0.5, "others": 1.0}
+    assert cores_busy({}, {}, load_s=2, elapsed_s=4) == {}
+
+
 @pytest.mark.parametrize(
     ("orders", "tickets", "breaches"),
     [(10, 20, 0), (11, 22, 0), (9, 20, 1), (12, 22, 1), (10, 19, 1), (10, 23, 1)],
@@ -202,7 +211,7 @@ def test_tables_are_aligned_and_say_what_went_wrong() -> None:
 def result(name: str, answers: dict[str, int] | None = None, **counts: int) -> KindResult:
     base = KindResult(
         name=name,
-        sent=0,
+        due=0,
         per_s=0.0,
         latency_ms=None,
         answers=answers or {},

@@ -1,0 +1,185 @@
+"""The short way of the two requests that come by the thousands: how many tickets are left, and a booking.
+
+The framework takes several times longer over such a request than its answer does. So one that is plain, with
+nothing about it that takes thought, is answered here, by the same functions as on its route; every other goes the
+framework's way, as if nothing stood in front of it. Errors, headers, limits and metrics are the same on both ways.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.config.cors import CORSConfig
+from litestar.enums import MediaType, ScopeType
+from litestar.types import (
+    HTTPRequestEvent,
+    HTTPScope,
+    LifeSpanReceive,
+    LifeSpanScope,
+    LifeSpanSend,
+    Receive,
+    ReceiveMessage,
+    Scope,
+    Send,
+)
+
+from api import metrics
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest
+from api.problems import EXCEPTION_HANDLERS
+from api.routes import bookings, tickets
+from api.state import ApiState
+from api.throttle import Throttle
+
+Header = tuple[bytes, bytes]
+
+_QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
+_HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]*")
+
+_decode_booking = msgspec.json.Decoder(BookingRequest).decode
+
+
+class _Plain(NamedTuple):
+    """A request that needs no framework."""
+
+    event: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    answer_headers: Sequence[Header]
+    """Those that its answer has whatever it is."""
+
+
+_Way = Callable[[_Plain], Awaitable[Response[bytes] | None]]
+"""How a plain request is answered; None: it is not that plain."""
+
+
+class FrontedApp(Litestar):
+    """The application, with the short way in front of it.
+
+    `headers` are those of every answer; the framework's way adds them by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        throttle: Throttle,
+        cors_config: CORSConfig,
+        request_max_body_size: int,
+        headers: Sequence[Header],
+        **options: Any,
+    ) -> None:
+        super().__init__(cors_config=cors_config, request_max_body_size=request_max_body_size, **options)
+        self._body_bytes_max = request_max_body_size
+        self._throttle = throttle
+        self._headers = {b"": headers} | {
+            origin.encode("latin-1"): [*headers, *_cors_headers(cors_config, origin)]
+            for origin in cors_config.allow_origins
+            if not cors_config.is_allow_all_origins
+        }
+        """By the origin that asks: what it may do with the answer. Origins that are not here are the framework's."""
+        self._ways: dict[tuple[str, str], _Way] = {
+            ("GET", tickets.AVAILABILITY): self._get_availability,
+            ("POST", bookings.BOOKINGS): self._create_booking,
+        }
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        """Answer a plain request, and hand everything else to the framework."""
+        if scope["type"] == ScopeType.HTTP:
+            http = cast("HTTPScope", scope)
+            if way := self._ways.get((http["method"], http["path"])):
+                message = None
+                if http["method"] == "POST":
+                    message = await cast("Receive", receive)()
+                    receive = _again(message, cast("Receive", receive))
+                if (plain := self._plain(http, message)) and await _taken(way, plain, http, cast("Send", send)):
+                    return
+        await super().__call__(scope, receive, send)
+
+    def _plain(self, scope: HTTPScope, message: ReceiveMessage | None) -> _Plain | None:
+        """Return a request as it is answered here; None: the framework has to look at it."""
+        headers = dict(scope["headers"])
+        query = _QUERY.fullmatch(scope["query_string"])
+        answer_headers = self._headers.get(headers.get(b"origin", b""))
+        # Of a header that comes twice it is the framework that knows which one counts.
+        if query is None or answer_headers is None or len(headers) != len(list(scope["headers"])):
+            return None
+        body = b""
+        if message is not None:
+            body = cast("HTTPRequestEvent", message).get("body", b"")
+            sent_as = headers.get(b"content-type"), headers.get(b"content-length")
+            if sent_as != (b"application/json", b"%d" % len(body)) or len(body) > self._body_bytes_max:
+                return None
+        event = query[1].decode() if query[1] else BUILT_IN_EVENT
+        return _Plain(event, headers, body, answer_headers) if _HOST.fullmatch(headers.get(b"host", b"")) else None
+
+    async def _get_availability(self, plain: _Plain) -> Response[bytes]:
+        self._throttle.admit("GET", tickets.AVAILABILITY)
+        known = plain.headers.get(b"if-none-match", b"").decode("latin-1")
+        return tickets.availability(await self._state.availability.get(plain.event), known)
+
+    async def _create_booking(self, plain: _Plain) -> Response[bytes] | None:
+        try:
+            data = _decode_booking(plain.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        self._throttle.admit("POST", bookings.BOOKINGS)
+        key = plain.headers.get(b"idempotency-key")
+        return await bookings.book(self._state, data, plain.event, None if key is None else key.decode("latin-1"))
+
+    @property
+    def _state(self) -> ApiState:
+        return cast("ApiState", self.state)
+
+
+async def _taken(way: _Way, plain: _Plain, scope: HTTPScope, send: Send) -> bool:
+    """Answer a request; False: it is not that plain."""
+    started = time.perf_counter()
+    try:
+        response = await way(plain)
+    except Exception as error:  # noqa: BLE001 - each kind has its answer, the same as in the framework
+        handle = next(EXCEPTION_HANDLERS[kind] for kind in type(error).__mro__ if kind in EXCEPTION_HANDLERS)
+        response = handle(Request(scope), error)
+    if response is None:
+        return False
+    status = response.status_code or 200
+    metrics.count_answer(scope["method"], scope["path"], status)
+    headers = [*_headers(response, status), *plain.answer_headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content, "more_body": False})
+    metrics.time_answer(scope["path"], started)
+    return True
+
+
+def _headers(response: Response[bytes], status: int) -> list[Header]:
+    """Return an answer's headers as the framework would send them; all are of this API's making."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    if status != 304:
+        media_type = response.media_type
+        media_type = media_type.value if isinstance(media_type, MediaType) else str(media_type)
+        headers += [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(response.content))]
+    return headers
+
+
+def _again(message: ReceiveMessage, receive: Receive) -> Receive:
+    """Return what receives a message that has been received already, and then the rest."""
+    waiting = [message]
+
+    async def receive_again() -> Any:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+def _cors_headers(config: CORSConfig, origin: str) -> list[Header]:
+    """Return the headers that the framework adds to an answer for a page of an allowed origin."""
+    headers = {
+        **config.simple_headers,
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Headers": ", ".join(sorted(set(config.allow_headers))),
+        "Access-Control-Allow-Methods": ", ".join(sorted(set(config.allow_methods))),
+    }
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
