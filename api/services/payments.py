@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 
 import msgspec
 from psycopg import IsolationLevel
-from psycopg.rows import class_row
 
 from api import queries, simulator
 from api.config import Settings
@@ -158,7 +157,7 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
     """Take up with the provider what is open and due: ask, charge or give back; return how many payments."""
     parameters = {"limit": _CHECKED_AT_ONCE, "check_after_ms": settings.payment_check_after_ms}
     async with open_session(pool) as session:
-        statement = Statement(queries.payments.claim_open, parameters, class_row(_OpenPayment))
+        statement = Statement(queries.payments.claim_open, parameters, _OpenPayment)
         (due,) = await session.run(statement)
     answers = await asyncio.gather(*(_take_up(payment, provider) for payment in due))
     news = {payment.reference: answer for payment, answer in zip(due, answers, strict=True) if answer is not None}

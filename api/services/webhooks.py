@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 import msgspec
 import psycopg
 from psycopg import IsolationLevel
-from psycopg.types.json import Jsonb
 
 from api import queries
 from api.config import Settings
@@ -37,7 +36,7 @@ class Inbox:
 
     async def store(self, webhook: Webhook) -> None:
         """Store a webhook; it may then be acknowledged."""
-        payload = Jsonb(msgspec.to_builtins(webhook))
+        payload = msgspec.json.encode(webhook).decode()
         async with open_session(self._pool) as session:
             await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
         self._stored.set()
