@@ -14,11 +14,11 @@ from tests.faults.history import History
 from tests.faults.target import Target, accepts, frozen, until
 from tests.stack import POLL_S
 
-FROZEN_S = (0.5, 3.0)
+FROZEN_S = (0.5, 2.5)
 """How long a process or a network stands still: shorter and longer than what waits for it."""
-AWAY_S = (0.2, 2.0)
+AWAY_S = (0.2, 1.5)
 """How long a server stays away."""
-ROUGH_S = 2.0
+ROUGH_S = 1.5
 """How long a network stays rough."""
 CUT_RATE = 0.03
 DELAY_S = 0.2

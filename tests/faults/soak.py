@@ -24,14 +24,17 @@ from tests.faults.history import History
 from tests.faults.target import MODES, Target, running_target
 
 EVENT = "soak"
-INVENTORY = "VIP=40,Front Row=60,GA=100000"
+INVENTORY = "VIP=40,Front Row=60,GA={standing}"
+STANDING_MIN = 20_000
+STANDING_EACH_S = 400
+"""Standing places for each second: more than the buyers can buy, since a booking of one shows that all works again."""
 WANTED = {"VIP": 0.15, "Front Row": 0.25, "GA": 0.6}
 CLIENTS = 12
 USERS = 2000
 LIMIT = 10
 """Bookings of one buyer in any minute."""
 SECONDS = 120.0
-CALM_S = 0.5
+CALM_S = 0.3
 """Between two faults: the system recovers and goes on for a while."""
 RECOVERY_MAX_S = 60.0
 """When the first booking must have gone through after a fault."""
@@ -39,11 +42,16 @@ POLL_S = 0.01
 
 
 async def storm(
-    target: Target, faults: Iterator[Fault], chance: random.Random, say: Callable[[str], object]
+    target: Target,
+    faults: Iterator[Fault],
+    chance: random.Random,
+    say: Callable[[str], object],
+    *,
+    standing: int = STANDING_MIN,
 ) -> tuple[History, list[Breach]]:
     """Let buyers buy while one fault after the other is done; return what they saw and what is wrong with it."""
     url = target.database_url
-    await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY))
+    await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY.format(standing=standing)))
     history = History()
     buyers = Buyers(target.stack.api_port, _shop(url), history, chance, users=USERS)
     async with buyers.buying(CLIENTS):
@@ -100,7 +108,8 @@ async def soak(seconds: float, seed_text: str) -> bool:
         chance = random.Random(f"{seed_text} {mode}")
         async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
             faults = _rounds(faults_of(mode), chance, seconds / len(MODES))
-            _, breaches = await storm(target, faults, chance, _say)
+            standing = STANDING_MIN + round(seconds * STANDING_EACH_S)
+            _, breaches = await storm(target, faults, chance, _say, standing=standing)
             if breaches:
                 _say(f"{describe(breaches)}\n{target.stack.logs()}\n")
         kept = kept and not breaches
