@@ -343,6 +343,8 @@ async def prepare_session(connection: Connection, settings: Settings) -> None:
         # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
         # booking would then conflict with this one.
         "enable_seqscan": "off",
+        # Every plan is right for all parameters, and to plan anew for each takes longer than to run it.
+        "plan_cache_mode": "force_generic_plan",
     }
     for name, value in session.items():
         await connection.execute("select set_config(%s, %s, false)", [name, value])
