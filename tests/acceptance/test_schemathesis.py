@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from api.audit import audit
@@ -14,7 +15,7 @@ from api.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
 from tests.stack import ROOT, Stack, clean_environment
 
-EXAMPLES_MAX = 8
+EXAMPLES_MAX = 6
 """Requests made up for each operation, beside those for each limit in the description."""
 STEPS_MAX = 4
 """Requests in a row that follow the description's links."""
@@ -68,4 +69,7 @@ def test_requests_made_up_from_the_description_are_answered_as_it_says(stack: St
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "9 selected / 9 total" in result.stdout
+    with psycopg.connect(stack.database_url) as connection:
+        kinds = connection.execute("select distinct expires_at is null from orders").fetchall()
+    assert kinds == [(stack.environment.get("PAYMENT_MODE") != "async",)], "no request came as far as a booking"
     assert audit(stack.database_url) == []
