@@ -18,6 +18,8 @@ WEBHOOK_PATH = "/api/payments/webhook"
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with is none
 WEBHOOK_SECRET_BYTES_MIN = 24
 """As Standard Webhooks demands."""
+PROVIDER_PAUSE_MAX_MS = 1100
+"""The longest pause between two attempts to reach the payment provider."""
 
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 _URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
@@ -113,6 +115,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def api_url(self) -> str:
         """Where browsers find the API, without a slash at the end."""
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
+
+    @property
+    def provider_request_max_s(self) -> float:
+        """The longest from the decision to ask the provider for something until it has got that, or never will."""
+        return self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
 
     @property
     def allowed_origins(self) -> list[str]:

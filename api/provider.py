@@ -15,7 +15,7 @@ from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OPENED, OpenedState
 from purgatory.service._async.circuitbreaker import AsyncCircuitBreaker
 
-from api.config import Settings
+from api.config import PROVIDER_PAUSE_MAX_MS, Settings
 from api.contract import Reference
 from api.errors import ProviderError
 
@@ -25,8 +25,8 @@ CONNECTIONS_MAX = 16
 The client's pool looks at each of them for each request: with many it is slower.
 """
 RETRY_FIRST_S = 0.05
-RETRY_MAX_S = 1.0
 RETRY_JITTER_S = 0.1
+RETRY_MAX_S = PROVIDER_PAUSE_MAX_MS / 1000 - RETRY_JITTER_S
 """Before a request is tried again: a pause that doubles each time up to a limit, and a random part on top."""
 FAULT_SHOWN_MAX = 200
 """Characters of a faulty answer that an error shows."""

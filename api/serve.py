@@ -87,7 +87,9 @@ class _Server(MPServer):
         self._ends.extend([now] * len(ended))
         if not hopeless:
             self.respawned_wrks.clear()
-        missed = [index for index, worker in enumerate(self.wrks) if not worker.inner.is_alive()]
-        self.interrupt_children.extend(index for index in missed if index not in self.interrupt_children)
+        for index, worker in enumerate(self.wrks):
+            if not worker.inner.is_alive() and index not in self.interrupt_children:
+                worker.interrupt_by_parent = True  # Noted here, so that its watcher does not note it once more.
+                self.interrupt_children.append(index)
         if self.interrupt_children or self.interrupt_signal:
             self.main_loop_interrupt.set()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -96,6 +97,8 @@ class Charges:
     async def _send(self) -> None:
         while True:
             order = await self._waiting.get()
+            if order.expires_at is not None and order.expires_at <= datetime.now(UTC):
+                continue  # Too late: the worker may soon take it for a charge that nobody asks for.
             try:
                 await self._provider.charge(order.reference, order.total_minor, order.currency)
             except ProviderError as error:
@@ -144,18 +147,26 @@ def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:
 
 
 class _OpenPayment(msgspec.Struct, frozen=True):
-    """A row of `payments.claim_open`; `wanted`: its order still waits for it."""
+    """A row of `payments.claim_open`; `wanted`: its order still waits for it.
+
+    `given_up`: its hold ended so long ago that no request for it can be on its way any more.
+    """
 
     reference: str
     status: Literal["pending", "refunding"]
     amount_minor: int
     currency: str
     wanted: bool
+    given_up: bool
 
 
 async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
     """Take up with the provider what is open and due: ask, charge or give back; return how many payments."""
-    parameters = {"limit": _CHECKED_AT_ONCE, "check_after_ms": settings.payment_check_after_ms}
+    parameters = {
+        "limit": _CHECKED_AT_ONCE,
+        "check_after_ms": settings.payment_check_after_ms,
+        "request_max_s": settings.provider_request_max_s,
+    }
     async with open_session(pool) as session:
         statement = Statement(queries.payments.claim_open, parameters, _OpenPayment)
         (due,) = await session.run(statement)
@@ -175,9 +186,10 @@ async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | N
             return "refunded"
         if status := await provider.find(payment.reference):
             return status
-        if not payment.wanted:
+        if payment.given_up:
             return "unknown"
-        await provider.charge(payment.reference, payment.amount_minor, payment.currency)
+        if payment.wanted:
+            await provider.charge(payment.reference, payment.amount_minor, payment.currency)
     except ProviderError as error:
         _log.warning("the payment of %s is taken up again later: %s", payment.reference, error)
     return None

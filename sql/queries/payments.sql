@@ -21,7 +21,8 @@ where payments.order_id = change.order_id;
 
 -- name: claim_open
 -- Payments that are due to be taken up with the provider, the most overdue first, and when they are due again if
--- nothing comes of it: that time is this worker's to ask in.
+-- nothing comes of it: that time is this worker's to ask in. Given up is one whose hold is over for longer than a
+-- request to the provider takes: what the provider does not know then, it will not be asked for any more.
 -- Locks: the payments that it returns, FOR UPDATE; waits for none, so that several workers share the work.
 with locked_payments as materialized (
     select id
@@ -41,4 +42,5 @@ returning
     payments.status,
     payments.amount_minor,
     payments.currency,
-    orders.status = 'pending' and orders.expires_at > now() as wanted;
+    orders.status = 'pending' and orders.expires_at > now() as wanted,
+    orders.expires_at < now() - make_interval(secs => %(request_max_s)s::double precision) as given_up;

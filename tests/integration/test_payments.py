@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from psycopg import AsyncConnection
 
@@ -14,7 +15,7 @@ from api.errors import AllHeld, Forbidden, NotCancellable, NotFound, SeatTaken, 
 from api.seed import parse_inventory, seed
 from api.services.bookings import Decided, Outcome
 from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
-from api.services.payments import News, reconcile_payments
+from api.services.payments import Charges, News, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from api.webhook import Webhook
 from tests.integration.asynchronous import (
@@ -219,11 +220,39 @@ async def test_a_hold_that_ended_before_it_was_charged_for_is_not_charged_for(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool)
-    await let_time_pass(conn, ASYNC.hold_seconds + 10)
+    await let_time_pass(conn, ASYNC.hold_seconds + 60)
     await expire_holds(pool, ASYNC)
     await reconcile_payments(pool, ASYNC, provider)
     assert provider.charges == {}
     assert await states(conn, held.reference) == ("expired", "void", 0)
+
+
+async def test_a_charge_on_its_way_when_its_hold_ended_is_found_though_its_webhook_is_lost(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held, taken = await hold(pool), await hold(pool)
+    await cancel_order(pool, taken.reference, "u")
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider does not know of them yet.
+    provider.charges = dict.fromkeys((held.reference, taken.reference), "captured")
+    await let_time_pass(conn, 60)
+    await reconcile_payments(pool, ASYNC, provider)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+    assert await states(conn, taken.reference) == ("cancelled", "refunded", 0)
+    assert provider.charges == {held.reference: "captured", taken.reference: "refunded"}
+    assert await reconcile_payments(pool, ASYNC, provider) == 0
+
+
+async def test_what_waited_too_long_to_be_charged_for_is_left_to_the_worker(pool: Pool, provider: Provider) -> None:
+    late, due = await hold(pool), await hold(pool)
+    charges = Charges(provider)
+    charges.request([msgspec.structs.replace(late, expires_at=datetime.now(UTC)), due])
+    async with charges.running(), asyncio.timeout(20):
+        while not provider.charges:  # noqa: ASYNC110 - the provider of the test is asked
+            await asyncio.sleep(0.01)
+    assert provider.charges == {due.reference: "processing"}
 
 
 async def test_while_the_provider_is_away_payments_stay_open_and_are_settled_afterwards(
