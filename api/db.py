@@ -154,7 +154,7 @@ def _literal(value: Any) -> Any:
     """Return a list as the text of an array, which psycopg would take many times as long to write."""
     if not isinstance(value, list | tuple):
         return value
-    if all(type(each) is int for each in value):
+    if {int}.issuperset(map(type, value)):
         return f"{{{','.join(map(str, value))}}}"
     return f"{{{','.join(map(_element, value))}}}"
 
