@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export REFLEX_USE_NPM := 1
 export REFLEX_TELEMETRY_ENABLED := false
-# T selects tests (T=tests/unit) and is handed to pytest as it stands.
+# T selects tests (T=tests/unit) and is handed to pytest as it stands; for the soak it is its seconds (T=600).
 T ?=
+# SEED repeats the schedule of a soak, which prints it.
+SEED ?=
 # B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
 
@@ -73,6 +75,10 @@ reset: $(INSTALLED) ## Drop all data and start over, after asking
 .PHONY: test
 test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path runs some)
 	@exec $(BIN)/python -m pytest $(T)
+
+.PHONY: soak
+soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, SEED=of an earlier one)
+	@exec $(BIN)/python -m tests.faults.soak "$(T)" "$(SEED)"
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)

@@ -16,6 +16,7 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
+from api.document import complete
 from api.front import FrontedApp
 from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
@@ -75,12 +76,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 yield
 
     throttle = Throttle(settings.endpoint_rps)
-    return FrontedApp(
+    app = FrontedApp(
         throttle=throttle,
         headers=_HEADERS,
         route_handlers=[
             tickets.get_availability,
             tickets.get_tickets,
+            bookings.get_methods,  # before the framework makes its own
             bookings.create_booking,
             bookings.get_booking,
             bookings.get_bookings,
@@ -121,6 +123,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             render_plugins=[_docs_page()],
         ),
     )
+    complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
+    return app
 
 
 async def _complete_headers(message: Message, _: Scope) -> None:

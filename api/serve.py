@@ -3,6 +3,9 @@
 import os
 import tempfile
 import threading
+import time
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ _STOPPING_VARIABLE = "TICKETS_STOPPING_FILE"
 
 _KILL_AFTER_S = 10
 """How long a process may take to finish its requests when it is told to stop."""
+_ENDS_MAX = 20
+_ENDS_WINDOW_S = 60.0
+"""When more processes than that have ended by themselves within this time, the API gives up and ends."""
 
 
 def serve(settings: Settings, database_url: str) -> int:
@@ -56,13 +62,32 @@ def stopping() -> bool:
 
 
 class _Server(MPServer):
-    """A server that says that it will stop before it does."""
+    """A server that says that it will stop before it does, and starts its processes again however soon they end."""
 
     def __init__(self, target: str, *, mark: Path, delay_s: float, **options: Any) -> None:
         super().__init__(target, **options)
         self._mark = mark
         self._delay_s = delay_s
+        self._ends: deque[float] = deque(maxlen=_ENDS_MAX)
 
     def signal_handler_interrupt(self, *_: Any, **__: Any) -> None:
         self._mark.touch()
         threading.Timer(self._delay_s, super().signal_handler_interrupt).start()
+
+    def _respawn_workers(self, workers: Iterable[int], *args: Any, **options: Any) -> None:
+        """Start processes again that have ended.
+
+        granian exits when the same process ends twice within seconds: a crash and a kill in a row would need an
+        operator. And what ends, or signals, while it turns to an ended process may be lost: hence the last look.
+        """
+        ended = list(dict.fromkeys(workers))
+        super()._respawn_workers(ended, *args, **options)
+        now = time.monotonic()
+        hopeless = len(self._ends) == _ENDS_MAX and now - self._ends[0] < _ENDS_WINDOW_S
+        self._ends.extend([now] * len(ended))
+        if not hopeless:
+            self.respawned_wrks.clear()
+        missed = [index for index, worker in enumerate(self.wrks) if not worker.inner.is_alive()]
+        self.interrupt_children.extend(index for index in missed if index not in self.interrupt_children)
+        if self.interrupt_children or self.interrupt_signal:
+            self.main_loop_interrupt.set()

@@ -181,7 +181,7 @@ def _browser_installers() -> list[list[str]]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the quick tests first: unit, integration, concurrency, then the running systems."""
-    order = ["unit", "integration", "concurrency", "acceptance", "webapp"]
+    order = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
 
     def rank(item: pytest.Item) -> int:
         kinds = [order.index(part) for part in item.path.parts if part in order]

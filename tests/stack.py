@@ -288,6 +288,10 @@ class Stack:
     def api_process(self) -> subprocess.Popen[bytes]:
         return self._processes["api"].popen
 
+    @property
+    def psp_process(self) -> subprocess.Popen[bytes]:
+        return self._processes["psp"].popen
+
     def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
         """Hand over something that is to be closed after the processes have stopped."""
         self._cleanup.push(resource)

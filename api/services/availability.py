@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import msgspec
 import psycopg
-from psycopg.rows import class_row
 
 from api import contract, queries
 from api.db import Pool, Statement, open_session
@@ -155,7 +154,7 @@ class AvailabilityCache:
         counted_at = time.monotonic()
         try:
             async with open_session(self._pool) as session:
-                statement = Statement(queries.availability.count_tickets, {"event": event}, class_row(_TierRow))
+                statement = Statement(queries.availability.count_tickets, {"event": event}, _TierRow)
                 (rows,) = await session.run(statement)
         except psycopg.Error as error:
             _log.warning("availability of %s could not be counted: %s", event, error)

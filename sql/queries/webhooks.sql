@@ -18,8 +18,10 @@ limit %(limit)s
 for update skip locked;
 
 -- name: mark_processed
+-- Notes that webhooks are worked off: never earlier than they came, for one may be stored between the beginning of
+-- this transaction, which is its now(), and the statement that found it.
 update webhooks
-set processed_at = now()
+set processed_at = greatest(now(), received_at)
 where id = any(%(ids)s::text[]);
 
 -- name: delete_processed

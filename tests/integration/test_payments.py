@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 from psycopg import AsyncConnection
@@ -17,7 +16,7 @@ from api.services.bookings import Decided, Outcome
 from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
 from api.services.payments import News, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from api.webhook import ChargeData, Webhook, WebhookBody
+from api.webhook import Webhook
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,
@@ -47,7 +46,7 @@ def provider() -> Provider:
 
 
 def webhook(webhook_id: str, kind: str, reference: str) -> Webhook:
-    return Webhook(webhook_id, WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
+    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=1000, currency="USD")
 
 
 def refusal(outcome: Outcome) -> object:
@@ -158,6 +157,16 @@ async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever
     assert sum(done) + await settle_webhooks(pool, ASYNC) == 3
     assert await settle_webhooks(pool, ASYNC) == 0
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
+
+
+async def test_a_webhook_stored_after_the_transaction_that_works_it_off_began_is_worked_off_by_it(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference))
+    await conn.execute("update webhooks set received_at = now() + interval '5 seconds'")
+    assert await settle_webhooks(pool, ASYNC) == 1
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
 
 
 async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncConnection) -> None:

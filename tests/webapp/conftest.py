@@ -13,8 +13,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Request
 
 from tests.conftest import StartStack
+from tests.gate import Gate
 from tests.stack import Stack
-from tests.webapp.gate import Gate
 
 SCREENSHOTS = Path(__file__).parents[2] / ".test-artifacts" / "screenshots"
 PHONE = (390, 844)

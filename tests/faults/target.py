@@ -1,0 +1,174 @@
+"""A running system with networks that can be broken, and what goes on in its processes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import msgspec
+import psycopg
+
+from api.embedded import PORT
+from tests.faults.checker import Charge
+from tests.gate import Gate
+from tests.stack import (
+    HTTP_TIMEOUT_S,
+    POLL_S,
+    READY_TIMEOUT_S,
+    TEMPLATE,
+    Stack,
+    embedded_server,
+    prepare_template,
+    temporary_directory,
+)
+
+MODES: Mapping[str, Mapping[str, str]] = {
+    "inline": {"PAYMENT_MODE": "inline"},
+    # A provider as bad as can be; holds so short that some end before the payment comes.
+    "async": {
+        "PAYMENT_MODE": "async",
+        "HOLD_SECONDS": "2",
+        "PAYMENT_CHECK_AFTER_MS": "1000",
+        "PROVIDER_BREAKER_RESET_MS": "500",
+        "PSP_DELAY_MS": "300",
+        "PSP_DUPLICATE_RATE": "0.1",
+        "PSP_REORDER_RATE": "0.1",
+        "PSP_LOSS_RATE": "0.1",
+    },
+}
+"""The settings of the two ways to pay."""
+QUIET_MAX_S = 60.0
+"""The longest from the end of all faults until nothing is open any more."""
+
+
+class Target(NamedTuple):
+    """The system; `database_url` goes past the network that can be broken."""
+
+    stack: Stack
+    database_url: str
+    database_network: Gate
+    """Between the API, the worker and the database."""
+    webhook_network: Gate
+    """Between the payment provider and the API."""
+    mode: str
+
+    def api_processes(self) -> list[int]:
+        """Return the API's processes that serve; their parent only looks after them."""
+        return children_of(self.stack.api_process.pid)
+
+    def psp_processes(self) -> list[int]:
+        """Return the provider's processes that serve."""
+        return children_of(self.stack.psp_process.pid)
+
+    def backends(self) -> list[int]:
+        """Return the database's processes that serve the system."""
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            rows = conn.execute(
+                "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                " and application_name = 'tickets-api'"
+            ).fetchall()
+        return [pid for (pid,) in rows]
+
+    def ledger(self) -> list[Charge] | None:
+        """Return the provider's charges; None: there is no provider."""
+        if self.mode == "inline":
+            return None
+        answer = httpx.get(f"{self.stack.psp_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
+        return msgspec.json.decode(answer.content, type=list[Charge])
+
+    async def come_to_rest(self) -> None:
+        """Wait until nothing is open: no hold, no payment, no webhook, no charge; what still is, the checker names."""
+        deadline = time.monotonic() + QUIET_MAX_S
+        while not await asyncio.to_thread(self._is_at_rest):
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _is_at_rest(self) -> bool:
+        with psycopg.connect(self.database_url) as conn:
+            rows = conn.execute(
+                "select reference, payments.status, orders.status = 'pending' from orders"
+                " join payments on payments.order_id = orders.id"
+            ).fetchall()
+            open_webhooks = conn.execute("select 1 from webhooks where processed_at is null limit 1").fetchone()
+        if open_webhooks or any(pending or payment in {"pending", "refunding"} for _, payment, pending in rows):
+            return False
+        kept = {charge.reference for charge in self.ledger() or () if charge.status in {"captured", "processing"}}
+        return self.mode == "inline" or kept == {reference for reference, payment, _ in rows if payment == "captured"}
+
+
+@contextlib.asynccontextmanager
+async def running_target(mode: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
+    """Run a system that pays in this way, on a server of its own, with all processes that belong to it."""
+    async with contextlib.AsyncExitStack() as resources:
+        server = resources.enter_context(embedded_server())
+        prepare_template(server)
+        directory = resources.enter_context(temporary_directory())
+        database_network = await resources.enter_async_context(Gate(server.cluster / f".s.PGSQL.{PORT}"))
+        url = f"postgresql://tickets@127.0.0.1:{database_network.port}/{TEMPLATE}?sslmode=disable&gssencmode=disable"
+        stack = Stack(server.url(TEMPLATE), directory, {"API_WORKERS": "2", **MODES[mode], **(environment or {})})
+        stack.private_server = server
+        webhook_network = await resources.enter_async_context(Gate(stack.api_port))
+        stack.environment |= {
+            "DATABASE_URL": url,
+            "PSP_WEBHOOK_URL": f"http://127.0.0.1:{webhook_network.port}/api/payments/webhook",
+        }
+        try:
+            # In a thread: while it waits for the API, which waits for the database, the networks must work.
+            await asyncio.to_thread(asyncio.run, stack.start_api())
+            if mode == "async":
+                await asyncio.to_thread(asyncio.run, stack.start_psp())
+                await stack.start_worker()
+            yield Target(stack, server.url(TEMPLATE), database_network, webhook_network, mode)
+        finally:
+            database_network.mend()
+            webhook_network.mend()
+            await stack.stop()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started and that still run; only Linux tells."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            _, _, rest = (process / "stat").read_text().rpartition(") ")
+            state, parent = rest.split()[:2]
+            helper = b"resource_tracker" in (process / "cmdline").read_bytes()
+            if int(parent) == pid and state != "Z" and not helper:
+                found.append(int(process.name))
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    """Let processes stand still while the context lasts."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # It was killed meanwhile.
+                os.kill(pid, signal.SIGCONT)
+
+
+def accepts(database_url: str) -> bool:
+    """Tell whether a database takes connections."""
+    try:
+        psycopg.connect(database_url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that comes about by itself."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"not in {READY_TIMEOUT_S:.0f} s: {what}"
+        await asyncio.sleep(POLL_S)
