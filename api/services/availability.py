@@ -26,9 +26,9 @@ AGE_MAX_S = 1.0
 """Older counts are not given out."""
 _INTERVAL_S = 0.4
 """Time between two counts: two may fail or be late before what is known is too old."""
-_REST_SHARE = 9
+_REST_SHARE = 19
 """Between two counts as many times as long passes as the last one took, up to the interval: under a rush of
-commits counting takes a tenth of the time, however many there are."""
+commits counting takes a twentieth of the time, however many there are."""
 _ASKED_FOR_S = 60
 """For how long after it was asked for an event goes on being counted."""
 _EVENTS_MAX = 1000
