@@ -1,6 +1,7 @@
 """The API on one screen: its routes, what its processes share, and how errors and documents are served."""
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 state.inbox.running(),
                 state.lane.running(),
             ):
+                # What is loaded by now stays: no collection of garbage has to look through it again.
+                gc.freeze()
                 yield
 
     throttle = Throttle(settings.endpoint_rps)
