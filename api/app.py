@@ -1,6 +1,7 @@
 """The API on one screen: its routes, what its processes share, and how errors and documents are served."""
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.db import open_pool
+from api.document import complete
 from api.front import FrontedApp
 from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
@@ -69,15 +71,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 state.inbox.running(),
                 state.lane.running(),
             ):
+                # What is loaded by now stays: no collection of garbage has to look through it again.
+                gc.freeze()
                 yield
 
     throttle = Throttle(settings.endpoint_rps)
-    return FrontedApp(
+    app = FrontedApp(
         throttle=throttle,
         headers=_HEADERS,
         route_handlers=[
             tickets.get_availability,
             tickets.get_tickets,
+            bookings.get_methods,  # before the framework makes its own
             bookings.create_booking,
             bookings.get_booking,
             bookings.get_bookings,
@@ -118,6 +123,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             render_plugins=[_docs_page()],
         ),
     )
+    complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
+    return app
 
 
 async def _complete_headers(message: Message, _: Scope) -> None:

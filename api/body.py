@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from litestar.dto import MsgspecDTO
 
+from api.document import DecoderSchema
 from api.errors import InvalidRequest, UnsupportedMediaType
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -56,8 +57,10 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
 
     @classmethod
     def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:  # noqa: ARG003
-        """Document the struct itself."""
-        return schema_creator.for_field_definition(field_definition)
+        """Document the struct as its decoder takes it: the framework's own words lack some of the limits."""
+        reference = schema_creator.for_field_definition(field_definition)
+        schema_creator.schema_registry.from_reference(reference).schema = DecoderSchema.of(cls.model_type)
+        return reference
 
 
 def invalid(reason: str, field: str = "") -> InvalidRequest:

@@ -1,20 +1,28 @@
 """Settings: one frozen struct, read from the environment once at the start of each process."""
 
 import base64
+import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
 from api.errors import ConfigError
 
-_SECRET_BYTES_MIN = 24
-PROVIDER_PAUSE_MAX_MS = 1000
+WEBHOOK_PATH = "/api/payments/webhook"
+"""Where the API takes webhooks."""
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with is none
+WEBHOOK_SECRET_BYTES_MIN = 24
+"""As Standard Webhooks demands."""
+PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts to reach the payment provider."""
+
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
+_URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Of several hosts the one that can write is meant, unless the URL says otherwise.
     """
     data_dir: Path = Path(".data")
-    """Where the embedded server keeps its data."""
+    """Where the embedded server keeps its data, and the secret of webhooks is kept if none is given."""
 
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3001
@@ -109,20 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
 
     @property
-    def provider_address(self) -> str:
-        """Where the payment provider listens, without a slash at the end."""
-        return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
-
-    @property
     def provider_request_max_s(self) -> float:
         """The longest from the decision to ask the provider for something until it has got that, or never will."""
-        # Each attempt may wait so long four times, for a connection, for its own being made, to send and to receive.
-        return self.provider_attempts_max * (4 * self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
-
-    @property
-    def webhook_address(self) -> str:
-        """Where the simulated payment provider sends its webhooks."""
-        return self.psp_webhook_url or f"http://127.0.0.1:{self.api_port}/api/payments/webhook"
+        return self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -130,6 +127,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.web_origins:
             return [origin.strip().rstrip("/") for origin in self.web_origins.split(",") if origin.strip()]
         return [f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]")]
+
+    @property
+    def provider_base_url(self) -> str:
+        """Where the payment provider listens, without a slash at the end."""
+        return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the simulated payment provider sends its webhooks."""
+        return self.psp_webhook_url or f"{self.local_url(self.api_port)}{WEBHOOK_PATH}"
+
+    def local_url(self, port: int) -> str:
+        """Return where this machine itself reaches a port that API or web app listen on."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -188,20 +200,35 @@ def _without_password(url: str) -> str:
 
 
 def _check_urls(settings: Settings) -> None:
-    for variable in ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL"):
+    for variable in _URL_VARIABLES:
         url = getattr(settings, variable.lower())
-        if url and not re.match(r"https?://[^/\s]+", url):
+        if url and not _is_http(url):
             raise ConfigError(f"{variable}={url!r} is not allowed: it must be an http or https address.")
 
 
-def _check_secret(settings: Settings) -> None:
-    prefix, found, encoded = settings.payment_webhook_secret.partition("whsec_")
+def _is_http(url: str) -> bool:
     try:
-        key = base64.b64decode(encoded + "==", validate=True)
-    except ValueError:
-        key = b""
-    if settings.payment_webhook_secret and (prefix or not found or len(key) < _SECRET_BYTES_MIN):
-        raise ConfigError(  # without the value, which is a secret
-            "PAYMENT_WEBHOOK_SECRET is not allowed: it must be whsec_ and at least "
-            f"{_SECRET_BYTES_MIN} bytes in base64."
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an address that is none
+        return False
+    return named and parts.scheme in ("http", "https") and not re.search(r"\s", url)
+
+
+def _check_secret(settings: Settings) -> None:
+    if settings.payment_webhook_secret and not is_webhook_secret(settings.payment_webhook_secret):
+        # Unlike other refusals, this one does not show the value.
+        raise ConfigError(
+            f"PAYMENT_WEBHOOK_SECRET is not allowed: it must be {WEBHOOK_SECRET_PREFIX} and after it, in base64, "
+            f"at least {WEBHOOK_SECRET_BYTES_MIN} bytes."
         )
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether a text can sign webhooks: `whsec_`, and after it enough bytes in base64, padded or not."""
+    encoded = text.removeprefix(WEBHOOK_SECRET_PREFIX)
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return text.startswith(WEBHOOK_SECRET_PREFIX) and len(key) >= WEBHOOK_SECRET_BYTES_MIN

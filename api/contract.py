@@ -11,9 +11,11 @@ TEXT_MAX = 128
 BUILT_IN_EVENT = "aurora-sessions"
 """The slug of the event that a request without `?event=` means."""
 
-# Said as what must not occur: Python's $ would let a line feed at the end pass.
-TEXT_PATTERN = r"^(?![\s\S]*[\x00-\x1f\x7f])"
-REFERENCE_PATTERN = r"^(?![\s\S]*[^A-Za-z0-9._:~+=@-])"
+# With nothing behind it rather than with $: Python's lets a line feed at the end pass.
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
+REFERENCE_PATTERN = r"^[A-Za-z0-9._:~+=@-]*(?![\s\S])"
+KEY_HEADER_PATTERN = r'^(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
+"""A reference as the header `Idempotency-Key` has it: its draft standard puts the key in quotes."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
 """A name without control characters."""
@@ -41,7 +43,9 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     tier: Text
     quantity: Annotated[int, msgspec.Meta(ge=1)]
     user_id: Text
-    ticket_ids: list[TicketId] | None = None
+    ticket_ids: (
+        Annotated[list[TicketId], msgspec.Meta(min_length=1, extra_json_schema={"uniqueItems": True})] | None
+    ) = None
     booking_reference: Reference | None = None
     """The client's own key; the header `Idempotency-Key` is the same thing."""
 
@@ -57,7 +61,7 @@ class TierAvailability(msgspec.Struct, frozen=True):
 
     available: int
     total: int
-    price: int | float
+    price: float
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -65,7 +69,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
     id: int
     tier: str
-    price: int | float
+    price: float
     row: str | None
     seat: int | None
 
@@ -77,7 +81,7 @@ class Booking(msgspec.Struct, frozen=True, rename="camel"):
     booking_reference: str
     ticket_id: int
     tier: str
-    price: int | float
+    price: float
     row: str | None
     seat: int | None
     user_id: str
@@ -90,13 +94,13 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     success: bool
     reference: str
     status: str
-    total: int | float
+    total: float
     currency: str
     bookings: list[Booking]
     message: str
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """While it is pending: when its tickets go back on sale."""
-    refund: int | float | msgspec.UnsetType = msgspec.UNSET
+    refund: float | msgspec.UnsetType = msgspec.UNSET
     """What goes back or has gone back to the buyer, if anything does."""
 
 

@@ -2,13 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any, Generic, LiteralString, TypeVar
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection, AsyncPipeline, IsolationLevel, errors
-from psycopg.rows import AsyncRowFactory, TupleRow, tuple_row
+from psycopg import AsyncConnection, IsolationLevel, errors, pq
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.rows import TupleRow
+from psycopg.waiting import Ready, Wait
 
 from api.config import Settings
 from api.queries import Query
@@ -30,9 +37,9 @@ ACQUIRE_WAITING_MAX = 500
 RACED_CONSTRAINTS = frozenset({"orders_reference_key", "bookings_live_ticket_key"})
 """Constraints that a transaction can only violate by losing a race against another."""
 
-_BEGIN: dict[IsolationLevel | None, LiteralString] = {
-    IsolationLevel.SERIALIZABLE: "begin isolation level serializable",
-    IsolationLevel.READ_COMMITTED: "begin isolation level read committed",
+_BEGIN: dict[IsolationLevel | None, bytes] = {
+    IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
+    IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
 }
 _ISOLATION = {
     "serializable": IsolationLevel.SERIALIZABLE,
@@ -41,32 +48,44 @@ _ISOLATION = {
 
 
 Row = TypeVar("Row")
+Scalar = str | bool | int | float | bytes | datetime
+Parameter = Scalar | list[Any] | tuple[Any, ...] | None
+"""What a statement's parameter may be; a list is an array of scalars."""
 
 
 class Statement(Generic[Row]):
-    """A query with its parameters, how its rows are read, and how many it must affect (None: any number)."""
+    """A query with its parameters, what its rows become, and how many it must affect (None: any number).
+
+    `row` is called with a row's columns by their names; without it rows are tuples.
+    """
 
     def __init__(
         self,
         query: Query,
         parameters: Mapping[str, Any],
-        row_factory: AsyncRowFactory[Row] | None = None,
+        row: Callable[..., Row] | None = None,
         *,
         rows: int | None = None,
     ) -> None:
         self.query = query
         self.parameters = parameters
-        self.row_factory = row_factory or tuple_row
+        self.row = row
         self.rows = rows
 
 
 class Session:
-    """A pooled connection in pipeline mode: statements that are run together cost one round trip."""
+    """A pooled connection in pipeline mode: statements that are run together cost one round trip.
 
-    def __init__(self, connection: Connection, pipeline: AsyncPipeline) -> None:
+    They are sent and received through psycopg's wrapper of libpq. Its cursors would send each statement by itself,
+    waking the server for each, and take several times as long to prepare what is sent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._pipeline = pipeline
-        self._in_transaction = False
+        self._pgconn = connection.pgconn
+        self._prepared = _prepared.setdefault(connection, {})
+        self._transformer = Transformer(connection)
+        self._sent: list[_Sent] = []
 
     async def run(self, *statements: Statement[Any]) -> list[list[Any]]:
         """Run statements in one round trip; return the rows of each.
@@ -75,53 +94,153 @@ class Session:
             psycopg.Error: the first statement that failed; those behind it were not run.
             RuntimeError: a statement affected another number of rows than it must.
         """
-        cursors = []
-        for statement in statements:
-            cursor = self._connection.cursor(row_factory=statement.row_factory)
-            cursors.append(await cursor.execute(statement.query.sql, statement.parameters))
-        try:
-            await self._pipeline.sync()
-        except psycopg.Error:
-            # psycopg may now take statements for prepared that are not. A rollback clears its list; without a
-            # transaction to roll back the connection has to go, and the pool makes another.
-            if not self._in_transaction:
-                await self._connection.close()
-            raise
-        for statement, cursor in zip(statements, cursors, strict=True):
-            if statement.rows not in (None, cursor.rowcount):
-                raise RuntimeError(f"{statement.query.name} affected {cursor.rowcount} rows, not {statement.rows}")
-        return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        parameters = [
+            [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in statements
+        ]
+        for statement, values in zip(statements, parameters, strict=True):
+            self._send(statement, values)
+        return [self._rows(statement, result) for statement, result in await self._sync()]
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
         """Run what is inside in a transaction; outside, statements are on their own.
 
-        Its isolation is the settings' unless another is named. psycopg's own would wait for BEGIN and again at
-        its end; here BEGIN travels with the first statements.
+        Its isolation is the settings' unless another is named. BEGIN travels with the first statements.
         """
-        await self._connection.execute(_BEGIN[isolation or self._connection.isolation_level], prepare=False)
-        self._in_transaction = True
+        self._send_command(_BEGIN[isolation or self._connection.isolation_level])
         try:
             yield
             await self._commit()
         except BaseException as error:
-            if not self._connection.closed:
-                with contextlib.suppress(psycopg.Error):
-                    await self._connection.rollback()
-                if isinstance(error, errors.ReadOnlySqlTransaction):
-                    await self._connection.close()  # The pool makes another, perhaps to another server.
+            await self._roll_back()
+            if isinstance(error, errors.ReadOnlySqlTransaction):
+                await self._connection.close()  # The pool makes another, perhaps to another server.
             raise
-        finally:
-            self._in_transaction = False
 
     async def _commit(self) -> None:
         try:
-            await self._connection.execute("commit", prepare=False)
-            await self._pipeline.sync()
+            self._send_command(b"commit")
+            await self._sync()
         except psycopg.Error as error:
             if self._connection.closed:
                 raise CommitUnknownError(str(error)) from error
             raise
+
+    async def _roll_back(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self._send_command(b"rollback")
+            await self._sync()
+
+    def _send_command(self, command: bytes) -> None:
+        self._pgconn.send_query_params(command, None)
+        self._sent.append(None)
+
+    def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
+        """Queue a statement; the first time on this connection it is prepared."""
+        sql = statement.query.server_sql
+        name = self._prepared.get(sql)
+        if name is None:
+            name = b"s%d" % next(_numbers)
+            self._pgconn.send_prepare(name, sql)
+            self._sent.append((sql, name))
+        self._pgconn.send_query_prepared(name, values, result_format=pq.Format.BINARY)
+        self._sent.append(statement)
+
+    async def _sync(self) -> list[tuple[Statement[Any], PGresult]]:
+        """Send what is queued, and return the results of the statements among it."""
+        sent, self._sent = self._sent, []
+        try:
+            results = await self._connection.wait(_round_trip(self._pgconn))
+        except psycopg.OperationalError:
+            await self._connection.close()
+            raise
+        done: list[tuple[Statement[Any], PGresult]] = []
+        for what, result in zip(sent, results, strict=True):
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise errors.error_from_result(result)
+            if isinstance(what, Statement):
+                done.append((what, result))
+            elif what is not None:
+                self._prepared[what[0]] = what[1]
+        return done
+
+    def _rows(self, statement: Statement[Row], result: PGresult) -> list[Any]:
+        has_rows = result.status == pq.ExecStatus.TUPLES_OK
+        affected = result.ntuples if has_rows else result.command_tuples or 0
+        if statement.rows not in (None, affected):
+            raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.rows}")
+        if not has_rows:
+            return []
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, affected, _row_maker(statement.row, result))
+
+
+_Sent = Statement[Any] | tuple[bytes, bytes] | None
+"""What a result is the answer to: a statement, the preparation of one (SQL and name), or a command without rows."""
+
+_prepared: "WeakKeyDictionary[Connection, dict[bytes, bytes]]" = WeakKeyDictionary()
+"""The names under which statements are prepared on a connection, by their SQL."""
+_numbers = itertools.count(1)
+
+
+def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
+    """Send what is queued on a connection in pipeline mode; return its results, failed ones included."""
+    pgconn.pipeline_sync()
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()  # The server may wait for us to read before it reads on.
+    results: list[PGresult] = []
+    while True:
+        while pgconn.is_busy():
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:  # the end of one statement's results
+            if pgconn.status == pq.ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection is lost")
+        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
+
+
+def _row_maker(row: Callable[..., Row] | None, result: PGresult) -> Callable[[Sequence[Any]], Any]:
+    if row is None:
+        return tuple
+    names = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
+    return lambda values: row(**dict(zip(names, values, strict=True)))
+
+
+def to_text(value: Parameter) -> bytes | None:
+    """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
+    if value is None:
+        return None
+    text = _array(value) if isinstance(value, list | tuple) else _scalar(value)
+    if "\0" in text:
+        raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
+    return text.encode()
+
+
+def _scalar(value: Scalar) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _array(values: Sequence[Scalar | None]) -> str:
+    return f"{{{','.join([_element(value) for value in values])}}}"
+
+
+def _element(value: Scalar | None) -> str:
+    if isinstance(value, int | float):
+        return str(value)
+    if value is None:
+        return "null"
+    escaped = _scalar(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 @contextlib.asynccontextmanager
@@ -131,8 +250,20 @@ async def open_session(pool: Pool) -> AsyncIterator[Session]:
     Raises:
         psycopg.OperationalError: there is none within `ACQUIRE_TIMEOUT_S`, or it died.
     """
-    async with pool.connection() as connection, connection.pipeline() as pipeline:
-        yield Session(connection, pipeline)
+    async with pool.connection() as connection:
+        connection.pgconn.enter_pipeline_mode()
+        try:
+            yield Session(connection)
+        finally:
+            await _leave_pipeline(connection)
+
+
+async def _leave_pipeline(connection: Connection) -> None:
+    if not connection.closed:
+        try:
+            connection.pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:  # It was left in the middle of a round trip.
+            await connection.close()
 
 
 async def bounded(read: Coroutine[Any, Any, Row]) -> Row:
@@ -212,6 +343,8 @@ async def prepare_session(connection: Connection, settings: Settings) -> None:
         # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
         # booking would then conflict with this one.
         "enable_seqscan": "off",
+        # Every plan is right for all parameters, and to plan anew for each takes longer than to run it.
+        "plan_cache_mode": "force_generic_plan",
     }
     for name, value in session.items():
         await connection.execute("select set_config(%s, %s, false)", [name, value])

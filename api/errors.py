@@ -16,7 +16,7 @@ class ConfigError(SetupError):
 
 
 class ProviderError(Exception):
-    """The payment provider could not be asked, or answered with a fault."""
+    """The provider could not be asked, or answered with a fault; what became of the request is unknown."""
 
 
 class ApiError(Exception):

@@ -1,123 +1,202 @@
-"""The payment provider's client: every request has a time-out and bounded retries, behind a circuit breaker."""
+"""The payment provider, asked over HTTP: in bounded time, in few tries, and not at all while it is away."""
 
+import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
-from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
 import msgspec
-import purgatory
 import stamina
-from purgatory.domain.model import OpenedState
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OPENED, OpenedState
 from purgatory.service._async.circuitbreaker import AsyncCircuitBreaker
 
-from api.config import Settings
+from api.config import PROVIDER_PAUSE_MAX_MS, Settings
+from api.contract import Reference
 from api.errors import ProviderError
-from api.services.payments import ChargeStatus
 
-stamina.instrumentation.set_on_retry_hooks([])  # What comes of it in the end is logged where it is known.
+CONNECTIONS_MAX = 16
+"""Connections of one process to the provider; further requests wait for one, within their time.
 
-_CONNECTIONS_MAX = 100
-_RETRY_FIRST_S = 0.05
-_RETRY_MAX_S = 0.5
-_RETRY_JITTER_S = 0.1
-_RETRY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *(s for s in HTTPStatus if s >= 500)})
+The client's pool looks at each of them for each request: with many it is slower.
+"""
+RETRY_FIRST_S = 0.05
+RETRY_JITTER_S = 0.1
+RETRY_MAX_S = PROVIDER_PAUSE_MAX_MS / 1000 - RETRY_JITTER_S
+"""Before a request is tried again: a pause that doubles each time up to a limit, and a random part on top."""
+FAULT_SHOWN_MAX = 200
+"""Characters of a faulty answer that an error shows."""
+
+ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
+"""`processing` until the provider has decided; only what is captured can be refunded."""
+
+AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^(?![\s\S]*[^A-Z])[A-Z]{3}$")]
+
+# Its counter and its log lines do not say what was tried; the error of the last try does.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
-class _Charge(msgspec.Struct, frozen=True):
-    """What the provider answers of a charge, as far as it is read here."""
+class _FaultError(ProviderError):
+    """It did not answer, or said that it is broken: trying again may help, and the breaker counts it."""
 
+
+class _TooManyError(ProviderError):
+    """It is there, but wants fewer requests: trying again may help."""
+
+
+class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /charges`; `amount` in the currency's minor unit."""
+
+    reference: Reference
+    amount: AmountMinor
+    currency: Currency
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment as the provider has it; `amount` in the currency's minor unit."""
+
+    reference: str
+    amount: int
+    currency: str
     status: ChargeStatus
 
 
-class _AwayError(ProviderError):
-    """The provider could not be asked: trying again may help, and its circuit breaker counts it."""
+class _Refusal(msgspec.Struct, frozen=True):
+    """What the provider answers instead of a charge, as far as it is read."""
+
+    code: str
 
 
 class HttpProvider:
-    """A provider over HTTP; charges are told by the orders' references, so each call may be repeated."""
+    """Asks the provider; each of its requests may be repeated, since the provider takes it once."""
 
-    def __init__(self, http: httpx.AsyncClient, breaker: AsyncCircuitBreaker, settings: Settings) -> None:
-        self._http = http
+    def __init__(self, client: httpx.AsyncClient, breaker: AsyncCircuitBreaker, settings: Settings) -> None:
+        self._client = client
         self._breaker = breaker
-        self._attempts_max = settings.provider_attempts_max
-        self._reset_s = settings.provider_breaker_reset_ms / 1000
+        self._timeout_s = settings.provider_timeout_ms / 1000
+        self._retrying = stamina.AsyncRetryingCaller(
+            attempts=settings.provider_attempts_max,
+            timeout=None,  # the tries and their time are bounded
+            wait_initial=RETRY_FIRST_S,
+            wait_max=RETRY_MAX_S,
+            wait_jitter=RETRY_JITTER_S,
+        ).on((_FaultError, _TooManyError))
 
     def is_open(self) -> bool:
-        """Whether the circuit breaker is open; when its time is over it is not, so that a request can try."""
-        context = self._breaker.context
-        if context.state != OpenedState.name or context.opened_at is None:
-            return False
-        return time.time() < context.opened_at + self._reset_s
+        """Whether the circuit is open: the provider has failed of late, and it is too early to try it again."""
+        circuit = self._breaker.context
+        opened_at = circuit.opened_at if circuit.state == OPENED else None
+        return opened_at is not None and time.time() <= opened_at + circuit.ttl
 
     async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
-        """Ask for a payment; a webhook tells what becomes of it."""
-        body = {"reference": reference, "amount": amount_minor, "currency": currency}
-        _expect_success(await self._send("POST", "/charges", json=body))
+        """Ask for a payment, which the provider decides later.
+
+        Raises:
+            ProviderError: it may have taken the request all the same.
+        """
+        body = msgspec.json.encode(ChargeRequest(reference=reference, amount=amount_minor, currency=currency))
+        answer = await self._ask("POST", "/charges", body)
+        if not answer.is_success:
+            raise _refused(answer)
 
     async def find(self, reference: str) -> ChargeStatus | None:
-        """Return the state of a charge; None: the provider has none."""
-        response = await self._send("GET", f"/charges/{quote(reference, safe='')}")
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        """Return how a payment stands; None: the provider does not know it.
+
+        Raises:
+            ProviderError: it is not known how the payment stands.
+        """
+        answer = await self._ask("GET", _path(reference))
+        if answer.status_code == 404 and _is_unknown_charge(answer.content):
             return None
-        _expect_success(response)
+        if not answer.is_success:
+            raise _refused(answer)
         try:
-            return msgspec.json.decode(response.content, type=_Charge).status
-        except msgspec.DecodeError as error:
-            raise ProviderError(f"the provider's answer is not understood: {error}") from error
+            charge = msgspec.json.decode(answer.content, type=Charge)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ProviderError(f"The payment provider answered what is no charge: {error}") from None
+        if charge.reference != reference:
+            raise ProviderError(f"The payment provider answered with {charge.reference!r} for {reference!r}.")
+        return charge.status
 
     async def refund(self, reference: str) -> None:
-        """Give a captured charge back."""
-        _expect_success(await self._send("POST", f"/charges/{quote(reference, safe='')}/refund"))
+        """Give a captured payment back.
 
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        if self.is_open():  # Asked before the first attempt, for then there is no need to wait for a second.
-            raise ProviderError("the provider is away, as its last requests have shown")
+        Raises:
+            ProviderError: it may have taken the request all the same; or it knows of no captured payment.
+        """
+        answer = await self._ask("POST", f"{_path(reference)}/refund")
+        if not answer.is_success:
+            raise _refused(answer)
+
+    async def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        return await self._retrying(self._try, method, path, body)
+
+    async def _try(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        """Send a request once, past the breaker."""
+        away = ProviderError("The payment provider is not asked at the moment: it has failed too often of late.")
+        if self.is_open():
+            raise away
+        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            async for attempt in stamina.retry_context(
-                on=_AwayError,
-                attempts=self._attempts_max,
-                timeout=None,
-                wait_initial=_RETRY_FIRST_S,
-                wait_max=_RETRY_MAX_S,
-                wait_jitter=_RETRY_JITTER_S,
-            ):
-                with attempt:
-                    async with self._breaker:
-                        return await self._try(method, path, **options)
-        except OpenedState as error:
-            raise ProviderError("the provider is away, as its last requests have shown") from error
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
-
-    async def _try(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            response = await self._http.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise _AwayError(f"{method} {path}: {error!r}") from error
-        if response.status_code in _RETRY_STATUSES:
-            raise _AwayError(f"{method} {path}: {response.status_code}")
-        return response
-
-
-def _expect_success(response: httpx.Response) -> None:
-    if not response.is_success:
-        raise ProviderError(f"{response.request.method} {response.request.url.path}: {response.status_code}")
+            # The client's own timeout bounds each step of a request, this one all of it.
+            async with self._breaker, asyncio.timeout(self._timeout_s):
+                answer = await self._client.request(method, path, content=body, headers=headers)
+                if answer.status_code >= 500:
+                    raise _FaultError(_said(answer))
+        except OpenedState:
+            raise away from None
+        except TimeoutError:
+            raise _FaultError(f"The payment provider did not answer in {self._timeout_s:g} s.") from None
+        except httpx.RequestError as error:
+            raise _FaultError(f"The payment provider cannot be reached: {error or type(error).__name__}") from error
+        if answer.status_code == 429:
+            raise _TooManyError(_said(answer))
+        return answer
 
 
 @contextlib.asynccontextmanager
 async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
-    """Open the client of the settings' provider; it asks nothing before it is used."""
-    breakers = purgatory.AsyncCircuitBreakerFactory(
-        default_threshold=settings.provider_breaker_failures, default_ttl=settings.provider_breaker_reset_ms / 1000
+    """Give the provider of the settings, with connections and a breaker of its own, until the context ends."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request says nothing
+    breaker = await AsyncCircuitBreakerFactory().get_breaker(
+        "payment provider",
+        threshold=settings.provider_breaker_failures,
+        ttl=settings.provider_breaker_reset_ms / 1000,
     )
-    breaker = await breakers.get_breaker("provider")
+    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+    # Without the environment's proxies, which know nothing of this machine's ports.
     async with httpx.AsyncClient(
-        base_url=settings.provider_address,
+        base_url=settings.provider_base_url,
+        trust_env=False,
         timeout=settings.provider_timeout_ms / 1000,
-        limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
-        trust_env=False,  # A proxy of the environment is for the outside.
-    ) as http:
-        yield HttpProvider(http, breaker, settings)
+        limits=limits,
+    ) as client:
+        yield HttpProvider(client, breaker, settings)
+
+
+def _path(reference: str) -> str:
+    # Dots as well: `.` and `..` are references, but in a path they would mean another place.
+    return f"/charges/{quote(reference, safe='').replace('.', '%2E')}"
+
+
+def _is_unknown_charge(body: bytes) -> bool:
+    """Whether a 404 is the provider's own: anything else at a wrong address would have every payment given up."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).code == "not_found"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _refused(answer: httpx.Response) -> ProviderError:
+    return ProviderError(_said(answer))
+
+
+def _said(answer: httpx.Response) -> str:
+    request: Any = answer.request
+    said = answer.text[:FAULT_SHOWN_MAX]
+    return f"The payment provider answered {request.method} {request.url.path} with {answer.status_code}: {said}"

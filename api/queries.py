@@ -14,6 +14,7 @@ import msgspec
 SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 
 _HEADER = re.compile(r"^-- name: (?P<name>\S+)\n", re.MULTILINE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -26,6 +27,9 @@ class Query(msgspec.Struct, frozen=True):
     name: str
     doc: str
     sql: LiteralString
+    server_sql: bytes
+    """The statement as the server reads it: $1 for the first of `parameters`, $2 for the next."""
+    parameters: tuple[str, ...]
 
 
 class Noun:
@@ -52,15 +56,28 @@ def _parse(path: Path) -> list[Query]:
         doc = [line for line in lines if line.startswith("--")]
         statement = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
         full_name = f"{path.stem}.{name}"
+        # Written by hand in this repository, so as literal as a string in the source.
+        sql = f"/* {full_name} */ {statement}"
+        server_sql, parameters = _for_server(sql)
         queries.append(
             Query(
                 name=full_name,
                 doc="\n".join(line.removeprefix("--").strip() for line in doc),
-                # Written by hand in this repository, so as literal as a string in the source.
-                sql=f"/* {full_name} */ {statement}",
+                sql=sql,
+                server_sql=server_sql,
+                parameters=parameters,
             )
         )
     return queries
+
+
+def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Number a statement's parameters; return their names in the order of their numbers."""
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    if not names:
+        return sql.encode(), ()
+    numbered = _PARAMETER.sub(lambda parameter: f"${names.index(parameter[1]) + 1}", sql)
+    return numbered.replace("%%", "%").encode(), names
 
 
 audit = Noun(SQL_DIR / "queries" / "audit.sql")

@@ -53,11 +53,11 @@ class Part(NamedTuple):
     ready: Callable[[Settings], str] | None = None
 
 
-_PROVIDER = Part("payment provider", ("api", "psp"), lambda settings: f"http://127.0.0.1:{settings.psp_port}/health")
+_PROVIDER = Part("payment simulator", ("api", "psp"), lambda settings: f"http://127.0.0.1:{settings.psp_port}/health")
 _PARTS = (
     Part("worker", ("api", "worker")),
-    Part("API", ("api", "serve"), lambda settings: f"{_local(settings, settings.api_port)}/health/ready"),
-    Part("web app", ("webapp",), lambda settings: f"{_local(settings, settings.web_port)}/"),
+    Part("API", ("api", "serve"), lambda settings: f"{settings.local_url(settings.api_port)}/health/ready"),
+    Part("web app", ("webapp",), lambda settings: f"{settings.local_url(settings.web_port)}/"),
 )
 
 
@@ -113,10 +113,13 @@ def check_ports(settings: Settings) -> None:
     """
     variables: tuple[PortVariable, ...] = ("API_PORT", "WEB_PORT")
     if _PROVIDER in parts(settings):
-        variables = (*variables, "PSP_PORT")
-    for one, other in itertools.combinations(variables, 2):
-        if (port := _port(settings, one)) == _port(settings, other):
-            raise SetupError(f"{one} and {other} are both {port}: choose another with {other}={port % 65_535 + 1}.")
+        variables += ("PSP_PORT",)
+    for first, second in itertools.combinations(variables, 2):
+        port = _port(settings, first)
+        if port == _port(settings, second):
+            used = {_port(settings, variable) for variable in variables}
+            other = next(candidate for candidate in _ports_after(port) if candidate not in used)
+            raise SetupError(f"{first} and {second} are both {port}: choose another with {second}={other}.")
     for variable in variables:
         check_port(settings, variable)
 
@@ -129,7 +132,7 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
     """
     port = _port(settings, variable)
     # Browsers look for `localhost` at ::1 first: another program there would answer in our place.
-    hosts = (settings.api_host, "::1")
+    hosts = ("127.0.0.1",) if variable == "PSP_PORT" else (settings.api_host, "::1")
     try:
         taken = not _is_free(port, hosts)
     except PermissionError:
@@ -167,8 +170,11 @@ def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
 
 def free_port(after: int, hosts: tuple[str, ...]) -> int:
     """Return the next port after this one on which nobody listens."""
-    candidates = itertools.chain(range(after + 1, 65_536), range(1024, after))
-    return next(port for port in candidates if _is_free(port, hosts))
+    return next(port for port in _ports_after(after) if _is_free(port, hosts))
+
+
+def _ports_after(port: int) -> Iterator[int]:
+    return itertools.chain(range(port + 1, 65_536), range(1024, port))
 
 
 # --- Signals ---------------------------------------------------------------------------------------------
@@ -356,12 +362,6 @@ def _answers(client: httpx.Client, address: str) -> bool:
 
 
 # --- Words -----------------------------------------------------------------------------------------------
-
-
-def _local(settings: Settings, port: int) -> str:
-    """Return where this machine itself reaches a port of ours."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _addresses(settings: Settings) -> str:

@@ -1,12 +1,8 @@
-"""Webhooks of the payment provider as they travel: signed by the provider, verified by the API.
-
-https://github.com/standard-webhooks/standard-webhooks: the signature covers the id, the time and the body; one that
-is more than five minutes old or ahead is refused.
-"""
+"""What the payment provider tells of by itself, signed as Standard Webhooks says: made here, and verified here."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Final
 
 import msgspec
 import standardwebhooks
@@ -14,60 +10,87 @@ import standardwebhooks
 from api.body import invalid
 from api.contract import Reference
 from api.errors import InvalidRequest, Unauthorized
+from api.provider import AmountMinor, ChargeStatus, Currency
 
 ID_MAX = 256
-"""The longest id of a webhook."""
+"""The longest id of a webhook, in characters."""
+
+EVENT_OF: Final[Mapping[ChargeStatus, str]] = {
+    "processing": "charge.processing",
+    "captured": "charge.captured",
+    "declined": "charge.declined",
+    "refunded": "charge.refunded",
+}
+_STATUS_OF: Final = {event: status for status, event in EVENT_OF.items()}
 
 
 class ChargeData(msgspec.Struct, frozen=True):
-    """The charge that a webhook tells of; `amount` in the currency's minor units."""
+    """The charge that an event is about; `amount` in the currency's minor unit."""
 
     reference: Reference
-    amount: int
-    currency: str
+    amount: AmountMinor
+    currency: Currency
 
 
-class WebhookBody(msgspec.Struct, frozen=True):
-    """The body of a webhook; `type` is such as `charge.captured`."""
+class ChargeEvent(msgspec.Struct, frozen=True):
+    """A webhook's body, of the types that this system understands."""
 
     type: str
     timestamp: datetime
+    """When it happened; the time in the headers is when it was sent."""
     data: ChargeData
 
 
-class Webhook(msgspec.Struct, frozen=True):
-    """A verified webhook; `id` is the same each time that it is sent."""
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook whose signature was verified. Its repeats have the same id."""
 
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX)]
-    body: WebhookBody
+    id: str
+    type: str
+    reference: str = ""
+    """Empty, like what follows, if the type is not one of a charge."""
+    amount_minor: int = 0
+    currency: str = ""
+
+    @property
+    def status(self) -> ChargeStatus | None:
+        """How the charge stands according to it; None: it is of a type to be ignored."""
+        return _STATUS_OF.get(self.type)
 
 
-def sign(secret: str, webhook_id: str, body: bytes) -> dict[str, str]:
-    """Return the headers of a webhook that is sent now."""
-    now = datetime.now(UTC)
+class _AnyEvent(msgspec.Struct, frozen=True):
+    type: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def sign(secret: str, webhook_id: str, body: bytes, sent_at: datetime) -> dict[str, str]:
+    """Return the headers of a webhook; `sent_at` is of this attempt and in UTC."""
     return {
         "webhook-id": webhook_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": standardwebhooks.Webhook(secret).sign(webhook_id, now, body.decode()),
-        "content-type": "application/json",
+        "webhook-timestamp": str(int(sent_at.timestamp())),
+        "webhook-signature": standardwebhooks.Webhook(secret).sign(webhook_id, sent_at, body.decode()),
     }
 
 
 def verify(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
-    """Return a webhook whose signature is good.
+    """Return what a webhook says, if it was signed with this secret within the last five minutes.
 
     Raises:
-        Unauthorized: it is not, or is missing, or too old.
-        InvalidRequest: it was signed, but is nothing that is understood here.
+        Unauthorized: a signature is missing, wrong or too old.
+        InvalidRequest: it was signed, but is not understood. A type that is not known is no reason.
     """
-    webhook_id = headers.get("webhook-id", "")
     try:
         standardwebhooks.Webhook(secret).verify(body, dict(headers), json_parse=False)
-    except (standardwebhooks.WebhookVerificationError, ValueError):  # also what is no base64, or no text
+    except (standardwebhooks.WebhookVerificationError, ValueError):  # a ValueError: a header or a body beyond reading
         raise Unauthorized("The webhook's signature is missing, wrong or too old.") from None
+    webhook_id = next(value for name, value in headers.items() if name.lower() == "webhook-id")
+    if len(webhook_id) > ID_MAX:
+        raise InvalidRequest(f"must have at most {ID_MAX} characters", field="webhook-id")
     try:
-        return msgspec.convert(Webhook(webhook_id, msgspec.json.decode(body, type=WebhookBody)), Webhook)
+        kind = msgspec.json.decode(body, type=_AnyEvent).type
+        if kind not in _STATUS_OF:
+            return Webhook(id=webhook_id, type=kind)
+        data = msgspec.json.decode(body, type=ChargeEvent).data
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"not valid JSON: {error}") from None
+    return Webhook(id=webhook_id, type=kind, reference=data.reference, amount_minor=data.amount, currency=data.currency)

@@ -4,7 +4,7 @@ import secrets
 from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get, post, route
 from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
@@ -12,6 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from api.body import StrictBody, invalid
 from api.contract import (
     BUILT_IN_EVENT,
+    KEY_HEADER_PATTERN,
     TEXT_MAX,
     TEXT_PATTERN,
     BookingRequest,
@@ -32,7 +33,11 @@ BOOKINGS = "/api/bookings"
 
 IdempotencyKey = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", description="The same thing as the body's `bookingReference`"),
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="The same thing as the body's `bookingReference`; if both are sent they must be equal",
+        schema_extra={"pattern": KEY_HEADER_PATTERN},  # said here only: what is wrong with it is told in our own words
+    ),
 ]
 
 
@@ -121,6 +126,12 @@ async def get_bookings(
     return Response(page, headers={"Cache-Control": "no-store"})
 
 
+@route(BOOKINGS, http_method="OPTIONS", status_code=204, include_in_schema=False)
+async def get_methods() -> Response[None]:
+    """What is possible here: where two routes share a path, the framework names the first one's method only."""
+    return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
+
+
 def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
     """Check what the body's types cannot say, and give the order its reference."""
     if data.quantity > tickets_max:
@@ -149,7 +160,9 @@ def _known(reference: str) -> str:
 def _reference(in_body: str | None, in_header: str | None) -> str:
     """Return the client's key, from the body or the header; without one a new reference."""
     if in_header is not None:
-        key = in_header.strip().strip('"')  # The header's draft standard puts the key in quotes.
+        key = in_header.strip()
+        if len(key) > 1 and key[0] == key[-1] == '"':
+            key = key[1:-1]
         try:
             msgspec.convert(key, Reference)
         except msgspec.ValidationError as error:

@@ -71,7 +71,15 @@ async def get_tickets(
     limit: Annotated[
         int | None, QueryParameter(ge=1, le=10_000_000, description="At most so many; without it all")
     ] = None,
-    after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="Only tickets whose id is greater")] = 0,
+    after: Annotated[
+        int,
+        QueryParameter(
+            ge=0,
+            le=2**63 - 1,
+            description="Only tickets whose id is greater",
+            schema_extra={"maximum": 2**63 - 1},  # the framework describes it as a rounded one
+        ),
+    ] = 0,
 ) -> Response[bytes] | Stream:
     """The tickets that can be bought, by id; `row` and `seat` are null where one stands."""
     pages = list_tickets(state.pool, event, tier=tier, limit=limit, after=after)

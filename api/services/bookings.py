@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import msgspec
 import psycopg
-from psycopg.rows import class_row
 
 from api import queries
 from api.config import Settings
@@ -196,16 +195,16 @@ async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Sett
 async def _look(session: Session, batch: Sequence[NewOrder], settings: Settings) -> _Sight:
     """Read what is known of a batch, without locking any of it."""
     statements: list[Statement[Any]] = [
-        Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, class_row(OrderRow)),
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, OrderRow),
         Statement(
             queries.tiers.find_tiers,
             {"events": list({new.event for new in batch}), "tiers": list({new.tier for new in batch})},
-            class_row(_Tier),
+            _Tier,
         ),
         limits.find({new.user_id for new in batch} if settings.bookings_per_minute else set()),
     ]
     if named_ids := [ticket_id for new in batch for ticket_id in new.ticket_ids]:
-        statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, class_row(_Ticket)))
+        statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, _Ticket))
     existing, tier_rows, used, *rest = await session.run(*statements)
 
     events = {row.event for row in tier_rows}
@@ -271,8 +270,8 @@ async def _explain(
         return outcomes
     tier_ids = list({sight.tier(new).tier_id for new in short})
     counted, existing = await session.run(
-        Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, class_row(_Left)),
-        Statement(queries.orders.find_orders, {"references": [new.reference for new in refused]}, class_row(OrderRow)),
+        Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, _Left),
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in refused]}, OrderRow),
     )
     left = {row.tier_id: row for row in counted}
     outcomes |= {new.reference: _shortage(new, left[sight.tier(new).tier_id]) for new in short}
@@ -338,7 +337,7 @@ async def _choose_seats(
         statement = Statement(
             queries.tickets.find_free_seats,
             {"tier_id": tier.tier_id, "start": start, "limit": limit},
-            class_row(_Ticket),
+            _Ticket,
         )
         (found,) = await session.run(statement)
         found.sort(key=lambda seat: (seat.position < start, seat.position))
@@ -375,14 +374,14 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
         Statement(
             queries.orders.draw_ids,
             {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)},
-            class_row(_Drawn),
+            _Drawn,
         ),
         Statement(queries.tickets.lock_tickets, {"places": places}),
     ]
     for tier in standing.values():
         start = random.randint(1, tier.last_position)
         parameters = {"tier_id": tier.tier_id, "start": start, "quantity": quantities[tier.tier_id]}
-        statements.append(Statement(queries.tickets.claim_standing, parameters, class_row(_Ticket)))
+        statements.append(Statement(queries.tickets.claim_standing, parameters, _Ticket))
     (drawn,), locked, *claims = await session.run(*statements)
 
     free = {(ticket_id, place) for ticket_id, place, status in locked if status == "available"}

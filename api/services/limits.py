@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.rows import class_row
 
 from api import queries
 from api.config import Settings
@@ -67,7 +66,7 @@ class Allowance:
 
 def find(user_ids: Collection[str]) -> Statement[LimitRow]:
     """Return the statement that looks up buyers' bookings of the last minute."""
-    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, class_row(LimitRow))
+    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, LimitRow)
 
 
 def note(buyers: Mapping[str, int], limit: int) -> Statement[Any]:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import msgspec
 from psycopg import IsolationLevel
-from psycopg.rows import class_row
 
 from api import contract, queries
 from api.config import Settings
@@ -88,7 +87,7 @@ class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
 
 async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int, list[BookingRow]]:
     """Return the bookings of orders, by order and in the order of their lines."""
-    statement = Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, class_row(BookingRow))
+    statement = Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, BookingRow)
     (rows,) = await session.run(statement)
     bookings: dict[int, list[BookingRow]] = defaultdict(list)
     for row in rows:
@@ -103,7 +102,7 @@ async def get_order(pool: Pool, reference: str) -> contract.Order:
         NotFound: there is none.
     """
     async with open_session(pool) as session:
-        statement = Statement(queries.orders.find_orders, {"references": [reference]}, class_row(OrderRow))
+        statement = Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow)
         (rows,) = await session.run(statement)
         if not rows:
             raise NotFound(f"There is no booking {reference}.")
@@ -115,7 +114,7 @@ async def list_orders(pool: Pool, user_id: str, *, limit: int, cursor: int | Non
     """Return a page of a buyer's orders, newest first: those below `cursor`, at most `limit`."""
     async with open_session(pool) as session:
         parameters = {"user_id": user_id, "before": cursor or _NEWEST, "limit": limit + 1}
-        statement = Statement(queries.orders.list_orders, parameters, class_row(OrderRow))
+        statement = Statement(queries.orders.list_orders, parameters, OrderRow)
         (rows,) = await session.run(statement)
         page, more = rows[:limit], len(rows) > limit
         bookings = await find_bookings(session, [row.id for row in page])
@@ -143,7 +142,7 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[contra
             order: LockedOrder = locked[0]
             if (cancelled := _cancel(order, user_id)) is not None:
                 await change(session, [cancelled])
-        statement = Statement(queries.orders.find_orders, {"references": [reference]}, class_row(OrderRow))
+        statement = Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow)
         (rows,) = await session.run(statement)
         bookings = await find_bookings(session, [order.id])
     return to_contract(rows[0], bookings[order.id]), order.event
@@ -177,7 +176,7 @@ async def expire_holds(pool: Pool, _: Settings) -> int:
 
 def lock(references: Sequence[str]) -> Statement[LockedOrder]:
     """Return the statement that locks orders by their references, for `change`."""
-    return Statement(queries.orders.lock_orders, {"references": list(references)}, class_row(LockedOrder))
+    return Statement(queries.orders.lock_orders, {"references": list(references)}, LockedOrder)
 
 
 async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:

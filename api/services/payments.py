@@ -15,12 +15,12 @@ from typing import Literal, Protocol
 
 import msgspec
 from psycopg import IsolationLevel
-from psycopg.rows import class_row
 
 from api import queries, simulator
 from api.config import Settings
 from api.db import Pool, Session, Statement, open_session
 from api.errors import ProviderError
+from api.provider import ChargeStatus
 from api.services import orders
 from api.services.orders import Change, LockedOrder, OrderRow
 
@@ -28,12 +28,11 @@ _log = logging.getLogger(__name__)
 
 CHARGES_WAITING_MAX = 10_000
 """Charges that wait in one process; further ones are left to the worker."""
-_CHARGES_AT_ONCE = 50
+_CHARGES_AT_ONCE = 16
 """Requests to the provider under way at once in one process."""
 _CHECKED_AT_ONCE = 200
 """Open payments that the worker takes up with the provider at once."""
 
-ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
 News = ChargeStatus | Literal["unknown"]
 """What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
 
@@ -169,7 +168,7 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
         "request_max_s": settings.provider_request_max_s,
     }
     async with open_session(pool) as session:
-        statement = Statement(queries.payments.claim_open, parameters, class_row(_OpenPayment))
+        statement = Statement(queries.payments.claim_open, parameters, _OpenPayment)
         (due,) = await session.run(statement)
     answers = await asyncio.gather(*(_take_up(payment, provider) for payment in due))
     news = {payment.reference: answer for payment, answer in zip(due, answers, strict=True) if answer is not None}

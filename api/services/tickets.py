@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
-from psycopg.rows import class_row, dict_row
 
 from api import contract, queries
 from api.db import Pool, Session, Statement, open_session
@@ -41,7 +41,7 @@ async def list_tickets(
     while size == PAGE_TICKETS:
         parameters = {"event": event, "tier": tier, "after": after, "limit": min(PAGE_TICKETS, left)}
         async with open_session(pool) as session:
-            statement = Statement(queries.tickets.list_available, parameters, class_row(_TicketRow))
+            statement = Statement(queries.tickets.list_available, parameters, _TicketRow)
             (rows,) = await session.run(statement)
             if not rows:
                 await _check_names(session, event, tier)
@@ -63,7 +63,9 @@ def _ticket(row: _TicketRow) -> contract.Ticket:
 
 async def _check_names(session: Session, event: str, tier: str | None) -> None:
     """Tell an event or tier that does not exist from one that has nothing left."""
-    statement = Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict_row)
+    statement: Statement[dict[str, Any]] = Statement(
+        queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict
+    )
     (rows,) = await session.run(statement)
     if not rows:
         raise UnknownEvent(f"There is no event {event!r}.")

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 import msgspec
 import psycopg
 from psycopg import IsolationLevel
-from psycopg.types.json import Jsonb
 
 from api import queries
 from api.config import Settings
@@ -25,12 +24,6 @@ _log = logging.getLogger(__name__)
 
 _SETTLED_AT_ONCE = 200
 _FORGOTTEN_AT_ONCE = 10_000
-_NEWS: dict[str, News] = {
-    "charge.captured": "captured",
-    "charge.declined": "declined",
-    "charge.refunded": "refunded",
-}
-"""The types of webhooks that can change an order; others are kept and let pass."""
 
 
 class Inbox:
@@ -43,7 +36,7 @@ class Inbox:
 
     async def store(self, webhook: Webhook) -> None:
         """Store a webhook; it may then be acknowledged."""
-        payload = Jsonb(msgspec.to_builtins(webhook.body))
+        payload = msgspec.json.encode(webhook).decode()
         async with open_session(self._pool) as session:
             await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
         self._stored.set()
@@ -78,8 +71,8 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
         done: list[str] = []
         news: dict[str, News] = {}
         for webhook_id, payload in rows:
-            told = _NEWS.get(payload["type"])
-            if told is not None and news.setdefault(payload["data"]["reference"], told) != told:
+            webhook = msgspec.convert(payload, Webhook)
+            if webhook.status and news.setdefault(webhook.reference, webhook.status) != webhook.status:
                 continue  # One after the other: the next round takes what else is told of this charge.
             done.append(webhook_id)
         await payments.settle(session, news)

@@ -23,6 +23,7 @@ from tests.acceptance.system import (
 from tests.stack import Stack
 
 AGE_MAX = timedelta(seconds=1)
+TIMES = {b"date", b"x-as-of"}
 FOREIGN_ORIGIN = "https://elsewhere.example"
 
 
@@ -604,6 +605,49 @@ def test_a_name_comes_back_as_it_was_sent(office: BoxOffice) -> None:
         assert order["bookings"][0]["userId"] == user
         listed = office.client.get("/api/bookings", params={"userId": user})
         assert [found["reference"] for found in listed.json()["orders"]] == [order["reference"]]
+
+
+# --- The short way ---------------------------------------------------------------------------------------
+
+
+def test_a_plain_request_is_answered_to_the_letter_as_one_that_takes_the_frameworks_way(
+    stack: Stack, client: httpx.Client
+) -> None:
+    office = BoxOffice(client, new_event(stack))
+    taken = office.booked(key=f"{office.event}-1", tier="VIP", quantity=1)["bookings"][0]["ticketId"]
+    assert office.booked(key=f"{office.event}-2", quantity=2)["success"]
+    etag = office.availability().headers["ETag"]
+    origin = {"Origin": f"http://localhost:{stack.web_port}"}
+    good = {"tier": "GA", "quantity": 2, "userId": "user-123"}
+    replayed = {"Idempotency-Key": f"{office.event}-2"}
+    availability, bookings = "/api/tickets/availability", "/api/bookings"
+    asked: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
+        ("GET", availability, 200, None, {}),
+        ("GET", availability, 200, None, {**origin, "If-None-Match": '"other"', "Accept-Encoding": "gzip"}),
+        ("GET", availability, 200, None, {"Origin": FOREIGN_ORIGIN}),
+        ("GET", availability, 304, None, {**origin, "If-None-Match": etag}),
+        ("POST", bookings, 201, good, replayed),
+        ("POST", bookings, 201, good, replayed | origin),
+        ("POST", bookings, 422, {**good, "quantity": 1}, replayed | origin),
+        ("POST", bookings, 400, {**good, "quantity": 11}, origin),
+        ("POST", bookings, 400, {**good, "quantity": "1"}, origin),
+        ("POST", bookings, 400, good, {"Idempotency-Key": "not a key"}),
+        ("POST", bookings, 400, good, {"Idempotency-Key": ""}),
+        ("POST", bookings, 404, {**good, "tier": "Balcony"}, {}),
+        ("POST", bookings, 409, {**good, "tier": "VIP", "quantity": 1, "ticketIds": [taken]}, origin),
+    ]
+    for method, path, status, body, headers in asked:
+        plain, other = (
+            client.request(method, f"{path}?event={office.event}{more}", json=body, headers=headers)
+            for more in ("", "&more=")
+        )
+        assert plain.status_code == status, plain.text
+        assert (plain.status_code, plain.content) == (other.status_code, other.content)
+        sent, sent_by_framework = (
+            sorted((name.lower(), value) for name, value in answer.headers.raw if name.lower() not in TIMES)
+            for answer in (plain, other)
+        )
+        assert sent == sent_by_framework, (method, status)
 
 
 # --- Limits ----------------------------------------------------------------------------------------------

@@ -112,8 +112,30 @@ def test_the_booking_request_is_described_with_its_limits(document: dict[str, An
     schema = document["components"]["schemas"]["BookingRequest"]
     assert schema["properties"].keys() == {"tier", "quantity", "userId", "ticketIds", "bookingReference"}
     assert set(schema["required"]) == {"tier", "quantity", "userId"}
-    assert schema["properties"]["quantity"]["minimum"] == 1
+    assert schema["additionalProperties"] is False
+    quantity = schema["properties"]["quantity"]
+    assert (quantity["minimum"], quantity["maximum"]) == (1, Settings().max_tickets_per_booking)
+    tickets = schema["properties"]["ticketIds"]["anyOf"][0]
+    assert tickets["uniqueItems"]
+    assert (tickets["items"]["minimum"], tickets["items"]["maximum"]) == (1, 2**63 - 1)
     assert schema["properties"]["userId"]["maxLength"] == 128
+
+
+def test_a_booking_is_linked_to_where_it_is_found_and_cancelled(document: dict[str, Any]) -> None:
+    named = {operation["operationId"]: where for where, operation in operations(document).items()}
+    for status in ("201", "202"):
+        links = operations(document)["/api/bookings", "POST"]["responses"][status]["links"]
+        assert {named[link["operationId"]] for link in links.values()} == {
+            ("/api/bookings/{reference}", "GET"),
+            ("/api/bookings/{reference}/cancel", "POST"),
+        }
+
+
+def test_what_is_possible_at_an_address_is_all_told(client: httpx.Client, document: dict[str, Any]) -> None:
+    for path in document["paths"]:
+        documented = {method for where, method in operations(document) if where == path}
+        told = client.options(path.format(reference="r")).headers["Allow"]
+        assert set(told.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
 # --- What the API really answers -------------------------------------------------------------------------

@@ -24,8 +24,8 @@ ASYNC = {
 }
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "paid-later"}
 HOLD_RETURN_MAX_S = 10.0
-"""From the end of a hold until its tickets are on sale again: two seconds are promised, where other work does not take
-the processor; the audit has that law."""
+"""From a worker's start until an overdue hold is on sale again. Two seconds are promised, where other work does not
+take the processor; the audit has that law."""
 
 StartOffice = Callable[..., Awaitable[tuple[Stack, httpx.AsyncClient]]]
 
@@ -121,7 +121,7 @@ def states_of(stack: Stack) -> dict[str, int]:
 async def test_a_hold_is_on_sale_again_within_two_seconds_of_its_end_though_its_process_is_dead(
     start_office: StartOffice,
 ) -> None:
-    stack, client = await start_office(psp=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
+    stack, client = await start_office(psp=False, worker=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
     seed(stack.database_url, event="tiny", inventory=parse_inventory("GA=2"))
     tiny = {"event": "tiny"}
     held = await client.post("/api/bookings", params=tiny, json=BODY | {"tier": "GA"})
@@ -132,20 +132,27 @@ async def test_a_hold_is_on_sale_again_within_two_seconds_of_its_end_though_its_
     assert 1 <= int(others.headers["Retry-After"]) <= 2
     await stack.stop_api(kill=True)
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        while not conn.execute(OVER).fetchone():  # noqa: ASYNC110 - the database's clock tells
+            await asyncio.sleep(POLL_S)
+        assert conn.execute(RETURNED).fetchone() is None  # the negative control: it takes a worker
+        started_at = conn.execute("select now()").fetchone()
+        await stack.start_worker()
         deadline = time.monotonic() + READY_TIMEOUT_S
         while (row := conn.execute(RETURNED).fetchone()) is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(POLL_S)
-    assert row[0] < HOLD_RETURN_MAX_S
+    assert started_at is not None
+    assert (row[0] - started_at[0]).total_seconds() < HOLD_RETURN_MAX_S
     await stack.start_api()
     again = await client.post("/api/bookings", params=tiny, json={"tier": "GA", "quantity": 2, "userId": "else"})
     assert again.status_code == 202
 
 
 RETURNED = """
-    select extract(epoch from order_events.created_at - expires_at)::float
-    from order_events join orders on order_id = orders.id where order_events.status = 'expired'
+    select order_events.created_at from order_events join orders on order_id = orders.id
+    where order_events.status = 'expired'
 """
+OVER = "select from orders where expires_at < now() - interval '1 s'"
 
 
 async def test_while_the_provider_is_away_bookings_are_refused_and_afterwards_they_are_not(

@@ -33,7 +33,7 @@ class System:
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = directory / "data"
-        self.api_port, self.web_port = free_port(), free_port()
+        self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self._log = directory / "run.log"
         self._environment = {
@@ -41,6 +41,7 @@ class System:
             "DATA_DIR": str(self.data_dir),
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
+            "PSP_PORT": str(self.psp_port),
             "API_WORKERS": "1",
             "PAYMENT_SUCCESS_RATE": "1",
             **environment,
@@ -182,11 +183,13 @@ async def test_a_killed_supervisor_takes_everything_with_it(make_system: Callabl
     assert eventually(lambda: not processes_of(system.data_dir))
 
 
-@pytest.mark.parametrize(("command", "name"), [("-m api serve", "API"), ("-m webapp", "web app")])
+@pytest.mark.parametrize(
+    ("command", "name"), [("-m api serve", "API"), ("-m api psp", "payment simulator"), ("-m webapp", "web app")]
+)
 async def test_a_part_that_ends_by_itself_ends_the_system(
     make_system: Callable[..., System], command: str, name: str
 ) -> None:
-    system = make_system()
+    system = make_system(PAYMENT_MODE="async")
     system.start()
     await system.until_running()
     os.kill(system.pid_of(command), signal.SIGKILL)
@@ -195,11 +198,16 @@ async def test_a_part_that_ends_by_itself_ends_the_system(
     assert not processes_of(system.data_dir)
 
 
-@pytest.mark.parametrize("variable", ["API_PORT", "WEB_PORT"])
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1"])  # noqa: S104
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [
+        *((variable, address) for variable in ("API_PORT", "WEB_PORT") for address in ("127.0.0.1", "0.0.0.0", "::1")),  # noqa: S104
+        ("PSP_PORT", "127.0.0.1"),
+    ],
+)
 async def test_a_taken_port_is_named(make_system: Callable[..., System], variable: str, address: str) -> None:
-    system = make_system()
-    port = {"API_PORT": system.api_port, "WEB_PORT": system.web_port}[variable]
+    system = make_system(PAYMENT_MODE="async")
+    port = {"API_PORT": system.api_port, "WEB_PORT": system.web_port, "PSP_PORT": system.psp_port}[variable]
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as other:
         other.bind((address, port))
         other.listen()
@@ -230,12 +238,25 @@ async def test_a_reset_that_nobody_can_confirm_changes_nothing(database_url: str
         assert conn.execute("select count(*) from tickets").fetchone() == (1300,)
 
 
-async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., System]) -> None:
+@pytest.mark.parametrize(
+    ("first", "second"), [("API_PORT", "WEB_PORT"), ("API_PORT", "PSP_PORT"), ("WEB_PORT", "PSP_PORT")]
+)
+async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., System], first: str, second: str) -> None:
     port = str(free_port())
-    system = make_system(API_PORT=port, WEB_PORT=port)
+    system = make_system(PAYMENT_MODE="async", **{first: port, second: port})
     system.start()
     assert await system.process.wait() == 1
-    assert system.process.output().startswith(f"API_PORT and WEB_PORT are both {port}: ")
+    assert system.process.output().startswith(f"{first} and {second} are both {port}: ")
+
+
+async def test_a_provider_that_is_not_started_needs_no_port(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", system.psp_port))
+        other.listen()
+        system.start()
+        await system.until_running()
+        await system.stop()
 
 
 async def test_it_runs_on_another_postgresql(make_system: Callable[..., System], other_server: TcpServer) -> None:

@@ -11,6 +11,13 @@ REPEATS = 50
 EVENT = "once"
 
 
+# Between claim and commit each transaction rests a while, so that those of the two processes do overlap.
+REST = """
+    create function rest() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$;
+    create trigger rest before insert on orders for each statement execute function rest();
+"""
+
+
 def orders(database_url: str) -> int:
     with psycopg.connect(database_url) as conn:
         row = conn.execute("select count(*) from orders").fetchone()
@@ -81,3 +88,15 @@ async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: Sta
         answer = await client.post(f"{stack.api_url}/api/bookings", json=body, params={"event": EVENT})
     assert codes([answer]) == ["201"]
     assert "Idempotent-Replayed" not in answer.headers
+
+
+async def test_without_the_unique_key_the_same_repeats_make_several_orders(start_stack: StartStack) -> None:
+    """The negative control: one process lets repeats wait for their first, but knows nothing of another's."""
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
+    with psycopg.connect(stack.database_url) as conn:
+        conn.execute(REST)
+        conn.execute("alter table orders drop constraint orders_reference_key")
+    for number in range(10):
+        body = {"tier": "GA", "quantity": 1, "userId": "u", "bookingReference": f"key-{number}"}
+        await post_all(stack.api_url, [body] * REPEATS)
+    assert orders(stack.database_url) > 10

@@ -130,3 +130,22 @@ async def test_without_its_layers_the_same_rush_sells_tickets_twice(start_stack:
 @pytest.mark.parametrize("layer", LAYERS)
 async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: Path, layer: str) -> None:
     assert await oversold(start_stack, tmp_path, kept=layer) == 0
+
+
+async def test_without_looking_again_buyers_are_refused_falsely(start_stack: StartStack, tmp_path: Path) -> None:
+    """The negative control of refusals: what is merely locked is called sold, though its buyer then declines."""
+    source = tmp_path / "hasty"
+    for package in ("api", "sql"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    bookings = source / "api" / "services" / "bookings.py"
+    text = bookings.read_text(encoding="utf-8")
+    look_again = "    if left.available >= new.quantity:\n        return LookAgain()\n"
+    assert look_again in text
+    bookings.write_text(text.replace(look_again, ""), encoding="utf-8")
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"}, source=source)
+    with psycopg.connect(stack.database_url) as conn:
+        conn.execute(REST)
+    seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"GA={SEATS}"))
+    answers = await post_all(stack.api_url, buyers("GA"), EVENT)
+    refused = [answer.json()["available"] for answer in answers if answer.status_code == 409]
+    assert any(refused), "nobody was told sold_out while tickets were left"

@@ -9,9 +9,10 @@ from api import contract
 from api.config import Settings
 from api.db import Pool, open_session
 from api.errors import ProviderError
+from api.provider import ChargeStatus
 from api.services.bookings import Decided, NewOrder, Outcome, book_batch
 from api.services.orders import OrderRow
-from api.services.payments import ChargeStatus, News, settle
+from api.services.payments import News, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
 

@@ -18,7 +18,7 @@ from api.services.bookings import Decided, Outcome
 from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
 from api.services.payments import Charges, News, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from api.webhook import ChargeData, Webhook, WebhookBody
+from api.webhook import Webhook
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,
@@ -48,7 +48,7 @@ def provider() -> Provider:
 
 
 def webhook(webhook_id: str, kind: str, reference: str) -> Webhook:
-    return Webhook(webhook_id, WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
+    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=1000, currency="USD")
 
 
 def refusal(outcome: Outcome) -> object:

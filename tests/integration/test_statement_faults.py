@@ -7,17 +7,14 @@ session. Which statements there are is seen in a run without faults, so that a n
 import asyncio
 import contextlib
 import itertools
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import psycopg
 import pytest
-from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import Row
+from psycopg import AsyncConnection
 
 from api import contract, db, simulator
 from api.audit import audit
@@ -25,11 +22,12 @@ from api.config import Settings
 from api.db import Pool
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined, SoldOut
 from api.lane import BookingLane
+from api.provider import ChargeStatus
 from api.services.bookings import NewOrder
 from api.services.orders import OrderRow, cancel_order, expire_holds
-from api.services.payments import ChargeStatus, reconcile_payments
+from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from api.webhook import ChargeData, Webhook, WebhookBody
+from api.webhook import Webhook
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
 from tests.integration.test_lane import answers
 
@@ -93,49 +91,36 @@ class Faults:
         return fault
 
 
-class FaultyCursor(AsyncCursor[Row]):
-    """Sends statements as they are, except for the one that is to fail."""
-
-    async def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        connection = self.connection
-        assert isinstance(connection, FaultyConnection)
-        fault = connection.faults.strike(name_of(query))
-        if fault is None:
-            return await super().execute(query, params, **options)
-        if fault.kind == "answer lost":
-            await super().execute(query, params, **options)
-            await AsyncCursor(connection).execute(END_SESSION, prepare=False)
-            return self
-        if fault.kind == "57P01 server shutdown":
-            return await super().execute(END_SESSION, prepare=False)
-        sqlstate = fault.kind.split()[0]
-        refusal = f"do $$ begin raise exception 'injected' using errcode = '{sqlstate}'; end $$"
-        return await super().execute(refusal, prepare=False)
-
-
-class FaultyConnection(AsyncConnection[Row]):
-    """A connection to the real server that meets faults."""
+class FaultySession(db.Session):
+    """Sends statements to the real server as they are, except for the one that is to fail."""
 
     faults = Faults()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.cursor_factory = FaultyCursor
+    def _send(self, statement: db.Statement[Any], values: Sequence[bytes | None]) -> None:
+        self._meet(statement.query.name, lambda: super(FaultySession, self)._send(statement, values))
 
+    def _send_command(self, command: bytes) -> None:
+        self._meet(command.decode().split()[0], lambda: super(FaultySession, self)._send_command(command))
 
-def name_of(query: Any) -> str:
-    """Return a statement's name, or its first word if it has none."""
-    match = re.match(r"(?:/\* )?([\w.]+)", str(query))
-    assert match
-    return match[1]
+    def _meet(self, name: str, send: Callable[[], None]) -> None:
+        fault = self.faults.strike(name)
+        if fault is None or fault.kind == "answer lost":
+            send()
+        if fault is None:
+            return
+        instead = END_SESSION
+        if fault.kind not in {"answer lost", "57P01 server shutdown"}:
+            sqlstate = fault.kind.split()[0]
+            instead = f"do $$ begin raise exception 'injected' using errcode = '{sqlstate}'; end $$"
+        super()._send_command(instead.encode())
 
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """Let the pool make connections that meet these faults."""
+    """Let sessions meet these faults."""
     planned = Faults()
-    monkeypatch.setattr(FaultyConnection, "faults", planned)
-    monkeypatch.setattr(db, "AsyncConnection", FaultyConnection)
+    monkeypatch.setattr(FaultySession, "faults", planned)
+    monkeypatch.setattr(db, "Session", FaultySession)
     return planned
 
 
@@ -342,7 +327,7 @@ class Step(msgspec.Struct, frozen=True):
 
 async def tell(pool: Pool, kind: str, reference: str) -> None:
     """Store a webhook, unless it is stored, and work off what is stored."""
-    webhook = Webhook(f"{kind} {reference}", WebhookBody(kind, datetime.now(UTC), ChargeData(reference, 1000, "USD")))
+    webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=1000, currency="USD")
     await Inbox(pool, ASYNC).store(webhook)
     await settle_webhooks(pool, ASYNC)
 

@@ -1,0 +1,75 @@
+"""The API against its own description: requests made up from it, valid and not, are answered as it says."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.audit import audit
+from api.embedded import EmbeddedServer
+from tests.acceptance.system import running_system
+from tests.stack import ROOT, Stack, clean_environment
+
+EXAMPLES_MAX = 6
+"""Requests made up for each operation, beside those for each limit in the description."""
+STEPS_MAX = 4
+"""Requests in a row that follow the description's links."""
+SEED = "20260101"
+TIMEOUT_S = 240
+
+# Every check is on. A valid request may be refused for what it meets, but never as invalid: 402 and 422 are this
+# API's own such refusals. What follows from what is said by the description's links; names alone mean nothing.
+CONFIG = f"""
+hooks = "tests.acceptance.schema_rules"
+
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", "401", "402", "403", "404", "409", "422"]
+
+[phases.stateful]
+max-steps = {STEPS_MAX}
+inference.algorithms = []
+"""
+
+MODES = {
+    "inline": {"PAYMENT_SUCCESS_RATE": "0.7"},
+    "async": {"PAYMENT_MODE": "async", "PAYMENT_SUCCESS_RATE": "0.7", "PSP_DELAY_MS": "20"},
+}
+
+
+@pytest.fixture(params=MODES)
+def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[Stack]:
+    with running_system(server, **MODES[request.param]) as stack:
+        if request.param == "async":
+            asyncio.run(stack.start_psp())
+            asyncio.run(stack.start_worker())
+        yield stack
+
+
+def test_requests_made_up_from_the_description_are_answered_as_it_says(stack: Stack, tmp_path: Path) -> None:
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
+            *(f"{stack.api_url}/schema/openapi.json", "--checks=all", "--continue-on-failure", "--no-color"),
+            *(f"--seed={SEED}", "--generation-database=none"),
+            *(f"--max-examples={EXAMPLES_MAX}", "--no-shrink", "--request-timeout=10"),
+        ],
+        cwd=tmp_path,
+        env={**clean_environment(), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "9 selected / 9 total" in result.stdout
+    with psycopg.connect(stack.database_url) as connection:
+        kinds = connection.execute("select distinct expires_at is null from orders").fetchall()
+    assert kinds == [(stack.environment.get("PAYMENT_MODE") != "async",)], "no request came as far as a booking"
+    assert audit(stack.database_url) == []

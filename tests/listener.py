@@ -1,0 +1,97 @@
+"""A small HTTP server within a test: it notes each request and answers as the test says."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import NamedTuple
+
+from tests.stack import READY_TIMEOUT_S
+
+
+class Request(NamedTuple):
+    """What was asked; names of headers in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What to answer. `never`: only this much of it, and then nothing more; `cut`: the connection ends instead."""
+
+    status: int = 200
+    body: bytes = b""
+    never: bool = False
+    cut: bool = False
+
+
+class Listener:
+    """Listens on a port of its own; `answer` may be changed at any time."""
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+        self.url = ""
+        self._arrived = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for requests that make something true."""
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while not condition():
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer a connection's requests until it or the test ends."""
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                while await self._serve_one(reader, writer):
+                    pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def stop(self) -> None:
+        """End every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks)
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        method, path, _ = head[0].split(" ")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        request = Request(method, path, headers, body)
+        self.requests.append(request)
+        self._arrived.set()
+        answer = self.answer(request)
+        if answer.cut:
+            return False
+        length = len(answer.body) + answer.never
+        phrase = HTTPStatus(answer.status).phrase
+        writer.write(f"HTTP/1.1 {answer.status} {phrase}\r\ncontent-length: {length}\r\n\r\n".encode() + answer.body)
+        await writer.drain()
+        if answer.never:
+            await asyncio.Event().wait()
+        return headers.get("connection") != "close"
+
+
+@contextlib.asynccontextmanager
+async def listening(answer: Callable[[Request], Answer] = lambda _: Answer(), port: int = 0) -> AsyncIterator[Listener]:
+    """Run a listener while the context lasts; by default it answers everything with 200."""
+    listener = Listener(answer)
+    server = await asyncio.start_server(listener.serve, "127.0.0.1", port)
+    listener.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield listener
+    finally:
+        server.close()
+        await listener.stop()
+        await server.wait_closed()
