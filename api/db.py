@@ -221,31 +221,44 @@ def to_text(value: Parameter) -> bytes | None:
     """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
     if value is None:
         return None
-    text = _array(value) if isinstance(value, list | tuple) else _scalar(value)
+    text = _TEXTS[type(value)](value)
     if "\0" in text:
         raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
     return text.encode()
 
 
-def _scalar(value: Scalar) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _array(values: Sequence[Scalar | None]) -> str:
-    return f"{{{','.join([_element(value) for value in values])}}}"
+def _array(values: Sequence[Any]) -> str:
+    kinds = set(map(type, values))
+    if kinds <= _UNQUOTED:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        together = "".join(values)
+        if '"' not in together and "\\" not in together:  # Nearly always: then no text is looked at by itself.
+            return '{"' + '","'.join(values) + '"}'
+    return "{" + ",".join(map(_element, values)) + "}"
 
 
 def _element(value: Scalar | None) -> str:
-    if isinstance(value, int | float):
-        return str(value)
     if value is None:
         return "null"
-    escaped = _scalar(value).replace("\\", "\\\\").replace('"', '\\"')
+    text = _TEXTS[type(value)](value)
+    if type(value) in _UNQUOTED:
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    str: str,
+    bool: str,
+    int: str,
+    float: str,
+    bytes: lambda value: f"\\x{value.hex()}",
+    datetime: datetime.isoformat,
+    list: _array,
+    tuple: _array,
+}
+_UNQUOTED = {bool, int, float}
 
 
 @contextlib.asynccontextmanager

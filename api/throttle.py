@@ -50,8 +50,8 @@ class Throttle:
             )
         self._even_at[method, route] = even_at
 
-    def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        """Admit a request that the framework has found the route of."""
+    async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        """Admit a request that the framework has found the route of; not blocking, so not in a thread of its own."""
         route, method = connection.scope["path_template"], str(connection.scope.get("method"))
         if route.startswith(LIMITED) and method != "OPTIONS":
             self.admit(method, route)

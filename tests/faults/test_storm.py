@@ -1,6 +1,5 @@
 """A storm: under load every fault once, and of all answers none is a lie; `make soak` does so for longer."""
 
-import random
 import sys
 from collections.abc import Callable
 
@@ -50,7 +49,7 @@ async def test_in_a_storm_of_faults_no_promise_is_broken(
 ) -> None:
     say(f"\n{mode}:\n")
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-        _, breaches = await storm(target, iter(doings), random.Random(mode), say)
+        _, breaches = await storm(target, iter(doings), mode, say)
         assert not breaches, f"{describe(breaches)}\n{target.stack.logs()}"
 
 
