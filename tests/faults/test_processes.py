@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +17,7 @@ import pytest
 from api.audit import audit
 from tests.conftest import StartStack
 from tests.faults.target import children_of, frozen, until
-from tests.stack import POLL_S, READY_TIMEOUT_S, Stack
+from tests.stack import POLL_S, READY_TIMEOUT_S, ROOT, Stack
 
 PATIENT = {"STATEMENT_TIMEOUT_MS": "60000", "BOOKING_WAIT_MS": "60000", "PAYMENT_SUCCESS_RATE": "1"}
 """The system waits as long as a test holds its transactions."""
@@ -173,6 +175,26 @@ async def test_processes_that_are_killed_again_and_again_are_started_again_and_a
     async with client_of(stack) as client:
         await insist(client, BODY)
     assert stack.api_process.poll() is None
+
+
+async def test_an_api_whose_processes_die_again_and_again_ends_with_an_error(
+    start_stack: StartStack, tmp_path: Path
+) -> None:
+    for package in ("api", "sql"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "api" / "app.py").open("a") as app:
+        app.write("\n\ndef create_app() -> None:\n    raise SystemExit(1)\n")
+    with pytest.raises(AssertionError, match="the process ended with 1"):
+        await start_stack(source=tmp_path)
+
+
+async def test_the_api_can_be_stopped_while_a_process_of_it_starts(start_stack: StartStack) -> None:
+    stack = await start_stack(api_workers=2)
+    before = set(serving(stack))
+    os.kill(min(before), signal.SIGKILL)
+    await until(lambda: bool(set(serving(stack)) - before), "another takes its place")
+    await stack.stop_api()
+    assert "refused to gracefully stop" not in stack.logs()
 
 
 @contextlib.asynccontextmanager
