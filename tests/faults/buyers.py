@@ -164,7 +164,7 @@ class Buyers:
             self._book_at_once: 0.08,
             self._repeat: 0.12,
             self._reuse_key: 0.03,
-            self._cancel_one: 0.0,
+            self._cancel_one: 0.09,
             self._look_up_one: 0.1,
             self._see_what_is_left: 0.08,
         }

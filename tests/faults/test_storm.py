@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from tests.faults import faults
 from tests.faults.checker import describe
 from tests.faults.faults import Fault
+from tests.faults.history import Kind
 from tests.faults.soak import LIMIT, faults_of, storm
 from tests.faults.target import running_target
 
@@ -49,8 +51,10 @@ async def test_in_a_storm_of_faults_no_promise_is_broken(
 ) -> None:
     say(f"\n{mode}:\n")
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-        _, breaches = await storm(target, iter(doings), mode, say)
+        history, breaches = await storm(target, iter(doings), mode, say)
         assert not breaches, f"{describe(breaches)}\n{target.stack.logs()}"
+    done = {entry.kind for entry in history.entries if entry.status in {200, 201, 202}}
+    assert done == set(get_args(Kind)), "something that buyers do was never done"
 
 
 def test_together_the_storms_do_every_fault() -> None:
