@@ -304,7 +304,7 @@ async def test_what_may_have_been_booked_is_not_called_unbooked_whatever_fails_a
 
 OVERDUE = """
     with overdue as (
-        update orders set created_at = now() - interval '1 h', expires_at = now() - interval '1 s'
+        update orders set created_at = now() - interval '1 h', expires_at = now() - interval '1 min'
         where reference = %s returning id
     ), due as (
         update payments set next_check_at = now() from overdue where order_id = overdue.id
