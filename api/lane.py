@@ -41,7 +41,7 @@ _PAUSE_MAX_S = 0.1
 
 _CROWDED = "Very many people are booking right now. This request has booked nothing: try again in a moment."
 _AWAY = "The box office does not answer at the moment. This request has booked nothing: try again in a moment."
-_FAILED = "Something went wrong on our side; nothing was booked."
+_FAILED = "Something went wrong on our side. This request has booked nothing."
 _UNKNOWN = (
     "It is not known yet whether this booking went through. Send the same request with the same reference again to "
     "find out: it cannot be booked twice."

@@ -105,16 +105,28 @@ class Charges:
                 _log.warning("the charge of %s is left to the worker: %s", order.reference, error)
 
 
-async def settle(session: Session, news: Mapping[str, News]) -> None:
+async def settle(
+    session: Session, news: Mapping[str, News], amounts: Mapping[str, tuple[int, str]] | None = None
+) -> None:
     """Bring orders into the states that news of their charges, by reference, leads to; what is no news does nothing.
 
-    To be called in a read committed transaction.
+    To be called in a read committed transaction. Of `amounts`, in minor units with the currency, each must be the
+    order's total: what the provider tells of another one is not settled here.
     """
     (locked,) = await session.run(orders.lock(sorted(news)))
-    late = [order.id for order in locked if _is_late_capture(order, news[order.reference])]
+    fitting = [order for order in locked if _fits(order, amounts or {})]
+    late = [order.id for order in fitting if _is_late_capture(order, news[order.reference])]
     retaken = await orders.retake(session, late) if late else set()
-    changes = [_settled(order, news[order.reference], retaken=order.id in retaken) for order in locked]
+    changes = [_settled(order, news[order.reference], retaken=order.id in retaken) for order in fitting]
     await orders.change(session, [change for change in changes if change is not None])
+
+
+def _fits(order: LockedOrder, amounts: Mapping[str, tuple[int, str]]) -> bool:
+    total = order.total_minor, order.currency
+    told = amounts.get(order.reference, total)
+    if told != total:
+        _log.error("the provider tells of %s for %s, whose total is %s", told, order.reference, total)
+    return told == total
 
 
 _CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
@@ -128,6 +140,8 @@ _CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.Payment
     ("declined", "cancelled", "pending"): (None, "declined", None),
     ("unknown", "expired", "pending"): (None, "void", None),
     ("unknown", "cancelled", "pending"): (None, "void", None),
+    ("refunded", "expired", "pending"): (None, "void", None),
+    ("refunded", "cancelled", "pending"): (None, "void", None),
     ("refunded", "expired", "refunding"): (None, "refunded", None),
     ("refunded", "cancelled", "refunding"): (None, "refunded", None),
 }

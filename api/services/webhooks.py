@@ -70,12 +70,14 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
         (rows,) = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_AT_ONCE}))
         done: list[str] = []
         news: dict[str, News] = {}
+        amounts: dict[str, tuple[int, str]] = {}
         for webhook_id, payload in rows:
             webhook = msgspec.convert(payload, Webhook)
             if webhook.status and news.setdefault(webhook.reference, webhook.status) != webhook.status:
                 continue  # One after the other: the next round takes what else is told of this charge.
+            amounts[webhook.reference] = (webhook.amount_minor, webhook.currency)
             done.append(webhook_id)
-        await payments.settle(session, news)
+        await payments.settle(session, news, amounts)
         await session.run(Statement(queries.webhooks.mark_processed, {"ids": done}))
     return len(done)
 

@@ -40,6 +40,7 @@ from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass,
 Result = TypeVar("Result")
 
 SEATS = (1, 2, 3)
+PRICE_MINOR = 10_000
 ORDERS_MAX = 4
 CHOICE = st.integers(0, ORDERS_MAX - 1)
 FIRST_STATES = {
@@ -289,7 +290,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def _tell(self, known: Expected, news: ChargeStatus) -> None:
         """Let a webhook come, and come again."""
-        webhook = self._webhook(known.new.reference, news)
+        webhook = self._webhook(known.new, news)
 
         async def come(pool: Pool, _: AsyncConnection) -> None:
             for _again in range(2):
@@ -307,9 +308,14 @@ class OrderLife(RuleBasedStateMachine):
         assert isinstance(outcome, Decided)
         return outcome.answer
 
-    def _webhook(self, reference: str, kind: str) -> Webhook:
-        name = f"webhook-{next(self.webhooks)}"
-        return Webhook(id=name, type=f"charge.{kind}", reference=reference, amount_minor=10_000, currency="USD")
+    def _webhook(self, new: NewOrder, kind: str) -> Webhook:
+        return Webhook(
+            id=f"webhook-{next(self.webhooks)}",
+            type=f"charge.{kind}",
+            reference=new.reference,
+            amount_minor=new.quantity * PRICE_MINOR,
+            currency="USD",
+        )
 
     def _state_of(self, reference: str) -> tuple[str, str]:
         ((status, payment),) = self.world.query(

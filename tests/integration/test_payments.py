@@ -47,8 +47,8 @@ def provider() -> Provider:
     return Provider()
 
 
-def webhook(webhook_id: str, kind: str, reference: str) -> Webhook:
-    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=1000, currency="USD")
+def webhook(webhook_id: str, kind: str, reference: str, amount_minor: int = 1000) -> Webhook:
+    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=amount_minor, currency="USD")
 
 
 def refusal(outcome: Outcome) -> object:
@@ -153,7 +153,7 @@ async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever
     held = await hold(pool, "GA", 2)
     inbox = Inbox(pool, ASYNC)  # not running: as in a process that died after it had stored them
     for webhook_id, kind in (("m2", "captured"), ("m1", "processing"), ("m2", "captured"), ("m3", "captured")):
-        await inbox.store(webhook(webhook_id, f"charge.{kind}", held.reference))
+        await inbox.store(webhook(webhook_id, f"charge.{kind}", held.reference, held.total_minor))
     assert await states(conn, held.reference) == ("pending", "pending", 2)
     done = await asyncio.gather(*(settle_webhooks(pool, ASYNC) for _ in range(3)))
     assert sum(done) + await settle_webhooks(pool, ASYNC) == 3
@@ -175,7 +175,7 @@ async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncCon
     held = await hold(pool)
     inbox = Inbox(pool, ASYNC)
     async with inbox.running(), asyncio.timeout(20):
-        await inbox.store(webhook("m1", "charge.captured", held.reference))
+        await inbox.store(webhook("m1", "charge.captured", held.reference, held.total_minor))
         while (await states(conn, held.reference))[0] == "pending":  # noqa: ASYNC110 - the news is in the database
             await asyncio.sleep(0.01)
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
@@ -190,6 +190,24 @@ async def test_a_webhook_of_a_kind_or_a_reference_that_means_nothing_is_let_pass
     assert await settle_webhooks(pool, ASYNC) == 2
     cursor = await conn.execute("select count(*) from webhooks where processed_at is null")
     assert await cursor.fetchone() == (0,)
+
+
+async def test_a_capture_of_another_amount_confirms_nothing(
+    pool: Pool, conn: AsyncConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = await hold(pool, "GA", 2)
+    inbox = Inbox(pool, ASYNC)
+    await inbox.store(webhook("m1", "charge.captured", held.reference, held.total_minor - 1))
+    assert await settle_webhooks(pool, ASYNC) == 1
+    assert await states(conn, held.reference) == ("pending", "pending", 2)
+    assert held.reference in caplog.text
+
+
+async def test_what_was_given_back_before_it_was_known_leaves_nothing_open(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool)
+    await cancel_order(pool, held.reference, "u")
+    await tell(pool, {held.reference: "refunded"})
+    assert await states(conn, held.reference) == ("cancelled", "void", 0)
 
 
 # --- What nobody tells -----------------------------------------------------------------------------------

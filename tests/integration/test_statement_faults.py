@@ -327,7 +327,7 @@ class Step(msgspec.Struct, frozen=True):
 
 async def tell(pool: Pool, kind: str, reference: str) -> None:
     """Store a webhook, unless it is stored, and work off what is stored."""
-    webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=1000, currency="USD")
+    webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=2000, currency="USD")
     await Inbox(pool, ASYNC).store(webhook)
     await settle_webhooks(pool, ASYNC)
 
