@@ -14,6 +14,9 @@ SEED ?=
 # B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
 
+# All tests run two files at a time, since most of a test's time is waiting.
+TEST_ALL := --numprocesses 2 --dist loadfile
+
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
@@ -74,7 +77,7 @@ reset: $(INSTALLED) ## Drop all data and start over, after asking
 
 .PHONY: test
 test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path runs some)
-	@exec $(BIN)/python -m pytest $(T)
+	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak
 soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, SEED=of an earlier one)
