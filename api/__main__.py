@@ -110,9 +110,11 @@ def _audit(settings: Settings, _: Arguments) -> int:
 
 
 def _history(settings: Settings, arguments: Arguments) -> int:
+    if arguments.at and arguments.ticket is None:
+        raise SetupError("--at asks whose a ticket was: it needs --ticket.")
     with database_url(settings) as url:
         if arguments.at:
-            holder = history.holder(url, arguments.ticket, arguments.at) if arguments.ticket else None
+            holder = history.holder(url, arguments.ticket, arguments.at)
             found = f"{holder.reference} of {holder.user_id}, {holder.status} since {holder.since}" if holder else ""
             _say(found or "Nobody's: it was free.")
             return 0

@@ -118,8 +118,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def provider_request_max_s(self) -> float:
-        """The longest from the decision to ask the provider for something until it has got that, or never will."""
-        return self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
+        """The longest from a worker's look at a payment until its charge has come to the provider, or never will."""
+        # It asks for the charge's state first, and its clock may differ a little from the database's.
+        return 1 + 2 * self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
 
     @property
     def allowed_origins(self) -> list[str]:

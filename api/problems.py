@@ -77,8 +77,8 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return on_any_error(request, error)
 
 
-def on_database_error(request: Request[Any, Any, Any], error: psycopg.OperationalError) -> Response[bytes]:
-    """Answer a read that the database could not serve."""
+def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> Response[bytes]:
+    """Answer what the database could not serve."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem(Busy("The database does not answer at the moment: try again.", retry_after_s=1))
 
@@ -116,6 +116,8 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     ApiError: on_api_error,
     HTTPException: on_http_error,
     psycopg.OperationalError: on_database_error,
+    psycopg.InterfaceError: on_database_error,
+    psycopg.errors.ReadOnlySqlTransaction: on_database_error,  # a primary that was demoted
     CommitUnknownError: on_unknown_commit,
     Exception: on_any_error,
 }

@@ -104,11 +104,12 @@ class HttpProvider:
         if not answer.is_success:
             raise _refused(answer)
 
-    async def find(self, reference: str) -> ChargeStatus | None:
+    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
         """Return how a payment stands; None: the provider does not know it.
 
         Raises:
-            ProviderError: it is not known how the payment stands.
+            ProviderError: it is not known how the payment stands, or it is not of `total`, in minor units with the
+                currency.
         """
         answer = await self._ask("GET", _path(reference))
         if answer.status_code == 404 and _is_unknown_charge(answer.content):
@@ -121,6 +122,8 @@ class HttpProvider:
             raise ProviderError(f"The payment provider answered what is no charge: {error}") from None
         if charge.reference != reference:
             raise ProviderError(f"The payment provider answered with {charge.reference!r} for {reference!r}.")
+        if total not in (None, (charge.amount, charge.currency)):
+            raise ProviderError(f"The payment provider has {reference} as {charge.amount} {charge.currency}.")
         return charge.status
 
     async def refund(self, reference: str) -> None:

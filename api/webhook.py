@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import standardwebhooks
 
 from api.body import invalid
-from api.contract import Reference
+from api.contract import Reference, Text
 from api.errors import InvalidRequest, Unauthorized
 from api.provider import AmountMinor, ChargeStatus, Currency
 
@@ -58,7 +58,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _AnyEvent(msgspec.Struct, frozen=True):
-    type: Annotated[str, msgspec.Meta(min_length=1)]
+    type: Text
 
 
 def sign(secret: str, webhook_id: str, body: bytes, sent_at: datetime) -> dict[str, str]:
@@ -77,11 +77,12 @@ def verify(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
         Unauthorized: a signature is missing, wrong or too old.
         InvalidRequest: it was signed, but is not understood. A type that is not known is no reason.
     """
+    given = {name.lower(): value for name, value in headers.items()}  # one of each, whoever reads it
     try:
-        standardwebhooks.Webhook(secret).verify(body, dict(headers), json_parse=False)
+        standardwebhooks.Webhook(secret).verify(body, given, json_parse=False)
     except (standardwebhooks.WebhookVerificationError, ValueError):  # a ValueError: a header or a body beyond reading
         raise Unauthorized("The webhook's signature is missing, wrong or too old.") from None
-    webhook_id = next(value for name, value in headers.items() if name.lower() == "webhook-id")
+    webhook_id = given["webhook-id"]
     if len(webhook_id) > ID_MAX:
         raise InvalidRequest(f"must have at most {ID_MAX} characters", field="webhook-id")
     try:

@@ -79,7 +79,7 @@ CREATE TABLE public.bookings (
     CONSTRAINT bookings_released_at_check CHECK ((released_at >= created_at))
 );
 
-COMMENT ON TABLE public.bookings IS 'One ticket of an order; live until released_at, and never deleted';
+COMMENT ON TABLE public.bookings IS 'One ticket of an order; live until released_at, and deleted only with a declined order that is forgotten';
 
 COMMENT ON CONSTRAINT bookings_line_check ON public.bookings IS 'An order''s lines are counted from 1';
 
@@ -196,7 +196,7 @@ COMMENT ON COLUMN public.orders.request_digest IS 'SHA-256 of the request that m
 
 COMMENT ON COLUMN public.orders.expires_at IS 'When its hold ends or ended; null: it was decided within the request';
 
-COMMENT ON COLUMN public.orders.reason IS 'Why it is in its state, for its history; null: as the buyer asked';
+COMMENT ON COLUMN public.orders.reason IS 'Why it is in its state, for its history; null: it is as it was made';
 
 COMMENT ON CONSTRAINT orders_cancelled_at_check ON public.orders IS 'A cancelled order says when it was';
 
@@ -480,6 +480,8 @@ CREATE INDEX webhooks_processed_idx ON public.webhooks USING btree (processed_at
 COMMENT ON INDEX public.webhooks_processed_idx IS 'Webhooks that were worked off, for the worker that forgets them';
 
 CREATE TRIGGER order_events_append_only BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER order_events_no_truncate BEFORE TRUNCATE ON public.order_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER orders_note_changes AFTER UPDATE ON public.orders REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_changes();
 

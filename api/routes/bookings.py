@@ -26,10 +26,13 @@ from api.errors import ApiError, Busy, InvalidRequest, NotFound
 from api.problems import answers, problem
 from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.services.bookings import NewOrder
-from api.services.orders import cancel_order, first_answer, get_order, list_orders, to_contract
+from api.services.orders import cancel_order, first_answer, get_order, is_known, list_orders, to_contract
 from api.state import ApiState
 
 BOOKINGS = "/api/bookings"
+
+_NO_PAYMENTS = "Payments are not possible at the moment. This request has booked nothing: try again soon."
+_NO_PAYMENTS_RETRY_AFTER_S = 5
 
 IdempotencyKey = Annotated[
     str | None,
@@ -74,9 +77,10 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     Raises:
         ApiError: it was refused before anything was looked at, or could not be decided.
     """
-    if state.provider.is_open():
-        raise Busy("Payments are not possible at the moment. Nothing was booked: try again soon.", retry_after_s=5)
-    decided = await state.lane.book(_new_order(data, event, key, state.settings.max_tickets_per_booking))
+    new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
+    if state.provider.is_open() and not await bounded(is_known(state.pool, new.reference)):
+        raise Busy(_NO_PAYMENTS, retry_after_s=_NO_PAYMENTS_RETRY_AFTER_S)
+    decided = await state.lane.book(new)
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
         return problem(decided.answer, headers)

@@ -1,6 +1,6 @@
 """Availability: what is left of each tier, answered from memory and never more than a second old.
 
-Each process counts once for all who ask: at a fixed interval, and at once after its own commits. An event is
+Each process counts once for all who ask: at a fixed interval, and sooner after its own commits. An event is
 counted as long as someone asks for it.
 """
 

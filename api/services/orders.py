@@ -110,6 +110,13 @@ async def get_order(pool: Pool, reference: str) -> contract.Order:
     return to_contract(rows[0], bookings[rows[0].id])
 
 
+async def is_known(pool: Pool, reference: str) -> bool:
+    """Return whether there is an order of a reference, so that a request under it would be a repeat."""
+    async with open_session(pool) as session:
+        (rows,) = await session.run(Statement(queries.orders.find_orders, {"references": [reference]}))
+    return bool(rows)
+
+
 async def list_orders(pool: Pool, user_id: str, *, limit: int, cursor: int | None) -> contract.OrderPage:
     """Return a page of a buyer's orders, newest first: those below `cursor`, at most `limit`."""
     async with open_session(pool) as session:
@@ -180,7 +187,10 @@ def lock(references: Sequence[str]) -> Statement[LockedOrder]:
 
 
 async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
-    """Sell the tickets that locked orders once held to them again, where all of an order's are free; return which."""
+    """Give the tickets that locked orders once held to them again, where all of an order's are free; return which.
+
+    `change` then sells them.
+    """
     (rows,) = await session.run(Statement(queries.tickets.lock_released, {"order_ids": list(order_ids)}))
     lost = {order_id for order_id, _, status in rows if status != "available"}
     free: set[int] = set()

@@ -30,8 +30,8 @@ CHARGES_WAITING_MAX = 10_000
 """Charges that wait in one process; further ones are left to the worker."""
 _CHARGES_AT_ONCE = 16
 """Requests to the provider under way at once in one process."""
-_CHECKED_AT_ONCE = 200
-"""Open payments that the worker takes up with the provider at once."""
+_CHECKED_AT_ONCE = 16
+"""Open payments that a worker takes up with the provider at once: as many as it has connections to it."""
 
 News = ChargeStatus | Literal["unknown"]
 """What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
@@ -51,8 +51,8 @@ class PaymentProvider(Protocol):
         """Ask for a payment; what becomes of it is told later."""
         ...
 
-    async def find(self, reference: str) -> ChargeStatus | None:
-        """Ask what became of a charge; None: there is none."""
+    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
+        """Ask what became of a charge, which must be of this total; None: there is none."""
         ...
 
     async def refund(self, reference: str) -> None:
@@ -103,6 +103,8 @@ class Charges:
                 await self._provider.charge(order.reference, order.total_minor, order.currency)
             except ProviderError as error:
                 _log.warning("the charge of %s is left to the worker: %s", order.reference, error)
+            except Exception:  # noqa: BLE001 - whatever it is, the next charge is sent
+                _log.exception("the charge of %s is left to the worker", order.reference)
 
 
 async def settle(
@@ -156,6 +158,8 @@ def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:
     """Return what news of its charge does to an order; None: nothing."""
     if retaken:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
+    if news == "refunded" and order.status == "confirmed":
+        _log.error("the provider gave the money of %s back, though it is confirmed: cancel it", order.reference)
     change = _CHANGES.get((news, order.status, order.payment))
     return Change(order.id, *change) if change else None
 
@@ -198,7 +202,7 @@ async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | N
         if payment.status == "refunding":
             await provider.refund(payment.reference)
             return "refunded"
-        if status := await provider.find(payment.reference):
+        if status := await provider.find(payment.reference, (payment.amount_minor, payment.currency)):
             return status
         if payment.given_up:
             return "unknown"
@@ -206,4 +210,6 @@ async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | N
             await provider.charge(payment.reference, payment.amount_minor, payment.currency)
     except ProviderError as error:
         _log.warning("the payment of %s is taken up again later: %s", payment.reference, error)
+    except Exception:  # noqa: BLE001 - whatever it is, the others' news are not lost with it
+        _log.exception("the payment of %s is taken up again later", payment.reference)
     return None

@@ -26,7 +26,7 @@ add constraint orders_expires_after_check check (expires_at > created_at),
 add constraint orders_cancelled_at_check check ((status = 'cancelled') = (cancelled_at is not null)),
 add constraint orders_reason_check check (length(reason) between 1 and 200);
 comment on column orders.expires_at is 'When its hold ends or ended; null: it was decided within the request';
-comment on column orders.reason is 'Why it is in its state, for its history; null: as the buyer asked';
+comment on column orders.reason is 'Why it is in its state, for its history; null: it is as it was made';
 comment on constraint orders_status_check on orders is 'An order waits for its payment, was confirmed or declined, ran out of time or was cancelled';
 comment on constraint orders_expires_at_check on orders is 'Only an order with a hold waits for its payment';
 comment on constraint orders_expires_after_check on orders is 'A hold ends after it began';
@@ -35,6 +35,8 @@ comment on constraint orders_reason_check on orders is 'A reason is a short sent
 
 create index orders_pending_idx on orders (expires_at) where status = 'pending';
 comment on index orders_pending_idx is 'Orders that wait for their payment, for the worker that ends their holds';
+
+comment on table bookings is 'One ticket of an order; live until released_at, and deleted only with a declined order that is forgotten';
 
 -- Payments ------------------------------------------------------------------------------------------------
 
@@ -194,6 +196,9 @@ referencing old table as before new table as changed for each statement execute 
 
 create trigger payments_note_changes after update on payments
 referencing old table as before new table as changed for each statement execute function note_changes();
+
+create trigger order_events_no_truncate before truncate on order_events
+for each statement execute function refuse_change();
 
 create trigger order_events_append_only before update or delete on order_events
 for each row execute function refuse_change();

@@ -47,18 +47,8 @@ where id in (
 );
 
 -- name: retake_bookings
--- Makes the released bookings of these orders live again, and sells their tickets, which the caller has locked.
+-- Makes the released bookings of these orders live again; the caller has locked their tickets, and sells them.
 -- Fails: bookings_live_ticket_key, when a ticket has another live booking.
-with retaken as (
-    update bookings
-    set released_at = null
-    where order_id = any(%(order_ids)s::bigint[])
-    returning ticket_id
-)
-
-update tickets
-set status = 'sold'
-where id in (
-    select ticket_id
-    from retaken
-);
+update bookings
+set released_at = null
+where order_id = any(%(order_ids)s::bigint[]);

@@ -54,4 +54,5 @@ cross join
         order by order_events.id desc
         limit 1
     ) as state_then
-where bookings.ticket_id = %(ticket_id)s and state_then.status in ('pending', 'confirmed');
+where bookings.ticket_id = %(ticket_id)s and state_then.status in ('pending', 'confirmed')
+order by state_then.created_at desc;

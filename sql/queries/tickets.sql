@@ -206,7 +206,7 @@ set
 where ctid = any(%(places)s::text[]::tid[]);
 
 -- name: sell_held
--- Marks the tickets that these orders hold as sold.
+-- Marks the tickets that these orders hold, or have taken again, as sold.
 -- Locks: the tickets; the caller has locked the orders.
 update tickets
 set

@@ -166,6 +166,8 @@ async def test_while_the_provider_is_away_bookings_are_refused_and_afterwards_th
     refused = await eventually_answered(client, 503)
     assert_problem(refused, 503, "busy")
     assert int(refused.headers["Retry-After"]) >= 1
+    repeat = await client.post("/api/bookings", json=BODY)
+    assert (repeat.status_code, repeat.content) == (202, first.content)  # it needs no payment of its own
     await stack.start_psp()
     assert (await settled(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
     await eventually_answered(client, 202)

@@ -33,8 +33,9 @@ class Provider:
         self.charges.setdefault(reference, "processing")
         self.amounts[reference] = (amount_minor, currency)
 
-    async def find(self, reference: str) -> ChargeStatus | None:
+    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
         self._check()
+        assert total in (None, self.amounts.get(reference, total))
         return self.charges.get(reference)
 
     async def refund(self, reference: str) -> None:

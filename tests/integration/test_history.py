@@ -86,7 +86,10 @@ async def test_why_an_order_is_as_it_is_is_told_by_its_history(
     assert capsys.readouterr().out.splitlines() == ["Nothing is known of it.", "Nobody's: it was free."]
 
 
-@pytest.mark.parametrize("statement", ["update order_events set reason = 'another'", "delete from order_events"])
+@pytest.mark.parametrize(
+    "statement",
+    ["update order_events set reason = 'another'", "delete from order_events", "truncate order_events"],
+)
 async def test_what_is_written_stays_written(pool: Pool, conn: AsyncConnection, statement: str) -> None:
     await hold(pool)
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="append-only"):

@@ -92,6 +92,15 @@ async def test_a_charge_is_found_as_it_stands(listener: Listener, status: Charge
         assert await provider.find("bk_1") == status
 
 
+async def test_a_charge_of_another_amount_than_the_order_is_no_answer(listener: Listener) -> None:
+    listener.answer = lambda _: CAPTURED
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1", (100, "USD")) == "captured"
+        for total in ((101, "USD"), (100, "EUR")):
+            with pytest.raises(ProviderError, match="100 USD"):
+                await provider.find("bk_1", total)
+
+
 async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listener) -> None:
     listener.answer = lambda _: UNKNOWN
     async with provider_at(listener.url) as provider:
