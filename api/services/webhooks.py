@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import psycopg
@@ -71,17 +72,28 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
         if not rows:
             return 0
         done: list[str] = []
-        news: dict[str, News] = {}
-        amounts: dict[str, tuple[int, str]] = {}
+        told: dict[str, Webhook] = {}
         for webhook_id, payload in rows:
-            webhook = msgspec.convert(payload, Webhook)
-            if webhook.status and news.setdefault(webhook.reference, webhook.status) != webhook.status:
-                continue  # One after the other: the next round takes what else is told of this charge.
-            amounts[webhook.reference] = (webhook.amount_minor, webhook.currency)
+            webhook = _read(payload)
+            if webhook and webhook.status:
+                first = told.setdefault(webhook.reference, webhook)
+                if msgspec.structs.replace(first, id=webhook.id) != webhook:
+                    continue  # One after the other: the next round takes what else is told of this charge.
             done.append(webhook_id)
+        news: dict[str, News] = {reference: each.status for reference, each in told.items() if each.status}
+        amounts = {reference: (each.amount_minor, each.currency) for reference, each in told.items()}
         await payments.settle(session, news, amounts)
         await session.run(Statement(queries.webhooks.mark_processed, {"ids": done}))
     return len(done)
+
+
+def _read(payload: Any) -> Webhook | None:
+    """Read a stored webhook; one that cannot be read any more must not hold up the others."""
+    try:
+        return msgspec.convert(payload, Webhook)
+    except msgspec.ValidationError as error:
+        _log.error("a stored webhook is passed over: %s: %s", error, payload)
+        return None
 
 
 async def forget_webhooks(pool: Pool, settings: Settings) -> int:

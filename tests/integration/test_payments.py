@@ -203,6 +203,16 @@ async def test_a_capture_of_another_amount_confirms_nothing(
     assert held.reference in caplog.text
 
 
+async def test_a_stored_webhook_that_cannot_be_read_does_not_hold_up_the_others(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    await conn.execute("insert into webhooks (id, payload) values ('m0', '{}')")
+    await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference, held.total_minor))
+    assert await settle_webhooks(pool, ASYNC) == 2
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
 async def test_what_was_given_back_before_it_was_known_leaves_nothing_open(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool)
     await cancel_order(pool, held.reference, "u")
