@@ -98,8 +98,9 @@ class Session:
         values = [
             [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in statements
         ]
-        prepared = list(map(self._send, statements, values))
-        return list(map(self._rows, statements, prepared, await self._sync()))
+        for statement, texts in zip(statements, values, strict=True):
+            self._send(statement, texts)
+        return list(map(self._rows, statements, await self._sync()))
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
@@ -135,7 +136,7 @@ class Session:
         self._pgconn.send_query_params(command, None)
         self._sent.append(None)
 
-    def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> "_Prepared":
+    def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
         """Queue a statement; the first time on this connection it is prepared."""
         sql = statement.query.server_sql
         prepared = self._prepared.get(sql)
@@ -145,7 +146,6 @@ class Session:
             self._sent.append(prepared)
         self._pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
         self._sent.append(statement)
-        return prepared
 
     async def _sync(self) -> list[PGresult]:
         """Send what is queued, and return the results of the statements among it."""
@@ -165,7 +165,7 @@ class Session:
                 self._prepared[what.sql] = what
         return done
 
-    def _rows(self, statement: Statement[Any], prepared: "_Prepared", result: PGresult) -> list[Any]:
+    def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
         has_rows = result.status == pq.ExecStatus.TUPLES_OK
         affected = result.ntuples if has_rows else result.command_tuples or 0
         if statement.rows not in (None, affected):
@@ -176,7 +176,7 @@ class Session:
         row = statement.row
         if row is None:
             return self._transformer.load_rows(0, affected, tuple)
-        columns = prepared.columns_of(result)
+        columns = self._prepared[statement.query.server_sql].columns_of(result)
         return self._transformer.load_rows(0, affected, lambda values: row(**dict(zip(columns, values, strict=True))))
 
 
