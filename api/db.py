@@ -57,7 +57,8 @@ Parameter = Scalar | list[Any] | tuple[Any, ...] | None
 class Statement(Generic[Row]):
     """A query with its parameters, what its rows become, and how many it must affect (None: any number).
 
-    `row` is called with a row's columns by their names; without it rows are tuples.
+    `row` is called with a row's columns by their names; without it rows are tuples. One that is not needed is not
+    sent, and has no rows.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Statement(Generic[Row]):
         row: Callable[..., Row] | None = None,
         *,
         rows: int | None = None,
+        needed: bool = True,
     ) -> None:
         self.query = query
         self.parameters = parameters
         self.row = row
         self.rows = rows
+        self.needed = needed
 
 
 class Session:
@@ -95,12 +98,14 @@ class Session:
             psycopg.Error: the first statement that failed; those behind it were not run.
             RuntimeError: a statement affected another number of rows than it must.
         """
-        values = [
-            [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in statements
+        needed = [statement for statement in statements if statement.needed]
+        parameters = [
+            [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in needed
         ]
-        for statement, texts in zip(statements, values, strict=True):
-            self._send(statement, texts)
-        return list(map(self._rows, statements, await self._sync()))
+        for statement, values in zip(needed, parameters, strict=True):
+            self._send(statement, values)
+        rows = iter(list(map(self._rows, needed, await self._sync())))
+        return [next(rows) if statement.needed else [] for statement in statements]
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:

@@ -376,7 +376,7 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
             {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)},
             _Drawn,
         ),
-        Statement(queries.tickets.lock_tickets, {"places": places}),
+        Statement(queries.tickets.lock_tickets, {"places": places}, needed=bool(places)),
     ]
     for tier in standing.values():
         start = random.randint(1, tier.last_position)

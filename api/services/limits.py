@@ -66,14 +66,15 @@ class Allowance:
 
 def find(user_ids: Collection[str]) -> Statement[LimitRow]:
     """Return the statement that looks up buyers' bookings of the last minute."""
-    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, LimitRow)
+    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, LimitRow, needed=bool(user_ids))
 
 
 def note(buyers: Mapping[str, int], limit: int) -> Statement[Any]:
     """Return the statement that notes new bookings, so many of each buyer; `check` its rows."""
     user_ids = sorted(buyers)  # The lock order of concurrent transactions.
     bookings = [buyers[user_id] for user_id in user_ids]
-    return Statement(queries.limits.note_bookings, {"user_ids": user_ids, "bookings": bookings, "limit": limit})
+    parameters = {"user_ids": user_ids, "bookings": bookings, "limit": limit}
+    return Statement(queries.limits.note_bookings, parameters, needed=bool(buyers))
 
 
 def check(buyers: Mapping[str, int], noted: Sequence[Any]) -> None:

@@ -103,7 +103,8 @@ async def test_behind_a_statement_that_fails_none_is_run(session: Session) -> No
 
 async def test_a_transaction_that_fails_leaves_nothing_and_the_session_goes_on(session: Session) -> None:
     await run(session, Statement(query("create temporary table seen (number integer)"), {}))
-    insert, fail = Statement(query("insert into seen values (1)"), {}), select("1 / 0")
+    insert: Statement[Any] = Statement(query("insert into seen values (1)"), {})
+    fail = select("1 / 0")
     with pytest.raises(psycopg.errors.DivisionByZero):
         async with session.transaction():
             await run(session, insert) + await run(session, fail)
