@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+import msgspec
 import psycopg
 import psycopg_pool
 from psycopg import AsyncConnection, IsolationLevel, errors, pq
@@ -103,7 +104,7 @@ class Session:
         ]
         for statement, values in zip(needed, parameters, strict=True):
             self._send(statement, values)
-        rows = iter([self._rows(statement, result) for statement, result in await self._sync()])
+        rows = iter(list(map(self._rows, needed, await self._sync())))
         return [next(rows) if statement.needed else [] for statement in statements]
 
     @contextlib.asynccontextmanager
@@ -143,15 +144,15 @@ class Session:
     def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
         """Queue a statement; the first time on this connection it is prepared."""
         sql = statement.query.server_sql
-        name = self._prepared.get(sql)
-        if name is None:
-            name = b"s%d" % next(_numbers)
-            self._pgconn.send_prepare(name, sql)
-            self._sent.append((sql, name))
-        self._pgconn.send_query_prepared(name, values, result_format=pq.Format.BINARY)
+        prepared = self._prepared.get(sql)
+        if prepared is None:
+            prepared = _Prepared(sql, b"s%d" % next(_numbers))
+            self._pgconn.send_prepare(prepared.name, sql)
+            self._sent.append(prepared)
+        self._pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
         self._sent.append(statement)
 
-    async def _sync(self) -> list[tuple[Statement[Any], PGresult]]:
+    async def _sync(self) -> list[PGresult]:
         """Send what is queued, and return the results of the statements among it."""
         sent, self._sent = self._sent, []
         try:
@@ -159,32 +160,50 @@ class Session:
         except psycopg.OperationalError:
             await self._connection.close()
             raise
-        done: list[tuple[Statement[Any], PGresult]] = []
+        done: list[PGresult] = []
         for what, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 raise errors.error_from_result(result)
             if isinstance(what, Statement):
-                done.append((what, result))
+                done.append(result)
             elif what is not None:
-                self._prepared[what[0]] = what[1]
+                self._prepared[what.sql] = what
         return done
 
-    def _rows(self, statement: Statement[Row], result: PGresult) -> list[Any]:
+    def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
         has_rows = result.status == pq.ExecStatus.TUPLES_OK
         affected = result.ntuples if has_rows else result.command_tuples or 0
         if statement.rows not in (None, affected):
             raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.rows}")
-        if not has_rows:
+        if not has_rows or not affected:
             return []
         self._transformer.set_pgresult(result)
-        return self._transformer.load_rows(0, affected, _row_maker(statement.row, result))
+        row = statement.row
+        if row is None:
+            return self._transformer.load_rows(0, affected, tuple)
+        columns = self._prepared[statement.query.server_sql].columns_of(result)
+        return self._transformer.load_rows(0, affected, lambda values: row(**dict(zip(columns, values, strict=True))))
 
 
-_Sent = Statement[Any] | tuple[bytes, bytes] | None
-"""What a result is the answer to: a statement, the preparation of one (SQL and name), or a command without rows."""
+class _Prepared(msgspec.Struct, eq=False):
+    """A statement that is prepared on one connection, under a name; `columns`: known from its first rows on."""
 
-_prepared: "WeakKeyDictionary[Connection, dict[bytes, bytes]]" = WeakKeyDictionary()
-"""The names under which statements are prepared on a connection, by their SQL."""
+    sql: bytes
+    name: bytes
+    columns: list[str] | None = None
+
+    def columns_of(self, result: PGresult) -> list[str]:
+        """Return the names of its rows' columns."""
+        if self.columns is None:
+            self.columns = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
+        return self.columns
+
+
+_Sent = Statement[Any] | _Prepared | None
+"""What a result is the answer to: a statement, the preparation of one, or a command without rows."""
+
+_prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
+"""What is prepared on a connection, by its SQL."""
 _numbers = itertools.count(1)
 
 
@@ -208,13 +227,6 @@ def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
             return results
         else:
             results.append(result)
-
-
-def _row_maker(row: Callable[..., Row] | None, result: PGresult) -> Callable[[Sequence[Any]], Any]:
-    if row is None:
-        return tuple
-    names = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
-    return lambda values: row(**dict(zip(names, values, strict=True)))
 
 
 def to_text(value: Parameter) -> bytes | None:
@@ -268,12 +280,15 @@ async def open_session(pool: Pool) -> AsyncIterator[Session]:
     Raises:
         psycopg.OperationalError: there is none within `ACQUIRE_TIMEOUT_S`, or it died.
     """
-    async with pool.connection() as connection:
+    connection = await pool.getconn()
+    try:
         connection.pgconn.enter_pipeline_mode()
         try:
             yield Session(connection)
         finally:
             await _leave_pipeline(connection)
+    finally:
+        await pool.putconn(connection)
 
 
 async def _leave_pipeline(connection: Connection) -> None:

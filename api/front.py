@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request
 from litestar.config.cors import CORSConfig
-from litestar.enums import MediaType, ScopeType
+from litestar.enums import ScopeType
 from litestar.types import (
     HTTPRequestEvent,
     HTTPScope,
@@ -27,8 +27,9 @@ from litestar.types import (
 )
 
 from api import metrics
+from api.answer import Answer
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest
-from api.problems import EXCEPTION_HANDLERS
+from api.problems import answer_to
 from api.routes import bookings, tickets
 from api.state import ApiState
 from api.throttle import Throttle
@@ -51,7 +52,7 @@ class _Plain(NamedTuple):
     """Those that its answer has whatever it is."""
 
 
-_Way = Callable[[_Plain], Awaitable[Response[bytes] | None]]
+_Way = Callable[[_Plain], Awaitable[Answer | None]]
 """How a plain request is answered; None: it is not that plain."""
 
 
@@ -116,12 +117,12 @@ class FrontedApp(Litestar):
         event = query[1].decode() if query[1] else BUILT_IN_EVENT
         return _Plain(event, headers, body, answer_headers) if _HOST.fullmatch(headers.get(b"host", b"")) else None
 
-    async def _get_availability(self, plain: _Plain) -> Response[bytes]:
+    async def _get_availability(self, plain: _Plain) -> Answer:
         self._throttle.admit("GET", tickets.AVAILABILITY)
         known = plain.headers.get(b"if-none-match", b"").decode("latin-1")
         return tickets.availability(await self._state.availability.get(plain.event), known)
 
-    async def _create_booking(self, plain: _Plain) -> Response[bytes] | None:
+    async def _create_booking(self, plain: _Plain) -> Answer | None:
         try:
             data = _decode_booking(plain.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -139,28 +140,25 @@ async def _taken(way: _Way, plain: _Plain, scope: HTTPScope, send: Send) -> bool
     """Answer a request; False: it is not that plain."""
     started = time.perf_counter()
     try:
-        response = await way(plain)
+        answer = await way(plain)
     except Exception as error:  # noqa: BLE001 - each kind has its answer, the same as in the framework
-        handle = next(EXCEPTION_HANDLERS[kind] for kind in type(error).__mro__ if kind in EXCEPTION_HANDLERS)
-        response = handle(Request(scope), error)
-    if response is None:
+        answer = answer_to(Request(scope), error)
+    if answer is None:
         return False
-    status = response.status_code or 200
-    metrics.count_answer(scope["method"], scope["path"], status)
-    headers = [*_headers(response, status), *plain.answer_headers]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content, "more_body": False})
+    metrics.count_answer(scope["method"], scope["path"], answer.status)
+    headers = [*_headers(answer), *plain.answer_headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
     metrics.time_answer(scope["path"], started)
     return True
 
 
-def _headers(response: Response[bytes], status: int) -> list[Header]:
+def _headers(answer: Answer) -> list[Header]:
     """Return an answer's headers as the framework would send them; all are of this API's making."""
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    if status != 304:
-        media_type = response.media_type
-        media_type = media_type.value if isinstance(media_type, MediaType) else str(media_type)
-        headers += [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(response.content))]
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    if answer.status != 304:
+        headers.append((b"content-type", answer.media_type.encode()))
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     return headers
 
 

@@ -71,6 +71,14 @@ class _Booking(msgspec.Struct, eq=False):
         return self.busy() if self.unknown else InternalError(_FAILED)
 
 
+class _Waiting(NamedTuple):
+    """Who waits for a booking's answer, and until when, by the event loop's clock."""
+
+    until: float
+    waiter: "asyncio.Future[Decided]"
+    booking: _Booking
+
+
 class Sold(NamedTuple):
     """An order that this process has just committed, confirmed or held."""
 
@@ -87,6 +95,9 @@ class BookingLane:
         self._on_commit = on_commit
         self._open: dict[str, _Booking] = {}
         self._queue: deque[_Booking] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        """In the order in which they give up, since all wait equally long; a single timer is for the first."""
+        self._timer: asyncio.TimerHandle | None = None
         self._arrived = asyncio.Event()
         self._ended = False
 
@@ -122,6 +133,8 @@ class BookingLane:
                 await task
             for booking in list(self._open.values()):
                 self._refuse(booking, booking.busy)
+            if self._timer:
+                self._timer.cancel()
 
     def _enqueue(self, new: NewOrder) -> _Booking:
         deadline = time.monotonic() + self._settings.booking_wait_ms / 1000
@@ -138,10 +151,22 @@ class BookingLane:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Decided] = loop.create_future()
         booking.waiters.append(waiter)
+        while self._waiting and self._waiting[0].waiter.done():  # What was answered is not to be kept.
+            self._waiting.popleft()
         within_s = self._settings.booking_wait_ms / 1000 + TRANSACTION_GRACE_S
-        timer = loop.call_later(within_s, _give_up, waiter, booking)
-        waiter.add_done_callback(lambda _: timer.cancel())
+        self._waiting.append(_Waiting(loop.time() + within_s, waiter, booking))
+        if self._timer is None:
+            self._timer = loop.call_later(within_s, self._give_up)
         return waiter
+
+    def _give_up(self) -> None:
+        """Refuse who has waited for too long, and set the timer for the next."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and (self._waiting[0].waiter.done() or self._waiting[0].until <= loop.time()):
+            _, waiter, booking = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(booking.busy())
+        self._timer = loop.call_at(self._waiting[0].until, self._give_up) if self._waiting else None
 
     async def _work(self) -> None:
         while True:
@@ -233,11 +258,6 @@ class BookingLane:
         for waiter in booking.waiters:
             if not waiter.done():
                 waiter.set_exception(error())
-
-
-def _give_up(waiter: "asyncio.Future[Decided]", booking: _Booking) -> None:
-    if not waiter.done():
-        waiter.set_exception(booking.busy())
 
 
 def _repeated(decided: Decided) -> Decided:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from api.answer import Answer
 from api.body import invalid
 from api.contract import Problem
 from api.db import CommitUnknownError
@@ -31,13 +32,13 @@ MEDIA_TYPE = "application/problem+json"
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 
-def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an error as an answer, with further headers."""
-    return Response(
+    return Answer(
         msgspec.json.encode(error.body()),
-        status_code=error.status,
-        media_type=MEDIA_TYPE,
+        status=error.status,
         headers={"Cache-Control": "no-store", **error.headers(), **(headers or {})},
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -53,12 +54,12 @@ def _spec(status: int) -> ResponseSpec:
     )
 
 
-def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
+def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Answer:
     """Answer an error of this API."""
     return problem(error)
 
 
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     """Answer an error that the framework found in a request, in this API's words."""
     if isinstance(error, ValidationException):
         return problem(_invalid(error))
@@ -77,19 +78,19 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return on_any_error(request, error)
 
 
-def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> Response[bytes]:
+def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> Answer:
     """Answer what the database could not serve."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem(Busy("The database does not answer at the moment: try again.", retry_after_s=1))
 
 
-def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Response[bytes]:
+def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Answer:
     """Answer a change that may or may not have been made; asking again finds out."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem(Busy("It is not known yet whether this was done: try again to find out.", retry_after_s=1))
 
 
-def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """Answer a fault of our own; the log has the reason, the answer has not."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(InternalError("Something went wrong on our side."))
@@ -112,7 +113,7 @@ def _camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
+_ANSWERS: dict[type[Exception], Callable[[Request[Any, Any, Any], Any], Answer]] = {
     ApiError: on_api_error,
     HTTPException: on_http_error,
     psycopg.OperationalError: on_database_error,
@@ -121,3 +122,16 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     CommitUnknownError: on_unknown_commit,
     Exception: on_any_error,
 }
+
+
+def answer_to(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    """Return the answer to a request that was ended by an error, whichever it is."""
+    answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    return answer(request, error)
+
+
+def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return answer_to(request, error).response()
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(_ANSWERS, _handle)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post, route
-from litestar.enums import MediaType
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from api.answer import Answer
 from api.body import StrictBody, invalid
 from api.contract import (
     BUILT_IN_EVENT,
@@ -68,10 +68,10 @@ async def create_booking(
 
     The same key and body give the same answer again, with `Idempotent-Replayed: true`, and book once.
     """
-    return await book(state, data, event, idempotency_key)
+    return (await book(state, data, event, idempotency_key)).response()
 
 
-async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> Response[bytes]:
+async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> Answer:
     """Return the answer to a booking request; `key` as its header has it.
 
     Raises:
@@ -88,7 +88,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     headers["Location"] = f"/api/bookings/{order.reference}"
     status = 202 if order.status == "pending" else 201
     body = msgspec.json.encode(to_contract(order, decided.bookings))
-    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
+    return Answer(body, status, headers)
 
 
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))

@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from api.answer import Answer
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TierAvailability
 from api.problems import answers
 from api.services.availability import Availability
@@ -42,10 +43,10 @@ async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
     """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
-    return availability(await state.availability.get(event), request.headers.get("if-none-match", ""))
+    return availability(await state.availability.get(event), request.headers.get("if-none-match", "")).response()
 
 
-def availability(counted: Availability, known: str) -> Response[bytes]:
+def availability(counted: Availability, known: str) -> Answer:
     """Return the answer to who knows counts of these ETags."""
     headers = {
         "ETag": counted.etag,
@@ -53,8 +54,8 @@ def availability(counted: Availability, known: str) -> Response[bytes]:
         "X-As-Of": counted.as_of,
     }
     if known == "*" or counted.etag in known:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(counted.body, media_type=MediaType.JSON, headers=headers)
+        return Answer(b"", 304, headers)
+    return Answer(counted.body, headers=headers)
 
 
 @get(

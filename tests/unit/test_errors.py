@@ -76,10 +76,10 @@ def test_an_invalid_request_names_the_field() -> None:
 
 def test_an_answer_carries_its_headers_and_is_never_kept_by_a_cache() -> None:
     answer = problem(Busy("Come back.", retry_after_s=1, reference="bk_1"), {"X-More": "yes"})
-    assert (answer.status_code, answer.media_type) == (503, MEDIA_TYPE)
+    assert (answer.status, answer.media_type) == (503, MEDIA_TYPE)
     expected = {"Retry-After": "1", "X-More": "yes", "Cache-Control": "no-store"}
     assert answer.headers == expected
-    assert json.loads(answer.content)["reference"] == "bk_1"
+    assert json.loads(answer.body)["reference"] == "bk_1"
 
 
 def test_a_limit_says_what_it_is_and_when_it_admits_again() -> None:
