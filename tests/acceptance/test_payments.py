@@ -152,7 +152,7 @@ RETURNED = """
     select order_events.created_at from order_events join orders on order_id = orders.id
     where order_events.status = 'expired'
 """
-OVER = "select from orders where expires_at < now() - interval '1 s'"
+OVER = "select 1 from orders where expires_at < now() - interval '1 s'"
 
 
 async def test_while_the_provider_is_away_bookings_are_refused_and_afterwards_they_are_not(
