@@ -157,8 +157,9 @@ class _Stock(msgspec.Struct):
     def sell(self, tier: _Tier, tickets: Sequence[_Ticket]) -> None:
         """Take tickets out of what the rest of the batch can get."""
         self.sold.update(ticket.id for ticket in tickets)
-        if free := self.standing.get(tier.tier_id):
-            self.standing[tier.tier_id] = [ticket for ticket in free if ticket.id not in self.sold]
+        free = self.standing.get(tier.tier_id)
+        if free and tickets and free[0] is tickets[0]:  # They were taken from the front; named ones never stand here.
+            del free[: len(tickets)]
 
 
 class _Sale(msgspec.Struct, frozen=True):
