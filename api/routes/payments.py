@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
+from api.config import WEBHOOK_PATH
 from api.contract import WebhookReceipt
 from api.db import bounded
 from api.problems import answers
@@ -13,7 +14,7 @@ from api.webhook import verify
 
 
 @post(
-    "/api/payments/webhook",
+    WEBHOOK_PATH,
     status_code=200,
     responses={
         200: ResponseSpec(WebhookReceipt, description="Stored", generate_examples=False),
