@@ -200,7 +200,7 @@ async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
         if order_id not in lost and not wanted & ticket_ids:  # Two late payments may be for one ticket.
             free.add(order_id)
             ticket_ids |= wanted
-    await session.run(Statement(queries.bookings.retake_bookings, {"order_ids": list(free)}))
+    await session.run(Statement(queries.bookings.retake_bookings, {"order_ids": list(free)}, needed=bool(free)))
     return free
 
 

@@ -20,7 +20,7 @@ from api import queries, simulator
 from api.config import Settings
 from api.db import Pool, Session, Statement, open_session
 from api.errors import ProviderError
-from api.provider import ChargeStatus
+from api.provider import CONNECTIONS_MAX, ChargeStatus
 from api.services import orders
 from api.services.orders import Change, LockedOrder, OrderRow
 
@@ -28,10 +28,6 @@ _log = logging.getLogger(__name__)
 
 CHARGES_WAITING_MAX = 10_000
 """Charges that wait in one process; further ones are left to the worker."""
-_CHARGES_AT_ONCE = 16
-"""Requests to the provider under way at once in one process."""
-_CHECKED_AT_ONCE = 16
-"""Open payments that a worker takes up with the provider at once: as many as it has connections to it."""
 
 News = ChargeStatus | Literal["unknown"]
 """What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
@@ -86,7 +82,7 @@ class Charges:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send the charges while the context lasts."""
-        tasks = [asyncio.create_task(self._send(), name=f"charges-{n}") for n in range(_CHARGES_AT_ONCE)]
+        tasks = [asyncio.create_task(self._send(), name=f"charges-{n}") for n in range(CONNECTIONS_MAX)]
         try:
             yield
         finally:
@@ -181,7 +177,7 @@ class _OpenPayment(msgspec.Struct, frozen=True):
 async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
     """Take up with the provider what is open and due: ask, charge or give back; return how many payments."""
     parameters = {
-        "limit": _CHECKED_AT_ONCE,
+        "limit": CONNECTIONS_MAX,
         "check_after_ms": settings.payment_check_after_ms,
         "request_max_s": settings.provider_request_max_s,
     }
