@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -20,6 +20,9 @@ Kind = Literal[
     "declined",
     "sold_out",
     "all_held",
+    "seat_taken",
+    "not_on_sale",
+    "not_cancellable",
     "rate_limited",
     "busy",
     "not_found",
@@ -32,6 +35,9 @@ _KIND_OF_CODE: dict[str, Kind] = {
     "payment_declined": "declined",
     "sold_out": "sold_out",
     "all_held": "all_held",
+    "seat_taken": "seat_taken",
+    "not_on_sale": "not_on_sale",
+    "not_cancellable": "not_cancellable",
     "rate_limited": "rate_limited",
     "busy": "busy",
     "not_found": "not_found",
@@ -51,6 +57,7 @@ class Problem:
     kind: Kind
     message: str
     available: int = 0
+    ticket_ids: tuple[int, ...] = ()
     retry_after_s: int = 0
 
 
@@ -70,19 +77,40 @@ class OrderPage:
     cursor: str
 
 
+class Wish(Protocol):
+    """What is to be booked, and the client's own key for it; `ticket_ids` empty: any of the tier."""
+
+    event: str
+    tier: str
+    quantity: int
+    user_id: str
+    ticket_ids: tuple[int, ...]
+    reference: str
+
+
 class Client:
     """The booking API over one pool of connections."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def book(self, *, tier: str, quantity: int, user_id: str, reference: str) -> Answer[Order]:
-        """Book `quantity` tickets under the client's own `reference`.
+    async def book(self, wish: Wish) -> Answer[Order]:
+        """Book all of it or nothing. Repeating it with the same reference never books twice."""
+        body: dict[str, Any] = {
+            "tier": wish.tier,
+            "quantity": wish.quantity,
+            "userId": wish.user_id,
+            "bookingReference": wish.reference,
+        }
+        if wish.ticket_ids:
+            body["ticketIds"] = wish.ticket_ids
+        response = await self._send("POST", "/api/bookings", params={"event": wish.event}, json=body)
+        return response if isinstance(response, Answer) else _order(response)
 
-        Repeating it with the same reference never books twice.
-        """
-        body = {"tier": tier, "quantity": quantity, "userId": user_id, "bookingReference": reference}
-        response = await self._send("POST", "/api/bookings", json=body)
+    async def cancel(self, reference: str, user_id: str) -> Answer[Order]:
+        """Cancel a buyer's booking; cancelling again answers the same."""
+        path = f"/api/bookings/{quote(reference, safe='')}/cancel"
+        response = await self._send("POST", path, json={"userId": user_id})
         return response if isinstance(response, Answer) else _order(response)
 
     async def find(self, reference: str) -> Answer[Order]:
@@ -149,6 +177,7 @@ def _problem(response: httpx.Response) -> Problem:
         kind=_KIND_OF_CODE.get(code, "busy" if response.status_code >= httpx.codes.BAD_GATEWAY else "refused"),
         message=_message(body),
         available=_whole(body.get("available")),
+        ticket_ids=tuple(_whole(ticket_id) for ticket_id in body.get("ticketIds") or ()),
         retry_after_s=min(_whole(response.headers.get("Retry-After")), _RETRY_AFTER_S_MAX),
     )
 

@@ -1,5 +1,6 @@
 """What the build adds to Reflex's front end: hand-written JavaScript, the typeface, same-origin events."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,21 @@ from typing import Any
 import reflex as rx
 
 _FONT = "@fontsource-variable/bricolage-grotesque"
-_NPM_PACKAGES = [f"{_FONT}@5.3.0", "swr@2.5.1"]
-_BOX_OFFICE = Path(__file__).parent / "components" / "box_office.js"
+_NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
+_HERE = Path(__file__).parent
+_BROWSER_MODULES = ((_HERE / "components", "*.js"), (_HERE / "strings", "*.json"))
+
+DRAWN_PATHS = ("/event/_", "/booking/_")
+"""Pages with a name in their address, under the name that stands for all."""
 
 _ENDPOINT = "const endpoint = new URL(url_str);"
 _SAME_ORIGIN = f"""{_ENDPOINT}
   if (typeof window !== "undefined") {{
     return new URL(endpoint.pathname, window.location.origin);
   }}"""
+
+_WINDOW_EFFECT = r"useEffect\(\(\) => \{[^;]*?window\.__reflex = .*?\}, \[\]\);"
+_WINDOW_IMPORTS = r"^import \* as \w+ from \"[^\"]+\";\n"
 
 
 class FrontendFiles(rx.plugins.Plugin):
@@ -29,19 +37,49 @@ class FrontendFiles(rx.plugins.Plugin):
         return [f"{_FONT}/index.css"]
 
     def get_static_assets(self, **_context: Any) -> Sequence[tuple[Path, str | bytes]]:
-        """Place the box office module where generated pages import it from."""
-        return [(Path("utils") / _BOX_OFFICE.name, _BOX_OFFICE.read_text(encoding="utf-8"))]
+        """Place the browser's modules and the words where generated pages import them from."""
+        return [
+            (Path("utils") / (folder.name if folder.name == "strings" else "") / path.name, path.read_text("utf-8"))
+            for folder, pattern in _BROWSER_MODULES
+            for path in sorted(folder.glob(pattern))
+        ]
 
     def pre_compile(self, **context: Any) -> None:
-        """Send events to the page's own origin instead of the address known at build time.
-
-        Reflex writes `http://localhost:8000` into the bundle and replaces only its host name in the
-        browser, so that another port or a proxy would need another build.
-        """
+        """Change what Reflex generates: where events go, what is bundled and what is drawn beforehand."""
         context["add_modify_task"]("utils/state.js", _use_page_origin)
+        context["add_modify_task"]("app/root.jsx", _bundle_only_what_is_used)
+        context["add_modify_task"]("react-router.config.js", _draw_pages_beforehand)
 
 
 def _use_page_origin(state_js: str) -> str:
-    if state_js.count(_ENDPOINT) != 1:
-        raise RuntimeError("Reflex's state.js has changed: adapt the same-origin rule in webapp/frontend.py")
-    return state_js.replace(_ENDPOINT, _SAME_ORIGIN)
+    """Send events to the page's own origin instead of the address known at build time.
+
+    Reflex writes `http://localhost:8000` into the bundle and replaces only its host name in the browser, so that
+    another port or a proxy would need another build.
+    """
+    return _replace(state_js, re.escape(_ENDPOINT), _SAME_ORIGIN)
+
+
+def _bundle_only_what_is_used(root_jsx: str) -> str:
+    """Leave out the whole of every library, which Reflex keeps at hand for components made while the app runs.
+
+    There are none here, and without it only the parts that are used get into the bundle.
+    """
+    return _replace(_replace(root_jsx, _WINDOW_EFFECT, ""), _WINDOW_IMPORTS, "")
+
+
+def _draw_pages_beforehand(config_js: str) -> str:
+    """Draw the pages that have a name in their address beforehand, too, under the name `_`.
+
+    They then show their frame before any script has run; webapp/serve.py gives the same file for every name.
+    """
+    paths = ", ".join(f'"{path}"' for path in DRAWN_PATHS)
+    prerender = f'"prerender": ({{ getStaticPaths }}) => [...getStaticPaths(), {paths}]'
+    return _replace(config_js, '"prerender": true', prerender)
+
+
+def _replace(text: str, pattern: str, by: str) -> str:
+    text, count = re.subn(pattern, lambda _: by, text, flags=re.DOTALL | re.MULTILINE)
+    if count == 0:
+        raise RuntimeError(f"Reflex's front end has changed: adapt webapp/frontend.py, which looks for {pattern!r}")
+    return text

@@ -6,10 +6,10 @@ import re
 import secrets
 import string
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from webapp.client import Answer
+from webapp.client import Answer, Wish
 from webapp.models import Order
 
 TRIES = 5
@@ -27,17 +27,16 @@ _BASE32 = string.ascii_lowercase + "234567"
 class Purchase:
     """What a buyer wants, and the key that makes repeating it harmless."""
 
+    event: str
     tier: str
     quantity: int
     user_id: str
-    reference: str
+    ticket_ids: tuple[int, ...] = ()
+    """These very seats; empty: any of the tier."""
+    reference: str = field(default_factory=lambda: "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26)))
+    """A key that nobody can guess (130 bits)."""
     in_doubt: bool = False
     """Whether an answer was lost, so that it may have been booked."""
-
-    @classmethod
-    def new(cls, tier: str, quantity: int, user_id: str) -> "Purchase":
-        """Start a purchase under a key that nobody can guess (130 bits)."""
-        return cls(tier, quantity, user_id, "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26)))
 
     @classmethod
     def from_json(cls, text: str) -> "Purchase | None":
@@ -45,9 +44,11 @@ class Purchase:
         try:
             body = json.loads(text)
             purchase = cls(
+                str(body["event"]),
                 str(body["tier"]),
                 int(body["quantity"]),
                 str(body["user_id"]),
+                tuple(int(ticket_id) for ticket_id in body["ticket_ids"]),
                 str(body["reference"]),
                 bool(body["in_doubt"]),
             )
@@ -61,13 +62,13 @@ class Purchase:
 
     def same_as(self, other: "Purchase") -> bool:
         """Say whether both want the same, whatever their keys."""
-        return (self.tier, self.quantity, self.user_id) == (other.tier, other.quantity, other.user_id)
+        return self == replace(other, reference=self.reference, in_doubt=self.in_doubt)
 
 
 class BookingApi(Protocol):
     """The two questions that a purchase asks; the client and a test's stand-in answer them."""
 
-    async def book(self, *, tier: str, quantity: int, user_id: str, reference: str) -> Answer[Order]:
+    async def book(self, wish: Wish) -> Answer[Order]:
         """Book, or learn why not."""
         ...
 
@@ -77,47 +78,44 @@ class BookingApi(Protocol):
 
 
 def read_form(form: dict[str, Any]) -> Purchase | str:
-    """Make a purchase of the form's fields, or say what is wrong with them.
+    """Make a purchase of the form's fields, or return the code of what is wrong with them.
 
     The API checks again; this only spares the buyer a round trip.
     """
     tier = str(form.get("tier") or "").strip()
     user_id = str(form.get("user_id") or "").strip()
+    ticket_ids = _whole_numbers(str(form.get("ticket_ids") or ""))
+    quantity = len(ticket_ids) or next(iter(_whole_numbers(str(form.get("quantity") or ""))), 0)
     if not tier:
-        return "Choose a tier first."
+        return "tier_missing"
     if not user_id:
-        return "Type your user id, so that you find your tickets again."
+        return "user_missing"
     if len(user_id) > USER_ID_LENGTH_MAX:
-        return f"A user id has at most {USER_ID_LENGTH_MAX} characters."
-    try:
-        quantity = int(form.get("quantity") or 0)
-    except (TypeError, ValueError):
-        quantity = 0
+        return "user_too_long"
     if quantity < 1:
-        return "Choose how many tickets."
-    return Purchase.new(tier, quantity, user_id)
+        return "quantity_missing"
+    return Purchase(str(form.get("event") or ""), tier, quantity, user_id, ticket_ids)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part.isascii() and part.isdigit())
 
 
 async def carry_out(
     purchase: Purchase,
     api: BookingApi,
-    tell: Callable[[str], Awaitable[None]],
+    tell: Callable[[str, int], Awaitable[None]],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Answer[Order]:
     """Send the purchase, again where that can help, and return the last answer.
 
-    After a lost connection the API is first asked by the reference: what was booked is not sent again. Once
+    `tell` hears what goes on: `busy` or `asking`, and the number of the next try. After a lost connection the API is first asked by the reference: what was booked is not sent again. Once
     an answer was lost, "busy" no longer means that nothing was booked, and becomes `unreachable`.
     """
     in_doubt = purchase.in_doubt
     deadline = asyncio.get_running_loop().time() + _GIVE_UP_AFTER_S
     for attempt in range(1, TRIES + 1):
-        answer = await api.book(
-            tier=purchase.tier,
-            quantity=purchase.quantity,
-            user_id=purchase.user_id,
-            reference=purchase.reference,
-        )
+        answer = await api.book(purchase)
         problem = answer.problem
         if problem is None:
             return answer
@@ -130,10 +128,10 @@ async def carry_out(
         if attempt == TRIES:
             break
         if problem.kind == "busy":
-            await tell(f"Very busy, trying again ({attempt + 1}/{TRIES})")
+            await tell("busy", attempt + 1)
             await sleep(min(max(problem.retry_after_s, 1), _WAIT_S_MAX))
             continue
-        await tell(f"Connection lost, asking what became of your booking ({attempt + 1}/{TRIES})")
+        await tell("asking", attempt + 1)
         await sleep(attempt)
         found = await api.find(purchase.reference)
         if found.value is not None:

@@ -2,9 +2,9 @@
 
 import reflex as rx
 
-from webapp.pages import booking, bookings, event, missing
+from webapp.pages import event, home, missing
 
-__all__ = ["app", "booking", "bookings", "event", "missing"]
+__all__ = ["app", "event", "home", "missing"]
 
 app = rx.App(
     stylesheets=["/app.css"],

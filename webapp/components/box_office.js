@@ -1,232 +1,397 @@
-// The part of the page that lives in the browser: what is left (polled from the API), what the visitor
-// has chosen, and what the two allow. Counts and buttons follow it without a round trip to the server.
+// The part of the event's page that lives in the browser: what the API tells of the event, its tiers and seats,
+// what the visitor has chosen, and what the two allow. Counts, seats and buttons follow it without a round trip
+// to the pages' server.
 import { createElement, useEffect, useRef, useSyncExternalStore } from "react";
-import useSWR from "swr";
+import { useParams } from "react-router";
+
+import { observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
+import { bestAvailable, draw, nearest, NO_HOUSE, step } from "$/utils/seats";
 
 const POLL_MS = 2_000;
-const FETCH_TIMEOUT_MS = 4_000;
+const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
 const ANNOUNCE_EVERY_MS = 15_000;
 // Past this, a click that the page's server did not take up is reported.
 const UNHEARD_AFTER_MS = 10_000;
 const LOW_SHARE = 0.1;
-const CURRENCY = "USD";
+const OFFERS = 3;
+const ZOOMS = [1, 1.4, 2, 2.8];
 
-// Written by the web server's /config.js: one build serves every address and every limit.
-const settings = { apiUrl: "", ticketsMax: 10, ...globalThis.TICKETS };
-
-export const money = (amount, currency = CURRENCY) =>
-  new Intl.NumberFormat(undefined, {
-    style: "currency",
-    currency,
-    minimumFractionDigits: Number.isInteger(amount) ? 0 : 2,
-  }).format(amount);
-
-export const when = (time) =>
-  time
-    ? new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time))
-    : "";
-
-const count = (number) => new Intl.NumberFormat().format(number);
-
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+const NO_EVENT = {
+  slug: "",
+  name: "",
+  venue: "",
+  description: "",
+  startsAt: "",
+  timeZone: "UTC",
+  salesStartAt: "",
+  salesEndAt: null,
+  currency: "",
+  state: "",
+  tiers: [],
+};
 
 // --- What is known ---------------------------------------------------------------------------------------
 
-const facts = {
-  tiers: null, // null: nothing is known yet, which is not the same as nothing left
+const NOTHING = {
+  event: null, // null: nothing is known yet
+  missing: false, // the API says that there is no such event
+  counts: null, // null: nothing is known yet, which is not the same as nothing left
   asOf: "",
   freshAt: 0, // the browser's time at which the counts were last seen to be current
   failed: false,
+  holds: {},
+  house: NO_HOUSE,
+  seatStates: new Map(), // of each seat: a available, h held, s sold
   tier: "",
   quantity: 1,
+  picks: [], // ids of seats, in the order in which they were picked
+  lost: [], // seats that were picked, and that others have taken since
+  focused: 0, // the seat that the keyboard is at
+  zoom: 0,
+  list: false, // whether the list of seats is open
   busy: false, // the server is sending a booking
   pressedAt: 0,
   waitUntil: 0,
-  announcement: "",
+  announcement: { code: "", tier: "", left: 0 },
   announcedAt: 0,
-  copied: "",
 };
 
-const listeners = new Set();
-let view = summarise(0);
-const initialView = view;
+let facts = { ...NOTHING };
 
-function update(changes) {
-  Object.assign(facts, changes);
-  const next = summarise(Date.now());
-  // Pages are drawn again only when something that they show is different.
-  if (JSON.stringify(next) !== JSON.stringify(view)) {
-    view = next;
-    listeners.forEach((listener) => listener());
-  }
+const isFree = (id) => facts.seatStates.get(id) === "a";
+const isOpen = (id) => isFree(id) && !facts.picks.includes(id);
+const seatOf = (id) => facts.house.seats.get(id);
+const named = ({ id, tier, row, number }) => ({ id, tier, row, number });
+
+function saleOf(event) {
+  const now = serverNow();
+  if (event.state === "cancelled") return "cancelled";
+  if (Date.parse(event.salesStartAt) > now) return "upcoming";
+  if (event.state === "ended" || (event.salesEndAt && Date.parse(event.salesEndAt) <= now)) return "ended";
+  // Whether anything is left the counts know better: they are asked for more often.
+  return "on_sale";
 }
 
-function summarise(now) {
+function tierOf({ name, price, total, seated }) {
+  const available = facts.counts?.[name]?.available ?? 0;
+  const { held = 0, heldUntil = null } = facts.holds[name] ?? {};
+  const gone = facts.counts !== null && available <= 0;
+  const low = available > 0 && available <= total * LOW_SHARE;
+  return {
+    name,
+    price,
+    total,
+    seated,
+    available,
+    percent: Math.max(0, Math.min(100, (available / total) * 100)),
+    sold_out: gone && held === 0,
+    all_held: gone && held > 0,
+    back_in: gone && heldUntil ? secondsUntil(heldUntil) : 0,
+    low,
+  };
+}
+
+function summarise() {
+  const now = Date.now();
+  const event = facts.event ?? NO_EVENT;
+  const known = facts.counts !== null;
   const age = now - facts.freshAt;
-  const known = facts.tiers !== null;
   const stale = known && age > STALE_AFTER_MS;
-  const tiers = (facts.tiers ?? []).map(([name, { available, total, price }]) => {
-    const low = available > 0 && available <= total * LOW_SHARE;
-    return {
-      name,
-      available,
-      left: count(available),
-      total: count(total),
-      price: money(price),
-      amount: price,
-      percent: total > 0 ? Math.max(0, Math.min(100, (available / total) * 100)) : 0,
-      sold_out: available <= 0,
-      words: available <= 0 ? "Sold out" : low ? "Few left" : "",
-    };
-  });
-  const open = tiers.filter((tier) => !tier.sold_out);
+  const sale = facts.event ? saleOf(event) : "";
+  const tiers = event.tiers.map(tierOf);
   const chosen = tiers.find((tier) => tier.name === facts.tier);
-  const most = Math.max(1, Math.min(settings.ticketsMax, chosen?.available ?? settings.ticketsMax));
-  const quantity = Math.min(facts.quantity, most);
+  const most = Math.max(1, Math.min(settings.ticketsMax, known && chosen ? chosen.available : settings.ticketsMax));
+  const quantity = facts.picks.length || Math.min(facts.quantity, most);
   const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
   const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
   const sending = facts.busy || (facts.pressedAt > 0 && !unheard);
-  const total = chosen && !chosen.sold_out ? money(chosen.amount * quantity) : "";
   const phase = !known ? (facts.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
+  const bookable = Boolean(chosen) && chosen.available > 0;
   return {
+    page: facts.event ? "found" : facts.missing ? "missing" : facts.failed ? "away" : "loading",
+    event,
+    sale,
+    opens_in: sale === "upcoming" ? secondsUntil(event.salesStartAt) : 0,
     phase,
-    age: stale ? `${count(Math.round(age / 1000))} s` : "",
+    age: stale ? Math.round(age / 1000) : 0,
     tiers,
-    sold_out: known && open.length === 0,
+    sold_out: known && tiers.length > 0 && tiers.every((tier) => tier.sold_out),
+    next_best: tiers.find((tier) => tier.available > 0)?.name ?? "",
     tier: chosen?.name ?? "",
-    tier_sold_out: chosen?.sold_out ?? false,
-    next_best: open[0]?.name ?? "",
+    seated: Boolean(chosen?.seated),
+    bookable,
     quantity,
     fewest: quantity <= 1,
     most: quantity >= most,
     limit: most,
-    total,
-    wait: wait > 0 ? clock(wait) : "",
+    total: bookable ? chosen.price * quantity : 0,
+    picks: facts.picks.map(seatOf).filter(Boolean).map(named),
+    lost: facts.lost.map(named),
+    offers: facts.lost.length ? nearest(facts.house, facts.lost[0], isOpen, OFFERS).map(named) : [],
+    has_map: facts.house.rows.length > 0,
+    list: facts.list,
+    zoom: ZOOMS[facts.zoom],
+    widest: facts.zoom >= ZOOMS.length - 1,
+    whole: facts.zoom === 0,
+    wait,
     sending,
     unheard,
-    locked: sending || phase !== "live" || wait > 0 || !chosen || chosen.sold_out,
+    locked: sending || sale !== "on_sale" || phase !== "live" || wait > 0 || !bookable,
     announcement: facts.announcement,
-    copied: facts.copied,
   };
+}
+
+const view = observable(summarise());
+export const useBoxOffice = view.use;
+
+const seatListeners = new Set();
+
+function update(changes) {
+  facts = { ...facts, ...changes };
+  view.set(summarise());
+  seatListeners.forEach((listener) => listener());
 }
 
 // Screen readers hear the chosen tier now and then, not every two seconds; the end of a tier at once.
 function announce() {
-  const chosen = view.tiers.find((tier) => tier.name === view.tier);
-  if (!chosen || view.phase !== "live") return;
-  const text = chosen.sold_out ? `${chosen.name} is sold out` : `${chosen.name}: ${chosen.left} left`;
+  const chosen = view.get().tiers.find((tier) => tier.name === facts.tier);
+  if (!chosen || view.get().phase !== "live") return;
+  const code = chosen.sold_out ? "sold_out" : chosen.all_held ? "all_held" : "left";
+  const announcement = { code, tier: chosen.name, left: chosen.available };
   const now = Date.now();
-  if (text === facts.announcement) return;
-  if (!chosen.sold_out && now - facts.announcedAt < ANNOUNCE_EVERY_MS) return;
-  update({ announcement: text, announcedAt: now });
+  if (JSON.stringify(announcement) === JSON.stringify(facts.announcement)) return;
+  if (code === "left" && now - facts.announcedAt < ANNOUNCE_EVERY_MS) return;
+  update({ announcement, announcedAt: now });
 }
 
-function learn({ tiers, asOf }) {
-  const names = tiers.map(([name]) => name);
-  const firstOpen = tiers.find(([, tier]) => tier.available > 0)?.[0] ?? names[0] ?? "";
+function learnCounts({ body, asOf }) {
+  const names = Object.keys(body);
+  const firstOpen = names.find((name) => body[name].available > 0) ?? names[0] ?? "";
   // Counts age from when the API's own time for them last moved: a clock of the browser's that is wrong,
   // or a cache that repeats an old answer, makes no count look fresher than it is.
   const moved = asOf === "" || asOf !== facts.asOf;
   update({
-    tiers,
+    counts: body,
     asOf,
     freshAt: moved ? Date.now() : facts.freshAt,
-    failed: false,
     tier: names.includes(facts.tier) ? facts.tier : firstOpen,
   });
   announce();
 }
 
+function learnStates({ body }) {
+  const ids = (rows) => rows.map((row) => row.ids.join()).join();
+  const drawn = ids(facts.house.rows.map((row) => ({ ids: row.seats.map((seat) => seat.id) })));
+  const house = drawn === ids(body.rows) ? facts.house : draw(body.rows);
+  const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
+  // What is being booked is sold to this visitor, and not lost.
+  const gone = facts.busy ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
+  update({
+    house,
+    seatStates,
+    holds: body.tiers,
+    picks: facts.picks.filter((id) => !gone.includes(id)),
+    lost: gone.length ? gone.map((id) => house.seats.get(id)).filter(Boolean) : facts.lost,
+    focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
+  });
+}
+
+// The API refused seats that others have taken: their colour may not have come yet.
+function loseSeats(ids) {
+  const lost = ids.map(seatOf).filter(Boolean);
+  const seatStates = new Map(facts.seatStates);
+  for (const seat of lost) seatStates.set(seat.id, "s");
+  update({ seatStates, lost, picks: facts.picks.filter((id) => !ids.includes(id)) });
+}
+
 // --- What the visitor does -------------------------------------------------------------------------------
 
-export const choose = (tier) => update({ tier, announcement: "" });
+export const choose = (tier) =>
+  update({ tier, picks: [], lost: [], announcement: NOTHING.announcement, announcedAt: 0 });
 
-export const changeQuantity = (step) =>
-  update({ quantity: Math.max(1, Math.min(view.quantity + step, view.limit)) });
+export function changeQuantity(by) {
+  const { quantity, limit } = view.get();
+  const wanted = Math.max(1, Math.min(quantity + by, limit));
+  if (facts.picks.length === 0) return update({ quantity: wanted });
+  // Picked seats become more by their nearest neighbours, or fewer from the last one on.
+  const last = seatOf(facts.picks.at(-1));
+  const more = by > 0 ? nearest(facts.house, last, isOpen, wanted - facts.picks.length) : [];
+  update({ quantity: wanted, picks: [...facts.picks, ...more.map((seat) => seat.id)].slice(0, wanted) });
+}
+
+export function pick(id) {
+  const seat = seatOf(id);
+  if (!seat || view.get().sending) return;
+  if (facts.picks.includes(id)) return update({ focused: id, picks: facts.picks.filter((each) => each !== id) });
+  if (!isFree(id)) return update({ focused: id });
+  const picks = seat.tier === facts.tier ? facts.picks : [];
+  // One more than may be booked takes the place of the one that was picked first.
+  const kept = picks.slice(Math.max(0, picks.length + 1 - settings.ticketsMax));
+  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: [] });
+}
+
+export function pickBest() {
+  const seats = bestAvailable(facts.house, facts.tier, view.get().quantity, isFree);
+  if (seats.length) update({ picks: seats.map((seat) => seat.id), lost: [] });
+}
+
+export const unpickAll = () => update({ picks: [], lost: [] });
+
+export const changeZoom = (by) =>
+  update({ zoom: Math.max(0, Math.min(facts.zoom + by, ZOOMS.length - 1)) });
+
+export const toggleList = () => update({ list: !facts.list });
 
 export const press = () => update({ pressedAt: Date.now() });
 
-export const focusTiers = () => document.querySelector("input[name=tier]:checked:enabled, input[name=tier]:enabled")?.focus();
+export const focusTiers = () =>
+  document.querySelector("input[name=tier]:checked:enabled, input[name=tier]:enabled")?.focus();
 
-export const printPage = () => window.print();
+// --- Seats -----------------------------------------------------------------------------------------------
 
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    update({ copied: "Copied" });
-  } catch {
-    // Outside https and localhost there is no clipboard: the reference is there to be selected.
-    update({ copied: "Select it to copy" });
-  }
-  setTimeout(() => update({ copied: "" }), 3_000);
+function subscribeSeats(listener) {
+  seatListeners.add(listener);
+  return () => seatListeners.delete(listener);
+}
+
+export const useHouse = () =>
+  useSyncExternalStore(
+    subscribeSeats,
+    () => facts.house,
+    () => NO_HOUSE,
+  );
+
+// What is shown of a seat, as one text: it is drawn again when that changes, and not with every other seat.
+const WORD_OF = { a: "free", h: "held", s: "sold" };
+
+function useLook(id) {
+  const look = useSyncExternalStore(
+    subscribeSeats,
+    () => {
+      const state = facts.picks.includes(id) ? "mine" : (WORD_OF[facts.seatStates.get(id)] ?? "sold");
+      return `${state} ${facts.focused === id ? 0 : -1}`;
+    },
+    () => "sold -1",
+  );
+  const [state, tab] = look.split(" ");
+  return { state, tabIndex: Number(tab), mine: state === "mine", gone: state === "held" || state === "sold" };
+}
+
+// A seat of the drawing, around the shapes that it is drawn with.
+export function SeatLook({ seat, children, ...props }) {
+  const { state, tabIndex, mine, gone } = useLook(seat);
+  return createElement(
+    "g",
+    {
+      ...props,
+      className: "seat",
+      role: "checkbox",
+      tabIndex,
+      "aria-checked": mine,
+      "aria-disabled": gone,
+      "data-seat": seat,
+      "data-state": state,
+    },
+    children,
+  );
+}
+
+// The same seat in the list.
+export function SeatBox({ seat, number }) {
+  const { mine, gone } = useLook(seat);
+  const box = createElement("input", { type: "checkbox", checked: mine, disabled: gone, onChange: () => pick(seat) });
+  return createElement("label", { className: "seat-box" }, box, number);
+}
+
+// The edge of the stage, bent like the rows.
+export const stagePath = (width) => `M ${width * 0.2} 24 Q ${width / 2} 8 ${width * 0.8} 24 L ${width * 0.76} 62 Q ${width / 2} 48 ${width * 0.24} 62 Z`;
+
+// What is drawn in it can be picked with the mouse, a finger and the keyboard, seen closer with two fingers, and
+// begins with the stage in its middle.
+export function SeatPlan({ children, ...props }) {
+  const frame = useRef(null);
+  const spread = useRef(0);
+  useEffect(() => {
+    const element = frame.current;
+    element.scrollLeft = (element.scrollWidth - element.clientWidth) / 2;
+  }, []);
+  const seatAt = (event) => Number(event.target.closest?.("[data-seat]")?.dataset.seat ?? 0);
+  const onKeyDown = (event) => {
+    const seat = seatOf(seatAt(event));
+    if (!seat) return;
+    if (event.key === " " || event.key === "Enter") pick(seat.id);
+    else {
+      const next = step(facts.house, seat, event.key);
+      if (!next) return;
+      update({ focused: next.id });
+      frame.current.querySelector(`[data-seat="${next.id}"]`)?.focus();
+    }
+    event.preventDefault();
+  };
+  const gap = ({ touches }) => Math.hypot(touches[0].clientX - touches[1].clientX, touches[0].clientY - touches[1].clientY);
+  const onTouchMove = (event) => {
+    if (event.touches.length !== 2) return;
+    const now = gap(event);
+    if (spread.current === 0) spread.current = now;
+    const ratio = now / spread.current;
+    if (ratio < 1.25 && ratio > 0.8) return;
+    spread.current = now;
+    changeZoom(ratio > 1 ? 1 : -1);
+  };
+  return createElement(
+    "div",
+    {
+      ...props,
+      ref: frame,
+      onClick: (event) => pick(seatAt(event)),
+      onKeyDown,
+      onTouchMove,
+      onTouchEnd: () => (spread.current = 0),
+    },
+    children,
+  );
 }
 
 // --- React -----------------------------------------------------------------------------------------------
 
-function subscribe(listener) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
-
-export const useBoxOffice = () =>
-  useSyncExternalStore(
-    subscribe,
-    () => view,
-    () => initialView,
-  );
-
-async function fetchAvailability(path) {
-  const response = await fetch(settings.apiUrl + path, {
-    cache: "no-cache",
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-  });
-  if (!response.ok) throw new Error(`The API answered ${response.status}`);
-  return {
-    tiers: Object.entries(await response.json()),
-    asOf: response.headers.get("X-As-Of") ?? "",
-  };
-}
-
-// Polls what is left and passes on what the page's State says of the booking. It draws nothing.
-export function AvailabilityFeed({ path, sending, turn, waitS }) {
-  const { data, error, isValidating, mutate } = useSWR(path, fetchAvailability, {
-    refreshInterval: POLL_MS,
-    refreshWhenHidden: false,
-    // Not when the browser believes itself offline either: that guess is often wrong on a local network.
-    refreshWhenOffline: true,
-    revalidateOnFocus: true,
-    dedupingInterval: POLL_MS / 2,
-    keepPreviousData: true,
-    // After a failure swr waits longer and longer; what is sold does not.
-    onErrorRetry: (_error, _key, _config, revalidate, { retryCount }) =>
-      setTimeout(() => revalidate({ retryCount }), POLL_MS),
-    // Equal counts with a newer time are still news.
-    compare: (a, b) => a === b,
-  });
+// Polls what there is and passes on what the page's State says of the booking. It draws nothing.
+export function EventFeed({ sending, turn, waitS, seatsGone }) {
+  const { slug } = useParams();
+  const query = `?event=${encodeURIComponent(slug)}`;
+  const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
+  const counts = usePolled(`/api/tickets/availability${query}`, POLL_MS);
+  const states = usePolled(`/api/tickets/states${query}`, POLL_MS);
   useEffect(() => {
-    if (data) learn(data);
-  }, [data]);
+    // Another event, or this one after another page: what was chosen there is not chosen here.
+    if (facts.event?.slug !== slug) update(NOTHING);
+  }, [slug]);
   useEffect(() => {
-    if (!isValidating) update({ failed: Boolean(error) });
-  }, [error, isValidating]);
+    if (event.data) update({ event: event.data.body });
+  }, [event.data, slug]);
+  useEffect(() => {
+    if (counts.data) learnCounts(counts.data);
+  }, [counts.data, slug]);
+  useEffect(() => {
+    if (states.data) learnStates(states.data);
+  }, [states.data, slug]);
+  useEffect(() => {
+    update({ missing: event.error?.status === 404 });
+  }, [event.error]);
+  useEffect(() => {
+    if (!counts.isValidating) update({ failed: Boolean(counts.error) });
+  }, [counts.error, counts.isValidating]);
   useEffect(() => {
     const ticking = setInterval(() => update({}), 1_000);
     return () => clearInterval(ticking);
   }, []);
   useEffect(() => {
     update({ busy: sending, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
-    if (!sending) mutate();
-  }, [sending, turn, waitS, mutate]);
+    if (seatsGone.length) loseSeats(seatsGone);
+    if (!sending) {
+      counts.mutate();
+      states.mutate();
+    }
+  }, [sending, turn, waitS, seatsGone, counts.mutate, states.mutate]);
   return null;
-}
-
-// An input that starts with what it held on the last visit. The page's State keeps the value when it is
-// used; reading it here shows it at once and never overwrites what is being typed.
-export function RememberedInput({ storageKey, ...props }) {
-  const field = useRef(null);
-  useEffect(() => {
-    if (field.current && !field.current.value) field.current.value = localStorage.getItem(storageKey) ?? "";
-  }, [storageKey]);
-  return createElement("input", { ...props, ref: field });
 }

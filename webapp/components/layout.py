@@ -4,12 +4,13 @@ from typing import Any
 
 import reflex as rx
 from reflex.style import toggle_color_mode
+from reflex.vars.function import ArgsFunctionOperation, FunctionVar
 from reflex_components_core.core.banner import has_too_many_connection_errors  # type: ignore[import-untyped]
 from reflex_components_core.react_router import link  # type: ignore[import-untyped]
 
-from webapp.models import CONCERT
+from webapp.components.language import LANGUAGES, choose_language, language, say
 
-__all__ = ["Ui", "link", "page"]
+__all__ = ["Ui", "link", "message_page", "page"]
 
 # What a function that builds a part of a page returns: Reflex's element functions have no types.
 Ui = Any
@@ -19,39 +20,55 @@ def page(*content: rx.Component) -> Ui:
     """Return a page with the site's header and footer around `content`."""
     return rx.fragment(
         # Followed by the browser itself, which moves the focus along; the router would only scroll.
-        link("Skip to the content", to="#content", reload_document=True, class_name="skip"),
+        link(say("skip"), to="#content", reload_document=True, class_name="skip"),
         rx.el.header(
-            link(f"{CONCERT.title}", to="/", class_name="brand"),
+            link(say("site.name"), to="/", class_name="brand"),
             rx.el.nav(
-                link("Tickets", to="/"),
-                link("My bookings", to="/bookings"),
-                aria_label="Site",
+                link(say("nav.concerts"), to="/"),
+                link(say("nav.bookings"), to="/bookings"),
+                aria_label=say("nav.label"),
             ),
+            _language_picker(),
             rx.el.button(
                 rx.el.span(class_name="half", aria_hidden="true"),
                 type="button",
                 class_name="mode",
-                aria_label="Switch between light and dark",
+                aria_label=say("mode.switch"),
                 on_click=toggle_color_mode,
             ),
             class_name="top",
         ),
         rx.el.main(*content, id="content", tab_index=-1),
-        rx.el.footer(
-            rx.el.p("A demonstration: no money is taken. Times are those of the venue."),
-            class_name="foot",
-        ),
+        rx.el.footer(rx.el.p(say("site.demonstration")), class_name="foot"),
         _connection_notice(),
+    )
+
+
+def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
+    """Return the content of a page that has nothing to show but words and ways on."""
+    return rx.el.div(
+        rx.el.h1(title),
+        rx.el.p(text),
+        rx.el.p(*actions, class_name="actions"),
+        class_name="sheet",
+    )
+
+
+def _language_picker() -> Ui:
+    picked = ArgsFunctionOperation.create(("event",), choose_language.call(rx.Var("event.target.value")))
+    return rx.el.select(
+        *[rx.el.option(name, value=code, lang=code) for code, name in LANGUAGES.items()],
+        value=language,
+        on_change=picked.to(FunctionVar, rx.EventChain),
+        aria_label=say("language.label"),
+        class_name="language",
     )
 
 
 def _connection_notice() -> Ui:
     """Return what takes the place of Reflex's own toasts while the page's server cannot be reached."""
     return rx.el.div(
-        rx.cond(
-            has_too_many_connection_errors,
-            rx.el.p("The connection to this site is lost. Trying again by itself.", class_name="lost"),
-        ),
+        rx.cond(has_too_many_connection_errors, rx.el.p(say("connection.lost"), class_name="lost")),
         role="status",
         aria_live="polite",
     )

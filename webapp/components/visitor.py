@@ -4,7 +4,9 @@ from typing import Any
 
 import reflex as rx
 
+from webapp.components.language import say
 from webapp.components.layout import Ui
+from webapp.components.page import RememberedInput
 from webapp.purchase import USER_ID_LENGTH_MAX
 
 _STORAGE_KEY = "user-id"
@@ -16,20 +18,10 @@ class Visitor(rx.State):
     user_id: str = rx.LocalStorage("", name=_STORAGE_KEY)
 
 
-class RememberedInput(rx.Component):
-    """A text input that starts with what the browser kept under `storage_key`."""
-
-    library = "$/utils/box_office"
-    tag = "RememberedInput"
-
-    storage_key: rx.Var[str]
-    """The name in the browser's local storage."""
-
-
-def user_id_field(hint: str) -> Ui:
+def user_id_field(hint: Any = None) -> Ui:
     """Return the labelled input for the user id."""
     return rx.el.label(
-        rx.el.span("Your user id", class_name="label"),
+        rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(
             storage_key=_STORAGE_KEY,
             custom_attrs={
@@ -43,7 +35,7 @@ def user_id_field(hint: str) -> Ui:
                 "placeholder": "user-123",
             },
         ),
-        rx.el.span(hint, class_name="small") if hint else rx.fragment(),
+        rx.fragment() if hint is None else rx.el.span(hint, class_name="small"),
         class_name="field grow",
     )
 

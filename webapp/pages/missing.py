@@ -2,21 +2,25 @@
 
 import reflex as rx
 
-from webapp.components.layout import Ui, link, page
+from webapp.components.language import in_english, say
+from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.page import PageTitle
 
 
-@rx.page(route="/404", image="/favicon.svg", title="No such page")  # type: ignore[untyped-decorator]
+@rx.page(  # type: ignore[untyped-decorator]
+    route="/404",
+    image="/favicon.svg",
+    title=in_english("missing.title"),
+    description=in_english("missing.text"),
+)
 def missing_page() -> Ui:
     """Say that there is nothing here, and where there is something."""
     return page(
-        rx.el.div(
-            rx.el.h1("There is nothing here"),
-            rx.el.p("The address may be mistyped, or the page was never there."),
-            rx.el.p(
-                link("See the tickets", to="/", class_name="button"),
-                link("My bookings", to="/bookings", class_name="button"),
-                class_name="actions",
-            ),
-            class_name="sheet",
-        )
+        PageTitle.create(text=say("missing.title")),
+        message_page(
+            say("missing.title"),
+            say("missing.text"),
+            link(say("nav.all_concerts"), to="/", class_name="button"),
+            link(say("nav.bookings"), to="/bookings", class_name="button"),
+        ),
     )

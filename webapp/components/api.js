@@ -1,0 +1,90 @@
+// How the browser reads from the API: what every visitor repeats goes past the pages' own server.
+import { useSyncExternalStore } from "react";
+import useSWR from "swr";
+
+const FETCH_TIMEOUT_MS = 4_000;
+const RETRY_MS = 2_000;
+
+// Written by the web server's /config.js: one build serves every address and every limit.
+export const settings = { apiUrl: "", ticketsMax: 10, ...globalThis.TICKETS };
+
+export class Refusal extends Error {
+  constructor(status) {
+    super(`The API answered ${status}`);
+    this.status = status;
+  }
+}
+
+async function read(path) {
+  const response = await fetch(settings.apiUrl + path, {
+    cache: "no-cache",
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  });
+  if (!response.ok) throw new Refusal(response.status);
+  const asOf = response.headers.get("X-As-Of") ?? "";
+  learnTime(asOf);
+  return { body: await response.json(), asOf };
+}
+
+// Reads a path now and then, while the tab is visible; no path, nothing to read.
+export function usePolled(path, every) {
+  return useSWR(path, read, {
+    refreshInterval: every,
+    refreshWhenHidden: false,
+    // Not when the browser believes itself offline either: that guess is often wrong on a local network.
+    refreshWhenOffline: true,
+    revalidateOnFocus: true,
+    dedupingInterval: RETRY_MS / 2,
+    // What was refused once and for all is not asked again; after any other failure swr waits longer and longer,
+    // but what is sold does not.
+    onErrorRetry: (error, _key, _config, revalidate, { retryCount }) => {
+      if (error?.status !== 404) setTimeout(() => revalidate({ retryCount }), RETRY_MS);
+    },
+    // Equal bodies with a newer time are still news.
+    compare: (a, b) => a === b,
+  });
+}
+
+// --- The server's clock ----------------------------------------------------------------------------------
+
+// An answer's time is never ahead of the server's clock, and behind it by its age: the highest is the nearest.
+let ahead = null;
+
+function learnTime(asOf) {
+  const difference = Date.parse(asOf) - Date.now();
+  if (!Number.isNaN(difference) && (ahead === null || difference > ahead)) ahead = difference;
+}
+
+export const serverNow = () => Date.now() + (ahead ?? 0);
+
+// Whole seconds until a time of the server's, 0 once it has come.
+export const secondsUntil = (time) => Math.max(0, Math.ceil((Date.parse(time) - serverNow()) / 1000));
+
+// --- What pages are drawn from ---------------------------------------------------------------------------
+
+// A value that components follow; they are drawn again only when something that they show is different.
+export function observable(initial) {
+  const listeners = new Set();
+  let value = initial;
+  let text = JSON.stringify(initial);
+  const subscribe = (listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  return {
+    get: () => value,
+    set(next) {
+      const nextText = JSON.stringify(next);
+      if (nextText === text) return;
+      value = next;
+      text = nextText;
+      listeners.forEach((listener) => listener());
+    },
+    use: () =>
+      useSyncExternalStore(
+        subscribe,
+        () => value,
+        () => initial,
+      ),
+  };
+}

@@ -1,0 +1,336 @@
+"""An attempt to book: its State, and what is said about it. The event's page and a booking's page have it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Any
+
+import reflex as rx
+
+from webapp.client import Answer, Problem, api
+from webapp.components.box_office import action, box_office
+from webapp.components.language import number, say, span
+from webapp.components.layout import Ui
+from webapp.components.visitor import Visitor
+from webapp.models import Order
+from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read_form
+
+_log = logging.getLogger(__name__)
+
+_EXPLAIN_AFTER_S = 2
+_OFFER_CHECK_AFTER_S = 10
+# Longer than a purchase can take: past this it was cut short, and the page is free again.
+_SENDING_S_MAX = 90
+# A booking that stands; every other status means that this purchase came to nothing.
+_STANDING = {"confirmed", "pending"}
+# While this lasts, a click is a second click.
+_UNDER_WAY = {"sending", "done"}
+# Where the same wish may be sent again under the same key, the key is kept.
+_KEY_IS_KEPT = {"busy", "unreachable", "not_found"}
+
+
+class Booking(rx.State):
+    """One visitor's attempt to book. The truth is in the API; this is what the page says about it."""
+
+    phase: str = "idle"
+    """`idle`, `sending`, `done` (on the way to the booking's page), `invalid`, or how the last attempt ended."""
+    detail: str = ""
+    """While sending, what goes on: `busy` or `asking`; of `invalid` which; else the API's own sentence."""
+    attempt: int = 0
+    patience: str = ""
+    """`explain` and then `check`, as sending takes longer."""
+    tier: str = ""
+    quantity: int = 0
+    left: int = 0
+    """After `sold_out` or `fewer_left`: how many tickets of the tier there still are."""
+    seats_gone: rx.Field[list[int]] = rx.field(default_factory=list)
+    """After `seat_taken`: the tickets that others have."""
+    wait_s: int = 0
+    turn: int = 0
+    unsettled: str = rx.SessionStorage("", name="unsettled-booking")
+    """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
+    this server makes the buyer pay twice."""
+    _last: str = ""
+    _sending_until: float = 0
+
+    @rx.event(background=True)
+    async def arrive(self) -> AsyncGenerator[Any, None]:
+        """Start clean, or find out about the purchase that this tab was left with."""
+        async with self:
+            if self.phase == "sending" and time.time() < self._sending_until:
+                return
+            purchase = Purchase.from_json(self.unsettled)
+            self._show("idle")
+        if purchase is not None and purchase.in_doubt:
+            async for event in self._look_up(purchase):
+                yield event
+
+    @rx.event(background=True)
+    async def book(self, form: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """Book what the form says; a second click while the first is being sent does nothing."""
+        async for event in self._book(read_form(form)):
+            yield event
+
+    @rx.event(background=True)
+    async def book_left(self) -> AsyncGenerator[Any, None]:
+        """Book as many as are left, after fewer were left than asked for."""
+        async with self:
+            wanted = Purchase.from_json(self._last)
+            if wanted is None or self.phase != "fewer_left":
+                return
+            fewer = Purchase(wanted.event, wanted.tier, self.left, wanted.user_id)
+        async for event in self._book(fewer):
+            yield event
+
+    @rx.event(background=True)
+    async def check(self) -> AsyncGenerator[Any, None]:
+        """Ask the API what became of the purchase, while or after it is sent."""
+        async with self:
+            purchase = Purchase.from_json(self.unsettled)
+        if purchase is not None:
+            async for event in self._look_up(purchase):
+                yield event
+
+    async def _book(self, wanted: Purchase | str) -> AsyncGenerator[Any, None]:
+        async with self:
+            if self.phase in _UNDER_WAY and time.time() < self._sending_until:
+                return
+            if isinstance(wanted, str):
+                self._show("invalid", wanted)
+                return
+            earlier = Purchase.from_json(self.unsettled)
+            # The same wish while the last answer is unknown is the same purchase: its key is kept.
+            purchase = earlier if earlier is not None and earlier.same_as(wanted) else wanted
+            self._last = purchase.to_json()
+            self._sending_until = time.time() + _SENDING_S_MAX
+            self.tier, self.quantity = purchase.tier, purchase.quantity
+            self._show("sending")
+            visitor = await self.get_state(Visitor)
+            visitor.user_id = purchase.user_id
+        async for event in self._send(purchase, earlier):
+            yield event
+
+    async def _send(self, purchase: Purchase, earlier: Purchase | None) -> AsyncGenerator[Any, None]:
+        if earlier is not None and earlier != purchase and earlier.in_doubt:
+            # Something else was wanted before and may have been booked: that is settled first.
+            found = await self._find(earlier)
+            if found.problem is not None or (found.value is not None and found.value.status in _STANDING):
+                async with self:
+                    event = self._conclude(earlier, found)
+                if event is not None:
+                    yield event
+                return
+        async with self:
+            # From here on it may be booked, whatever happens to this process or to the page.
+            self.unsettled = replace(purchase, in_doubt=True).to_json()
+        sending = asyncio.create_task(carry_out(purchase, api(), self._tell))
+        try:
+            for patience, wait_s in (
+                ("explain", _EXPLAIN_AFTER_S),
+                ("check", _OFFER_CHECK_AFTER_S - _EXPLAIN_AFTER_S),
+            ):
+                await asyncio.wait({sending}, timeout=wait_s)
+                if sending.done():
+                    break
+                async with self:
+                    self.patience = patience
+            answer = await sending
+        except Exception:  # noqa: BLE001 - whatever it was, it is logged and the buyer told
+            # The page must not say "sending" for ever, and the outcome is open.
+            _log.exception("A purchase was interrupted")
+            answer = Answer(problem=Problem("unreachable", ""))
+        finally:
+            sending.cancel()
+        async with self:
+            event = self._conclude(purchase, answer) if self._is_open(purchase) else None
+        if event is not None:
+            yield event
+
+    async def _look_up(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
+        answer = await self._find(purchase)
+        event = None
+        async with self:
+            if not self._is_open(purchase):
+                return
+            if answer.value is not None or self.phase != "sending":
+                event = self._conclude(purchase, answer)
+            else:
+                self.detail = "no_answer"
+        if event is not None:
+            yield event
+
+    async def _find(self, purchase: Purchase) -> Answer[Order]:
+        """Ask what became of a purchase; empty if nothing was booked, a problem if that cannot be learnt."""
+        answer = await api().find(purchase.reference)
+        match answer.problem:
+            case None:
+                return answer
+            case Problem(kind="not_found"):
+                return Answer()
+            case problem:
+                # Busy or whatever else: it leaves open what became of the booking.
+                return Answer(problem=replace(problem, kind="unreachable"))
+
+    async def _tell(self, what: str, attempt: int) -> None:
+        async with self:
+            self.detail, self.attempt = what, attempt
+
+    def _is_open(self, purchase: Purchase) -> bool:
+        open_purchase = Purchase.from_json(self.unsettled)
+        return open_purchase is not None and open_purchase.reference == purchase.reference
+
+    def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:
+        """Show how the purchase ended; returns the way to the booking's page if there is one."""
+        order, problem = answer.value, answer.problem
+        if order is not None and order.status in _STANDING:
+            self.unsettled = ""
+            self._show("done")
+            return rx.redirect(f"/booking/{order.reference}")
+        if problem is None:
+            problem = Problem("declined" if order else "not_found", "")
+        keep = problem.kind in _KEY_IS_KEPT
+        self.unsettled = replace(purchase, in_doubt=problem.kind == "unreachable").to_json() if keep else ""
+        self._show("fewer_left" if problem.kind == "sold_out" and problem.available else problem.kind, problem.message)
+        self.left, self.wait_s = problem.available, problem.retry_after_s
+        self.seats_gone = list(problem.ticket_ids)
+        self.tier, self.quantity = purchase.tier, purchase.quantity
+        return None
+
+    def _show(self, phase: str, detail: str = "") -> None:
+        self.phase, self.detail = phase, detail
+        self.attempt, self.left, self.wait_s, self.patience, self.seats_gone = 0, 0, 0, "", []
+        self.turn += 1
+
+
+def notice() -> Ui:
+    """Everything that can be said about an attempt, below the button that started it."""
+    return rx.el.div(
+        rx.cond(
+            box_office.unheard,
+            _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
+            rx.cond(
+                Booking.phase != "idle",
+                _message(
+                    Booking.phase,
+                    _title(),
+                    _text(),
+                    _patience(),
+                    rx.cond(
+                        box_office.wait > 0,
+                        rx.el.p(say("attempt.wait", time=span(box_office.wait)), class_name="figures", role="timer"),
+                    ),
+                    _ways_on(),
+                ),
+            ),
+        ),
+        class_name="notice-place",
+        role="status",
+        aria_live="polite",
+    )
+
+
+def _title() -> Any:
+    return rx.match(
+        Booking.phase,
+        ("sending", say("attempt.sending.title")),
+        ("done", say("attempt.done.title")),
+        ("invalid", say("attempt.invalid.title")),
+        ("declined", say("attempt.declined.title")),
+        ("fewer_left", say("attempt.fewer_left.title", left=Booking.left)),
+        ("sold_out", say("attempt.sold_out.title", tier=Booking.tier)),
+        ("all_held", say("attempt.all_held.title")),
+        ("seat_taken", say("attempt.seat_taken.title")),
+        ("not_on_sale", say("attempt.not_on_sale.title")),
+        ("rate_limited", say("attempt.rate_limited.title")),
+        ("busy", say("attempt.busy.title")),
+        ("unreachable", say("attempt.unreachable.title")),
+        ("not_found", say("attempt.not_found.title")),
+        say("attempt.refused.title"),
+    )
+
+
+def _text() -> Any:
+    return rx.match(
+        Booking.phase,
+        (
+            "sending",
+            rx.match(
+                Booking.detail,
+                ("busy", say("attempt.sending.busy", attempt=Booking.attempt, of=TRIES)),
+                ("asking", say("attempt.sending.asking", attempt=Booking.attempt, of=TRIES)),
+                ("no_answer", say("attempt.sending.no_answer")),
+                "",
+            ),
+        ),
+        ("done", ""),
+        (
+            "invalid",
+            rx.match(
+                Booking.detail,
+                ("tier_missing", say("attempt.invalid.tier_missing")),
+                ("user_missing", say("attempt.invalid.user_missing")),
+                ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
+                ("quantity_missing", say("attempt.invalid.quantity_missing")),
+                Booking.detail,
+            ),
+        ),
+        ("declined", say("attempt.declined.text")),
+        ("fewer_left", say("attempt.fewer_left.text", quantity=Booking.quantity, tier=Booking.tier)),
+        ("sold_out", say("attempt.sold_out.text")),
+        ("all_held", say("attempt.all_held.text", tier=Booking.tier)),
+        ("seat_taken", say("attempt.seat_taken.text")),
+        ("not_on_sale", say("attempt.not_on_sale.text")),
+        ("rate_limited", say("attempt.rate_limited.text")),
+        ("busy", say("attempt.busy.text")),
+        ("unreachable", say("attempt.unreachable.text")),
+        ("not_found", say("attempt.not_found.text")),
+        Booking.detail,
+    )
+
+
+def _patience() -> Ui:
+    return rx.match(
+        Booking.patience,
+        ("explain", rx.el.p(say("attempt.patience.explain"))),
+        ("check", rx.fragment(rx.el.p(say("attempt.patience.check")), _check())),
+        rx.fragment(),
+    )
+
+
+def _ways_on() -> Ui:
+    again = rx.el.button(say("attempt.again"), type="submit", disabled=box_office.locked)
+    other = rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers"))
+    book_left = rx.el.button(
+        say("attempt.book_left", left=number(Booking.left)),
+        type="button",
+        on_click=[action("changeQuantity", Booking.left - box_office.quantity), Booking.book_left],
+        disabled=box_office.locked,
+    )
+    return rx.match(
+        Booking.phase,
+        ("declined", again),
+        ("busy", again),
+        ("all_held", rx.fragment(again, other)),
+        ("rate_limited", again),
+        ("unreachable", rx.fragment(_check(), again)),
+        ("not_found", again),
+        ("fewer_left", rx.fragment(book_left, other)),
+        ("sold_out", other),
+        rx.fragment(),
+    )
+
+
+def _check() -> Ui:
+    return rx.el.button(say("attempt.check"), type="button", on_click=Booking.check)
+
+
+def _message(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
+    return rx.el.div(
+        rx.el.p(title, class_name="notice-title"),
+        rx.cond(text != "", rx.el.p(text)),
+        *more,
+        class_name="notice",
+        data_kind=kind,
+    )

@@ -1,0 +1,143 @@
+"""The event's page in the browser: a thin wrapper around box_office.js, and typed vars for pages.
+
+What is left and which seats are free is polled from the API by the browser itself; what is chosen never waits for the
+pages' server.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+from reflex.vars import VarData
+from reflex.vars.function import ArgsFunctionOperation, FunctionVar
+
+_MODULE = "$/utils/box_office"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A concert, as `/api/events/{slug}` tells it."""
+
+    slug: str
+    name: str
+    venue: str
+    description: str
+    startsAt: str  # noqa: N815 - the API's own name
+    timeZone: str  # noqa: N815
+    salesStartAt: str  # noqa: N815
+    currency: str
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One tier as it stands; `price` in the currency's major unit, `back_in` in seconds."""
+
+    name: str
+    price: float
+    total: int
+    seated: bool
+    available: int
+    percent: float
+    sold_out: bool
+    all_held: bool
+    back_in: int
+    low: bool
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A seat by its name."""
+
+    id: int
+    tier: str
+    row: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What screen readers hear of the chosen tier now and then: `left`, `sold_out` or `all_held`."""
+
+    code: str
+    tier: str
+    left: int
+
+
+@dataclass(frozen=True)
+class BoxOffice:
+    """What the browser knows and what the visitor has chosen; computed in box_office.js. Times in seconds."""
+
+    page: str
+    """`loading`, `found`, `missing` (no such event) or `away` (the API does not answer)."""
+    event: Event
+    sale: str
+    """`on_sale`, `upcoming`, `ended` or `cancelled`."""
+    opens_in: int
+    phase: str
+    """Of the counts: `loading`, `unreachable` (nothing was ever heard), `live` or `stale`."""
+    age: int
+    tiers: list[Tier]
+    sold_out: bool
+    next_best: str
+    tier: str
+    seated: bool
+    bookable: bool
+    quantity: int
+    fewest: bool
+    most: bool
+    limit: int
+    total: float
+    picks: list[Seat]
+    lost: list[Seat]
+    offers: list[Seat]
+    has_map: bool
+    list: bool
+    zoom: float
+    widest: bool
+    whole: bool
+    wait: int
+    sending: bool
+    unheard: bool
+    locked: bool
+    announcement: Announcement
+
+
+def hooked(name: str, hook: str, kind: Any, module: str = _MODULE) -> Any:
+    """Return a var that a React hook of a browser module yields.
+
+    Each component that uses the var brings the hook along, wherever the compiler places it. To mypy a var of an
+    object has no attributes, hence Any.
+    """
+    tag = hook.partition("(")[0]
+    data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})
+    return rx.Var(name, _var_type=kind, _var_data=data).guess_type()
+
+
+box_office: Any = hooked("boxOffice", "useBoxOffice()", BoxOffice)
+
+
+class EventFeed(rx.Component):
+    """Polls the event of the address from the browser while the tab is visible. Place it once on a page."""
+
+    library = _MODULE
+    tag = "EventFeed"
+
+    sending: rx.Var[bool]
+    """Whether the page's State is sending a booking."""
+    turn: rx.Var[int]
+    """Changes whenever the State has dealt with a click."""
+    wait_s: rx.Var[int]
+    """Seconds until another attempt makes sense; 0: now."""
+    seats_gone: rx.Var[list[int]]
+    """Tickets that the API refused because others have them."""
+
+
+def function(name: str, module: str = _MODULE) -> FunctionVar[Any]:
+    """Return a function of a browser module for use in a page."""
+    return rx.Var(name, _var_data=VarData(imports={module: [rx.ImportVar(tag=name)]})).to(FunctionVar)
+
+
+def action(name: str, *arguments: Any, module: str = _MODULE) -> Any:
+    """Return an event that calls a browser module's function at once, whether or not the server hears."""
+    call = ArgsFunctionOperation.create((), function(name, module).call(*arguments))
+    return call.to(FunctionVar, rx.EventChain)

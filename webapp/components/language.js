@@ -1,0 +1,117 @@
+// The words of the pages in the visitor's language, and amounts, counts and times in the visitor's locale.
+import { IntlMessageFormat } from "intl-messageformat";
+import { useSyncExternalStore } from "react";
+
+import english from "$/utils/strings/en.json";
+
+// Fetched only by who reads them.
+const OTHERS = {
+  de: () => import("$/utils/strings/de.json"),
+  ar: () => import("$/utils/strings/ar.json"),
+};
+const RIGHT_TO_LEFT = ["ar"];
+const KEPT_AS = "language";
+
+const listeners = new Set();
+const inEnglish = speak("en", "en", english);
+let current = inEnglish;
+
+function speak(language, locale, texts) {
+  const messages = new Map();
+  const formats = new Map();
+
+  const format = (kind, options) => {
+    const key = kind.name + JSON.stringify(options);
+    if (!formats.has(key)) formats.set(key, new kind(locale, options));
+    return formats.get(key);
+  };
+  const number = (value) => format(Intl.NumberFormat, {}).format(value);
+  const time = (value, options) => (value ? format(Intl.DateTimeFormat, options).format(new Date(value)) : "");
+  const list = (items) => format(Intl.ListFormat, { type: "conjunction" }).format(items);
+
+  return {
+    language,
+    locale,
+    number,
+    list,
+    direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
+    say(key, values) {
+      if (!messages.has(key)) messages.set(key, new IntlMessageFormat(texts[key], locale));
+      return messages.get(key).format(values);
+    },
+    money: (amount, currency) =>
+      currency
+        ? format(Intl.NumberFormat, {
+            style: "currency",
+            currency,
+            ...(Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {}),
+          }).format(amount)
+        : "",
+    // When something happened, by the visitor's own clock.
+    moment: (value) => time(value, { dateStyle: "medium", timeStyle: "short" }),
+    // When a concert begins, by the clock of its place.
+    weekday: (value, timeZone) => time(value, { weekday: "long", timeZone }),
+    date: (value, timeZone) => time(value, { dateStyle: "long", timeZone }),
+    day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
+    month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
+    shortMonth: (value, timeZone) => time(value, { month: "short", timeZone }),
+    hour: (value, timeZone) => time(value, { timeStyle: "short", timeZone }),
+    // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
+    span(seconds) {
+      const two = format(Intl.NumberFormat, { minimumIntegerDigits: 2 });
+      const days = Math.floor(seconds / 86_400);
+      const hours = Math.floor(seconds / 3_600) % 24;
+      const minutes = Math.floor(seconds / 60) % 60;
+      const clock =
+        seconds >= 3_600
+          ? [number(hours), two.format(minutes), two.format(seconds % 60)].join(":")
+          : [number(minutes), two.format(seconds % 60)].join(":");
+      const whole = format(Intl.NumberFormat, { style: "unit", unit: "day", unitDisplay: "long" });
+      return days > 0 ? list([whole.format(days), clock]) : clock;
+    },
+  };
+}
+
+// --- Which language --------------------------------------------------------------------------------------
+
+function wanted() {
+  const kept = localStorage.getItem(KEPT_AS);
+  const asked = [...(kept ? [kept] : []), ...(navigator.languages ?? [])];
+  const known = ["en", ...Object.keys(OTHERS)];
+  const language = asked.map((tag) => tag.split("-")[0]).find((tag) => known.includes(tag)) ?? "en";
+  // The visitor's own variety of it, for dates and amounts: en-GB writes them in another way than en-US.
+  const locale = (navigator.languages ?? []).find((tag) => tag.split("-")[0] === language) ?? language;
+  return { language, locale };
+}
+
+async function follow({ language, locale }) {
+  const texts = language === "en" ? english : (await OTHERS[language]()).default;
+  current = speak(language, locale, texts);
+  document.documentElement.lang = locale;
+  document.documentElement.dir = current.direction;
+  listeners.forEach((listener) => listener());
+}
+
+if (typeof window !== "undefined") {
+  // What cannot be fetched leaves the pages in English.
+  follow(wanted()).catch(() => {});
+}
+
+export function chooseLanguage(language) {
+  localStorage.setItem(KEPT_AS, language);
+  follow(wanted()).catch(() => {});
+}
+
+// --- React -----------------------------------------------------------------------------------------------
+
+function subscribe(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export const useWords = () =>
+  useSyncExternalStore(
+    subscribe,
+    () => current,
+    () => inEnglish,
+  );

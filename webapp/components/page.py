@@ -1,0 +1,42 @@
+"""Small things that any page may need of the browser (page.js)."""
+
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.box_office import action, hooked
+
+_MODULE = "$/utils/page"
+
+
+class RememberedInput(rx.Component):
+    """A text input that starts with what the browser kept under `storage_key`."""
+
+    library = _MODULE
+    tag = "RememberedInput"
+
+    storage_key: rx.Var[str]
+    """The name in the browser's local storage."""
+
+
+class PageTitle(rx.Component):
+    """Names the browser's tab in the visitor's language; "" leaves it. It draws nothing."""
+
+    library = _MODULE
+    tag = "PageTitle"
+
+    text: rx.Var[str]
+
+
+copied: Any = hooked("copied", "useCopied()", str, _MODULE)
+"""What became of the last copying, for a few seconds: `done`, or `select` where it is not possible."""
+
+
+def copy_text(text: Any) -> Any:
+    """Return an event that copies a text."""
+    return action("copyText", text, module=_MODULE)
+
+
+def print_page() -> Any:
+    """Return an event that prints the page."""
+    return action("printPage", module=_MODULE)

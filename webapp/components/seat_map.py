@@ -1,0 +1,269 @@
+"""The house as a drawing: stage, rows and seats, to be picked with a mouse, a finger or the keyboard.
+
+Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew only
+with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.box_office import action, box_office, function, hooked
+from webapp.components.language import money, number, say
+from webapp.components.layout import Ui
+
+_MODULE = "$/utils/box_office"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A seat in the drawing."""
+
+    id: int
+    tier: str
+    row: str
+    number: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row's name at one of its ends."""
+
+    key: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of seats."""
+
+    key: str
+    tier: str
+    name: str
+    labels: list[Label]
+    seats: list[Place]
+
+
+@dataclass(frozen=True)
+class House:
+    """All rows, in order from the stage; sizes in the drawing's units."""
+
+    rows: list[Row]
+    width: int
+    height: int
+    middle: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a seat looks at the moment."""
+
+    state: str
+    """`free`, `mine`, `held` (in another's unfinished booking) or `sold`."""
+    tab: int
+    mine: bool
+    gone: bool
+
+
+house: Any = hooked("house", "useHouse()", House)
+
+
+class SeatPlan(rx.Component):
+    """The frame around the drawing, which hears what is done to seats."""
+
+    library = _MODULE
+    tag = "SeatPlan"
+
+
+class SeatLook(rx.Component):
+    """A seat's group in the drawing, which follows the seat's state by itself."""
+
+    library = _MODULE
+    tag = "SeatLook"
+
+    seat: rx.Var[int]
+
+
+def seat_map() -> Ui:
+    """Return the map with its legend, its tools and the same seats as a list; nothing where there are no seats."""
+    return rx.cond(
+        box_office.has_map,
+        rx.el.section(
+            rx.el.div(
+                rx.el.h3(say("map.title"), id="map"),
+                rx.el.p(say("map.help"), class_name="small", id="map-help"),
+                class_name="map-head",
+            ),
+            _lost(),
+            SeatPlan.create(_drawing(), class_name="plan"),
+            rx.el.div(_legend(), _tools(), class_name="map-foot"),
+            _list(),
+            class_name="map",
+            aria_labelledby="map",
+        ),
+    )
+
+
+def seat_name(seat: Any) -> Any:
+    """Say a seat's name."""
+    return say("seat.name", row=seat.row, number=seat.number)
+
+
+def _drawing() -> Ui:
+    return rx.el.svg(
+        rx.el.svg.path(d=function("stagePath").call(house.width), class_name="stage"),
+        rx.el.svg.text(say("map.stage"), x=house.middle, y=44, class_name="stage-name"),
+        rx.foreach(house.rows, _row),
+        view_box=f"0 0 {house.width} {house.height}",
+        style={"--columns": house.columns, "--zoom": box_office.zoom},
+        role="group",
+        aria_label=say("map.title"),
+        aria_describedby="map-help",
+        class_name="house",
+    )
+
+
+def _row(row: rx.vars.ObjectVar[Row]) -> Ui:
+    return rx.el.svg.g(
+        rx.foreach(
+            row.labels,
+            lambda label: rx.el.svg.text(row.name, x=label.x, y=label.y, class_name="row-name", aria_hidden="true"),
+        ),
+        rx.foreach(row.seats, _seat),
+        data_tier=row.tier,
+    )
+
+
+def _seat(seat: rx.vars.ObjectVar[Place]) -> Ui:
+    return SeatLook.create(
+        rx.el.svg.circle(cx=seat.x, cy=seat.y, r=11),
+        rx.el.svg.text(number(seat.number), x=seat.x, y=seat.y, aria_hidden="true"),
+        seat=seat.id,
+        custom_attrs={
+            "aria-label": say("map.seat", tier=seat.tier, row=seat.row, number=seat.number),
+        },
+    )
+
+
+def _legend() -> Ui:
+    def entry(state: str, words: Any) -> Ui:
+        return rx.el.li(
+            rx.el.svg(
+                rx.el.svg.circle(cx=12, cy=12, r=11),
+                view_box="0 0 24 24",
+                class_name="seat",
+                data_state=state,
+                aria_hidden="true",
+            ),
+            words,
+        )
+
+    return rx.el.ul(
+        entry("free", say("map.free")),
+        entry("mine", say("map.mine")),
+        entry("held", say("map.held")),
+        entry("sold", say("map.sold")),
+        rx.foreach(
+            box_office.tiers,
+            lambda tier: rx.cond(
+                tier.seated,
+                rx.el.li(
+                    rx.el.span(class_name="tier-mark", data_tier=tier.name, aria_hidden="true"),
+                    say("map.tier", tier=tier.name, price=money(tier.price, box_office.event.currency)),
+                ),
+            ),
+        ),
+        class_name="legend",
+        aria_label=say("map.legend"),
+    )
+
+
+def _tools() -> Ui:
+    def tool(sign: str, name: str, by: int, at_end: Any) -> Ui:
+        return rx.el.button(
+            rx.el.span(sign, aria_hidden="true"),
+            type="button",
+            aria_label=say(name),
+            disabled=at_end,
+            on_click=action("changeZoom", by),
+        )
+
+    return rx.el.div(
+        tool("\u2212", "map.farther", -1, box_office.whole),
+        tool("+", "map.closer", 1, box_office.widest),
+        role="group",
+        aria_label=say("map.zoom"),
+        class_name="zoom",
+    )
+
+
+def _lost() -> Ui:
+    """Return what is said of seats that others took while they were picked here, and the nearest free ones."""
+    return rx.el.div(
+        rx.cond(
+            box_office.lost.length() > 0,
+            rx.el.div(
+                rx.el.ul(
+                    rx.foreach(
+                        box_office.lost,
+                        lambda seat: rx.el.li(say("map.lost", row=seat.row, number=seat.number)),
+                    ),
+                    class_name="notice-title",
+                ),
+                rx.cond(
+                    box_office.offers.length() > 0,
+                    rx.fragment(
+                        rx.el.p(say("map.nearest")),
+                        rx.foreach(
+                            box_office.offers,
+                            lambda seat: rx.el.button(seat_name(seat), type="button", on_click=action("pick", seat.id)),
+                        ),
+                    ),
+                    rx.el.p(say("map.none_near")),
+                ),
+                class_name="notice",
+                data_kind="seat_lost",
+            ),
+        ),
+        role="status",
+        aria_live="polite",
+    )
+
+
+def _list() -> Ui:
+    """Return the seats as check boxes, row by row, for whom a drawing is of no use; made only when it is opened."""
+    return rx.el.div(
+        rx.el.button(
+            rx.cond(box_office.list, say("map.list_close"), say("map.list_open")),
+            type="button",
+            aria_expanded=box_office.list,
+            on_click=action("toggleList"),
+            class_name="text-button",
+        ),
+        rx.cond(
+            box_office.list,
+            rx.el.div(rx.foreach(house.rows, _list_row), class_name="seat-list"),
+        ),
+    )
+
+
+def _list_row(row: rx.vars.ObjectVar[Row]) -> Ui:
+    return rx.el.fieldset(
+        rx.el.legend(say("map.row", tier=row.tier, row=row.name)),
+        rx.foreach(row.seats, lambda seat: SeatBox.create(seat=seat.id, number=number(seat.number))),
+    )
+
+
+class SeatBox(rx.Component):
+    """A seat's check box in the list, which follows the seat's state by itself."""
+
+    library = _MODULE
+    tag = "SeatBox"
+
+    seat: rx.Var[int]
+    number: rx.Var[str]

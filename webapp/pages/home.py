@@ -1,0 +1,152 @@
+"""The first page: the concerts on sale and those to come."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.box_office import hooked
+from webapp.components.language import in_english, local, money, say
+from webapp.components.layout import Ui, link, page
+from webapp.components.page import PageTitle
+
+_MODULE = "$/utils/concerts"
+_SKELETONS = 3
+
+
+@dataclass(frozen=True)
+class Concert:
+    """A concert in the list, as `/api/events` tells it."""
+
+    slug: str
+    name: str
+    venue: str
+    description: str
+    startsAt: str  # noqa: N815 - the API's own name
+    timeZone: str  # noqa: N815
+    salesStartAt: str  # noqa: N815
+    currency: str
+    state: str
+    """`on_sale`, `upcoming`, `sold_out`, `ended` or `cancelled`."""
+    priceFrom: float  # noqa: N815
+
+
+@dataclass(frozen=True)
+class Concerts:
+    """The list as it is known."""
+
+    phase: str
+    """`loading`, `listed` or `away` (the API does not answer)."""
+    events: list[Concert]
+
+
+concerts: Any = hooked("concerts", "useConcerts()", Concerts, _MODULE)
+
+
+@rx.page(  # type: ignore[untyped-decorator]
+    route="/",
+    image="/favicon.svg",
+    title=in_english("home.title"),
+    description=in_english("home.description"),
+)
+def home_page() -> Ui:
+    """List the concerts."""
+    return page(
+        PageTitle.create(text=say("home.title")),
+        rx.el.section(
+            rx.el.div(class_name="aurora", aria_hidden="true"),
+            rx.el.h1(say("home.heading")),
+            rx.el.p(say("home.lead"), class_name="poster-lead"),
+            class_name="poster home-poster",
+        ),
+        rx.el.section(
+            rx.el.h2(say("home.concerts"), id="concerts"),
+            rx.match(
+                concerts.phase,
+                (
+                    "listed",
+                    rx.cond(
+                        concerts.events.length() > 0,
+                        rx.el.ul(rx.foreach(concerts.events, _card), class_name="concerts"),
+                        rx.el.p(say("home.none"), class_name="empty"),
+                    ),
+                ),
+                (
+                    "away",
+                    rx.el.div(
+                        rx.el.p(say("away.title"), class_name="notice-title"),
+                        rx.el.p(say("away.text")),
+                        class_name="notice",
+                    ),
+                ),
+                rx.el.ul(
+                    *[rx.el.li(rx.el.div(class_name="bone bone-concert")) for _ in range(_SKELETONS)],
+                    class_name="concerts",
+                    aria_busy="true",
+                    aria_label=say("home.loading"),
+                ),
+            ),
+            class_name="home",
+            aria_labelledby="concerts",
+        ),
+    )
+
+
+def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
+    return rx.el.li(
+        link(
+            rx.el.time(
+                rx.el.span(local("day", event.startsAt, event.timeZone), class_name="concert-day"),
+                rx.el.span(local("shortMonth", event.startsAt, event.timeZone)),
+                date_time=event.startsAt,
+                class_name="concert-date",
+                aria_hidden="true",
+            ),
+            rx.el.span(
+                rx.el.span(event.name, class_name="concert-name"),
+                rx.el.span(
+                    say(
+                        "home.when_and_where",
+                        weekday=local("weekday", event.startsAt, event.timeZone),
+                        date=local("date", event.startsAt, event.timeZone),
+                        time=local("hour", event.startsAt, event.timeZone),
+                        venue=event.venue,
+                    ),
+                    class_name="small",
+                ),
+                class_name="concert-words",
+            ),
+            rx.el.span(
+                _state(event),
+                rx.cond(
+                    (event.state == "on_sale") | (event.state == "upcoming"),
+                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency)), class_name="figures"),
+                ),
+                class_name="concert-state",
+            ),
+            to=f"/event/{event.slug}",
+        ),
+        class_name="concert",
+        data_state=event.state,
+    )
+
+
+def _state(event: Any) -> Ui:
+    return rx.el.span(
+        rx.match(
+            event.state,
+            ("on_sale", say("state.on_sale")),
+            (
+                "upcoming",
+                say(
+                    "state.upcoming",
+                    date=local("date", event.salesStartAt, event.timeZone),
+                ),
+            ),
+            ("sold_out", say("state.sold_out")),
+            ("ended", say("state.ended")),
+            say("state.cancelled"),
+        ),
+        class_name="status",
+        data_status=event.state,
+    )
