@@ -129,10 +129,14 @@ def test_a_booking_is_linked_to_where_it_is_found_and_cancelled(document: dict[s
         links = operations(document)["/api/bookings", "POST"]["responses"][status]["links"]
         assert {named[link["operationId"]] for link in links.values()} == {
             ("/api/bookings/{reference}", "GET"),
-            (TICKET, "GET"),
-            (CALENDAR, "GET"),
             ("/api/bookings/{reference}/cancel", "POST"),
         }
+
+
+def test_a_booking_that_was_found_is_linked_to_what_its_buyer_takes_along(document: dict[str, Any]) -> None:
+    named = {operation["operationId"]: where for where, operation in operations(document).items()}
+    links = operations(document)["/api/bookings/{reference}", "GET"]["responses"]["200"]["links"]
+    assert {named[link["operationId"]] for link in links.values()} == {(TICKET, "GET"), (CALENDAR, "GET")}
 
 
 def test_what_is_possible_at_an_address_is_all_told(client: httpx.Client, document: dict[str, Any]) -> None:
