@@ -26,3 +26,4 @@ class ApiState(State):
     provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str
+    ticket_secret: str
