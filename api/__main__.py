@@ -15,11 +15,12 @@ from pathlib import Path
 
 import psycopg
 
-from api import audit, contract, history, migrate, psp, queries, run, schema, seed, serve, worker
+from api import audit, contract, door, history, migrate, psp, queries, run, schema, seed, serve, worker
 from api.bench import SECONDS_MAX, SECTIONS
-from api.config import Settings
+from api.config import TICKET_SECRET, Settings
 from api.embedded import database_url
 from api.errors import SetupError
+from api.secret import find_secret
 
 Arguments = argparse.Namespace
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("psp", help="the simulated payment provider")
     commands.add_parser("migrate", help="apply the migrations that are missing")
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
-    seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
+    seeding.add_argument("--event", help="an event's slug; without it and --inventory: the default events")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
     commands.add_parser("audit", help="check the laws that the data must obey")
     telling = commands.add_parser("history", help="what happened to an order or a ticket, and whose it was")
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     whose.add_argument("--reference", help="an order's reference")
     whose.add_argument("--ticket", type=int, help="a ticket's id")
     telling.add_argument("--at", type=_time, help="with --ticket: whose it was at this time (2026-11-24T20:00:07Z)")
+    checking = commands.add_parser("check", help="tell the door whether a ticket's code admits")
+    checking.add_argument("code", metavar="CODE", help="what the ticket's QR code says")
     benching = commands.add_parser("bench", help="measure what the system does a second, on servers of its own")
     benching.add_argument("--quick", action="store_true", help="measure little, to see that it works")
     benching.add_argument("--seconds", type=_seconds, help="the length of each measured run")
@@ -95,10 +98,15 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
     inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
+    event = arguments.event or contract.BUILT_IN_EVENT
     with database_url(settings) as url:
         migrate.migrate(url)
-        made = seed.seed(url, event=arguments.event, inventory=inventory)
-    _say(f"Event {arguments.event}: {made} tickets made." if made else f"Event {arguments.event} is complete already.")
+        if arguments.event is None and arguments.inventory is None:
+            made = seed.seed_default(url)
+        else:
+            made = {event: seed.seed(url, event=event, inventory=inventory)}
+    for slug, tickets in made.items():
+        _say(f"Event {slug}: {tickets} tickets made." if tickets else f"Event {slug} is complete already.")
     return 0
 
 
@@ -124,6 +132,13 @@ def _history(settings: Settings, arguments: Arguments) -> int:
             events = history.of_ticket(url, arguments.ticket)
     _say(history.report(events) or "Nothing is known of it.")
     return 0 if events else 1
+
+
+def _check(settings: Settings, arguments: Arguments) -> int:
+    with database_url(settings) as url:
+        found = door.check(url, find_secret(settings, TICKET_SECRET), arguments.code)
+    _say(door.report(found))
+    return 0 if found and found.live else 1
 
 
 def _time(text: str) -> datetime:
@@ -174,8 +189,8 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
                 connection.execute(queries.migrations.drop_tables.sql)
                 connection.execute(queries.migrations.drop_functions.sql)
         migrate.migrate(url)
-        made = seed.seed(url)
-    _say(f"Started over with {made} tickets.")
+        made = seed.seed_default(url)
+    _say(f"Started over with {sum(made.values())} tickets.")
     return 0
 
 
@@ -200,6 +215,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "seed": _seed,
     "audit": _audit,
     "history": _history,
+    "check": _check,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,
