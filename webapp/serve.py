@@ -105,7 +105,8 @@ def _policy(api_url: str, pages: Iterable[Path]) -> str:
             " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in hashes))),
             # Widths of bars are style attributes, and Reflex's runtime writes style elements.
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data:",
+            # The API draws the tickets' codes.
+            f"img-src 'self' data: {api.scheme}://{api.netloc}",
             f"connect-src 'self' {api.scheme}://{api.netloc}",
             "frame-ancestors 'none'",
             "base-uri 'self'",
@@ -128,6 +129,10 @@ def _reflex_app() -> Asgi:
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
     from webapp.webapp import app  # noqa: PLC0415
 
+    if app.sio is None:
+        raise ServeError("Reflex has made no socket for the pages' events: its configuration has no State.")
+    # Reflex knows one transport; the pages fall back to the other (`webapp/frontend.py`).
+    app.sio.eio.transports = ["websocket", "polling"]
     return app()
 
 
