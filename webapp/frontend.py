@@ -1,4 +1,4 @@
-"""What the build adds to Reflex's front end: hand-written JavaScript, the typeface, same-origin events."""
+"""What the build adds to Reflex's front end: hand-written JavaScript, the typeface, a way for events."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,37 @@ _FONT = "@fontsource-variable/bricolage-grotesque"
 _NPM_PACKAGES = [f"{_FONT}@5.3.0", "swr@2.5.1"]
 _BOX_OFFICE = Path(__file__).parent / "components" / "box_office.js"
 
+# Longer than a busy server takes to accept a websocket; past it the next attempt begins with polling.
+_OPEN_WITHIN_MS = 8000
+
 _ENDPOINT = "const endpoint = new URL(url_str);"
 _SAME_ORIGIN = f"""{_ENDPOINT}
   if (typeof window !== "undefined") {{
     return new URL(endpoint.pathname, window.location.origin);
   }}"""
+_TRANSPORT = "[env.TRANSPORT]"
+_TRANSPORTS = '["websocket", "polling"]'
+_SOCKET = """const createSocket = (endpoint, transports, token) =>
+  io(endpoint.href, {"""
+_FALLING_BACK = f"""const fallingBack = (href, options) => {{
+  // A websocket that is refused is followed by polling at once.
+  const socket = io(href, {{ ...options, tryAllTransports: true, timeout: {_OPEN_WITHIN_MS} }});
+  // One that is neither opened nor refused takes its turn after polling at the next attempt.
+  socket.io.on("error", (error) => {{
+    if (error.message === "timeout") {{
+      socket.io.opts.transports.reverse();
+    }}
+  }});
+  return socket;
+}};
+
+{_SOCKET.replace("io(", "fallingBack(")}"""
+# What stands in Reflex's state.js, how often, and what stands there instead.
+_CHANGES = (
+    (_ENDPOINT, 1, _SAME_ORIGIN),
+    (_TRANSPORT, 2, _TRANSPORTS),
+    (_SOCKET, 1, _FALLING_BACK),
+)
 
 
 class FrontendFiles(rx.plugins.Plugin):
@@ -33,15 +59,22 @@ class FrontendFiles(rx.plugins.Plugin):
         return [(Path("utils") / _BOX_OFFICE.name, _BOX_OFFICE.read_text(encoding="utf-8"))]
 
     def pre_compile(self, **context: Any) -> None:
-        """Send events to the page's own origin instead of the address known at build time.
+        """Send events to the page's own origin, and by polling where a websocket does not come through.
 
         Reflex writes `http://localhost:8000` into the bundle and replaces only its host name in the
-        browser, so that another port or a proxy would need another build.
+        browser, so that another port or a proxy would need another build; and it names one transport.
         """
-        context["add_modify_task"]("utils/state.js", _use_page_origin)
+        context["add_modify_task"]("utils/state.js", adapt_state_js)
 
 
-def _use_page_origin(state_js: str) -> str:
-    if state_js.count(_ENDPOINT) != 1:
-        raise RuntimeError("Reflex's state.js has changed: adapt the same-origin rule in webapp/frontend.py")
-    return state_js.replace(_ENDPOINT, _SAME_ORIGIN)
+def adapt_state_js(state_js: str) -> str:
+    """Return Reflex's state.js as this app needs it.
+
+    Raises:
+        RuntimeError: it is not the state.js that the changes were written for.
+    """
+    for old, times, new in _CHANGES:
+        if state_js.count(old) != times:
+            raise RuntimeError(f"Reflex's state.js has changed: adapt webapp/frontend.py to what became of {old!r}")
+        state_js = state_js.replace(old, new)
+    return state_js
