@@ -136,7 +136,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes of a failed test wrote."""
     report = yield
-    if report.failed:
+    # After the teardown the processes and what they wrote are gone.
+    if report.failed and report.when != "teardown":
         report.sections += [("processes", stack.logs()) for stack in item.stash.get(_STACKS, [])]
     return report
 

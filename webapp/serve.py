@@ -60,7 +60,7 @@ class Site:
         self._files = {
             f"/{path.relative_to(static_dir).as_posix()}"
             for path in static_dir.rglob("*")
-            if path.is_file() and path.suffix not in {".html", ".gz"}
+            if path.is_file() and path.suffix not in {".html", ".gz", ".br"}
         }
         self._headers = [
             (b"content-security-policy", _policy(settings["apiUrl"], self._documents.script_sources).encode()),
@@ -125,6 +125,7 @@ def _policy(api_url: str, script_sources: tuple[str, ...]) -> str:
             " ".join(("script-src 'self'", *script_sources)),
             # Widths of bars are style attributes, and a page's style stands in it.
             "style-src 'self' 'unsafe-inline'",
+            # The API draws the tickets' codes.
             f"img-src 'self' data: {api.scheme}://{api.netloc}",
             f"connect-src 'self' {api.scheme}://{api.netloc}",
             "frame-ancestors 'none'",
@@ -148,6 +149,10 @@ def _reflex_app() -> Asgi:
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
     from webapp.webapp import app  # noqa: PLC0415
 
+    if app.sio is None:
+        raise ServeError("Reflex has made no socket for the pages' events: its configuration has no State.")
+    # Reflex knows one transport; the pages fall back to the other (`webapp/frontend.py`).
+    app.sio.eio.transports = ["websocket", "polling"]
     return app()
 
 

@@ -18,8 +18,8 @@ from tests.stack import Stack
 
 SCREENSHOTS = Path(__file__).parents[2] / ".test-artifacts" / "screenshots"
 PHONE = (390, 844)
-# What a browser itself writes when the API is down on purpose.
-_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_")
+# What a browser itself writes when the API is down, or websockets are blocked, on purpose.
+_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_|WebSocket connection to '[^']+' failed: ")
 
 
 @dataclass

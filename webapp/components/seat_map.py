@@ -1,7 +1,7 @@
 """The house as a drawing: stage, rows and seats, to be picked with a mouse, a finger or the keyboard.
 
-Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew only
-with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
+Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew
+only with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
 """
 
 from dataclasses import dataclass
