@@ -259,13 +259,14 @@ async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
         *,
         size: tuple[int, int] = PHONE,
         dark: bool = False,
+        locale: str = "en-US",
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
             context = await browser.new_context(
                 viewport={"width": size[0], "height": size[1]},
                 color_scheme="dark" if dark else "light",
-                locale="en-US",
+                locale=locale,
             )
             contexts.append(context)
         page = await context.new_page()
