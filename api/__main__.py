@@ -15,11 +15,12 @@ from pathlib import Path
 
 import psycopg
 
-from api import audit, contract, history, migrate, psp, queries, run, schema, seed, serve, worker
+from api import audit, contract, door, history, migrate, psp, queries, run, schema, seed, serve, worker
 from api.bench import SECONDS_MAX, SECTIONS
-from api.config import Settings
+from api.config import TICKET_SECRET, Settings
 from api.embedded import database_url
 from api.errors import SetupError
+from api.secret import find_secret
 
 Arguments = argparse.Namespace
 
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     whose.add_argument("--reference", help="an order's reference")
     whose.add_argument("--ticket", type=int, help="a ticket's id")
     telling.add_argument("--at", type=_time, help="with --ticket: whose it was at this time (2026-11-24T20:00:07Z)")
+    checking = commands.add_parser("check", help="tell the door whether a ticket's code admits")
+    checking.add_argument("code", metavar="CODE", help="what the ticket's QR code says")
     benching = commands.add_parser("bench", help="measure what the system does a second, on servers of its own")
     benching.add_argument("--quick", action="store_true", help="measure little, to see that it works")
     benching.add_argument("--seconds", type=_seconds, help="the length of each measured run")
@@ -124,6 +127,13 @@ def _history(settings: Settings, arguments: Arguments) -> int:
             events = history.of_ticket(url, arguments.ticket)
     _say(history.report(events) or "Nothing is known of it.")
     return 0 if events else 1
+
+
+def _check(settings: Settings, arguments: Arguments) -> int:
+    with database_url(settings) as url:
+        found = door.check(url, find_secret(settings, TICKET_SECRET), arguments.code)
+    _say(door.report(found))
+    return 0 if found and found.live else 1
 
 
 def _time(text: str) -> datetime:
@@ -200,6 +210,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "seed": _seed,
     "audit": _audit,
     "history": _history,
+    "check": _check,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

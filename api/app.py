@@ -14,7 +14,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
-from api.config import Settings
+from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.db import open_pool
 from api.document import complete
 from api.front import FrontedApp
@@ -23,7 +23,7 @@ from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS
 from api.provider import open_provider
 from api.routes import bookings, health, metrics, payments, tickets
-from api.secret import webhook_secret
+from api.secret import find_secret
 from api.services.availability import AvailabilityCache
 from api.services.payments import Charges
 from api.services.webhooks import Inbox
@@ -55,7 +55,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ):
             state.pool = pool
             state.provider = provider
-            state.webhook_secret = webhook_secret(settings)
+            state.webhook_secret = find_secret(settings, WEBHOOK_SECRET)
+            state.ticket_secret = find_secret(settings, TICKET_SECRET)
             state.availability = AvailabilityCache(pool)
             state.inbox = Inbox(pool, settings)
             charges = Charges(provider)
@@ -87,6 +88,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
             bookings.get_booking,
             bookings.get_bookings,
             bookings.cancel_booking,
+            bookings.get_ticket_code,
+            bookings.get_calendar,
             payments.receive_webhook,
             health.get_live,
             health.get_ready,
@@ -105,7 +108,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
             expose_headers=[
-                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location"),
+                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location", "Content-Disposition"),
                 *("Retry-After", "RateLimit", "RateLimit-Policy"),
             ],
             max_age=3600,

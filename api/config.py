@@ -15,14 +15,40 @@ from api.errors import ConfigError
 
 WEBHOOK_PATH = "/api/payments/webhook"
 """Where the API takes webhooks."""
-WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with is none
-WEBHOOK_SECRET_BYTES_MIN = 24
+SECRET_BYTES_MIN = 24
 """As Standard Webhooks demands."""
 PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts to reach the payment provider."""
 
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 _URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret that is given by a setting, or made once and kept in a file of `data_dir`."""
+
+    field: str
+    """The setting's name."""
+    prefix: str
+    file_name: str
+    signs: str
+    """What it signs, in the plural."""
+
+    def fits(self, text: str) -> bool:
+        """Whether a text can be this secret: its prefix, and after it enough bytes in base64, padded or not."""
+        try:
+            return text.startswith(self.prefix) and len(self.key(text)) >= SECRET_BYTES_MIN
+        except (binascii.Error, ValueError):
+            return False
+
+    def key(self, text: str) -> bytes:
+        """Return the bytes of a text that fits."""
+        encoded = text.removeprefix(self.prefix)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+
+
+WEBHOOK_SECRET = Secret(field="payment_webhook_secret", prefix="whsec_", file_name="webhook-secret", signs="webhooks")
+TICKET_SECRET = Secret(field="ticket_secret", prefix="tksec_", file_name="ticket-secret", signs="tickets")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Of several hosts the one that can write is meant, unless the URL says otherwise.
     """
     data_dir: Path = Path(".data")
-    """Where the embedded server keeps its data, and the secret of webhooks is kept if none is given."""
+    """Where the embedded server keeps its data, and the secrets are kept that are not given."""
 
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3001
@@ -57,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The share of payments that the simulator captures; 0 and 1 are exact."""
     payment_webhook_secret: str = ""
     """What signs webhooks (Standard Webhooks, `whsec_` and base64); empty: one is made and kept in `data_dir`."""
+    ticket_secret: str = ""
+    """What signs the codes on tickets (`tksec_` and base64); empty: one is made and kept in `data_dir`."""
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
     """How long tickets are held for a buyer who is paying."""
     payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
@@ -161,7 +189,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             values["database_url"] = _to_primary(url)
         settings = cls(**values)
         _check_urls(settings)
-        _check_secret(settings)
+        for secret in (WEBHOOK_SECRET, TICKET_SECRET):
+            _check_secret(settings, secret)
         return settings
 
 
@@ -216,20 +245,11 @@ def _is_http(url: str) -> bool:
     return named and parts.scheme in ("http", "https") and not re.search(r"\s", url)
 
 
-def _check_secret(settings: Settings) -> None:
-    if settings.payment_webhook_secret and not is_webhook_secret(settings.payment_webhook_secret):
+def _check_secret(settings: Settings, secret: Secret) -> None:
+    given = getattr(settings, secret.field)
+    if given and not secret.fits(given):
         # Unlike other refusals, this one does not show the value.
         raise ConfigError(
-            f"PAYMENT_WEBHOOK_SECRET is not allowed: it must be {WEBHOOK_SECRET_PREFIX} and after it, in base64, "
-            f"at least {WEBHOOK_SECRET_BYTES_MIN} bytes."
+            f"{secret.field.upper()} is not allowed: it must be {secret.prefix} and after it, in base64, "
+            f"at least {SECRET_BYTES_MIN} bytes."
         )
-
-
-def is_webhook_secret(text: str) -> bool:
-    """Whether a text can sign webhooks: `whsec_`, and after it enough bytes in base64, padded or not."""
-    encoded = text.removeprefix(WEBHOOK_SECRET_PREFIX)
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return text.startswith(WEBHOOK_SECRET_PREFIX) and len(key) >= WEBHOOK_SECRET_BYTES_MIN

@@ -1,6 +1,6 @@
 """What crosses the wire: the bodies of requests and answers, in camelCase."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -35,6 +35,11 @@ def to_major(amount_minor: int, currency: str) -> int | float:
     scale = 1000 if currency in _THREE_DECIMAL_CURRENCIES else 100
     whole, rest = divmod(amount_minor, scale)
     return amount_minor / scale if rest else whole
+
+
+def to_header(time: datetime) -> str:
+    """Return a time as it stands in headers: RFC 3339, in UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -98,6 +103,10 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     currency: str
     bookings: list[Booking]
     message: str
+    event: str
+    """The event's slug."""
+    paid_late: bool
+    """Whether the payment came after the hold, and the same tickets were still free and taken again."""
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """While it is pending: when its tickets go back on sale."""
     refund: float | msgspec.UnsetType = msgspec.UNSET

@@ -42,16 +42,20 @@ def _never_null(parameter: Parameter) -> None:
     schema = cast("Schema", parameter.schema)
     if schema.one_of and OpenAPIType.STRING in {one.type for one in schema.one_of if isinstance(one, Schema)}:
         schema.type, schema.one_of = OpenAPIType.STRING, None
+    if schema.enum and None in schema.enum:
+        schema.type, schema.enum = OpenAPIType.STRING, [choice for choice in schema.enum if choice is not None]
 
 
 def _link_booking(paths: dict[str, PathItem]) -> None:
     """Say by what a booking is found again."""
-    book, found, cancel = (
+    book, found, cancel, code, calendar = (
         cast("Operation", operation)
         for operation in (
             paths["/api/bookings"].post,
             paths["/api/bookings/{reference}"].get,
             paths["/api/bookings/{reference}/cancel"].post,
+            paths["/api/bookings/{reference}/tickets/{file}"].get,
+            paths["/api/bookings/{reference}/calendar.ics"].get,
         )
     )
     reference = {"reference": "$response.body#/reference"}
@@ -59,5 +63,7 @@ def _link_booking(paths: dict[str, PathItem]) -> None:
     for status in ("201", "202"):
         cast("OpenAPIResponse", (book.responses or {})[status]).links = {
             "booking": Link(operation_id=found.operation_id, parameters=reference),
+            "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
+            "calendar": Link(operation_id=calendar.operation_id, parameters=reference),
             "cancel": Link(operation_id=cancel.operation_id, parameters=reference, request_body=buyer),
         }

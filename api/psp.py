@@ -26,12 +26,12 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from api.body import StrictBody
-from api.config import Settings
+from api.config import WEBHOOK_SECRET, Settings
 from api.contract import Health
 from api.errors import Busy, KeyReused, NotCancellable, NotFound
 from api.problems import EXCEPTION_HANDLERS
 from api.provider import Charge, ChargeRequest
-from api.secret import webhook_secret
+from api.secret import find_secret
 from api.simulator import decide
 from api.webhook import EVENT_OF, ChargeData, ChargeEvent, sign
 
@@ -315,7 +315,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.settings = settings
         app.state.ledger = Ledger()
-        app.state.courier = Courier(settings, webhook_secret(settings))
+        app.state.courier = Courier(settings, find_secret(settings, WEBHOOK_SECRET))
         yield
         await app.state.courier.stop()
 
@@ -334,7 +334,7 @@ def serve(settings: Settings) -> int:
     Raises:
         SetupError: there is no secret that its webhooks could be signed with.
     """
-    webhook_secret(settings)  # before anything listens
+    find_secret(settings, WEBHOOK_SECRET)  # before anything listens
     # One process, since the charges are in its memory; when it dies they are gone, so nothing takes its place.
     MPServer(
         "api.psp:create_app",

@@ -20,3 +20,4 @@ class ApiState(State):
     provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str
+    ticket_secret: str

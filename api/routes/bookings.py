@@ -1,12 +1,13 @@
 """Booking, and what was booked."""
 
+import re
 import secrets
 from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from api.answer import Answer
 from api.body import StrictBody, invalid
@@ -20,19 +21,23 @@ from api.contract import (
     Order,
     OrderPage,
     Reference,
+    to_header,
 )
 from api.db import bounded
 from api.errors import ApiError, Busy, InvalidRequest, NotFound
 from api.problems import answers, problem
 from api.routes.tickets import UNCOMPRESSED, EventSlug
+from api.services import calendar, codes
 from api.services.bookings import NewOrder
-from api.services.orders import cancel_order, first_answer, get_order, is_known, list_orders, to_contract
+from api.services.orders import Show, cancel_order, first_answer, get_order, is_known, list_orders, to_contract
 from api.state import ApiState
 
 BOOKINGS = "/api/bookings"
 
 _NO_PAYMENTS = "Payments are not possible at the moment. This request has booked nothing: try again soon."
 _NO_PAYMENTS_RETRY_AFTER_S = 5
+
+_IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 
 IdempotencyKey = Annotated[
     str | None,
@@ -93,9 +98,46 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
 
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
-    """A booking with its present status."""
-    order = await bounded(get_order(state.pool, _known(reference)))
-    return Response(order, headers={"Cache-Control": "no-store"})
+    """A booking with its present status; `X-As-Of` says when it had that, by the clock of `expiresAt`."""
+    order, read_at = await bounded(get_order(state.pool, _known(reference)))
+    return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": to_header(read_at)})
+
+
+@get(
+    "/api/bookings/{reference:str}/tickets/{file:str}",
+    responses={
+        200: ResponseSpec(
+            str, description="The code as an image", media_type=codes.MEDIA_TYPE, generate_examples=False
+        ),
+        **answers(400, 404, 429, 500, 503),
+    },
+)
+async def get_ticket_code(
+    state: ApiState,
+    reference: FromPath[str],
+    file: Annotated[
+        str, PathParameter(description="The ticket's number within its booking, from 1, and `.svg`: `1.svg`")
+    ],
+) -> Response[bytes]:
+    """The QR code that admits with one ticket of a confirmed booking."""
+    image = await bounded(codes.draw_ticket(state.pool, state.ticket_secret, _known(reference), _line(file)))
+    return Answer(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).response()
+
+
+@get(
+    "/api/bookings/{reference:str}/calendar.ics",
+    responses={
+        200: ResponseSpec(
+            str, description="The concert as a calendar file", media_type=calendar.MEDIA_TYPE, generate_examples=False
+        ),
+        **answers(400, 404, 429, 500, 503),
+    },
+)
+async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[bytes]:
+    """The concert of a confirmed booking, for the buyer's calendar."""
+    name, body = await bounded(calendar.write_calendar(state.pool, _known(reference)))
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+    return Answer(body, headers=headers, media_type=calendar.MEDIA_TYPE).response()
 
 
 @post(
@@ -122,11 +164,18 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 async def get_bookings(
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
+    show: Annotated[
+        Show | None,
+        QueryParameter(
+            description="`upcoming`: pending or confirmed, of events that have not begun; `past`: of events that "
+            "have; `cancelled`: cancelled, declined or expired; without it all"
+        ),
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response[OrderPage]:
     """A buyer's bookings, newest first."""
-    page = await bounded(list_orders(state.pool, user_id, limit=limit, cursor=cursor))
+    page = await bounded(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
     return Response(page, headers={"Cache-Control": "no-store"})
 
 
@@ -159,6 +208,13 @@ def _known(reference: str) -> str:
         return msgspec.convert(reference, Reference)
     except msgspec.ValidationError:
         raise NotFound("There is no booking of this reference.") from None
+
+
+def _line(file: str) -> int:
+    """Return the number of a ticket within its booking, as the name of its image says it."""
+    if name := _IMAGE.fullmatch(file):
+        return int(name[1])
+    raise NotFound("There is no ticket of this number.")
 
 
 def _reference(in_body: str | None, in_header: str | None) -> str:

@@ -451,6 +451,8 @@ async def _record(
             created_at=drawn.created_at,
             expires_at=drawn.created_at + hold if sale.payment == "pending" else None,
             payment=sale.payment,
+            event=sale.new.event,
+            paid_late=False,
         )
         lines = [
             BookingRow(

@@ -22,8 +22,21 @@ _NEWEST = 2**63 - 1
 _FORGOTTEN_AT_ONCE = 1000
 _EXPIRED_AT_ONCE = 500
 
+Show = Literal["upcoming", "past", "cancelled"]
+"""Some of a buyer's orders: of events that have not begun, of events that have, those that came to nothing."""
+
 Status = Literal["pending", "confirmed", "declined", "expired", "cancelled"]
 PaymentStatus = Literal["pending", "captured", "declined", "void", "refunding", "refunded"]
+
+_LIVE: tuple[Status, ...] = ("pending", "confirmed")
+_ENDED: tuple[Status, ...] = ("cancelled", "declined", "expired")
+_SHOWN: dict[Show | None, tuple[tuple[Status, ...], bool | None]] = {
+    None: (_LIVE + _ENDED, None),
+    "upcoming": (_LIVE, False),
+    "past": (_LIVE, True),
+    "cancelled": (_ENDED, None),
+}
+"""By what is to be shown: the states of the orders, and whether their events have begun (None: either)."""
 
 _RETURNED = frozenset({"refunding", "refunded"})
 """States of a payment that goes or went back to the buyer."""
@@ -43,6 +56,9 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     """When its hold ends or ended; None: it was decided within the request."""
     payment: str
+    event: str
+    paid_late: bool
+    """Whether it was confirmed after its hold had ended."""
 
 
 class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,19 +111,44 @@ async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int,
     return bookings
 
 
-async def get_order(pool: Pool, reference: str) -> contract.Order:
-    """Return the order of a reference, with its present status.
+async def get_order(pool: Pool, reference: str) -> tuple[contract.Order, datetime]:
+    """Return the order of a reference with its present status, and the time at which it had that.
 
     Raises:
         NotFound: there is none.
     """
     async with open_session(pool) as session:
-        statement = Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow)
-        (rows,) = await session.run(statement)
-        if not rows:
-            raise NotFound(f"There is no booking {reference}.")
-        bookings = await find_bookings(session, [rows[0].id])
-    return to_contract(rows[0], bookings[rows[0].id])
+        order, read_at = await find_order(session, reference)
+        bookings = await find_bookings(session, [order.id])
+    return to_contract(order, bookings[order.id]), read_at
+
+
+async def find_order(session: Session, reference: str) -> tuple[OrderRow, datetime]:
+    """Return the order of a reference, and the time at which it was so.
+
+    Raises:
+        NotFound: there is none.
+    """
+    rows, ((read_at,),) = await session.run(
+        Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow),
+        Statement(queries.orders.tell_time, {}),
+    )
+    if not rows:
+        raise NotFound(f"There is no booking {reference}.")
+    return rows[0], read_at
+
+
+async def find_confirmed(session: Session, reference: str) -> tuple[OrderRow, list[BookingRow]]:
+    """Return the order of a reference, and its bookings by line, while its tickets admit.
+
+    Raises:
+        NotFound: there is no such order, or it is not confirmed.
+    """
+    order, _ = await find_order(session, reference)
+    if order.status != "confirmed":
+        raise NotFound(f"The booking {reference} is {order.status}: it has no tickets.")
+    bookings = await find_bookings(session, [order.id])
+    return order, bookings[order.id]
 
 
 async def is_known(pool: Pool, reference: str) -> bool:
@@ -117,10 +158,19 @@ async def is_known(pool: Pool, reference: str) -> bool:
     return bool(rows)
 
 
-async def list_orders(pool: Pool, user_id: str, *, limit: int, cursor: int | None) -> contract.OrderPage:
+async def list_orders(
+    pool: Pool, user_id: str, *, show: Show | None = None, limit: int, cursor: int | None
+) -> contract.OrderPage:
     """Return a page of a buyer's orders, newest first: those below `cursor`, at most `limit`."""
+    statuses, begun = _SHOWN[show]
     async with open_session(pool) as session:
-        parameters = {"user_id": user_id, "before": cursor or _NEWEST, "limit": limit + 1}
+        parameters = {
+            "user_id": user_id,
+            "before": cursor or _NEWEST,
+            "limit": limit + 1,
+            "statuses": statuses,
+            "begun": begun,
+        }
         statement = Statement(queries.orders.list_orders, parameters, OrderRow)
         (rows,) = await session.run(statement)
         page, more = rows[:limit], len(rows) > limit
@@ -239,12 +289,18 @@ def first_answer(order: OrderRow) -> OrderRow:
     """Return an order as its booking request was answered, whatever has become of it since."""
     if order.expires_at is None:
         return msgspec.structs.replace(order, status="confirmed", payment="captured")
-    return msgspec.structs.replace(order, status="pending", payment="pending")
+    return msgspec.structs.replace(order, status="pending", payment="pending", paid_late=False)
+
+
+def ticket_reference(reference: str, line: int) -> str:
+    """Return the public name of one ticket of an order."""
+    return f"{reference}-{line}"
 
 
 def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Order:
     """Return an order as buyers see it."""
     total = contract.to_major(order.total_minor, order.currency)
+    message = _PAID_LATE if order.paid_late and order.status == "confirmed" else _MESSAGES[order.status]
     pending = order.expires_at if order.status == "pending" else None
     return contract.Order(
         success=order.status not in {"declined", "expired"},
@@ -255,7 +311,7 @@ def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Ord
         bookings=[
             contract.Booking(
                 id=booking.id,
-                booking_reference=f"{order.reference}-{booking.line}",
+                booking_reference=ticket_reference(order.reference, booking.line),
                 ticket_id=booking.ticket_id,
                 tier=booking.tier,
                 price=contract.to_major(booking.price_minor, order.currency),
@@ -266,7 +322,9 @@ def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Ord
             )
             for booking in bookings
         ],
-        message=_MESSAGES[order.status].format(tickets=len(bookings)),
+        message=message.format(tickets=len(bookings)),
+        event=order.event,
+        paid_late=order.paid_late,
         expires_at=msgspec.UNSET if pending is None else pending,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
     )
@@ -279,6 +337,7 @@ _MESSAGES = {
     "expired": "The payment did not come in time, so the tickets are on sale again.",
     "cancelled": "The booking was cancelled.",
 }
+_PAID_LATE = "The payment came late, but the same {tickets} ticket(s) were still free and are booked"
 
 
 async def forget_declined(pool: Pool, settings: Settings) -> int:

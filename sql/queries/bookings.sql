@@ -52,3 +52,23 @@ where id in (
 update bookings
 set released_at = null
 where order_id = any(%(order_ids)s::bigint[]);
+
+-- name: find_admission
+-- What a ticket's code leads to at the door: whose ticket it is, for what, and whether it still admits.
+select
+    orders.reference,
+    bookings.line,
+    orders.status,
+    orders.user_id,
+    events.name as event,
+    events.starts_at,
+    tiers.name as tier,
+    tickets.row_label,
+    tickets.seat_number,
+    orders.status = 'confirmed' and bookings.released_at is null as live
+from bookings
+inner join orders on bookings.order_id = orders.id
+inner join events on orders.event_id = events.id
+inner join tiers on bookings.tier_id = tiers.id
+inner join tickets on bookings.ticket_id = tickets.id
+where bookings.id = %(booking_id)s;

@@ -12,7 +12,8 @@ select
     ) as booking_ids;
 
 -- name: find_orders
--- The orders of these references, with the states of their payments.
+-- The orders of these references, with the states of their payments. A batch of bookings asks for it and mostly finds
+-- none: what is looked up for each row costs it nothing.
 -- Isolation: read committed, outside the booking transaction: a search for a key that does not exist yet
 -- predicate-locks the page of the index on which every other booking's key may come to stand.
 select
@@ -25,13 +26,40 @@ select
     orders.currency,
     orders.created_at,
     orders.expires_at,
-    payments.status as payment
+    payments.status as payment,
+    (
+        select events.slug
+        from events
+        where events.id = orders.event_id
+    ) as event,
+    exists(
+        select 1
+        from order_events
+        where order_events.order_id = orders.id and order_events.previous = 'expired'
+    ) as paid_late
 from orders
 inner join payments on orders.id = payments.order_id
 where orders.reference = any(%(references)s::text[]);
 
+-- name: tell_time
+-- The time by the clock that ends holds.
+select now() as read_at;
+
+-- name: find_concert
+-- The event that an order is for, and when the order was made.
+select
+    events.slug,
+    events.name,
+    events.venue,
+    events.starts_at,
+    orders.created_at as ordered_at
+from orders
+inner join events on orders.event_id = events.id
+where orders.id = %(order_id)s;
+
 -- name: list_orders
--- A buyer's orders, newest first, from below a cursor (an order's id).
+-- A buyer's orders in some states, newest first, from below a cursor (an order's id); of events that have begun, of
+-- those that have not, or (null) of all.
 select
     orders.id,
     orders.reference,
@@ -42,10 +70,21 @@ select
     orders.currency,
     orders.created_at,
     orders.expires_at,
-    payments.status as payment
+    payments.status as payment,
+    events.slug as event,
+    exists(
+        select 1
+        from order_events
+        where order_events.order_id = orders.id and order_events.previous = 'expired'
+    ) as paid_late
 from orders
 inner join payments on orders.id = payments.order_id
-where orders.user_id = %(user_id)s and orders.id < %(before)s
+inner join events on orders.event_id = events.id
+where
+    orders.user_id = %(user_id)s
+    and orders.id < %(before)s
+    and orders.status = any(%(statuses)s::text[])
+    and (%(begun)s::boolean is null or (events.starts_at <= now()) = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;
 

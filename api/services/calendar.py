@@ -1,0 +1,66 @@
+"""The concert of an order as a calendar file (RFC 5545)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import icalendar
+import msgspec
+
+from api import queries
+from api.db import Pool, Statement, open_session
+from api.services.orders import BookingRow, OrderRow, find_confirmed
+
+MEDIA_TYPE = "text/calendar"
+
+CONCERT_LASTS = timedelta(hours=3)
+"""What is kept free in the buyer's calendar: events say when they begin, not when they end."""
+
+_MADE_BY = "-//concert-tickets//EN"
+
+
+class Concert(msgspec.Struct, frozen=True):
+    """A row of `orders.find_concert`."""
+
+    slug: str
+    name: str
+    venue: str
+    starts_at: datetime
+    ordered_at: datetime
+
+
+async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
+    """Return the name and the content of the calendar file of an order.
+
+    Raises:
+        NotFound: there is no such order, or it is not confirmed.
+    """
+    async with open_session(pool) as session:
+        order, bookings = await find_confirmed(session, reference)
+        statement = Statement(queries.orders.find_concert, {"order_id": order.id}, Concert)
+        ((concert,),) = await session.run(statement)
+    return f"{concert.slug}.ics", to_calendar(order, bookings, concert)
+
+
+def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert) -> bytes:
+    """Return a calendar with one entry; read again, it takes the place of the one that an order gave before."""
+    entry = icalendar.Event()
+    entry.add("uid", f"{order.reference}@concert-tickets")
+    entry.add("dtstamp", concert.ordered_at.astimezone(UTC))
+    starts_at = concert.starts_at.astimezone(UTC)
+    entry.add("dtstart", starts_at)
+    entry.add("dtend", starts_at + CONCERT_LASTS)
+    entry.add("summary", concert.name)
+    entry.add("location", concert.venue)
+    entry.add("description", f"Booking {order.reference}\n{_places(bookings)}")
+    calendar = icalendar.Calendar()
+    calendar.add("prodid", _MADE_BY)
+    calendar.add("version", "2.0")
+    calendar.add_component(entry)
+    written: bytes = calendar.to_ical()
+    return written
+
+
+def _places(bookings: Sequence[BookingRow]) -> str:
+    """Name what was booked, all of one tier: the seats, or how many stand."""
+    seats = ", ".join(f"row {each.row_label} seat {each.seat_number}" for each in bookings if each.row_label)
+    return f"{len(bookings)} x {bookings[0].tier}{f': {seats}' if seats else ''}"
