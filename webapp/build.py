@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 WEB_DIR = ROOT / ".web"
 STATIC_DIR = WEB_DIR / "build" / "client"
+DRAWN_PATHS = ("/event/_", "/booking/_")
+"""Pages with a name in their address, drawn at build time under the name that stands for all."""
 _LOCK_DIR = ROOT / "reflex.lock"
 _TIMEOUT_S = 900
 _LINES_SHOWN = 25

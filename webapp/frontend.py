@@ -7,13 +7,12 @@ from typing import Any
 
 import reflex as rx
 
+from webapp.build import DRAWN_PATHS
+
 _FONT = "@fontsource-variable/bricolage-grotesque"
 _NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
 _HERE = Path(__file__).parent
 _BROWSER_MODULES = ((_HERE / "components", "*.js"), (_HERE / "strings", "*.json"))
-
-DRAWN_PATHS = ("/event/_", "/booking/_")
-"""Pages with a name in their address, under the name that stands for all."""
 
 _ENDPOINT = "const endpoint = new URL(url_str);"
 _SAME_ORIGIN = f"""{_ENDPOINT}

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from webapp.build import ROOT, STATIC_DIR, WEB_DIR
+from webapp.build import DRAWN_PATHS, ROOT, STATIC_DIR, WEB_DIR
 
 _CONFIG_PATH = "/config.js"
 _HASHED_PREFIX = "/assets/"
@@ -79,7 +79,8 @@ class Site:
             await send({"type": "http.response.start", "status": 200, "headers": headers + self._headers})
             await send({"type": "http.response.body", "body": self._config})
         else:
-            await self._app(scope, receive, self._completing(scope["path"], send))
+            path = scope["path"]
+            await self._app({**scope, "path": _drawn(path)}, receive, self._completing(path, send))
 
     def _completing(self, path: str, send: Send) -> Send:
         async def complete(message: Message) -> None:
@@ -94,6 +95,15 @@ class Site:
         return complete
 
 
+def _drawn(path: str) -> str:
+    """Return the path of the file that was drawn beforehand for all pages of this kind."""
+    for drawn in DRAWN_PATHS:
+        prefix = drawn.removesuffix("_")
+        if path.startswith(prefix) and "/" not in path.removeprefix(prefix).rstrip("/"):
+            return f"{drawn}/index.html"
+    return path
+
+
 def _policy(api_url: str, pages: Iterable[Path]) -> str:
     """Allow what the pages hold and the API; their inline scripts by their hashes."""
     scripts = {script for page in pages for script in _INLINE_SCRIPT.findall(page.read_bytes())}
@@ -105,7 +115,7 @@ def _policy(api_url: str, pages: Iterable[Path]) -> str:
             " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in hashes))),
             # Widths of bars are style attributes, and Reflex's runtime writes style elements.
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data:",
+            f"img-src 'self' data: {api.scheme}://{api.netloc}",
             f"connect-src 'self' {api.scheme}://{api.netloc}",
             "frame-ancestors 'none'",
             "base-uri 'self'",
