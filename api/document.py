@@ -63,7 +63,10 @@ def _link_booking(paths: dict[str, PathItem]) -> None:
     for status in ("201", "202"):
         cast("OpenAPIResponse", (book.responses or {})[status]).links = {
             "booking": Link(operation_id=found.operation_id, parameters=reference),
-            "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
-            "calendar": Link(operation_id=calendar.operation_id, parameters=reference),
             "cancel": Link(operation_id=cancel.operation_id, parameters=reference, request_body=buyer),
         }
+    # Not where it was booked: there it may still have to be paid, and has no tickets yet.
+    cast("OpenAPIResponse", (found.responses or {})["200"]).links = {
+        "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
+        "calendar": Link(operation_id=calendar.operation_id, parameters=reference),
+    }

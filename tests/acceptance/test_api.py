@@ -1,15 +1,22 @@
 """What the API promises to its clients, over HTTP, from real processes with a real database."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import icalendar
 import psycopg
 import pytest
 
+from api.__main__ import main
+from api.config import TICKET_SECRET, Settings
+from api.contract import BUILT_IN_EVENT
 from api.embedded import EmbeddedServer
+from api.secret import find_secret
 from api.seed import TierPlan
+from api.services import codes
 from api.services.tickets import PAGE_TICKETS
 from tests.acceptance.system import (
     SECURITY_HEADERS,
@@ -24,6 +31,7 @@ from tests.stack import Stack
 
 AGE_MAX = timedelta(seconds=1)
 TIMES = {b"date", b"x-as-of"}
+SMALL = (TierPlan(name="GA", capacity=20, price_minor=1_000),)
 FOREIGN_ORIGIN = "https://elsewhere.example"
 
 
@@ -95,7 +103,8 @@ def test_a_booking_is_answered_to_the_letter(client: httpx.Client) -> None:
     lines = order["bookings"]
     reference = order["reference"]
     assert reference.startswith("bk_")
-    assert list(order) == ["success", "reference", "status", "total", "currency", "bookings", "message"]
+    names = ["success", "reference", "status", "total", "currency", "bookings", "message", "event", "paidLate"]
+    assert list(order) == names
     assert order | {"bookings": []} == {
         "success": True,
         "reference": reference,
@@ -104,6 +113,8 @@ def test_a_booking_is_answered_to_the_letter(client: httpx.Client) -> None:
         "currency": "USD",
         "bookings": [],
         "message": "Successfully booked 2 ticket(s)",
+        "event": BUILT_IN_EVENT,
+        "paidLate": False,
     }
     for number, line in enumerate(lines, start=1):
         assert line == {
@@ -442,6 +453,17 @@ def test_a_booking_is_found_by_its_reference(office: BoxOffice, wanted: dict[str
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_a_booking_tells_its_event_and_the_time_by_the_servers_clock(office: BoxOffice) -> None:
+    order = office.booked()
+    assert (order["event"], order["paidLate"]) == (office.event, False)
+    asked_at = datetime.now(UTC)
+    answer = office.client.get(f"/api/bookings/{order['reference']}")
+    millisecond = timedelta(milliseconds=1)
+    assert asked_at - millisecond <= time_of(answer.headers["X-As-Of"]) <= datetime.now(UTC)
+    cancelled = office.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": "user-123"})
+    assert cancelled.json()["event"] == office.event
+
+
 def test_an_unknown_reference_is_not_found(client: httpx.Client) -> None:
     assert_problem(client.get("/api/bookings/bk_nobody-has-this"), 404, "not_found")
 
@@ -476,6 +498,106 @@ def test_a_full_last_page_has_no_next_one(office: BoxOffice) -> None:
 def test_a_buyer_without_bookings_has_an_empty_list(client: httpx.Client) -> None:
     page = client.get("/api/bookings", params={"userId": "nobody"})
     assert (page.status_code, page.json()) == (200, {"orders": [], "next": None})
+
+
+def listed(client: httpx.Client, user: str, limit: int = 100, **parameters: str) -> list[str]:
+    """Return the references of a buyer's bookings, page by page."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = client.get("/api/bookings", params={"userId": user, "limit": str(limit), **parameters, **cursor})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page["orders"]) == limit or page["next"] is None
+        found += [order["reference"] for order in page["orders"]]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+def test_bookings_are_shown_by_what_has_become_of_them_and_of_their_event(stack: Stack, client: httpx.Client) -> None:
+    tomorrow, yesterday = office_of(stack, client, *SMALL), office_of(stack, client, *SMALL)
+    user = f"regular of {tomorrow.event}"
+    made: dict[str, list[str]] = {"upcoming": [], "past": [], "cancelled": []}
+    for number in range(15):  # in turns, so that each page has to pass over others
+        kind = list(made)[number % 3]
+        office = yesterday if kind == "past" or number % 2 else tomorrow
+        office = tomorrow if kind == "upcoming" else office
+        reference = office.booked(userId=user)["reference"]
+        if kind == "cancelled":
+            client.post(f"/api/bookings/{reference}/cancel", json={"userId": user})
+        made[kind].insert(0, reference)
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute("update events set starts_at = now() - interval '1 day' where slug = %s", [yesterday.event])
+    for kind, references in made.items():
+        for limit in (1, 2, 5, 100):
+            assert listed(client, user, limit, show=kind) == references, (kind, limit)
+    assert sorted(listed(client, user, 4)) == sorted(itertools.chain(*made.values()))
+    refusal = client.get("/api/bookings", params={"userId": user, "show": "everything"})
+    assert_problem(refusal, 400, "invalid_request", field="show")
+
+
+def test_a_declined_booking_is_shown_among_those_that_came_to_nothing(declining_office: BoxOffice) -> None:
+    declining_office.book(key="declined-and-listed", userId="unlucky")
+    shown = {kind: listed(declining_office.client, "unlucky", show=kind) for kind in ("upcoming", "past", "cancelled")}
+    assert shown == {"upcoming": [], "past": [], "cancelled": ["declined-and-listed"]}
+
+
+# --- What a buyer takes along ----------------------------------------------------------------------------
+
+
+def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
+    stack: Stack, office: BoxOffice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = office.booked(tier="VIP", quantity=2)
+    settings = Settings.from_env(stack.environment)
+    secret = find_secret(settings, TICKET_SECRET)
+    monkeypatch.setenv("DATABASE_URL", stack.database_url)
+    monkeypatch.setenv("DATA_DIR", stack.environment["DATA_DIR"])
+    for number, line in enumerate(order["bookings"], start=1):
+        answer = office.client.get(f"/api/bookings/{order['reference']}/tickets/{number}.svg")
+        code = codes.sign(secret, line["id"], line["bookingReference"])
+        assert (answer.status_code, answer.content) == (200, codes.draw(code))
+        assert answer.headers["Content-Type"] == "image/svg+xml"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert main(["check", code]) == 0
+        told = capsys.readouterr().out
+        assert (line["bookingReference"] in told, f"row {line['row']}, seat {line['seat']}" in told) == (True, True)
+
+
+@pytest.mark.parametrize("file", ["0.svg", "3.svg", "01.svg", "-1.svg", "100000.svg", "1", "1.png", "1.svg.svg", "%31"])
+def test_a_ticket_that_a_booking_has_not_has_no_image(office: BoxOffice, file: str) -> None:
+    order = office.booked(quantity=2)
+    assert_problem(office.client.get(f"/api/bookings/{order['reference']}/tickets/{file}"), 404, "not_found")
+
+
+def test_the_concert_of_a_confirmed_booking_goes_into_the_buyers_calendar(office: BoxOffice) -> None:
+    order = office.booked(tier="VIP", quantity=2)
+    answer = office.client.get(f"/api/bookings/{order['reference']}/calendar.ics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{office.event}.ics"'
+    (entry,) = icalendar.Calendar.from_ical(answer.content).walk("VEVENT")
+    assert entry["UID"] == f"{order['reference']}@concert-tickets"
+    for line in order["bookings"]:
+        assert f"row {line['row']} seat {line['seat']}" in str(entry["DESCRIPTION"])
+
+
+@pytest.mark.parametrize("path", ["tickets/1.svg", "calendar.ics"])
+def test_a_booking_that_is_not_confirmed_has_nothing_to_take_along(
+    office: BoxOffice, declining_office: BoxOffice, path: str
+) -> None:
+    reference = office.booked()["reference"]
+    assert office.client.get(f"/api/bookings/{reference}/{path}").status_code == 200
+    office.client.post(f"/api/bookings/{reference}/cancel", json={"userId": "user-123"})
+    declining_office.book(key=f"nothing-{path[0]}")
+    for client, address in (
+        (office.client, f"/api/bookings/{reference}/{path}"),
+        (declining_office.client, f"/api/bookings/nothing-{path[0]}/{path}"),
+        (office.client, f"/api/bookings/bk_nobody-has-this/{path}"),
+        (office.client, f"/api/bookings/not%20a%20reference/{path}"),
+    ):
+        assert_problem(client.get(address), 404, "not_found")
 
 
 # --- Around it -------------------------------------------------------------------------------------------
@@ -552,6 +674,8 @@ def test_a_small_answer_is_not_compressed(client: httpx.Client, path: str) -> No
         ("GET", "/api/bookings", 400),
         ("POST", "/api/bookings", 400),
         ("GET", "/api/bookings/nobody-has-this", 404),
+        ("GET", "/api/bookings/nobody-has-this/tickets/1.svg", 404),
+        ("GET", "/api/bookings/nobody-has-this/calendar.ics", 404),
         ("GET", "/no/such/path", 404),
         ("DELETE", "/api/bookings", 405),
     ],
@@ -582,14 +706,19 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, client: httpx.Client
     assert "POST" in asked.headers["Access-Control-Allow-Methods"]
     allowed = asked.headers["Access-Control-Allow-Headers"].lower()
     assert {"content-type", "idempotency-key"} <= {name.strip() for name in allowed.split(",")}
+    reference = BoxOffice(client).booked()["reference"]
     for answer in (
         client.get("/api/tickets/availability", headers={"Origin": origin}),
+        client.get(f"/api/bookings/{reference}", headers={"Origin": origin}),
+        client.get(f"/api/bookings/{reference}/tickets/1.svg", headers={"Origin": origin}),
+        client.get(f"/api/bookings/{reference}/calendar.ics", headers={"Origin": origin}),
         client.post("/api/bookings", content=b"", headers={"Origin": origin}),
     ):
         assert answer.headers["Access-Control-Allow-Origin"] == origin
         assert "Origin" in answer.headers["Vary"]
         exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
         assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy"}
+        assert "Content-Disposition" in exposed
 
 
 def test_a_page_from_elsewhere_may_not_call(client: httpx.Client) -> None:

@@ -18,6 +18,8 @@ from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_syste
 
 FOR_OTHERS = ("/schema", "/metrics")
 """Not for programs that book: the description itself and what Prometheus reads."""
+TICKET = "/api/bookings/{reference}/tickets/{file}"
+CALENDAR = "/api/bookings/{reference}/calendar.ics"
 ELSEWHERE = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 
@@ -131,10 +133,16 @@ def test_a_booking_is_linked_to_where_it_is_found_and_cancelled(document: dict[s
         }
 
 
+def test_a_booking_that_was_found_is_linked_to_what_its_buyer_takes_along(document: dict[str, Any]) -> None:
+    named = {operation["operationId"]: where for where, operation in operations(document).items()}
+    links = operations(document)["/api/bookings/{reference}", "GET"]["responses"]["200"]["links"]
+    assert {named[link["operationId"]] for link in links.values()} == {(TICKET, "GET"), (CALENDAR, "GET")}
+
+
 def test_what_is_possible_at_an_address_is_all_told(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
-        told = client.options(path.format(reference="r")).headers["Allow"]
+        told = client.options(path.format(reference="r", file="1.svg")).headers["Allow"]
         assert set(told.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
@@ -182,9 +190,15 @@ REQUESTS = [
     booking(415, b"{}", Content_Type="text/plain"),
     booking(422, b'{"tier": "GA", "quantity": 1, "userId": "u"}', Idempotency_Key="r"),
     Seen("GET", "/api/bookings?userId=u", 200),
+    Seen("GET", "/api/bookings?userId=u&show=upcoming", 200),
+    Seen("GET", "/api/bookings?userId=u&show=everything", 400),
     Seen("GET", "/api/bookings", 400),
     Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
     Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    Seen("GET", "/api/bookings/r/tickets/1.svg", 200, documented_as=TICKET),
+    Seen("GET", "/api/bookings/r/tickets/2.svg", 404, documented_as=TICKET),
+    Seen("GET", "/api/bookings/r/calendar.ics", 200, documented_as=CALENDAR),
+    Seen("GET", "/api/bookings/nobody-has-this/calendar.ics", 404, documented_as=CALENDAR),
     cancellation("r", 403, b'{"userId": "somebody-else"}'),
     cancellation("r", 400, b"{}"),
     cancellation("r", 200, b'{"userId": "u"}'),

@@ -70,11 +70,16 @@ async def test_a_booking_is_held_then_confirmed_by_the_providers_webhook(start_o
     assert answer.headers["Location"] == "/api/bookings/paid-later"
     made_at = time_of(held["bookings"][0]["createdAt"])
     assert (time_of(held["expiresAt"]) - made_at).total_seconds() == 300
-    assert (await client.get("/api/bookings/paid-later")).json() == held
+    found = await client.get("/api/bookings/paid-later")
+    assert found.json() == held
+    assert made_at <= time_of(found.headers["X-As-Of"]) < time_of(held["expiresAt"])
+    for path in ("tickets/1.svg", "calendar.ics"):  # not before it is paid
+        assert_problem(await client.get(f"/api/bookings/paid-later/{path}"), 404, "not_found")
 
     confirmed = await settled(client, "paid-later", "confirmed")
     assert confirmed["bookings"] == held["bookings"]
     assert "expiresAt" not in confirmed
+    assert (await client.get("/api/bookings/paid-later/tickets/2.svg")).status_code == 200
     repeat = await client.post("/api/bookings", json=BODY)
     assert (repeat.status_code, repeat.json()) == (202, held)
     assert repeat.headers["Idempotent-Replayed"] == "true"

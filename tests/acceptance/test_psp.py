@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.config import Settings
+from api.config import WEBHOOK_SECRET, Settings
 from api.provider import HttpProvider, open_provider
-from api.secret import webhook_secret
+from api.secret import find_secret
 from api.simulator import decide
 from api.webhook import Webhook, verify
 from tests.acceptance.system import PROBLEM
@@ -33,7 +33,7 @@ class Shop:
         self.listener = listener
         self.provider = provider
         self.client = client
-        self.secret = webhook_secret(Settings.from_env(stack.environment))
+        self.secret = find_secret(Settings.from_env(stack.environment), WEBHOOK_SECRET)
 
     def told(self) -> list[Webhook]:
         """Return the webhooks in the order of their arrival; each must be signed."""

@@ -15,7 +15,15 @@ from api.db import Pool, open_pool
 from api.errors import AllHeld, Forbidden, NotCancellable, NotFound, SeatTaken, SoldOut
 from api.seed import parse_inventory, seed
 from api.services.bookings import Decided, Outcome
-from api.services.orders import OrderRow, cancel_order, expire_holds, first_answer, forget_declined, get_order
+from api.services.orders import (
+    OrderRow,
+    cancel_order,
+    expire_holds,
+    first_answer,
+    forget_declined,
+    get_order,
+    list_orders,
+)
 from api.services.payments import Charges, News, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from api.webhook import Webhook
@@ -93,6 +101,26 @@ async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool:
     await tell(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
     assert await stock(conn) == {"available": 1298, "sold": 2}
+    found, _ = await get_order(pool, held.reference)
+    late = "The payment came late, but the same 2 ticket(s) were still free and are booked"
+    assert (found.paid_late, found.message) == (True, late)
+    (listed,) = (await list_orders(pool, "u", limit=1, cursor=None)).orders
+    assert listed == found
+    cancelled, _ = await cancel_order(pool, held.reference, "u")
+    assert (cancelled.paid_late, cancelled.message) == (True, "The booking was cancelled.")
+
+
+async def test_what_was_paid_in_time_or_never_is_not_paid_late(pool: Pool, conn: AsyncConnection) -> None:
+    captured, declined, expired = [(await hold(pool)).reference for _ in range(3)]
+    await tell(pool, {captured: "captured", declined: "declined"})
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    found = [(await get_order(pool, reference))[0] for reference in (captured, declined, expired)]
+    assert [(each.status, each.paid_late) for each in found] == [
+        ("confirmed", False),
+        ("declined", False),
+        ("expired", False),
+    ]
 
 
 async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
@@ -108,8 +136,8 @@ async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
     assert await reconcile_payments(pool, ASYNC, provider) == 1
     assert provider.charges[held.reference] == "refunded"
     assert await states(conn, held.reference) == ("expired", "refunded", 0)
-    found = await get_order(pool, held.reference)
-    assert (found.status, found.refund) == ("expired", found.total)
+    found, _ = await get_order(pool, held.reference)
+    assert (found.status, found.refund, found.paid_late) == ("expired", found.total, False)
 
 
 async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_money_back(
@@ -399,7 +427,7 @@ async def test_a_seat_that_is_held_is_taken(pool: Pool) -> None:
     assert taken.details == {"ticketIds": [5]}
 
 
-@pytest.mark.parametrize("fate", ["captured", "declined", "expired", "cancelled"])
+@pytest.mark.parametrize("fate", ["captured", "declined", "expired", "captured late", "cancelled"])
 async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
     pool: Pool, conn: AsyncConnection, fate: str
 ) -> None:
@@ -409,12 +437,14 @@ async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
     assert isinstance(first.answer, OrderRow)
     if fate == "cancelled":
         await cancel_order(pool, wish.reference, "u")
-    elif fate == "expired":
+    elif fate in {"expired", "captured late"}:
         await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
         await expire_holds(pool, ASYNC)
         await conn.execute(
             "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.answer.expires_at]
         )
+        if fate == "captured late":
+            await tell(pool, {wish.reference: "captured"})
     else:
         await tell(pool, {wish.reference: "captured" if fate == "captured" else "declined"})
     (again,) = await book(pool, wish)

@@ -135,4 +135,6 @@ async def test_a_reference_is_found_by_its_index(session: AsyncConnection) -> No
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
         "orders_reference_key",
         "payments_order_key",
+        "events_pkey",
+        "order_events_order_idx",
     }

@@ -14,6 +14,7 @@ from api.errors import ConfigError, SetupError
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 LONGER_SECRET = "whsec_" + base64.b64encode(bytes(range(25))).decode()  # with padding
+TICKET_SECRETS = [secret.replace("whsec_", "tksec_") for secret in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))]
 
 
 class Variable(NamedTuple):
@@ -97,12 +98,13 @@ VARIABLES = [
         allowed="inline or async",
     ),
     share("PAYMENT_SUCCESS_RATE", 0.9),
-    # Its refusals have a test of their own: they do not show the value.
+    # The refusals of secrets have a test of their own: they do not show the value.
     Variable(
         "PAYMENT_WEBHOOK_SECRET",
         "",
         good={text: text for text in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))},
     ),
+    Variable("TICKET_SECRET", "", good={text: text for text in TICKET_SECRETS}),
     whole("HOLD_SECONDS", 300, 1, 86_400),
     whole("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
     address("PROVIDER_URL"),
@@ -184,6 +186,7 @@ def test_a_refused_database_does_not_show_its_password(url: str, shown: str) -> 
     assert str(refusal.value) == f"DATABASE_URL={shown!r} is not allowed: it must start with postgresql://"
 
 
+@pytest.mark.parametrize(("variable", "prefix"), [("PAYMENT_WEBHOOK_SECRET", "whsec_"), ("TICKET_SECRET", "tksec_")])
 @pytest.mark.parametrize(
     "secret",
     [
@@ -197,11 +200,11 @@ def test_a_refused_database_does_not_show_its_password(url: str, shown: str) -> 
         f"{SECRET[:20]} {SECRET[20:]}",
     ],
 )
-def test_a_refused_secret_is_not_shown(secret: str) -> None:
+def test_a_refused_secret_is_not_shown(variable: str, prefix: str, secret: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        Settings.from_env({"PAYMENT_WEBHOOK_SECRET": secret})
+        Settings.from_env({variable: secret.replace("whsec_", prefix)})
     assert str(refusal.value) == (
-        "PAYMENT_WEBHOOK_SECRET is not allowed: it must be whsec_ and after it, in base64, at least 24 bytes."
+        f"{variable} is not allowed: it must be {prefix} and after it, in base64, at least 24 bytes."
     )
     assert refusal.value.__cause__ is None
 

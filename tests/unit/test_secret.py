@@ -1,4 +1,4 @@
-"""The secret of webhooks: given, or made once for all processes and kept from others."""
+"""The secrets of webhooks and tickets: given, or made once for all processes and kept from others."""
 
 import multiprocessing
 import stat
@@ -6,26 +6,39 @@ from pathlib import Path
 
 import pytest
 
-from api.config import Settings, is_webhook_secret
+from api.config import TICKET_SECRET, WEBHOOK_SECRET, Secret, Settings
 from api.errors import SetupError
-from api.secret import FILE_NAME, webhook_secret
+from api.secret import find_secret
 
 PROCESSES = 8
 
+each_secret = pytest.mark.parametrize("secret", [WEBHOOK_SECRET, TICKET_SECRET], ids=lambda secret: secret.field)
 
-def test_a_given_secret_is_taken_and_nothing_is_kept(tmp_path: Path) -> None:
-    given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    assert webhook_secret(Settings(payment_webhook_secret=given, data_dir=tmp_path / "data")) == given
+
+@each_secret
+def test_a_given_secret_is_taken_and_nothing_is_kept(tmp_path: Path, secret: Secret) -> None:
+    given = f"{secret.prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    settings = Settings.from_env({secret.field.upper(): given, "DATA_DIR": str(tmp_path / "data")})
+    assert find_secret(settings, secret) == given
     assert not (tmp_path / "data").exists()
 
 
-def test_a_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+@each_secret
+def test_a_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path, secret: Secret) -> None:
     settings = Settings(data_dir=tmp_path / "new" / "data")
-    made = webhook_secret(settings)
-    assert is_webhook_secret(made)
-    assert webhook_secret(settings) == made
-    assert stat.S_IMODE((settings.data_dir / FILE_NAME).stat().st_mode) == 0o600
-    assert webhook_secret(Settings(data_dir=tmp_path / "other")) != made
+    made = find_secret(settings, secret)
+    assert secret.fits(made)
+    assert find_secret(settings, secret) == made
+    assert stat.S_IMODE((settings.data_dir / secret.file_name).stat().st_mode) == 0o600
+    assert find_secret(Settings(data_dir=tmp_path / "other"), secret) != made
+
+
+def test_one_secret_is_not_the_other(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    webhooks, tickets = find_secret(settings, WEBHOOK_SECRET), find_secret(settings, TICKET_SECRET)
+    assert WEBHOOK_SECRET.key(webhooks) != TICKET_SECRET.key(tickets)
+    assert not TICKET_SECRET.fits(webhooks)
+    assert not WEBHOOK_SECRET.fits(tickets)
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
@@ -38,31 +51,36 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     secrets = {answers.get() for _ in processes}
     for process in processes:
         process.join()
-    assert secrets == {webhook_secret(Settings(data_dir=tmp_path / "data"))}
+    assert secrets == {find_secret(Settings(data_dir=tmp_path / "data"), WEBHOOK_SECRET)}
 
 
 def _ask(
     data_dir: Path, start: "multiprocessing.synchronize.Barrier", answers: "multiprocessing.SimpleQueue[str]"
 ) -> None:
     start.wait()
-    answers.put(webhook_secret(Settings(data_dir=data_dir)))
+    answers.put(find_secret(Settings(data_dir=data_dir), WEBHOOK_SECRET))
 
 
-def test_a_file_that_was_never_written_is_written(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).touch(0o600)  # its maker was killed
-    assert is_webhook_secret(webhook_secret(Settings(data_dir=tmp_path)))
+@each_secret
+def test_a_file_that_was_never_written_is_written(tmp_path: Path, secret: Secret) -> None:
+    (tmp_path / secret.file_name).touch(0o600)  # its maker was killed
+    assert secret.fits(find_secret(Settings(data_dir=tmp_path), secret))
 
 
-@pytest.mark.parametrize("content", [b"whsec_short", b"\xff\xfe"])
-def test_a_file_with_something_else_is_refused_by_its_name_and_not_shown(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE_NAME).write_bytes(content)
+@each_secret
+@pytest.mark.parametrize("content", [b"whsec_short", b"tksec_short", b"\xff\xfe"])
+def test_a_file_with_something_else_is_refused_by_its_name_and_not_shown(
+    tmp_path: Path, secret: Secret, content: bytes
+) -> None:
+    (tmp_path / secret.file_name).write_bytes(content)
     with pytest.raises(SetupError) as refusal:
-        webhook_secret(Settings(data_dir=tmp_path))
-    assert str(tmp_path / FILE_NAME) in str(refusal.value)
+        find_secret(Settings(data_dir=tmp_path), secret)
+    assert str(tmp_path / secret.file_name) in str(refusal.value)
     assert "short" not in str(refusal.value)
 
 
-def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+@each_secret
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, secret: Secret) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(SetupError, match="cannot be read or made"):
-        webhook_secret(Settings(data_dir=tmp_path / "data"))
+        find_secret(Settings(data_dir=tmp_path / "data"), secret)

@@ -1,0 +1,103 @@
+"""The calendar file of an order: one entry, at the right time anywhere, that stays one when it is read again."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import icalendar
+import pytest
+
+from api.services.calendar import CONCERT_LASTS, Concert, to_calendar
+from api.services.orders import BookingRow, OrderRow
+
+STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
+ORDERED_AT = datetime(2026, 11, 24, 10, 0, 5, 123456, tzinfo=UTC)
+
+
+def concert(name: str = "Aurora Sessions", venue: str = "Harbour Hall", starts_at: datetime = STARTS_AT) -> Concert:
+    return Concert(slug="aurora-sessions", name=name, venue=venue, starts_at=starts_at, ordered_at=ORDERED_AT)
+
+
+def order(reference: str = "bk_1") -> OrderRow:
+    return OrderRow(
+        id=1,
+        reference=reference,
+        user_id="u",
+        request_digest=b"",
+        status="confirmed",
+        total_minor=200,
+        currency="USD",
+        created_at=ORDERED_AT,
+        expires_at=None,
+        payment="captured",
+        event="aurora-sessions",
+        paid_late=False,
+    )
+
+
+def booking(line: int, tier: str = "VIP", row: str | None = "A", seat: int | None = None) -> BookingRow:
+    return BookingRow(
+        id=line,
+        order_id=1,
+        line=line,
+        ticket_id=line,
+        tier=tier,
+        price_minor=100,
+        row_label=row,
+        seat_number=line if seat is None and row else seat,
+        created_at=ORDERED_AT,
+    )
+
+
+def entry_of(body: bytes) -> icalendar.Event:
+    (entry,) = icalendar.Calendar.from_ical(body).walk("VEVENT")
+    assert isinstance(entry, icalendar.Event)
+    return entry
+
+
+def test_the_file_is_to_the_letter_what_calendars_read() -> None:
+    body = to_calendar(order(), [booking(1), booking(2)], concert())
+    assert sorted(body.decode().split("\r\n")) == sorted(
+        [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "PRODID:-//concert-tickets//EN",
+            "BEGIN:VEVENT",
+            "UID:bk_1@concert-tickets",
+            "DTSTAMP:20261124T100005Z",
+            "DTSTART:20270618T200000Z",
+            "DTEND:20270618T230000Z",
+            "SUMMARY:Aurora Sessions",
+            "LOCATION:Harbour Hall",
+            "DESCRIPTION:Booking bk_1\\n2 x VIP: row A seat 1\\, row A seat 2",
+            "END:VEVENT",
+            "END:VCALENDAR",
+            "",
+        ]
+    )
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))])
+def test_the_time_is_told_in_utc_wherever_it_was_read(zone: timezone) -> None:
+    body = to_calendar(order(), [booking(1)], concert(starts_at=STARTS_AT.astimezone(zone)))
+    assert b"DTSTART:20270618T200000Z\r\n" in body
+    assert entry_of(body).end - entry_of(body).start == CONCERT_LASTS
+
+
+def test_an_orders_file_is_the_same_each_time_and_anothers_is_another_entry() -> None:
+    bookings = [booking(1)]
+    assert to_calendar(order(), bookings, concert()) == to_calendar(order(), bookings, concert())
+    uids = {entry_of(to_calendar(order(each), bookings, concert()))["UID"] for each in ("a", "b", "a")}
+    assert len(uids) == 2
+
+
+def test_where_one_stands_the_number_of_tickets_is_told() -> None:
+    entry = entry_of(to_calendar(order(), [booking(line, "GA", row=None) for line in (1, 2, 3)], concert()))
+    assert entry["DESCRIPTION"] == "Booking bk_1\n3 x GA"
+
+
+@pytest.mark.parametrize("text", ["Zoë; Søn, \\ & more", "票" * 200, "END:VEVENT", 'say "hi": now', "a" * 200])
+def test_names_come_through_as_they_are_and_lines_stay_short(text: str) -> None:
+    body = to_calendar(order(), [booking(1, tier=text[:100])], concert(name=text, venue=text))
+    entry = entry_of(body)
+    assert (entry["SUMMARY"], entry["LOCATION"]) == (text, text)
+    assert text[:100] in str(entry["DESCRIPTION"])
+    assert max(len(line) for line in body.split(b"\r\n")) <= 75
