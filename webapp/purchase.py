@@ -109,8 +109,9 @@ async def carry_out(
 ) -> Answer[Order]:
     """Send the purchase, again where that can help, and return the last answer.
 
-    `tell` hears what goes on: `busy` or `asking`, and the number of the next try. After a lost connection the API is first asked by the reference: what was booked is not sent again. Once
-    an answer was lost, "busy" no longer means that nothing was booked, and becomes `unreachable`.
+    `tell` hears what goes on: `busy` or `asking`, and the number of the next try. After a lost connection the API is
+    first asked by the reference: what was booked is not sent again. Once an answer was lost, "busy" no longer means
+    that nothing was booked, and becomes `unreachable`.
     """
     in_doubt = purchase.in_doubt
     deadline = asyncio.get_running_loop().time() + _GIVE_UP_AFTER_S
