@@ -11,6 +11,8 @@ export REFLEX_TELEMETRY_ENABLED := false
 T ?=
 # SEED repeats the schedule of a soak, which prints it.
 SEED ?=
+# L is handed to Lighthouse's runs as it stands (L="--runs 1 --only home").
+L ?=
 # B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
 
@@ -19,6 +21,9 @@ TEST_ALL := --numprocesses 2 --dist loadfile
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
+# axe-core and Lighthouse, which judge the pages in the tests.
+TOOLS := tests/webapp/tools
+TOOLS_INSTALLED := $(TOOLS)/node_modules/.installed
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
 
 # A lock on this file needs no other one, and ends with the process that holds it.
@@ -76,7 +81,7 @@ reset: $(INSTALLED) ## Drop all data and start over, after asking
 ##@ Quality
 
 .PHONY: test
-test: $(INSTALLED) $(WEB_BUILT) ## Every test, the browser's included (T=path runs some)
+test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Every test, the browser's included (T=path runs some)
 	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak
@@ -86,6 +91,10 @@ soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, S
 .PHONY: bench
 bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)
 	@exec $(BIN)/python -m api bench $(B)
+
+.PHONY: lighthouse
+lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Lighthouse's scores of every page (L="--runs 1" is quick)
+	@exec $(BIN)/python -m tests.webapp.lighthouse $(L)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style: Python and SQL
@@ -112,7 +121,7 @@ lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lo
 
 .PHONY: clean
 clean: ## Remove what was built; the database in DATA_DIR stays
-	rm -rf $(VENV) .web .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .web $(TOOLS)/node_modules .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -133,6 +142,9 @@ $(INSTALLED): requirements.lock
 $(WEB_BUILT): $(WEB_INPUTS)
 	@$(SET_UP_ALONE) $@
 
+$(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALLED)
+	@$(SET_UP_ALONE) $@
+
 else
 
 $(INSTALLED): requirements.lock
@@ -144,6 +156,12 @@ $(INSTALLED): requirements.lock
 $(WEB_BUILT): $(WEB_INPUTS)
 	@echo "Building the web app (once, about a minute) ..."
 	@$(BIN)/python -m webapp build
+	@touch $@
+
+# npm comes from the virtual environment. It removes what an earlier lock asked for, the mark included.
+$(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALLED)
+	@echo "Installing axe-core and Lighthouse for the tests (once, a few seconds) ..."
+	@cd $(TOOLS) && npm ci --silent || { echo "axe-core and Lighthouse could not be installed: check the network connection (or npm's registry setting) and try again." >&2; exit 1; }
 	@touch $@
 
 endif

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("psp", help="the simulated payment provider")
     commands.add_parser("migrate", help="apply the migrations that are missing")
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
-    seeding.add_argument("--event", default=contract.BUILT_IN_EVENT, help="the event's slug (default: %(default)s)")
+    seeding.add_argument("--event", help="an event's slug; without it and --inventory: the default events")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
     commands.add_parser("audit", help="check the laws that the data must obey")
     telling = commands.add_parser("history", help="what happened to an order or a ticket, and whose it was")
@@ -98,10 +98,15 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
     inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
+    event = arguments.event or contract.BUILT_IN_EVENT
     with database_url(settings) as url:
         migrate.migrate(url)
-        made = seed.seed(url, event=arguments.event, inventory=inventory)
-    _say(f"Event {arguments.event}: {made} tickets made." if made else f"Event {arguments.event} is complete already.")
+        if arguments.event is None and arguments.inventory is None:
+            made = seed.seed_default(url)
+        else:
+            made = {event: seed.seed(url, event=event, inventory=inventory)}
+    for slug, tickets in made.items():
+        _say(f"Event {slug}: {tickets} tickets made." if tickets else f"Event {slug} is complete already.")
     return 0
 
 
@@ -184,8 +189,8 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
                 connection.execute(queries.migrations.drop_tables.sql)
                 connection.execute(queries.migrations.drop_functions.sql)
         migrate.migrate(url)
-        made = seed.seed(url)
-    _say(f"Started over with {made} tickets.")
+        made = seed.seed_default(url)
+    _say(f"Started over with {sum(made.values())} tickets.")
     return 0
 
 

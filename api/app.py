@@ -22,10 +22,12 @@ from api.lane import BookingLane, Sold
 from api.metrics import RequestMetrics
 from api.problems import EXCEPTION_HANDLERS
 from api.provider import open_provider
-from api.routes import bookings, health, metrics, payments, tickets
+from api.routes import bookings, events, health, metrics, payments, tickets
 from api.secret import find_secret
-from api.services.availability import AvailabilityCache
+from api.services.availability import live_availability
+from api.services.events import live_event, live_events
 from api.services.payments import Charges
+from api.services.states import live_states
 from api.services.webhooks import Inbox
 from api.throttle import Throttle
 
@@ -57,17 +59,25 @@ def create_app(settings: Settings | None = None) -> Litestar:
             state.provider = provider
             state.webhook_secret = find_secret(settings, WEBHOOK_SECRET)
             state.ticket_secret = find_secret(settings, TICKET_SECRET)
-            state.availability = AvailabilityCache(pool)
+            state.availability = live_availability(pool)
+            state.states = live_states(pool, seats_max=settings.seat_map_seats_max)
+            state.events = live_events(pool)
+            state.event = live_event(pool)
             state.inbox = Inbox(pool, settings)
             charges = Charges(provider)
 
             def on_commit(sold: list[Sold]) -> None:
-                state.availability.changed({each.event for each in sold})
+                changed = {each.event for each in sold}
+                state.availability.changed(changed)
+                state.states.changed(changed)
                 charges.request([each.order for each in sold if each.order.status == "pending"])
 
             state.lane = BookingLane(pool, settings, on_commit)
             async with (
                 state.availability.running(),
+                state.states.running(),
+                state.events.running(),
+                state.event.running(),
                 charges.running(),
                 state.inbox.running(),
                 state.lane.running(),
@@ -81,7 +91,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
         throttle=throttle,
         headers=_HEADERS,
         route_handlers=[
+            events.get_events,
+            events.get_event,
             tickets.get_availability,
+            tickets.get_states,
             tickets.get_tickets,
             bookings.get_methods,  # before the framework makes its own
             bookings.create_booking,

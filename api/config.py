@@ -116,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
     """Requests a second to one endpoint of one process; 0: no limit."""
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    seat_map_seats_max: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 5000
+    """The most seats of an event whose states are told one by one; 0: never."""
     statement_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=600_000)] = 2000
     """The longest that one SQL statement may take."""
 

@@ -1,7 +1,7 @@
 """What crosses the wire: the bodies of requests and answers, in camelCase."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,11 +14,16 @@ BUILT_IN_EVENT = "aurora-sessions"
 # With nothing behind it rather than with $: Python's lets a line feed at the end pass.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
 REFERENCE_PATTERN = r"^[A-Za-z0-9._:~+=@-]*(?![\s\S])"
+SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(?![\s\S])"
+SLUG_MAX = 64
+"""The longest slug of an event, in characters."""
 KEY_HEADER_PATTERN = r'^(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
 """A reference as the header `Idempotency-Key` has it: its draft standard puts the key in quotes."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
 """A name without control characters."""
+Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
+"""An event's public name: small letters, digits and single hyphens."""
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
 """An idempotency key; its characters can stand in a URL's path."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
@@ -77,6 +82,70 @@ class Ticket(msgspec.Struct, frozen=True):
     price: float
     row: str | None
     seat: int | None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A concert; `timeZone` is the IANA name of the zone in which it takes place."""
+
+    slug: str
+    name: str
+    venue: str
+    description: str
+    starts_at: datetime
+    time_zone: str
+    sales_start_at: datetime
+    sales_end_at: datetime | None
+    """Null: the sale ends when the concert begins."""
+    currency: str
+    state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
+    """`sold_out`: nothing is left, nor held. `ended`: the sale is over, or the concert has begun."""
+    price_from: float
+    """The price of the cheapest tier that has something left, else of the cheapest."""
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """The concerts that have not begun, soonest first."""
+
+    events: list[Event]
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """A price class of an event; `price` in the currency's major unit."""
+
+    name: str
+    price: float
+    total: int
+    seated: bool
+
+
+class EventDetails(Event, frozen=True, kw_only=True, rename="camel"):
+    """A concert with its tiers, in display order."""
+
+    tiers: list[Tier]
+
+
+class TierState(msgspec.Struct, frozen=True, rename="camel"):
+    """What unfinished bookings hold of a tier, and when the first of these holds ends (null: there is none)."""
+
+    held: int
+    held_until: datetime | None
+
+
+class SeatRow(msgspec.Struct, frozen=True):
+    """A row of seats: their tickets' ids and numbers, and one letter for each: `a`vailable, `h`eld or `s`old."""
+
+    tier: str
+    row: str
+    ids: list[int]
+    numbers: list[int]
+    states: str
+
+
+class TicketStates(msgspec.Struct, frozen=True):
+    """What is held of each tier, and each seat's state; no rows if the event has too many seats for a plan."""
+
+    tiers: dict[str, TierState]
+    rows: list[SeatRow]
 
 
 class Booking(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,4 +1,4 @@
-"""The short way of the two requests that come by the thousands: how many tickets are left, and a booking.
+"""The short way of the requests that come by the thousands: how many tickets are left, seats' states, and bookings.
 
 The framework takes several times longer over such a request than its answer does. So one that is plain, with
 nothing about it that takes thought, is answered here, by the same functions as on its route; every other goes the
@@ -27,10 +27,11 @@ from litestar.types import (
 )
 
 from api import metrics
-from api.answer import Answer
+from api.answer import Answer, live
 from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest
 from api.problems import answer_to
 from api.routes import bookings, tickets
+from api.services.live import Counted
 from api.state import ApiState
 from api.throttle import Throttle
 
@@ -82,6 +83,7 @@ class FrontedApp(Litestar):
         """By the origin that asks: what it may do with the answer. Origins that are not here are the framework's."""
         self._ways: dict[tuple[str, str], _Way] = {
             ("GET", tickets.AVAILABILITY): self._get_availability,
+            ("GET", tickets.STATES): self._get_states,
             ("POST", bookings.BOOKINGS): self._create_booking,
         }
 
@@ -119,8 +121,11 @@ class FrontedApp(Litestar):
 
     async def _get_availability(self, plain: _Plain) -> Answer:
         self._throttle.admit("GET", tickets.AVAILABILITY)
-        known = plain.headers.get(b"if-none-match", b"").decode("latin-1")
-        return tickets.availability(await self._state.availability.get(plain.event), known)
+        return _live(await self._state.availability.get(plain.event), plain)
+
+    async def _get_states(self, plain: _Plain) -> Answer:
+        self._throttle.admit("GET", tickets.STATES)
+        return _live(await self._state.states.get(plain.event), plain)
 
     async def _create_booking(self, plain: _Plain) -> Answer | None:
         try:
@@ -134,6 +139,11 @@ class FrontedApp(Litestar):
     @property
     def _state(self) -> ApiState:
         return cast("ApiState", self.state)
+
+
+def _live(counted: Counted, plain: _Plain) -> Answer:
+    known, encodings = plain.headers.get(b"if-none-match", b""), plain.headers.get(b"accept-encoding", b"")
+    return live(counted, known.decode("latin-1"), encodings.decode("latin-1"))
 
 
 async def _taken(way: _Way, plain: _Plain, scope: HTTPScope, send: Send) -> bool:

@@ -32,6 +32,10 @@ MEDIA_TYPE = "application/problem+json"
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 
+NOT_MODIFIED = ResponseSpec(None, description="Unchanged since the answer of that ETag")
+"""What routes document whose answers have an ETag."""
+
+
 def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an error as an answer, with further headers."""
     return Answer(

@@ -90,6 +90,7 @@ limits = Noun(SQL_DIR / "queries" / "limits.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
+states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
 webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
@@ -105,6 +106,7 @@ NOUNS = (
     migrations,
     orders,
     payments,
+    states,
     tickets,
     tiers,
     webhooks,

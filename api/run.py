@@ -256,7 +256,7 @@ def _prepare_database(url: str) -> None:
     if applied:
         _say(f"Applied {len(applied)} migration(s), the last is {applied[-1]}.")
     if made:
-        _say(f"Loaded the default event with {made} tickets.")
+        _say(f"Loaded the default events with {made} tickets.")
 
 
 # --- The processes ---------------------------------------------------------------------------------------

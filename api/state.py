@@ -5,8 +5,11 @@ from litestar.datastructures import State
 from api.config import Settings
 from api.db import Pool
 from api.lane import BookingLane
-from api.services.availability import AvailabilityCache
+from api.services.availability import TierRow
+from api.services.events import EventRow
+from api.services.live import LiveCache
 from api.services.payments import PaymentProvider
+from api.services.states import StateRow
 from api.services.webhooks import Inbox
 
 
@@ -16,7 +19,10 @@ class ApiState(State):
     settings: Settings
     pool: Pool
     lane: BookingLane
-    availability: AvailabilityCache
+    availability: LiveCache[TierRow]
+    states: LiveCache[StateRow]
+    events: LiveCache[EventRow]
+    event: LiveCache[EventRow]
     provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str

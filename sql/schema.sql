@@ -106,22 +106,40 @@ CREATE TABLE public.events (
     sales_end_at timestamp with time zone,
     currency text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    cancelled_at timestamp with time zone,
+    CONSTRAINT events_cancelled_at_check CHECK ((cancelled_at >= created_at)),
     CONSTRAINT events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT events_description_check CHECK ((length(description) <= 2000)),
     CONSTRAINT events_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
     CONSTRAINT events_sales_window_check CHECK ((sales_start_at < sales_end_at)),
     CONSTRAINT events_slug_check CHECK (((slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'::text) AND (length(slug) <= 64))),
+    CONSTRAINT events_time_zone_check CHECK (((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text) AND ((to_timestamp((0)::double precision) AT TIME ZONE time_zone) IS NOT NULL))),
     CONSTRAINT events_venue_check CHECK (((length(venue) >= 1) AND (length(venue) <= 200)))
 );
 
 COMMENT ON TABLE public.events IS 'A concert on one evening; its sale is open from sales_start_at until before sales_end_at (null: without an end)';
 
+COMMENT ON COLUMN public.events.description IS 'What the concert is, in a few sentences; empty: nothing is said';
+
+COMMENT ON COLUMN public.events.time_zone IS 'Where it takes place, as the IANA name of its time zone: its times are shown there';
+
+COMMENT ON COLUMN public.events.cancelled_at IS 'When it was called off, which ends its sale; null: it takes place';
+
+COMMENT ON CONSTRAINT events_cancelled_at_check ON public.events IS 'An event is called off after it was made';
+
 COMMENT ON CONSTRAINT events_currency_check ON public.events IS 'A currency is the three letters of ISO 4217';
+
+COMMENT ON CONSTRAINT events_description_check ON public.events IS 'A description is short: at most 2000 characters';
 
 COMMENT ON CONSTRAINT events_name_check ON public.events IS 'An event has a name, of at most 200 characters';
 
 COMMENT ON CONSTRAINT events_sales_window_check ON public.events IS 'A sale ends after it began';
 
 COMMENT ON CONSTRAINT events_slug_check ON public.events IS 'A public name can stand in a URL: small letters, digits and single hyphens, at most 64';
+
+COMMENT ON CONSTRAINT events_time_zone_check ON public.events IS 'A time zone is one that the server knows by its name';
 
 COMMENT ON CONSTRAINT events_venue_check ON public.events IS 'An event has a venue, of at most 200 characters';
 
@@ -434,6 +452,10 @@ COMMENT ON CONSTRAINT webhooks_pkey ON public.webhooks IS 'A webhook that comes 
 CREATE UNIQUE INDEX bookings_live_ticket_key ON public.bookings USING btree (ticket_id) WHERE (released_at IS NULL);
 
 COMMENT ON INDEX public.bookings_live_ticket_key IS 'One ticket, one buyer: no ticket ever has two live bookings';
+
+CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
+
+COMMENT ON INDEX public.events_starts_at_idx IS 'What is to come, soonest first';
 
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 

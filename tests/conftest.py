@@ -27,7 +27,7 @@ from tests.stack import (
     temporary_directory,
 )
 
-_STACKS = pytest.StashKey[list[Stack]]()
+_STACKS = pytest.StashKey[list[list[Stack]]]()
 
 BROWSER_INSTALL_TIMEOUT_S = 240.0
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -92,8 +92,15 @@ async def conn(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
 @pytest.fixture
 async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartStack]:
     """Start any number of running systems, each with a fresh database; see `StartStack`."""
+    async with running_stacks(request.node, server) as start:
+        yield start
+
+
+@contextlib.asynccontextmanager
+async def running_stacks(node: pytest.Item | pytest.Collector, server: EmbeddedServer) -> AsyncIterator[StartStack]:
+    """Yield what starts systems for a test, or for all tests of a module; they are stopped at the end."""
     stacks: list[Stack] = []
-    request.node.stash[_STACKS] = stacks
+    node.stash[_STACKS] = [*node.stash.get(_STACKS, []), stacks]
 
     async def start(
         *,
@@ -125,9 +132,11 @@ async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) ->
             await stack.start_web()
         return stack
 
-    yield start
-    for stack in stacks:
-        await stack.stop()
+    try:
+        yield start
+    finally:
+        for stack in stacks:
+            await stack.stop()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -136,21 +145,30 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes of a failed test wrote."""
     report = yield
-    if report.failed:
-        report.sections += [("processes", stack.logs()) for stack in item.stash.get(_STACKS, [])]
+    # After the teardown the processes and what they wrote are gone.
+    if report.failed and report.when != "teardown":
+        started = [stacks for node in item.listchain() for stacks in node.stash.get(_STACKS, [])]
+        report.sections += [("processes", stack.logs()) for stacks in started for stack in stacks]
     return report
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A real browser without a window."""
+    async with running_browser() as browser:
+        yield browser
+
+
+@contextlib.asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    """Run a browser without a window; one is installed if there is none."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_browser_path(playwright), args=BROWSER_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=browser_path(playwright), args=BROWSER_ARGUMENTS)
         yield browser
         await browser.close()
 
 
-def _browser_path(playwright: Playwright) -> str:
+def browser_path(playwright: Playwright) -> str:
     """Find a browser, or install one: a skipped test would look like a passed one."""
     if path := _installed_browser(playwright):
         return path

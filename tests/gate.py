@@ -8,17 +8,20 @@ from types import TracebackType
 from typing import Self
 
 _CHUNK_BYTES = 65_536
+_UPGRADE = b"upgrade: websocket"
 
 
 class Gate:
     """Passes bytes on between a port of its own and a server: `127.0.0.1:target`, or a Unix socket's path.
 
-    What it does to them is set while they pass; at first it does nothing. Connections are cut, and never made anew,
-    so that either side notices as it would on a network.
+    Of several targets each connection goes to the next one that listens, as behind a load balancer. What it does to
+    the bytes is set while they pass; at first it does nothing. Connections are cut, and never made anew, so that
+    either side notices as it would on a network.
     """
 
-    def __init__(self, target: int | Path, chance: random.Random | None = None) -> None:
-        self._target = target
+    def __init__(self, *targets: int | Path, chance: random.Random | None = None) -> None:
+        self.targets = list(targets)
+        """May change at any time; what is connected stays so."""
         self._chance = chance or random.Random()
         self._open = asyncio.Event()
         self._open.set()
@@ -31,6 +34,11 @@ class Gate:
         """How long each piece of data waits."""
         self.cut_rate = 0.0
         """The share of pieces of data at which a connection is cut."""
+        self.websockets_blocked = False
+        """Whether a connection is cut that asks to become a websocket, as some companies' proxies do."""
+        self.websockets_swallowed = False
+        """Whether nothing more passes on such a connection, as with some firewalls."""
+        self.websockets_refused = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -97,9 +105,19 @@ class Gate:
             self._connections.discard(connection)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if isinstance(self._target, Path):
-            return await asyncio.open_unix_connection(str(self._target))
-        return await asyncio.open_connection("127.0.0.1", self._target)
+        for _ in self.targets[1:]:
+            with contextlib.suppress(OSError):
+                return await self._connect_next()
+        return await self._connect_next()
+
+    async def _connect_next(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self.targets:
+            raise ConnectionRefusedError
+        target = self.targets.pop(0)
+        self.targets.append(target)
+        if isinstance(target, Path):
+            return await asyncio.open_unix_connection(str(target))
+        return await asyncio.open_connection("127.0.0.1", target)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         with contextlib.suppress(OSError):
@@ -113,6 +131,11 @@ class Gate:
                         self.answers_lost += 1
                         return
                 if self._chance.random() < self.cut_rate:
+                    return
+                if not answers and _UPGRADE in data.lower() and (self.websockets_blocked or self.websockets_swallowed):
+                    self.websockets_refused += 1
+                    if self.websockets_swallowed:
+                        await reader.read()
                     return
                 writer.write(data)
                 await writer.drain()

@@ -75,17 +75,34 @@ class Wish(Protocol):
     """What is to be booked, and the client's own key for it; `ticket_ids` empty: any of the tier."""
 
     @property
-    def event(self) -> str: ...
+    def event(self) -> str:
+        """Its slug."""
+        ...
+
     @property
-    def tier(self) -> str: ...
+    def tier(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def quantity(self) -> int: ...
+    def quantity(self) -> int:
+        """How many tickets."""
+        ...
+
     @property
-    def user_id(self) -> str: ...
+    def user_id(self) -> str:
+        """The buyer."""
+        ...
+
     @property
-    def ticket_ids(self) -> tuple[int, ...]: ...
+    def ticket_ids(self) -> tuple[int, ...]:
+        """These very seats; empty: any of the tier."""
+        ...
+
     @property
-    def reference(self) -> str: ...
+    def reference(self) -> str:
+        """The client's own key."""
+        ...
 
 
 class Client:

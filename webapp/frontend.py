@@ -1,4 +1,4 @@
-"""What the build adds to Reflex's front end: hand-written JavaScript, the typeface, same-origin events."""
+"""What the build adds to Reflex's front end: hand-written JavaScript, the typeface, a way for events."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,37 @@ _NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
 _HERE = Path(__file__).parent
 _BROWSER_MODULES = ((_HERE / "components", "*.js"), (_HERE / "strings", "*.json"))
 
+# Longer than a busy server takes to accept a websocket; past it the next attempt begins with polling.
+_OPEN_WITHIN_MS = 8000
+
 _ENDPOINT = "const endpoint = new URL(url_str);"
 _SAME_ORIGIN = f"""{_ENDPOINT}
   if (typeof window !== "undefined") {{
     return new URL(endpoint.pathname, window.location.origin);
   }}"""
+_TRANSPORT = "[env.TRANSPORT]"
+_TRANSPORTS = '["websocket", "polling"]'
+_SOCKET = """const createSocket = (endpoint, transports, token) =>
+  io(endpoint.href, {"""
+_FALLING_BACK = f"""const fallingBack = (href, options) => {{
+  // A websocket that is refused is followed by polling at once.
+  const socket = io(href, {{ ...options, tryAllTransports: true, timeout: {_OPEN_WITHIN_MS} }});
+  // One that is neither opened nor refused takes its turn after polling at the next attempt.
+  socket.io.on("error", (error) => {{
+    if (error.message === "timeout") {{
+      socket.io.opts.transports.reverse();
+    }}
+  }});
+  return socket;
+}};
+
+{_SOCKET.replace("io(", "fallingBack(")}"""
+# What stands in Reflex's state.js, how often, and what stands there instead.
+_CHANGES = (
+    (_ENDPOINT, 1, _SAME_ORIGIN),
+    (_TRANSPORT, 2, _TRANSPORTS),
+    (_SOCKET, 1, _FALLING_BACK),
+)
 
 _WINDOW_EFFECT = r"useEffect\(\(\) => \{[^;]*?window\.__reflex = .*?\}, \[\]\);"
 _WINDOW_IMPORTS = r"^import \* as \w+ from \"[^\"]+\";\n"
@@ -45,18 +71,25 @@ class FrontendFiles(rx.plugins.Plugin):
 
     def pre_compile(self, **context: Any) -> None:
         """Change what Reflex generates: where events go, what is bundled and what is drawn beforehand."""
-        context["add_modify_task"]("utils/state.js", _use_page_origin)
+        context["add_modify_task"]("utils/state.js", adapt_state_js)
         context["add_modify_task"]("app/root.jsx", _bundle_only_what_is_used)
         context["add_modify_task"]("react-router.config.js", _draw_pages_beforehand)
 
 
-def _use_page_origin(state_js: str) -> str:
-    """Send events to the page's own origin instead of the address known at build time.
+def adapt_state_js(state_js: str) -> str:
+    """Send events to the page's own origin, and by polling where a websocket does not come through.
 
     Reflex writes `http://localhost:8000` into the bundle and replaces only its host name in the browser, so that
-    another port or a proxy would need another build.
+    another port or a proxy would need another build; and it names one transport.
+
+    Raises:
+        RuntimeError: it is not the state.js that the changes were written for.
     """
-    return _replace(state_js, re.escape(_ENDPOINT), _SAME_ORIGIN)
+    for old, times, new in _CHANGES:
+        if state_js.count(old) != times:
+            raise RuntimeError(f"Reflex's state.js has changed: adapt webapp/frontend.py to what became of {old!r}")
+        state_js = state_js.replace(old, new)
+    return state_js
 
 
 def _bundle_only_what_is_used(root_jsx: str) -> str:

@@ -1,20 +1,16 @@
 """The web server: the built pages and their events on one port, without Node and without a build.
 
-The build knows no address. Events go to the origin that the page came from (`webapp/frontend.py`), and
-`/config.js`, which this server writes from the environment, tells the API's public address; so the same
-files serve every `WEB_PORT`, every `PUBLIC_API_URL` and every proxy.
+Events go to the origin that the page came from (`webapp/frontend.py`), and each page tells the API's public address
+(`webapp/documents.py`), so one build serves every address.
 """
 
 import asyncio
-import base64
-import hashlib
-import json
 import logging
 import os
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +18,12 @@ from urllib.parse import urlsplit
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from webapp.build import DRAWN_PATHS, ROOT, STATIC_DIR, WEB_DIR
+from webapp.build import ROOT, STATIC_DIR, WEB_DIR
+from webapp.documents import Document, Documents
 
-_CONFIG_PATH = "/config.js"
+_EVENTS_PREFIX = "/_reflex"
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
-_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -52,17 +48,22 @@ def serve() -> None:
         raise ServeError("The web app is not built yet: run `python -m webapp build` (or `make web`).")
     settings = {"apiUrl": api_url, "ticketsMax": _number("MAX_TICKETS_PER_BOOKING", 10, 1000)}
     _check_free(host, port)
-    asyncio.run(_serve(Site(_reflex_app(), settings, STATIC_DIR.rglob("*.html")), host, port))
+    asyncio.run(_serve(Site(_reflex_app(), STATIC_DIR, settings), host, port))
 
 
 class Site:
-    """Reflex's application with what it lacks: the API's address, security headers and cache rules."""
+    """Reflex's application with what it lacks: the pages' addresses, security headers and cache rules."""
 
-    def __init__(self, app: Asgi, settings: dict[str, Any], pages: Iterable[Path]) -> None:
+    def __init__(self, app: Asgi, static_dir: Path, settings: dict[str, Any]) -> None:
         self._app = app
-        self._config = f"window.TICKETS = {json.dumps(settings)};\n".encode()
+        self._documents = Documents(static_dir, settings)
+        self._files = {
+            f"/{path.relative_to(static_dir).as_posix()}"
+            for path in static_dir.rglob("*")
+            if path.is_file() and path.suffix not in {".html", ".gz", ".br"}
+        }
         self._headers = [
-            (b"content-security-policy", _policy(settings["apiUrl"], pages).encode()),
+            (b"content-security-policy", _policy(settings["apiUrl"], self._documents.script_sources).encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"x-frame-options", b"DENY"),
             (b"referrer-policy", b"same-origin"),
@@ -71,50 +72,60 @@ class Site:
         ]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer `/config.js`; pass everything else on and complete its headers."""
-        if scope["type"] != "http":
+        """Answer for the pages; pass everything else on and complete its headers."""
+        if scope["type"] != "http" or scope["path"].startswith(_EVENTS_PREFIX):
             await self._app(scope, receive, send)
-        elif scope["path"] == _CONFIG_PATH:
-            headers = [(b"content-type", b"text/javascript; charset=utf-8"), (b"cache-control", b"no-store")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers + self._headers})
-            await send({"type": "http.response.body", "body": self._config})
+        elif scope["path"] in self._files:
+            await self._app(scope, receive, self._completing(scope["path"], send))
+        elif scope["method"] in {"GET", "HEAD"}:
+            await self._answer(scope, *self._documents.find(scope["path"]), send)
         else:
-            path = scope["path"]
-            await self._app({**scope, "path": _drawn(path)}, receive, self._completing(path, send))
+            headers = [(b"allow", b"GET, HEAD"), *self._headers]
+            await send({"type": "http.response.start", "status": 405, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
 
     def _completing(self, path: str, send: Send) -> Send:
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # Built files carry a hash of their content in their names, so a name never changes meaning.
-                found = message["status"] < 400
-                forever = found and path.startswith(_HASHED_PREFIX)
-                cache = b"public, max-age=31536000, immutable" if forever else b"no-cache"
+                cache = b"public, max-age=31536000, immutable" if path.startswith(_HASHED_PREFIX) else b"no-cache"
                 message["headers"] = [*message["headers"], *self._headers, (b"cache-control", cache)]
             await send(message)
 
         return complete
 
+    async def _answer(self, scope: Message, status: int, page: Document, send: Send) -> None:
+        asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = [
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"vary", b"Accept-Encoding"),
+            (b"etag", page.etag.encode()),
+            *self._headers,
+        ]
+        body = b""
+        if status == 200 and page.etag in asked.get(b"if-none-match", ""):
+            status = 304
+        else:
+            body = page.body
+            if "gzip" in asked.get(b"accept-encoding", ""):
+                headers.append((b"content-encoding", b"gzip"))
+                body = page.compressed
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-def _drawn(path: str) -> str:
-    """Return the path of the file that was drawn beforehand for all pages of this kind."""
-    for drawn in DRAWN_PATHS:
-        prefix = drawn.removesuffix("_")
-        if path.startswith(prefix) and "/" not in path.removeprefix(prefix).rstrip("/"):
-            return f"{drawn}/index.html"
-    return path
 
-
-def _policy(api_url: str, pages: Iterable[Path]) -> str:
-    """Allow what the pages hold and the API; their inline scripts by their hashes."""
-    scripts = {script for page in pages for script in _INLINE_SCRIPT.findall(page.read_bytes())}
-    hashes = sorted(base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts)
+def _policy(api_url: str, script_sources: tuple[str, ...]) -> str:
+    """Allow what the pages hold, and the API."""
     api = urlsplit(api_url)
     return "; ".join(
         (
             "default-src 'self'",
-            " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in hashes))),
-            # Widths of bars are style attributes, and Reflex's runtime writes style elements.
+            " ".join(("script-src 'self'", *script_sources)),
+            # Widths of bars are style attributes, and a page's style stands in it.
             "style-src 'self' 'unsafe-inline'",
+            # The API draws the tickets' codes.
             f"img-src 'self' data: {api.scheme}://{api.netloc}",
             f"connect-src 'self' {api.scheme}://{api.netloc}",
             "frame-ancestors 'none'",
@@ -138,6 +149,10 @@ def _reflex_app() -> Asgi:
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
     from webapp.webapp import app  # noqa: PLC0415
 
+    if app.sio is None:
+        raise ServeError("Reflex has made no socket for the pages' events: its configuration has no State.")
+    # Reflex knows one transport; the pages fall back to the other (`webapp/frontend.py`).
+    app.sio.eio.transports = ["websocket", "polling"]
     return app()
 
 

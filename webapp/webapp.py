@@ -2,16 +2,18 @@
 
 import reflex as rx
 
+from webapp.documents import SETTINGS_ID
 from webapp.pages import booking, bookings, event, home, missing
 from webapp.pages.broken import boundary
 
 __all__ = ["app", "booking", "bookings", "event", "home", "missing"]
 
 app = rx.App(
+    html_lang="en",
     stylesheets=["/app.css"],
-    # Blocking, for the first poll needs the API's address that it sets; the server writes it.
     head_components=[
-        rx.el.script(src="/config.js"),
+        # The server fills it: webapp/documents.py.
+        rx.el.script(id=SETTINGS_ID, type="application/json", custom_attrs={"data-settings": "{}"}),
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.meta(name="color-scheme", content="light dark"),
     ],

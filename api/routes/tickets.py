@@ -10,14 +10,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.answer import Answer
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TierAvailability
-from api.problems import answers
-from api.services.availability import Availability
+from api.answer import live_response
+from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TicketStates, TierAvailability
+from api.problems import NOT_MODIFIED, answers
 from api.services.tickets import PAGE_TICKETS, list_tickets
 from api.state import ApiState
 
 AVAILABILITY = "/api/tickets/availability"
+STATES = "/api/tickets/states"
 
 EventSlug = Annotated[
     str,
@@ -27,7 +27,8 @@ EventSlug = Annotated[
 ]
 
 UNCOMPRESSED = {"uncompressed": True}
-"""The option of routes whose answers are too small to gain from gzip, and too frequent to be looked at for it."""
+"""The option of routes whose answers gain nothing from gzip, or have been compressed once for all, and are too
+frequent to be looked at for it."""
 
 
 @get(
@@ -35,7 +36,7 @@ UNCOMPRESSED = {"uncompressed": True}
     opt=UNCOMPRESSED,
     responses={
         200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
-        304: ResponseSpec(None, description="Unchanged since the answer of that ETag"),
+        304: NOT_MODIFIED,
         **answers(400, 404, 429, 500, 503),
     },
 )
@@ -43,19 +44,25 @@ async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
     """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
-    return availability(await state.availability.get(event), request.headers.get("if-none-match", "")).response()
+    return live_response(request, await state.availability.get(event))
 
 
-def availability(counted: Availability, known: str) -> Answer:
-    """Return the answer to who knows counts of these ETags."""
-    headers = {
-        "ETag": counted.etag,
-        "Cache-Control": "public, max-age=1",
-        "X-As-Of": counted.as_of,
-    }
-    if known == "*" or counted.etag in known:
-        return Answer(b"", 304, headers)
-    return Answer(counted.body, headers=headers)
+@get(
+    STATES,
+    opt=UNCOMPRESSED,
+    responses={
+        200: ResponseSpec(
+            TicketStates, description="Tiers in display order, rows from the front", generate_examples=False
+        ),
+        304: NOT_MODIFIED,
+        **answers(400, 404, 429, 500, 503),
+    },
+)
+async def get_states(
+    request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
+) -> Response[bytes]:
+    """What is held of each tier and the state of each seat, at most a second old; `X-As-Of` says when it was true."""
+    return live_response(request, await state.states.get(event))
 
 
 @get(

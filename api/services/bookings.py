@@ -82,6 +82,8 @@ class _Tier(msgspec.Struct, frozen=True):
     currency: str
     sales_start_at: datetime
     sales_end_at: datetime | None
+    starts_at: datetime
+    cancelled_at: datetime | None
     on_sale: bool
     tier_id: int
     tier: str | None
@@ -313,16 +315,22 @@ def _refuse_early(new: NewOrder, events: set[str], sight: _Sight) -> ApiError | 
     if tier is None:
         return UnknownTier(f"The event has no tier {new.tier!r}.")
     if not tier.on_sale:
-        window = f"The sale begins at {tier.sales_start_at:%Y-%m-%d %H:%M} UTC"
-        if tier.sales_end_at:
-            window += f" and ends at {tier.sales_end_at:%Y-%m-%d %H:%M} UTC"
-        return NotOnSale(f"{window}.")
+        return _not_on_sale(tier)
     in_tier = {ticket.id for ticket in sight.named.values() if ticket.tier_id == tier.tier_id}
     foreign = [ticket_id for ticket_id in new.ticket_ids if ticket_id not in in_tier]
     if foreign:
         numbers = ", ".join(map(str, foreign))
         return InvalidRequest(f"not tickets of the tier {new.tier!r}: {numbers}", field="ticketIds")
     return None
+
+
+def _not_on_sale(tier: _Tier) -> NotOnSale:
+    if tier.cancelled_at:
+        return NotOnSale("The concert is cancelled, so its tickets are not on sale any more.")
+    ends_at = min(tier.starts_at, tier.sales_end_at or tier.starts_at)
+    return NotOnSale(
+        f"The sale begins at {tier.sales_start_at:%Y-%m-%d %H:%M} UTC and ends at {ends_at:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 async def _choose_seats(

@@ -42,12 +42,16 @@ select
     events.currency,
     events.sales_start_at,
     events.sales_end_at,
+    events.starts_at,
+    events.cancelled_at,
     tiers.id as tier_id,
     tiers.name as tier,
     tiers.price_minor,
     tiers.seated,
     tiers.last_position,
-    now() >= events.sales_start_at and now() < coalesce(events.sales_end_at, 'infinity') as on_sale
+    events.cancelled_at is null
+    and now() >= events.sales_start_at
+    and now() < least(events.starts_at, events.sales_end_at) as on_sale
 from events
 left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text[])
 where events.slug = any(%(events)s::text[]);

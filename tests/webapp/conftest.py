@@ -1,25 +1,42 @@
 """What the browser tests share: a system behind a breakable network, and pages that may not misbehave."""
 
+import asyncio
 import contextlib
+import functools
+import itertools
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request
+from psycopg import sql
 
-from tests.conftest import StartStack
+from api.contract import BUILT_IN_EVENT
+from api.embedded import EmbeddedServer
+from api.seed import TierPlan, parse_inventory, seed
+from tests.conftest import StartStack, running_browser, running_stacks
 from tests.gate import Gate
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 
-SCREENSHOTS = Path(__file__).parents[2] / ".test-artifacts" / "screenshots"
+SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
+TOOLS = Path(__file__).parent / "tools" / "node_modules"
+"""What `make test` installs from the lock beside it: axe-core and Lighthouse."""
 PHONE = (390, 844)
-# What a browser itself writes when the API is down on purpose.
-_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_")
+DESKTOP = (1280, 800)
+# The narrowest screen that WCAG 1.4.10 asks for.
+NARROWEST = 320
+_SETTLED_WITHIN_S = 30.0
+_numbers = itertools.count(1)
+# What a browser itself writes when the API is down, or websockets are blocked, on purpose.
+_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_|WebSocket connection to '[^']+' failed: ")
 
 
 @dataclass
@@ -32,9 +49,34 @@ class Site:
 
     web_environment: dict[str, str]
 
+    event: str = BUILT_IN_EVENT
+    """The slug of the event that is sold here."""
+
     @property
     def url(self) -> str:
         return self.stack.web_url
+
+    @property
+    def event_url(self) -> str:
+        return f"{self.url}/event/{self.event}"
+
+    async def make_event(self, inventory: str | tuple[TierPlan, ...], columns: Mapping[str, object]) -> "Site":
+        """Make an event of its own in this running system, and return the system as it is seen from there.
+
+        `columns` are set in its row of `events` before anybody hears of it.
+        """
+        plans = parse_inventory(inventory) if isinstance(inventory, str) else inventory
+        site = replace(self, event=f"event-{next(_numbers)}")
+        await asyncio.to_thread(seed, self.stack.database_url, event=site.event, inventory=plans)
+        if columns:
+            values = sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in columns.items()
+            )
+            async with await psycopg.AsyncConnection.connect(self.stack.database_url) as conn:
+                await conn.execute(
+                    sql.SQL("update events set {} where slug = {}").format(values, sql.Literal(site.event))
+                )
+        return site
 
     async def start_web(self) -> None:
         """Start the web app, on the same port as before, with its ways to the API through the gates."""
@@ -51,7 +93,15 @@ class Site:
         """Book past the web app, as another buyer does."""
         body = {"tier": tier, "quantity": quantity, "userId": user_id}
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
-            return await http.post("/api/bookings", json=body)
+            return await http.post("/api/bookings", json=body, params={"event": self.event})
+
+    async def until_settled(self, reference: str) -> None:
+        """Wait until an order is no longer pending."""
+        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+            deadline = time.monotonic() + _SETTLED_WITHIN_S
+            while (await http.get(f"/api/bookings/{reference}")).json()["status"] == "pending":
+                assert time.monotonic() < deadline, f"{reference} is still pending"
+                await asyncio.sleep(0.1)
 
     async def orders(self, user_id: str) -> list[tuple[str, str]]:
         """Return a user's orders, as reference and status, from the database."""
@@ -62,16 +112,26 @@ class Site:
 
 StartSite = Callable[..., Awaitable[Site]]
 OpenPage = Callable[..., Awaitable[Page]]
+MakeEvent = Callable[..., Awaitable[Site]]
+"""`await make_event("VIP=10,GA=50", starts_at=…)`: an event with this inventory, and columns of its row."""
 
 
 @pytest.fixture
 async def start_site(start_stack: StartStack) -> AsyncIterator[StartSite]:
     """Start a system; every payment succeeds unless `env` says otherwise."""
+    async with _starting_sites(start_stack) as start:
+        yield start
+
+
+@contextlib.asynccontextmanager
+async def _starting_sites(start_stack: StartStack) -> AsyncIterator[StartSite]:
     async with contextlib.AsyncExitStack() as gates:
 
-        async def start(*, env: Mapping[str, str] | None = None, private_server: bool = False) -> Site:
+        async def start(
+            *, env: Mapping[str, str] | None = None, private_server: bool = False, worker: bool = False
+        ) -> Site:
             settings = {"PAYMENT_SUCCESS_RATE": "1", "MAX_TICKETS_PER_BOOKING": "1000"}
-            stack = await start_stack(env={**settings, **(env or {})}, private_server=private_server)
+            stack = await start_stack(env={**settings, **(env or {})}, private_server=private_server, worker=worker)
             browser_gate = await gates.enter_async_context(Gate(stack.api_port))
             server_gate = await gates.enter_async_context(Gate(stack.api_port))
             site = Site(
@@ -90,9 +150,103 @@ async def start_site(start_stack: StartStack) -> AsyncIterator[StartSite]:
         yield start
 
 
+# --- One system for all tests of a module ----------------------------------------------------------------
+#
+# A test costs an event of its own instead of a start of every process. The module says
+# `pytestmark = pytest.mark.asyncio(loop_scope="module")`, for the gates, the browser and the tests must share
+# an event loop; it uses `make_event` (or one of its brothers) and `visit` instead of `start_site` and
+# `open_page`. Gates are mended after each test; what stops a process belongs on a system of its own.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def inline_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system in which payments are decided at once, and all succeed."""
+    async with _shared_site(request, server) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system in which payments are decided at once, and all are declined."""
+    async with _shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system with the simulated payment provider, whose payments all succeed, and the worker."""
+    async with _shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+        await site.stack.start_psp()
+        yield site
+
+
+@contextlib.asynccontextmanager
+async def _shared_site(
+    request: pytest.FixtureRequest, server: EmbeddedServer, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Site]:
+    async with running_stacks(request.node, server) as start_stack, _starting_sites(start_stack) as start:
+        yield await start(env=env, worker=True)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make_event(inline_site: Site) -> AsyncIterator[MakeEvent]:
+    """Make events in the shared system with inline payment; see `MakeEvent`."""
+    async with _making_events(inline_site) as make:
+        yield make
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make_declining_event(declining_site: Site) -> AsyncIterator[MakeEvent]:
+    """Make events for which every payment is declined."""
+    async with _making_events(declining_site) as make:
+        yield make
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make_async_event(async_site: Site) -> AsyncIterator[MakeEvent]:
+    """Make events in the shared system with the payment provider."""
+    async with _making_events(async_site) as make:
+        yield make
+
+
+@contextlib.asynccontextmanager
+async def _making_events(site: Site) -> AsyncIterator[MakeEvent]:
+    async def make(inventory: str | tuple[TierPlan, ...], /, **columns: object) -> Site:
+        return await site.make_event(inventory, columns)
+
+    try:
+        yield make
+    finally:
+        site.browser_gate.mend()
+        site.server_gate.mend()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_browser() -> AsyncIterator[Browser]:
+    """One browser for all tests of a module; each test has contexts of its own."""
+    async with running_browser() as browser:
+        yield browser
+
+
+# --- Pages -----------------------------------------------------------------------------------------------
+
+
 @pytest.fixture
 async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
     """Open pages that must not write errors to the console, nor ask any other host for anything."""
+    async with _opening_pages(browser) as open_:
+        yield open_
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(shared_browser: Browser) -> AsyncIterator[OpenPage]:
+    """Open pages as `open_page` does, in the module's browser."""
+    async with _opening_pages(shared_browser) as open_:
+        yield open_
+
+
+@contextlib.asynccontextmanager
+async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -128,15 +282,129 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         await page.goto(address)
         return page
 
-    yield open_
-    for context in contexts:
-        await context.close()
+    try:
+        yield open_
+    finally:
+        for context in contexts:
+            await context.close()
     assert complaints == []
+
+
+# --- How pages look --------------------------------------------------------------------------------------
+
+_TURN_WITHIN_S = 2.0
+"""From a change of the system's colour scheme until the page has followed it."""
+
+# Every rule that is on by default (WCAG 2.0 to 2.1, A and AA, and best practices), and WCAG 2.2's, which is not.
+_AXE_RUN = """async () => {
+    const { violations } = await axe.run(document, {
+        resultTypes: ["violations"],
+        rules: { "target-size": { enabled: true } },
+    });
+    return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, html, failureSummary }) => (
+        { id, help, target: target.flat().join(" "), html, summary: failureSummary }
+    )));
+}"""
+
+
+async def look(page: Page, name: str) -> None:
+    """Keep what the page looks like, light, dark and on a phone, and see that everybody can use it so.
+
+    Writes NAME-light.png and NAME-dark.png (on a desktop) and NAME-phone.png. Nothing may stick out sideways, not
+    even on the narrowest screen, and axe-core must find nothing wrong in either colour scheme. The page is left as
+    it was.
+
+    Raises:
+        AssertionError: something sticks out, axe-core found something, or the page did not follow the scheme.
+    """
+    size = page.viewport_size or {"width": PHONE[0], "height": PHONE[1]}
+    dark, still = await page.evaluate(
+        """["(prefers-color-scheme: dark)", "(prefers-reduced-motion: reduce)"]
+            .map((query) => matchMedia(query).matches)"""
+    )
+    try:
+        # Half faded in, any text has too little contrast.
+        await page.emulate_media(reduced_motion="reduce")
+        await _resize(page, *DESKTOP)
+        await _turn(page, "dark")
+        await _keep(page, f"{name}-dark")
+        wrong = {"dark, desktop": await violations(page)}
+        await _turn(page, "light")
+        await _keep(page, f"{name}-light")
+        await _resize(page, *PHONE)
+        await _keep(page, f"{name}-phone")
+        wrong["light, phone"] = await violations(page)
+        await _resize(page, NARROWEST, PHONE[1])
+        await _check_width(page)
+    finally:
+        await page.emulate_media(
+            color_scheme="dark" if dark else "light", reduced_motion="reduce" if still else "no-preference"
+        )
+        await page.set_viewport_size(size)
+    found = [f"{name} ({where}): {text}" for where, texts in wrong.items() for text in texts]
+    assert not found, "axe-core found:\n\n" + "\n\n".join(found)
+
+
+async def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with the page as it is, a readable text for each place."""
+    # Evaluated through the browser's debugger, which the page's content security policy lets pass.
+    if not await page.evaluate("typeof axe === 'object'"):
+        await page.evaluate(_axe())
+    found: list[dict[str, Any]] = await page.evaluate(_AXE_RUN)
+    return [
+        f"{each['id']}: {each['help']}\n  at {each['target']}\n  {each['html']}\n"
+        f"  {each['summary'].replace(chr(10), chr(10) + '  ')}"
+        for each in found
+    ]
+
+
+@functools.cache
+def _axe() -> str:
+    path = TOOLS / "axe-core" / "axe.min.js"
+    assert path.is_file(), f"{path} is missing: `make test` installs it (make {TOOLS.relative_to(ROOT)}/.installed)"
+    return f"{path.read_text(encoding='utf-8')};undefined"
+
+
+async def _turn(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Do what a change of the system's colour scheme does, and wait until the page has followed."""
+    await page.emulate_media(color_scheme=scheme)
+    deadline = time.monotonic() + _TURN_WITHIN_S
+    while scheme not in await page.evaluate("getComputedStyle(document.documentElement).colorScheme"):
+        assert time.monotonic() < deadline, f"the page did not turn {scheme}"
+        await asyncio.sleep(0.02)
+    await _settle(page)
+
+
+async def _resize(page: Page, width: int, height: int) -> None:
+    await page.set_viewport_size({"width": width, "height": height})
+    await _settle(page)
+
+
+async def _settle(page: Page) -> None:
+    """Wait for what the browser has to draw anew."""
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+
+async def _keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
+    await _check_width(page)
+
+
+async def _check_width(page: Page) -> None:
+    """See that nothing sticks out sideways."""
+    width, inner, out = await page.evaluate(
+        """() => {
+            const inner = window.innerWidth;
+            const out = [...document.body.querySelectorAll("*")]
+                .filter((element) => element.getBoundingClientRect().right > inner + 1)
+                .slice(0, 5).map((element) => element.outerHTML.slice(0, 120));
+            return [document.documentElement.scrollWidth, inner, out];
+        }"""
+    )
+    assert width <= inner, f"at {inner} px the page is {width} px wide; what sticks out: {out}"
 
 
 async def shot(page: Page, name: str) -> None:
     """Keep what the page looks like, and see that nothing sticks out sideways."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
-    width, inner = await page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert width <= inner
+    await _keep(page, name)

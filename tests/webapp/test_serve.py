@@ -1,7 +1,9 @@
 """The web server: what it tells browsers, what it refuses, and how it ends."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -36,6 +38,9 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     assert '"apiUrl": "https://api.example.org/v1"' in told[1]
     assert "connect-src 'self' http://localhost:3456;" in policies[0]
     assert "connect-src 'self' https://api.example.org;" in policies[1]
+    # The tickets' codes are pictures that the API draws.
+    assert "img-src 'self' data: http://localhost:3456;" in policies[0]
+    assert "img-src 'self' data: https://api.example.org;" in policies[1]
     assert pages[0] == pages[1]
 
 
@@ -64,6 +69,53 @@ async def test_headers_keep_pages_fresh_and_files_for_ever(tmp_path: Path) -> No
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
         assert "script-src 'self' 'sha256-" in response.headers["content-security-policy"]
+
+
+async def test_every_page_has_its_status_and_every_other_address_404(tmp_path: Path) -> None:
+    process, url = await _start(tmp_path, {})
+    routes = json.loads((ROOT / ".web" / "routes.json").read_text())
+    pages = {"/" + re.sub(r"\[[^]]+\]", "x-1", route).replace("index", "") for route in routes if route != "404"}
+    assert {"/", "/bookings", "/booking/x-1"} <= pages
+    others = {
+        "/no-such-page",
+        "/booking",
+        "/booking/x/y",
+        "/event/x/y",
+        "/assets/none.js",
+        "/x.html",
+        "/../rxconfig.py",
+    }
+    async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
+        answers_ = {path: await http.get(path) for path in pages | others}
+    await process.stop()
+    assert {path: response.status_code for path, response in answers_.items()} == {
+        **dict.fromkeys(pages, 200),
+        **dict.fromkeys(others, 404),
+    }
+    for response in answers_.values():
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert response.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("", None)])
+async def test_files_are_sent_compressed_and_asked_for_once(
+    accepted: str, encoding: str | None, tmp_path: Path
+) -> None:
+    process, url = await _start(tmp_path, {})
+    client = ROOT / ".web" / "build" / "client"
+    script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
+    paths = ("/", "/booking/x", "/app.css", f"/assets/{script.name}")
+    async with httpx.AsyncClient(base_url=url, headers={"Accept-Encoding": accepted}) as http:
+        first = {path: await http.get(path) for path in paths}
+        again = {path: await http.get(path, headers={"If-None-Match": first[path].headers["etag"]}) for path in paths}
+    await process.stop()
+    for path in paths:
+        assert first[path].headers.get("content-encoding") == encoding
+        assert "Accept-Encoding" in first[path].headers["vary"]
+        assert again[path].status_code == 304
+        assert again[path].content == b""
+    if encoding:
+        assert int(first[paths[-1]].headers["content-length"]) < script.stat().st_size / 2
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import useSWR from "swr";
 const FETCH_TIMEOUT_MS = 4_000;
 const RETRY_MS = 2_000;
 
-// Written by the web server's /config.js: one build serves every address and every limit.
-export const settings = { apiUrl: "", ticketsMax: 10, ...globalThis.TICKETS };
+// Written into the page by the web server: one build serves every address and every limit.
+const written = typeof document === "undefined" ? "{}" : document.getElementById("settings").dataset.settings;
+export const settings = { apiUrl: "", ticketsMax: 10, ...JSON.parse(written) };
 
 export class Refusal extends Error {
   constructor(status) {

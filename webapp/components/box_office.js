@@ -130,6 +130,11 @@ function summarise() {
     lost: facts.lost.map(named),
     offers: facts.lost.length ? nearest(facts.house, facts.lost[0], isOpen, OFFERS).map(named) : [],
     has_map: facts.house.rows.length > 0,
+    blocks: facts.house.tiers.map(({ name, tone }) => ({
+      name,
+      tone,
+      price: tiers.find((tier) => tier.name === name)?.price ?? 0,
+    })),
     list: facts.list,
     zoom: ZOOMS[facts.zoom],
     widest: facts.zoom >= ZOOMS.length - 1,

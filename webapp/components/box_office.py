@@ -55,6 +55,15 @@ class Seat:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A tier's part of the seat map; `tone` is the number of its colour."""
+
+    name: str
+    tone: int
+    price: float
+
+
+@dataclass(frozen=True)
 class Announcement:
     """What screen readers hear of the chosen tier now and then: `left`, `sold_out` or `all_held`."""
 
@@ -91,6 +100,7 @@ class BoxOffice:
     lost: list[Seat]
     offers: list[Seat]
     has_map: bool
+    blocks: list[Block]
     list: bool
     zoom: float
     widest: bool

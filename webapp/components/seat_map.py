@@ -1,7 +1,7 @@
 """The house as a drawing: stage, rows and seats, to be picked with a mouse, a finger or the keyboard.
 
-Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew only
-with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
+Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew
+only with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
 """
 
 from dataclasses import dataclass
@@ -38,11 +38,21 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Block:
+    """The rows of a tier; `tone` is the number of the colour that tells it from the next."""
+
+    name: str
+    tone: int
+    y: int
+
+
+@dataclass(frozen=True)
 class Row:
     """A row of seats."""
 
     key: str
     tier: str
+    tone: int
     name: str
     labels: list[Label]
     seats: list[Place]
@@ -53,6 +63,7 @@ class House:
     """All rows, in order from the stage; sizes in the drawing's units."""
 
     rows: list[Row]
+    tiers: list[Block]
     width: int
     height: int
     middle: int
@@ -118,6 +129,10 @@ def _drawing() -> Ui:
     return rx.el.svg(
         rx.el.svg.path(d=function("stagePath").call(house.width), class_name="stage"),
         rx.el.svg.text(say("map.stage"), x=house.middle, y=44, class_name="stage-name"),
+        rx.foreach(
+            house.tiers,
+            lambda tier: rx.el.svg.text(tier.name, x=house.middle, y=tier.y, class_name="block-name"),
+        ),
         rx.foreach(house.rows, _row),
         view_box=f"0 0 {house.width} {house.height}",
         style={"--columns": house.columns, "--zoom": box_office.zoom},
@@ -135,7 +150,7 @@ def _row(row: rx.vars.ObjectVar[Row]) -> Ui:
             lambda label: rx.el.svg.text(row.name, x=label.x, y=label.y, class_name="row-name", aria_hidden="true"),
         ),
         rx.foreach(row.seats, _seat),
-        data_tier=row.tier,
+        data_tone=row.tone,
     )
 
 
@@ -169,13 +184,10 @@ def _legend() -> Ui:
         entry("held", say("map.held")),
         entry("sold", say("map.sold")),
         rx.foreach(
-            box_office.tiers,
-            lambda tier: rx.cond(
-                tier.seated,
-                rx.el.li(
-                    rx.el.span(class_name="tier-mark", data_tier=tier.name, aria_hidden="true"),
-                    say("map.tier", tier=tier.name, price=money(tier.price, box_office.event.currency)),
-                ),
+            box_office.blocks,
+            lambda block: rx.el.li(
+                rx.el.span(class_name="tone", data_tone=block.tone, aria_hidden="true"),
+                say("map.tier", tier=block.name, price=money(block.price, box_office.event.currency)),
             ),
         ),
         class_name="legend",

@@ -2,10 +2,12 @@
 
 const PITCH = 28; // from one seat to the next, in the drawing's units
 const ROW_PITCH = 32;
-const TIER_GAP = 26;
-const STAGE = 92; // room for the stage above the first row
+const TIER_GAP = 34;
+const STAGE = 112; // room for the stage above the first row
 const LABEL = 34; // room for a row's name at each end
-const BEND = 0.0016; // how much a row bends around the stage
+const BEND = 0.0005; // how much a row bends around the stage
+const ABOVE = 30; // of a tier's first row its name
+const TONES = 4; // colours that tell tiers apart
 // A row further back costs as much as this many seats further to the side.
 const ROW_COST = 2.5;
 
@@ -22,7 +24,7 @@ export function draw(rows) {
   let y = STAGE;
   const drawn = rows.map((row, index) => {
     if (index > 0) y += row.tier === rows[index - 1].tier ? ROW_PITCH : ROW_PITCH + TIER_GAP;
-    if (tiers.at(-1)?.name !== row.tier) tiers.push({ name: row.tier, y: y - bend(LABEL) });
+    if (tiers.at(-1)?.name !== row.tier) tiers.push({ name: row.tier, tone: tiers.length % TONES, y: y - ABOVE });
     const start = (width - (row.ids.length - 1) * PITCH) / 2;
     const places = row.ids.map((id, column) => {
       const x = start + column * PITCH;
@@ -34,6 +36,7 @@ export function draw(rows) {
     return {
       key: `${row.tier}/${row.row}`,
       tier: row.tier,
+      tone: tiers.at(-1).tone,
       name: row.row,
       labels: ends.map((x) => ({ key: String(x), x, y: y - bend(x) })),
       seats: places,

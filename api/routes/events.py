@@ -1,0 +1,51 @@
+"""Events: all that are to come, and one with its tiers."""
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+
+from api.answer import live_response
+from api.contract import EventDetails, EventList, Slug
+from api.errors import UnknownEvent
+from api.problems import NOT_MODIFIED, answers
+from api.routes.tickets import UNCOMPRESSED
+from api.state import ApiState
+
+EVENTS = "/api/events"
+
+
+@get(
+    EVENTS,
+    opt=UNCOMPRESSED,
+    responses={
+        200: ResponseSpec(EventList, description="The events, soonest first", generate_examples=False),
+        304: NOT_MODIFIED,
+        **answers(429, 500, 503),
+    },
+)
+async def get_events(request: Request[None, None, ApiState], state: ApiState) -> Response[bytes]:
+    """The concerts that have not begun, at most a second old; `X-As-Of` says when that was true."""
+    return live_response(request, await state.events.get(None))
+
+
+@get(
+    f"{EVENTS}/{{slug:str}}",
+    opt=UNCOMPRESSED,
+    responses={
+        200: ResponseSpec(EventDetails, description="The event, tiers in display order", generate_examples=False),
+        304: NOT_MODIFIED,
+        **answers(404, 429, 500, 503),
+    },
+)
+async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
+    """A concert and its tiers, at most a second old; `X-As-Of` says when that was true."""
+    return live_response(request, await state.event.get(_possible(slug)))
+
+
+def _possible(slug: str) -> str:
+    """Return a slug that can be an event's."""
+    try:
+        return msgspec.convert(slug, Slug)
+    except msgspec.ValidationError:
+        raise UnknownEvent("There is no such event.") from None

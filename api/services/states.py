@@ -1,0 +1,37 @@
+"""The states of an event's tickets: what others are about to buy, and each seat."""
+
+from datetime import datetime
+
+import msgspec
+
+from api import contract, queries
+from api.db import Pool
+from api.services.live import LiveCache
+
+
+class StateRow(msgspec.Struct, frozen=True):
+    """A row of `states.list_states`: a row of seats, or a tier without any, whose seat columns are None."""
+
+    tier: str
+    held: int
+    held_until: datetime | None
+    row_label: str | None
+    ids: list[int]
+    numbers: list[int]
+    states: str
+    as_of: datetime
+
+
+def live_states(pool: Pool, *, seats_max: int) -> LiveCache[StateRow]:
+    """Return the states of tickets of the events that are asked for; events with more seats than that have no rows."""
+    return LiveCache(pool, queries.states.list_states, StateRow, _encode, seats_max=seats_max)
+
+
+def _encode(rows: list[StateRow]) -> bytes:
+    tiers = {row.tier: contract.TierState(held=row.held, held_until=row.held_until) for row in rows}
+    seats = [
+        contract.SeatRow(tier=row.tier, row=row.row_label, ids=row.ids, numbers=row.numbers, states=row.states)
+        for row in rows
+        if row.row_label is not None
+    ]
+    return msgspec.json.encode(contract.TicketStates(tiers=tiers, rows=seats))

@@ -1,0 +1,54 @@
+"""The judges themselves: that `look` finds what is wrong, and leaves the page as it was."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, look
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def _missing_page(visit: OpenPage, site: Site) -> Page:
+    page = await visit(f"{site.url}/no/such/page")
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    return page
+
+
+async def test_a_sound_page_passes_and_is_left_as_it_was(inline_site: Site, visit: OpenPage) -> None:
+    page = await _missing_page(visit, inline_site)
+    await look(page, "page-not-found")
+    assert page.viewport_size == {"width": PHONE[0], "height": PHONE[1]}
+    await expect(page.locator("html")).to_have_class(re.compile("light"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding"),
+    [
+        ("<img src='/favicon.svg'>", "image-alt: "),
+        ("<button style='width: 12px; height: 12px'>x</button>" * 2, "target-size: "),
+        ("<p style='color: light-dark(black, #333)'>Hidden in the dark</p>", r"\(dark, desktop\): color-contrast: "),
+        ("<p style='width: 350px'>wide</p>", "at 320 px the page is"),
+    ],
+)
+async def test_faults_are_found(fault: str, finding: str, inline_site: Site, visit: OpenPage) -> None:
+    page = await _missing_page(visit, inline_site)
+    await page.evaluate("(fault) => document.querySelector('main').insertAdjacentHTML('afterbegin', fault)", fault)
+    with pytest.raises(AssertionError, match=finding):
+        await look(page, "fault")
+
+
+async def test_each_event_of_a_shared_system_is_sold_by_itself(make_event: MakeEvent) -> None:
+    one, other = await make_event("VIP=2"), await make_event("VIP=2", name="Another")
+    assert (await one.sell("VIP", 2)).status_code == 201
+    assert (await one.sell("VIP", 1)).status_code == 409
+    assert (await other.sell("VIP", 1)).status_code == 201
+
+
+async def test_an_order_of_a_shared_system_is_paid_through_the_provider(make_async_event: MakeEvent) -> None:
+    site = await make_async_event("GA=5")
+    answer = await site.sell("GA", 1, "payer")
+    assert answer.status_code == 202
+    await site.until_settled(answer.json()["reference"])
+    assert [status for _, status in await site.orders("payer")] == ["confirmed"]
