@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, StartSite, look
+from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,21 +119,6 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     site.browser_gate.cut()
     await expect(page.locator(".freshness")).to_have_text("Live", timeout=STALE_AFTER_MS)
     await expect(page.locator(SUBMIT)).to_be_enabled()
-
-
-async def test_an_api_that_is_away_is_said_to_be_and_looked_for(start_site: StartSite, open_page: OpenPage) -> None:
-    site = await start_site()
-    await site.stack.stop_api()
-    page = await open_page(f"{site.url}/event/aurora-sessions")
-    await expect(page.get_by_role("heading", name="The box office does not answer")).to_be_visible()
-    assert "0 left" not in await page.inner_text("main")
-    await look(page, "event-away")
-    home = await open_page(site.url)
-    await expect(home.get_by_text("The box office does not answer")).to_be_visible()
-    await look(home, "home-away")
-    await site.stack.start_api()
-    await expect(page.locator(".freshness")).to_have_text("Live", timeout=STALE_AFTER_MS)
-    await expect(home.locator(".concert")).to_have_count(1, timeout=STALE_AFTER_MS)
 
 
 async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:
