@@ -35,7 +35,7 @@ async def get_events(request: Request[None, None, ApiState], state: ApiState) ->
     responses={
         200: ResponseSpec(EventDetails, description="The event, tiers in display order", generate_examples=False),
         304: NOT_MODIFIED,
-        **answers(404, 429, 500, 503),
+        **answers(400, 404, 429, 500, 503),
     },
 )
 async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
