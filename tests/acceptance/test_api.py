@@ -702,6 +702,7 @@ def test_a_plain_request_is_answered_to_the_letter_as_one_that_takes_the_framewo
     good = {"tier": "GA", "quantity": 2, "userId": "user-123"}
     replayed = {"Idempotency-Key": f"{office.event}-2"}
     availability, states, bookings = "/api/tickets/availability", "/api/tickets/states", "/api/bookings"
+    event = f"/api/events/{office.event}"
     asked: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
         ("GET", availability, 200, None, {}),
         ("GET", availability, 200, None, {**origin, "If-None-Match": '"other"', "Accept-Encoding": "gzip"}),
@@ -710,6 +711,11 @@ def test_a_plain_request_is_answered_to_the_letter_as_one_that_takes_the_framewo
         ("GET", states, 200, None, {**origin, "Accept-Encoding": "gzip"}),
         ("GET", states, 200, None, {"Accept-Encoding": "identity"}),
         ("GET", states, 304, None, {"If-None-Match": "*"}),
+        ("GET", event, 200, None, {**origin, "Accept-Encoding": "gzip"}),
+        ("GET", event, 304, None, {"If-None-Match": "*"}),
+        ("GET", f"{event}-that-is-not-there", 404, None, origin),
+        ("GET", f"{event}-", 404, None, {}),
+        ("GET", "/api/events", 304, None, {"If-None-Match": "*"}),
         ("POST", bookings, 201, good, replayed),
         ("POST", bookings, 201, good, replayed | origin),
         ("POST", bookings, 422, {**good, "quantity": 1}, replayed | origin),
