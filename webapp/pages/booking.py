@@ -333,7 +333,7 @@ def _actions() -> Ui:
                     rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
                     type="button",
                     on_click=open_dialog(_DIALOG),
-                    disabled=sending.sending,
+                    aria_busy=sending.sending,
                     aria_haspopup="dialog",
                     class_name="cancel",
                 ),
