@@ -23,6 +23,7 @@ Kind = Literal[
     "seat_taken",
     "not_on_sale",
     "not_cancellable",
+    "forbidden",
     "rate_limited",
     "busy",
     "not_found",
@@ -38,6 +39,7 @@ _KIND_OF_CODE: dict[str, Kind] = {
     "seat_taken": "seat_taken",
     "not_on_sale": "not_on_sale",
     "not_cancellable": "not_cancellable",
+    "forbidden": "forbidden",
     "rate_limited": "rate_limited",
     "busy": "busy",
     "not_found": "not_found",
@@ -69,23 +71,21 @@ class Answer(Generic[Value]):
     problem: Problem | None = None
 
 
-@dataclass(frozen=True)
-class OrderPage:
-    """A page of a user's orders, newest first; `cursor` asks for the next one, "" if there is none."""
-
-    orders: list[Order]
-    cursor: str
-
-
 class Wish(Protocol):
     """What is to be booked, and the client's own key for it; `ticket_ids` empty: any of the tier."""
 
-    event: str
-    tier: str
-    quantity: int
-    user_id: str
-    ticket_ids: tuple[int, ...]
-    reference: str
+    @property
+    def event(self) -> str: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def ticket_ids(self) -> tuple[int, ...]: ...
+    @property
+    def reference(self) -> str: ...
 
 
 class Client:
@@ -117,19 +117,6 @@ class Client:
         """Ask what became of a booking."""
         response = await self._send("GET", f"/api/bookings/{quote(reference, safe='')}")
         return response if isinstance(response, Answer) else _order(response)
-
-    async def orders_of(self, user_id: str, cursor: str = "") -> Answer[OrderPage]:
-        """List a user's bookings."""
-        params = {"userId": user_id} | ({"cursor": cursor} if cursor else {})
-        response = await self._send("GET", "/api/bookings", params=params)
-        if isinstance(response, Answer):
-            return Answer(problem=response.problem)
-        try:
-            body = response.json()
-            orders = [Order.from_api(order) for order in body["orders"]]
-            return Answer(OrderPage(orders, str(body.get("next") or "")))
-        except (KeyError, TypeError, ValueError):
-            return Answer(problem=_not_understood(response))
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response | Answer[Order]:
         try:

@@ -3,9 +3,10 @@
 import reflex as rx
 
 from webapp.documents import SETTINGS_ID
-from webapp.pages import event, home, missing
+from webapp.pages import booking, bookings, event, home, missing
+from webapp.pages.broken import boundary
 
-__all__ = ["app", "event", "home", "missing"]
+__all__ = ["app", "booking", "bookings", "event", "home", "missing"]
 
 app = rx.App(
     html_lang="en",
@@ -20,3 +21,5 @@ app = rx.App(
 )
 # Reflex's own overlay shows toasts in a style and words of its own; each page's frame says it instead.
 app.app_wraps.pop((5, "Overlay"), None)
+# Nor its own page for errors, which shows where in the code they are.
+app.app_wraps[55, "ErrorBoundary"] = lambda _stateful: boundary()

@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-async function read(path) {
+export async function read(path) {
   const response = await fetch(settings.apiUrl + path, {
     cache: "no-cache",
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
@@ -27,24 +27,25 @@ async function read(path) {
   return { body: await response.json(), asOf };
 }
 
+// How a path is read now and then (0: only when the tab is looked at again), while the tab is visible.
+export const polling = (every) => ({
+  refreshInterval: every,
+  refreshWhenHidden: false,
+  // Not when the browser believes itself offline either: that guess is often wrong on a local network.
+  refreshWhenOffline: true,
+  revalidateOnFocus: true,
+  dedupingInterval: RETRY_MS / 2,
+  // What was refused once and for all is not asked again; after any other failure swr waits longer and longer,
+  // but what is sold does not.
+  onErrorRetry: (error, _key, _config, revalidate, { retryCount }) => {
+    if (error?.status !== 404) setTimeout(() => revalidate({ retryCount }), RETRY_MS);
+  },
+  // Equal bodies with a newer time are still news.
+  compare: (a, b) => a === b,
+});
+
 // Reads a path now and then, while the tab is visible; no path, nothing to read.
-export function usePolled(path, every) {
-  return useSWR(path, read, {
-    refreshInterval: every,
-    refreshWhenHidden: false,
-    // Not when the browser believes itself offline either: that guess is often wrong on a local network.
-    refreshWhenOffline: true,
-    revalidateOnFocus: true,
-    dedupingInterval: RETRY_MS / 2,
-    // What was refused once and for all is not asked again; after any other failure swr waits longer and longer,
-    // but what is sold does not.
-    onErrorRetry: (error, _key, _config, revalidate, { retryCount }) => {
-      if (error?.status !== 404) setTimeout(() => revalidate({ retryCount }), RETRY_MS);
-    },
-    // Equal bodies with a newer time are still news.
-    compare: (a, b) => a === b,
-  });
-}
+export const usePolled = (path, every) => useSWR(path, read, polling(every));
 
 // --- The server's clock ----------------------------------------------------------------------------------
 

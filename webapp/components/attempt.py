@@ -4,13 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import reflex as rx
 
 from webapp.client import Answer, Problem, api
-from webapp.components.box_office import action, box_office
+from webapp.components.box_office import action, box_office, hooked
 from webapp.components.language import number, say, span
 from webapp.components.layout import Ui
 from webapp.components.visitor import Visitor
@@ -18,6 +18,8 @@ from webapp.models import Order
 from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read_form
 
 _log = logging.getLogger(__name__)
+
+_MODULE = "$/utils/attempt"
 
 _EXPLAIN_AFTER_S = 2
 _OFFER_CHECK_AFTER_S = 10
@@ -82,6 +84,28 @@ class Booking(rx.State):
                 return
             fewer = Purchase(wanted.event, wanted.tier, self.left, wanted.user_id)
         async for event in self._book(fewer):
+            yield event
+
+    @rx.event(background=True)
+    async def again(self, reference: str) -> AsyncGenerator[Any, None]:
+        """Try for the tickets of a booking that came to nothing once more: the same seats, or as many to stand."""
+        answer = await api().find(reference)
+        order, problem = answer.value, answer.problem
+        if order is None:
+            async with self:
+                if problem is None or problem.kind == "unreachable":
+                    # Nothing was sent yet: that there was no answer leaves nothing open.
+                    self._show("busy")
+                else:
+                    self._show(problem.kind, problem.message)
+            return
+        if order.status in _STANDING:
+            # A late payment was faster: the page looks at it again.
+            async with self:
+                self._show("idle")
+            return
+        seats = tuple(ticket.id for ticket in order.tickets if ticket.seated)
+        async for event in self._book(Purchase(order.event, order.tier, len(order.tickets), order.user_id, seats)):
             yield event
 
     @rx.event(background=True)
@@ -204,24 +228,90 @@ class Booking(rx.State):
         self.turn += 1
 
 
-def notice() -> Ui:
-    """Everything that can be said about an attempt, below the button that started it."""
+class AttemptFeed(rx.Component):
+    """Tells the browser what the State says, on pages that have no box office. Place it once on a page."""
+
+    library = _MODULE
+    tag = "AttemptFeed"
+
+    sending: rx.Var[bool]
+    turn: rx.Var[int]
+    """Changes whenever the State has dealt with a click."""
+    wait_s: rx.Var[int]
+    """Seconds until another attempt makes sense; 0: now."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What became of the last click, as attempt.js knows it; `wait` in seconds."""
+
+    sending: bool
+    unheard: bool
+    wait: int
+    locked: bool
+
+
+sending: Any = hooked("attempt", "useAttempt()", Sending, _MODULE)
+
+
+def press() -> Any:
+    """Return an event that shows at once that something was clicked, whether or not the server hears."""
+    return action("press", module=_MODULE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the notice stands: what that page knows of a click, and its own ways on."""
+
+    unheard: Any
+    wait: Any
+    locked: Any
+    again: dict[str, Any]
+    """Properties of a button that tries the same again."""
+    before_fewer: list[Any]
+    """Events before as many are booked as are left."""
+    other: Ui
+    """A way to other tickets."""
+    seat_taken: Any
+    """What to do about seats that others have."""
+    way_from_seat_taken: Ui
+
+
+def _event_page() -> Place:
+    return Place(
+        unheard=box_office.unheard,
+        wait=box_office.wait,
+        locked=box_office.locked,
+        again={"type": "submit"},
+        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity)],
+        other=rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        seat_taken=say("attempt.seat_taken.text"),
+        way_from_seat_taken=rx.fragment(),
+    )
+
+
+def notice(place: Place | None = None) -> Ui:
+    """Everything that can be said about an attempt, below the button that started it.
+
+    `place` is where that is; by default the page of an event, in its form.
+    """
+    place = place or _event_page()
     return rx.el.div(
         rx.cond(
-            box_office.unheard,
+            place.unheard,
             _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
                 Booking.phase != "idle",
                 _message(
                     Booking.phase,
                     _title(),
-                    _text(),
+                    _text(place),
                     _patience(),
                     rx.cond(
-                        box_office.wait > 0,
-                        rx.el.p(say("attempt.wait", time=span(box_office.wait)), class_name="figures", role="timer"),
+                        place.wait > 0,
+                        rx.el.p(say("attempt.wait", time=span(place.wait)), class_name="figures", role="timer"),
                     ),
-                    _ways_on(),
+                    _ways_on(place),
                 ),
             ),
         ),
@@ -251,7 +341,7 @@ def _title() -> Any:
     )
 
 
-def _text() -> Any:
+def _text(place: Place) -> Any:
     return rx.match(
         Booking.phase,
         (
@@ -280,7 +370,7 @@ def _text() -> Any:
         ("fewer_left", say("attempt.fewer_left.text", quantity=Booking.quantity, tier=Booking.tier)),
         ("sold_out", say("attempt.sold_out.text")),
         ("all_held", say("attempt.all_held.text", tier=Booking.tier)),
-        ("seat_taken", say("attempt.seat_taken.text")),
+        ("seat_taken", place.seat_taken),
         ("not_on_sale", say("attempt.not_on_sale.text")),
         ("rate_limited", say("attempt.rate_limited.text")),
         ("busy", say("attempt.busy.text")),
@@ -299,25 +389,25 @@ def _patience() -> Ui:
     )
 
 
-def _ways_on() -> Ui:
-    again = rx.el.button(say("attempt.again"), type="submit", disabled=box_office.locked)
-    other = rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers"))
+def _ways_on(place: Place) -> Ui:
+    again = rx.el.button(say("attempt.again"), disabled=place.locked, **place.again)
     book_left = rx.el.button(
         say("attempt.book_left", left=number(Booking.left)),
         type="button",
-        on_click=[action("changeQuantity", Booking.left - box_office.quantity), Booking.book_left],
-        disabled=box_office.locked,
+        on_click=[*place.before_fewer, Booking.book_left],
+        disabled=place.locked,
     )
     return rx.match(
         Booking.phase,
         ("declined", again),
         ("busy", again),
-        ("all_held", rx.fragment(again, other)),
+        ("all_held", rx.fragment(again, place.other)),
         ("rate_limited", again),
         ("unreachable", rx.fragment(_check(), again)),
         ("not_found", again),
-        ("fewer_left", rx.fragment(book_left, other)),
-        ("sold_out", other),
+        ("fewer_left", rx.fragment(book_left, place.other)),
+        ("sold_out", place.other),
+        ("seat_taken", place.way_from_seat_taken),
         rx.fragment(),
     )
 

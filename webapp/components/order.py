@@ -1,61 +1,154 @@
-"""An order as a torn-off ticket; two pages show it."""
+"""An order in the browser: thin wrappers around order.js and bookings.js, the words for its states, and cancelling."""
 
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.availability import money, when
-from webapp.components.layout import Ui, link
-from webapp.models import CONCERT, Order, Ticket
+from webapp.client import api
+from webapp.components.box_office import action, hooked
+from webapp.components.language import say
 
-_STATUS_WORDS = {
-    "confirmed": "Confirmed",
-    "pending": "Waiting for payment",
-    "declined": "Payment declined",
-    "cancelled": "Cancelled",
-    "expired": "Expired",
-    "refunded": "Refunded",
-}
+_MODULE = "$/utils/order"
 
 
-def status_words(status: Any) -> Any:
-    """Say an order's status in words."""
-    return rx.match(status, *_STATUS_WORDS.items(), status)
+@dataclass(frozen=True)
+class OrderEvent:
+    """The concert of an order; all but `slug` may be unknown, which is empty."""
+
+    slug: str
+    name: str
+    venue: str
+    startsAt: str  # noqa: N815 - the API's own name
+    timeZone: str  # noqa: N815
 
 
-def order_total(order: Any) -> Any:
-    """Return the order's total in the visitor's locale."""
-    return rx.el.span(money(order.total, order.currency), class_name="figures")
+@dataclass(frozen=True)
+class Described:
+    """An order as a list shows it; amounts in the currency's major unit."""
+
+    reference: str
+    state: str
+    """`confirmed`, `paid_late` (confirmed, though the payment came after the hold), `pending`, `overdue` (pending, and
+    its time to pay is over), `declined`, `expired`, `paid_too_late` (expired, and the late payment goes back),
+    `cancelled` or `cancelled_refunded`."""
+    event: OrderEvent
+    tier: str
+    quantity: int
+    total: float
+    refund: float
+    """What goes back to the buyer; 0: nothing was taken."""
+    currency: str
+    user_id: str
+    booked_at: str
 
 
-def ticket_row(ticket: rx.vars.ObjectVar[Ticket]) -> Ui:
-    """Return one ticket of an order."""
-    return rx.el.li(
-        rx.el.span(ticket.place, class_name="place"),
-        rx.el.span(ticket.tier, class_name="small"),
-        rx.el.span(f"No. {ticket.id}", class_name="small figures"),
+@dataclass(frozen=True)
+class OrderTicket:
+    """One ticket of the page's order; `row` is empty where there are no seats, `code` the address of its QR code."""
+
+    line: int
+    row: str
+    seat: int
+    code: str
+
+
+@dataclass(frozen=True)
+class OrderView(Described):
+    """The order of the page's address; times in seconds."""
+
+    page: str
+    """`loading`, `found`, `missing` (no such order) or `away` (the API does not answer)."""
+    away: bool
+    """What is shown is the last that was heard."""
+    left: int
+    hurry: bool
+    begun: bool
+    admits: bool
+    called_off: bool
+    cancellable: bool
+    repeatable: bool
+    tickets: list[OrderTicket]
+    calendar: str
+    said: str
+    """What screen readers hear: the state that the order has come to, or `hurry`."""
+
+
+order: Any = hooked("order", "useOrder()", OrderView, _MODULE)
+
+
+class OrderFeed(rx.Component):
+    """Polls the order of the address from the browser while the tab is visible. Place it once on a page."""
+
+    library = _MODULE
+    tag = "OrderFeed"
+
+    turn: rx.Var[int]
+    """Changes whenever the page's State may have changed the order."""
+
+
+class TicketCode(rx.Component):
+    """The QR code of a ticket."""
+
+    library = _MODULE
+    tag = "TicketCode"
+
+    src: rx.Var[str]
+    alt: rx.Var[str]
+    width: rx.Var[int]
+    height: rx.Var[int]
+
+
+def open_dialog(name: str) -> Any:
+    """Return an event that opens a dialog by its id."""
+    return action("openDialog", name, module=_MODULE)
+
+
+def close_dialog(name: str) -> Any:
+    """Return an event that closes a dialog by its id; the focus goes back to what opened it."""
+    return action("closeDialog", name, module=_MODULE)
+
+
+def status_words(state: Any) -> Any:
+    """Say an order's state in a word or two."""
+    return rx.match(
+        state,
+        ("confirmed", say("status.confirmed")),
+        ("paid_late", say("status.paid_late")),
+        ("pending", say("status.pending")),
+        ("overdue", say("status.pending")),
+        ("declined", say("status.declined")),
+        ("expired", say("status.expired")),
+        ("paid_too_late", say("status.paid_too_late")),
+        ("cancelled", say("status.cancelled")),
+        ("cancelled_refunded", say("status.cancelled_refunded")),
+        state,
     )
 
 
-def order_card(order: rx.vars.ObjectVar[Order]) -> Ui:
-    """Return an order in a list, as a link to its own page."""
-    return rx.el.li(
-        link(
-            rx.el.span(order.title, class_name="card-title"),
-            rx.el.span(status_words(order.status), class_name="status", data_status=order.status),
-            rx.el.span(order.reference, class_name="card-reference"),
-            rx.el.span(when(order.booked_at), class_name="small figures"),
-            order_total(order),
-            to=f"/booking/{order.reference}",
-        ),
-        class_name="card",
-    )
+class Cancelling(rx.State):
+    """One visitor's cancelling of the booking that the page shows."""
 
+    phase: str = "idle"
+    """`idle`, `sending`, `done`, or why it was not done, as the client's `Problem.kind`."""
+    detail: str = ""
+    """The API's own sentence on a refusal."""
+    turn: int = 0
 
-def concert_line() -> Ui:
-    """Name the concert, its place and time in one line."""
-    return rx.el.p(
-        rx.el.strong(CONCERT.title),
-        f", {CONCERT.venue}. {CONCERT.weekday} {CONCERT.day} {CONCERT.month} {CONCERT.year}, {CONCERT.time}",
-        class_name="concert-line",
-    )
+    @rx.event
+    def arrive(self) -> None:
+        """Start clean on another booking's page."""
+        self._show("idle")
+
+    @rx.event
+    async def cancel(self, reference: str, user_id: str) -> AsyncGenerator[None, None]:
+        """Cancel a booking for its buyer. Cancelling twice is harmless."""
+        self._show("sending")
+        yield
+        problem = (await api().cancel(reference, user_id)).problem
+        self._show(*("done", "") if problem is None else (problem.kind, problem.message))
+
+    def _show(self, phase: str, detail: str = "") -> None:
+        self.phase, self.detail = phase, detail
+        self.turn += 1

@@ -24,6 +24,7 @@ export function PageTitle({ text }) {
 }
 
 export const printPage = () => window.print();
+export const reloadPage = () => window.location.reload();
 
 const copied = observable("");
 export const useCopied = copied.use;

@@ -40,3 +40,8 @@ def copy_text(text: Any) -> Any:
 def print_page() -> Any:
     """Return an event that prints the page."""
     return action("printPage", module=_MODULE)
+
+
+def reload_page() -> Any:
+    """Return an event that loads the page anew."""
+    return action("reloadPage", module=_MODULE)

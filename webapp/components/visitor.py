@@ -9,13 +9,14 @@ from webapp.components.layout import Ui
 from webapp.components.page import RememberedInput
 from webapp.purchase import USER_ID_LENGTH_MAX
 
-_STORAGE_KEY = "user-id"
+USER_ID_KEPT_AS = "user-id"
+"""The name in the browser's local storage."""
 
 
 class Visitor(rx.State):
     """The one thing that several pages share. The API decides what the id may do."""
 
-    user_id: str = rx.LocalStorage("", name=_STORAGE_KEY)
+    user_id: str = rx.LocalStorage("", name=USER_ID_KEPT_AS)
 
 
 def user_id_field(hint: Any = None) -> Ui:
@@ -23,7 +24,7 @@ def user_id_field(hint: Any = None) -> Ui:
     return rx.el.label(
         rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(
-            storage_key=_STORAGE_KEY,
+            storage_key=USER_ID_KEPT_AS,
             custom_attrs={
                 "type": "text",
                 "name": "user_id",
@@ -38,9 +39,3 @@ def user_id_field(hint: Any = None) -> Ui:
         rx.fragment() if hint is None else rx.el.span(hint, class_name="small"),
         class_name="field grow",
     )
-
-
-def chosen_user_id(form: dict[str, Any]) -> str:
-    """Return the form's user id, or "" if it is none that the API would take."""
-    user_id = str(form.get("user_id") or "").strip()
-    return user_id if len(user_id) <= USER_ID_LENGTH_MAX else ""

@@ -1,132 +1,409 @@
 """The page of one booking, under its reference: right after booking, after a reload and later."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import reflex as rx
 
-from webapp.client import api
-from webapp.components.availability import action, box_office
-from webapp.components.layout import Ui, link, page
-from webapp.components.order import concert_line, order_total, status_words, ticket_row
-from webapp.models import CONCERT, NO_ORDER, Order
+from webapp.components.attempt import AttemptFeed, Booking, Place, notice, press, sending
+from webapp.components.language import in_english, local, moment, money, number, say, span
+from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.order import (
+    Cancelling,
+    OrderFeed,
+    OrderTicket,
+    TicketCode,
+    close_dialog,
+    open_dialog,
+    order,
+    status_words,
+)
+from webapp.components.page import PageTitle, copied, copy_text, print_page
 
-_REFERENCE_LENGTH_MAX = 200
-
-
-class Confirmation(rx.State):
-    """The booking that the address names, as the API tells it."""
-
-    phase: str = "loading"
-    """`loading`, `found`, `not_found` or `unreachable`."""
-    order: Order = NO_ORDER
-
-    @rx.event
-    async def load(self) -> AsyncGenerator[Any, None]:
-        """Read the booking from the API."""
-        reference = self.router.url.path.rstrip("/").rpartition("/")[2]
-        if self.order.reference != reference:
-            self.phase, self.order = "loading", NO_ORDER
-            yield
-        if not reference or len(reference) > _REFERENCE_LENGTH_MAX:
-            self.phase = "not_found"
-            return
-        answer = await api().find(reference)
-        if answer.value is not None:
-            self.phase, self.order = "found", answer.value
-        elif answer.problem is not None and answer.problem.kind in {"not_found", "invalid", "refused"}:
-            self.phase, self.order = "not_found", NO_ORDER
-        else:
-            self.phase = "unreachable"
+_CODE_SIZE = 164
+_DIALOG = "cancel"
 
 
-@rx.page(
+@rx.page(  # type: ignore[untyped-decorator]
     route="/booking/[reference]",
     image="/favicon.svg",
-    title=f"Your booking: {CONCERT.title}",
-    on_load=Confirmation.load,
-)  # type: ignore[untyped-decorator]
+    title=in_english("booking.head"),
+    description=in_english("booking.description"),
+    on_load=[Booking.arrive, Cancelling.arrive],
+)
 def booking_page() -> Ui:
     """Show one booking."""
+    at_it = (Booking.phase == "sending") | (Booking.phase == "done") | (Cancelling.phase == "sending")
     return page(
-        rx.el.div(
-            rx.match(
-                Confirmation.phase,
-                ("found", _found()),
-                ("not_found", _not_found()),
-                ("unreachable", _unreachable()),
-                _loading(),
-            ),
-            class_name="sheet",
+        OrderFeed.create(turn=Booking.turn + Cancelling.turn),
+        AttemptFeed.create(sending=at_it, turn=Booking.turn + Cancelling.turn, wait_s=Booking.wait_s),
+        PageTitle.create(
+            text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
+        ),
+        rx.el.p(
+            rx.match(order.said, ("", ""), ("hurry", say("booking.hurry")), _title(order.said)),
+            class_name="unseen",
+            role="status",
             aria_live="polite",
-        )
-    )
-
-
-def _found() -> Ui:
-    order = Confirmation.order
-    confirmed = order.status == "confirmed"
-    return rx.el.article(
-        rx.el.div(class_name="aurora", aria_hidden="true"),
-        rx.el.div(
-            rx.el.p(status_words(order.status), class_name="status", data_status=order.status),
-            rx.el.h1(rx.cond(confirmed, "You\u2019re in.", status_words(order.status))),
-            concert_line(),
-            class_name="ticket-head",
         ),
-        rx.el.div(
-            rx.el.dl(
-                rx.el.div(
-                    rx.el.dt("Reference"),
-                    rx.el.dd(order.reference, class_name="reference", id="reference"),
-                    class_name="wide",
+        rx.match(
+            order.page,
+            ("found", _found()),
+            (
+                "missing",
+                message_page(
+                    say("booking.missing.title"),
+                    say("booking.missing.text"),
+                    link(say("nav.bookings"), to="/bookings", class_name="button"),
+                    link(say("nav.all_concerts"), to="/", class_name="button"),
                 ),
-                rx.el.div(rx.el.dt("Tickets"), rx.el.dd(order.title, id="order-title")),
-                rx.el.div(rx.el.dt("Total"), rx.el.dd(order_total(order), id="order-total")),
-                rx.el.div(rx.el.dt("Booked for"), rx.el.dd(order.user_id, class_name="user")),
             ),
-            rx.el.h2("Places"),
-            rx.el.ul(rx.foreach(order.tickets, ticket_row), class_name="places"),
-            rx.el.div(
-                rx.el.button("Copy the reference", type="button", on_click=action("copyText", order.reference)),
-                rx.el.button("Print", type="button", on_click=action("printPage")),
-                link("My bookings", to="/bookings", class_name="button"),
-                rx.el.span(box_office.copied, role="status", aria_live="polite", class_name="small"),
-                class_name="actions",
-            ),
-            class_name="ticket-body",
-        ),
-        class_name="ticket",
-    )
-
-
-def _not_found() -> Ui:
-    return rx.el.div(
-        rx.el.h1("No such booking"),
-        rx.el.p("There is no booking under this reference. Check it for a letter that is missing or too many."),
-        rx.el.p(
-            link("See my bookings", to="/bookings", class_name="button"),
-            link("Back to the tickets", to="/", class_name="button"),
-            class_name="actions",
-        ),
-    )
-
-
-def _unreachable() -> Ui:
-    return rx.el.div(
-        rx.el.h1("The box office does not answer"),
-        rx.el.p("Your booking is safe. This page cannot show it at the moment."),
-        rx.el.p(
-            rx.el.button("Try again", type="button", on_click=Confirmation.load),
-            class_name="actions",
+            ("away", message_page(say("away.title"), say("away.text"))),
+            _loading(),
         ),
     )
 
 
 def _loading() -> Ui:
     return rx.el.div(
-        rx.el.h1("Your booking"),
-        rx.el.div(class_name="bone bone-sheet"),
-        rx.el.p("Loading", class_name="unseen"),
+        rx.el.h1(say("booking.loading"), class_name="unseen"),
+        rx.el.div(class_name="bone bone-order"),
+        class_name="sheet",
         aria_busy="true",
+    )
+
+
+def _found() -> Ui:
+    return rx.el.div(
+        rx.cond(
+            order.away,
+            rx.el.p(say("booking.stale"), class_name="stale", role="status"),
+        ),
+        rx.el.article(
+            rx.el.div(class_name="aurora", aria_hidden="true"),
+            _head(),
+            _body(),
+            class_name="ticket",
+            data_state=order.state,
+            aria_labelledby="order-state",
+        ),
+        class_name="sheet",
+    )
+
+
+def _head() -> Ui:
+    event = order.event
+    return rx.el.header(
+        rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
+        rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
+        rx.cond(
+            event.name != "",
+            rx.el.p(
+                link(event.name, to=f"/event/{event.slug}", class_name="order-event"),
+                rx.el.span(
+                    say(
+                        "home.when_and_where",
+                        weekday=local("weekday", event.startsAt, event.timeZone),
+                        date=local("date", event.startsAt, event.timeZone),
+                        time=local("hour", event.startsAt, event.timeZone),
+                        venue=event.venue,
+                    )
+                ),
+                class_name="order-concert",
+            ),
+            rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-concert"),
+        ),
+        class_name="ticket-head",
+    )
+
+
+def _title(state: Any) -> Any:
+    return rx.match(
+        state,
+        ("confirmed", say("booking.confirmed.title")),
+        ("paid_late", say("booking.paid_late.title")),
+        ("pending", say("booking.pending.title")),
+        ("overdue", say("booking.overdue.title")),
+        ("declined", say("booking.declined.title")),
+        ("expired", say("booking.expired.title")),
+        ("paid_too_late", say("booking.paid_too_late.title")),
+        ("cancelled", say("booking.cancelled.title")),
+        ("cancelled_refunded", say("booking.cancelled.title")),
+        status_words(state),
+    )
+
+
+def _body() -> Ui:
+    return rx.el.div(
+        rx.el.p(_text(), class_name="order-text"),
+        rx.cond(
+            order.state == "pending",
+            rx.el.p(
+                rx.el.span(span(order.left), class_name="countdown", role="timer"),
+                rx.cond(order.hurry, rx.el.span(say("booking.hurry"), class_name="hurry")),
+                class_name="order-left figures",
+            ),
+        ),
+        rx.cond(
+            order.called_off & order.cancellable,
+            rx.el.p(say("booking.called_off"), class_name="notice"),
+        ),
+        _again(),
+        rx.cond(order.admits, _passes()),
+        _facts(),
+        rx.cond(~order.admits, _places()),
+        _actions(),
+        class_name="ticket-body",
+    )
+
+
+def _text() -> Any:
+    refund = money(order.refund, order.currency)
+    return rx.match(
+        order.state,
+        ("confirmed", rx.cond(order.begun, say("booking.confirmed.begun"), say("booking.confirmed.text"))),
+        ("paid_late", say("booking.paid_late.text")),
+        ("pending", say("booking.pending.text")),
+        ("overdue", say("booking.overdue.text")),
+        ("declined", say("booking.declined.text")),
+        ("expired", say("booking.expired.text")),
+        ("paid_too_late", say("booking.paid_too_late.text", refund=refund)),
+        ("cancelled", say("booking.cancelled.text")),
+        ("cancelled_refunded", say("booking.cancelled.refunded", refund=refund)),
+        "",
+    )
+
+
+def _again() -> Ui:
+    """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
+    events = [press(), Booking.again(order.reference)]  # type: ignore[misc]
+    busy = sending.sending
+    place = Place(
+        unheard=sending.unheard,
+        wait=sending.wait,
+        locked=sending.locked,
+        again={"type": "button", "on_click": events},
+        before_fewer=[press()],
+        other=_to_concert(say("booking.other_tickets")),
+        seat_taken=say("booking.again.seat_taken"),
+        way_from_seat_taken=_to_concert(say("booking.other_tickets")),
+    )
+    return rx.cond(
+        order.repeatable,
+        rx.el.div(
+            rx.cond(
+                (Booking.phase == "idle") | busy,
+                rx.el.button(
+                    rx.cond(
+                        busy,
+                        rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("book.sending")),
+                        say(
+                            "booking.again",
+                            quantity=order.quantity,
+                            tier=order.tier,
+                            total=money(order.total, order.currency),
+                        ),
+                    ),
+                    type="button",
+                    on_click=events,
+                    disabled=sending.locked,
+                    aria_busy=busy,
+                    class_name="submit",
+                ),
+            ),
+            notice(place),
+            class_name="order-again",
+        ),
+    )
+
+
+def _to_concert(words: Any) -> Ui:
+    return link(words, to=f"/event/{order.event.slug}", class_name="button")
+
+
+def _passes() -> Ui:
+    return rx.fragment(
+        rx.el.h2(say("booking.passes", quantity=order.quantity), class_name="unseen"),
+        rx.el.ul(rx.foreach(order.tickets, _pass), class_name="passes"),
+    )
+
+
+def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
+    return rx.cond(
+        ticket.row != "",
+        say("seat.name", row=ticket.row, number=ticket.seat),
+        say("booking.standing"),
+    )
+
+
+def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
+    return rx.el.li(
+        rx.el.div(
+            rx.el.span(
+                say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small figures"
+            ),
+            rx.el.span(_place(ticket), class_name="place"),
+            rx.el.span(order.tier, class_name="pass-tier"),
+            class_name="pass-words",
+        ),
+        rx.el.div(
+            TicketCode.create(
+                src=ticket.code,
+                alt=say("booking.code", line=number(ticket.line), place=_place(ticket)),
+                width=_CODE_SIZE,
+                height=_CODE_SIZE,
+            ),
+            class_name="pass-code",
+        ),
+        class_name="pass",
+    )
+
+
+def _facts() -> Ui:
+    return rx.el.dl(
+        rx.el.div(
+            rx.el.dt(say("booking.reference")),
+            rx.el.dd(
+                rx.el.span(order.reference, class_name="reference", id="reference", dir="ltr"),
+                rx.el.button(
+                    say("booking.copy"),
+                    type="button",
+                    on_click=copy_text(order.reference),
+                    class_name="text-button",
+                ),
+                rx.el.span(
+                    rx.match(copied, ("done", say("booking.copied")), ("select", say("booking.copy_select")), ""),
+                    role="status",
+                    aria_live="polite",
+                    class_name="small",
+                ),
+                class_name="order-reference",
+            ),
+            class_name="wide",
+        ),
+        rx.el.div(
+            rx.el.dt(say("booking.tickets")),
+            rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
+        ),
+        rx.el.div(
+            rx.el.dt(say("booking.total")),
+            rx.el.dd(
+                money(order.total, order.currency), rx.el.span(order.currency, class_name="small"), id="order-total"
+            ),
+        ),
+        rx.el.div(
+            rx.el.dt(say("booking.user")),
+            rx.el.dd(rx.el.bdi(order.user_id)),
+        ),
+        rx.el.div(
+            rx.el.dt(say("booking.booked_at")),
+            rx.el.dd(moment(order.booked_at)),
+        ),
+    )
+
+
+def _places() -> Ui:
+    return rx.el.ul(
+        rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))),
+        class_name="picks",
+        aria_label=say("booking.places"),
+    )
+
+
+def _actions() -> Ui:
+    return rx.fragment(
+        rx.el.div(
+            rx.cond(
+                order.admits,
+                rx.fragment(
+                    link(say("booking.calendar"), to=order.calendar, reload_document=True, class_name="button"),
+                    rx.el.button(say("booking.print"), type="button", on_click=print_page()),
+                ),
+            ),
+            rx.cond((order.state != "pending") & ~order.admits, _to_concert(say("booking.to_concert"))),
+            link(say("nav.bookings"), to="/bookings", class_name="button"),
+            rx.cond(
+                order.cancellable,
+                rx.el.button(
+                    rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
+                    type="button",
+                    on_click=open_dialog(_DIALOG),
+                    disabled=sending.sending,
+                    aria_haspopup="dialog",
+                    class_name="cancel",
+                ),
+            ),
+            class_name="actions",
+        ),
+        rx.el.div(_refusal(), role="status", aria_live="polite"),
+        rx.cond(order.cancellable, _cancel_dialog()),
+    )
+
+
+def _cancel_dialog() -> Ui:
+    return rx.el.dialog(
+        rx.el.h2(say("booking.cancel.title"), id="cancel-title"),
+        rx.el.p(
+            rx.cond(
+                order.admits,
+                say("booking.cancel.confirmed", total=money(order.total, order.currency)),
+                say("booking.cancel.pending"),
+            )
+        ),
+        rx.el.div(
+            rx.el.button(
+                say("booking.cancel.keep"),
+                type="button",
+                auto_focus=True,
+                on_click=close_dialog(_DIALOG),
+            ),
+            rx.el.button(
+                say("booking.cancel.do"),
+                type="button",
+                on_click=[close_dialog(_DIALOG), press(), Cancelling.cancel(order.reference, order.user_id)],  # type: ignore[operator]
+                class_name="danger",
+            ),
+            class_name="actions",
+        ),
+        id=_DIALOG,
+        aria_labelledby="cancel-title",
+        class_name="dialog",
+    )
+
+
+def _refusal() -> Ui:
+    """Return why the booking was not cancelled."""
+
+    def because(text: Any) -> Ui:
+        return rx.el.div(
+            rx.el.p(say("booking.cancel.refused"), class_name="notice-title"),
+            rx.el.p(text),
+            class_name="notice",
+            data_kind=Cancelling.phase,
+        )
+
+    unheard = rx.el.div(
+        rx.el.p(say("attempt.unheard.title"), class_name="notice-title"),
+        rx.el.p(say("attempt.unheard.text")),
+        class_name="notice",
+        data_kind="unreachable",
+    )
+    return rx.match(
+        Cancelling.phase,
+        ("idle", rx.cond(sending.unheard & ~order.repeatable, unheard)),
+        ("sending", rx.fragment()),
+        ("done", rx.fragment()),
+        ("not_cancellable", because(say("booking.cancel.not_cancellable"))),
+        ("forbidden", because(say("booking.cancel.forbidden"))),
+        ("busy", because(say("booking.cancel.busy"))),
+        ("rate_limited", because(say("booking.cancel.busy"))),
+        (
+            "unreachable",
+            rx.el.div(
+                rx.el.p(say("away.title"), class_name="notice-title"),
+                rx.el.p(say("booking.cancel.unreachable")),
+                class_name="notice",
+                data_kind="unreachable",
+            ),
+        ),
+        because(Cancelling.detail),
     )

@@ -1,112 +1,193 @@
 """A user's bookings, newest first."""
 
-from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.client import api
+from webapp.components.box_office import action, hooked
+from webapp.components.language import in_english, local, money, say
 from webapp.components.layout import Ui, link, page
-from webapp.components.order import order_card
-from webapp.components.visitor import Visitor, chosen_user_id, user_id_field
-from webapp.models import CONCERT, Order
+from webapp.components.order import Described, status_words
+from webapp.components.page import PageTitle
+from webapp.components.visitor import USER_ID_KEPT_AS, user_id_field
+
+_MODULE = "$/utils/bookings"
+_SKELETONS = 3
 
 
-class MyBookings(rx.State):
-    """The list, page by page as the API hands it out."""
+@dataclass(frozen=True)
+class Bookings:
+    """The list as it is known."""
 
-    phase: str = "idle"
-    """`idle` (nobody named yet), `loading`, `listed` or `unreachable`."""
-    orders: rx.Field[list[Order]] = rx.field(default_factory=list)
-    cursor: str = ""
-    _user_id: str = ""
-
-    @rx.event
-    async def arrive(self) -> AsyncGenerator[Any, None]:
-        """List the bookings of the user that this browser knows."""
-        visitor = await self.get_state(Visitor)
-        if visitor.user_id:
-            async for _ in self._list(visitor.user_id):
-                yield
-
-    @rx.event
-    async def show(self, form: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        """List the bookings of the user that the form names."""
-        user_id = chosen_user_id(form)
-        if not user_id:
-            return
-        visitor = await self.get_state(Visitor)
-        visitor.user_id = user_id
-        async for _ in self._list(user_id):
-            yield
-
-    @rx.event
-    async def more(self) -> None:
-        """Add the next page to the list."""
-        if not self.cursor:
-            return
-        answer = await api().orders_of(self._user_id, self.cursor)
-        if answer.value is None:
-            self.phase = "unreachable"
-            return
-        self.phase, self.cursor = "listed", answer.value.cursor
-        self.orders = [*self.orders, *answer.value.orders]
-
-    async def _list(self, user_id: str) -> AsyncGenerator[None, None]:
-        self.phase, self.orders, self.cursor, self._user_id = "loading", [], "", user_id
-        yield
-        answer = await api().orders_of(user_id)
-        if answer.value is None:
-            self.phase = "unreachable"
-            return
-        self.phase, self.orders, self.cursor = "listed", answer.value.orders, answer.value.cursor
+    phase: str
+    """`idle` (nobody named yet), `loading`, `listed` or `away` (the API does not answer)."""
+    away: bool
+    """What is listed is the last that was heard."""
+    show: str
+    """`upcoming`, `past` or `cancelled`."""
+    orders: list[Described]
+    more: bool
+    adding: bool
+    """The next page is being fetched."""
 
 
-@rx.page(route="/bookings", image="/favicon.svg", title=f"My bookings: {CONCERT.title}", on_load=MyBookings.arrive)  # type: ignore[untyped-decorator]
+bookings: Any = hooked("bookings", "useBookings()", Bookings, _MODULE)
+
+
+class BookingsFeed(rx.Component):
+    """Reads the list from the browser. Place it once on a page."""
+
+    library = _MODULE
+    tag = "BookingsFeed"
+
+
+class WhoForm(rx.Component):
+    """The form that says whose bookings are listed; the browser keeps the name under `storage_key`."""
+
+    library = _MODULE
+    tag = "WhoForm"
+
+    storage_key: rx.Var[str]
+
+
+@rx.page(  # type: ignore[untyped-decorator]
+    route="/bookings",
+    image="/favicon.svg",
+    title=in_english("bookings.head"),
+    description=in_english("bookings.description"),
+)
 def bookings_page() -> Ui:
-    """Show the bookings of the user whose id the visitor types."""
+    """List the bookings of the user whose id the visitor types."""
     return page(
+        BookingsFeed.create(),
+        PageTitle.create(text=say("bookings.head")),
         rx.el.div(
-            rx.el.h1("My bookings"),
-            rx.el.form(
-                user_id_field(""),
-                rx.el.button("Show bookings", type="submit", class_name="submit"),
-                on_submit=MyBookings.show,
+            rx.el.h1(say("bookings.title")),
+            WhoForm.create(
+                user_id_field(),
+                rx.el.button(say("bookings.show"), type="submit", class_name="submit"),
+                storage_key=USER_ID_KEPT_AS,
                 class_name="who",
             ),
-            rx.el.div(
-                rx.match(
-                    MyBookings.phase,
-                    ("loading", rx.el.div(class_name="bone bone-card", aria_busy="true")),
-                    ("idle", rx.el.p("Type the user id that you book with.")),
-                    ("listed", rx.cond(MyBookings.orders, _list(), _empty())),
-                    rx.fragment(),
-                ),
-                rx.cond(
-                    MyBookings.phase == "unreachable",
-                    rx.el.p("The box office does not answer. Your bookings are safe; try again in a moment."),
-                ),
+            rx.el.nav(
+                _filter("upcoming", say("bookings.upcoming"), "/bookings"),
+                _filter("past", say("bookings.past"), "/bookings?show=past"),
+                _filter("cancelled", say("bookings.cancelled"), "/bookings?show=cancelled"),
+                class_name="filters",
+                aria_label=say("bookings.filters"),
+            ),
+            rx.el.p(
+                rx.cond(bookings.phase == "listed", say("bookings.count", count=bookings.orders.length()), ""),
+                class_name="unseen",
+                role="status",
                 aria_live="polite",
             ),
+            rx.cond(bookings.away, rx.el.p(say("bookings.stale"), class_name="stale", role="status")),
+            rx.match(
+                bookings.phase,
+                ("idle", rx.el.p(say("bookings.idle"), class_name="empty")),
+                ("listed", rx.cond(bookings.orders.length() > 0, _list(), _empty())),
+                (
+                    "away",
+                    rx.el.div(
+                        rx.el.p(say("away.title"), class_name="notice-title"),
+                        rx.el.p(say("away.text")),
+                        class_name="notice",
+                        role="status",
+                    ),
+                ),
+                rx.el.ul(
+                    *[rx.el.li(rx.el.div(class_name="bone bone-booking")) for _ in range(_SKELETONS)],
+                    class_name="bookings",
+                    aria_busy="true",
+                    aria_label=say("bookings.loading"),
+                ),
+            ),
             class_name="sheet",
-        )
+        ),
     )
+
+
+def _filter(name: str, words: Any, address: str) -> Ui:
+    return link(words, to=address, custom_attrs={"aria-current": rx.cond(bookings.show == name, "page", "false")})
 
 
 def _list() -> Ui:
     return rx.fragment(
-        rx.el.ul(rx.foreach(MyBookings.orders, order_card), class_name="cards"),
+        rx.el.ul(rx.foreach(bookings.orders, _card), class_name="bookings"),
         rx.cond(
-            MyBookings.cursor != "",
-            rx.el.button("Load more", type="button", on_click=MyBookings.more, class_name="button"),
+            bookings.more,
+            rx.el.button(
+                rx.cond(bookings.adding, say("bookings.adding"), say("bookings.more")),
+                type="button",
+                on_click=action("showMore", module=_MODULE),
+                disabled=bookings.adding,
+                class_name="button",
+            ),
         ),
+    )
+
+
+def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
+    event = order.event
+    return rx.el.li(
+        link(
+            rx.el.span(
+                rx.el.span(
+                    rx.cond(
+                        event.name != "",
+                        event.name,
+                        say("summary.tickets", quantity=order.quantity, tier=order.tier),
+                    ),
+                    class_name="concert-name",
+                ),
+                rx.cond(
+                    event.name != "",
+                    rx.el.span(
+                        say(
+                            "home.when_and_where",
+                            weekday=local("weekday", event.startsAt, event.timeZone),
+                            date=local("date", event.startsAt, event.timeZone),
+                            time=local("hour", event.startsAt, event.timeZone),
+                            venue=event.venue,
+                        ),
+                        class_name="small",
+                    ),
+                ),
+                rx.el.bdi(order.reference, class_name="small figures booking-reference"),
+                class_name="booking-words",
+            ),
+            rx.el.span(
+                rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
+                rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier), class_name="small"),
+                rx.el.span(money(order.total, order.currency), class_name="booking-total figures"),
+                class_name="booking-stub",
+            ),
+            to=f"/booking/{order.reference}",
+        ),
+        class_name="booking",
+        data_state=order.state,
     )
 
 
 def _empty() -> Ui:
     return rx.el.div(
-        rx.el.p("No bookings yet.", class_name="notice-title"),
-        rx.el.p("Tickets that you book show up here."),
-        rx.el.p(link("Choose tickets", to="/", class_name="button"), class_name="actions"),
+        rx.el.p(
+            rx.match(
+                bookings.show,
+                ("past", say("bookings.none_past")),
+                ("cancelled", say("bookings.none_cancelled")),
+                say("bookings.none_upcoming"),
+            ),
+            class_name="notice-title",
+        ),
+        rx.cond(
+            bookings.show == "upcoming",
+            rx.fragment(
+                rx.el.p(say("bookings.none_text")),
+                rx.el.p(link(say("nav.all_concerts"), to="/", class_name="button"), class_name="actions"),
+            ),
+        ),
         class_name="empty",
     )

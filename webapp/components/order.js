@@ -1,0 +1,169 @@
+// The part of a booking's page that lives in the browser: what the API tells of the order, how long there is to pay by
+// the server's clock, and what may be done about it.
+import { createElement, useEffect, useState } from "react";
+import { useParams } from "react-router";
+
+import { observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
+
+const PENDING_POLL_MS = 2_000;
+// A payment that comes late still changes an order that came to nothing; it is looked for this often and this long.
+const LATE_POLL_MS = 15_000;
+const LATE_FOR_MS = 10 * 60_000;
+const HURRY_S = 60;
+const IMAGE_RETRY_MS = 3_000;
+
+const NO_EVENT = { slug: "", name: "", venue: "", startsAt: "", timeZone: "UTC", state: "" };
+
+const orderPath = (reference) => `/api/bookings/${encodeURIComponent(reference)}`;
+export const eventPath = (slug) => `/api/events/${encodeURIComponent(slug)}`;
+
+// --- An order --------------------------------------------------------------------------------------------
+
+// What has become of an order: its status, and what makes a difference to its buyer.
+function stateOf({ status, expiresAt, paidLate, refund }) {
+  if (status === "confirmed") return paidLate ? "paid_late" : "confirmed";
+  if (status === "pending") return expiresAt && secondsUntil(expiresAt) === 0 ? "overdue" : "pending";
+  if (status === "expired") return refund === undefined ? "expired" : "paid_too_late";
+  if (status === "cancelled") return refund === undefined ? "cancelled" : "cancelled_refunded";
+  return status;
+}
+
+// An order as pages show it; all its tickets are of one tier.
+export function described(order, event) {
+  const [first] = order.bookings;
+  return {
+    reference: order.reference,
+    state: stateOf(order),
+    event: { ...NO_EVENT, slug: order.event ?? "", ...event },
+    tier: first?.tier ?? "",
+    quantity: order.bookings.length,
+    total: order.total,
+    refund: order.refund ?? 0,
+    currency: order.currency,
+    user_id: first?.userId ?? "",
+    booked_at: first?.createdAt ?? "",
+  };
+}
+
+// --- The page's order ------------------------------------------------------------------------------------
+
+const NOTHING = {
+  order: null, // null: nothing is known yet
+  missing: false, // the API says that there is no such order
+  failed: false,
+  event: null,
+  endedAt: 0, // the browser's time at which the order was first seen to have come to nothing
+  said: "", // what screen readers hear: a state that the order has come to, or that time is short
+};
+
+let facts = NOTHING;
+
+const NO_ORDER = { reference: "", event: "", bookings: [], total: 0, currency: "", status: "" };
+
+function summarise() {
+  const known = facts.order !== null;
+  const order = facts.order ?? NO_ORDER;
+  const shown = described(order, facts.event);
+  const left = order.status === "pending" && order.expiresAt ? secondsUntil(order.expiresAt) : 0;
+  const begun = facts.event !== null && Date.parse(facts.event.startsAt) <= serverNow();
+  const over = begun || ["ended", "cancelled"].includes(facts.event?.state);
+  return {
+    ...shown,
+    page: known ? "found" : facts.missing ? "missing" : facts.failed ? "away" : "loading",
+    away: known && facts.failed,
+    left,
+    hurry: left > 0 && left < HURRY_S,
+    begun,
+    admits: order.status === "confirmed",
+    called_off: facts.event?.state === "cancelled",
+    cancellable: ["pending", "confirmed"].includes(order.status) && !begun,
+    repeatable: ["declined", "expired"].includes(shown.state) && !over,
+    tickets: order.bookings.map(({ row, seat }, index) => ({
+      line: index + 1,
+      row: row ?? "",
+      seat: seat ?? 0,
+      code: `${settings.apiUrl}${orderPath(order.reference)}/tickets/${index + 1}.svg`,
+    })),
+    calendar: `${settings.apiUrl}${orderPath(order.reference)}/calendar.ics`,
+    said: facts.said,
+  };
+}
+
+const view = observable(summarise());
+export const useOrder = view.use;
+
+function update(changes) {
+  const before = view.get();
+  facts = { ...facts, ...changes };
+  const { state, hurry } = summarise();
+  if (before.page === "found" && facts.order && state !== before.state) facts = { ...facts, said: state };
+  else if (hurry && !before.hurry) facts = { ...facts, said: "hurry" };
+  view.set(summarise());
+}
+
+function learn(order) {
+  const nothing = ["expired", "cancelled"].includes(order.status) && order.refund === undefined;
+  update({ order, endedAt: nothing ? facts.endedAt || Date.now() : 0 });
+}
+
+function pace() {
+  if (!facts.order || facts.order.status === "pending") return PENDING_POLL_MS;
+  return facts.endedAt > Date.now() - LATE_FOR_MS ? LATE_POLL_MS : 0;
+}
+
+export const openDialog = (id) => document.getElementById(id)?.showModal();
+export const closeDialog = (id) => document.getElementById(id)?.close();
+
+// --- React -----------------------------------------------------------------------------------------------
+
+// Polls the order of the address, and its event. It draws nothing.
+export function OrderFeed({ turn }) {
+  const { reference } = useParams();
+  const [every, setEvery] = useState(PENDING_POLL_MS);
+  const order = usePolled(orderPath(reference), every);
+  const slug = order.data?.body.event;
+  const event = usePolled(slug ? eventPath(slug) : null, 0);
+  useEffect(() => {
+    if (facts.order?.reference !== reference) update(NOTHING);
+  }, [reference]);
+  useEffect(() => {
+    if (!order.data) return;
+    const focused = document.activeElement;
+    const { state } = view.get();
+    learn(order.data.body);
+    setEvery(pace());
+    // A button that had the focus may be gone with the state that it was for.
+    if (view.get().state !== state && focused !== document.body)
+      setTimeout(() => {
+        if (document.activeElement === document.body) document.getElementById("order-state")?.focus();
+      });
+  }, [order.data, reference]);
+  useEffect(() => {
+    update({ event: event.data?.body ?? null });
+  }, [event.data, reference]);
+  useEffect(() => {
+    update({ missing: order.error?.status === 404 });
+  }, [order.error, reference]);
+  useEffect(() => {
+    if (!order.isValidating) update({ failed: Boolean(order.error) });
+  }, [order.error, order.isValidating, reference]);
+  useEffect(() => {
+    const ticking = setInterval(() => {
+      update({});
+      setEvery(pace());
+    }, 1_000);
+    return () => clearInterval(ticking);
+  }, []);
+  useEffect(() => {
+    // The State has dealt with a click: the order may have changed.
+    order.mutate();
+  }, [turn, order.mutate]);
+  return null;
+}
+
+// A ticket's code, fetched again by itself when the API was away.
+export function TicketCode({ src, ...props }) {
+  const [attempt, setAttempt] = useState(0);
+  const onError = () => setTimeout(() => setAttempt(attempt + 1), IMAGE_RETRY_MS);
+  return createElement("img", { ...props, key: attempt, src, onError, loading: "lazy", decoding: "async" });
+}
