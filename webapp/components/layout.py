@@ -19,8 +19,8 @@ Ui = Any
 def page(*content: rx.Component) -> Ui:
     """Return a page with the site's header and footer around `content`."""
     return rx.fragment(
-        # Followed by the browser itself, which moves the focus along; the router would only scroll.
-        link(say("skip"), to="#content", reload_document=True, class_name="skip"),
+        # Not the router's: the browser itself moves the focus along, and the router would only scroll.
+        rx.el.a(say("skip"), href="#content", class_name="skip"),
         rx.el.header(
             link(say("site.name"), to="/", class_name="brand"),
             rx.el.nav(
