@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -24,6 +25,10 @@ from webapp.documents import Document, Documents
 _EVENTS_PREFIX = "/_reflex"
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
+# Connections that wait to be accepted, and those that are open. Granian's own 128 would be taken by a hundred
+# browsers that keep theirs, and everyone else would wait for one of them to leave.
+_BACKLOG = 1024
+_CONNECTIONS_MAX = 20_000
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -48,7 +53,7 @@ def serve() -> None:
         raise ServeError("The web app is not built yet: run `python -m webapp build` (or `make web`).")
     settings = {"apiUrl": api_url, "ticketsMax": _number("MAX_TICKETS_PER_BOOKING", 10, 1000)}
     _check_free(host, port)
-    asyncio.run(_serve(Site(_reflex_app(), STATIC_DIR, settings), host, port))
+    uvloop.run(_serve(Site(_reflex_app(), STATIC_DIR, settings), host, port))
 
 
 class Site:
@@ -159,7 +164,15 @@ def _reflex_app() -> Asgi:
 async def _serve(site: Asgi, host: str, port: int) -> None:
     logging.getLogger("_granian").setLevel(logging.ERROR)
     # One process: there is nothing to leave behind, and a page's State lives in its memory.
-    server = Server(site, address=host, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    server = Server(
+        site,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS_MAX,
+        log_enabled=False,
+    )
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):

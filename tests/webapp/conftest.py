@@ -69,14 +69,16 @@ class Site:
         site = replace(self, event=f"event-{next(_numbers)}")
         await asyncio.to_thread(seed, self.stack.database_url, event=site.event, inventory=plans)
         if columns:
-            values = sql.SQL(", ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in columns.items()
-            )
-            async with await psycopg.AsyncConnection.connect(self.stack.database_url) as conn:
-                await conn.execute(
-                    sql.SQL("update events set {} where slug = {}").format(values, sql.Literal(site.event))
-                )
+            await site.set_columns(**columns)
         return site
+
+    async def set_columns(self, **columns: object) -> None:
+        """Set columns of the event's row."""
+        values = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in columns.items()
+        )
+        async with await psycopg.AsyncConnection.connect(self.stack.database_url) as conn:
+            await conn.execute(sql.SQL("update events set {} where slug = {}").format(values, sql.Literal(self.event)))
 
     async def start_web(self) -> None:
         """Start the web app, on the same port as before, with its ways to the API through the gates."""
@@ -275,13 +277,14 @@ async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
         *,
         size: tuple[int, int] = PHONE,
         dark: bool = False,
+        locale: str = "en-US",
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
             context = await browser.new_context(
                 viewport={"width": size[0], "height": size[1]},
                 color_scheme="dark" if dark else "light",
-                locale="en-US",
+                locale=locale,
             )
             contexts.append(context)
         page = await context.new_page()
