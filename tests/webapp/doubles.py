@@ -3,18 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from webapp.client import Answer, Kind, OrderPage, Problem
+from webapp.client import Answer, Kind, Problem, Wish
 from webapp.models import Order, Ticket
 
 ORDER = Order(
     reference="bk_1",
     status="confirmed",
-    total=200.0,
-    currency="USD",
-    tickets=[Ticket(1, "VIP", 100.0, "Row A, seat 1"), Ticket(2, "VIP", 100.0, "Row A, seat 2")],
-    title="2 \u00d7 VIP",
-    booked_at="2026-11-22T10:00:00Z",
+    event="concert",
+    tier="VIP",
     user_id="user-1",
+    tickets=(Ticket(1, seated=True), Ticket(2, seated=True)),
 )
 
 
@@ -31,20 +29,21 @@ class FakeApi:
         *,
         book: Iterable[Answer[Order]] = (),
         find: Iterable[Answer[Order]] = (),
-        orders: Iterable[Answer[OrderPage]] = (),
+        cancel: Iterable[Answer[Order]] = (),
     ) -> None:
-        self._book, self._find, self._orders = iter(book), iter(find), iter(orders)
+        self._book, self._find, self._cancel = iter(book), iter(find), iter(cancel)
         self.asked: list[tuple[str, str]] = []
 
-    async def book(self, *, tier: str, quantity: int, user_id: str, reference: str) -> Answer[Order]:
-        self.asked.append(("book", reference))
-        self.wanted = (tier, quantity, user_id)
+    async def book(self, wish: Wish) -> Answer[Order]:
+        self.asked.append(("book", wish.reference))
+        self.wanted = (wish.event, wish.tier, wish.quantity, wish.user_id, wish.ticket_ids)
         return next(self._book)
 
     async def find(self, reference: str) -> Answer[Order]:
         self.asked.append(("find", reference))
         return next(self._find)
 
-    async def orders_of(self, user_id: str, cursor: str = "") -> Answer[OrderPage]:
-        self.asked.append((user_id, cursor))
-        return next(self._orders)
+    async def cancel(self, reference: str, user_id: str) -> Answer[Order]:
+        self.asked.append(("cancel", reference))
+        self.canceller = user_id
+        return next(self._cancel)

@@ -1,18 +1,21 @@
 """What the client makes of every answer that the API can give."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from webapp.client import Answer, Client, Problem
-from webapp.models import Order
+from webapp.models import Order, Ticket
+from webapp.purchase import Purchase
 
 ORDER: dict[str, Any] = {
     "success": True,
     "reference": "bk_1",
     "status": "confirmed",
+    "event": "concert",
     "total": 112.5,
     "currency": "USD",
     "bookings": [
@@ -42,13 +45,15 @@ ORDER: dict[str, Any] = {
     "message": "Successfully booked 2 ticket(s)",
 }
 
+WISH = Purchase("concert", "VIP", 2, "user-1", reference="bk_1")
+
 
 def _client(handler: Callable[[httpx.Request], httpx.Response]) -> Client:
     return Client(httpx.AsyncClient(base_url="http://api", transport=httpx.MockTransport(handler)))
 
 
 async def _book(handler: Callable[[httpx.Request], httpx.Response]) -> Answer[Order]:
-    return await _client(handler).book(tier="VIP", quantity=2, user_id="user-1", reference="bk_1")
+    return await _client(handler).book(WISH)
 
 
 def _problem(status: int, code: str, retry_after: str = "", **more: Any) -> Callable[[httpx.Request], httpx.Response]:
@@ -67,6 +72,7 @@ async def test_a_booking_is_sent_under_its_reference_and_read_back() -> None:
     answer = await _book(handler)
 
     assert sent[0].url.path == "/api/bookings"
+    assert dict(sent[0].url.params) == {"event": "concert"}
     assert httpx.Response(200, content=sent[0].content).json() == {
         "tier": "VIP",
         "quantity": 2,
@@ -74,9 +80,33 @@ async def test_a_booking_is_sent_under_its_reference_and_read_back() -> None:
         "bookingReference": "bk_1",
     }
     assert answer.problem is None
+    tickets = (Ticket(17, seated=True), Ticket(400, seated=False))
+    assert answer.value == Order("bk_1", "confirmed", "concert", "VIP", "user-1", tickets)
+
+
+async def test_picked_seats_are_sent_by_their_ids() -> None:
+    sent: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(201, json=ORDER)
+
+    await _client(handler).book(replace(WISH, ticket_ids=(17, 18)))
+    assert httpx.Response(200, content=sent[0].content).json()["ticketIds"] == [17, 18]
+
+
+async def test_cancelling_sends_the_buyer() -> None:
+    sent: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={**ORDER, "status": "cancelled"})
+
+    answer = await _client(handler).cancel("bk/1", "user-1")
+    assert (sent[0].method, sent[0].url.raw_path) == ("POST", b"/api/bookings/bk%2F1/cancel")
+    assert httpx.Response(200, content=sent[0].content).json() == {"userId": "user-1"}
     assert answer.value is not None
-    assert (answer.value.title, answer.value.total, answer.value.user_id) == ("2 \u00d7 VIP", 112.5, "user-1")
-    assert [ticket.place for ticket in answer.value.tickets] == ["Row A, seat 17", "Standing"]
+    assert answer.value.status == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +118,13 @@ async def test_a_booking_is_sent_under_its_reference_and_read_back() -> None:
         (_problem(429, "rate_limited", "42"), Problem("rate_limited", "About rate_limited", retry_after_s=42)),
         (_problem(503, "busy", "1"), Problem("busy", "About busy", retry_after_s=1)),
         (_problem(404, "unknown_tier"), Problem("refused", "About unknown_tier")),
-        (_problem(409, "not_on_sale"), Problem("refused", "About not_on_sale")),
+        (_problem(409, "not_on_sale"), Problem("not_on_sale", "About not_on_sale")),
+        (
+            _problem(409, "seat_taken", ticketIds=[17, 18]),
+            Problem("seat_taken", "About seat_taken", ticket_ids=(17, 18)),
+        ),
+        (_problem(403, "forbidden"), Problem("forbidden", "About forbidden")),
+        (_problem(409, "not_cancellable"), Problem("not_cancellable", "About not_cancellable")),
         (_problem(422, "key_reused"), Problem("refused", "About key_reused")),
         (
             _problem(400, "invalid_request", errors=[{"field": "userId", "message": "must not be empty"}]),
@@ -114,6 +150,7 @@ async def test_each_problem_has_a_kind_that_a_page_acts_on(
         httpx.Response(201, text="not JSON"),
         httpx.Response(201, json={"success": True}),
         httpx.Response(201, json=[]),
+        httpx.Response(201, json={**ORDER, "bookings": []}),
     ],
 )
 async def test_an_answer_that_is_not_the_apis_leaves_the_outcome_open(response: httpx.Response) -> None:
@@ -145,19 +182,3 @@ async def test_a_reference_is_one_part_of_the_path_whatever_it_holds() -> None:
     answer = await _client(handler).find("../tickets?x=1")
     assert paths == [b"/api/bookings/..%2Ftickets%3Fx%3D1"]
     assert answer.problem == Problem("not_found", "No such booking")
-
-
-async def test_orders_come_in_pages() -> None:
-    queries: list[dict[str, str]] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        queries.append(dict(request.url.params))
-        return httpx.Response(200, json={"orders": [ORDER], "next": 17 if len(queries) == 1 else None})
-
-    client = _client(handler)
-    first = await client.orders_of("user 1")
-    assert first.value is not None
-    second = await client.orders_of("user 1", first.value.cursor)
-    assert second.value is not None
-    assert queries == [{"userId": "user 1"}, {"userId": "user 1", "cursor": "17"}]
-    assert (first.value.cursor, second.value.cursor) == ("17", "")

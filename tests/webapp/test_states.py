@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 import reflex as rx
-from reflex.istate.data import ReflexURL, RouterData
 
 from tests.webapp.doubles import ORDER, FakeApi, problem
-from webapp.client import Answer, OrderPage
+from webapp.client import Answer, Wish
+from webapp.components import attempt, order
+from webapp.components.attempt import Booking
+from webapp.components.order import Cancelling
 from webapp.components.visitor import Visitor
-from webapp.pages import booking, bookings, event
-from webapp.pages.booking import Confirmation
-from webapp.pages.bookings import MyBookings
-from webapp.pages.event import Booking
+from webapp.models import Ticket
 from webapp.purchase import Purchase
 
-FORM = {"tier": "VIP", "quantity": "2", "user_id": "user-1"}
+FORM = {"event": "concert", "tier": "VIP", "quantity": "2", "user_id": "user-1"}
 DECLINED = problem("declined")
-IN_DOUBT = replace(Purchase.new("VIP", 2, "user-1"), in_doubt=True)
+IN_DOUBT = Purchase("concert", "VIP", 2, "user-1", in_doubt=True)
+EXPIRED = replace(ORDER, status="expired")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def page(root: rx.State) -> Booking:
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, api: FakeApi) -> FakeApi:
-    for module in (event, booking, bookings):
+    for module in (attempt, order):
         monkeypatch.setattr(module, "api", lambda: api)
     return api
 
@@ -58,7 +58,7 @@ async def test_a_booking_leads_to_its_own_page_and_remembers_the_user(
     api = _use(monkeypatch, FakeApi(book=[Answer(ORDER)]))
     events = await _run(Booking.book, page, FORM)
     assert _target(events) == "/booking/bk_1"
-    assert api.wanted == ("VIP", 2, "user-1")
+    assert api.wanted == ("concert", "VIP", 2, "user-1", ())
     assert (await page.get_state(Visitor)).user_id == "user-1"
     assert (page.phase, page.unsettled) == ("done", "")
 
@@ -67,9 +67,9 @@ async def test_a_second_click_while_sending_does_nothing(page: Booking, monkeypa
     answered = asyncio.Event()
 
     class SlowApi(FakeApi):
-        async def book(self, **wanted: Any) -> Answer[Any]:
+        async def book(self, wish: Wish) -> Answer[Any]:
             await answered.wait()
-            return await super().book(**wanted)
+            return await super().book(wish)
 
     api = _use(monkeypatch, SlowApi(book=[Answer(ORDER)]))
     first = asyncio.create_task(_run(Booking.book, page, FORM))
@@ -86,7 +86,7 @@ async def test_another_try_after_a_declined_payment_has_a_new_key(
 ) -> None:
     api = _use(monkeypatch, FakeApi(book=[DECLINED, Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
-    assert (page.phase, page.title, page.unsettled) == ("declined", "Payment declined", "")
+    assert (page.phase, page.unsettled) == ("declined", "")
     await _run(Booking.book, page, FORM)
     assert len({reference for _, reference in api.asked}) == 2
 
@@ -95,7 +95,7 @@ async def test_another_try_after_a_declined_payment_has_a_new_key(
 async def test_another_try_after_an_open_outcome_has_the_same_key(
     kind: Any, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event, "carry_out", _once)
+    monkeypatch.setattr(attempt, "carry_out", _once)
     api = _use(monkeypatch, FakeApi(book=[problem(kind), Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
     assert page.phase == kind
@@ -107,7 +107,7 @@ async def test_another_try_after_an_open_outcome_has_the_same_key(
 async def test_another_wish_is_sent_only_after_the_open_one_is_settled(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event, "carry_out", _once)
+    monkeypatch.setattr(attempt, "carry_out", _once)
     api = _use(monkeypatch, FakeApi(book=[problem("unreachable")], find=[Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
     events = await _run(Booking.book, page, {**FORM, "tier": "GA"})
@@ -118,20 +118,20 @@ async def test_another_wish_is_sent_only_after_the_open_one_is_settled(
 async def test_another_wish_is_sent_when_the_open_one_never_arrived(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event, "carry_out", _once)
+    monkeypatch.setattr(attempt, "carry_out", _once)
     api = _use(monkeypatch, FakeApi(book=[problem("unreachable"), Answer(ORDER)], find=[problem("not_found")]))
     await _run(Booking.book, page, FORM)
     await _run(Booking.book, page, {**FORM, "tier": "GA"})
-    assert api.wanted[0] == "GA"
+    assert api.wanted[1] == "GA"
     assert len({reference for question, reference in api.asked if question == "book"}) == 2
 
 
 async def test_fewer_left_books_those_with_one_click(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     api = _use(monkeypatch, FakeApi(book=[problem("sold_out", available=1), Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
-    assert (page.phase, page.left, page.title) == ("fewer_left", 1, "Only 1 left")
+    assert (page.phase, page.left, page.tier, page.quantity) == ("fewer_left", 1, "VIP", 2)
     await _run(Booking.book_left, page)
-    assert api.wanted == ("VIP", 1, "user-1")
+    assert api.wanted == ("concert", "VIP", 1, "user-1", ())
     assert len({reference for _, reference in api.asked}) == 2
 
 
@@ -144,21 +144,79 @@ async def test_fewer_left_is_no_way_to_book_without_having_asked(
 
 
 @pytest.mark.parametrize(
-    ("answer", "phase", "title", "wait_s"),
+    ("answer", "phase", "detail", "wait_s"),
     [
-        (problem("sold_out"), "sold_out", "VIP is sold out", 0),
-        (problem("all_held", retry_after_s=75), "all_held", "All in other people\u2019s bookings", 75),
-        (problem("rate_limited", retry_after_s=42), "rate_limited", "Too many bookings in a short time", 42),
-        (problem("refused"), "refused", "This cannot be booked", 0),
-        (problem("invalid"), "invalid", "This cannot be booked", 0),
+        (problem("sold_out"), "sold_out", "About sold_out", 0),
+        (problem("all_held", retry_after_s=75), "all_held", "About all_held", 75),
+        (problem("rate_limited", retry_after_s=42), "rate_limited", "About rate_limited", 42),
+        (problem("not_on_sale"), "not_on_sale", "About not_on_sale", 0),
+        (problem("refused"), "refused", "About refused", 0),
+        (problem("invalid"), "invalid", "About invalid", 0),
     ],
 )
-async def test_each_refusal_has_its_own_words(
-    answer: Answer[Any], phase: str, title: str, wait_s: int, page: Booking, monkeypatch: pytest.MonkeyPatch
+async def test_each_refusal_has_its_own_phase(
+    answer: Answer[Any], phase: str, detail: str, wait_s: int, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _use(monkeypatch, FakeApi(book=[answer]))
     await _run(Booking.book, page, FORM)
-    assert (page.phase, page.title, page.wait_s, page.unsettled) == (phase, title, wait_s, "")
+    assert (page.phase, page.detail, page.wait_s, page.unsettled) == (phase, detail, wait_s, "")
+    assert (page.tier, page.quantity) == ("VIP", 2)
+
+
+async def test_a_form_that_cannot_be_sent_is_told_by_a_code(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = _use(monkeypatch, FakeApi())
+    await _run(Booking.book, page, {**FORM, "user_id": ""})
+    assert (page.phase, page.detail, api.asked) == ("invalid", "user_missing", [])
+
+
+async def test_picked_seats_that_others_have_are_named_to_the_page(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(book=[problem("seat_taken", ticket_ids=(7,))]))
+    await _run(Booking.book, page, {**FORM, "ticket_ids": "7,8"})
+    assert api.wanted == ("concert", "VIP", 2, "user-1", (7, 8))
+    assert (page.phase, page.seats_gone) == ("seat_taken", [7])
+
+
+async def test_an_expired_booking_is_tried_again_for_the_same_seats_under_a_new_key(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[Answer(ORDER)]))
+    assert _target(await _run(Booking.again, page, "bk_1")) == "/booking/bk_1"
+    assert api.wanted == ("concert", "VIP", 2, "user-1", (1, 2))
+    assert api.asked[0] == ("find", "bk_1")
+    assert api.asked[1][1] != "bk_1"
+
+
+async def test_tickets_to_stand_are_tried_for_again_by_their_number(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = replace(ORDER, status="declined", tier="GA", tickets=(Ticket(9, seated=False),) * 3)
+    api = _use(monkeypatch, FakeApi(find=[Answer(standing)], book=[DECLINED]))
+    await _run(Booking.again, page, "bk_1")
+    assert api.wanted == ("concert", "GA", 3, "user-1", ())
+    assert page.phase == "declined"
+
+
+async def test_a_booking_that_stands_after_all_is_not_booked_again(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
+    turn = page.turn
+    assert await _run(Booking.again, page, "bk_1") == []
+    assert (page.phase, api.asked) == ("idle", [("find", "bk_1")])
+    assert page.turn > turn
+
+
+@pytest.mark.parametrize(
+    ("answer", "phase"), [(problem("unreachable"), "busy"), (problem("rate_limited"), "rate_limited")]
+)
+async def test_trying_again_leaves_nothing_open_where_nothing_was_sent(
+    answer: Answer[Any], phase: str, page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[answer]))
+    await _run(Booking.again, page, "bk_1")
+    assert (page.phase, page.unsettled, api.asked) == (phase, "", [("find", "bk_1")])
 
 
 async def test_a_tab_that_comes_back_asks_what_became_of_its_purchase(
@@ -183,7 +241,7 @@ async def test_checking_says_when_nothing_was_booked(page: Booking, monkeypatch:
     _use(monkeypatch, FakeApi(find=[problem("not_found")]))
     page.unsettled = IN_DOUBT.to_json()
     await _run(Booking.check, page)
-    assert (page.phase, page.title) == ("not_found", "Not booked")
+    assert page.phase == "not_found"
 
 
 async def test_checking_while_the_api_is_busy_does_not_say_that_nothing_was_booked(
@@ -201,9 +259,9 @@ async def test_a_purchase_that_was_cut_short_frees_the_page_in_time(
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
     page.phase, page.unsettled = "sending", IN_DOUBT.to_json()
-    page._sending_until = time.monotonic() + 60
+    page._sending_until = time.time() + 60
     assert await _run(Booking.arrive, page) == []
-    page._sending_until = time.monotonic() - 1
+    page._sending_until = time.time() - 1
     assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
     assert len(api.asked) == 1
 
@@ -217,51 +275,28 @@ async def test_an_unexpected_failure_does_not_leave_the_page_sending(
     assert page.unsettled
 
 
-@pytest.mark.parametrize(
-    ("answer", "phase"),
-    [(Answer(ORDER), "found"), (problem("not_found"), "not_found"), (problem("unreachable"), "unreachable")],
-)
-async def test_the_booking_page_reads_the_reference_of_its_address(
-    answer: Answer[Any], phase: str, root: rx.State, monkeypatch: pytest.MonkeyPatch
+async def test_cancelling_names_the_buyer(root: rx.State, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = _use(monkeypatch, FakeApi(cancel=[Answer(replace(ORDER, status="cancelled"))]))
+    page = await root.get_state(Cancelling)
+    turn = page.turn
+    await _run(Cancelling.cancel, page, "bk_1", "user-1")
+    assert (api.asked, api.canceller) == ([("cancel", "bk_1")], "user-1")
+    assert (page.phase, page.detail) == ("done", "")
+    assert page.turn > turn
+
+
+@pytest.mark.parametrize("kind", ["not_cancellable", "forbidden", "busy", "rate_limited", "unreachable", "refused"])
+async def test_a_refusal_to_cancel_is_told_until_another_page(
+    kind: Any, root: rx.State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = _use(monkeypatch, FakeApi(find=[answer]))
-    root.router = RouterData(url=ReflexURL("http://localhost:3000/booking/bk_1/"))
-    page = await root.get_state(Confirmation)
-    await _run(Confirmation.load, page)
-    assert page.phase == phase
-    assert page.order.reference == ("bk_1" if phase == "found" else "")
-    assert api.asked == [("find", "bk_1")]
-
-
-async def test_my_bookings_list_page_by_page(root: rx.State, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = _use(monkeypatch, FakeApi(orders=[Answer(OrderPage([ORDER], "17")), Answer(OrderPage([ORDER], ""))]))
-    page = await root.get_state(MyBookings)
-    await _run(MyBookings.show, page, {"user_id": " user-1 "})
-    assert (page.phase, len(page.orders), page.cursor) == ("listed", 1, "17")
-    await MyBookings.more.fn(page)  # type: ignore[attr-defined]
-    assert (len(page.orders), page.cursor) == (2, "")
-    await MyBookings.more.fn(page)  # type: ignore[attr-defined]
-    assert api.asked == [("user-1", ""), ("user-1", "17")]
-    assert (await root.get_state(Visitor)).user_id == "user-1"
-
-
-async def test_my_bookings_wait_for_a_user_id(root: rx.State, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = _use(monkeypatch, FakeApi())
-    page = await root.get_state(MyBookings)
-    await _run(MyBookings.arrive, page)
-    await _run(MyBookings.show, page, {"user_id": "u" * 129})
-    assert (page.phase, api.asked) == ("idle", [])
-
-
-async def test_my_bookings_say_when_the_api_is_away(root: rx.State, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(monkeypatch, FakeApi(orders=[problem("unreachable")]))
-    page = await root.get_state(MyBookings)
-    await _run(MyBookings.show, page, {"user_id": "user-1"})
-    assert page.phase == "unreachable"
+    _use(monkeypatch, FakeApi(cancel=[problem(kind)]))
+    page = await root.get_state(Cancelling)
+    await _run(Cancelling.cancel, page, "bk_1", "user-1")
+    assert (page.phase, page.detail) == (kind, f"About {kind}")
+    Cancelling.arrive.fn(page)  # type: ignore[attr-defined]
+    assert (page.phase, page.detail) == ("idle", "")
 
 
 async def _once(purchase: Purchase, api: FakeApi, _tell: Any) -> Answer[Any]:
     """Stand in for `carry_out` without its repeats."""
-    return await api.book(
-        tier=purchase.tier, quantity=purchase.quantity, user_id=purchase.user_id, reference=purchase.reference
-    )
+    return await api.book(purchase)

@@ -78,6 +78,7 @@ function summarise() {
     called_off: facts.event?.state === "cancelled",
     cancellable: ["pending", "confirmed"].includes(order.status) && !begun,
     repeatable: ["declined", "expired"].includes(shown.state) && !over,
+    seated: order.bookings.some(({ row }) => row != null),
     tickets: order.bookings.map(({ row, seat }, index) => ({
       line: index + 1,
       row: row ?? "",

@@ -69,6 +69,7 @@ class OrderView(Described):
     called_off: bool
     cancellable: bool
     repeatable: bool
+    seated: bool
     tickets: list[OrderTicket]
     calendar: str
     said: str

@@ -93,7 +93,11 @@ def _found() -> Ui:
 def _head() -> Ui:
     event = order.event
     return rx.el.header(
-        rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
+        # Of any other state the heading says the same.
+        rx.cond(
+            order.admits,
+            rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
+        ),
         rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
         rx.cond(
             event.name != "",
@@ -150,7 +154,7 @@ def _body() -> Ui:
         _again(),
         rx.cond(order.admits, _passes()),
         _facts(),
-        rx.cond(~order.admits, _places()),
+        rx.cond(order.seated & ~order.admits, _places()),
         _actions(),
         class_name="ticket-body",
     )
@@ -287,7 +291,9 @@ def _facts() -> Ui:
         rx.el.div(
             rx.el.dt(say("booking.total")),
             rx.el.dd(
-                money(order.total, order.currency), rx.el.span(order.currency, class_name="small"), id="order-total"
+                rx.el.bdi(money(order.total, order.currency)),
+                rx.el.bdi(order.currency, class_name="small"),
+                id="order-total",
             ),
         ),
         rx.el.div(
@@ -296,7 +302,7 @@ def _facts() -> Ui:
         ),
         rx.el.div(
             rx.el.dt(say("booking.booked_at")),
-            rx.el.dd(moment(order.booked_at)),
+            rx.el.dd(moment(order.booked_at), class_name="figures"),
         ),
     )
 
@@ -327,7 +333,7 @@ def _actions() -> Ui:
                     rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
                     type="button",
                     on_click=open_dialog(_DIALOG),
-                    disabled=sending.sending,
+                    aria_busy=sending.sending,
                     aria_haspopup="dialog",
                     class_name="cancel",
                 ),

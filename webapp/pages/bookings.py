@@ -161,7 +161,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             rx.el.span(
                 rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
                 rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier), class_name="small"),
-                rx.el.span(money(order.total, order.currency), class_name="booking-total figures"),
+                rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
                 class_name="booking-stub",
             ),
             to=f"/booking/{order.reference}",

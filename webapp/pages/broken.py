@@ -18,13 +18,15 @@ def _broken_page() -> Ui:
     return rx.fragment(
         rx.el.header(link(say("site.name"), to="/", reload_document=True, class_name="brand"), class_name="top"),
         rx.el.main(
-            message_page(
-                say("error.title"),
-                say("error.text"),
-                rx.el.button(say("error.reload"), type="button", on_click=reload_page()),
-                link(say("nav.all_concerts"), to="/", reload_document=True, class_name="button"),
+            rx.el.div(
+                message_page(
+                    say("error.title"),
+                    say("error.text"),
+                    rx.el.button(say("error.reload"), type="button", on_click=reload_page()),
+                    link(say("nav.all_concerts"), to="/", reload_document=True, class_name="button"),
+                ),
+                role="alert",
             ),
             id="content",
-            role="alert",
         ),
     )

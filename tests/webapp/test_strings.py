@@ -1,0 +1,65 @@
+"""Every text that a page says exists, in every language, with the same values in it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from webapp.components.language import LANGUAGES, STRINGS, arguments, say
+
+WEBAPP = Path(__file__).parents[2] / "webapp"
+_SAID = re.compile(r'\b(?:say|in_english)\(\s*"([^"]+)"')
+_LITERAL = re.compile(r'"([a-z_]+(?:\.[a-z_]+)+)"')
+
+
+def _texts(language: str) -> dict[str, str]:
+    def once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys)), f"a key stands twice in {language}.json"
+        return dict(pairs)
+
+    text = (STRINGS / f"{language}.json").read_text(encoding="utf-8")
+    texts: dict[str, str] = json.loads(text, object_pairs_hook=once)
+    return texts
+
+
+def _sources() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in WEBAPP.rglob("*.py"))
+
+
+def test_every_language_has_its_file() -> None:
+    assert {path.stem for path in STRINGS.glob("*.json")} == set(LANGUAGES)
+
+
+def test_every_text_that_is_said_exists() -> None:
+    said = set(_SAID.findall(_sources()))
+    assert said
+    assert said - set(_texts("en")) == set()
+
+
+def test_every_text_is_said_somewhere() -> None:
+    assert set(_texts("en")) - set(_LITERAL.findall(_sources())) - {"skip"} == set()
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_language_says_the_same(language: str) -> None:
+    english, other = _texts("en"), _texts(language)
+    assert set(english) == set(other)
+    wants = {key: arguments(text) for key, text in english.items()}
+    assert {key: arguments(text) for key, text in other.items()} == wants
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_no_text_is_empty_or_has_an_open_brace(language: str) -> None:
+    texts = _texts(language)
+    assert [key for key, text in texts.items() if not text.strip() or text.count("{") != text.count("}")] == []
+
+
+def test_a_text_that_is_not_there_or_lacks_a_value_stops_the_build() -> None:
+    with pytest.raises(KeyError):
+        say("no.such.text")
+    with pytest.raises(TypeError, match="wants"):
+        say("booking.title")
+    with pytest.raises(TypeError, match="wants"):
+        say("booking.head", event="x")
