@@ -85,4 +85,5 @@ def _complete(text: str, static_dir: Path, settings: Mapping[str, Any]) -> str:
     text = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), text)
     text = text.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
     early = f'<link rel="preconnect" href="{api}" crossorigin="anonymous"/><style>{style}</style>'
-    return text.replace("<title>", f"{early}<title>", 1)
+    place = "<title>" if "<title>" in text else "</head>"
+    return text.replace(place, f"{early}{place}", 1)

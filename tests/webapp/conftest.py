@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request
+from playwright.async_api import Browser, BrowserContext, Page, Request, expect
 from psycopg import sql
 
 from api.contract import BUILT_IN_EVENT
@@ -34,6 +34,8 @@ DESKTOP = (1280, 800)
 # The narrowest screen that WCAG 1.4.10 asks for.
 NARROWEST = 320
 _SETTLED_WITHIN_S = 30.0
+# Nothing is promised to be quick here: what a test waits for comes, or does not come at all.
+expect.set_options(timeout=20_000)
 _numbers = itertools.count(1)
 # What a browser itself writes when the API is down, or websockets are blocked, on purpose.
 _EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_|WebSocket connection to '[^']+' failed: ")

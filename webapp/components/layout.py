@@ -56,7 +56,7 @@ def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
 
 
 def _language_picker() -> Ui:
-    picked = ArgsFunctionOperation.create(("event",), choose_language.call(rx.Var("event.target.value")))
+    picked = ArgsFunctionOperation.create(("code",), choose_language.call(rx.Var("code")))
     return rx.el.select(
         *[rx.el.option(name, value=code, lang=code) for code, name in LANGUAGES.items()],
         value=language,

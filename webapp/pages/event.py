@@ -342,6 +342,8 @@ def _summary() -> Ui:
                             rx.el.ul(
                                 rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
                                 class_name="picks",
+                                tab_index=0,  # on a phone it scrolls
+                                aria_labelledby="summary",
                             ),
                             rx.el.button(
                                 say("summary.any_seats"),
