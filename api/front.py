@@ -1,4 +1,4 @@
-"""The short way of the requests that come by the thousands: how many tickets are left, seats' states, and bookings.
+"""The short way of the requests that come by the thousands: what is counted once for all who ask, and bookings.
 
 The framework takes several times longer over such a request than its answer does. So one that is plain, with
 nothing about it that takes thought, is answered here, by the same functions as on its route; every other goes the
@@ -28,9 +28,9 @@ from litestar.types import (
 
 from api import metrics
 from api.answer import Answer, live
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, BookingRequest
+from api.contract import BUILT_IN_EVENT, SLUG_MAX, TEXT_MAX, BookingRequest
 from api.problems import answer_to
-from api.routes import bookings, tickets
+from api.routes import bookings, events, tickets
 from api.services.live import Counted
 from api.state import ApiState
 from api.throttle import Throttle
@@ -38,6 +38,7 @@ from api.throttle import Throttle
 Header = tuple[bytes, bytes]
 
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
+_EVENT = re.compile(rf"{events.EVENTS}/[a-z0-9-]{{1,{SLUG_MAX}}}")
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]*")
 
 _decode_booking = msgspec.json.Decoder(BookingRequest).decode
@@ -46,6 +47,7 @@ _decode_booking = msgspec.json.Decoder(BookingRequest).decode
 class _Plain(NamedTuple):
     """A request that needs no framework."""
 
+    path: str
     event: str
     headers: Mapping[bytes, bytes]
     body: bytes
@@ -84,6 +86,7 @@ class FrontedApp(Litestar):
         self._ways: dict[tuple[str, str], _Way] = {
             ("GET", tickets.AVAILABILITY): self._get_availability,
             ("GET", tickets.STATES): self._get_states,
+            ("GET", events.EVENTS): self._get_events,
             ("POST", bookings.BOOKINGS): self._create_booking,
         }
 
@@ -93,12 +96,16 @@ class FrontedApp(Litestar):
         """Answer a plain request, and hand everything else to the framework."""
         if scope["type"] == ScopeType.HTTP:
             http = cast("HTTPScope", scope)
-            if way := self._ways.get((http["method"], http["path"])):
+            method, route = http["method"], http["path"]
+            way = self._ways.get((method, route))
+            if way is None and method == "GET" and _EVENT.fullmatch(route):
+                way, route = self._get_event, events.EVENT
+            if way:
                 message = None
-                if http["method"] == "POST":
+                if method == "POST":
                     message = await cast("Receive", receive)()
                     receive = _again(message, cast("Receive", receive))
-                if (plain := self._plain(http, message)) and await _taken(way, plain, http, cast("Send", send)):
+                if (plain := self._plain(http, message)) and await _taken(way, route, plain, http, cast("Send", send)):
                     return
         await super().__call__(scope, receive, send)
 
@@ -116,8 +123,10 @@ class FrontedApp(Litestar):
             sent_as = headers.get(b"content-type"), headers.get(b"content-length")
             if sent_as != (b"application/json", b"%d" % len(body)) or len(body) > self._body_bytes_max:
                 return None
+        if not _HOST.fullmatch(headers.get(b"host", b"")):
+            return None
         event = query[1].decode() if query[1] else BUILT_IN_EVENT
-        return _Plain(event, headers, body, answer_headers) if _HOST.fullmatch(headers.get(b"host", b"")) else None
+        return _Plain(scope["path"], event, headers, body, answer_headers)
 
     async def _get_availability(self, plain: _Plain) -> Answer:
         self._throttle.admit("GET", tickets.AVAILABILITY)
@@ -126,6 +135,14 @@ class FrontedApp(Litestar):
     async def _get_states(self, plain: _Plain) -> Answer:
         self._throttle.admit("GET", tickets.STATES)
         return _live(await self._state.states.get(plain.event), plain)
+
+    async def _get_events(self, plain: _Plain) -> Answer:
+        self._throttle.admit("GET", events.EVENTS)
+        return _live(await self._state.events.get(None), plain)
+
+    async def _get_event(self, plain: _Plain) -> Answer:
+        self._throttle.admit("GET", events.EVENT)
+        return _live(await self._state.event.get(events.slug_of(plain.path.removeprefix(f"{events.EVENTS}/"))), plain)
 
     async def _create_booking(self, plain: _Plain) -> Answer | None:
         try:
@@ -146,7 +163,7 @@ def _live(counted: Counted, plain: _Plain) -> Answer:
     return live(counted, known.decode("latin-1"), encodings.decode("latin-1"))
 
 
-async def _taken(way: _Way, plain: _Plain, scope: HTTPScope, send: Send) -> bool:
+async def _taken(way: _Way, route: str, plain: _Plain, scope: HTTPScope, send: Send) -> bool:
     """Answer a request; False: it is not that plain."""
     started = time.perf_counter()
     try:
@@ -155,11 +172,11 @@ async def _taken(way: _Way, plain: _Plain, scope: HTTPScope, send: Send) -> bool
         answer = answer_to(Request(scope), error)
     if answer is None:
         return False
-    metrics.count_answer(scope["method"], scope["path"], answer.status)
+    metrics.count_answer(scope["method"], route, answer.status)
     headers = [*_headers(answer), *plain.answer_headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-    metrics.time_answer(scope["path"], started)
+    metrics.time_answer(route, started)
     return True
 
 

@@ -137,6 +137,7 @@ async def running_stacks(node: pytest.Item | pytest.Collector, server: EmbeddedS
     finally:
         for stack in stacks:
             await stack.stop()
+        stacks.clear()  # what they wrote is gone
 
 
 @pytest.hookimpl(wrapper=True)
@@ -145,8 +146,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes of a failed test wrote."""
     report = yield
-    # After the teardown the processes and what they wrote are gone.
-    if report.failed and report.when != "teardown":
+    if report.failed:
         started = [stacks for node in item.listchain() for stacks in node.stash.get(_STACKS, [])]
         report.sections += [("processes", stack.logs()) for stacks in started for stack in stacks]
     return report

@@ -14,6 +14,8 @@ _CONNECT_TIMEOUT_S = 3.0
 # Longer than the API's own limits, so that a slow answer is heard rather than asked for again.
 _ANSWER_TIMEOUT_S = 15.0
 _CONNECTIONS_MAX = 100
+# Each request looks at every idle connection, twice and by system calls.
+_IDLE_CONNECTIONS_MAX = 8
 _RETRY_AFTER_S_MAX = 300
 
 Kind = Literal[
@@ -155,7 +157,7 @@ def api() -> Client:
         httpx.AsyncClient(
             base_url=f"http://{host}:{port}",
             timeout=httpx.Timeout(_ANSWER_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S, pool=_CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_IDLE_CONNECTIONS_MAX),
             # A proxy named in the environment is for the outside, not for the API next door.
             trust_env=False,
         )

@@ -157,6 +157,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
     """
     order, event = await bounded(cancel_order(state.pool, _known(reference), data.user_id))
     state.availability.changed({event})
+    state.states.changed({event})
     return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
 
 

@@ -13,6 +13,7 @@ from api.routes.tickets import UNCOMPRESSED
 from api.state import ApiState
 
 EVENTS = "/api/events"
+EVENT = "/api/events/{slug}"
 
 
 @get(
@@ -30,22 +31,26 @@ async def get_events(request: Request[None, None, ApiState], state: ApiState) ->
 
 
 @get(
-    f"{EVENTS}/{{slug:str}}",
+    EVENT.replace("slug", "slug:str"),
     opt=UNCOMPRESSED,
     responses={
         200: ResponseSpec(EventDetails, description="The event, tiers in display order", generate_examples=False),
         304: NOT_MODIFIED,
-        **answers(404, 429, 500, 503),
+        **answers(400, 404, 429, 500, 503),
     },
 )
 async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
     """A concert and its tiers, at most a second old; `X-As-Of` says when that was true."""
-    return live_response(request, await state.event.get(_possible(slug)))
+    return live_response(request, await state.event.get(slug_of(slug)))
 
 
-def _possible(slug: str) -> str:
-    """Return a slug that can be an event's."""
+def slug_of(text: str) -> str:
+    """Return a slug that can be an event's.
+
+    Raises:
+        UnknownEvent: the text cannot be one.
+    """
     try:
-        return msgspec.convert(slug, Slug)
+        return msgspec.convert(text, Slug)
     except msgspec.ValidationError:
         raise UnknownEvent("There is no such event.") from None

@@ -198,6 +198,87 @@ def test_an_unknown_event_has_no_availability(client: httpx.Client) -> None:
     assert_problem(BoxOffice(client, "no-such-evening").availability(), 404, "unknown_event")
 
 
+# --- Events and states -----------------------------------------------------------------------------------
+
+LIVE = (
+    "/api/events",
+    "/api/events/{event}",
+    "/api/tickets/availability?event={event}",
+    "/api/tickets/states?event={event}",
+)
+"""What is counted once for all who ask."""
+
+
+@pytest.mark.parametrize("path", LIVE)
+def test_what_is_counted_says_when_it_was_true_and_is_not_sent_again(untouched: BoxOffice, path: str) -> None:
+    address = path.format(event=untouched.event)
+    seen: set[datetime] = set()
+    while len(seen) < 3:
+        asked_at = datetime.now(UTC)
+        first = untouched.client.get(address)
+        assert first.status_code == 200, first.text
+        as_of = time_of(first.headers["X-As-Of"])
+        assert asked_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
+        seen.add(as_of)
+    known = first.headers["ETag"].removeprefix("W/")
+    for etag in (known, f"W/{known}", f'"other", {known}', "*"):
+        again = untouched.client.get(address, headers={"If-None-Match": etag})
+        # Other tests make events meanwhile, so the list may have changed.
+        if again.headers["ETag"] == first.headers["ETag"]:
+            assert (again.status_code, again.content) == (304, b"")
+        assert time_of(again.headers["X-As-Of"])
+        assert again.headers["Cache-Control"] == "public, max-age=1"
+
+
+def seats_of(office: BoxOffice) -> dict[int, str]:
+    """Return the letters of the seats, of an answer that was true after this call began."""
+    called_at = datetime.now(UTC)
+    while True:
+        answer = office.client.get("/api/tickets/states", params={"event": office.event})
+        if time_of(answer.headers["X-As-Of"]) > called_at:
+            rows = answer.json()["rows"]
+            return {seat: letter for row in rows for seat, letter in zip(row["ids"], row["states"], strict=True)}
+
+
+def test_seats_show_what_was_booked_and_cancelled(office: BoxOffice) -> None:
+    order = office.booked(tier="VIP", quantity=3)
+    taken = {line["ticketId"] for line in order["bookings"]}
+    seats = seats_of(office)
+    assert len(seats) == 300
+    assert {seat for seat, letter in seats.items() if letter == "s"} == taken
+    cancel = f"/api/bookings/{order['reference']}/cancel"
+    assert office.client.post(cancel, json={"userId": "user-123"}).status_code == 200
+    assert set(seats_of(office).values()) == {"a"}
+
+
+def test_an_event_is_sold_out_once_its_last_ticket_is_sold(stack: Stack, client: httpx.Client) -> None:
+    office = office_of(stack, client, TierPlan(name="GA", capacity=1, price_minor=1_250))
+
+    def state() -> str:
+        called_at = datetime.now(UTC)
+        while True:
+            answer = client.get(f"/api/events/{office.event}")
+            assert answer.json()["priceFrom"] == 12.5
+            if time_of(answer.headers["X-As-Of"]) > called_at:
+                return str(answer.json()["state"])
+
+    assert state() == "on_sale"
+    office.booked()
+    assert state() == "sold_out"
+
+
+def test_a_seat_plan_is_compressed_for_who_takes_it_so(untouched: BoxOffice) -> None:
+    path, event = "/api/tickets/states", {"event": untouched.event}
+    plain = untouched.client.get(path, params=event, headers={"Accept-Encoding": "identity"})
+    small = untouched.client.get(path, params=event, headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert int(small.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+    assert small.json() == plain.json()
+    assert small.headers["ETag"] == plain.headers["ETag"]
+    assert small.headers["ETag"].startswith("W/")  # two forms of the same
+
+
 # --- Tickets ---------------------------------------------------------------------------------------------
 
 
@@ -749,12 +830,21 @@ def test_a_plain_request_is_answered_to_the_letter_as_one_that_takes_the_framewo
     origin = {"Origin": f"http://localhost:{stack.web_port}"}
     good = {"tier": "GA", "quantity": 2, "userId": "user-123"}
     replayed = {"Idempotency-Key": f"{office.event}-2"}
-    availability, bookings = "/api/tickets/availability", "/api/bookings"
+    availability, states, bookings = "/api/tickets/availability", "/api/tickets/states", "/api/bookings"
+    event = f"/api/events/{office.event}"
     asked: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
         ("GET", availability, 200, None, {}),
         ("GET", availability, 200, None, {**origin, "If-None-Match": '"other"', "Accept-Encoding": "gzip"}),
         ("GET", availability, 200, None, {"Origin": FOREIGN_ORIGIN}),
         ("GET", availability, 304, None, {**origin, "If-None-Match": etag}),
+        ("GET", states, 200, None, {**origin, "Accept-Encoding": "gzip"}),
+        ("GET", states, 200, None, {"Accept-Encoding": "identity"}),
+        ("GET", states, 304, None, {"If-None-Match": "*"}),
+        ("GET", event, 200, None, {**origin, "Accept-Encoding": "gzip"}),
+        ("GET", event, 304, None, {"If-None-Match": "*"}),
+        ("GET", f"{event}-that-is-not-there", 404, None, origin),
+        ("GET", f"{event}-", 404, None, {}),
+        ("GET", "/api/events", 304, None, {"If-None-Match": "*"}),
         ("POST", bookings, 201, good, replayed),
         ("POST", bookings, 201, good, replayed | origin),
         ("POST", bookings, 422, {**good, "quantity": 1}, replayed | origin),
@@ -789,6 +879,8 @@ def test_more_requests_a_second_than_an_endpoint_takes_are_refused_and_counted(s
             office.availability,
             office.book,
             lambda: client.get("/api/bookings?userId=u"),
+            lambda: client.get("/api/tickets/states"),
+            lambda: client.get(f"/api/events/{office.event}"),
         ]
         for ask in asked:
             refused = next(answer for answer in (ask() for _ in range(1000)) if answer.status_code == 429)
@@ -807,5 +899,7 @@ def test_more_requests_a_second_than_an_endpoint_takes_are_refused_and_counted(s
             ("GET", "/api/tickets/availability"),
             ("POST", "/api/bookings"),
             ("GET", "/api/bookings"),
+            ("GET", "/api/tickets/states"),
+            ("GET", "/api/events/{slug}"),
         ):
             assert f'http_requests_total{{method="{method}",route="{route}",status="429"}}' in counts

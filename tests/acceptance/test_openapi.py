@@ -12,7 +12,20 @@ from litestar.routes import HTTPRoute
 
 from api.app import create_app
 from api.config import Settings
-from api.contract import Booking, Order, Problem, Ticket, TierAvailability
+from api.contract import (
+    Booking,
+    Event,
+    EventDetails,
+    EventList,
+    Order,
+    Problem,
+    SeatRow,
+    Ticket,
+    TicketStates,
+    Tier,
+    TierAvailability,
+    TierState,
+)
 from api.embedded import EmbeddedServer
 from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_system
 
@@ -102,7 +115,13 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
             assert response["content"][PROBLEM]["schema"]["$ref"].endswith("/Problem"), (where, status)
 
 
-@pytest.mark.parametrize("struct", [TierAvailability, Ticket, Booking, Order, Problem], ids=lambda s: s.__name__)
+ANSWERED = [
+    *(Event, EventDetails, EventList, Tier, TierAvailability, TierState, SeatRow, TicketStates, Ticket, Booking, Order),
+    Problem,
+]
+
+
+@pytest.mark.parametrize("struct", ANSWERED, ids=lambda s: s.__name__)
 def test_what_is_answered_is_described_field_by_field(document: dict[str, Any], struct: type) -> None:
     schema = document["components"]["schemas"][struct.__name__]
     assert schema["properties"].keys() == set(struct.__struct_encode_fields__)  # type: ignore[attr-defined]
@@ -142,7 +161,7 @@ def test_a_booking_that_was_found_is_linked_to_what_its_buyer_takes_along(docume
 def test_what_is_possible_at_an_address_is_all_told(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
-        told = client.options(path.format(reference="r", file="1.svg")).headers["Allow"]
+        told = client.options(path.format(reference="r", file="1.svg", slug="s")).headers["Allow"]
         assert set(told.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
@@ -180,6 +199,15 @@ REQUESTS = [
     Seen("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
     Seen("GET", "/api/tickets/availability?event=", 400),
     Seen("GET", "/api/tickets/availability?event=nothing", 404),
+    Seen("GET", "/api/tickets/states", 200),
+    Seen("GET", "/api/tickets/states", 304, headers={"If-None-Match": "*"}),
+    Seen("GET", "/api/tickets/states?event=", 400),
+    Seen("GET", "/api/tickets/states?event=nothing", 404),
+    Seen("GET", "/api/events", 200),
+    Seen("GET", "/api/events", 304, headers={"If-None-Match": "*"}),
+    Seen("GET", "/api/events/aurora-sessions", 200, documented_as="/api/events/{slug}"),
+    Seen("GET", "/api/events/aurora-sessions", 304, None, {"If-None-Match": "*"}, "/api/events/{slug}"),
+    Seen("GET", "/api/events/nothing", 404, documented_as="/api/events/{slug}"),
     Seen("GET", "/api/tickets", 200),
     Seen("GET", "/api/tickets?limit=0", 400),
     booking(201, b'{"tier": "VIP", "quantity": 1, "userId": "u", "ticketIds": [1], "bookingReference": "r"}'),

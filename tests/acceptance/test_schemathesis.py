@@ -68,7 +68,7 @@ def test_requests_made_up_from_the_description_are_answered_as_it_says(stack: St
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "11 selected / 11 total" in result.stdout
+    assert "14 selected / 14 total" in result.stdout
     with psycopg.connect(stack.database_url) as connection:
         kinds = connection.execute("select distinct expires_at is null from orders").fetchall()
     assert kinds == [(stack.environment.get("PAYMENT_MODE") != "async",)], "no request came as far as a booking"

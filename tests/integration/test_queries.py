@@ -114,6 +114,27 @@ async def test_counting_walks_the_index_of_available_tickets(session: AsyncConne
         assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
 
 
+async def test_states_are_read_by_the_indexes_of_their_own_tiers(
+    session: AsyncConnection, database_url: str, hot_tier: int
+) -> None:
+    seed(database_url, event="seated", inventory=parse_inventory("VIP=2000,GA=5000"))
+    shown = (
+        (
+            queries.states.list_states,
+            {"event": "seated", "seats_max": 5000},
+            {"tickets_held_idx", "tickets_tier_position_key"},
+        ),
+        (queries.events.list_events, {"event": "seated", "limit": 1}, {"tickets_available_idx", "tickets_held_idx"}),
+        (queries.events.list_events, {"event": None, "limit": 100}, {"tickets_available_idx", "tickets_held_idx"}),
+    )
+    for query, parameters, indexes in shown:
+        nodes = await plan_of(session, query, parameters)
+        assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
+        scans = [node for node in nodes if node.get("Index Name", "").startswith("tickets_")]
+        assert {scan["Index Name"] for scan in scans} == indexes, query.name
+        assert all("tier_id = " in scan["Index Cond"] for scan in scans), query.name
+
+
 async def test_claimed_tickets_are_found_by_place_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
     places = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
     for query in (queries.tickets.lock_tickets, queries.tickets.take_tickets):

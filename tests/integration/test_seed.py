@@ -1,4 +1,4 @@
-"""The seed: the built-in event, other events as data, and any repetition harmless."""
+"""The seed: the default events, other events as data, and any repetition harmless."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,10 +7,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from api.audit import audit
 from api.embedded import EmbeddedServer
 from api.errors import ConfigError
 from api.migrate import migrate
-from api.seed import parse_inventory, seed, seed_if_empty
+from api.seed import DEFAULT_EVENTS, parse_inventory, seed, seed_default, seed_if_empty
+from api.services.bookings import NewOrder
 from tests.stack import empty_database
 
 
@@ -67,6 +69,59 @@ def test_repeated_and_concurrent_seeds_make_each_ticket_once(server: EmbeddedSer
         assert seed_if_empty(url) == 0
         assert seed(url) == 0
         assert rows(url, "select count(*) from tickets") == [(1300,)]
+
+
+def test_an_empty_database_gets_three_events_of_which_one_is_sold_out_by_real_orders(server: EmbeddedServer) -> None:
+    with empty_database(server) as url:
+        migrate(url)
+        assert seed_if_empty(url) == sum(tier.capacity for event in DEFAULT_EVENTS for tier in event.inventory)
+        assert seed_if_empty(url) == 0
+        assert set(seed_default(url).values()) == {0}
+        events = rows(
+            url,
+            """
+            select slug, venue, time_zone, starts_at > now(), sales_start_at > now() + interval '30 days',
+                (select string_agg(distinct status, ',') from tickets where event_id = events.id)
+            from events order by starts_at
+            """,
+        )
+        assert events == [
+            ("small-hours", "Harbour Hall", "America/New_York", True, False, "sold"),
+            ("aurora-sessions", "Harbour Hall", "America/New_York", True, False, "available"),
+            ("winterlight", "Harbour Hall", "America/New_York", True, True, "available"),
+        ]
+        orders = "select distinct orders.status, payments.status from orders join payments on order_id = orders.id"
+        assert rows(url, orders) == [("confirmed", "captured")]
+        assert audit(url) == []
+
+
+def test_concurrent_seeds_of_the_default_events_sell_each_ticket_once(server: EmbeddedServer) -> None:
+    with empty_database(server) as url:
+        migrate(url)
+        with ThreadPoolExecutor(4) as seeds:
+            made = list(seeds.map(lambda _: seed_default(url), range(4)))
+        for event in DEFAULT_EVENTS:
+            tickets = sum(tier.capacity for tier in event.inventory)
+            assert sorted(each[event.slug] for each in made) == [0, 0, 0, tickets]
+        assert audit(url) == []
+
+
+def test_a_buyer_of_the_seed_can_repeat_the_order(server: EmbeddedServer) -> None:
+    with empty_database(server) as url:
+        migrate(url)
+        seed_default(url)
+        stored = rows(
+            url,
+            """
+            select reference, slug, tiers.name, quantity, user_id, request_digest
+            from orders join events on events.id = event_id
+                join bookings on order_id = orders.id and line = 1 join tiers on tiers.id = bookings.tier_id
+            """,
+        )
+    assert stored
+    for reference, event, tier, quantity, user_id, digest in stored:
+        order = NewOrder(reference=reference, event=event, tier=tier, quantity=quantity, user_id=user_id)
+        assert order.digest == digest
 
 
 def test_a_seed_never_resizes_a_tier_but_adds_one_that_is_missing(database_url: str) -> None:

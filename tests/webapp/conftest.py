@@ -69,14 +69,16 @@ class Site:
         site = replace(self, event=f"event-{next(_numbers)}")
         await asyncio.to_thread(seed, self.stack.database_url, event=site.event, inventory=plans)
         if columns:
-            values = sql.SQL(", ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in columns.items()
-            )
-            async with await psycopg.AsyncConnection.connect(self.stack.database_url) as conn:
-                await conn.execute(
-                    sql.SQL("update events set {} where slug = {}").format(values, sql.Literal(site.event))
-                )
+            await site.set_columns(**columns)
         return site
+
+    async def set_columns(self, **columns: object) -> None:
+        """Set columns of the event's row."""
+        values = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in columns.items()
+        )
+        async with await psycopg.AsyncConnection.connect(self.stack.database_url) as conn:
+            await conn.execute(sql.SQL("update events set {} where slug = {}").format(values, sql.Literal(self.event)))
 
     async def start_web(self) -> None:
         """Start the web app, on the same port as before, with its ways to the API through the gates."""
@@ -95,12 +97,25 @@ class Site:
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             return await http.post("/api/bookings", json=body, params={"event": self.event})
 
+    async def cancel(self, reference: str, user_id: str) -> None:
+        """Cancel a booking past the web app."""
+        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+            answer = await http.post(f"/api/bookings/{reference}/cancel", json={"userId": user_id})
+            answer.raise_for_status()
+
     async def until_settled(self, reference: str) -> None:
         """Wait until an order is no longer pending."""
+        await self._until(reference, lambda order: order["status"] != "pending")
+
+    async def until(self, reference: str, status: str, *, refund: float | None = None) -> None:
+        """Wait until an order has come to a state, and so much goes back (None: nothing)."""
+        await self._until(reference, lambda order: (order["status"], order.get("refund")) == (status, refund))
+
+    async def _until(self, reference: str, come: Callable[[dict[str, Any]], bool]) -> None:
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             deadline = time.monotonic() + _SETTLED_WITHIN_S
-            while (await http.get(f"/api/bookings/{reference}")).json()["status"] == "pending":
-                assert time.monotonic() < deadline, f"{reference} is still pending"
+            while not come(order := (await http.get(f"/api/bookings/{reference}")).json()):
+                assert time.monotonic() < deadline, f"{reference} is still {order}"
                 await asyncio.sleep(0.1)
 
     async def orders(self, user_id: str) -> list[tuple[str, str]]:
@@ -161,29 +176,30 @@ async def _starting_sites(start_stack: StartStack) -> AsyncIterator[StartSite]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def inline_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system in which payments are decided at once, and all succeed."""
-    async with _shared_site(request, server) as site:
+    async with shared_site(request, server) as site:
         yield site
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system in which payments are decided at once, and all are declined."""
-    async with _shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
+    async with shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
         yield site
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with the simulated payment provider, whose payments all succeed, and the worker."""
-    async with _shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+    async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
         await site.stack.start_psp()
         yield site
 
 
 @contextlib.asynccontextmanager
-async def _shared_site(
+async def shared_site(
     request: pytest.FixtureRequest, server: EmbeddedServer, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Site]:
+    """Run a system with a worker for a module's tests, for a fixture of that scope."""
     async with running_stacks(request.node, server) as start_stack, _starting_sites(start_stack) as start:
         yield await start(env=env, worker=True)
 
@@ -191,26 +207,28 @@ async def _shared_site(
 @pytest_asyncio.fixture(loop_scope="module")
 async def make_event(inline_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events in the shared system with inline payment; see `MakeEvent`."""
-    async with _making_events(inline_site) as make:
+    async with making_events(inline_site) as make:
         yield make
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def make_declining_event(declining_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events for which every payment is declined."""
-    async with _making_events(declining_site) as make:
+    async with making_events(declining_site) as make:
         yield make
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def make_async_event(async_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events in the shared system with the payment provider."""
-    async with _making_events(async_site) as make:
+    async with making_events(async_site) as make:
         yield make
 
 
 @contextlib.asynccontextmanager
-async def _making_events(site: Site) -> AsyncIterator[MakeEvent]:
+async def making_events(site: Site) -> AsyncIterator[MakeEvent]:
+    """Yield what makes events in a module's system, for one test; the system's gates are mended after it."""
+
     async def make(inventory: str | tuple[TierPlan, ...], /, **columns: object) -> Site:
         return await site.make_event(inventory, columns)
 
@@ -259,13 +277,14 @@ async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
         *,
         size: tuple[int, int] = PHONE,
         dark: bool = False,
+        locale: str = "en-US",
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
             context = await browser.new_context(
                 viewport={"width": size[0], "height": size[1]},
                 color_scheme="dark" if dark else "light",
-                locale="en-US",
+                locale=locale,
             )
             contexts.append(context)
         page = await context.new_page()

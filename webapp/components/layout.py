@@ -6,6 +6,7 @@ import reflex as rx
 from reflex.style import toggle_color_mode
 from reflex.vars.function import ArgsFunctionOperation, FunctionVar
 from reflex_components_core.core.banner import has_too_many_connection_errors  # type: ignore[import-untyped]
+from reflex_components_core.el.elements.inline import A  # type: ignore[import-untyped]
 from reflex_components_core.react_router import link  # type: ignore[import-untyped]
 
 from webapp.components.language import LANGUAGES, choose_language, language, say
@@ -19,8 +20,8 @@ Ui = Any
 def page(*content: rx.Component) -> Ui:
     """Return a page with the site's header and footer around `content`."""
     return rx.fragment(
-        # Followed by the browser itself, which moves the focus along; the router would only scroll.
-        link(say("skip"), to="#content", reload_document=True, class_name="skip"),
+        # Not the router's link, which `rx.el.a` is: it would only scroll, and the browser itself moves the focus along.
+        A.create(say("skip"), href="#content", class_name="skip"),
         rx.el.header(
             link(say("site.name"), to="/", class_name="brand"),
             rx.el.nav(

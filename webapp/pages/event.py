@@ -353,7 +353,18 @@ def _summary() -> Ui:
                         rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
                     ),
                 ),
-                rx.el.p(rx.cond(box_office.sold_out, "", say("summary.nothing")), class_name="small"),
+                rx.cond(
+                    box_office.next_best != "",
+                    rx.fragment(
+                        rx.el.p(say("summary.nothing", tier=box_office.tier), class_name="small"),
+                        rx.el.button(
+                            say("summary.next_best", tier=box_office.next_best),
+                            type="button",
+                            on_click=action("choose", box_office.next_best),
+                            class_name="button",
+                        ),
+                    ),
+                ),
             ),
             class_name="summary-words",
         ),

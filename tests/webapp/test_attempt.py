@@ -1,0 +1,170 @@
+"""Every way in which an attempt to book can go, brought about for real."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.webapp.conftest import MakeEvent, OpenPage, Site, look
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SUBMIT = "button.submit"
+NOTICE = ".summary .notice"
+HOUSE = "VIP=40,Front Row=40,GA=100"
+SLOW_MS = 25_000
+
+
+async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
+    page = await visit(site.event_url)
+    await page.get_by_label("Your user id").fill(user_id)
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    return page
+
+
+async def _more(page: Page, times: int) -> None:
+    for _ in range(times):
+        await page.get_by_role("button", name="One ticket more").click()
+
+
+async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "slow")
+    site.server_gate.hold()
+    await page.locator(SUBMIT).dblclick()
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await expect(page.locator(SUBMIT)).to_have_text("Booking")
+    await expect(page.locator(NOTICE)).to_contain_text("Booking your tickets")
+    await look(page, "booking-sending")
+    await expect(page.locator(NOTICE)).to_contain_text("This takes longer than usual")
+    await look(page, "booking-slow")
+    await expect(page.get_by_role("button", name="Check what became of it")).to_be_visible(timeout=SLOW_MS)
+    await look(page, "booking-offers-check")
+    site.server_gate.release()
+    await page.wait_for_url("**/booking/*")
+    # Two clicks, one booking.
+    assert len(await site.orders("slow")) == 1
+
+
+async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
+    make_declining_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_declining_event(HOUSE)
+    page = await _open(site, visit, "declined")
+    await _more(page, 1)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Payment declined")
+    await expect(page.locator(NOTICE)).to_contain_text("Nothing was taken")
+    await look(page, "booking-declined")
+    # What was typed is kept, and one click is another attempt.
+    await expect(page.get_by_label("Your user id")).to_have_value("declined")
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await page.get_by_role("button", name="Try again").click()
+    for _ in range(100):
+        orders = await site.orders("declined")
+        if len(orders) == 2:
+            break
+        await asyncio.sleep(0.1)
+    assert [status for _, status in orders] == ["declined", "declined"]
+    assert len({reference for reference, _ in orders}) == 2
+
+
+async def test_fewer_left_than_asked_books_those_with_one_click(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "fewer")
+    await _more(page, 4)
+    # The page must not learn of it before the click does.
+    site.browser_gate.hold()
+    await site.sell("VIP", 37)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Only 3 left")
+    await look(page, "booking-fewer-left")
+    site.browser_gate.release()
+    await page.get_by_role("button", name="Book 3 instead").click()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("fewer")) == 1
+
+
+async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "late")
+    site.browser_gate.hold()
+    await site.sell("VIP", 40)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    site.browser_gate.release()
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
+    await look(page, "booking-sold-out-meanwhile")
+    await page.get_by_role("button", name="Choose another tier").click()
+    await expect(page.get_by_role("radio").nth(1)).to_be_focused()
+
+
+async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_async_event("GA=2,VIP=20")
+    page = await _open(site, visit, "patient")
+    site.browser_gate.hold()
+    await site.stack.stop_psp()  # their payment goes nowhere for now
+    await site.sell("GA", 2)
+    await page.get_by_role("radio").first.check()
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("All in other people\u2019s bookings")
+    await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in")
+    await look(page, "booking-all-held")
+    site.browser_gate.release()
+    await site.stack.start_psp()
+
+
+async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "tardy")
+    site.browser_gate.hold()
+    await site.set_columns(sales_end_at="now")
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Not on sale")
+    await look(page, "booking-not-on-sale")
+
+
+async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "lost")
+    lost_before = site.server_gate.answers_lost
+    site.server_gate.lose_answers()
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Connection lost, asking what became of your booking")
+    await look(page, "booking-connection-lost")
+    site.server_gate.mend()
+    await page.wait_for_url("**/booking/*")
+    assert site.server_gate.answers_lost > lost_before
+    assert len(await site.orders("lost")) == 1
+
+
+async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "silent")
+    site.server_gate.lose_answers()
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office", timeout=SLOW_MS)
+    await look(page, "booking-unknown")
+    # Neither a reload nor a new connection forgets that the outcome is open.
+    site.server_gate.mend()
+    await page.reload()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("silent")) == 1
+
+
+@pytest.mark.parametrize("user_id", ["", "   "])
+async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, user_id)
+    await page.locator(SUBMIT).click()
+    if user_id:
+        await expect(page.locator(NOTICE)).to_contain_text("Type your user id")
+        await look(page, "booking-user-id-missing")
+    invalid: Any = await page.evaluate("document.querySelector('[name=user_id]').validity.valueMissing")
+    assert invalid == (user_id == "")
+    await expect(page.locator(SUBMIT)).to_be_enabled()

@@ -1,0 +1,79 @@
+"""What pages do while a process of the system is away; each test stops processes of a system of its own."""
+
+import asyncio
+
+from playwright.async_api import Page, expect
+
+from tests.webapp.conftest import OpenPage, Site, StartSite, look
+
+SUBMIT = "button.submit"
+NOTICE = ".summary .notice"
+SLOW_MS = 25_000
+
+
+async def _open(site: Site, open_page: OpenPage) -> Page:
+    page = await open_page(site.event_url)
+    await page.get_by_label("Your user id").fill("user-1")
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    return page
+
+
+async def test_an_api_that_is_away_is_said_to_be_and_looked_for(start_site: StartSite, open_page: OpenPage) -> None:
+    site = await start_site()
+    await site.stack.stop_api()
+    page = await open_page(site.event_url)
+    await expect(page.get_by_role("heading", name="The box office does not answer")).to_be_visible()
+    assert "0 left" not in await page.inner_text("main")
+    await look(page, "event-away")
+    home = await open_page(site.url)
+    await expect(home.get_by_text("The box office does not answer")).to_be_visible()
+    await look(home, "home-away")
+    await site.stack.start_api()
+    await expect(page.locator(".freshness")).to_have_text("Live", timeout=SLOW_MS)
+    await expect(home.locator(".concert")).to_have_count(1, timeout=SLOW_MS)
+
+
+async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(
+    start_site: StartSite, open_page: OpenPage
+) -> None:
+    site = await start_site(private_server=True)
+    page = await _open(site, open_page)
+    site.stack.stop_database()
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Very busy, trying again (2/5)", timeout=SLOW_MS)
+    await look(page, "booking-busy")
+    await expect(page.locator(NOTICE)).to_contain_text("Still very busy", timeout=60_000)
+    await expect(page.locator(NOTICE)).to_contain_text("Nothing was booked")
+    await look(page, "booking-busy-end")
+    await asyncio.to_thread(site.stack.start_database)
+    await expect(page.get_by_role("button", name="Try again")).to_be_enabled(timeout=SLOW_MS)
+    await page.get_by_role("button", name="Try again").click()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("user-1")) == 1
+
+
+async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_back(
+    start_site: StartSite, open_page: OpenPage
+) -> None:
+    site = await start_site()
+    page = await _open(site, open_page)
+    await site.stop_web()
+    await expect(page.get_by_text("The connection to this site is lost.")).to_be_visible(timeout=SLOW_MS)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(SUBMIT)).to_have_text("Booking")
+    await expect(page.locator(NOTICE)).to_contain_text("Your click was not heard yet", timeout=SLOW_MS)
+    await look(page, "connection-lost")
+    await site.start_web()
+    await page.wait_for_url("**/booking/*", timeout=SLOW_MS)
+    assert len(await site.orders("user-1")) == 1
+
+
+async def test_the_limit_of_a_buyer_says_when_it_is_possible_again(start_site: StartSite, open_page: OpenPage) -> None:
+    site = await start_site(env={"BOOKINGS_PER_MINUTE": "1"})
+    page = await _open(site, open_page)
+    await site.sell("GA", 1, "user-1")
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Too many bookings in a short time")
+    await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in 0:")
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await look(page, "booking-limit")

@@ -1,0 +1,533 @@
+"""Every face of a booking's page, brought about for real: paid, declined, waiting, too late, cancelled, away."""
+
+import itertools
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from api import door, simulator
+from api.config import TICKET_SECRET, Settings
+from api.embedded import EmbeddedServer
+from api.secret import find_secret
+from api.services import codes
+from tests.webapp.conftest import SCREENSHOTS, MakeEvent, OpenPage, Site, look, making_events, shared_site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+USER = "user-123"
+HOLD_S = 300
+SOON_MS = 15_000
+"""From a change in the database until an open page shows it: a turn of the worker, one of the page, a busy machine."""
+_SUCCESS_RATE = 0.5
+_numbers = itertools.count(1)
+
+
+# --- A provider that decides at once and tells nobody ----------------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system whose provider decides at once and loses every webhook: a payment is open until it is asked about.
+
+    Half of the payments succeed; which, a reference tells (`_reference`).
+    """
+    env = {
+        "PAYMENT_MODE": "async",
+        "PAYMENT_SUCCESS_RATE": str(_SUCCESS_RATE),
+        "PSP_DELAY_MS": "0",
+        "PSP_LOSS_RATE": "1",
+        "PAYMENT_CHECK_AFTER_MS": "600000",
+        "HOLD_SECONDS": str(HOLD_S),
+    }
+    async with shared_site(request, server, env) as site:
+        await site.stack.start_psp()
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make_silent_event(silent_site: Site) -> AsyncIterator[MakeEvent]:
+    """Make events whose payments stay open until a test has the worker ask about them."""
+    async with making_events(silent_site) as make:
+        yield make
+
+
+def _reference(outcome: simulator.Outcome) -> str:
+    """Return a new reference whose payment comes to this."""
+    references = (f"held-{number}" for number in _numbers)
+    return next(each for each in references if simulator.decide(each, _SUCCESS_RATE) == outcome)
+
+
+async def _hold(
+    site: Site, tier: str = "VIP", quantity: int = 1, outcome: simulator.Outcome = "captured", user_id: str = USER
+) -> str:
+    """Book in the silent system, and wait until the provider has decided; return the reference."""
+    reference = _reference(outcome)
+    answer = await _post(site, tier=tier, quantity=quantity, userId=user_id, bookingReference=reference)
+    assert answer.status_code == 202, answer.text
+    async with httpx.AsyncClient(base_url=site.stack.psp_url, timeout=30) as provider:
+        deadline = time.monotonic() + 30
+        while (await provider.get(f"/charges/{reference}")).json().get("status") != outcome:
+            assert time.monotonic() < deadline, f"{reference} was not decided"
+    return reference
+
+
+async def _ask_provider(site: Site, reference: str) -> None:
+    """Let the worker's next question about a payment be due."""
+    await _change(
+        site,
+        "update payments set next_check_at = now() from orders"
+        " where orders.id = order_id and reference = %(reference)s",
+        reference=reference,
+    )
+
+
+async def _end_hold(site: Site, reference: str, left_s: float = 0) -> None:
+    """Let the time pass until so much of a hold is left."""
+    await _change(
+        site,
+        """
+        with moved as (
+            update orders
+            set created_at = created_at - interval '1 h', expires_at = now() + %(left)s * interval '1 s'
+            where reference = %(reference)s
+            returning id, expires_at
+        )
+
+        update tickets set held_until = moved.expires_at
+        from bookings inner join moved on order_id = moved.id
+        where tickets.id = ticket_id and released_at is null
+        """,
+        reference=reference,
+        left=left_s,
+    )
+
+
+async def _change(site: Site, statement: str, **values: Any) -> None:
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+        cursor = await conn.execute(statement, values)
+        assert cursor.rowcount >= 1
+
+
+# --- The page --------------------------------------------------------------------------------------------
+
+
+async def _post(site: Site, **body: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+        return await http.post("/api/bookings", json=body, params={"event": site.event})
+
+
+async def _order(site: Site, reference: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+        order: dict[str, Any] = (await http.get(f"/api/bookings/{reference}")).raise_for_status().json()
+        return order
+
+
+async def _booked(site: Site, tier: str = "VIP", quantity: int = 2) -> str:
+    answer = await site.sell(tier, quantity, USER)
+    assert answer.status_code == 201, answer.text
+    reference: str = answer.json()["reference"]
+    return reference
+
+
+async def _visit(visit: OpenPage, site: Site, reference: str, context: BrowserContext | None = None) -> Page:
+    return await visit(f"{site.url}/booking/{reference}", context=context)
+
+
+async def _says(page: Page, title: str) -> None:
+    await expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=SOON_MS)
+
+
+def _codes(page: Page) -> Locator:
+    return page.get_by_role("img", name=re.compile("^QR code of ticket"))
+
+
+async def _codes_are_drawn(page: Page, quantity: int) -> None:
+    await expect(_codes(page)).to_have_count(quantity)
+    for image in await _codes(page).all():
+        await image.scroll_into_view_if_needed()
+        await expect(image).to_have_js_property("complete", value=True)
+        assert await image.evaluate("(image) => image.naturalWidth") > 0
+
+
+async def _seconds_left(page: Page) -> int:
+    minutes, seconds = (await page.locator(".order-left [role='timer']").inner_text()).split(":")
+    return 60 * int(minutes) + int(seconds)
+
+
+async def _look_at_again(page: Page) -> None:
+    """Do what the browser does when its tab is entered again."""
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def _cancel_button(page: Page) -> Locator:
+    return page.get_by_role("button", name="Cancel this booking")
+
+
+async def _cancel(page: Page) -> None:
+    await _cancel_button(page).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+
+
+# --- What is there to be read ----------------------------------------------------------------------------
+
+
+async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=5")
+    reference = await _booked(site)
+    page = await visit(f"{site.url}/bookings")
+    # Looking takes longer than the page waits for an answer before it asks again.
+    await page.add_init_script("AbortSignal.timeout = () => new AbortController().signal")
+    site.browser_gate.hold()
+    await page.goto(f"{site.url}/booking/{reference}")
+    await _says(page, "Loading your booking")
+    await look(page, "order-loading")
+    site.browser_gate.release()
+    await _says(page, "You\u2019re in.")
+
+
+async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+    page = await _visit(visit, inline_site, "bk_nothing")
+    await _says(page, "No such booking")
+    await look(page, "order-missing")
+    await page.get_by_role("link", name="All concerts").click()
+    await page.wait_for_url(f"{inline_site.url}/")
+
+
+async def test_an_api_that_is_away_is_named_and_the_booking_shows_by_itself_once_it_is_back(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5")
+    reference = await _booked(site)
+    site.browser_gate.lose_answers()
+    page = await _visit(visit, site, reference)
+    await _says(page, "The box office does not answer")
+    await look(page, "order-away")
+    site.browser_gate.mend()
+    await _says(page, "You\u2019re in.")
+    await _codes_are_drawn(page, 2)
+
+
+async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=5", name="Night Tide")
+    reference = await _booked(site)
+    order = await _order(site, reference)
+    page = await _visit(visit, site, reference)
+    await _says(page, "You\u2019re in.")
+    await expect(page).to_have_title("Night Tide: your booking")
+    await expect(page.locator("#reference")).to_have_text(reference)
+    await expect(page.locator("#order-tickets")).to_have_text("2 \u00d7 VIP")
+    await expect(page.locator("#order-total")).to_have_text("$200USD")
+    places = [f"Row {ticket['row']}, seat {ticket['seat']}" for ticket in order["bookings"]]
+    await expect(page.locator(".pass .place")).to_have_text(places)
+    await _codes_are_drawn(page, 2)
+    await look(page, "order-confirmed")
+
+    # What is drawn is what the door lets in.
+    secret = find_secret(Settings.from_env(site.stack.environment), TICKET_SECRET)
+    for image, ticket in zip(await _codes(page).all(), order["bookings"], strict=True):
+        code = codes.sign(secret, ticket["id"], ticket["bookingReference"])
+        drawn = await page.context.request.get(await image.get_attribute("src") or "")
+        assert await drawn.body() == codes.draw(code)
+        admission = door.check(site.stack.database_url, secret, code)
+        assert admission is not None
+        assert (admission.live, admission.row_label, admission.seat_number) == (True, ticket["row"], ticket["seat"])
+
+    await page.reload()
+    await _says(page, "You\u2019re in.")
+    await _codes_are_drawn(page, 2)
+
+
+async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5", name="Night Tide")
+    reference = await _booked(site)
+    page = await _visit(visit, site, reference)
+    await _codes_are_drawn(page, 2)
+
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_text("Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == reference
+
+    calendar = page.get_by_role("link", name="Add to calendar")
+    answer = await page.context.request.get(await calendar.get_attribute("href") or "")
+    assert answer.headers["content-type"].startswith("text/calendar")
+    async with page.expect_download() as started:
+        await calendar.click()
+    assert (await started.value).suggested_filename.endswith(".ics")
+    assert "SUMMARY:Night Tide" in await answer.text()
+    await _says(page, "You\u2019re in.")
+
+    await page.evaluate("window.print = () => document.body.setAttribute('data-printed', '')")
+    await page.get_by_role("button", name="Print").click()
+    await expect(page.locator("body")).to_have_attribute("data-printed", "")
+    await page.emulate_media(media="print", color_scheme="dark")
+    await expect(page.get_by_label("Site")).to_be_hidden()
+    await expect(page.get_by_role("button")).to_have_count(0)
+    await expect(page.locator("#reference")).to_be_visible()
+    for image in await _codes(page).all():
+        await expect(image).to_be_visible()
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    await page.screenshot(path=SCREENSHOTS / "order-print.png", full_page=True)
+
+
+# --- Cancelling ------------------------------------------------------------------------------------------
+
+
+async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=2")
+    reference = await _booked(site)
+    page = await _visit(visit, site, reference)
+    dialog = page.get_by_role("dialog", name="Cancel this booking?")
+    for give_up in (page.keyboard.press("Escape"), dialog.get_by_role("button", name="Keep it").click()):
+        await _cancel_button(page).click()
+        await expect(dialog).to_contain_text("$200 goes back to you")
+        await expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+        await give_up
+        await expect(dialog).to_be_hidden()
+        await expect(_cancel_button(page)).to_be_focused()
+    assert await site.orders(USER)
+    await _cancel_button(page).click()
+    await look(page, "order-cancel-question")
+    await dialog.get_by_role("button", name="Cancel the booking").click()
+    await _says(page, "Cancelled")
+    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+    await expect(_codes(page)).to_have_count(0)
+    await expect(_cancel_button(page)).to_have_count(0)
+    # Where the button was, nothing is left to have the focus.
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
+    await look(page, "order-cancelled")
+    assert (reference, "cancelled") in await site.orders(USER)
+    assert (await site.sell("VIP", 2)).status_code == 201
+
+
+async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=5")
+    reference = await _booked(site)
+    page = await _visit(visit, site, reference)
+    await _cancel_button(page).click()
+    await _change(site, "update events set starts_at = now() where slug = %(slug)s", slug=site.event)
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+    await expect(page.get_by_text("Not cancelled", exact=True)).to_be_visible()
+    await expect(page.get_by_text("can no longer be cancelled: the concert has begun")).to_be_visible()
+    await look(page, "order-cancel-refused")
+    assert (await _order(site, reference))["status"] == "confirmed"
+    await page.reload()
+    await expect(page.get_by_text("The concert has begun. The codes are still good at the door.")).to_be_visible()
+    await expect(_cancel_button(page)).to_have_count(0)
+    await _codes_are_drawn(page, 2)
+
+
+async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5")
+    reference = await _booked(site)
+    await _change(site, "update events set cancelled_at = now() where slug = %(slug)s", slug=site.event)
+    page = await _visit(visit, site, reference)
+    await expect(page.get_by_text("This concert is cancelled.")).to_be_visible()
+    await look(page, "order-called-off")
+    await _cancel(page)
+    await _says(page, "Cancelled")
+    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+
+
+# --- Declined --------------------------------------------------------------------------------------------
+
+
+async def test_a_declined_booking_is_tried_again_under_a_new_key_with_one_click(
+    make_declining_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_declining_event("VIP=5")
+    user_id = "unlucky"
+    reference: str = (await site.sell("VIP", 2, user_id)).json()["reference"]
+    page = await _visit(visit, site, reference)
+    await _says(page, "Payment declined")
+    await expect(page.get_by_text("Nothing was taken, and no ticket is held for you any more.")).to_be_visible()
+    await look(page, "order-declined")
+    await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
+    notice = page.locator(".notice")
+    await expect(notice).to_contain_text("Nothing was taken and no ticket is held for you.", timeout=SOON_MS)
+    await look(page, "order-declined-again")
+    await notice.get_by_role("button", name="Try again").click()
+    await expect(notice.get_by_role("button", name="Try again")).to_be_enabled(timeout=SOON_MS)
+    orders = await site.orders(user_id)
+    assert len(dict(orders)) == 3
+    assert {status for _, status in orders} == {"declined"}
+    tried = [await _order(site, each) for each, _ in orders]
+    assert len({str([(ticket["row"], ticket["seat"]) for ticket in order["bookings"]]) for order in tried}) == 1
+    # What the page is about is still there.
+    await expect(page.locator("#reference")).to_have_text(reference)
+
+
+# --- Waiting for the payment -----------------------------------------------------------------------------
+
+
+async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_by_itself(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=5")
+    reference = await _hold(site, quantity=2)
+    page = await _visit(visit, site, reference)
+    await _says(page, "Waiting for your payment")
+    await look(page, "order-pending")
+
+    # The server's clock tells, whatever this computer's says; it is read before and after.
+    async def until_end() -> float:
+        async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+            cursor = await conn.execute(
+                "select extract(epoch from expires_at - clock_timestamp())::float from orders where reference = %s",
+                (reference,),
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            return float(row[0])
+
+    await page.reload()
+    other = await _visit(visit, site, reference, page.context)
+    for each in (page, other):
+        await expect(each.locator(".countdown")).to_be_visible()
+        most, shown, least = await until_end(), await _seconds_left(each), await until_end()
+        assert least - 1 <= shown <= most + 2
+    first, second, third = await _seconds_left(page), await _seconds_left(other), await _seconds_left(page)
+    assert third - 1 <= second <= first + 1
+    await expect(_codes(page)).to_have_count(0)
+
+    await _ask_provider(site, reference)
+    for each in (page, other):
+        await _says(each, "You\u2019re in.")
+    await _codes_are_drawn(page, 2)
+    await expect(page.get_by_role("status").filter(has_text="You\u2019re in.")).to_have_count(1)
+
+
+async def test_waiting_turns_into_declined_by_itself(make_silent_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_silent_event("GA=5")
+    reference = await _hold(site, "GA", outcome="declined")
+    page = await _visit(visit, site, reference)
+    await _says(page, "Waiting for your payment")
+    await _ask_provider(site, reference)
+    await _says(page, "Payment declined")
+    await expect(page.get_by_role("button", name="Try again for 1 \u00d7 GA, $10")).to_be_enabled()
+
+
+async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_the_same_seats(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=5")
+    reference = await _hold(site, quantity=2)
+    seats = [(ticket["row"], ticket["seat"]) for ticket in (await _order(site, reference))["bookings"]]
+    page = await _visit(visit, site, reference)
+    await _says(page, "Waiting for your payment")
+    hurry = page.locator(".hurry")
+    await expect(hurry).to_have_count(0)
+    await _end_hold(site, reference, left_s=50)
+    await expect(hurry).to_have_text("Less than a minute is left to pay", timeout=SOON_MS)
+    await expect(page.get_by_role("status").filter(has_text="Less than a minute")).to_have_count(1)
+    await look(page, "order-last-minute")
+
+    await site.stack.stop_worker()
+    await _end_hold(site, reference)
+    await _says(page, "The time to pay is over")
+    await look(page, "order-overdue")
+    await site.stack.start_worker()
+    await _says(page, "Not paid in time")
+    await look(page, "order-expired")
+
+    await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
+    await page.wait_for_url(re.compile("/booking/(?!held-)"))
+    await _says(page, "Waiting for your payment")
+    again = page.url.rpartition("/")[2]
+    await expect(page.locator("#reference")).to_have_text(again)
+    assert [(ticket["row"], ticket["seat"]) for ticket in (await _order(site, again))["bookings"]] == seats
+
+
+async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_silent_event("VIP=2")
+    reference = await _hold(site, quantity=2)
+    await _end_hold(site, reference)
+    page = await _visit(visit, site, reference)
+    await _says(page, "Not paid in time")
+    await _hold(site, user_id="somebody-else")
+    await page.get_by_role("button", name="Try again for").click()
+    await expect(page.locator(".notice")).to_contain_text("Somebody else was faster", timeout=SOON_MS)
+    await look(page, "order-seat-taken")
+    await page.get_by_role("link", name="Choose other tickets").click()
+    await page.wait_for_url(site.event_url)
+
+
+async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=5")
+    reference = await _hold(site, quantity=2)
+    await _end_hold(site, reference)
+    page = await _visit(visit, site, reference)
+    await _says(page, "Not paid in time")
+    await _ask_provider(site, reference)
+    await site.until(reference, "confirmed")
+    await _look_at_again(page)
+    await _says(page, "You\u2019re in, after all.")
+    await _codes_are_drawn(page, 2)
+    await look(page, "order-paid-late")
+
+
+async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=2")
+    reference = await _hold(site, quantity=2)
+    await _end_hold(site, reference)
+    page = await _visit(visit, site, reference)
+    await _says(page, "Not paid in time")
+    await _hold(site, user_id="somebody-else")
+    await _ask_provider(site, reference)
+    await site.until(reference, "expired", refund=200)
+    await _look_at_again(page)
+    await _says(page, "Paid too late")
+    await expect(page.get_by_text("$200 goes back to you, which is all of it.")).to_be_visible()
+    await look(page, "order-paid-too-late")
+
+
+async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_back(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=2")
+    reference = await _hold(site, quantity=2)
+    page = await _visit(visit, site, reference)
+    await _cancel_button(page).click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Nothing was taken yet.")
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+    await _says(page, "Cancelled")
+    await expect(page.get_by_text("This booking is cancelled, and nothing was taken.")).to_be_visible()
+    await look(page, "order-cancelled-unpaid")
+    assert (await site.sell("VIP", 2)).status_code == 202
+    await _ask_provider(site, reference)
+    await site.until(reference, "cancelled", refund=200)
+    await _look_at_again(page)
+    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible(timeout=SOON_MS)
+
+
+async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("VIP=2")
+    page = await _visit(visit, site, await _hold(site))
+    await _says(page, "Waiting for your payment")
+    site.browser_gate.lose_answers()
+    stale = page.get_by_text("The box office does not answer. This is what it said last")
+    await expect(stale).to_be_visible(timeout=SOON_MS)
+    before = await _seconds_left(page)
+    await look(page, "order-stale")
+    await expect(page.locator(".countdown")).not_to_have_text(f"{before // 60}:{before % 60:02}")
+    site.browser_gate.mend()
+    await expect(stale).to_have_count(0, timeout=SOON_MS)

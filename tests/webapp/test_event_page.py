@@ -1,0 +1,244 @@
+"""What an event's page shows before and while tickets are sold, brought about for real."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SUBMIT = "button.submit"
+HOUSE = "VIP=20,Front Row=40,GA=100"
+STALE_AFTER_MS = 20_000
+
+
+async def _open(site: Site, visit: OpenPage) -> Page:
+    page = await visit(site.event_url)
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    return page
+
+
+async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event: MakeEvent, visit: OpenPage) -> None:
+    now = datetime.now(UTC)
+    soon = await make_event("GA=5", name="Later Tonight", starts_at=now + timedelta(days=1))
+    await make_event("GA=5", name="Next Spring", sales_start_at=now + timedelta(days=2))
+    gone = await make_event("GA=5", name="Gone", starts_at=now + timedelta(days=3))
+    await make_event("GA=5", name="Called Off", created_at=now - timedelta(days=1), cancelled_at=now)
+    await gone.sell("GA", 5)
+    page = await visit(soon.url)
+    cards = {name: page.locator(".concert", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
+    await expect(cards["Later Tonight"]).to_contain_text("On sale")
+    await expect(cards["Later Tonight"]).to_contain_text("from $10")
+    await expect(cards["Next Spring"]).to_contain_text("On sale from")
+    await expect(cards["Gone"]).to_contain_text("Sold out")
+    await expect(page.locator(".concert", has_text="Called Off")).to_contain_text("Cancelled")
+    await look(page, "home")
+    await cards["Later Tonight"].get_by_role("link").click()
+    await page.wait_for_url(soon.event_url)
+    await expect(page).to_have_title("Later Tonight at Harbour Hall: tickets")
+
+
+async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    site.browser_gate.hold()
+    page = await visit(site.event_url, size=DESKTOP)
+    await expect(page.locator(".freshness")).to_have_text("Loading")
+    await expect(page.locator(".skeleton")).to_have_count(3)
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    assert "0 left" not in await page.inner_text("main")
+    await look(page, "event-loading")
+    before = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
+    site.browser_gate.release()
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    after = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
+    assert before[1] == after[1]
+    assert before[0] is not None
+    assert after[0] is not None
+    assert before[0]["x"] == after[0]["x"]
+
+
+async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    polls: list[str] = []
+    page.on("request", lambda request: polls.append(request.url) if "/availability" in request.url else None)
+    await look(page, "event-live")
+    await site.sell("VIP", 18)
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text("2 of 20 left")
+    await expect(vip).to_contain_text("Few left")
+    await expect(page.locator("[aria-live=polite]", has_text="VIP: 2 tickets left")).to_have_count(1, timeout=20_000)
+    # The stepper follows what is left, without the server.
+    await page.get_by_role("button", name="One ticket more").click()
+    await expect(page.get_by_role("button", name="One ticket more")).to_be_disabled()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await look(page, "event-few-left")
+
+    await _set_hidden(page, hidden=True)
+    polls.clear()
+    await page.wait_for_timeout(4_000)
+    assert polls == []
+    await site.sell("VIP", 1)
+    await _set_hidden(page, hidden=False)
+    await expect(vip).to_contain_text("1 of 20 left")
+
+
+async def _set_hidden(page: Page, *, hidden: bool) -> None:
+    """Do what the browser does when the tab is left or entered; a window without a screen never is."""
+    await page.evaluate(
+        """(hidden) => {
+            const state = hidden ? "hidden" : "visible";
+            Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    site.browser_gate.freeze()
+    await expect(page.locator(".freshness")).to_have_text(
+        re.compile(r"Last known counts, \d+ s old\. Retrying"), timeout=STALE_AFTER_MS
+    )
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("20 of 20 left")
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await look(page, "event-stale")
+    site.browser_gate.mend()
+    site.browser_gate.cut()
+    await expect(page.locator(".freshness")).to_have_text("Live", timeout=STALE_AFTER_MS)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await site.sell("VIP", 20)
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text("Sold out")
+    await expect(vip.get_by_role("radio")).to_be_disabled()
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    # The next best is one click away.
+    await look(page, "tier-sold-out")
+    await page.get_by_role("button", name="Take Front Row instead").click()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await site.sell("Front Row", 40)
+    await site.sell("GA", 100)
+    await expect(page.get_by_text("Every ticket for this concert has gone.")).to_be_visible()
+    await expect(page.locator(SUBMIT)).to_have_text("Sold out")
+    await look(page, "event-sold-out")
+
+
+async def test_what_others_hold_is_not_called_sold_out(make_async_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_async_event("VIP=4,GA=10")
+    page = await _open(site, visit)
+    await site.stack.stop_psp()  # their payment goes nowhere for now
+    await site.sell("VIP", 4)
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text("All held")
+    await expect(vip).to_contain_text(
+        re.compile("All in other people\u2019s bookings; some may come back in \\d:\\d\\d")
+    )
+    await expect(vip).not_to_contain_text("Sold out")
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await look(page, "tier-all-held")
+    await site.stack.start_psp()
+
+
+async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE, sales_start_at=datetime.now(UTC) + timedelta(seconds=12))
+    page = await visit(site.event_url)
+    await expect(page.get_by_role("heading", name="Not on sale yet")).to_be_visible()
+    await expect(page.get_by_role("timer")).to_have_text(re.compile(r"Opens in 0:\d\d"))
+    await look(page, "event-upcoming")
+    await expect(page.locator(SUBMIT)).to_be_enabled(timeout=20_000)
+
+
+@pytest.mark.parametrize(
+    ("columns", "heading", "name"),
+    [
+        ({"sales_end_at": True}, "The sale has ended", "event-ended"),
+        ({"cancelled_at": True}, "This concert is cancelled", "event-cancelled"),
+    ],
+)
+async def test_a_sale_that_is_over_says_why(
+    columns: dict[str, bool], heading: str, name: str, make_event: MakeEvent, visit: OpenPage
+) -> None:
+    now = datetime.now(UTC)
+    site = await make_event(
+        HOUSE, created_at=now - timedelta(days=9), sales_start_at=now - timedelta(days=9), **dict.fromkeys(columns, now)
+    )
+    page = await visit(site.event_url)
+    await expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    await expect(page.locator(SUBMIT)).to_have_count(0)
+    await look(page, name)
+
+
+async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+    page = await visit(f"{inline_site.url}/event/no-such-concert")
+    await expect(page.get_by_role("heading", name="There is no such concert")).to_be_visible()
+    await look(page, "event-unknown")
+    await page.get_by_role("main").get_by_role("link", name="All concerts").click()
+    await expect(page.get_by_role("heading", name="Concerts")).to_be_visible()
+
+
+async def test_an_unknown_address_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+    page = await visit(f"{inline_site.url}/no/such/page")
+    await expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    await look(page, "missing")
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"{inline_site.url}/no/such/page")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("locale", "direction", "words", "price", "name"),
+    [
+        ("de-DE", "ltr", "noch 20 von 20", "100\xa0$", "german"),
+        ("ar-EG", "rtl", "بقي \u0662\u0660 من \u0662\u0660", "\u0661\u0660\u0660", "arabic"),
+    ],
+)
+async def test_the_page_speaks_the_visitors_language(
+    locale: str, direction: str, words: str, price: str, name: str, make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await visit(site.event_url, locale=locale)
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text(words)
+    await expect(vip.locator(".price")).to_contain_text(price)
+    await expect(page.locator("html")).to_have_attribute("dir", direction)
+    await expect(page.locator("html")).to_have_attribute("lang", locale)
+    await look(page, f"event-{name}")
+    # Another language is a choice away, and kept.
+    await page.get_by_role("combobox").select_option("en")
+    await expect(vip).to_contain_text("20 of 20 left")
+    await page.reload()
+    await expect(vip).to_contain_text("20 of 20 left")
+
+
+async def test_the_clock_of_the_venue_counts(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=5", starts_at=datetime(2027, 6, 19, 0, 0, tzinfo=UTC), time_zone="America/New_York")
+    page = await visit(site.event_url)
+    await expect(page.locator(".poster-date")).to_contain_text("18")
+    await expect(page.locator(".poster-date")).to_contain_text("Friday, 8:00 PM")
+
+
+async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await page.emulate_media(reduced_motion="reduce")
+    await asyncio.sleep(0)
+    moving = await page.evaluate("document.getAnimations().filter((each) => each.playState === 'running').length")
+    assert moving == 0

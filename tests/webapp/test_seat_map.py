@@ -1,0 +1,191 @@
+"""The seat map: picked with the mouse, the keyboard, from the list, and by the house itself."""
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from api.seed import TierPlan
+from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SUBMIT = "button.submit"
+HOUSE = "VIP=40,Front Row=40,GA=100"
+LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
+
+
+async def _open(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP) -> Page:
+    page = await visit(site.event_url, size=size)
+    await expect(page.locator(".house .seat").first).to_be_visible()
+    await page.get_by_label("Your user id").fill("user-1")
+    return page
+
+
+async def _picks(page: Page) -> list[str]:
+    return await page.locator(".picks li").all_inner_texts()
+
+
+async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
+    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
+        tickets = (await http.get("/api/tickets", params={"event": site.event, "tier": tier})).json()
+    return {(ticket["row"], ticket["seat"]): ticket["id"] for ticket in tickets}
+
+
+async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
+    """Book these very seats past the web app, as another buyer does."""
+    body = {"tier": tier, "quantity": len(ticket_ids), "userId": "somebody-else", "ticketIds": ticket_ids}
+    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
+        answer = await http.post("/api/bookings", json=body, params={"event": site.event})
+    assert answer.status_code == 201
+
+
+async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
+    await page.locator(".house [aria-label='VIP, row B, seat 3']").click()
+    assert await _picks(page) == ["Row A, seat 7", "Row B, seat 3"]
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await look(page, "seats-picked")
+    # A seat of another tier is another booking.
+    await page.locator(".house [aria-label='Front Row, row C, seat 1']").click()
+    assert await _picks(page) == ["Row C, seat 1"]
+    await page.locator(".house [aria-label='Front Row, row C, seat 1']").click()
+    assert await _picks(page) == []
+    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
+    await page.locator(SUBMIT).click()
+    await page.wait_for_url("**/booking/*")
+    await expect(page.get_by_text("Row A, seat 7").first).to_be_visible()
+
+
+async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await page.get_by_role("button", name="Best available").focus()
+    await page.keyboard.press("Tab")  # the user id
+    await page.keyboard.press("Tab")  # one seat of the map, however many there are
+    await expect(page.locator(".house [aria-label='VIP, row A, seat 1']")).to_be_focused()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Space", "End", "Enter", "ArrowDown"):
+        await page.keyboard.press(key)
+    assert await _picks(page) == ["Row B, seat 3", "Row B, seat 20"]
+    await expect(page.locator(".house [aria-label='Front Row, row C, seat 20']")).to_be_focused()
+    await look(page, "seats-keyboard")
+    # The next stop is behind the map, not its other seats.
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.closest('.house')") is None
+
+
+async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=20")
+    await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 2])
+    page = await _open(site, visit)
+    await page.get_by_role("button", name="Show the seats as a list").click()
+    row = page.get_by_role("group", name="VIP, row A")
+    await expect(row.get_by_role("checkbox")).to_have_count(20)
+    await expect(row.get_by_role("checkbox", name="2", exact=True)).to_be_disabled()
+    await row.get_by_role("checkbox", name="5", exact=True).check()
+    assert await _picks(page) == ["Row A, seat 5"]
+    await expect(page.locator(".house [aria-label='VIP, row A, seat 5']")).to_have_attribute("aria-checked", "true")
+    await look(page, "seats-list")
+
+
+async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    ids = await _ticket_ids(site, "VIP")
+    # Of the first row only single seats are left in the middle.
+    await _take(site, "VIP", *(ids["A", number] for number in range(4, 20, 2)))
+    page = await _open(site, visit)
+    for _ in range(3):
+        await page.get_by_role("button", name="One ticket more").click()
+    await page.get_by_role("button", name="Best available").click()
+    picked = [int(re.findall(r"seat (\d+)", text)[0]) for text in await _picks(page)]
+    rows = {text.split(",")[0] for text in await _picks(page)}
+    assert len(rows) == 1
+    assert picked == list(range(picked[0], picked[0] + 4))
+    # One more is the nearest, one less the last that came.
+    await page.get_by_role("button", name="One ticket more").click()
+    assert len(await _picks(page)) == 5
+    await page.get_by_role("button", name="One ticket fewer").click()
+    assert len(await _picks(page)) == 4
+    await look(page, "seats-best")
+
+
+async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
+    await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
+    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has just been taken by somebody else.")
+    await expect(lost).to_be_visible()
+    await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
+    await look(page, "seat-lost")
+    await lost.get_by_role("button").first.click()
+    assert await _picks(page) in (["Row A, seat 6"], ["Row A, seat 8"])
+    await expect(lost).to_have_count(0)
+
+
+async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    for number in (7, 8):
+        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+    # The page must not learn of it before the click does.
+    site.browser_gate.hold()
+    await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(".summary .notice")).to_contain_text("Somebody else was faster")
+    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has just been taken")
+    assert await _picks(page) == ["Row A, seat 8"]
+    await look(page, "booking-seat-taken")
+    site.browser_gate.release()
+    assert await site.orders("user-1") == []
+
+
+async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, (390, 844))
+    before = await page.locator(".house .seat").first.bounding_box()
+    await page.get_by_role("button", name="Closer").click()
+    after = await page.locator(".house .seat").first.bounding_box()
+    assert before is not None
+    assert after is not None
+    # A finger finds a seat at once, and better when closer.
+    assert before["width"] >= 20
+    assert after["width"] > before["width"] * 1.2
+    assert await page.evaluate(
+        """() => {
+            const plan = document.querySelector(".plan");
+            return plan.scrollWidth > plan.clientWidth;
+        }"""
+    )
+    await look(page, "seats-closer")
+
+
+async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(LARGE)
+    page = await _open(site, visit)
+    await expect(page.locator(".house .seat")).to_have_count(1000)
+    await look(page, "seats-thousand")
+    # Without a server: what is picked shows in the same task, before anything could come over the network.
+    changed = await page.evaluate(
+        """async () => {
+            const changed = new Set();
+            const watch = new MutationObserver((changes) => changes.forEach(({ target }) => changed.add(target)));
+            watch.observe(document.querySelector(".house"), { attributes: true, childList: true, subtree: true });
+            const seat = document.querySelectorAll(".house .seat")[500];
+            seat.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+            await Promise.resolve();
+            const shown = seat.dataset.state;
+            watch.takeRecords().forEach(({ target }) => changed.add(target));
+            watch.disconnect();
+            return [shown, changed.size];
+        }"""
+    )
+    # The seat itself, and the one that the keyboard was at.
+    assert changed == ["mine", 2]
