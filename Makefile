@@ -13,6 +13,8 @@ T ?=
 SEED ?=
 # B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
+# C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
+C ?=
 
 # All tests run two files at a time, since most of a test's time is waiting.
 TEST_ALL := --numprocesses 2 --dist loadfile
@@ -86,6 +88,10 @@ soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, S
 .PHONY: bench
 bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)
 	@exec $(BIN)/python -m api bench $(B)
+
+.PHONY: crowd
+crowd: $(INSTALLED) $(WEB_BUILT) ## A thousand browsers on one web process (C="--browsers 200 --seconds 20")
+	@exec $(BIN)/python -m tests.webapp.crowd $(C)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style: Python and SQL

@@ -7,6 +7,7 @@ files serve every `WEB_PORT`, every `PUBLIC_API_URL` and every proxy.
 
 import asyncio
 import base64
+import gc
 import hashlib
 import json
 import logging
@@ -165,6 +166,9 @@ async def _serve(site: Asgi, host: str, port: int) -> None:
         backpressure=_CONNECTIONS_MAX,
         log_enabled=False,
     )
+    # What is loaded by now stays: no collection has to look through it while visitors wait.
+    gc.collect()
+    gc.freeze()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):

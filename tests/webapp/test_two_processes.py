@@ -116,6 +116,7 @@ async def pair(start_site: StartSite, redis_url: str, tmp_path: Path) -> AsyncIt
         yield Pair(site, processes, ports, balancer)
     for process in processes:
         await process.stop()
+    assert [process.output() for process in processes] == ["", ""]
 
 
 async def test_a_buyer_whose_process_is_killed_keeps_the_state_on_the_other(pair: Pair) -> None:
