@@ -15,6 +15,8 @@ SEED ?=
 L ?=
 # B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
+# C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
+C ?=
 
 # All tests run two files at a time, since most of a test's time is waiting.
 TEST_ALL := --numprocesses 2 --dist loadfile
@@ -95,6 +97,10 @@ bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures
 .PHONY: lighthouse
 lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Lighthouse's scores of every page (L="--runs 1" is quick)
 	@exec $(BIN)/python -m tests.webapp.lighthouse $(L)
+
+.PHONY: crowd
+crowd: $(INSTALLED) $(WEB_BUILT) ## A thousand browsers on one web process (C="--browsers 200 --seconds 20")
+	@exec $(BIN)/python -m tests.webapp.crowd $(C)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style: Python and SQL

@@ -8,6 +8,9 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from reflex.utils.token_manager import RedisTokenManager
 
+# A browser whose connection is cut comes back at once, perhaps before the process that had it knows of the cut.
+_NOTICING_S = (0.05, 0.1, 0.2, 0.4)
+
 
 class Connections(RedisTokenManager):
     """Reflex's register of whose connection is where, which forgets what a dead process has left in it.
@@ -51,15 +54,19 @@ class Connections(RedisTokenManager):
             self._listening = asyncio.create_task(_listen(self._alive))
 
     async def _forget_dead(self, token: str) -> None:
-        owner = await self._get_token_owner(token, refresh=True)
-        if owner is None or owner == self.instance_id:
-            return
-        ((_, processes),) = await self.redis.pubsub_numsub(_channel(owner))
-        if processes == 0:
-            await self.redis.delete(self._get_redis_key(token))
-            record = self.token_to_socket.pop(token, None)
-            if record is not None:
-                self.sid_to_token.pop(record.sid, None)
+        """Remove a dead process's entry; a living one gets a moment to notice that its connection is cut."""
+        for wait_s in (0.0, *_NOTICING_S):
+            await asyncio.sleep(wait_s)
+            owner = await self._get_token_owner(token, refresh=True)
+            if owner is None:
+                return
+            ((_, processes),) = await self.redis.pubsub_numsub(_channel(owner))
+            if processes == 0:
+                await self.redis.delete(self._get_redis_key(token))
+                record = self.token_to_socket.pop(token, None)
+                if record is not None:
+                    self.sid_to_token.pop(record.sid, None)
+                return
 
 
 async def _listen(alive: PubSub) -> None:

@@ -5,6 +5,7 @@ Events go to the origin that the page came from (`webapp/frontend.py`), and each
 """
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -185,6 +186,9 @@ async def _serve(site: Asgi, host: str, port: int) -> None:
         backpressure=_CONNECTIONS_MAX,
         log_enabled=False,
     )
+    # What is loaded by now stays: no collection has to look through it while visitors wait.
+    gc.collect()
+    gc.freeze()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -43,6 +43,8 @@ class AppNames:
     state_schema: str
     state_hashes: list[str]
     """What the built pages send so that only differences come back."""
+    stored: frozenset[str]
+    """The State's variables that a browser keeps and sends when it connects."""
 
     @classmethod
     def of(cls, context: Path = _CONTEXT) -> Self:
@@ -63,6 +65,9 @@ class AppNames:
             page="/",
             state_schema=_found(r'stateSchema = "(\w+)"', built),
             state_hashes=json.loads(_found(r"initialStateHashes = (\[.*\])", built)),
+            stored=frozenset(
+                name for kind in json.loads(_found(r"clientStorage = (\{.*\})", built)).values() for name in kind
+            ),
         )
 
     def booking(self, user_id: str, tier: str = "GA", quantity: int = 1) -> dict[str, Any]:
@@ -93,6 +98,8 @@ class SocketBrowser:
         """The session storage's; another may be given by the server."""
         self.see: Callable[[Update], None] = lambda _update: None
         """Called with each update of the State that comes."""
+        self.storage: dict[str, str] = {}
+        """What the browser keeps for the State: local and session storage."""
         self.ended: list[str] = []
         """Why connections ended, in their order."""
         self._url = url
@@ -112,9 +119,12 @@ class SocketBrowser:
         Raises:
             socketio.exceptions.ConnectionError: nobody listens there, or it refused.
         """
-        hydrate: dict[str, Any] = {"name": self.names.hydrate}
+        payload: dict[str, Any] = {}
+        if self.storage:
+            payload["vars"] = self.storage
         if first:
-            hydrate["payload"] = {"hashes": self.names.state_hashes}
+            payload["hashes"] = self.names.state_hashes
+        hydrate = {"name": self.names.hydrate, "payload": payload}
         await self._client.connect(
             f"{self._url}{self.names.namespace}?token={self.token}",
             headers={"Origin": self._url},
@@ -142,6 +152,9 @@ class SocketBrowser:
         return {**event, "router_data": {"pathname": self.path, "asPath": self.path}}
 
     def _updated(self, update: Update) -> None:
+        for state, changes in (update.get("delta") or {}).items():
+            names = {f"{state}.{variable}": variable for variable in changes}
+            self.storage |= {name: changes[names[name]] for name in names.keys() & self.names.stored}
         self.see(update)
 
     def _renamed(self, token: str) -> None:

@@ -61,10 +61,10 @@ class Booking(rx.State):
     async def arrive(self) -> AsyncGenerator[Any, None]:
         """Start clean, or find out about the purchase that this tab was left with."""
         async with self:
-            if self.phase == "sending" and time.time() < self._sending_until:
-                return
             purchase = Purchase.from_json(self.unsettled)
-            self._show("idle")
+            # It may be under way still; or its process has ended, and what became of it is to be found out.
+            if self.phase != "sending" or time.time() >= self._sending_until:
+                self._show("idle")
         if purchase is not None and purchase.in_doubt:
             async for event in self._look_up(purchase):
                 yield event

@@ -64,7 +64,10 @@ def _poster() -> Ui:
     return rx.el.section(
         rx.el.div(class_name="aurora", aria_hidden="true"),
         rx.el.div(
-            rx.el.p(rx.cond(known, event.venue, rx.el.span(class_name="bone bone-line")), class_name="poster-venue"),
+            rx.el.p(
+                rx.cond(known, event.venue, rx.el.span("\u00a0", class_name="bone bone-line")),
+                class_name="poster-venue",
+            ),
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
             rx.el.p(event.description, class_name="poster-lead"),
             class_name="poster-words",
