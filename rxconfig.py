@@ -3,6 +3,10 @@
 import reflex as rx
 
 from webapp.frontend import FrontendFiles
+from webapp.sharing import redis_url
+
+_REDIS_URL = redis_url()
+_MODES = rx.constants.StateManagerMode
 
 config = rx.Config(
     app_name="webapp",
@@ -11,7 +15,11 @@ config = rx.Config(
     plugins=[FrontendFiles()],
     disable_plugins=[rx.plugins.SitemapPlugin],
     # State is only a view of what the API answers, so losing it costs nothing and it needs no disk.
-    state_manager_mode=rx.constants.StateManagerMode.MEMORY,
+    state_manager_mode=_MODES.REDIS if _REDIS_URL else _MODES.MEMORY,
+    redis_url=_REDIS_URL,
+    # A page that loads holds its State while it asks the API, which may take 18 s (webapp/client.py).
+    redis_lock_expiration=25_000,
+    redis_lock_warning_threshold=20_000,
     cors_allowed_origins=[],
     # Every browser that asks over HTTPS takes Brotli, a sixth smaller; gzip is for the others.
     frontend_compression_formats=["brotli", "gzip"],

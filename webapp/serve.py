@@ -21,6 +21,7 @@ from granian.server.embed import Server
 
 from webapp.build import ROOT, STATIC_DIR, WEB_DIR
 from webapp.documents import Document, Documents
+from webapp.sharing import SharingError, check_redis, redis_url
 
 _EVENTS_PREFIX = "/_reflex"
 _HASHED_PREFIX = "/assets/"
@@ -44,7 +45,7 @@ def serve() -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ServeError: a variable is not allowed, the pages are not built, or the port is taken.
+        ServeError: a variable is not allowed, the pages are not built, the port is taken, or Redis does not answer.
     """
     host = os.environ.get("API_HOST", "").strip() or "127.0.0.1"
     port = _number("WEB_PORT", 3000, 65535)
@@ -53,6 +54,11 @@ def serve() -> None:
         raise ServeError("The web app is not built yet: run `python -m webapp build` (or `make web`).")
     settings = {"apiUrl": api_url, "ticketsMax": _number("MAX_TICKETS_PER_BOOKING", 10, 1000)}
     _check_free(host, port)
+    if url := redis_url():
+        try:
+            check_redis(url)
+        except SharingError as error:
+            raise ServeError(str(error)) from None
     uvloop.run(_serve(Site(_reflex_app(), STATIC_DIR, settings), host, port))
 
 
@@ -152,18 +158,24 @@ def _reflex_app() -> Asgi:
     environment.REFLEX_WEB_WORKDIR.set(WEB_DIR)
     environment.REFLEX_SKIP_COMPILE.set(True)
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+    from reflex.utils.prerequisites import get_redis  # noqa: PLC0415
+
+    from webapp.connections import Connections  # noqa: PLC0415
     from webapp.webapp import app  # noqa: PLC0415
 
     if app.sio is None:
         raise ServeError("Reflex has made no socket for the pages' events: its configuration has no State.")
     # Reflex knows one transport; the pages fall back to the other (`webapp/frontend.py`).
     app.sio.eio.transports = ["websocket", "polling"]
+    redis = get_redis()
+    if app.event_namespace is not None and redis is not None:
+        app.event_namespace._token_manager = Connections(redis)  # noqa: SLF001 - Reflex lets nobody choose
     return app()
 
 
 async def _serve(site: Asgi, host: str, port: int) -> None:
     logging.getLogger("_granian").setLevel(logging.ERROR)
-    # One process: there is nothing to leave behind, and a page's State lives in its memory.
+    # One process, which leaves nothing behind. Several share their pages' State in Redis.
     server = Server(
         site,
         address=host,

@@ -177,7 +177,7 @@ def _offenders(details: dict[str, Any]) -> list[str]:
         url = item.get("url") or (item.get("source") or {}).get("url", "")
         what = node.get("snippet", "") if isinstance(node, dict) else url
         facts = [f"{name} {value:,.0f}" for name, value in item.items() if isinstance(value, int | float) and value > 1]
-        words = item.get("description") or item.get("reason") or ""
+        words = item.get("description") or item.get("reason") or item.get("groupLabel") or ""
         line = " ".join((str(what)[:160], str(words), *facts[:_FACTS_SHOWN])).strip()
         if line:
             lines.append(line)
@@ -199,7 +199,7 @@ def _flat(items: Any) -> Iterable[dict[str, Any]]:
 async def _measure(stack: Stack, reference: str, options: argparse.Namespace) -> None:
     browser = await chromium()
     chosen = [each for each in addresses(reference) if not options.only or each.name in options.only.split(",")]
-    rows, texts = [], []
+    rows, texts, speeds = [], [], []
     for address in chosen:
         for form in FORMS:
             results = []
@@ -210,9 +210,12 @@ async def _measure(stack: Stack, reference: str, options: argparse.Namespace) ->
                     break
             results.sort(key=lambda result: scores(result).get("performance", 0))
             median = results[len(results) // 2]
+            speeds += [result["environment"]["benchmarkIndex"] for result in results]
             rows.append(_row(address, form, median, [scores(result).get("performance") for result in results]))
             texts += [f"{address.name}, {form}: {text}" for text in failures(median)]
     _print("\n".join((_HEAD, *rows)))
+    # Other work on the machine makes it look slower, and every page with it.
+    _print(f"\nLighthouse's benchmark of this machine during the runs: {min(speeds):.0f} to {max(speeds):.0f}.")
     _print("\n" + ("\n\n".join(texts) if texts else "Every audit is passed."))
     _print(f"\nThe reports are in {REPORTS.relative_to(ROOT)}/.")
 

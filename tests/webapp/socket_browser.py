@@ -37,6 +37,7 @@ class AppNames:
     on_load: str
     book: str
     book_argument: str
+    check: str
     page: str
     """The address of the page that books."""
     state_schema: str
@@ -58,6 +59,7 @@ class AppNames:
             on_load=_found(r"'(\S+\.on_load_internal)'", built),
             book=f"{booking.get_full_name()}.book",
             book_argument=argument,
+            check=f"{booking.get_full_name()}.check",
             page="/",
             state_schema=_found(r'stateSchema = "(\w+)"', built),
             state_hashes=json.loads(_found(r"initialStateHashes = (\[.*\])", built)),

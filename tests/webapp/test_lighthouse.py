@@ -9,6 +9,7 @@ from tests.conftest import StartStack
 from tests.webapp.lighthouse import (
     JUDGED,
     REPORTS,
+    LighthouseError,
     address_of,
     addresses,
     chromium,

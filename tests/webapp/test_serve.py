@@ -125,6 +125,13 @@ async def test_files_are_sent_compressed_and_asked_for_once(
         ({"WEB_PORT": "http"}, "WEB_PORT='http' is not allowed: it must be a whole number from 1 to 65535."),
         ({"PUBLIC_API_URL": "example.org"}, "PUBLIC_API_URL='example.org' is not allowed"),
         ({"PUBLIC_API_URL": "http://x; script-src *"}, "PUBLIC_API_URL='http://x; script-src *' is not allowed"),
+        (
+            {"REDIS_URL": "localhost:6379"},
+            "REDIS_URL is not allowed: it must begin with redis://, rediss:// or unix://.",
+        ),
+        ({"REDIS_URL": "redis://localhost:none"}, "REDIS_URL is not allowed: "),
+        ({"REDIS_URL": "unix:///nowhere/redis.sock"}, "The Redis of REDIS_URL does not answer: "),
+        ({"REDIS_URL": "redis://:secret@127.0.0.1:1"}, "The Redis of REDIS_URL does not answer: "),
         ({"MAX_TICKETS_PER_BOOKING": "many"}, "MAX_TICKETS_PER_BOOKING='many' is not allowed"),
     ],
 )

