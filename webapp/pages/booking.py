@@ -69,7 +69,7 @@ def _loading() -> Ui:
         rx.el.div(
             rx.el.div(class_name="aurora"),
             rx.el.div(class_name="ticket-head"),
-            rx.el.div(rx.el.div(class_name="bone bone-order"), class_name="ticket-body"),
+            rx.el.div(rx.el.span(class_name="bone bone-order"), class_name="ticket-body"),
             class_name="ticket",
             aria_hidden="true",
         ),
