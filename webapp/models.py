@@ -14,7 +14,10 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Order:
-    """A booking as the API tells it, under its reference; all its tickets are of one tier."""
+    """A booking as the API tells it, under its reference; all its tickets are of one tier.
+
+    One that was declined before anything was held has no tickets, and then neither tier nor buyer is known.
+    """
 
     reference: str
     status: str
@@ -30,14 +33,15 @@ class Order:
         Raises:
             KeyError, TypeError, ValueError: the body is not an order.
         """
-        bookings = body["bookings"]
-        if not bookings:
+        bookings, status = body["bookings"], str(body["status"])
+        if not bookings and status != "declined":
             raise ValueError("an order without tickets")
+        first = bookings[0] if bookings else {"tier": "", "userId": ""}
         return cls(
             reference=str(body["reference"]),
-            status=str(body["status"]),
+            status=status,
             event=str(body["event"]),
-            tier=str(bookings[0]["tier"]),
-            user_id=str(bookings[0]["userId"]),
+            tier=str(first["tier"]),
+            user_id=str(first["userId"]),
             tickets=tuple(Ticket(int(each["ticketId"]), each.get("seat") is not None) for each in bookings),
         )

@@ -311,6 +311,11 @@ async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
     assert complaints == []
 
 
+async def keep_entering(page: Page) -> None:
+    """Do what the browser does when its tab is entered, again and again: pages do not ask the API each time."""
+    await page.evaluate("setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
+
+
 # --- How pages look --------------------------------------------------------------------------------------
 
 _TURN_WITHIN_S = 2.0

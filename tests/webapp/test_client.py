@@ -142,6 +142,13 @@ async def test_each_problem_has_a_kind_that_a_page_acts_on(
     assert answer == Answer(problem=expected)
 
 
+async def test_a_booking_that_was_declined_before_anything_was_held_has_no_tickets() -> None:
+    body = {**ORDER, "success": False, "status": "declined", "bookings": []}
+    order = (await _client(lambda _request: httpx.Response(200, json=body)).find("bk_1")).value
+    assert order is not None
+    assert (order.status, order.event, order.tickets) == ("declined", "concert", ())
+
+
 @pytest.mark.parametrize(
     "response",
     [

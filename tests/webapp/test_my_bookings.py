@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp.conftest import MakeEvent, OpenPage, Site, look
+from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,11 +39,6 @@ async def _choose(page: Page, which: str) -> None:
     tab = page.get_by_label("Which bookings").get_by_role("link", name=which)
     await tab.click()
     await expect(tab).to_have_attribute("aria-current", "page")
-
-
-async def _look_at_again(page: Page) -> None:
-    """Do what the browser does when its tab is entered again."""
-    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -99,7 +94,6 @@ async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
     await _choose(page, "Past")
     await expect(_cards(page)).to_contain_text([past])
     await expect(_cards(page)).to_contain_text(["Old Harbour"])
-    await look(page, "bookings-past")
     await _choose(page, "Cancelled")
     await expect(_cards(page)).to_contain_text([given_up])
     await expect(_cards(page)).to_contain_text(["Cancelled, money goes back"])
@@ -120,7 +114,6 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     page = await _visit(visit, site, user_id)
     await expect(_cards(page)).to_have_count(PAGE_SIZE)
     more = page.get_by_role("button", name="Load more")
-    await look(page, "bookings-page")
     await more.press("Enter")
     await expect(_cards(page)).to_have_count(PAGE_SIZE + 2)
     await expect(_cards(page)).to_contain_text(references[::-1])
@@ -145,7 +138,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await expect(_cards(page)).to_have_count(1, timeout=SOON_MS)
 
     site.browser_gate.lose_answers()
-    await _look_at_again(page)
+    await keep_entering(page)
     stale = page.get_by_text("This is what it said last")
     await expect(stale).to_be_visible(timeout=SOON_MS)
     await expect(_cards(page)).to_have_count(1)

@@ -28,7 +28,8 @@ function stateOf({ status, expiresAt, paidLate, refund }) {
   return status;
 }
 
-// An order as pages show it; all its tickets are of one tier.
+// An order as pages show it; all its tickets are of one tier. One that was declined before anything was held has none,
+// and then neither tier nor buyer is known.
 export function described(order, event) {
   const [first] = order.bookings;
   return {
@@ -77,7 +78,7 @@ function summarise() {
     admits: order.status === "confirmed",
     called_off: facts.event?.state === "cancelled",
     cancellable: ["pending", "confirmed"].includes(order.status) && !begun,
-    repeatable: ["declined", "expired"].includes(shown.state) && !over,
+    repeatable: ["declined", "expired"].includes(shown.state) && shown.quantity > 0 && !over,
     seated: order.bookings.some(({ row }) => row != null),
     tickets: order.bookings.map(({ row, seat }, index) => ({
       line: index + 1,

@@ -66,7 +66,13 @@ def booking_page() -> Ui:
 def _loading() -> Ui:
     return rx.el.div(
         rx.el.h1(say("booking.loading"), class_name="unseen"),
-        rx.el.div(class_name="bone bone-order"),
+        rx.el.div(
+            rx.el.div(class_name="aurora"),
+            rx.el.div(class_name="ticket-head"),
+            rx.el.div(rx.el.span(class_name="bone bone-order"), class_name="ticket-body"),
+            class_name="ticket",
+            aria_hidden="true",
+        ),
         class_name="sheet",
         aria_busy="true",
     )
@@ -284,9 +290,12 @@ def _facts() -> Ui:
             ),
             class_name="wide",
         ),
-        rx.el.div(
-            rx.el.dt(say("booking.tickets")),
-            rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
+        rx.cond(
+            order.quantity > 0,
+            rx.el.div(
+                rx.el.dt(say("booking.tickets")),
+                rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
+            ),
         ),
         rx.el.div(
             rx.el.dt(say("booking.total")),
@@ -296,13 +305,18 @@ def _facts() -> Ui:
                 id="order-total",
             ),
         ),
-        rx.el.div(
-            rx.el.dt(say("booking.user")),
-            rx.el.dd(rx.el.bdi(order.user_id)),
-        ),
-        rx.el.div(
-            rx.el.dt(say("booking.booked_at")),
-            rx.el.dd(moment(order.booked_at), class_name="figures"),
+        rx.cond(
+            order.quantity > 0,
+            rx.fragment(
+                rx.el.div(
+                    rx.el.dt(say("booking.user")),
+                    rx.el.dd(rx.el.bdi(order.user_id)),
+                ),
+                rx.el.div(
+                    rx.el.dt(say("booking.booked_at")),
+                    rx.el.dd(moment(order.booked_at), class_name="figures"),
+                ),
+            ),
         ),
     )
 

@@ -130,7 +130,9 @@ def _list() -> Ui:
 
 
 def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
-    event = order.event
+    event, quantity = order.event, order.quantity
+    # None are known of one that was declined before anything was held.
+    tickets = rx.cond(quantity.to(int) > 0, say("summary.tickets", quantity=quantity, tier=order.tier), "")
     return rx.el.li(
         link(
             rx.el.span(
@@ -138,7 +140,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                     rx.cond(
                         event.name != "",
                         event.name,
-                        say("summary.tickets", quantity=order.quantity, tier=order.tier),
+                        rx.cond(quantity.to(int) > 0, tickets, say("booking.head")),
                     ),
                     class_name="concert-name",
                 ),
@@ -160,7 +162,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             ),
             rx.el.span(
                 rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
-                rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier), class_name="small"),
+                rx.el.span(tickets, class_name="small"),
                 rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
                 class_name="booking-stub",
             ),
