@@ -357,6 +357,24 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     await _codes_are_drawn(page, 2)
 
 
+async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5")
+    page = await _visit(visit, site, await _booked(site))
+    await _codes_are_drawn(page, 2)
+    # At first the page cannot ask either.
+    site.server_gate.lose_answers()
+    site.browser_gate.lose_answers()
+    await _cancel(page)
+    await expect(page.get_by_text("Whether the booking is cancelled is not known yet")).to_be_visible(timeout=SOON_MS)
+    await look(page, "order-cancel-unknown")
+    site.browser_gate.mend()
+    await _says(page, "Cancelled")
+    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+    await expect(page.locator(".notice")).to_have_count(0)
+
+
 async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:

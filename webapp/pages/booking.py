@@ -418,11 +418,15 @@ def _refusal() -> Ui:
         ("rate_limited", because(say("booking.cancel.busy"))),
         (
             "unreachable",
-            rx.el.div(
-                rx.el.p(say("away.title"), class_name="notice-title"),
-                rx.el.p(say("booking.cancel.unreachable")),
-                class_name="notice",
-                data_kind="unreachable",
+            rx.cond(
+                # Else the page has seen what became of it.
+                order.cancellable,
+                rx.el.div(
+                    rx.el.p(say("away.title"), class_name="notice-title"),
+                    rx.el.p(say("booking.cancel.unreachable")),
+                    class_name="notice",
+                    data_kind="unreachable",
+                ),
             ),
         ),
         because(Cancelling.detail),
