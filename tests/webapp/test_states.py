@@ -254,16 +254,23 @@ async def test_checking_while_the_api_is_busy_does_not_say_that_nothing_was_book
     assert Purchase.from_json(page.unsettled) == IN_DOUBT
 
 
-async def test_a_purchase_that_was_cut_short_frees_the_page_in_time(
-    page: Booking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
+async def test_a_purchase_that_was_cut_short_is_found_out_about(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(monkeypatch, FakeApi(find=[problem("not_found"), Answer(ORDER)]))
     page.phase, page.unsettled = "sending", IN_DOUBT.to_json()
     page._sending_until = time.time() + 60
+    # Nothing was booked so far, and another process may still be sending it.
     assert await _run(Booking.arrive, page) == []
-    page._sending_until = time.time() - 1
+    assert (page.phase, page.detail) == ("sending", "no_answer")
+    # It was booked by a process that has ended since.
     assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
-    assert len(api.asked) == 1
+
+
+async def test_a_purchase_that_takes_too_long_frees_the_page(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(monkeypatch, FakeApi(find=[problem("not_found")]))
+    page.phase, page.unsettled = "sending", IN_DOUBT.to_json()
+    page._sending_until = time.time() - 1
+    assert await _run(Booking.arrive, page) == []
+    assert page.phase == "not_found"
 
 
 async def test_an_unexpected_failure_does_not_leave_the_page_sending(

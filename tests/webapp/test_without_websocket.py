@@ -42,8 +42,8 @@ async def test_a_visitor_without_websockets_sees_live_counts_and_books(
 ) -> None:
     site = await _start(network, start_site)
     network.websockets_blocked = True
-    page = await open_page(f"http://localhost:{network.port}")
-    vip = page.locator("[data-tier='VIP']")
+    page = await open_page(f"http://localhost:{network.port}/event/aurora-sessions")
+    vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text("100 of 100 left")
     await site.sell("VIP", 3)
     await expect(vip).to_contain_text("97 of 100 left")
@@ -60,7 +60,7 @@ async def test_a_websocket_that_is_swallowed_is_given_up_for_polling(
 ) -> None:
     site = await _start(network, start_site)
     network.websockets_swallowed = True
-    page = await open_page(f"http://localhost:{network.port}")
+    page = await open_page(f"http://localhost:{network.port}/event/aurora-sessions")
     reference = await _book(page, "behind-a-firewall")
     assert await site.orders("behind-a-firewall") == [(reference, "confirmed")]
     assert network.websockets_refused > 0
@@ -75,7 +75,7 @@ async def test_where_websockets_come_through_nothing_is_polled(
     polled: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
     page.on("request", lambda request: polled.append(request.url) if "transport=polling" in request.url else None)
-    await page.goto(f"http://localhost:{network.port}")
+    await page.goto(f"http://localhost:{network.port}/event/aurora-sessions")
     reference = await _book(page, "at-home")
     assert await site.orders("at-home") == [(reference, "confirmed")]
     assert len(sockets) == 1
