@@ -20,6 +20,7 @@ from reflex_base.config import get_config
 from reflex_base.constants import Reflex
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
+from api.contract import BUILT_IN_EVENT
 from tests.stack import ROOT
 
 CONNECT_TIMEOUT_S = 30
@@ -62,7 +63,7 @@ class AppNames:
             book=f"{booking.get_full_name()}.book",
             book_argument=argument,
             check=f"{booking.get_full_name()}.check",
-            page="/",
+            page=f"/event/{BUILT_IN_EVENT}",
             state_schema=_found(r'stateSchema = "(\w+)"', built),
             state_hashes=json.loads(_found(r"initialStateHashes = (\[.*\])", built)),
             stored=frozenset(
@@ -72,7 +73,13 @@ class AppNames:
 
     def booking(self, user_id: str, tier: str = "GA", quantity: int = 1) -> dict[str, Any]:
         """Return the event that the page's form sends."""
-        form = {"tier": tier, "quantity": str(quantity), "user_id": user_id}
+        form = {
+            "event": BUILT_IN_EVENT,
+            "tier": tier,
+            "quantity": str(quantity),
+            "ticket_ids": "",
+            "user_id": user_id,
+        }
         return {"name": self.book, "payload": {self.book_argument: {FORM_DATA_ENTRIES_KEY: list(form.items())}}}
 
 
