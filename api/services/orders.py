@@ -76,6 +76,8 @@ class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     begun: bool
     """Whether its event has begun."""
+    called_off: bool
+    """Whether its event was cancelled."""
 
 
 class Change(msgspec.Struct, frozen=True):

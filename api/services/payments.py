@@ -147,7 +147,9 @@ _CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.Payment
 
 
 def _is_late_capture(order: LockedOrder, news: News) -> bool:
-    return news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
+    """Return whether an order was paid after its hold, and its tickets are to be retaken: its event takes place."""
+    late = news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
+    return late and not order.called_off
 
 
 def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:

@@ -121,7 +121,8 @@ select
     payments.status as payment,
     events.slug as event,
     orders.expires_at is not null as held,
-    events.starts_at <= now() as begun
+    events.starts_at <= now() as begun,
+    events.cancelled_at is not null as called_off
 from orders
 inner join payments on orders.id = payments.order_id
 inner join events on orders.event_id = events.id

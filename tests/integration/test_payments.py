@@ -140,6 +140,15 @@ async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
     assert (found.status, found.refund, found.paid_late) == ("expired", found.total, False)
 
 
+async def test_paid_late_for_an_event_that_was_cancelled_the_money_goes_back(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool, "VIP", 1)
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    await conn.execute("update events set cancelled_at = now()")
+    await tell(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("expired", "refunding", 0)
+
+
 async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_money_back(
     pool: Pool, conn: AsyncConnection
 ) -> None:
