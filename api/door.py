@@ -1,6 +1,6 @@
 """The door: whether a ticket's code is genuine, and whether its ticket still admits."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import psycopg
@@ -20,6 +20,9 @@ class Admission(msgspec.Struct, frozen=True):
     user_id: str
     event: str
     starts_at: datetime
+    """By the clock of its place."""
+    called_off: bool
+    """Whether the event was cancelled."""
     tier: str
     row_label: str | None
     seat_number: int | None
@@ -47,7 +50,8 @@ def report(found: Admission | None) -> str:
     """Write for who stands at the door what a code is worth."""
     if found is None:
         return "REFUSED: not a code of this box office."
-    verdict = "ADMIT" if found.live else f"REFUSED: the booking is {found.status}."
+    reason = "the event is cancelled" if found.called_off else f"the booking is {found.status}"
+    verdict = "ADMIT" if found.live else f"REFUSED: {reason}."
     seat = f", row {found.row_label}, seat {found.seat_number}" if found.row_label else ""
     return "\n".join(
         (
@@ -55,6 +59,6 @@ def report(found: Admission | None) -> str:
             f"  ticket  {found.ticket}",
             f"  place   {found.tier}{seat}",
             f"  buyer   {found.user_id}",
-            f"  event   {found.event}, {found.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+            f"  event   {found.event}, {found.starts_at:%Y-%m-%d %H:%M}",
         )
     )

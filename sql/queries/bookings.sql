@@ -61,11 +61,12 @@ select
     orders.status,
     orders.user_id,
     events.name as event,
-    events.starts_at,
+    events.starts_at at time zone events.time_zone as starts_at,
+    events.cancelled_at is not null as called_off,
     tiers.name as tier,
     tickets.row_label,
     tickets.seat_number,
-    orders.status = 'confirmed' and bookings.released_at is null as live
+    orders.status = 'confirmed' and bookings.released_at is null and events.cancelled_at is null as live
 from bookings
 inner join orders on bookings.order_id = orders.id
 inner join events on orders.event_id = events.id

@@ -54,7 +54,7 @@ async def test_a_genuine_code_admits_and_tells_whose_ticket_it_is_for_which_plac
         f"  ticket  {new.reference}-2",
         "  place   VIP, row A, seat 18",
         "  buyer   ann",
-        "  event   Aurora Sessions, 2027-06-18 20:00 UTC",
+        "  event   Aurora Sessions, 2027-06-18 20:00",
     ]
 
 
@@ -65,6 +65,16 @@ async def test_where_one_stands_the_place_is_the_tier(
     (booking,) = await booked(pool, new)
     assert main(["check", f" {code_of(secret, new.reference, booking).lower()}\n"]) == 0
     assert capsys.readouterr().out.splitlines()[2] == "  place   GA"
+
+
+async def test_for_an_event_that_was_cancelled_nobody_is_admitted(
+    pool: Pool, conn: AsyncConnection, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    await conn.execute("update events set cancelled_at = now()")
+    assert main(["check", code_of(secret, new.reference, booking)]) == 1
+    assert capsys.readouterr().out.startswith("REFUSED: the event is cancelled.\n")
 
 
 async def test_a_code_that_was_forged_or_altered_is_refused(

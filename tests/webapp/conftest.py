@@ -336,7 +336,7 @@ _AXE_RUN = """async () => {
 async def look(page: Page, name: str) -> None:
     """Keep what the page looks like, light, dark and on a phone, and see that everybody can use it so.
 
-    Writes NAME-light.png and NAME-dark.png (on a desktop) and NAME-phone.png. Nothing may stick out sideways, not
+    Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. Nothing may stick out sideways, not
     even on the narrowest screen, and axe-core must find nothing wrong in either colour scheme. The page is left as
     it was.
 
@@ -413,7 +413,9 @@ async def _settle(page: Page) -> None:
 
 async def _keep(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
+    await page.screenshot(
+        path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80, full_page=True, animations="disabled"
+    )
     await _check_width(page)
 
 

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ ANSWER_TIMEOUT_S = 45.0
 CONNECTING_MAX = 50
 TARGET_P95_MS = 300.0
 RESULT = ROOT / ".test-artifacts" / "crowd.json"
-_POLLED = b"/api/tickets/availability"
+_POLLED = (b"/api/tickets/availability", b"/api/tickets/states")
 _ETAG = re.compile(rb"\r\netag: ([^\r]+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
@@ -89,10 +90,11 @@ class Measured:
 
 
 class Poller(asyncio.Protocol):
-    """A browser's own connection to the API, over which it asks what is left, for as long as it is open."""
+    """A browser's own connection to the API, over which it asks one thing, for as long as it is open."""
 
-    def __init__(self, host: str, measured: Measured) -> None:
+    def __init__(self, host: str, path: bytes, measured: Measured) -> None:
         self._host = host.encode()
+        self._path = path
         self._measured = measured
         self._etag = b""
         self._answer = b""
@@ -135,7 +137,7 @@ class Poller(asyncio.Protocol):
         assert self._transport
         known = b"If-None-Match: " + self._etag + b"\r\n" if self._etag else b""
         self._asked_at = time.perf_counter()
-        self._transport.write(b"GET " + _POLLED + b" HTTP/1.1\r\nHost: " + self._host + b"\r\n" + known + b"\r\n")
+        self._transport.write(b"GET " + self._path + b" HTTP/1.1\r\nHost: " + self._host + b"\r\n" + known + b"\r\n")
 
 
 class Visitor:
@@ -145,7 +147,7 @@ class Visitor:
         self.user_id = f"crowd-{number}"
         self.socket = socket
         self._measured = measured
-        self._poller: Poller | None = None
+        self._pollers: list[Poller] = []
         self._redirect: asyncio.Future[str] | None = None
         socket.see = self._see
 
@@ -161,9 +163,11 @@ class Visitor:
             self._measured.connect_ms.append((time.perf_counter() - began) * 1000)
         host = f"127.0.0.1:{stack.api_port}"
         loop = asyncio.get_running_loop()
-        _, self._poller = await loop.create_connection(
-            lambda: Poller(host, self._measured), "127.0.0.1", stack.api_port
-        )
+        for path in _POLLED:
+            _, poller = await loop.create_connection(
+                partial(Poller, host, path, self._measured), "127.0.0.1", stack.api_port
+            )
+            self._pollers.append(poller)
 
     async def book(self, due: float) -> None:
         """Send the form, wait for the way to the booking's page and go there."""
@@ -182,8 +186,8 @@ class Visitor:
 
     async def leave(self) -> None:
         """Close the tab."""
-        if self._poller:
-            self._poller.close()
+        for poller in self._pollers:
+            poller.close()
         for reason in self.socket.ended:
             self._measured.errors[f"socket ended: {reason}"] += 1
         with contextlib.suppress(Exception):

@@ -112,6 +112,9 @@ async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in")
     await look(page, "booking-all-held")
     site.browser_gate.release()
+    # Another tier need not wait.
+    await page.get_by_role("radio").nth(1).check()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
     await site.stack.start_psp()
 
 

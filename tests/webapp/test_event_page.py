@@ -1,12 +1,11 @@
 """What an event's page shows before and while tickets are sold, brought about for real."""
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
 
@@ -53,8 +52,8 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     await expect(page.locator(".skeleton")).to_have_count(3)
     await expect(page.locator(SUBMIT)).to_be_disabled()
     assert "0 left" not in await page.inner_text("main")
-    await look(page, "event-loading")
     before = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
+    await look(page, "event-loading")
     site.browser_gate.release()
     await expect(page.locator(".freshness")).to_have_text("Live")
     after = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
@@ -156,11 +155,25 @@ async def test_what_others_hold_is_not_called_sold_out(make_async_event: MakeEve
     await site.stack.start_psp()
 
 
+# A visitor's computer whose clock is ten minutes fast.
+_FAST_CLOCK = """
+    const RealDate = Date;
+    const ahead = 600_000;
+    globalThis.Date = class extends RealDate {
+        constructor(...values) { super(...(values.length ? values : [RealDate.now() + ahead])); }
+        static now() { return RealDate.now() + ahead; }
+    };
+"""
+
+
 async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_event(HOUSE, sales_start_at=datetime.now(UTC) + timedelta(seconds=12))
-    page = await visit(site.event_url)
+    site = await make_event(HOUSE, sales_start_at=datetime.now(UTC) + timedelta(seconds=15))
+    page = await visit("about:blank")
+    # It is the server's clock that counts.
+    await page.add_init_script(_FAST_CLOCK)
+    await page.goto(site.event_url)
     await expect(page.get_by_role("heading", name="Not on sale yet")).to_be_visible()
     await expect(page.get_by_role("timer")).to_have_text(re.compile(r"Opens in 0:\d\d"))
     await look(page, "event-upcoming")
@@ -239,6 +252,23 @@ async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visi
     site = await make_event(HOUSE)
     page = await _open(site, visit)
     await page.emulate_media(reduced_motion="reduce")
-    await asyncio.sleep(0)
     moving = await page.evaluate("document.getAnimations().filter((each) => each.playState === 'running').length")
     assert moving == 0
+
+
+async def test_a_page_that_breaks_says_so_and_has_ways_on(
+    inline_site: Site, make_event: MakeEvent, shared_browser: Browser
+) -> None:
+    await make_event("GA=5")
+    # A browser that cannot write dates: drawing the list of concerts fails.
+    context = await shared_browser.new_context(locale="en-US")
+    await context.add_init_script(
+        "Intl.DateTimeFormat = class { constructor() { throw new RangeError('no dates here'); } };"
+    )
+    page = await context.new_page()
+    await page.goto(inline_site.url)
+    await expect(page.get_by_role("heading", name="Something went wrong on this page")).to_be_visible()
+    await look(page, "broken")
+    await expect(page.get_by_role("button", name="Load the page again")).to_be_visible()
+    await expect(page.get_by_role("link", name="All concerts")).to_be_visible()
+    await context.close()

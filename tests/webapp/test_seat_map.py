@@ -58,6 +58,11 @@ async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: Ma
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
     await expect(page.get_by_text("Row A, seat 7").first).to_be_visible()
+    # Back at the concert they are the buyer's own, and nobody has taken them away.
+    await page.go_back()
+    await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
+    assert await _picks(page) == []
+    await expect(page.locator(".map .notice")).to_have_count(0)
 
 
 async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -12,7 +12,7 @@ import reflex as rx
 from webapp.client import Answer, Problem, api
 from webapp.components.box_office import action, box_office, hooked
 from webapp.components.language import number, say, span
-from webapp.components.layout import Ui
+from webapp.components.layout import Ui, link
 from webapp.components.visitor import Visitor
 from webapp.models import Order
 from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read_form
@@ -47,6 +47,8 @@ class Booking(rx.State):
     quantity: int = 0
     left: int = 0
     """After `sold_out` or `fewer_left`: how many tickets of the tier there still are."""
+    reference: str = ""
+    """After `done`: what was booked, in case that the way to its page is lost."""
     seats_gone: rx.Field[list[int]] = rx.field(default_factory=list)
     """After `seat_taken`: the tickets that others have."""
     wait_s: int = 0
@@ -209,15 +211,16 @@ class Booking(rx.State):
         """Show how the purchase ended; returns the way to the booking's page if there is one."""
         order, problem = answer.value, answer.problem
         if order is not None and order.status in _STANDING:
-            self.unsettled = ""
+            self.unsettled, self.reference = "", order.reference
             self._show("done")
             return rx.redirect(f"/booking/{order.reference}")
         if problem is None:
             problem = Problem("declined" if order else "not_found", "")
         keep = problem.kind in _KEY_IS_KEPT
         self.unsettled = replace(purchase, in_doubt=problem.kind == "unreachable").to_json() if keep else ""
-        self._show("fewer_left" if problem.kind == "sold_out" and problem.available else problem.kind, problem.message)
-        self.left, self.wait_s = problem.available, problem.retry_after_s
+        fewer = problem.kind in {"sold_out", "all_held"} and problem.available > 0
+        self._show("fewer_left" if fewer else problem.kind, problem.message)
+        self.left, self.wait_s = problem.available, 0 if fewer else problem.retry_after_s
         self.seats_gone = list(problem.ticket_ids)
         self.tier, self.quantity = purchase.tier, purchase.quantity
         return None
@@ -283,7 +286,7 @@ def _event_page() -> Place:
         wait=box_office.wait,
         locked=box_office.locked,
         again={"type": "submit"},
-        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity)],
+        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), action("press")],
         other=rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
         seat_taken=say("attempt.seat_taken.text"),
         way_from_seat_taken=rx.fragment(),
@@ -408,6 +411,7 @@ def _ways_on(place: Place) -> Ui:
         ("fewer_left", rx.fragment(book_left, place.other)),
         ("sold_out", place.other),
         ("seat_taken", place.way_from_seat_taken),
+        ("done", link(say("attempt.done.see"), to=f"/booking/{Booking.reference}", class_name="button")),
         rx.fragment(),
     )
 

@@ -38,9 +38,11 @@ const NOTHING = {
   missing: false, // the API says that there is no such event
   counts: null, // null: nothing is known yet, which is not the same as nothing left
   asOf: "",
+  goneSince: {}, // of each tier without anything left: the time of the first counts that said so
   freshAt: 0, // the browser's time at which the counts were last seen to be current
   failed: false,
   holds: {},
+  holdsAsOf: "",
   house: NO_HOUSE,
   seatStates: new Map(), // of each seat: a available, h held, s sold
   tier: "",
@@ -51,6 +53,8 @@ const NOTHING = {
   zoom: 0,
   list: false, // whether the list of seats is open
   busy: false, // the server is sending a booking
+  inDoubt: false, // a booking may have been made, and the page does not know
+  limited: false, // it is the buyer who has to wait, whatever is wanted
   pressedAt: 0,
   waitUntil: 0,
   announcement: { code: "", tier: "", left: 0 },
@@ -68,7 +72,7 @@ function saleOf(event) {
   const now = serverNow();
   if (event.state === "cancelled") return "cancelled";
   if (Date.parse(event.salesStartAt) > now) return "upcoming";
-  if (event.state === "ended" || (event.salesEndAt && Date.parse(event.salesEndAt) <= now)) return "ended";
+  if (event.state === "ended" || Date.parse(event.startsAt) <= now || (event.salesEndAt && Date.parse(event.salesEndAt) <= now)) return "ended";
   // Whether anything is left the counts know better: they are asked for more often.
   return "on_sale";
 }
@@ -77,6 +81,8 @@ function tierOf({ name, price, total, seated }) {
   const available = facts.counts?.[name]?.available ?? 0;
   const { held = 0, heldUntil = null } = facts.holds[name] ?? {};
   const gone = facts.counts !== null && available <= 0;
+  // What is gone may only be held: that is told by the seats' states, once they are as new as the counts.
+  const told = gone && facts.holdsAsOf !== "" && facts.holdsAsOf >= (facts.goneSince[name] ?? "");
   const low = available > 0 && available <= total * LOW_SHARE;
   return {
     name,
@@ -85,9 +91,9 @@ function tierOf({ name, price, total, seated }) {
     seated,
     available,
     percent: Math.max(0, Math.min(100, (available / total) * 100)),
-    sold_out: gone && held === 0,
-    all_held: gone && held > 0,
-    back_in: gone && heldUntil ? secondsUntil(heldUntil) : 0,
+    sold_out: told && held === 0,
+    all_held: told && held > 0,
+    back_in: told && heldUntil ? secondsUntil(heldUntil) : 0,
     low,
   };
 }
@@ -129,6 +135,7 @@ function summarise() {
     picks: facts.picks.map(seatOf).filter(Boolean).map(named),
     lost: facts.lost.map(named),
     offers: facts.lost.length ? nearest(facts.house, facts.lost[0], isOpen, OFFERS).map(named) : [],
+    may_have_map: facts.holdsAsOf === "" || facts.house.rows.length > 0,
     has_map: facts.house.rows.length > 0,
     blocks: facts.house.tiers.map(({ name, tone }) => ({
       name,
@@ -162,7 +169,8 @@ function update(changes) {
 function announce() {
   const chosen = view.get().tiers.find((tier) => tier.name === facts.tier);
   if (!chosen || view.get().phase !== "live") return;
-  const code = chosen.sold_out ? "sold_out" : chosen.all_held ? "all_held" : "left";
+  const code = chosen.sold_out ? "sold_out" : chosen.all_held ? "all_held" : chosen.available > 0 ? "left" : "";
+  if (!code) return;
   const announcement = { code, tier: chosen.name, left: chosen.available };
   const now = Date.now();
   if (JSON.stringify(announcement) === JSON.stringify(facts.announcement)) return;
@@ -176,26 +184,30 @@ function learnCounts({ body, asOf }) {
   // Counts age from when the API's own time for them last moved: a clock of the browser's that is wrong,
   // or a cache that repeats an old answer, makes no count look fresher than it is.
   const moved = asOf === "" || asOf !== facts.asOf;
+  const gone = names.filter((name) => body[name].available <= 0);
   update({
     counts: body,
     asOf,
-    freshAt: moved ? Date.now() : facts.freshAt,
+    goneSince: Object.fromEntries(gone.map((name) => [name, facts.goneSince[name] ?? asOf])),
+    // Counts that were kept from an earlier visit are as old as they are.
+    freshAt: moved ? Date.now() - Math.max(0, serverNow() - (Date.parse(asOf) || serverNow())) : facts.freshAt,
     tier: names.includes(facts.tier) ? facts.tier : firstOpen,
   });
   announce();
 }
 
-function learnStates({ body }) {
+function learnStates({ body, asOf }) {
   const ids = (rows) => rows.map((row) => row.ids.join()).join();
   const drawn = ids(facts.house.rows.map((row) => ({ ids: row.seats.map((seat) => seat.id) })));
   const house = drawn === ids(body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
-  // What is being booked is sold to this visitor, and not lost.
-  const gone = facts.busy ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
+  // What is being booked, or may have been, is sold to this visitor, and not lost.
+  const gone = facts.busy || facts.inDoubt ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
   update({
     house,
     seatStates,
     holds: body.tiers,
+    holdsAsOf: asOf,
     picks: facts.picks.filter((id) => !gone.includes(id)),
     lost: gone.length ? gone.map((id) => house.seats.get(id)).filter(Boolean) : facts.lost,
     focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
@@ -212,8 +224,18 @@ function loseSeats(ids) {
 
 // --- What the visitor does -------------------------------------------------------------------------------
 
+// Another tier need not wait for what is held of the last one.
+const waitFor = (tier) => (tier === facts.tier || facts.limited ? facts.waitUntil : 0);
+
 export const choose = (tier) =>
-  update({ tier, picks: [], lost: [], announcement: NOTHING.announcement, announcedAt: 0 });
+  update({
+    tier,
+    picks: [],
+    lost: [],
+    waitUntil: waitFor(tier),
+    announcement: NOTHING.announcement,
+    announcedAt: 0,
+  });
 
 export function changeQuantity(by) {
   const { quantity, limit } = view.get();
@@ -233,7 +255,14 @@ export function pick(id) {
   const picks = seat.tier === facts.tier ? facts.picks : [];
   // One more than may be booked takes the place of the one that was picked first.
   const kept = picks.slice(Math.max(0, picks.length + 1 - settings.ticketsMax));
-  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: [] });
+  update({
+    tier: seat.tier,
+    waitUntil: waitFor(seat.tier),
+    focused: id,
+    picks: [...kept, id],
+    quantity: kept.length + 1,
+    lost: [],
+  });
 }
 
 export function pickBest() {
@@ -361,15 +390,15 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ sending, turn, waitS, seatsGone }) {
+export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone }) {
   const { slug } = useParams();
   const query = `?event=${encodeURIComponent(slug)}`;
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(`/api/tickets/availability${query}`, POLL_MS);
   const states = usePolled(`/api/tickets/states${query}`, POLL_MS);
   useEffect(() => {
-    // Another event, or this one after another page: what was chosen there is not chosen here.
-    if (facts.event?.slug !== slug) update(NOTHING);
+    // Another event, or this one after another page: what was picked there is not picked here.
+    update(facts.event?.slug === slug ? { picks: [], lost: [], pressedAt: 0 } : NOTHING);
   }, [slug]);
   useEffect(() => {
     if (event.data) update({ event: event.data.body });
@@ -384,19 +413,20 @@ export function EventFeed({ sending, turn, waitS, seatsGone }) {
     update({ missing: event.error?.status === 404 });
   }, [event.error]);
   useEffect(() => {
-    if (!counts.isValidating) update({ failed: Boolean(counts.error) });
-  }, [counts.error, counts.isValidating]);
+    if (counts.isValidating || event.isValidating) return;
+    update({ failed: [counts.error, event.error].some((error) => error && error.status !== 404) });
+  }, [counts.error, counts.isValidating, event.error, event.isValidating]);
   useEffect(() => {
     const ticking = setInterval(() => update({}), 1_000);
     return () => clearInterval(ticking);
   }, []);
   useEffect(() => {
-    update({ busy: sending, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    update({ busy: sending, inDoubt, limited, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
     if (seatsGone.length) loseSeats(seatsGone);
     if (!sending) {
       counts.mutate();
       states.mutate();
     }
-  }, [sending, turn, waitS, seatsGone, counts.mutate, states.mutate]);
+  }, [sending, inDoubt, limited, turn, waitS, seatsGone, counts.mutate, states.mutate]);
   return null;
 }

@@ -99,6 +99,8 @@ class BoxOffice:
     picks: list[Seat]
     lost: list[Seat]
     offers: list[Seat]
+    may_have_map: bool
+    """Whether there is a seat map, or that is not known yet."""
     has_map: bool
     blocks: list[Block]
     list: bool
@@ -134,6 +136,10 @@ class EventFeed(rx.Component):
 
     sending: rx.Var[bool]
     """Whether the page's State is sending a booking."""
+    in_doubt: rx.Var[bool]
+    """Whether a booking may have been made whose answer was lost."""
+    limited: rx.Var[bool]
+    """Whether it is the buyer's limit that is waited for."""
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
     wait_s: rx.Var[int]

@@ -27,13 +27,12 @@ function speak(language, locale, texts) {
   };
   const number = (value) => format(Intl.NumberFormat, {}).format(value);
   const time = (value, options) => (value ? format(Intl.DateTimeFormat, options).format(new Date(value)) : "");
-  const list = (items) => format(Intl.ListFormat, { type: "conjunction" }).format(items);
+  const list = (items) => format(Intl.ListFormat, { type: "unit", style: "long" }).format(items);
 
   return {
     language,
     locale,
     number,
-    list,
     direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
     say(key, values) {
       if (!messages.has(key)) messages.set(key, new IntlMessageFormat(texts[key], locale));

@@ -167,5 +167,5 @@ export function OrderFeed({ turn }) {
 export function TicketCode({ src, ...props }) {
   const [attempt, setAttempt] = useState(0);
   const onError = () => setTimeout(() => setAttempt(attempt + 1), IMAGE_RETRY_MS);
-  return createElement("img", { ...props, key: attempt, src, onError, loading: "lazy", decoding: "async" });
+  return createElement("img", { ...props, key: attempt, src, onError, decoding: "async" });
 }

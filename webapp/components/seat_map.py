@@ -70,17 +70,6 @@ class House:
     columns: int
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a seat looks at the moment."""
-
-    state: str
-    """`free`, `mine`, `held` (in another's unfinished booking) or `sold`."""
-    tab: int
-    mine: bool
-    gone: bool
-
-
 house: Any = hooked("house", "useHouse()", House)
 
 

@@ -129,8 +129,8 @@ def _head() -> Ui:
 def _title(state: Any) -> Any:
     return rx.match(
         state,
-        ("confirmed", say("booking.confirmed.title")),
-        ("paid_late", say("booking.paid_late.title")),
+        ("confirmed", rx.cond(order.called_off, say("booking.called_off.title"), say("booking.confirmed.title"))),
+        ("paid_late", rx.cond(order.called_off, say("booking.called_off.title"), say("booking.paid_late.title"))),
         ("pending", say("booking.pending.title")),
         ("overdue", say("booking.overdue.title")),
         ("declined", say("booking.declined.title")),
@@ -144,7 +144,7 @@ def _title(state: Any) -> Any:
 
 def _body() -> Ui:
     return rx.el.div(
-        rx.el.p(_text(), class_name="order-text"),
+        rx.cond(~(order.called_off & order.cancellable), rx.el.p(_text(), class_name="order-text")),
         rx.cond(
             order.state == "pending",
             rx.el.p(
@@ -158,9 +158,9 @@ def _body() -> Ui:
             rx.el.p(say("booking.called_off"), class_name="notice"),
         ),
         _again(),
-        rx.cond(order.admits, _passes()),
+        rx.cond(order.admits & ~order.called_off, _passes()),
         _facts(),
-        rx.cond(order.seated & ~order.admits, _places()),
+        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
         _actions(),
         class_name="ticket-body",
     )

@@ -5,7 +5,7 @@ from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ig
 
 from webapp.components.language import say
 from webapp.components.layout import Ui, link, message_page
-from webapp.components.page import reload_page
+from webapp.components.page import PageTitle, reload_page
 
 
 def boundary() -> Ui:
@@ -16,6 +16,7 @@ def boundary() -> Ui:
 def _broken_page() -> Ui:
     """Return a page that needs none of what may be broken; its links load the next page anew."""
     return rx.fragment(
+        PageTitle.create(text=say("error.title")),
         rx.el.header(link(say("site.name"), to="/", reload_document=True, class_name="brand"), class_name="top"),
         rx.el.main(
             rx.el.div(

@@ -28,6 +28,8 @@ def event_page() -> Ui:
     return page(
         EventFeed.create(
             sending=(Booking.phase == "sending") | (Booking.phase == "done"),
+            in_doubt=Booking.phase == "unreachable",
+            limited=Booking.phase == "rate_limited",
             turn=Booking.turn,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
@@ -170,12 +172,12 @@ def _box_office() -> Ui:
             rx.el.div(
                 _stepper(),
                 rx.cond(
-                    box_office.has_map & box_office.seated,
+                    (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
                     rx.el.button(
                         say("seats.best"),
                         type="button",
                         on_click=action("pickBest"),
-                        disabled=~box_office.bookable | box_office.sending,
+                        disabled=~box_office.bookable | box_office.sending | ~box_office.has_map,
                         class_name="button best",
                     ),
                 ),
@@ -264,7 +266,12 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             ),
             rx.cond(
                 tier.all_held,
-                rx.el.span(say("tier.back_in", time=span(tier.back_in)), class_name="tier-count"),
+                rx.el.span(
+                    rx.cond(
+                        tier.back_in != 0, say("tier.back_in", time=span(tier.back_in)), say("tier.back_any_moment")
+                    ),
+                    class_name="tier-count",
+                ),
                 rx.cond(
                     box_office.phase == "unreachable",
                     rx.el.span(say("tier.unknown"), class_name="tier-count"),

@@ -37,6 +37,8 @@ class Concerts:
 
     phase: str
     """`loading`, `listed` or `away` (the API does not answer)."""
+    stale: bool
+    """Whether the API has not answered since the list was read."""
     events: list[Concert]
 
 
@@ -61,6 +63,11 @@ def home_page() -> Ui:
         ),
         rx.el.section(
             rx.el.h2(say("home.concerts"), id="concerts"),
+            rx.el.div(
+                rx.cond(concerts.stale, rx.el.p(say("home.stale"), class_name="stale")),
+                role="status",
+                aria_live="polite",
+            ),
             rx.match(
                 concerts.phase,
                 (
