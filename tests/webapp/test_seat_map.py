@@ -18,6 +18,7 @@ LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row
 
 async def _open(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP, user_id: str = "user-1") -> Page:
     page = await visit(site.event_url, size=size)
+    await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
     await page.get_by_label("Your user id").fill(user_id)
     return page

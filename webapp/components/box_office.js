@@ -1,7 +1,7 @@
 // The part of the event's page that lives in the browser: what the API tells of the event, its tiers and seats,
 // what the visitor has chosen, and what the two allow. Counts, seats and buttons follow it without a round trip
 // to the pages' server.
-import { createElement, useEffect, useRef, useSyncExternalStore } from "react";
+import { createElement, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useParams } from "react-router";
 
 import { observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
@@ -15,6 +15,7 @@ const ANNOUNCE_EVERY_MS = 15_000;
 const UNHEARD_AFTER_MS = 10_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
+const DRAWN_WITHIN = "200px";
 const ZOOMS = [1, 1.4, 2, 2.8];
 
 const NO_EVENT = {
@@ -341,15 +342,30 @@ export function SeatBox({ seat, number }) {
 // The edge of the stage, bent like the rows.
 export const stagePath = (width) => `M ${width * 0.2} 24 Q ${width / 2} 8 ${width * 0.8} 24 L ${width * 0.76} 62 Q ${width / 2} 48 ${width * 0.24} 62 Z`;
 
-// What is drawn in it can be picked with the mouse, a finger and the keyboard, seen closer with two fingers, and
-// begins with the stage in its middle.
+// Draws what is in it once it comes near the screen or a key is used, so that a page is there before hundreds of seats
+// are. They can be picked with the mouse, a finger and the keyboard, seen closer with two fingers, and begin with the
+// stage in the middle.
 export function SeatPlan({ children, ...props }) {
   const frame = useRef(null);
   const spread = useRef(0);
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    const watch = new IntersectionObserver(([entry]) => entry.isIntersecting && setNear(true), {
+      rootMargin: DRAWN_WITHIN,
+    });
+    watch.observe(frame.current);
+    // A keyboard is quicker than scrolling: who uses one finds it drawn.
+    const draw = () => setNear(true);
+    window.addEventListener("keydown", draw, { once: true });
+    return () => {
+      watch.disconnect();
+      window.removeEventListener("keydown", draw);
+    };
+  }, []);
   useEffect(() => {
     const element = frame.current;
     element.scrollLeft = (element.scrollWidth - element.clientWidth) / 2;
-  }, []);
+  }, [near]);
   const seatAt = (event) => Number(event.target.closest?.("[data-seat]")?.dataset.seat ?? 0);
   const onKeyDown = (event) => {
     const seat = seatOf(seatAt(event));
@@ -383,7 +399,7 @@ export function SeatPlan({ children, ...props }) {
       onTouchMove,
       onTouchEnd: () => (spread.current = 0),
     },
-    children,
+    near ? children : null,
   );
 }
 

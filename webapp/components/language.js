@@ -35,6 +35,8 @@ function speak(language, locale, texts) {
     number,
     direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
     say(key, values) {
+      // A formatter for each would cost a page's start more than all of its drawing.
+      if (!values) return texts[key];
       if (!messages.has(key)) messages.set(key, new IntlMessageFormat(texts[key], locale));
       return messages.get(key).format(values);
     },

@@ -71,7 +71,8 @@ def _poster() -> Ui:
                 class_name="poster-venue",
             ),
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
-            rx.el.p(event.description, class_name="poster-lead"),
+            # Until the concert's own words come, and where it has none.
+            rx.el.p(rx.cond(event.description != "", event.description, say("event.lead")), class_name="poster-lead"),
             class_name="poster-words",
         ),
         rx.el.p(
