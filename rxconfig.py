@@ -17,7 +17,7 @@ config = rx.Config(
     # State is only a view of what the API answers, so losing it costs nothing and it needs no disk.
     state_manager_mode=_MODES.REDIS if _REDIS_URL else _MODES.MEMORY,
     redis_url=_REDIS_URL,
-    # A page that loads holds its State while it asks the API, which may take 18 s (webapp/client.py).
+    # A cancelling holds its State while it asks the API, which may take 18 s (webapp/client.py).
     redis_lock_expiration=25_000,
     redis_lock_warning_threshold=20_000,
     cors_allowed_origins=[],

@@ -14,7 +14,7 @@ USER_ID_KEPT_AS = "user-id"
 
 
 class Visitor(rx.State):
-    """The one thing that several pages share. The API decides what the id may do."""
+    """The name that pages share. The API decides what the id may do."""
 
     user_id: str = rx.LocalStorage("", name=USER_ID_KEPT_AS)
 
