@@ -85,6 +85,7 @@ def run(settings: Settings) -> int:
         try:
             with signals.interrupting():
                 url = _start_database(settings, signals, cleanup)
+            with signals.interrupting():
                 _prepare_database(url)
             children = _start_children(settings, url, signals, cleanup)
             with signals.interrupting():
@@ -195,14 +196,23 @@ class Signals:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Let the first request raise `StopRequested`, also one that came before."""
+        """Let the first request raise `StopRequested`, also one that came before.
+
+        Where it meets a destructor or a weak reference's callback, of which Python keeps every exception
+        back, it is raised at the end of the context instead.
+        """
+        hook = sys.unraisablehook
+        sys.unraisablehook = lambda kept: None if isinstance(kept.exc_value, StopRequested) else hook(kept)
         self._interrupting = True
         try:
             if self.stop_requested:
                 raise StopRequested
             yield
+            if self.stop_requested:
+                raise StopRequested
         finally:
             self._interrupting = False
+            sys.unraisablehook = hook
 
     def handle(self, _number: int, _frame: FrameType | None) -> None:
         """Note a request; the handler of each stop signal."""

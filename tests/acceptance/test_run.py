@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from api.audit import audit
-from api.run import HURRY_AFTER_S, STOP_GRACE_S
+from api.run import HURRY_AFTER_S, STOP_GRACE_S, StopRequested, stop_signals
 from api.seed import DEFAULT_EVENTS
 from tests.stack import (
     HTTP_TIMEOUT_S,
@@ -157,6 +158,25 @@ async def test_a_signal_stops_everything_at_any_moment(
     await system.until(reached[moment], moment)
     await system.stop(number)
     assert "Traceback" not in system.process.output()
+
+
+def test_a_signal_that_meets_a_callback_is_neither_lost_nor_reported(capfd: pytest.CaptureFixture[str]) -> None:
+    class Referred:
+        pass
+
+    referred = Referred()
+    reference = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGTERM))
+    steps = []
+    try:
+        with stop_signals() as signals, signals.interrupting():
+            del referred
+            steps.append("went on")
+        steps.append("left")
+    except StopRequested:
+        steps.append("stopped")
+    assert reference() is None
+    assert steps == ["went on", "stopped"]
+    assert capfd.readouterr().err == ""
 
 
 def _text(path: Path) -> str:
