@@ -11,11 +11,12 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import psycopg
 
+from api import contract
 from api.db import Pool, Statement, open_session
 from api.errors import Busy, UnknownEvent
 from api.queries import Query
@@ -199,7 +200,7 @@ def _away() -> Busy:
 
 
 def _as_sent(body: bytes, true_at: datetime, counted_at: float, before: Counted | None) -> Counted:
-    as_of = true_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    as_of = contract.to_header(true_at)
     if before is not None and before.body == body:
         return before._replace(as_of=as_of, counted_at=counted_at)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

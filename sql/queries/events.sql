@@ -33,36 +33,14 @@ select exists(
 -- The state's own rule is the order of its cases; find_tiers has the same one for what can be booked.
 with listed as (
     (
-        select
-            id,
-            slug,
-            name,
-            venue,
-            description,
-            time_zone,
-            starts_at,
-            sales_start_at,
-            sales_end_at,
-            cancelled_at,
-            currency
+        select id
         from events
         where %(event)s::text is null and starts_at > now()
         order by starts_at, id
         limit %(limit)s
     )
     union all
-    select
-        id,
-        slug,
-        name,
-        venue,
-        description,
-        time_zone,
-        starts_at,
-        sales_start_at,
-        sales_end_at,
-        cancelled_at,
-        currency
+    select id
     from events
     where slug = %(event)s
 ),
@@ -102,27 +80,27 @@ tier_stock as (
 
 select
     clock.as_of,
-    listed.slug,
-    listed.name,
-    listed.venue,
-    listed.description,
-    listed.time_zone,
-    listed.starts_at,
-    listed.sales_start_at,
-    listed.sales_end_at,
-    listed.currency,
+    events.slug,
+    events.name,
+    events.venue,
+    events.description,
+    events.time_zone,
+    events.starts_at,
+    events.sales_start_at,
+    events.sales_end_at,
+    events.currency,
     tier_stock.tier,
     tier_stock.price_minor,
     tier_stock.total,
     tier_stock.seated,
     tier_stock.available,
     case
-        when listed.cancelled_at is not null then 'cancelled'
-        when clock.as_of >= least(listed.starts_at, listed.sales_end_at) then 'ended'
-        when clock.as_of < listed.sales_start_at then 'upcoming'
-        when bool_or(tier_stock.available or tier_stock.held) over (partition by listed.id) then 'on_sale'
+        when events.cancelled_at is not null then 'cancelled'
+        when clock.as_of >= least(events.starts_at, events.sales_end_at) then 'ended'
+        when clock.as_of < events.sales_start_at then 'upcoming'
+        when bool_or(tier_stock.available or tier_stock.held) over (partition by events.id) then 'on_sale'
         else 'sold_out'
     end as state
 from (values (now())) as clock (as_of)
-left join (listed inner join tier_stock on listed.id = tier_stock.event_id) on true
-order by listed.starts_at, listed.id, tier_stock.display_order;
+left join (events inner join tier_stock on events.id = tier_stock.event_id) on true
+order by events.starts_at, events.id, tier_stock.display_order;

@@ -10,7 +10,8 @@ from typing import Any
 import reflex as rx
 
 from webapp.client import Answer, Problem, api
-from webapp.components.box_office import action, box_office, hooked
+from webapp.components import browser
+from webapp.components.box_office import action, box_office
 from webapp.components.language import number, say, span
 from webapp.components.layout import Ui, link
 from webapp.components.visitor import Visitor
@@ -254,12 +255,12 @@ class Sending:
     locked: bool
 
 
-sending: Any = hooked("attempt", "useAttempt()", Sending, _MODULE)
+sending: Any = browser.hooked(_MODULE, "attempt", "useAttempt()", Sending)
 
 
 def press() -> Any:
     """Return an event that shows at once that something was clicked, whether or not the server hears."""
-    return action("press", module=_MODULE)
+    return browser.action(_MODULE, "press")
 
 
 @dataclass(frozen=True)

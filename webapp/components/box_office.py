@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
-from reflex.vars import VarData
-from reflex.vars.function import ArgsFunctionOperation, FunctionVar
+
+from webapp.components import browser
 
 _MODULE = "$/utils/box_office"
 
@@ -114,18 +114,7 @@ class BoxOffice:
     announcement: Announcement
 
 
-def hooked(name: str, hook: str, kind: Any, module: str = _MODULE) -> Any:
-    """Return a var that a React hook of a browser module yields.
-
-    Each component that uses the var brings the hook along, wherever the compiler places it. To mypy a var of an
-    object has no attributes, hence Any.
-    """
-    tag = hook.partition("(")[0]
-    data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})
-    return rx.Var(name, _var_type=kind, _var_data=data).guess_type()
-
-
-box_office: Any = hooked("boxOffice", "useBoxOffice()", BoxOffice)
+box_office: Any = browser.hooked(_MODULE, "boxOffice", "useBoxOffice()", BoxOffice)
 
 
 class EventFeed(rx.Component):
@@ -148,12 +137,6 @@ class EventFeed(rx.Component):
     """Tickets that the API refused because others have them."""
 
 
-def function(name: str, module: str = _MODULE) -> FunctionVar[Any]:
-    """Return a function of a browser module for use in a page."""
-    return rx.Var(name, _var_data=VarData(imports={module: [rx.ImportVar(tag=name)]})).to(FunctionVar)
-
-
-def action(name: str, *arguments: Any, module: str = _MODULE) -> Any:
-    """Return an event that calls a browser module's function at once, whether or not the server hears."""
-    call = ArgsFunctionOperation.create((), function(name, module).call(*arguments))
-    return call.to(FunctionVar, rx.EventChain)
+def action(name: str, *arguments: Any) -> Any:
+    """Return an event that does something about what the visitor has chosen: a function of box_office.js."""
+    return browser.action(_MODULE, name, *arguments)

@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.client import api
-from webapp.components.box_office import action, hooked
+from webapp.components.browser import action, hooked
 from webapp.components.language import say
 
 _MODULE = "$/utils/order"
@@ -76,7 +76,7 @@ class OrderView(Described):
     """What screen readers hear: the state that the order has come to, or `hurry`."""
 
 
-order: Any = hooked("order", "useOrder()", OrderView, _MODULE)
+order: Any = hooked(_MODULE, "order", "useOrder()", OrderView)
 
 
 class OrderFeed(rx.Component):
@@ -103,12 +103,12 @@ class TicketCode(rx.Component):
 
 def open_dialog(name: str) -> Any:
     """Return an event that opens a dialog by its id."""
-    return action("openDialog", name, module=_MODULE)
+    return action(_MODULE, "openDialog", name)
 
 
 def close_dialog(name: str) -> Any:
     """Return an event that closes a dialog by its id; the focus goes back to what opened it."""
-    return action("closeDialog", name, module=_MODULE)
+    return action(_MODULE, "closeDialog", name)
 
 
 def status_words(state: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import action, hooked
+from webapp.components.browser import action, hooked
 
 _MODULE = "$/utils/page"
 
@@ -28,20 +28,20 @@ class PageTitle(rx.Component):
     text: rx.Var[str]
 
 
-copied: Any = hooked("copied", "useCopied()", str, _MODULE)
+copied: Any = hooked(_MODULE, "copied", "useCopied()", str)
 """What became of the last copying, for a few seconds: `done`, or `select` where it is not possible."""
 
 
 def copy_text(text: Any) -> Any:
     """Return an event that copies a text."""
-    return action("copyText", text, module=_MODULE)
+    return action(_MODULE, "copyText", text)
 
 
 def print_page() -> Any:
     """Return an event that prints the page."""
-    return action("printPage", module=_MODULE)
+    return action(_MODULE, "printPage")
 
 
 def reload_page() -> Any:
     """Return an event that loads the page anew."""
-    return action("reloadPage", module=_MODULE)
+    return action(_MODULE, "reloadPage")

@@ -9,7 +9,8 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import action, box_office, function, hooked
+from webapp.components.box_office import action, box_office
+from webapp.components.browser import function, hooked
 from webapp.components.language import money, number, say
 from webapp.components.layout import Ui
 
@@ -70,7 +71,7 @@ class House:
     columns: int
 
 
-house: Any = hooked("house", "useHouse()", House)
+house: Any = hooked(_MODULE, "house", "useHouse()", House)
 
 
 class SeatPlan(rx.Component):
@@ -116,7 +117,7 @@ def seat_name(seat: Any) -> Any:
 
 def _drawing() -> Ui:
     return rx.el.svg(
-        rx.el.svg.path(d=function("stagePath").call(house.width), class_name="stage"),
+        rx.el.svg.path(d=function(_MODULE, "stagePath").call(house.width), class_name="stage"),
         rx.el.svg.text(say("map.stage"), x=house.middle, y=44, class_name="stage-name"),
         rx.foreach(
             house.tiers,

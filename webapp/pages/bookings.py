@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import action, hooked
+from webapp.components.browser import action, hooked
 from webapp.components.language import in_english, local, money, say
 from webapp.components.layout import Ui, link, page
 from webapp.components.order import Described, status_words
@@ -32,7 +32,7 @@ class Bookings:
     """The next page is being fetched."""
 
 
-bookings: Any = hooked("bookings", "useBookings()", Bookings, _MODULE)
+bookings: Any = hooked(_MODULE, "bookings", "useBookings()", Bookings)
 
 
 class BookingsFeed(rx.Component):
@@ -121,7 +121,7 @@ def _list() -> Ui:
             rx.el.button(
                 rx.cond(bookings.adding, say("bookings.adding"), say("bookings.more")),
                 type="button",
-                on_click=action("showMore", module=_MODULE),
+                on_click=action(_MODULE, "showMore"),
                 disabled=bookings.adding,
                 class_name="button",
             ),

@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import hooked
+from webapp.components.browser import hooked
 from webapp.components.language import in_english, local, money, say
 from webapp.components.layout import Ui, link, page
 from webapp.components.page import PageTitle
@@ -42,7 +42,7 @@ class Concerts:
     events: list[Concert]
 
 
-concerts: Any = hooked("concerts", "useConcerts()", Concerts, _MODULE)
+concerts: Any = hooked(_MODULE, "concerts", "useConcerts()", Concerts)
 
 
 @rx.page(  # type: ignore[untyped-decorator]

@@ -1,0 +1,29 @@
+"""What lives in the browser, for pages: vars that React hooks yield, and functions of our browser modules."""
+
+from typing import Any
+
+import reflex as rx
+from reflex.vars import VarData
+from reflex.vars.function import ArgsFunctionOperation, FunctionVar
+
+
+def hooked(module: str, name: str, hook: str, kind: Any) -> Any:
+    """Return a var that a React hook of a browser module yields.
+
+    Each component that uses the var brings the hook along, wherever the compiler places it. To mypy a var of an
+    object has no attributes, hence Any.
+    """
+    tag = hook.partition("(")[0]
+    data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})
+    return rx.Var(name, _var_type=kind, _var_data=data).guess_type()
+
+
+def function(module: str, name: str) -> FunctionVar[Any]:
+    """Return a function of a browser module for use in a page."""
+    return rx.Var(name, _var_data=VarData(imports={module: [rx.ImportVar(tag=name)]})).to(FunctionVar)
+
+
+def action(module: str, name: str, *arguments: Any) -> Any:
+    """Return an event that calls a browser module's function at once, whether or not the server hears."""
+    call = ArgsFunctionOperation.create((), function(module, name).call(*arguments))
+    return call.to(FunctionVar, rx.EventChain)
