@@ -1,5 +1,5 @@
 // How the browser reads from the API: what every visitor repeats goes past the pages' own server.
-import { useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
 import useSWR from "swr";
 
 const FETCH_TIMEOUT_MS = 4_000;
@@ -64,22 +64,22 @@ export const secondsUntil = (time) => Math.max(0, Math.ceil((Date.parse(time) - 
 
 // --- What pages are drawn from ---------------------------------------------------------------------------
 
-// A value that components follow; they are drawn again only when something that they show is different.
+// What components follow, all of it or one field. What is equal to what was there stays the same object, so that
+// only what shows a difference is drawn again.
 export function observable(initial) {
   const listeners = new Set();
   let value = initial;
-  let text = JSON.stringify(initial);
   const subscribe = (listener) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
   };
   return {
+    subscribe,
     get: () => value,
     set(next) {
-      const nextText = JSON.stringify(next);
-      if (nextText === text) return;
-      value = next;
-      text = nextText;
+      const shared = sharing(value, next);
+      if (shared === value) return;
+      value = shared;
       listeners.forEach((listener) => listener());
     },
     use: () =>
@@ -88,5 +88,31 @@ export function observable(initial) {
         () => value,
         () => initial,
       ),
+    useField: (name) =>
+      useSyncExternalStore(
+        subscribe,
+        () => value[name],
+        () => initial[name],
+      ),
   };
 }
+
+const isPlain = (value) => Array.isArray(value) || value?.constructor === Object;
+
+// The next value, made of the parts of the last one as far as they are equal.
+function sharing(last, next) {
+  if (Object.is(last, next)) return last;
+  if (!isPlain(last) || !isPlain(next) || Array.isArray(last) !== Array.isArray(next)) return next;
+  const shared = Array.isArray(next) ? [] : {};
+  for (const name in next) shared[name] = sharing(last[name], next[name]);
+  const names = Object.keys(shared);
+  const same = names.length === Object.keys(last).length && names.every((name) => name in last && shared[name] === last[name]);
+  return same ? last : shared;
+}
+
+// Counts down what is shown in seconds.
+export const useEverySecond = (tick) =>
+  useEffect(() => {
+    const ticking = setInterval(tick, 1_000);
+    return () => clearInterval(ticking);
+  }, [tick]);

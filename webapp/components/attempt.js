@@ -2,7 +2,7 @@
 // wait before another one makes sense.
 import { useEffect } from "react";
 
-import { observable } from "$/utils/api";
+import { observable, useEverySecond } from "$/utils/api";
 
 // Past this, a click that the page's server did not take up is reported.
 const UNHEARD_AFTER_MS = 10_000;
@@ -21,24 +21,30 @@ function summarise() {
   return { sending, unheard, wait, locked: sending || wait > 0 };
 }
 
-const view = observable(summarise());
-export const useAttempt = view.use;
+export const attempt = observable(summarise());
+export const useAttempt = attempt.useField;
 
 function update(changes) {
   facts = { ...facts, ...changes };
-  view.set(summarise());
+  attempt.set(summarise());
 }
+
+const tick = () => update({});
 
 export const press = () => update({ pressedAt: Date.now() });
 
-// Passes on what the page's State says. It draws nothing.
-export function AttemptFeed({ sending, turn, waitS }) {
+export const stopWaiting = () => update({ waitUntil: 0 });
+
+// Takes in what the page's State says.
+export function useAttemptFeed({ sending, turn, waitS }) {
   useEffect(() => {
     update({ busy: sending, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
   }, [sending, turn, waitS]);
-  useEffect(() => {
-    const ticking = setInterval(() => update({}), 1_000);
-    return () => clearInterval(ticking);
-  }, []);
+  useEverySecond(tick);
+}
+
+// The same for a page that has no other feed. It draws nothing.
+export function AttemptFeed(props) {
+  useAttemptFeed(props);
   return null;
 }

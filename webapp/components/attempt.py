@@ -233,7 +233,7 @@ class Booking(rx.State):
 
 
 class AttemptFeed(rx.Component):
-    """Tells the browser what the State says, on pages that have no box office. Place it once on a page."""
+    """Tells the browser what the State says, on pages that have no `EventFeed`. Place it once on a page."""
 
     library = _MODULE
     tag = "AttemptFeed"
@@ -255,7 +255,7 @@ class Sending:
     locked: bool
 
 
-sending: Any = browser.hooked(_MODULE, "attempt", "useAttempt()", Sending)
+sending: Any = browser.watched(_MODULE, "attempt", "useAttempt", Sending)
 
 
 def press() -> Any:
@@ -265,10 +265,8 @@ def press() -> Any:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the notice stands: what that page knows of a click, and its own ways on."""
+    """Where the notice stands: that page's own ways on."""
 
-    unheard: Any
-    wait: Any
     locked: Any
     again: dict[str, Any]
     """Properties of a button that tries the same again."""
@@ -283,11 +281,9 @@ class Place:
 
 def _event_page() -> Place:
     return Place(
-        unheard=box_office.unheard,
-        wait=box_office.wait,
         locked=box_office.locked,
         again={"type": "submit"},
-        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), action("press")],
+        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
         other=rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
         seat_taken=say("attempt.seat_taken.text"),
         way_from_seat_taken=rx.fragment(),
@@ -302,7 +298,7 @@ def notice(place: Place | None = None) -> Ui:
     place = place or _event_page()
     return rx.el.div(
         rx.cond(
-            place.unheard,
+            sending.unheard,
             _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
                 Booking.phase != "idle",
@@ -312,8 +308,8 @@ def notice(place: Place | None = None) -> Ui:
                     _text(place),
                     _patience(),
                     rx.cond(
-                        place.wait > 0,
-                        rx.el.p(say("attempt.wait", time=span(place.wait)), class_name="figures", role="timer"),
+                        sending.wait > 0,
+                        rx.el.p(say("attempt.wait", time=span(sending.wait)), class_name="figures", role="timer"),
                     ),
                     _ways_on(place),
                 ),

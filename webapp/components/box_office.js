@@ -1,18 +1,17 @@
 // The part of the event's page that lives in the browser: what the API tells of the event, its tiers and seats,
 // what the visitor has chosen, and what the two allow. Counts, seats and buttons follow it without a round trip
 // to the pages' server.
-import { createElement, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { createElement, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
-import { bestAvailable, draw, nearest, NO_HOUSE, step } from "$/utils/seats";
+import { observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
+import { attempt, stopWaiting, useAttemptFeed } from "$/utils/attempt";
+import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
 
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
 const ANNOUNCE_EVERY_MS = 15_000;
-// Past this, a click that the page's server did not take up is reported.
-const UNHEARD_AFTER_MS = 10_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
 const DRAWN_WITHIN = "200px";
@@ -53,11 +52,8 @@ const NOTHING = {
   focused: 0, // the seat that the keyboard is at
   zoom: 0,
   list: false, // whether the list of seats is open
-  busy: false, // the server is sending a booking
   inDoubt: false, // a booking may have been made, and the page does not know
   limited: false, // it is the buyer who has to wait, whatever is wanted
-  pressedAt: 0,
-  waitUntil: 0,
   announcement: { code: "", tier: "", left: 0 },
   announcedAt: 0,
 };
@@ -110,9 +106,6 @@ function summarise() {
   const chosen = tiers.find((tier) => tier.name === facts.tier);
   const most = Math.max(1, Math.min(settings.ticketsMax, known && chosen ? chosen.available : settings.ticketsMax));
   const quantity = facts.picks.length || Math.min(facts.quantity, most);
-  const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
-  const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
-  const sending = facts.busy || (facts.pressedAt > 0 && !unheard);
   const phase = !known ? (facts.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
   const bookable = Boolean(chosen) && chosen.available > 0;
   return {
@@ -138,33 +131,40 @@ function summarise() {
     offers: facts.lost.length ? nearest(facts.house, facts.lost[0], isOpen, OFFERS).map(named) : [],
     may_have_map: facts.holdsAsOf === "" || facts.house.rows.length > 0,
     has_map: facts.house.rows.length > 0,
-    blocks: facts.house.tiers.map(({ name, tone }) => ({
-      name,
-      tone,
-      price: tiers.find((tier) => tier.name === name)?.price ?? 0,
+    house: facts.house,
+    blocks: facts.house.tiers.map((block) => ({
+      ...block,
+      price: tiers.find((tier) => tier.name === block.name)?.price ?? 0,
     })),
     list: facts.list,
     zoom: ZOOMS[facts.zoom],
     widest: facts.zoom >= ZOOMS.length - 1,
     whole: facts.zoom === 0,
-    wait,
-    sending,
-    unheard,
-    locked: sending || sale !== "on_sale" || phase !== "live" || wait > 0 || !bookable,
+    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable,
     announcement: facts.announcement,
   };
 }
 
 const view = observable(summarise());
-export const useBoxOffice = view.use;
+export const useBoxOffice = view.useField;
 
-const seatListeners = new Set();
+// What is shown of each seat that is drawn or listed, so that a seat hears only of what becomes of itself.
+const looks = new Map();
+const SHOWN_OF_SEATS = ["seatStates", "picks", "focused"];
+const WORD_OF = { a: "free", h: "held", s: "sold" };
+
+function lookOf(id) {
+  const state = facts.picks.includes(id) ? "mine" : (WORD_OF[facts.seatStates.get(id)] ?? "sold");
+  return { state, tabIndex: facts.focused === id ? 0 : -1 };
+}
 
 function update(changes) {
   facts = { ...facts, ...changes };
   view.set(summarise());
-  seatListeners.forEach((listener) => listener());
+  if (SHOWN_OF_SEATS.some((name) => name in changes)) looks.forEach((look, id) => look.set(lookOf(id)));
 }
+
+const refresh = () => update({});
 
 // Screen readers hear the chosen tier now and then, not every two seconds; the end of a tier at once.
 function announce() {
@@ -198,12 +198,10 @@ function learnCounts({ body, asOf }) {
 }
 
 function learnStates({ body, asOf }) {
-  const ids = (rows) => rows.map((row) => row.ids.join()).join();
-  const drawn = ids(facts.house.rows.map((row) => ({ ids: row.seats.map((seat) => seat.id) })));
-  const house = drawn === ids(body.rows) ? facts.house : draw(body.rows);
+  const house = isDrawnOf(facts.house, body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
   // What is being booked, or may have been, is sold to this visitor, and not lost.
-  const gone = facts.busy || facts.inDoubt ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
+  const gone = attempt.get().sending || facts.inDoubt ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
   update({
     house,
     seatStates,
@@ -226,17 +224,14 @@ function loseSeats(ids) {
 // --- What the visitor does -------------------------------------------------------------------------------
 
 // Another tier need not wait for what is held of the last one.
-const waitFor = (tier) => (tier === facts.tier || facts.limited ? facts.waitUntil : 0);
+function turnTo(tier) {
+  if (tier !== facts.tier && !facts.limited) stopWaiting();
+}
 
-export const choose = (tier) =>
-  update({
-    tier,
-    picks: [],
-    lost: [],
-    waitUntil: waitFor(tier),
-    announcement: NOTHING.announcement,
-    announcedAt: 0,
-  });
+export function choose(tier) {
+  turnTo(tier);
+  update({ tier, picks: [], lost: [], announcement: NOTHING.announcement, announcedAt: 0 });
+}
 
 export function changeQuantity(by) {
   const { quantity, limit } = view.get();
@@ -250,20 +245,14 @@ export function changeQuantity(by) {
 
 export function pick(id) {
   const seat = seatOf(id);
-  if (!seat || view.get().sending) return;
+  if (!seat || attempt.get().sending) return;
   if (facts.picks.includes(id)) return update({ focused: id, picks: facts.picks.filter((each) => each !== id) });
   if (!isFree(id)) return update({ focused: id });
   const picks = seat.tier === facts.tier ? facts.picks : [];
   // One more than may be booked takes the place of the one that was picked first.
   const kept = picks.slice(Math.max(0, picks.length + 1 - settings.ticketsMax));
-  update({
-    tier: seat.tier,
-    waitUntil: waitFor(seat.tier),
-    focused: id,
-    picks: [...kept, id],
-    quantity: kept.length + 1,
-    lost: [],
-  });
+  turnTo(seat.tier);
+  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: [] });
 }
 
 export function pickBest() {
@@ -278,39 +267,15 @@ export const changeZoom = (by) =>
 
 export const toggleList = () => update({ list: !facts.list });
 
-export const press = () => update({ pressedAt: Date.now() });
-
 export const focusTiers = () =>
   document.querySelector("input[name=tier]:checked:enabled, input[name=tier]:enabled")?.focus();
 
 // --- Seats -----------------------------------------------------------------------------------------------
 
-function subscribeSeats(listener) {
-  seatListeners.add(listener);
-  return () => seatListeners.delete(listener);
-}
-
-export const useHouse = () =>
-  useSyncExternalStore(
-    subscribeSeats,
-    () => facts.house,
-    () => NO_HOUSE,
-  );
-
-// What is shown of a seat, as one text: it is drawn again when that changes, and not with every other seat.
-const WORD_OF = { a: "free", h: "held", s: "sold" };
-
 function useLook(id) {
-  const look = useSyncExternalStore(
-    subscribeSeats,
-    () => {
-      const state = facts.picks.includes(id) ? "mine" : (WORD_OF[facts.seatStates.get(id)] ?? "sold");
-      return `${state} ${facts.focused === id ? 0 : -1}`;
-    },
-    () => "sold -1",
-  );
-  const [state, tab] = look.split(" ");
-  return { state, tabIndex: Number(tab), mine: state === "mine", gone: state === "held" || state === "sold" };
+  if (!looks.has(id)) looks.set(id, observable(lookOf(id)));
+  const { state, tabIndex } = looks.get(id).use();
+  return { state, tabIndex, mine: state === "mine", gone: state === "held" || state === "sold" };
 }
 
 // A seat of the drawing, around the shapes that it is drawn with.
@@ -337,6 +302,12 @@ export function SeatBox({ seat, number }) {
   const { mine, gone } = useLook(seat);
   const box = createElement("input", { type: "checkbox", checked: mine, disabled: gone, onChange: () => pick(seat) });
   return createElement("label", { className: "seat-box" }, box, number);
+}
+
+// The drawing's frame, in which it grows without being drawn anew.
+export function House({ columns, children, ...props }) {
+  const zoom = useBoxOffice("zoom");
+  return createElement("svg", { ...props, className: "house", style: { "--columns": columns, "--zoom": zoom } }, children);
 }
 
 // The edge of the stage, bent like the rows.
@@ -408,13 +379,19 @@ export function SeatPlan({ children, ...props }) {
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
 export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone }) {
   const { slug } = useParams();
+  const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
-  const counts = usePolled(`/api/tickets/availability${query}`, POLL_MS);
-  const states = usePolled(`/api/tickets/states${query}`, POLL_MS);
+  const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);
+  const states = usePolled(over ? null : `/api/tickets/states${query}`, POLL_MS);
+  useAttemptFeed({ sending, turn, waitS });
+  useEffect(() => attempt.subscribe(refresh), []);
+  useEverySecond(refresh);
   useEffect(() => {
     // Another event, or this one after another page: what was picked there is not picked here.
-    update(facts.event?.slug === slug ? { picks: [], lost: [], pressedAt: 0 } : NOTHING);
+    if (facts.event?.slug === slug) return update({ picks: [], lost: [] });
+    looks.clear();
+    update(NOTHING);
   }, [slug]);
   useEffect(() => {
     if (event.data) update({ event: event.data.body });
@@ -433,16 +410,12 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
     update({ failed: [counts.error, event.error].some((error) => error && error.status !== 404) });
   }, [counts.error, counts.isValidating, event.error, event.isValidating]);
   useEffect(() => {
-    const ticking = setInterval(() => update({}), 1_000);
-    return () => clearInterval(ticking);
-  }, []);
-  useEffect(() => {
-    update({ busy: sending, inDoubt, limited, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    update({ inDoubt, limited });
     if (seatsGone.length) loseSeats(seatsGone);
     if (!sending) {
       counts.mutate();
       states.mutate();
     }
-  }, [sending, inDoubt, limited, turn, waitS, seatsGone, counts.mutate, states.mutate]);
+  }, [sending, inDoubt, limited, turn, seatsGone, counts.mutate, states.mutate]);
   return null;
 }

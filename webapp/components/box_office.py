@@ -10,22 +10,9 @@ from typing import Any
 import reflex as rx
 
 from webapp.components import browser
+from webapp.components.concerts import Concert
 
 _MODULE = "$/utils/box_office"
-
-
-@dataclass(frozen=True)
-class Event:
-    """A concert, as `/api/events/{slug}` tells it."""
-
-    slug: str
-    name: str
-    venue: str
-    description: str
-    startsAt: str  # noqa: N815 - the API's own name
-    timeZone: str  # noqa: N815
-    salesStartAt: str  # noqa: N815
-    currency: str
 
 
 @dataclass(frozen=True)
@@ -56,11 +43,56 @@ class Seat:
 
 @dataclass(frozen=True)
 class Block:
-    """A tier's part of the seat map; `tone` is the number of its colour."""
+    """A tier's part of the seat map; `y` is where its name stands, `tone` the number of its colour."""
 
     name: str
     tone: int
+    y: int
     price: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """A seat in the drawing."""
+
+    id: int
+    tier: str
+    row: str
+    number: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row's name at one of its ends."""
+
+    key: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of seats."""
+
+    key: str
+    tier: str
+    tone: int
+    name: str
+    labels: list[Label]
+    seats: list[Place]
+
+
+@dataclass(frozen=True)
+class House:
+    """All rows, in order from the stage; sizes in the drawing's units."""
+
+    rows: list[Row]
+    width: int
+    height: int
+    middle: int
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +110,7 @@ class BoxOffice:
 
     page: str
     """`loading`, `found`, `missing` (no such event) or `away` (the API does not answer)."""
-    event: Event
+    event: Concert
     sale: str
     """`on_sale`, `upcoming`, `ended` or `cancelled`."""
     opens_in: int
@@ -102,19 +134,17 @@ class BoxOffice:
     may_have_map: bool
     """Whether there is a seat map, or that is not known yet."""
     has_map: bool
+    house: House
     blocks: list[Block]
     list: bool
-    zoom: float
     widest: bool
     whole: bool
-    wait: int
-    sending: bool
-    unheard: bool
     locked: bool
+    """Whether nothing can be booked just now."""
     announcement: Announcement
 
 
-box_office: Any = browser.hooked(_MODULE, "boxOffice", "useBoxOffice()", BoxOffice)
+box_office: Any = browser.watched(_MODULE, "boxOffice", "useBoxOffice", BoxOffice)
 
 
 class EventFeed(rx.Component):

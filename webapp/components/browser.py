@@ -1,5 +1,7 @@
 """What lives in the browser, for pages: vars that React hooks yield, and functions of our browser modules."""
 
+from dataclasses import fields
+from types import SimpleNamespace
 from typing import Any
 
 import reflex as rx
@@ -16,6 +18,19 @@ def hooked(module: str, name: str, hook: str, kind: Any) -> Any:
     tag = hook.partition("(")[0]
     data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})
     return rx.Var(name, _var_type=kind, _var_data=data).guess_type()
+
+
+def watched(module: str, name: str, hook: str, kind: Any) -> Any:
+    """Return vars for the fields of the dataclass `kind`, each of which the React hook yields by its name.
+
+    A component that uses some of them is drawn again only when one of these changes.
+    """
+    return SimpleNamespace(
+        **{
+            field.name: hooked(module, f"{name}_{field.name}", f'{hook}("{field.name}")', field.type)
+            for field in fields(kind)
+        }
+    )
 
 
 def function(module: str, name: str) -> FunctionVar[Any]:

@@ -4,74 +4,16 @@ Where seats are drawn and what they are is computed in the browser (seats.js, bo
 only with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import action, box_office
-from webapp.components.browser import function, hooked
+from webapp.components.box_office import Place, Row, action, box_office
+from webapp.components.browser import function
 from webapp.components.language import money, number, say
 from webapp.components.layout import Ui
 
 _MODULE = "$/utils/box_office"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A seat in the drawing."""
-
-    id: int
-    tier: str
-    row: str
-    number: int
-    x: int
-    y: int
-
-
-@dataclass(frozen=True)
-class Label:
-    """A row's name at one of its ends."""
-
-    key: str
-    x: int
-    y: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """The rows of a tier; `tone` is the number of the colour that tells it from the next."""
-
-    name: str
-    tone: int
-    y: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of seats."""
-
-    key: str
-    tier: str
-    tone: int
-    name: str
-    labels: list[Label]
-    seats: list[Place]
-
-
-@dataclass(frozen=True)
-class House:
-    """All rows, in order from the stage; sizes in the drawing's units."""
-
-    rows: list[Row]
-    tiers: list[Block]
-    width: int
-    height: int
-    middle: int
-    columns: int
-
-
-house: Any = hooked(_MODULE, "house", "useHouse()", House)
 
 
 class SeatPlan(rx.Component):
@@ -79,6 +21,15 @@ class SeatPlan(rx.Component):
 
     library = _MODULE
     tag = "SeatPlan"
+
+
+class House(rx.Component):
+    """The drawing's frame, which grows by itself as one comes closer."""
+
+    library = _MODULE
+    tag = "House"
+
+    columns: rx.Var[int]
 
 
 class SeatLook(rx.Component):
@@ -116,20 +67,22 @@ def seat_name(seat: Any) -> Any:
 
 
 def _drawing() -> Ui:
-    return rx.el.svg(
+    house = box_office.house
+    return House.create(
         rx.el.svg.path(d=function(_MODULE, "stagePath").call(house.width), class_name="stage"),
         rx.el.svg.text(say("map.stage"), x=house.middle, y=44, class_name="stage-name"),
         rx.foreach(
-            house.tiers,
-            lambda tier: rx.el.svg.text(tier.name, x=house.middle, y=tier.y, class_name="block-name"),
+            box_office.blocks,
+            lambda block: rx.el.svg.text(block.name, x=house.middle, y=block.y, class_name="block-name"),
         ),
         rx.foreach(house.rows, _row),
-        view_box=f"0 0 {house.width} {house.height}",
-        style={"--columns": house.columns, "--zoom": box_office.zoom},
-        role="group",
-        aria_label=say("map.title"),
-        aria_describedby="map-help",
-        class_name="house",
+        columns=house.columns,
+        custom_attrs={
+            "viewBox": f"0 0 {house.width} {house.height}",
+            "role": "group",
+            "aria-label": say("map.title"),
+            "aria-describedby": "map-help",
+        },
     )
 
 
@@ -137,7 +90,7 @@ def _row(row: rx.vars.ObjectVar[Row]) -> Ui:
     return rx.el.svg.g(
         rx.foreach(
             row.labels,
-            lambda label: rx.el.svg.text(row.name, x=label.x, y=label.y, class_name="row-name", aria_hidden="true"),
+            lambda label: rx.el.svg.text(row.name, x=label.x, y=label.y, aria_hidden="true"),
         ),
         rx.foreach(row.seats, _seat),
         data_tone=row.tone,
@@ -249,7 +202,7 @@ def _list() -> Ui:
         ),
         rx.cond(
             box_office.list,
-            rx.el.div(rx.foreach(house.rows, _list_row), class_name="seat-list"),
+            rx.el.div(rx.foreach(box_office.house.rows, _list_row), class_name="seat-list"),
         ),
     )
 

@@ -49,6 +49,14 @@ export function draw(rows) {
   return { seats, rows: drawn, tiers, width, height: y + up + ROW_PITCH, middle: width / 2, columns };
 }
 
+// Whether a house has these very seats.
+export const isDrawnOf = (house, rows) =>
+  house.rows.length === rows.length &&
+  house.rows.every(({ seats }, line) => {
+    const { ids } = rows[line];
+    return seats.length === ids.length && seats.every((seat, column) => seat.id === ids[column]);
+  });
+
 const adjacent = (left, right) => left.line === right.line && Math.abs(left.number - right.number) === 1;
 
 const distance = (seat, other) => Math.hypot(seat.x - other.x, seat.y - other.y);

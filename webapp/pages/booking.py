@@ -188,8 +188,6 @@ def _again() -> Ui:
     events = [press(), Booking.again(order.reference)]  # type: ignore[misc]
     busy = sending.sending
     place = Place(
-        unheard=sending.unheard,
-        wait=sending.wait,
         locked=sending.locked,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],

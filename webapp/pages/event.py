@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, notice
+from webapp.components.attempt import Booking, notice, press, sending
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, link, message_page, page
@@ -73,7 +73,6 @@ def _poster() -> Ui:
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
             # Until the concert's own words come, and where it has none.
             rx.el.p(rx.cond(event.description != "", event.description, say("event.lead")), class_name="poster-lead"),
-            class_name="poster-words",
         ),
         rx.el.p(
             rx.cond(
@@ -178,7 +177,7 @@ def _box_office() -> Ui:
                         say("seats.best"),
                         type="button",
                         on_click=action("pickBest"),
-                        disabled=~box_office.bookable | box_office.sending | ~box_office.has_map,
+                        disabled=~box_office.bookable | sending.sending | ~box_office.has_map,
                         class_name="button best",
                     ),
                 ),
@@ -197,7 +196,7 @@ def _box_office() -> Ui:
             name="ticket_ids",
             value=box_office.picks.foreach(lambda seat: seat.id).join(","),
         ),
-        on_submit=[action("press"), Booking.book],
+        on_submit=[press(), Booking.book],
         id="booking",
         class_name="sale",
     )
@@ -243,7 +242,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             name="tier",
             value=tier.name,
             checked=box_office.tier == tier.name,
-            disabled=tier.sold_out | box_office.sending,
+            disabled=tier.sold_out | sending.sending,
             on_change=action("choose", tier.name),
         ),
         rx.el.span(
@@ -312,7 +311,7 @@ def _stepper() -> Ui:
             rx.el.span(sign, aria_hidden="true"),
             type="button",
             aria_label=say(name),
-            disabled=at_end | box_office.sending,
+            disabled=at_end | sending.sending,
             on_click=action("changeQuantity", by),
         )
 
@@ -340,10 +339,7 @@ def _summary() -> Ui:
                 box_office.bookable,
                 rx.fragment(
                     rx.el.p(
-                        rx.el.span(
-                            say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier),
-                            class_name="summary-tickets",
-                        ),
+                        rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
                         rx.el.span(money(box_office.total, box_office.event.currency), class_name="summary-total"),
                         class_name="summary-line figures",
                     ),
@@ -391,7 +387,7 @@ def _summary() -> Ui:
 def _submit() -> Ui:
     return rx.el.button(
         rx.cond(
-            box_office.sending,
+            sending.sending,
             rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("book.sending")),
             rx.cond(
                 box_office.bookable,
@@ -402,5 +398,5 @@ def _submit() -> Ui:
         type="submit",
         class_name="submit",
         disabled=box_office.locked,
-        aria_busy=box_office.sending,
+        aria_busy=sending.sending,
     )

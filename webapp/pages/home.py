@@ -1,48 +1,15 @@
 """The first page: the concerts on sale and those to come."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.browser import hooked
+from webapp.components.concerts import Concert, concerts
 from webapp.components.language import in_english, local, money, say
 from webapp.components.layout import Ui, link, page
 from webapp.components.page import PageTitle
 
-_MODULE = "$/utils/concerts"
 _SKELETONS = 3
-
-
-@dataclass(frozen=True)
-class Concert:
-    """A concert in the list, as `/api/events` tells it."""
-
-    slug: str
-    name: str
-    venue: str
-    description: str
-    startsAt: str  # noqa: N815 - the API's own name
-    timeZone: str  # noqa: N815
-    salesStartAt: str  # noqa: N815
-    currency: str
-    state: str
-    """`on_sale`, `upcoming`, `sold_out`, `ended` or `cancelled`."""
-    priceFrom: float  # noqa: N815
-
-
-@dataclass(frozen=True)
-class Concerts:
-    """The list as it is known."""
-
-    phase: str
-    """`loading`, `listed` or `away` (the API does not answer)."""
-    stale: bool
-    """Whether the API has not answered since the list was read."""
-    events: list[Concert]
-
-
-concerts: Any = hooked(_MODULE, "concerts", "useConcerts()", Concerts)
 
 
 @rx.page(  # type: ignore[untyped-decorator]
