@@ -17,9 +17,6 @@ config = rx.Config(
     # State is only a view of what the API answers, so losing it costs nothing and it needs no disk.
     state_manager_mode=_MODES.REDIS if _REDIS_URL else _MODES.MEMORY,
     redis_url=_REDIS_URL,
-    # A cancelling holds its State while it asks the API, which may take 18 s (webapp/client.py).
-    redis_lock_expiration=25_000,
-    redis_lock_warning_threshold=20_000,
     cors_allowed_origins=[],
     # Every browser that asks over HTTPS takes Brotli, a sixth smaller; gzip is for the others.
     frontend_compression_formats=["brotli", "gzip"],

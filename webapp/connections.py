@@ -70,7 +70,10 @@ class Connections(RedisTokenManager):
 
 
 async def _listen(alive: PubSub) -> None:
-    """Keep the subscription, also over a restart of Redis; nothing is ever said on it."""
+    """Read the subscription, on which nothing is ever said: reading is what subscribes again after a cut.
+
+    It ends when Redis stays away; the next connection begins it anew.
+    """
     with contextlib.suppress(RedisError, OSError):
         async for _ in alive.listen():
             pass

@@ -1,6 +1,7 @@
 """What pages do while a process of the system is away; each test stops processes of a system of its own."""
 
 import asyncio
+import re
 
 from playwright.async_api import Page, expect
 
@@ -66,6 +67,41 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     await site.start_web()
     await page.wait_for_url("**/booking/*", timeout=SLOW_MS)
     assert len(await site.orders("user-1")) == 1
+
+
+async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and_is_done_once_it_is_back(
+    start_site: StartSite, open_page: OpenPage
+) -> None:
+    site = await start_site()
+    first, second = [(await site.sell("GA", 1, "user-1")).json()["reference"] for _ in range(2)]
+    page = await open_page("about:blank")
+    await page.clock.install()
+    await page.goto(f"{site.url}/bookings")
+    await page.get_by_label("Your user id").fill("user-1")
+    await page.get_by_role("button", name="Show bookings").click()
+    outcome = page.locator(".booking", has_text=first).get_by_role("status")
+
+    async def cancel(reference: str) -> None:
+        await page.get_by_role("button", name=re.compile(f"^Cancel.* {reference}$")).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+
+    site.server_gate.hold()
+    await cancel(first)
+    await expect(page.get_by_role("button", name=re.compile(f"^Cancelling.* {first}$"))).to_be_visible()
+    await expect(page.get_by_role("button", name=re.compile(f"^Cancel.* {second}$"))).to_be_disabled()
+    await site.stop_web()
+    await page.clock.fast_forward("00:31")
+    await expect(outcome).to_contain_text("Cancelling again is safe")
+
+    await cancel(first)
+    await page.clock.fast_forward("00:11")
+    await expect(outcome).to_contain_text("Your click was not heard yet")
+    await look(page, "bookings-cancel-unheard")
+    site.server_gate.mend()
+    await site.start_web()
+    await expect(outcome).to_contain_text("$10 goes back to you.", timeout=2 * SLOW_MS)
+    await cancel(second)
+    await expect(page.locator(".booking", has_text=second)).to_contain_text("Cancelled, money goes back")
 
 
 async def test_the_limit_of_a_buyer_says_when_it_is_possible_again(start_site: StartSite, open_page: OpenPage) -> None:

@@ -1,21 +1,46 @@
 """Every face of the list of bookings, against a running system."""
 
+import re
+from collections.abc import AsyncIterator
+
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
+from api.embedded import EmbeddedServer
+from tests.webapp.conftest import (
+    MakeEvent,
+    OpenPage,
+    Site,
+    keep_entering,
+    look,
+    making_events,
+    shared_site,
+    shot,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOON_MS = 15_000
 """From a change until an open page shows it, on a busy machine."""
 PAGE_SIZE = 10
+# Longer than it takes to make two pages of bookings and to have them shown.
+DECIDED_AFTER_S = 12
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make_slow_event(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[MakeEvent]:
+    """Make events whose payments all succeed, but not at once."""
+    env = {"PAYMENT_MODE": "async", "PSP_DELAY_MS": str(1000 * DECIDED_AFTER_S)}
+    async with shared_site(request, server, env) as site, making_events(site) as make:
+        await site.stack.start_psp()
+        yield make
 
 
 async def _book(site: Site, user_id: str, tier: str = "GA", quantity: int = 1) -> str:
     answer = await site.sell(tier, quantity, user_id)
-    assert answer.status_code == 201, answer.text
+    assert answer.is_success, answer.text
     reference: str = answer.json()["reference"]
     return reference
 
@@ -33,6 +58,15 @@ async def _visit(visit: OpenPage, site: Site, user_id: str) -> Page:
 
 def _cards(page: Page) -> Locator:
     return page.locator(".booking a")
+
+
+def _cancel_button(page: Page, reference: str) -> Locator:
+    return page.get_by_role("button", name=re.compile(f"^Cancel.* {reference}$"))
+
+
+async def _cancel(page: Page, reference: str) -> None:
+    await _cancel_button(page, reference).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
 
 
 async def _choose(page: Page, which: str) -> None:
@@ -119,6 +153,25 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     await expect(_cards(page)).to_contain_text(references[::-1])
     await expect(_cards(page).nth(PAGE_SIZE)).to_be_focused()
     await expect(more).to_have_count(0)
+    # Nothing is waited for: whoever comes back to the tab asks for the first page alone.
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/bookings?" in request.url else None)
+    await keep_entering(page)
+    async with page.expect_response(re.compile("/api/bookings")):
+        pass
+    assert [url for url in asked if "cursor=" in url] == []
+
+
+async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_page(
+    make_slow_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_slow_event("GA=50")
+    for _ in range(PAGE_SIZE + 1):
+        await _book(site, "waiting")
+    page = await _visit(visit, site, "waiting")
+    await page.get_by_role("button", name="Load more").click()
+    await expect(_cards(page).filter(has_text="Waiting for payment")).to_have_count(PAGE_SIZE + 1)
+    await expect(_cards(page).filter(has_text="Confirmed")).to_have_count(PAGE_SIZE + 1, timeout=3 * SOON_MS)
 
 
 async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
@@ -145,3 +198,116 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await look(page, "bookings-stale")
     site.browser_gate.mend()
     await expect(stale).to_have_count(0, timeout=SOON_MS)
+
+
+# --- Cancelling ------------------------------------------------------------------------------------------
+
+
+async def test_a_booking_is_cancelled_from_the_list_with_the_keyboard_and_stays_until_the_list_is_read_again(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    user_id = "keyboard"
+    site = await make_event("VIP=5,GA=5", name="Night Tide")
+    kept, given_up = await _book(site, user_id), await _book(site, user_id, "VIP", 2)
+    page = await _visit(visit, site, user_id)
+    button = _cancel_button(page, given_up)
+    dialog = page.get_by_role("dialog", name="Cancel this booking?")
+    await button.press("Enter")
+    for words in ("Night Tide", "2 \u00d7 VIP", given_up, "$200 goes back to you"):
+        await expect(dialog).to_contain_text(words)
+    await expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    await look(page, "bookings-cancel-question")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(button).to_be_focused()
+    assert (given_up, "confirmed") in await site.orders(user_id)
+
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    card = page.locator(".booking", has_text=given_up)
+    await expect(card).to_contain_text("Cancelled, money goes back")
+    await expect(card.get_by_role("status")).to_have_text("This booking is cancelled. $200 goes back to you.")
+    await expect(button).to_have_count(0)
+    # Where the button was, nothing is left to have the focus.
+    await expect(card.get_by_role("link")).to_be_focused()
+    await look(page, "bookings-cancelled-now")
+    assert (given_up, "cancelled") in await site.orders(user_id)
+
+    await keep_entering(page)
+    await expect(_cards(page)).to_contain_text([kept])
+    await expect(_cards(page)).to_have_count(1)
+    await expect(page.get_by_label("Which bookings").get_by_role("link", name="Upcoming")).to_be_focused()
+    await _choose(page, "Cancelled")
+    await expect(_cards(page)).to_contain_text([given_up])
+    await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+async def test_a_booking_that_was_cancelled_elsewhere_meanwhile_reads_as_cancelled(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=5")
+    reference = await _book(site, "elsewhere")
+    page = await _visit(visit, site, "elsewhere")
+    await _cancel_button(page, reference).click()
+    await site.cancel(reference, "elsewhere")
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+    await expect(page.locator(".booking").get_by_role("status")).to_contain_text("$10 goes back to you.")
+
+
+async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=5")
+    reference, other = await _book(site, "late"), await _book(site, "late")
+    page = await _visit(visit, site, "late")
+    await _cancel_button(page, reference).click()
+    await site.set_columns(starts_at="now")
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+    card = page.locator(".booking", has_text=reference)
+    await expect(card.get_by_role("status")).to_contain_text("can no longer be cancelled: the concert has begun")
+    # The concert is asked about again, too.
+    for each in (reference, other):
+        await expect(_cancel_button(page, each)).to_have_count(0)
+    await expect(card.get_by_role("link")).to_be_focused()
+    await look(page, "bookings-cancel-refused")
+    assert (reference, "confirmed") in await site.orders("late")
+
+
+async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_of_it(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=5")
+    reference = await _book(site, "in-doubt")
+    page = await _visit(visit, site, "in-doubt")
+    # At first the page cannot ask either.
+    site.server_gate.lose_answers()
+    site.browser_gate.lose_answers()
+    await _cancel(page, reference)
+    outcome = page.locator(".booking").get_by_role("status")
+    await expect(outcome).to_contain_text("Whether the booking is cancelled is not known yet", timeout=SOON_MS)
+    site.browser_gate.mend()
+    await expect(page.locator(".booking")).to_contain_text("Cancelled, money goes back")
+    await expect(outcome).to_have_text("")
+
+
+# --- In other languages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("locale", "cancel"), [("de-DE", "Stornieren"), ("ar", "\u0625\u0644\u063a\u0627\u0621")])
+async def test_the_list_reads_well_in_other_languages(
+    locale: str, cancel: str, make_event: MakeEvent, visit: OpenPage
+) -> None:
+    user_id = f"reader-{locale}"
+    site = await make_event("VIP=5", name="Night Tide")
+    references = [await _book(site, user_id, "VIP", quantity) for quantity in (2, 1)]
+    page = await visit(f"{site.url}/bookings", locale=locale)
+    await page.get_by_role("textbox").fill(user_id)
+    await page.locator("button.submit").click()
+    await expect(_cards(page)).to_contain_text(references[::-1])
+    await expect(page.locator(".booking .cancel")).to_contain_text([cancel, cancel])
+    if locale == "ar":
+        await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        await look(page, "bookings-arabic")
+    else:
+        await shot(page, "bookings-german")

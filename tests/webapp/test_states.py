@@ -4,24 +4,42 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import reflex as rx
 
 from tests.webapp.doubles import ORDER, FakeApi, problem
 from webapp.client import Answer, Wish
-from webapp.components import attempt, order
+from webapp.components import attempt, cancelling
 from webapp.components.attempt import Booking
-from webapp.components.order import Cancelling
+from webapp.components.cancelling import Cancelling
 from webapp.components.visitor import Visitor
 from webapp.models import Ticket
 from webapp.purchase import Purchase
 
 FORM = {"event": "concert", "tier": "VIP", "quantity": "2", "user_id": "user-1"}
 DECLINED = problem("declined")
+Api = TypeVar("Api", bound=FakeApi)
 IN_DOUBT = Purchase("concert", "VIP", 2, "user-1", in_doubt=True)
 EXPIRED = replace(ORDER, status="expired")
+CANCELLED = Answer(replace(ORDER, status="cancelled"))
+
+
+class SlowApi(FakeApi):
+    """Answers once `answered` is set."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.answered = asyncio.Event()
+
+    async def book(self, wish: Wish) -> Answer[Any]:
+        await self.answered.wait()
+        return await super().book(wish)
+
+    async def cancel(self, reference: str, user_id: str) -> Answer[Any]:
+        await self.answered.wait()
+        return await super().cancel(reference, user_id)
 
 
 @pytest.fixture
@@ -34,8 +52,13 @@ async def page(root: rx.State) -> Booking:
     return await root.get_state(Booking)
 
 
-def _use(monkeypatch: pytest.MonkeyPatch, api: FakeApi) -> FakeApi:
-    for module in (attempt, order):
+@pytest.fixture
+async def canceller(root: rx.State) -> Cancelling:
+    return await root.get_state(Cancelling)
+
+
+def _use(monkeypatch: pytest.MonkeyPatch, api: Api) -> Api:
+    for module in (attempt, cancelling):
         monkeypatch.setattr(module, "api", lambda: api)
     return api
 
@@ -64,18 +87,11 @@ async def test_a_booking_leads_to_its_own_page_and_remembers_the_user(
 
 
 async def test_a_second_click_while_sending_does_nothing(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = asyncio.Event()
-
-    class SlowApi(FakeApi):
-        async def book(self, wish: Wish) -> Answer[Any]:
-            await answered.wait()
-            return await super().book(wish)
-
     api = _use(monkeypatch, SlowApi(book=[Answer(ORDER)]))
     first = asyncio.create_task(_run(Booking.book, page, FORM))
     await asyncio.sleep(0)
     assert await _run(Booking.book, page, FORM) == []
-    answered.set()
+    api.answered.set()
     assert _target(await first) == "/booking/bk_1"
     assert await _run(Booking.book, page, FORM) == []
     assert len(api.asked) == 1
@@ -282,26 +298,62 @@ async def test_an_unexpected_failure_does_not_leave_the_page_sending(
     assert page.unsettled
 
 
-async def test_cancelling_names_the_buyer(root: rx.State, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = _use(monkeypatch, FakeApi(cancel=[Answer(replace(ORDER, status="cancelled"))]))
-    page = await root.get_state(Cancelling)
-    turn = page.turn
-    await _run(Cancelling.cancel, page, "bk_1", "user-1")
+async def test_cancelling_names_the_buyer(canceller: Cancelling, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = _use(monkeypatch, FakeApi(cancel=[CANCELLED]))
+    turn = canceller.turn
+    await _cancel(canceller, "bk_1")
     assert (api.asked, api.canceller) == ([("cancel", "bk_1")], "user-1")
-    assert (page.phase, page.detail) == ("done", "")
-    assert page.turn > turn
+    assert (canceller.phase, canceller.reference, canceller.detail) == ("done", "bk_1", "")
+    assert canceller.turn > turn
 
 
 @pytest.mark.parametrize("kind", ["not_cancellable", "forbidden", "busy", "rate_limited", "unreachable", "refused"])
 async def test_a_refusal_to_cancel_is_told_until_another_page(
-    kind: Any, root: rx.State, monkeypatch: pytest.MonkeyPatch
+    kind: Any, canceller: Cancelling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _use(monkeypatch, FakeApi(cancel=[problem(kind)]))
-    page = await root.get_state(Cancelling)
-    await _run(Cancelling.cancel, page, "bk_1", "user-1")
-    assert (page.phase, page.detail) == (kind, f"About {kind}")
-    Cancelling.arrive.fn(page)  # type: ignore[attr-defined]
-    assert (page.phase, page.detail) == ("idle", "")
+    await _cancel(canceller, "bk_1")
+    assert (canceller.phase, canceller.detail) == (kind, f"About {kind}")
+    _arrive(canceller)
+    assert (canceller.phase, canceller.detail) == ("idle", "")
+
+
+async def test_while_a_booking_is_being_cancelled_another_click_does_nothing_and_another_page_forgets_nothing(
+    canceller: Cancelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, SlowApi(cancel=[CANCELLED]))
+    first = asyncio.create_task(_cancel(canceller, "bk_1"))
+    await asyncio.sleep(0)
+    await _cancel(canceller, "bk_1")
+    _arrive(canceller)
+    assert (canceller.phase, canceller.reference) == ("sending", "bk_1")
+    api.answered.set()
+    await first
+    assert (canceller.phase, len(api.asked)) == ("done", 1)
+
+
+async def test_a_cancelling_that_was_cut_short_makes_room_for_another(
+    canceller: Cancelling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, SlowApi(cancel=[problem("unreachable")]))
+    cut_short = asyncio.create_task(_cancel(canceller, "bk_1"))
+    await asyncio.sleep(0)
+    canceller._sending_until = time.time() - 1
+    _use(monkeypatch, FakeApi(cancel=[CANCELLED]))
+    await _cancel(canceller, "bk_2")
+    assert (canceller.phase, canceller.reference) == ("done", "bk_2")
+    # What comes of the first after all is not said of the second.
+    api.answered.set()
+    await cut_short
+    assert (canceller.phase, canceller.reference) == ("done", "bk_2")
+
+
+async def _cancel(canceller: Cancelling, reference: str) -> None:
+    await Cancelling.cancel.fn(canceller, reference, "user-1")  # type: ignore[attr-defined]
+
+
+def _arrive(canceller: Cancelling) -> None:
+    Cancelling.arrive.fn(canceller)  # type: ignore[attr-defined]
 
 
 async def _once(purchase: Purchase, api: FakeApi, _tell: Any) -> Answer[Any]:

@@ -4,18 +4,22 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { observable, polling, read } from "$/utils/api";
-import { described, eventPath } from "$/utils/order";
+import { observable, polling, read, usePolled } from "$/utils/api";
+import { keep, useCancelling } from "$/utils/cancelling";
+import { NO_ORDER, described, eventPath, orderPath } from "$/utils/order";
 
 const PAGE_SIZE = 10;
 // Only while an order waits for its payment; else the list is asked for again when the tab is looked at.
 const PENDING_POLL_MS = 10_000;
 const SHOWN = ["upcoming", "past", "cancelled"];
+// As long as nobody has answered, nothing has come of a cancelling.
+const UNANSWERED = ["idle", "sending", "unheard"];
 
 let facts = {
   user: "",
   show: SHOWN[0],
   orders: null, // null: nothing is known yet
+  asked: "", // the reference of the one that the dialog is about
   events: {},
   next: false,
   adding: false, // the next page is being fetched
@@ -23,14 +27,15 @@ let facts = {
 };
 
 function summarise() {
-  const { user, show, orders, events, next, adding, failed } = facts;
+  const { user, show, orders, asked, events, next, adding, failed } = facts;
+  const shown = (orders ?? []).map((order) => described(order, events[order.event]));
   return {
     user,
     phase: user === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
     away: orders !== null && failed,
     show,
-    pending: (orders ?? []).some(({ status }) => status === "pending"),
-    orders: (orders ?? []).map((order) => described(order, events[order.event])),
+    orders: shown,
+    asked: shown.find(({ reference }) => reference === asked) ?? described(NO_ORDER),
     more: next,
     adding,
   };
@@ -40,8 +45,16 @@ const view = observable(summarise());
 export const useBookings = view.use;
 
 function update(changes) {
+  const card = document.activeElement?.closest(".booking");
   facts = { ...facts, ...changes };
   view.set(summarise());
+  if (!view.get().asked.cancellable) keep();
+  // A button that had the focus may be gone with what it was for.
+  if (card)
+    setTimeout(() => {
+      if (document.activeElement !== document.body) return;
+      (card.isConnected ? card.querySelector("a") : document.querySelector(".filters [aria-current=page]"))?.focus();
+    });
 }
 
 function pathOf(user, show, before) {
@@ -84,25 +97,56 @@ export function WhoForm({ storageKey, ...props }) {
   return createElement("form", { ...props, onSubmit });
 }
 
-// Reads the pages of the list. It draws nothing.
+const isPending = ({ status }) => status === "pending";
+
+// The pages of the list with what has become of one of their orders.
+function withChanged(pages, order) {
+  const isIt = ({ reference }) => reference === order.reference;
+  return pages?.map((page) => {
+    const { orders } = page.body;
+    if (!orders.some(isIt)) return page;
+    return { ...page, body: { ...page.body, orders: orders.map((each) => (isIt(each) ? order : each)) } };
+  });
+}
+
+// Reads the pages of the list, and the order of which a cancelling was answered. It draws nothing.
 export function BookingsFeed() {
   const [search] = useSearchParams();
   const show = SHOWN.includes(search.get("show")) ? search.get("show") : SHOWN[0];
-  const { user, pending } = useBookings();
+  const { user } = useBookings();
+  const { asked, reference, phase } = useCancelling();
+  const pending = (facts.orders ?? []).some(isPending);
   const list = useSWRInfinite(
     (_index, before) => (user === "" || (before && !before.body.next) ? null : pathOf(user, show, before)),
     read,
-    polling(pending ? PENDING_POLL_MS : 0),
+    {
+      ...polling(pending ? PENDING_POLL_MS : 0),
+      // An order that waits on a further page is followed, too; else only the first page is asked for again.
+      revalidateAll: (facts.orders ?? []).slice(PAGE_SIZE).some(isPending),
+    },
   );
-  const { data, error, size, setSize, isValidating } = list;
+  const { data, error, size, setSize, isValidating, mutate } = list;
   const orders = data?.flatMap(({ body }) => body.orders) ?? null;
   const slugs = [...new Set((orders ?? []).map(({ event }) => event))].sort().join(" ");
   const events = useSWR(slugs === "" ? null : `events ${slugs}`, () => readEvents(slugs.split(" ")));
+  const changed = usePolled(UNANSWERED.includes(phase) ? null : orderPath(reference), 0).data?.body;
+  useEffect(() => {
+    if (!changed) return;
+    // The booking stays where it is, and says what became of it, until the list is read again.
+    mutate((pages) => withChanged(pages, changed), { revalidate: false });
+    events.mutate();
+  }, [changed]);
+  useEffect(() => {
+    // A concert begins, and the time to pay ends, without anybody's saying so.
+    const ticking = setInterval(() => update({}), 1_000);
+    return () => clearInterval(ticking);
+  }, []);
   useEffect(() => {
     addPage = () => setSize(size + 1);
     update({
       show,
       orders,
+      asked,
       events: events.data ?? facts.events,
       next: Boolean(data && data.at(-1)?.body.next),
       adding: Boolean(data) && data.length < size,

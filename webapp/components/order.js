@@ -14,7 +14,7 @@ const IMAGE_RETRY_MS = 3_000;
 
 const NO_EVENT = { slug: "", name: "", venue: "", startsAt: "", timeZone: "UTC", state: "" };
 
-const orderPath = (reference) => `/api/bookings/${encodeURIComponent(reference)}`;
+export const orderPath = (reference) => `/api/bookings/${encodeURIComponent(reference)}`;
 export const eventPath = (slug) => `/api/events/${encodeURIComponent(slug)}`;
 
 // --- An order --------------------------------------------------------------------------------------------
@@ -28,18 +28,24 @@ function stateOf({ status, expiresAt, paidLate, refund }) {
   return status;
 }
 
+// A concert that is not known has not begun: whether it has, the API decides.
+const begun = ({ startsAt }) => startsAt !== "" && Date.parse(startsAt) <= serverNow();
+
 // An order as pages show it; all its tickets are of one tier. One that was declined before anything was held has none,
 // and then neither tier nor buyer is known.
 export function described(order, event) {
   const [first] = order.bookings;
+  const concert = { ...NO_EVENT, slug: order.event ?? "", ...event };
   return {
     reference: order.reference,
     state: stateOf(order),
-    event: { ...NO_EVENT, slug: order.event ?? "", ...event },
+    event: concert,
     tier: first?.tier ?? "",
     quantity: order.bookings.length,
     total: order.total,
     refund: order.refund ?? 0,
+    admits: order.status === "confirmed",
+    cancellable: ["pending", "confirmed"].includes(order.status) && !begun(concert),
     currency: order.currency,
     user_id: first?.userId ?? "",
     booked_at: first?.createdAt ?? "",
@@ -59,26 +65,25 @@ const NOTHING = {
 
 let facts = NOTHING;
 
-const NO_ORDER = { reference: "", event: "", bookings: [], total: 0, currency: "", status: "" };
+export const NO_ORDER = { reference: "", event: "", bookings: [], total: 0, currency: "", status: "" };
 
 function summarise() {
   const known = facts.order !== null;
   const order = facts.order ?? NO_ORDER;
   const shown = described(order, facts.event);
   const left = order.status === "pending" && order.expiresAt ? secondsUntil(order.expiresAt) : 0;
-  const begun = facts.event !== null && Date.parse(facts.event.startsAt) <= serverNow();
-  const over = begun || ["ended", "cancelled"].includes(facts.event?.state);
+  const over = begun(shown.event) || ["ended", "cancelled"].includes(facts.event?.state);
+  const nothing = ["declined", "expired"].includes(shown.state) && !over;
   return {
     ...shown,
     page: known ? "found" : facts.missing ? "missing" : facts.failed ? "away" : "loading",
     away: known && facts.failed,
     left,
     hurry: left > 0 && left < HURRY_S,
-    begun,
-    admits: order.status === "confirmed",
+    begun: begun(shown.event),
     called_off: facts.event?.state === "cancelled",
-    cancellable: ["pending", "confirmed"].includes(order.status) && !begun,
-    repeatable: ["declined", "expired"].includes(shown.state) && shown.quantity > 0 && !over,
+    repeatable: nothing && shown.quantity > 0,
+    anew: nothing && shown.quantity === 0,
     seated: order.bookings.some(({ row }) => row != null),
     tickets: order.bookings.map(({ row, seat }, index) => ({
       line: index + 1,
@@ -112,9 +117,6 @@ function pace() {
   if (!facts.order || facts.order.status === "pending") return PENDING_POLL_MS;
   return facts.endedAt > Date.now() - LATE_FOR_MS ? LATE_POLL_MS : 0;
 }
-
-export const openDialog = (id) => document.getElementById(id)?.showModal();
-export const closeDialog = (id) => document.getElementById(id)?.close();
 
 // --- React -----------------------------------------------------------------------------------------------
 

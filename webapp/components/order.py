@@ -1,13 +1,11 @@
-"""An order in the browser: thin wrappers around order.js and bookings.js, the words for its states, and cancelling."""
+"""An order in the browser: thin wrappers around order.js, and the words for its states."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.client import api
-from webapp.components.browser import action, hooked
+from webapp.components.browser import hooked
 from webapp.components.language import say
 
 _MODULE = "$/utils/order"
@@ -39,6 +37,8 @@ class Described:
     total: float
     refund: float
     """What goes back to the buyer; 0: nothing was taken."""
+    admits: bool
+    cancellable: bool
     currency: str
     user_id: str
     booked_at: str
@@ -65,10 +65,10 @@ class OrderView(Described):
     left: int
     hurry: bool
     begun: bool
-    admits: bool
     called_off: bool
-    cancellable: bool
     repeatable: bool
+    anew: bool
+    """It came to nothing before its tickets were known, and others may be chosen."""
     seated: bool
     tickets: list[OrderTicket]
     calendar: str
@@ -101,16 +101,6 @@ class TicketCode(rx.Component):
     height: rx.Var[int]
 
 
-def open_dialog(name: str) -> Any:
-    """Return an event that opens a dialog by its id."""
-    return action(_MODULE, "openDialog", name)
-
-
-def close_dialog(name: str) -> Any:
-    """Return an event that closes a dialog by its id; the focus goes back to what opened it."""
-    return action(_MODULE, "closeDialog", name)
-
-
 def status_words(state: Any) -> Any:
     """Say an order's state in a word or two."""
     return rx.match(
@@ -126,30 +116,3 @@ def status_words(state: Any) -> Any:
         ("cancelled_refunded", say("status.cancelled_refunded")),
         state,
     )
-
-
-class Cancelling(rx.State):
-    """One visitor's cancelling of the booking that the page shows."""
-
-    phase: str = "idle"
-    """`idle`, `sending`, `done`, or why it was not done, as the client's `Problem.kind`."""
-    detail: str = ""
-    """The API's own sentence on a refusal."""
-    turn: int = 0
-
-    @rx.event
-    def arrive(self) -> None:
-        """Start clean on another booking's page."""
-        self._show("idle")
-
-    @rx.event
-    async def cancel(self, reference: str, user_id: str) -> AsyncGenerator[None, None]:
-        """Cancel a booking for its buyer. Cancelling twice is harmless."""
-        self._show("sending")
-        yield
-        problem = (await api().cancel(reference, user_id)).problem
-        self._show(*("done", "") if problem is None else (problem.kind, problem.message))
-
-    def _show(self, phase: str, detail: str = "") -> None:
-        self.phase, self.detail = phase, detail
-        self.turn += 1

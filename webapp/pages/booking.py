@@ -5,22 +5,20 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.attempt import AttemptFeed, Booking, Place, notice, press, sending
+from webapp.components.cancelling import (
+    Cancelling,
+    cancel_button,
+    cancel_dialog,
+    cancel_outcome,
+    cancelled_words,
+    cancelling_feed,
+)
 from webapp.components.language import in_english, local, moment, money, number, say, span
 from webapp.components.layout import Ui, link, message_page, page
-from webapp.components.order import (
-    Cancelling,
-    OrderFeed,
-    OrderTicket,
-    TicketCode,
-    close_dialog,
-    open_dialog,
-    order,
-    status_words,
-)
+from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_words
 from webapp.components.page import PageTitle, copied, copy_text, print_page
 
 _CODE_SIZE = 164
-_DIALOG = "cancel"
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -32,10 +30,11 @@ _DIALOG = "cancel"
 )
 def booking_page() -> Ui:
     """Show one booking."""
-    at_it = (Booking.phase == "sending") | (Booking.phase == "done") | (Cancelling.phase == "sending")
+    at_it = (Booking.phase == "sending") | (Booking.phase == "done")
     return page(
         OrderFeed.create(turn=Booking.turn + Cancelling.turn),
-        AttemptFeed.create(sending=at_it, turn=Booking.turn + Cancelling.turn, wait_s=Booking.wait_s),
+        AttemptFeed.create(sending=at_it, turn=Booking.turn, wait_s=Booking.wait_s),
+        cancelling_feed(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
         ),
@@ -158,6 +157,10 @@ def _body() -> Ui:
             rx.el.p(say("booking.called_off"), class_name="notice"),
         ),
         _again(),
+        rx.cond(
+            order.anew,
+            link(say("booking.choose_anew"), to=f"/event/{order.event.slug}", class_name="submit"),
+        ),
         rx.cond(order.admits & ~order.called_off, _passes()),
         _facts(),
         rx.cond(order.seated & (~order.admits | order.called_off), _places()),
@@ -174,11 +177,14 @@ def _text() -> Any:
         ("paid_late", say("booking.paid_late.text")),
         ("pending", say("booking.pending.text")),
         ("overdue", say("booking.overdue.text")),
-        ("declined", say("booking.declined.text")),
+        (
+            "declined",
+            rx.cond(order.quantity > 0, say("booking.declined.text"), say("booking.declined.at_once")),
+        ),
         ("expired", say("booking.expired.text")),
         ("paid_too_late", say("booking.paid_too_late.text", refund=refund)),
-        ("cancelled", say("booking.cancelled.text")),
-        ("cancelled_refunded", say("booking.cancelled.refunded", refund=refund)),
+        ("cancelled", cancelled_words(order)),
+        ("cancelled_refunded", cancelled_words(order)),
         "",
     )
 
@@ -337,95 +343,18 @@ def _actions() -> Ui:
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
                 ),
             ),
-            rx.cond((order.state != "pending") & ~order.admits, _to_concert(say("booking.to_concert"))),
+            rx.cond(
+                (order.state != "pending") & ~order.admits & ~order.anew,
+                _to_concert(say("booking.to_concert")),
+            ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
             rx.cond(
                 order.cancellable,
-                rx.el.button(
-                    rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
-                    type="button",
-                    on_click=open_dialog(_DIALOG),
-                    aria_busy=sending.sending,
-                    aria_haspopup="dialog",
-                    class_name="cancel",
-                ),
+                cancel_button(order, say("booking.cancel"), class_name="cancel"),
             ),
             class_name="actions",
         ),
-        rx.el.div(_refusal(), role="status", aria_live="polite"),
-        rx.cond(order.cancellable, _cancel_dialog()),
-    )
-
-
-def _cancel_dialog() -> Ui:
-    return rx.el.dialog(
-        rx.el.h2(say("booking.cancel.title"), id="cancel-title"),
-        rx.el.p(
-            rx.cond(
-                order.admits,
-                say("booking.cancel.confirmed", total=money(order.total, order.currency)),
-                say("booking.cancel.pending"),
-            )
-        ),
-        rx.el.div(
-            rx.el.button(
-                say("booking.cancel.keep"),
-                type="button",
-                auto_focus=True,
-                on_click=close_dialog(_DIALOG),
-            ),
-            rx.el.button(
-                say("booking.cancel.do"),
-                type="button",
-                on_click=[close_dialog(_DIALOG), press(), Cancelling.cancel(order.reference, order.user_id)],  # type: ignore[operator]
-                class_name="danger",
-            ),
-            class_name="actions",
-        ),
-        id=_DIALOG,
-        aria_labelledby="cancel-title",
-        class_name="dialog",
-    )
-
-
-def _refusal() -> Ui:
-    """Return why the booking was not cancelled."""
-
-    def because(text: Any) -> Ui:
-        return rx.el.div(
-            rx.el.p(say("booking.cancel.refused"), class_name="notice-title"),
-            rx.el.p(text),
-            class_name="notice",
-            data_kind=Cancelling.phase,
-        )
-
-    unheard = rx.el.div(
-        rx.el.p(say("attempt.unheard.title"), class_name="notice-title"),
-        rx.el.p(say("attempt.unheard.text")),
-        class_name="notice",
-        data_kind="unreachable",
-    )
-    return rx.match(
-        Cancelling.phase,
-        ("idle", rx.cond(sending.unheard & ~order.repeatable, unheard)),
-        ("sending", rx.fragment()),
-        ("done", rx.fragment()),
-        ("not_cancellable", because(say("booking.cancel.not_cancellable"))),
-        ("forbidden", because(say("booking.cancel.forbidden"))),
-        ("busy", because(say("booking.cancel.busy"))),
-        ("rate_limited", because(say("booking.cancel.busy"))),
-        (
-            "unreachable",
-            rx.cond(
-                # Else the page has seen what became of it.
-                order.cancellable,
-                rx.el.div(
-                    rx.el.p(say("away.title"), class_name="notice-title"),
-                    rx.el.p(say("booking.cancel.unreachable")),
-                    class_name="notice",
-                    data_kind="unreachable",
-                ),
-            ),
-        ),
-        because(Cancelling.detail),
+        # Of what is cancelled the heading tells.
+        cancel_outcome(order, rx.fragment()),
+        rx.cond(order.cancellable, cancel_dialog(order)),
     )

@@ -6,6 +6,14 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.browser import action, hooked
+from webapp.components.cancelling import (
+    Cancelling,
+    cancel_button,
+    cancel_dialog,
+    cancel_outcome,
+    cancelled_words,
+    cancelling_feed,
+)
 from webapp.components.language import in_english, local, money, say
 from webapp.components.layout import Ui, link, page
 from webapp.components.order import Described, status_words
@@ -27,6 +35,8 @@ class Bookings:
     show: str
     """`upcoming`, `past` or `cancelled`."""
     orders: list[Described]
+    asked: Described
+    """The one that is asked about before it is cancelled."""
     more: bool
     adding: bool
     """The next page is being fetched."""
@@ -56,11 +66,13 @@ class WhoForm(rx.Component):
     image="/favicon.svg",
     title=in_english("bookings.head"),
     description=in_english("bookings.description"),
+    on_load=Cancelling.arrive,
 )
 def bookings_page() -> Ui:
     """List the bookings of the user whose id the visitor types."""
     return page(
         BookingsFeed.create(),
+        cancelling_feed(),
         PageTitle.create(text=say("bookings.head")),
         rx.el.div(
             rx.el.h1(say("bookings.title")),
@@ -104,6 +116,7 @@ def bookings_page() -> Ui:
                     aria_label=say("bookings.loading"),
                 ),
             ),
+            cancel_dialog(bookings.asked),
             class_name="sheet",
         ),
     )
@@ -133,17 +146,11 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
     event, quantity = order.event, order.quantity
     # None are known of one that was declined before anything was held.
     tickets = rx.cond(quantity.to(int) > 0, say("summary.tickets", quantity=quantity, tier=order.tier), "")
+    title = rx.cond(event.name != "", event.name, rx.cond(quantity.to(int) > 0, tickets, say("booking.head")))
     return rx.el.li(
         link(
             rx.el.span(
-                rx.el.span(
-                    rx.cond(
-                        event.name != "",
-                        event.name,
-                        rx.cond(quantity.to(int) > 0, tickets, say("booking.head")),
-                    ),
-                    class_name="concert-name",
-                ),
+                rx.el.span(title, class_name="concert-name"),
                 rx.cond(
                     event.name != "",
                     rx.el.span(
@@ -168,9 +175,26 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             ),
             to=f"/booking/{order.reference}",
         ),
+        rx.cond(
+            order.cancellable,
+            cancel_button(
+                order,
+                say("bookings.cancel"),
+                rx.el.span(" ", title, " ", order.reference, class_name="unseen"),
+                class_name="button cancel",
+            ),
+        ),
+        cancel_outcome(order, _cancelled(order)),
+        # Not its place in the list, which changes: the focus and what is said stay with the booking.
+        key=order.reference,
         class_name="booking",
         data_state=order.state,
     )
+
+
+def _cancelled(order: rx.vars.ObjectVar[Described]) -> Ui:
+    """Return what is said in the list until it is read again, which moves the booking to its own tab."""
+    return rx.cond(~order.cancellable, rx.el.p(cancelled_words(order), class_name="booking-cancelled"))
 
 
 def _empty() -> Ui:
