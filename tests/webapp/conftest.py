@@ -353,12 +353,12 @@ async def look(page: Page, name: str) -> None:
         await page.emulate_media(reduced_motion="reduce")
         await _resize(page, *DESKTOP)
         await _turn(page, "dark")
-        await _keep(page, f"{name}-dark")
+        await shot(page, f"{name}-dark")
         wrong = {"dark, desktop": await violations(page)}
         await _turn(page, "light")
-        await _keep(page, f"{name}-light")
+        await shot(page, f"{name}-light")
         await _resize(page, *PHONE)
-        await _keep(page, f"{name}-phone")
+        await shot(page, f"{name}-phone")
         wrong["light, phone"] = await violations(page)
         await _resize(page, NARROWEST, PHONE[1])
         await _check_width(page)
@@ -411,7 +411,8 @@ async def _settle(page: Page) -> None:
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
-async def _keep(page: Page, name: str) -> None:
+async def shot(page: Page, name: str) -> None:
+    """Keep what the page looks like in NAME.jpg, and see that nothing sticks out sideways."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(
         path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80, full_page=True, animations="disabled"
@@ -431,8 +432,3 @@ async def _check_width(page: Page) -> None:
         }"""
     )
     assert width <= inner, f"at {inner} px the page is {width} px wide; what sticks out: {out}"
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep what the page looks like, and see that nothing sticks out sideways."""
-    await _keep(page, name)
