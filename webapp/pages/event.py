@@ -13,6 +13,8 @@ from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.visitor import user_id_field
 
 _SKELETON_TIERS = 3
+# On old counts nothing is chosen that may be gone.
+_stale = box_office.phase == "stale"
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -178,7 +180,7 @@ def _box_office() -> Ui:
                         say("seats.best"),
                         type="button",
                         on_click=action("pickBest"),
-                        disabled=~box_office.bookable | box_office.sending | ~box_office.has_map,
+                        disabled=~box_office.bookable | box_office.sending | ~box_office.has_map | _stale,
                         class_name="button best",
                     ),
                 ),
@@ -216,7 +218,7 @@ def _freshness() -> Ui:
         data_phase=box_office.phase,
         role="status",
         # The age of old counts is not read out each second.
-        aria_live=rx.cond(box_office.phase == "stale", "off", "polite"),
+        aria_live=rx.cond(_stale, "off", "polite"),
     )
 
 
@@ -312,7 +314,7 @@ def _stepper() -> Ui:
             rx.el.span(sign, aria_hidden="true"),
             type="button",
             aria_label=say(name),
-            disabled=at_end | box_office.sending,
+            disabled=at_end | box_office.sending | _stale,
             on_click=action("changeQuantity", by),
         )
 
@@ -344,7 +346,12 @@ def _summary() -> Ui:
                             say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier),
                             class_name="summary-tickets",
                         ),
-                        rx.el.span(money(box_office.total, box_office.event.currency), class_name="summary-total"),
+                        rx.el.span(
+                            rx.el.bdi(money(box_office.total, box_office.event.currency)),
+                            " ",
+                            rx.el.bdi(box_office.event.currency, class_name="small"),
+                            class_name="summary-total",
+                        ),
                         class_name="summary-line figures",
                     ),
                     rx.cond(
