@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -197,12 +198,17 @@ def _browser_installers() -> list[list[str]]:
     return [*([debian] if shutil.which("apt-get") else []), [*install, "--with-deps", "chromium"]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first: unit, integration, concurrency, then the running systems."""
-    order = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
+_KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
+"""The kinds of tests, the quickest first."""
 
-    def rank(item: pytest.Item) -> int:
-        kinds = [order.index(part) for part in item.path.parts if part in order]
-        return kinds[0] if kinds else -1
 
-    items.sort(key=rank)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the quick files first; where several processes share them the long ones, so that none waits at the end."""
+    tests = Counter(item.path for item in items)
+    need_server = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
+
+    def effort(item: pytest.Item) -> tuple[int, bool, int]:
+        kind = max((_KINDS.index(part) for part in item.path.parts if part in _KINDS), default=-1)
+        return kind, item.path in need_server, tests[item.path]
+
+    items.sort(key=effort, reverse=hasattr(config, "workerinput"))

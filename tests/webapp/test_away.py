@@ -3,8 +3,10 @@
 import asyncio
 import re
 
+import psycopg
 from playwright.async_api import Page, expect
 
+from tests.integration.asynchronous import let_time_pass
 from tests.webapp.conftest import OpenPage, Site, StartSite, look
 
 SUBMIT = "button.submit"
@@ -104,12 +106,21 @@ async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and
     await expect(page.locator(".booking", has_text=second)).to_contain_text("Cancelled, money goes back")
 
 
-async def test_the_limit_of_a_buyer_says_when_it_is_possible_again(start_site: StartSite, open_page: OpenPage) -> None:
+async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_again(
+    start_site: StartSite, open_page: OpenPage
+) -> None:
     site = await start_site(env={"BOOKINGS_PER_MINUTE": "1"})
     page = await _open(site, open_page)
     await site.sell("GA", 1, "user-1")
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url, autocommit=True) as conn:
+        await let_time_pass(conn, 50)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Too many bookings in a short time")
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in 0:")
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "booking-limit")
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await expect(page.locator(NOTICE).get_by_role("timer")).to_have_count(0)
+    await page.locator(SUBMIT).click()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("user-1")) == 2

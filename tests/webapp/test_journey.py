@@ -86,6 +86,23 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await expect(dialog).to_have_count(0)
 
 
+# Whether what has the focus looks different without it (a seat by its circle, a tier's button by the ticket around
+# it), and again as before once it has it back.
+_LOOKS_WITH_AND_WITHOUT_FOCUS = """() => {
+    const element = document.activeElement;
+    const seen = [element, element.querySelector("circle"), element.closest(".tier")].filter(Boolean);
+    const look = () => seen
+        .map((each) => getComputedStyle(each))
+        .map((style) => [style.outline, style.boxShadow, style.stroke, style.strokeWidth].join())
+        .join();
+    const focused = look();
+    element.blur();
+    const differs = look() !== focused;
+    element.focus();
+    return [differs, look() === focused];
+}"""
+
+
 async def _tab_to(page: Page, name: str) -> None:
     focused = """() => {
         const element = document.activeElement;
@@ -96,11 +113,7 @@ async def _tab_to(page: Page, name: str) -> None:
         await page.keyboard.press("Tab")
         seen.append(await page.evaluate(focused))
         if name in seen[-1]:
-            # What has the focus shows it.
-            assert await page.evaluate(
-                "() => { const style = getComputedStyle(document.activeElement);"
-                " return style.outlineStyle !== 'none' || document.activeElement.matches('.seat, .tier input'); }"
-            )
+            assert await page.evaluate(_LOOKS_WITH_AND_WITHOUT_FOCUS) == [True, True], f"{name} does not show its focus"
             return
     pytest.fail(f"{name} cannot be reached; reached were {seen}")
 

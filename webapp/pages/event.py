@@ -13,6 +13,8 @@ from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.visitor import user_id_field
 
 _SKELETON_TIERS = 3
+# On old counts nothing is chosen that may be gone.
+_stale = box_office.phase == "stale"
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -177,7 +179,7 @@ def _box_office() -> Ui:
                         say("seats.best"),
                         type="button",
                         on_click=action("pickBest"),
-                        disabled=~box_office.bookable | sending.sending | ~box_office.has_map,
+                        disabled=~box_office.bookable | sending.sending | ~box_office.has_map | _stale,
                         class_name="button best",
                     ),
                 ),
@@ -215,7 +217,7 @@ def _freshness() -> Ui:
         data_phase=box_office.phase,
         role="status",
         # The age of old counts is not read out each second.
-        aria_live=rx.cond(box_office.phase == "stale", "off", "polite"),
+        aria_live=rx.cond(_stale, "off", "polite"),
     )
 
 
@@ -311,7 +313,7 @@ def _stepper() -> Ui:
             rx.el.span(sign, aria_hidden="true"),
             type="button",
             aria_label=say(name),
-            disabled=at_end | sending.sending,
+            disabled=at_end | sending.sending | _stale,
             on_click=action("changeQuantity", by),
         )
 
@@ -340,7 +342,12 @@ def _summary() -> Ui:
                 rx.fragment(
                     rx.el.p(
                         rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
-                        rx.el.span(money(box_office.total, box_office.event.currency), class_name="summary-total"),
+                        rx.el.span(
+                            rx.el.bdi(money(box_office.total, box_office.event.currency)),
+                            " ",
+                            rx.el.bdi(box_office.event.currency, class_name="small"),
+                            class_name="summary-total",
+                        ),
                         class_name="summary-line figures",
                     ),
                     rx.cond(
