@@ -39,11 +39,16 @@ _FALLING_BACK = f"""const fallingBack = (href, options) => {{
 }};
 
 {_SOCKET.replace("io(", "fallingBack(")}"""
+# A direct eval sees the names around it, so the bundler may shorten none of its whole file. What it would run from
+# the server is none of these pages' business, and their policy forbids it (webapp/serve.py).
+_DIRECT_EVAL = "eval("
+_INDIRECT_EVAL = "globalThis.eval("
 # What stands in Reflex's state.js, how often, and what stands there instead.
 _CHANGES = (
     (_ENDPOINT, 1, _SAME_ORIGIN),
     (_TRANSPORT, 2, _TRANSPORTS),
     (_SOCKET, 1, _FALLING_BACK),
+    (_DIRECT_EVAL, 5, _INDIRECT_EVAL),
 )
 
 _WINDOW_EFFECT = r"useEffect\(\(\) => \{[^;]*?window\.__reflex = .*?\}, \[\]\);"
