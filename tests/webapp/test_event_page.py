@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.webapp.conftest import DESKTOP, PHONE, MakeEvent, OpenPage, Site, look
+from tests.webapp.conftest import DESKTOP, PHONE, MakeEvent, OpenPage, Site, keep_entering, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -222,7 +222,7 @@ async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
         ({"cancelled_at": True}, "This concert is cancelled", "event-cancelled"),
     ],
 )
-async def test_a_sale_that_is_over_says_why(
+async def test_a_sale_that_is_over_says_why_and_may_begin_again(
     columns: dict[str, bool], heading: str, name: str, make_event: MakeEvent, visit: OpenPage
 ) -> None:
     now = datetime.now(UTC)
@@ -233,6 +233,14 @@ async def test_a_sale_that_is_over_says_why(
     await expect(page.get_by_role("heading", name=heading)).to_be_visible()
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, name)
+    # What is left of it nobody needs to know.
+    polls: list[str] = []
+    page.on("request", lambda request: polls.append(request.url) if "/api/tickets" in request.url else None)
+    await page.wait_for_timeout(5_000)
+    assert polls == []
+    await site.set_columns(**dict.fromkeys(columns))
+    await keep_entering(page)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
 async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:

@@ -159,8 +159,11 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     site = await make_event(HOUSE)
     page = await _open(site, visit, PHONE)
     before = await page.locator(".house .seat").first.bounding_box()
+    await page.locator(".plan").evaluate("(plan) => plan.scrollBy(8, 0)")
+    middle = await _seat_in_the_middle(page)
     await page.get_by_role("button", name="Closer").click()
     after = await page.locator(".house .seat").first.bounding_box()
+    assert await _seat_in_the_middle(page) == middle
     assert before is not None
     assert after is not None
     # A finger finds a seat at once, and better when closer.
@@ -208,6 +211,33 @@ async def _drag(page: Page, *ways: tuple[tuple[float, float], tuple[float, float
     await touch.detach()
 
 
+async def _seat_in_the_middle(page: Page) -> str:
+    """Return the id of the seat that is nearest to the middle of what is seen of the plan."""
+    seat: str = await page.evaluate(
+        """() => {
+            const middle = (element) => {
+                const { x, y, width, height } = element.getBoundingClientRect();
+                return [x + width / 2, y + height / 2];
+            };
+            const [x, y] = middle(document.querySelector(".plan"));
+            const distance = (seat) => Math.hypot(middle(seat)[0] - x, middle(seat)[1] - y);
+            const seats = [...document.querySelectorAll(".house .seat")];
+            return seats.reduce((best, seat) => (distance(seat) < distance(best) ? seat : best)).dataset.seat;
+        }"""
+    )
+    return seat
+
+
+# Whatever is drawn anew has its numbers written anew, also where that changes nothing.
+_COUNT_NUMBERS = """
+    const { get } = Object.getOwnPropertyDescriptor(Intl.NumberFormat.prototype, "format");
+    globalThis.numbersWritten = 0;
+    Object.defineProperty(Intl.NumberFormat.prototype, "format", {
+        get() { globalThis.numbersWritten += 1; return get.call(this); },
+    });
+"""
+
+
 async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(LARGE)
     page = await _open(site, visit)
@@ -215,6 +245,7 @@ async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEven
     # The rest of the page is judged elsewhere, with fewer seats.
     await shot(page, "seats-thousand")
     assert await violations(page) == []
+    await page.evaluate(_COUNT_NUMBERS)
     # Without a server: what is picked shows in the same task, before anything could come over the network.
     changed = await page.evaluate(
         """async () => {
@@ -232,3 +263,9 @@ async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEven
     )
     # The seat itself, and the one that the keyboard was at.
     assert changed == ["mine", 2]
+    assert await page.evaluate("numbersWritten") < 50
+    # The clock ticks, and polls tell nothing new.
+    await page.evaluate("numbersWritten = 0")
+    for _ in range(2):
+        await page.wait_for_event("response", lambda response: "/tickets/states" in response.url)
+    assert await page.evaluate("numbersWritten") == 0

@@ -1,7 +1,7 @@
 // The part of the event's page that lives in the browser: what the API tells of the event, its tiers and seats,
 // what the visitor has chosen, and what the two allow. Counts, seats and buttons follow it without a round trip
 // to the pages' server.
-import { createElement, useEffect, useRef, useState } from "react";
+import { createElement, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
 import { observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
@@ -150,7 +150,6 @@ export const useBoxOffice = view.useField;
 
 // What is shown of each seat that is drawn or listed, so that a seat hears only of what becomes of itself.
 const looks = new Map();
-const SHOWN_OF_SEATS = ["seatStates", "picks", "focused"];
 const WORD_OF = { a: "free", h: "held", s: "sold" };
 
 function lookOf(id) {
@@ -158,10 +157,18 @@ function lookOf(id) {
   return { state, tabIndex: facts.focused === id ? 0 : -1 };
 }
 
+// The seats that may look different than they did.
+function seatsTouched({ picks, focused, seatStates }) {
+  const touched = new Set([focused, facts.focused, ...picks, ...facts.picks]);
+  for (const [id, state] of facts.seatStates) if (state !== seatStates.get(id)) touched.add(id);
+  return touched;
+}
+
 function update(changes) {
+  const before = facts;
   facts = { ...facts, ...changes };
   view.set(summarise());
-  if (SHOWN_OF_SEATS.some((name) => name in changes)) looks.forEach((look, id) => look.set(lookOf(id)));
+  seatsTouched(before).forEach((id) => looks.get(id)?.set(lookOf(id)));
 }
 
 const refresh = () => update({});
@@ -304,10 +311,20 @@ export function SeatBox({ seat, number }) {
   return createElement("label", { className: "seat-box" }, box, number);
 }
 
-// The drawing's frame, in which it grows without being drawn anew.
+// The drawing's frame, in which it grows without being drawn anew; what is in the middle stays there.
 export function House({ columns, children, ...props }) {
   const zoom = useBoxOffice("zoom");
-  return createElement("svg", { ...props, className: "house", style: { "--columns": columns, "--zoom": zoom } }, children);
+  const drawing = useRef(null);
+  const shown = useRef(zoom);
+  useLayoutEffect(() => {
+    const plan = drawing.current.parentElement;
+    const growth = zoom / shown.current;
+    const [across, down] = [plan.clientWidth / 2, plan.clientHeight / 2];
+    plan.scrollTo((plan.scrollLeft + across) * growth - across, (plan.scrollTop + down) * growth - down);
+    shown.current = zoom;
+  }, [zoom]);
+  const style = { "--columns": columns, "--zoom": zoom };
+  return createElement("svg", { ...props, ref: drawing, className: "house", style }, children);
 }
 
 // The edge of the stage, bent like the rows.

@@ -262,7 +262,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         ),
         rx.el.span(
             rx.el.span(
-                rx.el.span(style={"width": f"{tier.percent}%"}),
+                rx.el.span(custom_attrs={"style": {"--left": f"{tier.percent}%"}}),
                 class_name="bar",
                 aria_hidden="true",
             ),
