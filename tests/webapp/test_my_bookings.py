@@ -294,7 +294,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_o
 # --- In other languages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("locale", "cancel"), [("de-DE", "Stornieren"), ("ar", "\u0625\u0644\u063a\u0627\u0621")])
+@pytest.mark.parametrize(("locale", "cancel"), [("de-DE", "Stornieren"), ("ar", "إلغاء")])
 async def test_the_list_reads_well_in_other_languages(
     locale: str, cancel: str, make_event: MakeEvent, visit: OpenPage
 ) -> None:
