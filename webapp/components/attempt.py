@@ -270,6 +270,10 @@ class Place:
     unheard: Any
     wait: Any
     locked: Any
+    about: Any
+    """Whether what is chosen now is what was tried for; else what is said of it is over."""
+    leads: Any
+    """Whether the notice has the button that books."""
     again: dict[str, Any]
     """Properties of a button that tries the same again."""
     before_fewer: list[Any]
@@ -281,14 +285,41 @@ class Place:
     way_from_seat_taken: Ui
 
 
+def _about() -> Any:
+    same = Booking.tier == box_office.tier
+    return rx.match(Booking.phase, ("declined", "fewer_left", "sold_out", "all_held", "seat_taken", same), True)
+
+
+def leads_on() -> Any:
+    """Say whether the notice of an event's page has the one way on, so that no other button books.
+
+    For another tier or another number than was tried for, the form's own button has it again.
+    """
+    same_tier = Booking.tier == box_office.tier
+    return rx.match(
+        Booking.phase,
+        ("unreachable", True),
+        ("all_held", same_tier),
+        ("fewer_left", same_tier & (box_office.quantity >= Booking.left)),
+        ("declined", "busy", "rate_limited", "not_found", same_tier & (Booking.quantity == box_office.quantity)),
+        False,
+    )
+
+
 def _event_page() -> Place:
     return Place(
         unheard=box_office.unheard,
         wait=box_office.wait,
         locked=box_office.locked,
+        about=_about(),
+        leads=leads_on(),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), action("press")],
-        other=rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        # Of a tier without any ticket the form itself leads to another.
+        other=rx.cond(
+            box_office.bookable,
+            rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        ),
         seat_taken=say("attempt.seat_taken.text"),
         way_from_seat_taken=rx.fragment(),
     )
@@ -305,7 +336,7 @@ def notice(place: Place | None = None) -> Ui:
             place.unheard,
             _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
-                Booking.phase != "idle",
+                (Booking.phase != "idle") & place.about,
                 _message(
                     Booking.phase,
                     _title(),
@@ -394,12 +425,15 @@ def _patience() -> Ui:
 
 
 def _ways_on(place: Place) -> Ui:
-    again = rx.el.button(say("attempt.again"), disabled=place.locked, **place.again)
-    book_left = rx.el.button(
-        say("attempt.book_left", left=number(Booking.left)),
-        type="button",
-        on_click=[*place.before_fewer, Booking.book_left],
-        disabled=place.locked,
+    again = rx.cond(place.leads, rx.el.button(say("attempt.again"), disabled=place.locked, **place.again))
+    book_left = rx.cond(
+        place.leads,
+        rx.el.button(
+            say("attempt.book_left", left=number(Booking.left)),
+            type="button",
+            on_click=[*place.before_fewer, Booking.book_left],
+            disabled=place.locked,
+        ),
     )
     return rx.match(
         Booking.phase,
@@ -407,7 +441,7 @@ def _ways_on(place: Place) -> Ui:
         ("busy", again),
         ("all_held", rx.fragment(again, place.other)),
         ("rate_limited", again),
-        ("unreachable", rx.fragment(_check(), again)),
+        ("unreachable", _check()),
         ("not_found", again),
         ("fewer_left", rx.fragment(book_left, place.other)),
         ("sold_out", place.other),

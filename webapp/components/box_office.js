@@ -112,7 +112,7 @@ function summarise() {
   const quantity = facts.picks.length || Math.min(facts.quantity, most);
   const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
   const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
-  const sending = facts.busy || (facts.pressedAt > 0 && !unheard);
+  const sending = facts.busy || facts.pressedAt > 0; // one that was not heard is still to be sent
   const phase = !known ? (facts.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
   const bookable = Boolean(chosen) && chosen.available > 0;
   return {

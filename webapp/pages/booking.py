@@ -191,6 +191,8 @@ def _again() -> Ui:
         unheard=sending.unheard,
         wait=sending.wait,
         locked=sending.locked,
+        about=True,
+        leads=True,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
         other=_to_concert(say("booking.other_tickets")),

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, notice
+from webapp.components.attempt import Booking, leads_on, notice
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, link, message_page, page
@@ -381,7 +381,10 @@ def _summary() -> Ui:
             ),
             class_name="summary-words",
         ),
-        _submit(),
+        rx.cond(
+            box_office.sending | (~leads_on() & (box_office.bookable | (box_office.next_best == ""))),
+            _submit(),
+        ),
         notice(),
         class_name="summary",
         aria_labelledby="summary",
