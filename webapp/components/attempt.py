@@ -1,7 +1,9 @@
 """An attempt to book: its State, and what is said about it. The event's page and a booking's page have it."""
 
 import asyncio
+import functools
 import logging
+import operator
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
@@ -285,9 +287,13 @@ class Place:
     way_from_seat_taken: Ui
 
 
+def _phase_is(*phases: str) -> Any:
+    return functools.reduce(operator.or_, (Booking.phase == phase for phase in phases))
+
+
 def _about() -> Any:
-    same = Booking.tier == box_office.tier
-    return rx.match(Booking.phase, ("declined", "fewer_left", "sold_out", "all_held", "seat_taken", same), True)
+    of_a_tier = _phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
+    return ~of_a_tier | (Booking.tier == box_office.tier)
 
 
 def leads_on() -> Any:
@@ -295,15 +301,10 @@ def leads_on() -> Any:
 
     For another tier or another number than was tried for, the form's own button has it again.
     """
+    same_number = _phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
+    enough = _phase_is("fewer_left") & (Booking.left <= box_office.quantity)
     same_tier = Booking.tier == box_office.tier
-    return rx.match(
-        Booking.phase,
-        ("unreachable", True),
-        ("all_held", same_tier),
-        ("fewer_left", same_tier & (box_office.quantity >= Booking.left)),
-        ("declined", "busy", "rate_limited", "not_found", same_tier & (Booking.quantity == box_office.quantity)),
-        False,
-    )
+    return _phase_is("unreachable") | (same_tier & (_phase_is("all_held") | enough | same_number))
 
 
 def _event_page() -> Place:
