@@ -100,6 +100,9 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    # What was counted before contradicts it no longer.
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("0 of 40 left")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await look(page, "booking-sold-out-meanwhile")
@@ -134,7 +137,10 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Not on sale")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
+    site.browser_gate.release()
+    await expect(page.get_by_role("heading", name="The sale has ended")).to_be_visible()
 
 
 async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(

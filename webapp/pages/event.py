@@ -33,6 +33,8 @@ def event_page() -> Ui:
             turn=Booking.turn,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
+            refused=rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", "not_on_sale", Booking.tier), ""),
+            left=Booking.left,
         ),
         PageTitle.create(
             text=rx.cond(event.name != "", say("event.title", event=event.name, venue=event.venue), ""),
