@@ -202,6 +202,7 @@ def _box_office() -> Ui:
         on_submit=[action("press"), Booking.book],
         id="booking",
         class_name="sale",
+        data_gone=box_office.sold_out & ~box_office.sending,
     )
 
 
@@ -401,7 +402,7 @@ def _submit() -> Ui:
             rx.cond(
                 box_office.bookable,
                 say("book.button", total=money(box_office.total, box_office.event.currency)),
-                rx.cond(box_office.sold_out, say("tier.sold_out"), say("book.plain")),
+                say("book.plain"),
             ),
         ),
         type="submit",
