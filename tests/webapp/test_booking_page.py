@@ -383,6 +383,10 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     await _change(site, "update events set cancelled_at = now() where slug = %(slug)s", slug=site.event)
     page = await _visit(visit, site, reference)
     await expect(page.get_by_text("This concert is cancelled.")).to_be_visible()
+    # Nothing says that it takes place, and the way to the money is where the eye is.
+    await expect(page.get_by_text("Confirmed")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Add to calendar")).to_have_count(0)
+    await expect(page.locator(".notice").get_by_role("button")).to_have_text(["Cancel this booking"])
     await look(page, "order-called-off")
     await _cancel(page)
     await _says(page, "Cancelled")

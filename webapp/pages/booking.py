@@ -101,7 +101,7 @@ def _head() -> Ui:
     return rx.el.header(
         # Of any other state the heading says the same.
         rx.cond(
-            order.admits,
+            order.admits & ~order.called_off,
             rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
         ),
         rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
@@ -155,7 +155,7 @@ def _body() -> Ui:
         ),
         rx.cond(
             order.called_off & order.cancellable,
-            rx.el.p(say("booking.called_off"), class_name="notice"),
+            rx.el.div(rx.el.p(say("booking.called_off")), _cancel_button(""), class_name="notice"),
         ),
         _again(),
         rx.cond(order.admits & ~order.called_off, _passes()),
@@ -335,7 +335,7 @@ def _actions() -> Ui:
     return rx.fragment(
         rx.el.div(
             rx.cond(
-                order.admits,
+                order.admits & ~order.called_off,
                 rx.fragment(
                     link(say("booking.calendar"), to=order.calendar, reload_document=True, class_name="button"),
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
@@ -343,21 +343,22 @@ def _actions() -> Ui:
             ),
             rx.cond((order.state != "pending") & ~order.admits, _to_concert(say("booking.to_concert"))),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
-            rx.cond(
-                order.cancellable,
-                rx.el.button(
-                    rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
-                    type="button",
-                    on_click=open_dialog(_DIALOG),
-                    aria_busy=sending.sending,
-                    aria_haspopup="dialog",
-                    class_name="cancel",
-                ),
-            ),
+            rx.cond(order.cancellable & ~order.called_off, _cancel_button("cancel")),
             class_name="actions",
         ),
         rx.el.div(_refusal(), role="status", aria_live="polite"),
         rx.cond(order.cancellable, _cancel_dialog()),
+    )
+
+
+def _cancel_button(class_name: str) -> Ui:
+    return rx.el.button(
+        rx.cond(Cancelling.phase == "sending", say("booking.cancel.sending"), say("booking.cancel")),
+        type="button",
+        on_click=open_dialog(_DIALOG),
+        aria_busy=sending.sending,
+        aria_haspopup="dialog",
+        class_name=class_name,
     )
 
 
