@@ -462,6 +462,10 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     await _says(page, "Waiting for your payment")
     await _ask_provider(site, reference)
     await _says(page, "Payment declined")
+    # Nothing of it looks like a ticket, or like money that was taken.
+    await expect(page.locator(".ticket .aurora")).to_be_hidden()
+    await expect(page.locator("dl div", has_text="Not charged")).to_contain_text("$200")
+    await expect(page.locator("dl div", has_text="Total")).to_have_count(0)
     await look(page, "order-declined")
     await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
     again = await _is_led_on(page)
@@ -550,6 +554,7 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
     await keep_entering(page)
     await _says(page, "Paid too late")
     await expect(page.get_by_text("$200 goes back to you, which is all of it.")).to_be_visible()
+    await expect(page.locator("dl div", has_text="Refund")).to_contain_text("$200")
     await look(page, "order-paid-too-late")
 
 

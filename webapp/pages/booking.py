@@ -90,6 +90,7 @@ def _found() -> Ui:
             _body(),
             class_name="ticket",
             data_state=order.state,
+            data_void=order.called_off | ~(order.admits | (order.state == "pending") | (order.state == "overdue")),
             aria_labelledby="order-state",
         ),
         class_name="sheet",
@@ -160,7 +161,6 @@ def _body() -> Ui:
         _again(),
         rx.cond(order.admits & ~order.called_off, _passes()),
         _facts(),
-        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
         _actions(),
         class_name="ticket-body",
     )
@@ -299,10 +299,18 @@ def _facts() -> Ui:
                 rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
             ),
         ),
+        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
         rx.el.div(
-            rx.el.dt(say("booking.total")),
+            rx.el.dt(
+                rx.match(
+                    order.state,
+                    ("declined", "expired", "cancelled", say("booking.not_charged")),
+                    ("paid_too_late", "cancelled_refunded", say("booking.refund")),
+                    say("booking.total"),
+                )
+            ),
             rx.el.dd(
-                rx.el.bdi(money(order.total, order.currency)),
+                rx.el.bdi(money(rx.cond(order.refund > 0, order.refund, order.total), order.currency)),
                 rx.el.bdi(order.currency, class_name="small"),
                 id="order-total",
             ),
@@ -324,10 +332,9 @@ def _facts() -> Ui:
 
 
 def _places() -> Ui:
-    return rx.el.ul(
-        rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))),
-        class_name="picks",
-        aria_label=say("booking.places"),
+    return rx.el.div(
+        rx.el.dt(say("booking.places")),
+        rx.el.dd(rx.el.ul(rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))), class_name="picks")),
     )
 
 
