@@ -174,16 +174,6 @@ def _box_office() -> Ui:
             ),
             rx.el.div(
                 _stepper(),
-                rx.cond(
-                    (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
-                    rx.el.button(
-                        say("seats.best"),
-                        type="button",
-                        on_click=action("pickBest"),
-                        disabled=~box_office.bookable | box_office.sending | ~box_office.has_map,
-                        class_name="button best",
-                    ),
-                ),
                 user_id_field(say("user.kept")),
                 class_name="order",
             ),
@@ -322,12 +312,25 @@ def _stepper() -> Ui:
     return rx.el.div(
         rx.el.span(say("quantity.label"), class_name="label", id="how-many"),
         rx.el.div(
-            step(-1, "\u2212", "quantity.fewer", box_office.fewest),
-            rx.el.output(number(box_office.quantity), class_name="figures", aria_live="polite"),
-            step(1, "+", "quantity.more", box_office.most),
-            class_name="stepper",
-            role="group",
-            aria_labelledby="how-many",
+            rx.el.div(
+                step(-1, "\u2212", "quantity.fewer", box_office.fewest),
+                rx.el.output(number(box_office.quantity), class_name="figures", aria_live="polite"),
+                step(1, "+", "quantity.more", box_office.most),
+                class_name="stepper",
+                role="group",
+                aria_labelledby="how-many",
+            ),
+            rx.cond(
+                (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
+                rx.el.button(
+                    say("seats.best"),
+                    type="button",
+                    on_click=action("pickBest"),
+                    disabled=~box_office.bookable | box_office.sending | ~box_office.has_map,
+                    class_name="button best",
+                ),
+            ),
+            class_name="how-many",
         ),
         rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small"),
         class_name="field",
