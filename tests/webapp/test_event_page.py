@@ -197,6 +197,7 @@ async def test_a_sale_that_is_over_says_why(
     )
     page = await visit(site.event_url)
     await expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    await expect(page.get_by_text("Pick your seats below")).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, name)
 

@@ -65,6 +65,7 @@ def event_page() -> Ui:
 def _poster() -> Ui:
     event = box_office.event
     known = event.name != ""
+    to_be_had = ((box_office.sale == "") | (box_office.sale == "on_sale")) & ~box_office.sold_out
     return rx.el.section(
         rx.el.div(class_name="aurora", aria_hidden="true"),
         rx.el.div(
@@ -74,7 +75,10 @@ def _poster() -> Ui:
             ),
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
             # Until the concert's own words come, and where it has none.
-            rx.el.p(rx.cond(event.description != "", event.description, say("event.lead")), class_name="poster-lead"),
+            rx.el.p(
+                rx.cond(event.description != "", event.description, rx.cond(to_be_had, say("event.lead"), "")),
+                class_name="poster-lead",
+            ),
             class_name="poster-words",
         ),
         rx.el.p(
