@@ -302,6 +302,10 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     await expect(page.get_by_label("Site")).to_be_hidden()
     await expect(page.get_by_role("button")).to_have_count(0)
     await expect(page.locator("#reference")).to_be_visible()
+    # Each may be cut off by itself.
+    for each in await page.locator(".pass").all():
+        await expect(each).to_contain_text(re.compile(r"Night Tide.*2027.*Harbour Hall"))
+    await expect(page.get_by_role("heading", level=1)).to_be_hidden()
     for image in await _codes(page).all():
         await expect(image).to_be_visible()
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -110,15 +110,7 @@ def _head() -> Ui:
             event.name != "",
             rx.el.p(
                 link(event.name, to=f"/event/{event.slug}", class_name="order-event"),
-                rx.el.span(
-                    say(
-                        "home.when_and_where",
-                        weekday=local("weekday", event.startsAt, event.timeZone),
-                        date=local("date", event.startsAt, event.timeZone),
-                        time=local("hour", event.startsAt, event.timeZone),
-                        venue=event.venue,
-                    )
-                ),
+                rx.el.span(_when_and_where()),
                 class_name="order-concert",
             ),
             rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-concert"),
@@ -247,9 +239,28 @@ def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
     )
 
 
+def _when_and_where() -> Any:
+    event = order.event
+    return say(
+        "home.when_and_where",
+        weekday=local("weekday", event.startsAt, event.timeZone),
+        date=local("date", event.startsAt, event.timeZone),
+        time=local("hour", event.startsAt, event.timeZone),
+        venue=event.venue,
+    )
+
+
 def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
     return rx.el.li(
         rx.el.div(
+            # On paper they are cut apart.
+            rx.cond(
+                order.event.name != "",
+                rx.fragment(
+                    rx.el.span(order.event.name, class_name="pass-event"),
+                    rx.el.span(_when_and_where(), class_name="small pass-when"),
+                ),
+            ),
             rx.el.span(
                 say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small figures"
             ),
@@ -276,17 +287,20 @@ def _facts() -> Ui:
             rx.el.dt(say("booking.reference")),
             rx.el.dd(
                 rx.el.span(order.reference, class_name="reference", id="reference", dir="ltr"),
-                rx.el.button(
-                    say("booking.copy"),
-                    type="button",
-                    on_click=copy_text(order.reference),
-                    class_name="text-button",
-                ),
                 rx.el.span(
-                    rx.match(copied, ("done", say("booking.copied")), ("select", say("booking.copy_select")), ""),
+                    rx.el.button(
+                        rx.match(
+                            copied,
+                            ("done", say("booking.copied")),
+                            ("select", say("booking.copy_select")),
+                            say("booking.copy"),
+                        ),
+                        type="button",
+                        on_click=copy_text(order.reference),
+                        class_name="text-button",
+                    ),
                     role="status",
                     aria_live="polite",
-                    class_name="small",
                 ),
                 class_name="order-reference",
             ),
