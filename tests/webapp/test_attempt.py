@@ -1,6 +1,7 @@
 """Every way in which an attempt to book can go, brought about for real."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -183,7 +184,16 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     page = await _open(site, visit, user_id)
     await page.locator(SUBMIT).click()
     if user_id:
-        await expect(page.locator(NOTICE)).to_contain_text("Type your user id")
+        # It is said at the field, which has the focus and is not below the bar.
+        field = page.get_by_label("Your user id")
+        await expect(field).to_have_accessible_name(re.compile("Type your user id, so that you find your tickets"))
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_be_focused()
+        await expect(page.locator(NOTICE)).to_have_count(0)
+        box, bar = await field.bounding_box(), await page.locator(".summary").bounding_box()
+        assert box is not None
+        assert bar is not None
+        assert box["y"] + box["height"] <= bar["y"]
         await look(page, "booking-user-id-missing")
     invalid: Any = await page.evaluate("document.querySelector('[name=user_id]').validity.valueMissing")
     assert invalid == (user_id == "")

@@ -291,9 +291,19 @@ def _phase_is(*phases: str) -> Any:
     return functools.reduce(operator.or_, (Booking.phase == phase for phase in phases))
 
 
+def user_id_fault() -> Any:
+    """Say what is wrong with the user id that was typed, which stands at its field; "": nothing."""
+    return rx.match(
+        Booking.detail,
+        ("user_missing", say("attempt.invalid.user_missing")),
+        ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
+        "",
+    )
+
+
 def _about() -> Any:
     of_a_tier = _phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
-    return ~of_a_tier | (Booking.tier == box_office.tier)
+    return (~of_a_tier | (Booking.tier == box_office.tier)) & (user_id_fault() == "")
 
 
 def leads_on() -> Any:
@@ -396,8 +406,6 @@ def _text(place: Place) -> Any:
             rx.match(
                 Booking.detail,
                 ("tier_missing", say("attempt.invalid.tier_missing")),
-                ("user_missing", say("attempt.invalid.user_missing")),
-                ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
                 ("quantity_missing", say("attempt.invalid.quantity_missing")),
                 Booking.detail,
             ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, leads_on, notice
+from webapp.components.attempt import Booking, leads_on, notice, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, link, message_page, page
@@ -178,7 +178,10 @@ def _box_office() -> Ui:
             ),
             rx.el.div(
                 _stepper(),
-                user_id_field(say("user.kept")),
+                user_id_field(
+                    rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
+                    refused=rx.cond(user_id_fault() == "", 0, Booking.turn),
+                ),
                 class_name="order",
             ),
             seat_map(),
