@@ -44,6 +44,9 @@ async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(
     await look(page, "booking-busy")
     await expect(page.locator(NOTICE)).to_contain_text("Still very busy", timeout=60_000)
     await expect(page.locator(NOTICE)).to_contain_text("Nothing was booked")
+    # The button waits, and says what for.
+    await expect(page.get_by_role("button", name="Try again")).to_be_disabled()
+    await expect(page.locator(NOTICE)).to_contain_text("The box office does not answer. Retrying")
     await look(page, "booking-busy-end")
     await asyncio.to_thread(site.stack.start_database)
     await expect(page.get_by_role("button", name="Try again")).to_be_enabled(timeout=SLOW_MS)

@@ -280,6 +280,8 @@ class Place:
     """Properties of a button that tries the same again."""
     before_fewer: list[Any]
     """Events before as many are booked as are left."""
+    hindrance: Ui
+    """What keeps it from being tried again just now."""
     other: Ui
     """A way to other tickets."""
     seat_taken: Any
@@ -326,6 +328,9 @@ def _event_page() -> Place:
         leads=leads_on(),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), action("press")],
+        hindrance=rx.cond(
+            (box_office.phase == "stale") & (Booking.phase != "unreachable"), rx.el.p(say("counts.unreachable"))
+        ),
         # Of a tier without any ticket the form itself leads to another.
         other=rx.cond(
             box_office.bookable,
@@ -357,6 +362,7 @@ def notice(place: Place | None = None) -> Ui:
                         place.wait > 0,
                         rx.el.p(say("attempt.wait", time=span(place.wait)), class_name="figures", role="timer"),
                     ),
+                    rx.cond(place.leads, place.hindrance),
                     _ways_on(place),
                 ),
             ),

@@ -187,6 +187,7 @@ def _again() -> Ui:
         leads=True,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
+        hindrance=rx.fragment(),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         way_from_seat_taken=_to_concert(say("booking.other_tickets")),
