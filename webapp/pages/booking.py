@@ -6,7 +6,7 @@ import reflex as rx
 
 from webapp.components.attempt import AttemptFeed, Booking, Place, notice, press, sending
 from webapp.components.language import in_english, local, moment, money, number, say, span
-from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import (
     Cancelling,
     OrderFeed,
@@ -57,7 +57,7 @@ def booking_page() -> Ui:
                     link(say("nav.all_concerts"), to="/", class_name="button"),
                 ),
             ),
-            ("away", message_page(say("away.title"), say("away.text"))),
+            ("away", away_page(link(say("nav.bookings"), to="/bookings", class_name="button"))),
             _loading(),
         ),
     )

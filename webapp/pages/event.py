@@ -7,7 +7,7 @@ import reflex as rx
 from webapp.components.attempt import Booking, leads_on, notice, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
-from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.visitor import user_id_field
@@ -51,11 +51,7 @@ def event_page() -> Ui:
             ),
             (
                 "away",
-                message_page(
-                    say("away.title"),
-                    say("away.text"),
-                    link(say("nav.all_concerts"), to="/", class_name="button"),
-                ),
+                away_page(link(say("nav.all_concerts"), to="/", class_name="button")),
             ),
             rx.el.div(_poster(), _sale(), class_name="event"),
         ),
