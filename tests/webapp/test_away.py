@@ -65,6 +65,7 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     await page.locator(SUBMIT).click()
     await expect(page.locator(SUBMIT)).to_have_text("Booking")
     await expect(page.locator(NOTICE)).to_contain_text("Your click was not heard yet", timeout=SLOW_MS)
+    await expect(page.get_by_text("The connection to this site is lost.")).to_be_hidden()
     # It is still to be sent: there is no second click.
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "connection-lost")

@@ -350,7 +350,7 @@ def notice(place: Place | None = None) -> Ui:
     return rx.el.div(
         rx.cond(
             place.unheard,
-            _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
+            _message("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
                 (Booking.phase != "idle") & place.about,
                 _message(
