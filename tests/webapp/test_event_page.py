@@ -33,6 +33,7 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     cards = {name: page.locator(".concert", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
     await expect(cards["Later Tonight"]).to_contain_text("On sale")
     await expect(cards["Later Tonight"]).to_contain_text("from $10")
+    await expect(cards["Later Tonight"].locator("time")).to_contain_text(str((now + timedelta(days=1)).year))
     await expect(cards["Next Spring"]).to_contain_text("On sale from")
     await expect(cards["Gone"]).to_contain_text("Sold out")
     await expect(page.locator(".concert", has_text="Called Off")).to_contain_text("Cancelled")

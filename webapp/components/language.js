@@ -56,7 +56,7 @@ function speak(language, locale, texts) {
     date: (value, timeZone) => time(value, { dateStyle: "long", timeZone }),
     day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
     month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
-    shortMonth: (value, timeZone) => time(value, { month: "short", timeZone }),
+    shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
     hour: (value, timeZone) => time(value, { timeStyle: "short", timeZone }),
     // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
     span(seconds) {
