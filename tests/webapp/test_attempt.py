@@ -1,6 +1,7 @@
 """Every way in which an attempt to book can go, brought about for real."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -59,7 +60,13 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await look(page, "booking-declined")
     # What was typed is kept, and one click is another attempt.
     await expect(page.get_by_label("Your user id")).to_have_value("declined")
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await expect(page.locator(".summary-line")).to_contain_text("$200")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
+    # For something else the form has its own button again.
+    await _more(page, 1)
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    await page.get_by_role("button", name="One ticket fewer").click()
     await page.get_by_role("button", name="Try again").click()
     for _ in range(100):
         orders = await site.orders("declined")
@@ -80,6 +87,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Only 3 left")
     await look(page, "booking-fewer-left")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
     await page.get_by_role("button", name="Book 3 instead").click()
     await page.wait_for_url("**/booking/*")
@@ -93,11 +101,16 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    # What was counted before contradicts it no longer.
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("0 of 40 left")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await look(page, "booking-sold-out-meanwhile")
-    await page.get_by_role("button", name="Choose another tier").click()
-    await expect(page.get_by_role("radio").nth(1)).to_be_focused()
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Take Front Row instead"])
+    await page.get_by_role("button", name="Take Front Row instead").click()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await expect(page.locator(NOTICE)).to_have_count(0)
 
 
 async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit: OpenPage) -> None:
@@ -125,7 +138,10 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Not on sale")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
+    site.browser_gate.release()
+    await expect(page.get_by_role("heading", name="The sale has ended")).to_be_visible()
 
 
 async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(
@@ -153,6 +169,8 @@ async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office", timeout=SLOW_MS)
     await look(page, "booking-unknown")
+    # One way on, and no second button that books.
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check what became of it"])
     # Neither a reload nor a new connection forgets that the outcome is open.
     site.server_gate.mend()
     await page.reload()
@@ -166,7 +184,16 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     page = await _open(site, visit, user_id)
     await page.locator(SUBMIT).click()
     if user_id:
-        await expect(page.locator(NOTICE)).to_contain_text("Type your user id")
+        # It is said at the field, which has the focus and is not below the bar.
+        field = page.get_by_label("Your user id")
+        await expect(field).to_have_accessible_name(re.compile("Type your user id, so that you find your tickets"))
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_be_focused()
+        await expect(page.locator(NOTICE)).to_have_count(0)
+        box, bar = await field.bounding_box(), await page.locator(".summary").bounding_box()
+        assert box is not None
+        assert bar is not None
+        assert box["y"] + box["height"] <= bar["y"]
         await look(page, "booking-user-id-missing")
     invalid: Any = await page.evaluate("document.querySelector('[name=user_id]').validity.valueMissing")
     assert invalid == (user_id == "")

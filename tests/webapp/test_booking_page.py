@@ -321,6 +321,10 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     await expect(page.get_by_label("Site")).to_be_hidden()
     await expect(page.get_by_role("button")).to_have_count(0)
     await expect(page.locator("#reference")).to_be_visible()
+    # Each may be cut off by itself.
+    for each in await page.locator(".pass").all():
+        await expect(each).to_contain_text(re.compile(r"Night Tide.*2027.*Harbour Hall"))
+    await expect(page.get_by_role("heading", level=1)).to_be_hidden()
     for image in await _codes(page).all():
         await expect(image).to_be_visible()
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -449,6 +453,10 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     await _change(site, "update events set cancelled_at = now() where slug = %(slug)s", slug=site.event)
     page = await _visit(visit, site, reference)
     await expect(page.get_by_text("This concert is cancelled.")).to_be_visible()
+    # Nothing says that it takes place, and the way to the money is where the eye is.
+    await expect(page.get_by_text("Confirmed")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Add to calendar")).to_have_count(0)
+    await expect(page.locator(".notice").get_by_role("button")).to_have_text(["Cancel this booking"])
     await look(page, "order-called-off")
     await _cancel(page)
     await _says(page, "Cancelled")
@@ -523,6 +531,10 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     seats = await _seats(site, reference)
     await _ask_provider(site, reference)
     await _says(page, "Payment declined")
+    # Nothing of it looks like a ticket, or like money that was taken.
+    await expect(page.locator(".ticket .aurora")).to_be_hidden()
+    await expect(page.locator("dl div", has_text="Not charged")).to_contain_text("$200")
+    await expect(page.locator("dl div", has_text="Total")).to_have_count(0)
     await look(page, "order-declined")
     await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
     again = await _is_led_on(page)
@@ -600,6 +612,7 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
     await keep_entering(page)
     await _says(page, "Paid too late")
     await expect(page.get_by_text("$200 goes back to you, which is all of it.")).to_be_visible()
+    await expect(page.locator("dl div", has_text="Refund")).to_contain_text("$200")
     await look(page, "order-paid-too-late")
 
 

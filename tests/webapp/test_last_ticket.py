@@ -26,11 +26,10 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, o
     winner, loser = await _winner_and_loser(pages)
     await expect(pages[winner].locator("article")).to_have_attribute("data-state", "confirmed")
     await expect(pages[loser].locator(".summary .notice")).to_contain_text("VIP is sold out")
-    await shot(pages[winner], "last-ticket-winner")
-    await shot(pages[loser], "last-ticket-loser")
-
     # Without anyone's doing: the loser's page shows the tier as gone, the winner's booking stays.
     await expect(pages[loser].locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
+    await shot(pages[winner], "last-ticket-winner")
+    await shot(pages[loser], "last-ticket-loser")
     reference = pages[winner].url.rpartition("/")[2]
     assert await site.orders(winner) == [(reference, "confirmed")]
     assert await site.orders(loser) == []

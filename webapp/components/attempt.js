@@ -17,7 +17,7 @@ function summarise() {
   const now = Date.now();
   const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
   const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
-  const sending = facts.busy || (facts.pressedAt > 0 && !unheard);
+  const sending = facts.busy || facts.pressedAt > 0; // one that was not heard is still to be sent
   return { sending, unheard, wait, locked: sending || wait > 0 };
 }
 

@@ -1,7 +1,9 @@
 """An attempt to book: its State, and what is said about it. The event's page and a booking's page have it."""
 
 import asyncio
+import functools
 import logging
+import operator
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
@@ -268,10 +270,16 @@ class Place:
     """Where the notice stands: that page's own ways on."""
 
     locked: Any
+    about: Any
+    """Whether what is chosen now is what was tried for; else what is said of it is over."""
+    leads: Any
+    """Whether the notice has the button that books."""
     again: dict[str, Any]
     """Properties of a button that tries the same again."""
     before_fewer: list[Any]
     """Events before as many are booked as are left."""
+    hindrance: Ui
+    """What keeps it from being tried again just now."""
     other: Ui
     """A way to other tickets."""
     seat_taken: Any
@@ -279,12 +287,51 @@ class Place:
     way_from_seat_taken: Ui
 
 
+def _phase_is(*phases: str) -> Any:
+    return functools.reduce(operator.or_, (Booking.phase == phase for phase in phases))
+
+
+def user_id_fault() -> Any:
+    """Say what is wrong with the user id that was typed, which stands at its field; "": nothing."""
+    return rx.match(
+        Booking.detail,
+        ("user_missing", say("attempt.invalid.user_missing")),
+        ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
+        "",
+    )
+
+
+def _about() -> Any:
+    of_a_tier = _phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
+    return (~of_a_tier | (Booking.tier == box_office.tier)) & (user_id_fault() == "")
+
+
+def leads_on() -> Any:
+    """Say whether the notice of an event's page has the one way on, so that no other button books.
+
+    For another tier or another number than was tried for, the form's own button has it again.
+    """
+    same_number = _phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
+    enough = _phase_is("fewer_left") & (Booking.left <= box_office.quantity)
+    same_tier = Booking.tier == box_office.tier
+    return _phase_is("unreachable") | (same_tier & (_phase_is("all_held") | enough | same_number))
+
+
 def _event_page() -> Place:
     return Place(
         locked=box_office.locked,
+        about=_about(),
+        leads=leads_on(),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
-        other=rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        hindrance=rx.cond(
+            (box_office.phase == "stale") & (Booking.phase != "unreachable"), rx.el.p(say("counts.unreachable"))
+        ),
+        # Of a tier without any ticket the form itself leads to another.
+        other=rx.cond(
+            box_office.bookable,
+            rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        ),
         seat_taken=say("attempt.seat_taken.text"),
         way_from_seat_taken=rx.fragment(),
     )
@@ -299,9 +346,9 @@ def notice(place: Place | None = None) -> Ui:
     return rx.el.div(
         rx.cond(
             sending.unheard,
-            _message("unreachable", say("attempt.unheard.title"), say("attempt.unheard.text")),
+            _message("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
-                Booking.phase != "idle",
+                (Booking.phase != "idle") & place.about,
                 _message(
                     Booking.phase,
                     _title(),
@@ -311,6 +358,7 @@ def notice(place: Place | None = None) -> Ui:
                         sending.wait > 0,
                         rx.el.p(say("attempt.wait", time=span(sending.wait)), class_name="figures", role="timer"),
                     ),
+                    rx.cond(place.leads, place.hindrance),
                     _ways_on(place),
                 ),
             ),
@@ -360,8 +408,6 @@ def _text(place: Place) -> Any:
             rx.match(
                 Booking.detail,
                 ("tier_missing", say("attempt.invalid.tier_missing")),
-                ("user_missing", say("attempt.invalid.user_missing")),
-                ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
                 ("quantity_missing", say("attempt.invalid.quantity_missing")),
                 Booking.detail,
             ),
@@ -390,12 +436,15 @@ def _patience() -> Ui:
 
 
 def _ways_on(place: Place) -> Ui:
-    again = rx.el.button(say("attempt.again"), disabled=place.locked, **place.again)
-    book_left = rx.el.button(
-        say("attempt.book_left", left=number(Booking.left)),
-        type="button",
-        on_click=[*place.before_fewer, Booking.book_left],
-        disabled=place.locked,
+    again = rx.cond(place.leads, rx.el.button(say("attempt.again"), disabled=place.locked, **place.again))
+    book_left = rx.cond(
+        place.leads,
+        rx.el.button(
+            say("attempt.book_left", left=number(Booking.left)),
+            type="button",
+            on_click=[*place.before_fewer, Booking.book_left],
+            disabled=place.locked,
+        ),
     )
     return rx.match(
         Booking.phase,
@@ -403,7 +452,7 @@ def _ways_on(place: Place) -> Ui:
         ("busy", again),
         ("all_held", rx.fragment(again, place.other)),
         ("rate_limited", again),
-        ("unreachable", rx.fragment(_check(), again)),
+        ("unreachable", _check()),
         ("not_found", again),
         ("fewer_left", rx.fragment(book_left, place.other)),
         ("sold_out", place.other),

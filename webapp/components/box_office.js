@@ -11,6 +11,8 @@ import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
+// What the API keeps of its answers is no older than this.
+const KEPT_MS = 1_000;
 const ANNOUNCE_EVERY_MS = 15_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
@@ -35,12 +37,14 @@ const NO_EVENT = {
 
 const NOTHING = {
   event: null, // null: nothing is known yet
+  eventAsOf: "",
   missing: false, // the API says that there is no such event
   counts: null, // null: nothing is known yet, which is not the same as nothing left
   asOf: "",
   goneSince: {}, // of each tier without anything left: the time of the first counts that said so
   freshAt: 0, // the browser's time at which the counts were last seen to be current
   failed: false,
+  refused: { tier: "", left: 0, at: 0 }, // the tier that was last refused, what was left of it, and when by the API's time
   holds: {},
   holdsAsOf: "",
   house: NO_HOUSE,
@@ -74,12 +78,18 @@ function saleOf(event) {
   return "on_sale";
 }
 
+// What was told before a refusal knows less than the refusal.
+const isRefused = (name) =>
+  facts.refused.tier === name && [facts.asOf, facts.eventAsOf].some((asOf) => Date.parse(asOf) < facts.refused.at);
+
 function tierOf({ name, price, total, seated }) {
-  const available = facts.counts?.[name]?.available ?? 0;
+  const counted = facts.counts?.[name]?.available ?? 0;
+  const refused = isRefused(name);
+  const available = refused ? Math.min(counted, facts.refused.left) : counted;
   const { held = 0, heldUntil = null } = facts.holds[name] ?? {};
   const gone = facts.counts !== null && available <= 0;
   // What is gone may only be held: that is told by the seats' states, once they are as new as the counts.
-  const told = gone && facts.holdsAsOf !== "" && facts.holdsAsOf >= (facts.goneSince[name] ?? "");
+  const told = gone && !refused && facts.holdsAsOf !== "" && facts.holdsAsOf >= (facts.goneSince[name] ?? "");
   const low = available > 0 && available <= total * LOW_SHARE;
   return {
     name,
@@ -394,7 +404,7 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone }) {
+export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
   const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
@@ -411,7 +421,7 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
     update(NOTHING);
   }, [slug]);
   useEffect(() => {
-    if (event.data) update({ event: event.data.body });
+    if (event.data) update({ event: event.data.body, eventAsOf: event.data.asOf });
   }, [event.data, slug]);
   useEffect(() => {
     if (counts.data) learnCounts(counts.data);
@@ -429,10 +439,14 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
   useEffect(() => {
     update({ inDoubt, limited });
     if (seatsGone.length) loseSeats(seatsGone);
-    if (!sending) {
-      counts.mutate();
-      states.mutate();
-    }
-  }, [sending, inDoubt, limited, turn, seatsGone, counts.mutate, states.mutate]);
+    if (refused) update({ refused: { tier: refused, left, at: serverNow() } });
+    if (sending) return;
+    counts.mutate();
+    states.mutate();
+    if (!refused) return;
+    event.mutate();
+    const again = setTimeout(event.mutate, KEPT_MS);
+    return () => clearTimeout(again);
+  }, [sending, inDoubt, limited, turn, seatsGone, refused, left, counts.mutate, states.mutate, event.mutate]);
   return null;
 }

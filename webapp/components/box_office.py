@@ -165,6 +165,10 @@ class EventFeed(rx.Component):
     """Seconds until another attempt makes sense; 0: now."""
     seats_gone: rx.Var[list[int]]
     """Tickets that the API refused because others have them."""
+    refused: rx.Var[str]
+    """The tier of which the API refused tickets, or as many; "": none."""
+    left: rx.Var[int]
+    """How many the refusal left of it."""
 
 
 def action(name: str, *arguments: Any) -> Any:

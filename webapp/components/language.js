@@ -17,6 +17,7 @@ const inEnglish = speak("en", "en", english);
 let current = inEnglish;
 
 function speak(language, locale, texts) {
+  const direction = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
   const messages = new Map();
   const formats = new Map();
 
@@ -27,27 +28,27 @@ function speak(language, locale, texts) {
   };
   const number = (value) => format(Intl.NumberFormat, {}).format(value);
   const time = (value, options) => (value ? format(Intl.DateTimeFormat, options).format(new Date(value)) : "");
+  // Written from right to left, US$ would become $US.
+  const isolated = ({ type, value }) => (type === "currency" ? `\u2066${value}\u2069` : value);
   const list = (items) => format(Intl.ListFormat, { type: "unit", style: "long" }).format(items);
 
   return {
     language,
     locale,
     number,
-    direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
+    direction,
     say(key, values) {
       // A formatter for each would cost a page's start more than all of its drawing.
       if (!values) return texts[key];
       if (!messages.has(key)) messages.set(key, new IntlMessageFormat(texts[key], locale));
       return messages.get(key).format(values);
     },
-    money: (amount, currency) =>
-      currency
-        ? format(Intl.NumberFormat, {
-            style: "currency",
-            currency,
-            ...(Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {}),
-          }).format(amount)
-        : "",
+    money(amount, currency) {
+      if (!currency) return "";
+      const whole = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
+      const price = format(Intl.NumberFormat, { style: "currency", currency, ...whole });
+      return direction === "rtl" ? price.formatToParts(amount).map(isolated).join("") : price.format(amount);
+    },
     // When something happened, by the visitor's own clock.
     moment: (value) => time(value, { dateStyle: "medium", timeStyle: "short" }),
     // When a concert begins, by the clock of its place.
@@ -55,7 +56,7 @@ function speak(language, locale, texts) {
     date: (value, timeZone) => time(value, { dateStyle: "long", timeZone }),
     day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
     month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
-    shortMonth: (value, timeZone) => time(value, { month: "short", timeZone }),
+    shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
     hour: (value, timeZone) => time(value, { timeStyle: "short", timeZone }),
     // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
     span(seconds) {

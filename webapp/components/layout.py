@@ -11,7 +11,7 @@ from reflex_components_core.react_router import link  # type: ignore[import-unty
 
 from webapp.components.language import LANGUAGES, choose_language, language, say
 
-__all__ = ["Ui", "link", "message_page", "page"]
+__all__ = ["Ui", "away_page", "link", "message_page", "page"]
 
 # What a function that builds a part of a page returns: Reflex's element functions have no types.
 Ui = Any
@@ -53,6 +53,12 @@ def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
         rx.el.p(*actions, class_name="actions"),
         class_name="sheet",
     )
+
+
+def away_page(*actions: rx.Component) -> Ui:
+    """Return the content of a page that looks for the API, and shows that it does."""
+    looking = rx.el.span(class_name="spinner", aria_hidden="true")
+    return message_page(say("away.title"), say("away.text"), *actions, looking)
 
 
 def _language_picker() -> Ui:

@@ -7,12 +7,15 @@ const COPIED_SHOWN_MS = 3_000;
 
 // An input that starts with what it held on the last visit. The page's State keeps the value when it is
 // used; reading it here shows it at once and never overwrites what is being typed.
-export function RememberedInput({ storageKey, ...props }) {
+export function RememberedInput({ storageKey, refused, ...props }) {
   const field = useRef(null);
   useEffect(() => {
     if (field.current && !field.current.value) field.current.value = localStorage.getItem(storageKey) ?? "";
   }, [storageKey]);
-  return createElement("input", { ...props, ref: field });
+  useEffect(() => {
+    if (refused) field.current?.focus();
+  }, [refused]);
+  return createElement("input", { ...props, ref: field, "aria-invalid": refused > 0 });
 }
 
 // The tab's name, which the build wrote in English and without what the API tells.

@@ -17,6 +17,8 @@ class RememberedInput(rx.Component):
 
     storage_key: rx.Var[str]
     """The name in the browser's local storage."""
+    refused: rx.Var[int]
+    """Changes, and is not 0, whenever what it holds was refused: then it is marked and takes the focus."""
 
 
 class PageTitle(rx.Component):

@@ -19,12 +19,13 @@ class Visitor(rx.State):
     user_id: str = rx.LocalStorage("", name=USER_ID_KEPT_AS)
 
 
-def user_id_field(hint: Any = None) -> Ui:
-    """Return the labelled input for the user id."""
+def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:
+    """Return the labelled input for the user id; see `RememberedInput` for `refused`, whose reason `hint` then is."""
     return rx.el.label(
         rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(
             storage_key=USER_ID_KEPT_AS,
+            refused=refused,
             custom_attrs={
                 "type": "text",
                 "name": "user_id",

@@ -14,7 +14,7 @@ from webapp.components.cancelling import (
     cancelling_feed,
 )
 from webapp.components.language import in_english, local, moment, money, number, say, span
-from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_words
 from webapp.components.page import PageTitle, copied, copy_text, print_page
 
@@ -56,7 +56,7 @@ def booking_page() -> Ui:
                     link(say("nav.all_concerts"), to="/", class_name="button"),
                 ),
             ),
-            ("away", message_page(say("away.title"), say("away.text"))),
+            ("away", away_page(link(say("nav.bookings"), to="/bookings", class_name="button"))),
             _loading(),
         ),
     )
@@ -89,6 +89,7 @@ def _found() -> Ui:
             _body(),
             class_name="ticket",
             data_state=order.state,
+            data_void=order.called_off | ~(order.admits | (order.state == "pending") | (order.state == "overdue")),
             aria_labelledby="order-state",
         ),
         class_name="sheet",
@@ -100,7 +101,7 @@ def _head() -> Ui:
     return rx.el.header(
         # Of any other state the heading says the same.
         rx.cond(
-            order.admits,
+            order.admits & ~order.called_off,
             rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
         ),
         rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
@@ -108,15 +109,7 @@ def _head() -> Ui:
             event.name != "",
             rx.el.p(
                 link(event.name, to=f"/event/{event.slug}", class_name="order-event"),
-                rx.el.span(
-                    say(
-                        "home.when_and_where",
-                        weekday=local("weekday", event.startsAt, event.timeZone),
-                        date=local("date", event.startsAt, event.timeZone),
-                        time=local("hour", event.startsAt, event.timeZone),
-                        venue=event.venue,
-                    )
-                ),
+                rx.el.span(_when_and_where()),
                 class_name="order-concert",
             ),
             rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-concert"),
@@ -154,7 +147,11 @@ def _body() -> Ui:
         ),
         rx.cond(
             order.called_off & order.cancellable,
-            rx.el.p(say("booking.called_off"), class_name="notice"),
+            rx.el.div(
+                rx.el.p(say("booking.called_off")),
+                cancel_button(order, say("booking.cancel"), class_name=""),
+                class_name="notice",
+            ),
         ),
         _again(),
         rx.cond(
@@ -163,7 +160,6 @@ def _body() -> Ui:
         ),
         rx.cond(order.admits & ~order.called_off, _passes()),
         _facts(),
-        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
         _actions(),
         class_name="ticket-body",
     )
@@ -195,8 +191,11 @@ def _again() -> Ui:
     busy = sending.sending
     place = Place(
         locked=sending.locked,
+        about=True,
+        leads=True,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
+        hindrance=rx.fragment(),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         way_from_seat_taken=_to_concert(say("booking.other_tickets")),
@@ -249,9 +248,28 @@ def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
     )
 
 
+def _when_and_where() -> Any:
+    event = order.event
+    return say(
+        "home.when_and_where",
+        weekday=local("weekday", event.startsAt, event.timeZone),
+        date=local("date", event.startsAt, event.timeZone),
+        time=local("hour", event.startsAt, event.timeZone),
+        venue=event.venue,
+    )
+
+
 def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
     return rx.el.li(
         rx.el.div(
+            # On paper they are cut apart.
+            rx.cond(
+                order.event.name != "",
+                rx.fragment(
+                    rx.el.span(order.event.name, class_name="pass-event"),
+                    rx.el.span(_when_and_where(), class_name="small pass-when"),
+                ),
+            ),
             rx.el.span(
                 say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small figures"
             ),
@@ -278,17 +296,20 @@ def _facts() -> Ui:
             rx.el.dt(say("booking.reference")),
             rx.el.dd(
                 rx.el.span(order.reference, class_name="reference", id="reference", dir="ltr"),
-                rx.el.button(
-                    say("booking.copy"),
-                    type="button",
-                    on_click=copy_text(order.reference),
-                    class_name="text-button",
-                ),
                 rx.el.span(
-                    rx.match(copied, ("done", say("booking.copied")), ("select", say("booking.copy_select")), ""),
+                    rx.el.button(
+                        rx.match(
+                            copied,
+                            ("done", say("booking.copied")),
+                            ("select", say("booking.copy_select")),
+                            say("booking.copy"),
+                        ),
+                        type="button",
+                        on_click=copy_text(order.reference),
+                        class_name="text-button",
+                    ),
                     role="status",
                     aria_live="polite",
-                    class_name="small",
                 ),
                 class_name="order-reference",
             ),
@@ -301,10 +322,18 @@ def _facts() -> Ui:
                 rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
             ),
         ),
+        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
         rx.el.div(
-            rx.el.dt(say("booking.total")),
+            rx.el.dt(
+                rx.match(
+                    order.state,
+                    ("declined", "expired", "cancelled", say("booking.not_charged")),
+                    ("paid_too_late", "cancelled_refunded", say("booking.refund")),
+                    say("booking.total"),
+                )
+            ),
             rx.el.dd(
-                rx.el.bdi(money(order.total, order.currency)),
+                rx.el.bdi(money(rx.cond(order.refund > 0, order.refund, order.total), order.currency)),
                 rx.el.bdi(order.currency, class_name="small"),
                 id="order-total",
             ),
@@ -326,10 +355,9 @@ def _facts() -> Ui:
 
 
 def _places() -> Ui:
-    return rx.el.ul(
-        rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))),
-        class_name="picks",
-        aria_label=say("booking.places"),
+    return rx.el.div(
+        rx.el.dt(say("booking.places")),
+        rx.el.dd(rx.el.ul(rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))), class_name="picks")),
     )
 
 
@@ -337,7 +365,7 @@ def _actions() -> Ui:
     return rx.fragment(
         rx.el.div(
             rx.cond(
-                order.admits,
+                order.admits & ~order.called_off,
                 rx.fragment(
                     link(say("booking.calendar"), to=order.calendar, reload_document=True, class_name="button"),
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
@@ -349,7 +377,7 @@ def _actions() -> Ui:
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
             rx.cond(
-                order.cancellable,
+                order.cancellable & ~order.called_off,
                 cancel_button(order, say("booking.cancel"), class_name="cancel"),
             ),
             class_name="actions",

@@ -4,10 +4,10 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, notice, press, sending
+from webapp.components.attempt import Booking, leads_on, notice, press, sending, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
-from webapp.components.layout import Ui, link, message_page, page
+from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.visitor import user_id_field
@@ -35,6 +35,8 @@ def event_page() -> Ui:
             turn=Booking.turn,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
+            refused=rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", "not_on_sale", Booking.tier), ""),
+            left=Booking.left,
         ),
         PageTitle.create(
             text=rx.cond(event.name != "", say("event.title", event=event.name, venue=event.venue), ""),
@@ -51,11 +53,7 @@ def event_page() -> Ui:
             ),
             (
                 "away",
-                message_page(
-                    say("away.title"),
-                    say("away.text"),
-                    link(say("nav.all_concerts"), to="/", class_name="button"),
-                ),
+                away_page(link(say("nav.all_concerts"), to="/", class_name="button")),
             ),
             rx.el.div(_poster(), _sale(), class_name="event"),
         ),
@@ -65,6 +63,7 @@ def event_page() -> Ui:
 def _poster() -> Ui:
     event = box_office.event
     known = event.name != ""
+    to_be_had = ((box_office.sale == "") | (box_office.sale == "on_sale")) & ~box_office.sold_out
     return rx.el.section(
         rx.el.div(class_name="aurora", aria_hidden="true"),
         rx.el.div(
@@ -74,7 +73,10 @@ def _poster() -> Ui:
             ),
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
             # Until the concert's own words come, and where it has none.
-            rx.el.p(rx.cond(event.description != "", event.description, say("event.lead")), class_name="poster-lead"),
+            rx.el.p(
+                rx.cond(event.description != "", event.description, rx.cond(to_be_had, say("event.lead"), "")),
+                class_name="poster-lead",
+            ),
         ),
         rx.el.p(
             rx.cond(
@@ -173,17 +175,10 @@ def _box_office() -> Ui:
             ),
             rx.el.div(
                 _stepper(),
-                rx.cond(
-                    (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
-                    rx.el.button(
-                        say("seats.best"),
-                        type="button",
-                        on_click=action("pickBest"),
-                        disabled=~box_office.bookable | sending.sending | ~box_office.has_map | _stale,
-                        class_name="button best",
-                    ),
+                user_id_field(
+                    rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
+                    refused=rx.cond(user_id_fault() == "", 0, Booking.turn),
                 ),
-                user_id_field(say("user.kept")),
                 class_name="order",
             ),
             seat_map(),
@@ -201,6 +196,7 @@ def _box_office() -> Ui:
         on_submit=[press(), Booking.book],
         id="booking",
         class_name="sale",
+        data_gone=box_office.sold_out & ~sending.sending,
     )
 
 
@@ -320,12 +316,25 @@ def _stepper() -> Ui:
     return rx.el.div(
         rx.el.span(say("quantity.label"), class_name="label", id="how-many"),
         rx.el.div(
-            step(-1, "\u2212", "quantity.fewer", box_office.fewest),
-            rx.el.output(number(box_office.quantity), class_name="figures", aria_live="polite"),
-            step(1, "+", "quantity.more", box_office.most),
-            class_name="stepper",
-            role="group",
-            aria_labelledby="how-many",
+            rx.el.div(
+                step(-1, "\u2212", "quantity.fewer", box_office.fewest),
+                rx.el.output(number(box_office.quantity), class_name="figures", aria_live="polite"),
+                step(1, "+", "quantity.more", box_office.most),
+                class_name="stepper",
+                role="group",
+                aria_labelledby="how-many",
+            ),
+            rx.cond(
+                (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
+                rx.el.button(
+                    say("seats.best"),
+                    type="button",
+                    on_click=action("pickBest"),
+                    disabled=~box_office.bookable | sending.sending | ~box_office.has_map | _stale,
+                    class_name="button best",
+                ),
+            ),
+            class_name="how-many",
         ),
         rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small"),
         class_name="field",
@@ -384,7 +393,10 @@ def _summary() -> Ui:
             ),
             class_name="summary-words",
         ),
-        _submit(),
+        rx.cond(
+            sending.sending | (~leads_on() & (box_office.bookable | (box_office.next_best == ""))),
+            _submit(),
+        ),
         notice(),
         class_name="summary",
         aria_labelledby="summary",
@@ -399,7 +411,7 @@ def _submit() -> Ui:
             rx.cond(
                 box_office.bookable,
                 say("book.button", total=money(box_office.total, box_office.event.currency)),
-                rx.cond(box_office.sold_out, say("tier.sold_out"), say("book.plain")),
+                say("book.plain"),
             ),
         ),
         type="submit",

@@ -74,18 +74,17 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 rx.el.span(local("shortMonth", event.startsAt, event.timeZone)),
                 date_time=event.startsAt,
                 class_name="concert-date",
-                aria_hidden="true",
             ),
             rx.el.span(
                 rx.el.span(event.name, class_name="concert-name"),
                 rx.el.span(
                     say(
-                        "home.when_and_where",
+                        "event.weekday_and_time",
                         weekday=local("weekday", event.startsAt, event.timeZone),
-                        date=local("date", event.startsAt, event.timeZone),
                         time=local("hour", event.startsAt, event.timeZone),
-                        venue=event.venue,
                     ),
+                    " \u00b7 ",
+                    rx.el.span(event.venue, class_name="venue"),
                     class_name="small",
                 ),
                 class_name="concert-words",
