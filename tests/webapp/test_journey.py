@@ -64,7 +64,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await _tab_to(page, "VIP")
     await page.keyboard.press("ArrowDown")
     await expect(page.get_by_role("radio", name=re.compile("^Front Row"))).to_be_checked()
-    await _tab_to(page, "Your user id")
+    await _tab_to(page, "Your user ID")
     await page.keyboard.type("keyboard-user")
     await _tab_to(page, "row A, seat 1")
     await look(page, "event-focus")

@@ -125,7 +125,7 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     page = await _open(site, visit)
     await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
-    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has just been taken by somebody else.")
+    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has been taken.")
     await expect(lost).to_be_visible()
     await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
     await look(page, "seat-lost")
@@ -145,8 +145,8 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     site.browser_gate.hold()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".summary .notice")).to_contain_text("Somebody else was faster")
-    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has just been taken")
+    await expect(page.locator(".summary .notice")).to_contain_text("One of your seats has been taken")
+    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has been taken")
     assert await _picks(page) == ["Row A, seat 8"]
     await look(page, "booking-seat-taken")
     site.browser_gate.release()
@@ -157,7 +157,7 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     site = await make_event(HOUSE)
     page = await _open(site, visit, (390, 844))
     before = await page.locator(".house .seat").first.bounding_box()
-    await page.get_by_role("button", name="Closer").click()
+    await page.get_by_role("button", name="Zoom in").click()
     after = await page.locator(".house .seat").first.bounding_box()
     assert before is not None
     assert after is not None
