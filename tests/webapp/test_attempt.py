@@ -19,7 +19,7 @@ SLOW_MS = 25_000
 
 async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
     page = await visit(site.event_url)
-    await page.get_by_label("Your user id").fill(user_id)
+    await page.get_by_label("Your user ID").fill(user_id)
     await expect(page.locator(".freshness")).to_have_text("Live")
     return page
 
@@ -35,12 +35,12 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     site.server_gate.hold()
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
-    await expect(page.locator(SUBMIT)).to_have_text("Booking")
+    await expect(page.locator(SUBMIT)).to_have_text("Booking\u2026")
     await expect(page.locator(NOTICE)).to_contain_text("Booking your tickets")
     await look(page, "booking-sending")
-    await expect(page.locator(NOTICE)).to_contain_text("This takes longer than usual")
+    await expect(page.locator(NOTICE)).to_contain_text("This is taking longer than usual")
     await look(page, "booking-slow")
-    await expect(page.get_by_role("button", name="Check what became of it")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_role("button", name="Check my booking")).to_be_visible(timeout=SLOW_MS)
     await look(page, "booking-offers-check")
     site.server_gate.release()
     await page.wait_for_url("**/booking/*")
@@ -56,10 +56,10 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await _more(page, 1)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Payment declined")
-    await expect(page.locator(NOTICE)).to_contain_text("Nothing was taken")
+    await expect(page.locator(NOTICE)).to_contain_text("You weren\u2019t charged")
     await look(page, "booking-declined")
     # What was typed is kept, and one click is another attempt.
-    await expect(page.get_by_label("Your user id")).to_have_value("declined")
+    await expect(page.get_by_label("Your user ID")).to_have_value("declined")
     await expect(page.locator(".summary-line")).to_contain_text("$200")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # For something else the form has its own button again.
@@ -85,11 +85,11 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     site.browser_gate.hold()
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Only 3 left")
+    await expect(page.locator(NOTICE)).to_contain_text("Only 3 tickets left")
     await look(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
-    await page.get_by_role("button", name="Book 3 instead").click()
+    await page.get_by_role("button", name="Book 3 tickets instead").click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("fewer")) == 1
 
@@ -107,8 +107,8 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     site.browser_gate.release()
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await look(page, "booking-sold-out-meanwhile")
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Take Front Row instead"])
-    await page.get_by_role("button", name="Take Front Row instead").click()
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose Front Row instead"])
+    await page.get_by_role("button", name="Choose Front Row instead").click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(NOTICE)).to_have_count(0)
 
@@ -121,7 +121,7 @@ async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit
     await site.sell("GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("All in other people\u2019s bookings")
+    await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in")
     await look(page, "booking-all-held")
     site.browser_gate.release()
@@ -141,7 +141,7 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
     site.browser_gate.release()
-    await expect(page.get_by_role("heading", name="The sale has ended")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Ticket sales have ended")).to_be_visible()
 
 
 async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(
@@ -152,7 +152,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     lost_before = site.server_gate.answers_lost
     site.server_gate.lose_answers()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Connection lost, asking what became of your booking")
+    await expect(page.locator(NOTICE)).to_contain_text("Connection lost. Checking your booking")
     await look(page, "booking-connection-lost")
     site.server_gate.mend()
     await page.wait_for_url("**/booking/*")
@@ -170,7 +170,7 @@ async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
     await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office", timeout=SLOW_MS)
     await look(page, "booking-unknown")
     # One way on, and no second button that books.
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check what became of it"])
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check my booking"])
     # Neither a reload nor a new connection forgets that the outcome is open.
     site.server_gate.mend()
     await page.reload()
@@ -185,8 +185,8 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     await page.locator(SUBMIT).click()
     if user_id:
         # It is said at the field, which has the focus and is not below the bar.
-        field = page.get_by_label("Your user id")
-        await expect(field).to_have_accessible_name(re.compile("Type your user id, so that you find your tickets"))
+        field = page.get_by_label("Your user ID")
+        await expect(field).to_have_accessible_name(re.compile("Enter your user ID so you can find your tickets"))
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(field).to_be_focused()
         await expect(page.locator(NOTICE)).to_have_count(0)

@@ -16,7 +16,7 @@ SLOW_MS = 25_000
 
 async def _open(site: Site, open_page: OpenPage) -> Page:
     page = await open_page(site.event_url)
-    await page.get_by_label("Your user id").fill("user-1")
+    await page.get_by_label("Your user ID").fill("user-1")
     await expect(page.locator(".freshness")).to_have_text("Live")
     return page
 
@@ -25,11 +25,11 @@ async def test_an_api_that_is_away_is_said_to_be_and_looked_for(start_site: Star
     site = await start_site()
     await site.stack.stop_api()
     page = await open_page(site.event_url)
-    await expect(page.get_by_role("heading", name="The box office does not answer")).to_be_visible()
+    await expect(page.get_by_role("heading", name="We can\u2019t reach the box office")).to_be_visible()
     assert "0 left" not in await page.inner_text("main")
     await look(page, "event-away")
     home = await open_page(site.url)
-    await expect(home.get_by_text("The box office does not answer")).to_be_visible()
+    await expect(home.get_by_text("We can\u2019t reach the box office")).to_be_visible()
     await look(home, "home-away")
     await site.stack.start_api()
     await expect(page.locator(".freshness")).to_have_text("Live", timeout=SLOW_MS)
@@ -43,7 +43,7 @@ async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(
     page = await _open(site, open_page)
     site.stack.stop_database()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Very busy, trying again (2/5)", timeout=SLOW_MS)
+    await expect(page.locator(NOTICE)).to_contain_text("Very busy. Trying again (2/5)", timeout=SLOW_MS)
     await look(page, "booking-busy")
     await expect(page.locator(NOTICE)).to_contain_text("Still very busy", timeout=60_000)
     await expect(page.locator(NOTICE)).to_contain_text("Nothing was booked")
@@ -64,11 +64,11 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     site = await start_site()
     page = await _open(site, open_page)
     await site.stop_web()
-    await expect(page.get_by_text("The connection to this site is lost.")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_visible(timeout=SLOW_MS)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(SUBMIT)).to_have_text("Booking")
-    await expect(page.locator(NOTICE)).to_contain_text("Your click was not heard yet", timeout=SLOW_MS)
-    await expect(page.get_by_text("The connection to this site is lost.")).to_be_hidden()
+    await expect(page.locator(SUBMIT)).to_have_text("Booking\u2026")
+    await expect(page.locator(NOTICE)).to_contain_text("Your click hasn\u2019t reached us yet", timeout=SLOW_MS)
+    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_hidden()
     # It is still to be sent: there is no second click.
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "connection-lost")
@@ -85,7 +85,7 @@ async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and
     page = await open_page("about:blank")
     await page.clock.install()
     await page.goto(f"{site.url}/bookings")
-    await page.get_by_label("Your user id").fill("user-1")
+    await page.get_by_label("Your user ID").fill("user-1")
     await page.get_by_role("button", name="Show bookings").click()
     outcome = page.locator(".booking", has_text=first).get_by_role("status")
 
@@ -103,13 +103,13 @@ async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and
 
     await cancel(first)
     await page.clock.fast_forward("00:11")
-    await expect(outcome).to_contain_text("Your click was not heard yet")
+    await expect(outcome).to_contain_text("Your click hasn\u2019t reached us yet")
     await look(page, "bookings-cancel-unheard")
     site.server_gate.mend()
     await site.start_web()
-    await expect(outcome).to_contain_text("$10 goes back to you.", timeout=2 * SLOW_MS)
+    await expect(outcome).to_contain_text("You get a full refund of $10.", timeout=2 * SLOW_MS)
     await cancel(second)
-    await expect(page.locator(".booking", has_text=second)).to_contain_text("Cancelled, money goes back")
+    await expect(page.locator(".booking", has_text=second)).to_contain_text("Cancelled, full refund")
 
 
 async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_again(
@@ -121,7 +121,7 @@ async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_ag
     async with await psycopg.AsyncConnection.connect(site.stack.database_url, autocommit=True) as conn:
         await let_time_pass(conn, 50)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Too many bookings in a short time")
+    await expect(page.locator(NOTICE)).to_contain_text("There were too many bookings in a short time")
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in 0:")
     await expect(page.get_by_role("button", name="Try again")).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_count(0)

@@ -171,7 +171,7 @@ async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **wish:
     """Book in the silent system; return the reference and its page, which waits for the payment."""
     reference = await _hold(site, quantity=quantity, **wish)
     page = await _visit(visit, site, reference)
-    await _says(page, "Waiting for your payment")
+    await _says(page, "Confirming your payment")
     return reference, page
 
 
@@ -180,7 +180,7 @@ async def _visit_expired(visit: OpenPage, site: Site) -> tuple[str, Page]:
     reference = await _hold(site, quantity=2)
     await _end_hold(site, reference)
     page = await _visit(visit, site, reference)
-    await _says(page, "Not paid in time")
+    await _says(page, "Payment timed out")
     return reference, page
 
 
@@ -241,7 +241,7 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
 
 async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "bk_nothing")
-    await _says(page, "No such booking")
+    await _says(page, "Booking not found")
     await look(page, "order-missing")
     await page.get_by_role("link", name="All concerts").click()
     await page.wait_for_url(f"{inline_site.url}/")
@@ -254,7 +254,7 @@ async def test_an_api_that_is_away_is_named_and_the_booking_shows_by_itself_once
     reference = await _booked(site)
     site.browser_gate.lose_answers()
     page = await _visit(visit, site, reference)
-    await _says(page, "The box office does not answer")
+    await _says(page, "We can\u2019t reach the box office")
     await look(page, "order-away")
     site.browser_gate.mend()
     await _says(page, "You\u2019re in.")
@@ -372,7 +372,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
     dialog = page.get_by_role("dialog", name="Cancel this booking?")
     for give_up in (page.keyboard.press("Escape"), dialog.get_by_role("button", name="Keep it").click()):
         await _cancel_button(page).click()
-        await expect(dialog).to_contain_text("$200 goes back to you")
+        await expect(dialog).to_contain_text("you get a full refund of $200.")
         await expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
         await give_up
         await expect(dialog).to_be_hidden()
@@ -382,7 +382,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
     await look(page, "order-cancel-question")
     await dialog.get_by_role("button", name="Cancel the booking").click()
     await _says(page, "Cancelled")
-    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
     await expect(_codes(page)).to_have_count(0)
     await expect(_cancel_button(page)).to_have_count(0)
     # Where the button was, nothing is left to have the focus.
@@ -400,11 +400,11 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     await _change(site, "update events set starts_at = now() where slug = %(slug)s", slug=site.event)
     await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
     await expect(page.get_by_text("Not cancelled", exact=True)).to_be_visible()
-    await expect(page.get_by_text("can no longer be cancelled: the concert has begun")).to_be_visible()
+    await expect(page.get_by_text("can\u2019t be cancelled any more: the concert has started")).to_be_visible()
     await look(page, "order-cancel-refused")
     assert (await _order(site, reference))["status"] == "confirmed"
     await page.reload()
-    await expect(page.get_by_text("The concert has begun. The codes are still good at the door.")).to_be_visible()
+    await expect(page.get_by_text("The concert has started. Your codes still work at the door.")).to_be_visible()
     await expect(_cancel_button(page)).to_have_count(0)
     await _codes_are_drawn(page, 2)
 
@@ -419,11 +419,11 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     site.server_gate.lose_answers()
     site.browser_gate.lose_answers()
     await _cancel(page)
-    await expect(page.get_by_text("Whether the booking is cancelled is not known yet")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text("know yet whether the booking is cancelled")).to_be_visible(timeout=SOON_MS)
     await look(page, "order-cancel-unknown")
     site.browser_gate.mend()
     await _says(page, "Cancelled")
-    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
     await expect(page.locator(".notice")).to_have_count(0)
 
 
@@ -437,9 +437,9 @@ async def test_while_a_cancelling_waits_for_its_answer_other_clicks_of_its_buyer
     await expect(page.get_by_role("button", name="Cancelling")).to_be_visible()
     await page.get_by_role("link", name="Night Tide").click()
     # What is wrong with this, the page's server says without asking the API.
-    await page.get_by_label("Your user id").fill(" ")
+    await page.get_by_label("Your user ID").fill(" ")
     await page.locator("button.submit").click()
-    await expect(page.get_by_text("Type your user id")).to_be_visible(timeout=5_000)
+    await expect(page.get_by_text("Enter your user ID")).to_be_visible(timeout=5_000)
     site.server_gate.release()
     await page.go_back()
     await _says(page, "Cancelled")
@@ -460,7 +460,7 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     await look(page, "order-called-off")
     await _cancel(page)
     await _says(page, "Cancelled")
-    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible()
+    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
 
 
 # --- Declined --------------------------------------------------------------------------------------------
@@ -473,7 +473,7 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     reference: str = (await site.sell("VIP", 2)).json()["reference"]
     page = await _visit(visit, site, reference)
     await _says(page, "Payment declined")
-    await expect(page.get_by_text("Nothing was taken, and no ticket is held for you.")).to_be_visible()
+    await expect(page.get_by_text("You weren\u2019t charged, and no tickets are reserved for you.")).to_be_visible()
     await expect(page.locator("#reference")).to_have_text(reference)
     await look(page, "order-declined-at-once")
     # Of what was never held the API tells neither tier nor seats.
@@ -538,7 +538,7 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     await look(page, "order-declined")
     await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
     again = await _is_led_on(page)
-    await _says(page, "Waiting for your payment")
+    await _says(page, "Confirming your payment")
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await _seats(site, again) == seats
     # The new key has its own luck, and the first booking stays what it was.
@@ -559,21 +559,21 @@ async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_
     hurry = page.locator(".hurry")
     await expect(hurry).to_have_count(0)
     await _end_hold(site, reference, left_s=50)
-    await expect(hurry).to_have_text("Less than a minute is left to pay", timeout=SOON_MS)
+    await expect(hurry).to_have_text("Less than a minute left", timeout=SOON_MS)
     await expect(page.get_by_role("status").filter(has_text="Less than a minute")).to_have_count(1)
     await look(page, "order-last-minute")
 
     await site.stack.stop_worker()
     await _end_hold(site, reference)
-    await _says(page, "The time to pay is over")
+    await _says(page, "Time\u2019s up")
     await look(page, "order-overdue")
     await site.stack.start_worker()
-    await _says(page, "Not paid in time")
+    await _says(page, "Payment timed out")
     await look(page, "order-expired")
 
     await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
     again = await _is_led_on(page)
-    await _says(page, "Waiting for your payment")
+    await _says(page, "Confirming your payment")
     assert await _seats(site, again) == seats
 
 
@@ -582,7 +582,7 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_eve
     _, page = await _visit_expired(visit, site)
     await _hold(site, user_id="somebody-else")
     await page.get_by_role("button", name="Try again for").click()
-    await expect(page.locator(".notice")).to_contain_text("Somebody else was faster", timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text("One of your seats has been taken", timeout=SOON_MS)
     await look(page, "order-seat-taken")
     await page.get_by_role("link", name="Choose other tickets").click()
     await page.wait_for_url(site.event_url)
@@ -610,8 +610,8 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
     await _ask_provider(site, reference)
     await site.until(reference, "expired", refund=200)
     await keep_entering(page)
-    await _says(page, "Paid too late")
-    await expect(page.get_by_text("$200 goes back to you, which is all of it.")).to_be_visible()
+    await _says(page, "Payment arrived too late")
+    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
     await expect(page.locator("dl div", has_text="Refund")).to_contain_text("$200")
     await look(page, "order-paid-too-late")
 
@@ -622,15 +622,15 @@ async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_
     site = await make_silent_event("VIP=2")
     reference, page = await _visit_waiting(visit, site, 2)
     await _cancel_button(page).click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Nothing was taken yet.")
+    await expect(page.get_by_role("dialog")).to_contain_text("If a payment still arrives")
     await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
     await _says(page, "Cancelled")
-    await expect(page.get_by_text("This booking is cancelled, and nothing was taken.")).to_be_visible()
+    await expect(page.get_by_text("This booking is cancelled. We haven\u2019t received a payment")).to_be_visible()
     assert (await site.sell("VIP", 2)).status_code == 202
     await _ask_provider(site, reference)
     await site.until(reference, "cancelled", refund=200)
     await keep_entering(page)
-    await expect(page.get_by_text("$200 goes back to you.")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible(timeout=SOON_MS)
 
 
 async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
@@ -639,7 +639,7 @@ async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
     site = await make_silent_event("VIP=2")
     _, page = await _visit_waiting(visit, site)
     site.browser_gate.lose_answers()
-    stale = page.get_by_text("The box office does not answer. This is what it said last")
+    stale = page.get_by_text("We can\u2019t reach the box office. This may be out of date.")
     await expect(stale).to_be_visible(timeout=SOON_MS)
     before = await _seconds_left(page)
     await look(page, "order-stale")

@@ -184,8 +184,8 @@ async def test_a_reference_is_one_part_of_the_path_whatever_it_holds() -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         paths.append(request.url.raw_path)
-        return httpx.Response(404, json={"code": "not_found", "message": "No such booking"})
+        return httpx.Response(404, json={"code": "not_found", "message": "Booking not found"})
 
     answer = await _client(handler).find("../tickets?x=1")
     assert paths == [b"/api/bookings/..%2Ftickets%3Fx%3D1"]
-    assert answer.problem == Problem("not_found", "No such booking")
+    assert answer.problem == Problem("not_found", "Booking not found")

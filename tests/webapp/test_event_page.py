@@ -49,7 +49,7 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     site = await make_event(HOUSE)
     site.browser_gate.hold()
     page = await visit(site.event_url, size=DESKTOP)
-    await expect(page.locator(".freshness")).to_have_text("Loading")
+    await expect(page.locator(".freshness")).to_have_text("Loading\u2026")
     await expect(page.locator(".skeleton")).to_have_count(3)
     await expect(page.locator(SUBMIT)).to_be_disabled()
     assert "0 left" not in await page.inner_text("main")
@@ -141,7 +141,7 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     await page.get_by_role("button", name="One ticket more").click()
     site.browser_gate.freeze()
     await expect(page.locator(".freshness")).to_have_text(
-        re.compile(r"Last known counts, \d+ s old\. Retrying"), timeout=STALE_AFTER_MS
+        re.compile(r"Updated \d+ seconds ago\. Retrying"), timeout=STALE_AFTER_MS
     )
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("20 of 20 left")
     buttons = [page.get_by_role("button", name=re.compile(name)) for name in ("more$", "fewer$", "^Best", "^Book")]
@@ -166,12 +166,12 @@ async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # The next best is one click away.
     await look(page, "tier-sold-out")
-    await page.get_by_role("button", name="Take Front Row instead").click()
+    await page.get_by_role("button", name="Choose Front Row instead").click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await site.sell("Front Row", 40)
     await site.sell("GA", 100)
-    await expect(page.get_by_text("Every ticket for this concert has gone.")).to_be_visible()
-    for gone in (page.locator(SUBMIT), page.get_by_label("Your user id"), page.get_by_role("region", name="Seat map")):
+    await expect(page.get_by_text("All tickets are gone.")).to_be_visible()
+    for gone in (page.locator(SUBMIT), page.get_by_label("Your user ID"), page.get_by_role("region", name="Seat map")):
         await expect(gone).to_be_hidden()
     await look(page, "event-sold-out")
 
@@ -182,10 +182,8 @@ async def test_what_others_hold_is_not_called_sold_out(make_async_event: MakeEve
     await site.stack.stop_psp()  # their payment goes nowhere for now
     await site.sell("VIP", 4)
     vip = page.locator(".tier[data-tier='VIP']")
-    await expect(vip).to_contain_text("All held")
-    await expect(vip).to_contain_text(
-        re.compile("All in other people\u2019s bookings; some may come back in \\d:\\d\\d")
-    )
+    await expect(vip).to_contain_text("All reserved")
+    await expect(vip).to_contain_text(re.compile("Some may become available in \\d:\\d\\d"))
     await expect(vip).not_to_contain_text("Sold out")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "tier-all-held")
@@ -220,7 +218,7 @@ async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
 @pytest.mark.parametrize(
     ("columns", "heading", "name"),
     [
-        ({"sales_end_at": True}, "The sale has ended", "event-ended"),
+        ({"sales_end_at": True}, "Ticket sales have ended", "event-ended"),
         ({"cancelled_at": True}, "This concert is cancelled", "event-cancelled"),
     ],
 )
@@ -248,7 +246,7 @@ async def test_a_sale_that_is_over_says_why_and_may_begin_again(
 
 async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/event/no-such-concert")
-    await expect(page.get_by_role("heading", name="There is no such concert")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Concert not found")).to_be_visible()
     await look(page, "event-unknown")
     await page.get_by_role("main").get_by_role("link", name="All concerts").click()
     await expect(page.get_by_role("heading", name="Concerts")).to_be_visible()
@@ -256,7 +254,7 @@ async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenP
 
 async def test_an_unknown_address_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/no/such/page")
-    await expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     await look(page, "missing")
     async with httpx.AsyncClient() as http:
         assert (await http.get(f"{inline_site.url}/no/such/page")).status_code == 404

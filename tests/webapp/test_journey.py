@@ -25,7 +25,7 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
 
     await page.get_by_role("radio", name=re.compile("^Front Row")).check()
     await page.get_by_role("button", name="One ticket more").click()
-    await page.get_by_label("Your user id").fill("stranger")
+    await page.get_by_label("Your user ID").fill("stranger")
     await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
     await page.locator(SUBMIT).dblclick()
 
@@ -37,13 +37,13 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     assert await site.orders("stranger") == [(reference, "confirmed")]
 
     await page.get_by_label("Site").get_by_role("link", name="My bookings").click()
-    await expect(page.get_by_label("Your user id")).to_have_value("stranger")
+    await expect(page.get_by_label("Your user ID")).to_have_value("stranger")
     await page.get_by_role("main").get_by_role("link", name=re.compile("The Stranger")).first.click()
     await expect(page.locator("#reference")).to_have_text(reference)
 
     # The next visit knows the user, and counts what is gone.
     later = await visit(site.event_url, context=page.context)
-    await expect(later.get_by_label("Your user id")).to_have_value("stranger")
+    await expect(later.get_by_label("Your user ID")).to_have_value("stranger")
     await expect(later.locator(".tier[data-tier='Front Row']")).to_contain_text("38 of 40 left")
 
 
@@ -64,7 +64,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await _tab_to(page, "VIP")
     await page.keyboard.press("ArrowDown")
     await expect(page.get_by_role("radio", name=re.compile("^Front Row"))).to_be_checked()
-    await _tab_to(page, "Your user id")
+    await _tab_to(page, "Your user ID")
     await page.keyboard.type("keyboard-user")
     await _tab_to(page, "row A, seat 1")
     await look(page, "event-focus")

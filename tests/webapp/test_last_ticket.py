@@ -17,7 +17,7 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, o
     pages = {user: await open_page(site.event_url, size=WIDE) for user in ("ann", "bob")}
     for user, page in pages.items():
         await page.get_by_role("radio", name=re.compile("^VIP")).check()
-        await page.get_by_label("Your user id").fill(user)
+        await page.get_by_label("Your user ID").fill(user)
         await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("1 of 100 left")
         await expect(page.locator(SUBMIT)).to_be_enabled()
 

@@ -46,7 +46,7 @@ async def _book(site: Site, user_id: str, tier: str = "GA", quantity: int = 1) -
 
 
 async def _name_oneself(page: Page, user_id: str) -> None:
-    await page.get_by_label("Your user id").fill(user_id)
+    await page.get_by_label("Your user ID").fill(user_id)
     await page.get_by_role("button", name="Show bookings").click()
 
 
@@ -79,14 +79,14 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
     site = await make_event("GA=5")
     reference = await _book(site, "newcomer")
     page = await visit(f"{site.url}/bookings")
-    await expect(page.get_by_text("Type the user id that you book with")).to_be_visible()
+    await expect(page.get_by_text("Enter the user ID you book with")).to_be_visible()
     await look(page, "bookings-nobody")
     await _name_oneself(page, "newcomer")
     await expect(_cards(page)).to_have_count(1)
     await expect(_cards(page)).to_contain_text(reference)
     # The browser remembers who it was.
     await page.reload()
-    await expect(page.get_by_label("Your user id")).to_have_value("newcomer")
+    await expect(page.get_by_label("Your user ID")).to_have_value("newcomer")
     await expect(_cards(page)).to_have_count(1)
     await _cards(page).click()
     await page.wait_for_url(f"**/booking/{reference}")
@@ -94,12 +94,12 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
 
 async def test_who_has_booked_nothing_reads_so_under_each_tab(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "stranger")
-    await expect(page.get_by_text("No bookings for concerts to come")).to_be_visible()
+    await expect(page.get_by_text("No upcoming bookings")).to_be_visible()
     await look(page, "bookings-empty")
     await _choose(page, "Past")
-    await expect(page.get_by_text("No bookings for concerts that are over")).to_be_visible()
+    await expect(page.get_by_text("No past bookings")).to_be_visible()
     await _choose(page, "Cancelled")
-    await expect(page.get_by_text("Nothing was cancelled, declined or left unpaid")).to_be_visible()
+    await expect(page.get_by_text("No cancelled, declined or unpaid bookings")).to_be_visible()
     await _choose(page, "Upcoming")
     await page.get_by_role("link", name="All concerts").click()
     await page.wait_for_url(f"{inline_site.url}/")
@@ -130,7 +130,7 @@ async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
     await expect(_cards(page)).to_contain_text(["Old Harbour"])
     await _choose(page, "Cancelled")
     await expect(_cards(page)).to_contain_text([given_up])
-    await expect(_cards(page)).to_contain_text(["Cancelled, money goes back"])
+    await expect(_cards(page)).to_contain_text(["Cancelled, full refund"])
     await look(page, "bookings-cancelled")
     # An address names a tab: it survives a reload, and the way back.
     await page.reload()
@@ -185,14 +185,14 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await expect(page.get_by_label("Loading the bookings")).to_be_visible()
     site.browser_gate.lose_answers()
     site.browser_gate.release()
-    await expect(page.get_by_text("The box office does not answer")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text("We can\u2019t reach the box office")).to_be_visible(timeout=SOON_MS)
     await look(page, "bookings-away")
     site.browser_gate.mend()
     await expect(_cards(page)).to_have_count(1, timeout=SOON_MS)
 
     site.browser_gate.lose_answers()
     await keep_entering(page)
-    stale = page.get_by_text("This is what it said last")
+    stale = page.get_by_text("This may be out of date")
     await expect(stale).to_be_visible(timeout=SOON_MS)
     await expect(_cards(page)).to_have_count(1)
     await look(page, "bookings-stale")
@@ -213,7 +213,7 @@ async def test_a_booking_is_cancelled_from_the_list_with_the_keyboard_and_stays_
     button = _cancel_button(page, given_up)
     dialog = page.get_by_role("dialog", name="Cancel this booking?")
     await button.press("Enter")
-    for words in ("Night Tide", "2 \u00d7 VIP", given_up, "$200 goes back to you"):
+    for words in ("Night Tide", "2 \u00d7 VIP", given_up, "you get a full refund of $200."):
         await expect(dialog).to_contain_text(words)
     await expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
     await look(page, "bookings-cancel-question")
@@ -226,8 +226,8 @@ async def test_a_booking_is_cancelled_from_the_list_with_the_keyboard_and_stays_
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     card = page.locator(".booking", has_text=given_up)
-    await expect(card).to_contain_text("Cancelled, money goes back")
-    await expect(card.get_by_role("status")).to_have_text("This booking is cancelled. $200 goes back to you.")
+    await expect(card).to_contain_text("Cancelled, full refund")
+    await expect(card.get_by_role("status")).to_have_text("This booking is cancelled. You get a full refund of $200.")
     await expect(button).to_have_count(0)
     # Where the button was, nothing is left to have the focus.
     await expect(card.get_by_role("link")).to_be_focused()
@@ -252,7 +252,7 @@ async def test_a_booking_that_was_cancelled_elsewhere_meanwhile_reads_as_cancell
     await _cancel_button(page, reference).click()
     await site.cancel(reference, "elsewhere")
     await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
-    await expect(page.locator(".booking").get_by_role("status")).to_contain_text("$10 goes back to you.")
+    await expect(page.locator(".booking").get_by_role("status")).to_contain_text("You get a full refund of $10.")
 
 
 async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled(
@@ -265,7 +265,9 @@ async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled
     await site.set_columns(starts_at="now")
     await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
     card = page.locator(".booking", has_text=reference)
-    await expect(card.get_by_role("status")).to_contain_text("can no longer be cancelled: the concert has begun")
+    await expect(card.get_by_role("status")).to_contain_text(
+        "can\u2019t be cancelled any more: the concert has started"
+    )
     # The concert is asked about again, too.
     for each in (reference, other):
         await expect(_cancel_button(page, each)).to_have_count(0)
@@ -285,9 +287,9 @@ async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_o
     site.browser_gate.lose_answers()
     await _cancel(page, reference)
     outcome = page.locator(".booking").get_by_role("status")
-    await expect(outcome).to_contain_text("Whether the booking is cancelled is not known yet", timeout=SOON_MS)
+    await expect(outcome).to_contain_text("know yet whether the booking is cancelled", timeout=SOON_MS)
     site.browser_gate.mend()
-    await expect(page.locator(".booking")).to_contain_text("Cancelled, money goes back")
+    await expect(page.locator(".booking")).to_contain_text("Cancelled, full refund")
     await expect(outcome).to_have_text("")
 
 

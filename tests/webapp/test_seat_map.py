@@ -22,7 +22,7 @@ async def _open(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP, us
     page = await visit(site.event_url, size=size)
     await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
-    await page.get_by_label("Your user id").fill(user_id)
+    await page.get_by_label("Your user ID").fill(user_id)
     return page
 
 
@@ -127,7 +127,7 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     page = await _open(site, visit)
     await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
-    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has just been taken by somebody else.")
+    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has been taken.")
     await expect(lost).to_be_visible()
     await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
     await look(page, "seat-lost")
@@ -147,8 +147,8 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     site.browser_gate.hold()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".summary .notice")).to_contain_text("Somebody else was faster")
-    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has just been taken")
+    await expect(page.locator(".summary .notice")).to_contain_text("One of your seats has been taken")
+    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has been taken")
     assert await _picks(page) == ["Row A, seat 8"]
     await look(page, "booking-seat-taken")
     site.browser_gate.release()
@@ -161,7 +161,7 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     before = await page.locator(".house .seat").first.bounding_box()
     await page.locator(".plan").evaluate("(plan) => plan.scrollBy(8, 0)")
     middle = await _seat_in_the_middle(page)
-    await page.get_by_role("button", name="Closer").click()
+    await page.get_by_role("button", name="Zoom in").click()
     after = await page.locator(".house .seat").first.bounding_box()
     assert await _seat_in_the_middle(page) == middle
     assert before is not None
@@ -185,7 +185,7 @@ async def test_two_fingers_come_closer_and_go_away_and_one_pans(make_event: Make
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     near, far = ((x - 25, y), (x + 25, y)), ((x - 150, y), (x + 150, y))
-    closer, farther = (page.get_by_role("button", name=name) for name in ("Closer", "Farther away"))
+    closer, farther = (page.get_by_role("button", name=name) for name in ("Zoom in", "Zoom out"))
 
     await _drag(page, *zip(near, far, strict=True))
     await expect(closer).to_be_disabled()

@@ -29,7 +29,7 @@ async def _book(page: Page, user_id: str) -> str:
     """Book two seats; return the booking's reference."""
     await page.get_by_role("radio", name=re.compile("^VIP")).check()
     await page.get_by_role("button", name="One ticket more").click()
-    await page.get_by_label("Your user id").fill(user_id)
+    await page.get_by_label("Your user ID").fill(user_id)
     await page.locator("button.submit").click()
     await page.wait_for_url("**/booking/*")
     reference = page.url.rpartition("/")[2]

@@ -14,7 +14,7 @@ import reflex as rx
 from webapp.client import Answer, Problem, api
 from webapp.components import browser
 from webapp.components.box_office import action, box_office
-from webapp.components.language import number, say, span
+from webapp.components.language import say, span
 from webapp.components.layout import Ui, link
 from webapp.components.visitor import Visitor
 from webapp.models import Order
@@ -440,7 +440,7 @@ def _ways_on(place: Place) -> Ui:
     book_left = rx.cond(
         place.leads,
         rx.el.button(
-            say("attempt.book_left", left=number(Booking.left)),
+            say("attempt.book_left", left=Booking.left),
             type="button",
             on_click=[*place.before_fewer, Booking.book_left],
             disabled=place.locked,

@@ -206,7 +206,7 @@ def _freshness() -> Ui:
             box_office.phase,
             ("live", rx.fragment(rx.el.span(class_name="dot", aria_hidden="true"), say("counts.live"))),
             ("loading", rx.fragment(say("counts.loading"))),
-            ("stale", rx.fragment(say("counts.stale", age=number(box_office.age)))),
+            ("stale", rx.fragment(say("counts.stale", age=box_office.age))),
             rx.fragment(say("counts.unreachable")),
         ),
         class_name="freshness figures",
