@@ -153,13 +153,6 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A real browser without a window."""
-    async with running_browser() as browser:
-        yield browser
-
-
 @contextlib.asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
     """Run a browser without a window; one is installed if there is none."""

@@ -333,9 +333,8 @@ class Stack:
         self.private_server.start()
 
     async def stop(self) -> None:
-        """Stop every process, then the database."""
-        for process in reversed(self._processes.values()):
-            await process.stop()
+        """Stop every process at once, then the database."""
+        await asyncio.gather(*(process.stop() for process in self._processes.values()))
         self._cleanup.close()
 
     def logs(self) -> str:

