@@ -39,6 +39,9 @@ _FALLING_BACK = f"""const fallingBack = (href, options) => {{
 }};
 
 {_SOCKET.replace("io(", "fallingBack(")}"""
+_WARM_UP = "queueMicrotask(() => {"
+# In a turn of its own the browser may paint between what the scripts are, and the socket that they open.
+_WARM_UP_LATER = "setTimeout(() => {"
 # A direct eval sees the names around it, so the bundler may shorten none of its whole file. What it would run from
 # the server is none of these pages' business, and their policy forbids it (webapp/serve.py).
 _DIRECT_EVAL = "eval("
@@ -48,6 +51,7 @@ _CHANGES = (
     (_ENDPOINT, 1, _SAME_ORIGIN),
     (_TRANSPORT, 2, _TRANSPORTS),
     (_SOCKET, 1, _FALLING_BACK),
+    (_WARM_UP, 1, _WARM_UP_LATER),
     (_DIRECT_EVAL, 5, _INDIRECT_EVAL),
 )
 

@@ -361,6 +361,8 @@ export function SeatPlan({ children, ...props }) {
     };
   }, []);
   useEffect(() => {
+    // To ask how wide it is makes the browser lay out the whole page at once.
+    if (!near) return;
     const element = frame.current;
     element.scrollLeft = (element.scrollWidth - element.clientWidth) / 2;
   }, [near]);

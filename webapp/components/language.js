@@ -13,7 +13,8 @@ const RIGHT_TO_LEFT = ["ar"];
 const KEPT_AS = "language";
 
 const listeners = new Set();
-const inEnglish = speak("en", "en", english);
+// As the build draws the pages: who wants them so sees them drawn once.
+const inEnglish = speak("en", "en-US", english);
 let current = inEnglish;
 
 function speak(language, locale, texts) {
@@ -87,6 +88,7 @@ function wanted() {
 }
 
 async function follow({ language, locale }) {
+  if (language === current.language && locale === current.locale) return;
   const texts = language === "en" ? english : (await OTHERS[language]()).default;
   current = speak(language, locale, texts);
   document.documentElement.lang = locale;
