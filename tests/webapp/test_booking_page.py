@@ -439,7 +439,7 @@ async def test_while_a_cancelling_waits_for_its_answer_other_clicks_of_its_buyer
     # What is wrong with this, the page's server says without asking the API.
     await page.get_by_label("Your user ID").fill(" ")
     await page.locator("button.submit").click()
-    await expect(page.get_by_text("Enter your user ID")).to_be_visible(timeout=5_000)
+    await expect(page.get_by_text("Enter your user ID")).to_be_visible(timeout=10_000)
     site.server_gate.release()
     await page.go_back()
     await _says(page, "Cancelled")
