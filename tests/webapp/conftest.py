@@ -324,7 +324,7 @@ _AXE_RUN = """async (options) => {
 async def look(page: Page, name: str) -> None:
     """Keep what the page looks like, light, dark and on a phone, and see that everybody can use it so.
 
-    Writes NAME-phone.jpg, and NAME-light.jpg and NAME-dark.jpg on a desktop. Nothing may stick out sideways, not even
+    Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. Nothing may stick out sideways, not even
     on the narrowest screen. axe-core must find nothing wrong on the phone, and no bad contrast in the dark either. The
     page is left as it was.
 
@@ -339,18 +339,18 @@ async def look(page: Page, name: str) -> None:
     try:
         # Half faded in, any text has too little contrast.
         await page.emulate_media(reduced_motion="reduce")
-        await _turn(page, "light")
-        await _resize(page, NARROWEST, PHONE[1])
-        await _check_width(page)
-        await _resize(page, *PHONE)
-        await shot(page, f"{name}-phone")
-        wrong = {"light, phone": await violations(page)}
         await _resize(page, *DESKTOP)
-        await shot(page, f"{name}-light")
         await _turn(page, "dark")
         await shot(page, f"{name}-dark")
         # Of what is on the page only the colours are others in the dark.
-        wrong["dark, desktop"] = await violations(page, _COLOURS_ONLY)
+        wrong = {"dark, desktop": await violations(page, _COLOURS_ONLY)}
+        await _turn(page, "light")
+        await shot(page, f"{name}-light")
+        await _resize(page, *PHONE)
+        await shot(page, f"{name}-phone")
+        wrong["light, phone"] = await violations(page)
+        await _resize(page, NARROWEST, PHONE[1])
+        await _check_width(page)
     finally:
         await page.emulate_media(
             color_scheme="dark" if dark else "light", reduced_motion="reduce" if still else "no-preference"

@@ -354,7 +354,7 @@ def _summary() -> Ui:
                         rx.el.span(
                             rx.el.bdi(money(box_office.total, box_office.event.currency)),
                             " ",
-                            rx.el.bdi(box_office.event.currency, class_name="small"),
+                            rx.el.bdi(box_office.event.currency, class_name="currency"),
                             class_name="summary-total",
                         ),
                         class_name="summary-line figures",
