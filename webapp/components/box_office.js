@@ -413,7 +413,6 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);
   const states = usePolled(over ? null : `/api/tickets/states${query}`, POLL_MS);
-  useAttemptFeed({ sending, turn, waitS });
   useEffect(() => attempt.subscribe(refresh), []);
   useEverySecond(refresh);
   useEffect(() => {
@@ -422,6 +421,11 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
     looks.clear();
     update(NOTHING);
   }, [slug]);
+  // Before the seats' states are learnt: which of them were lost depends on it.
+  useAttemptFeed({ sending, turn, waitS });
+  useEffect(() => {
+    update({ inDoubt, limited });
+  }, [inDoubt, limited, slug]);
   useEffect(() => {
     if (event.data) update({ event: event.data.body, eventAsOf: event.data.asOf });
   }, [event.data, slug]);
@@ -439,7 +443,6 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
     update({ failed: [counts.error, event.error].some((error) => error && error.status !== 404) });
   }, [counts.error, counts.isValidating, event.error, event.isValidating]);
   useEffect(() => {
-    update({ inDoubt, limited });
     if (seatsGone.length) loseSeats(seatsGone);
     if (refused) update({ refused: { tier: refused, left, at: serverNow() } });
     if (sending) return;
@@ -449,6 +452,6 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
     event.mutate();
     const again = setTimeout(event.mutate, KEPT_MS);
     return () => clearTimeout(again);
-  }, [sending, inDoubt, limited, turn, seatsGone, refused, left, counts.mutate, states.mutate, event.mutate]);
+  }, [sending, turn, seatsGone, refused, left, counts.mutate, states.mutate, event.mutate]);
   return null;
 }
