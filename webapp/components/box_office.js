@@ -401,7 +401,6 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);
   const states = usePolled(over ? null : `/api/tickets/states${query}`, POLL_MS);
-  useAttemptFeed({ sending, turn, waitS });
   useEffect(() => attempt.subscribe(refresh), []);
   useEverySecond(refresh);
   useEffect(() => {
@@ -410,6 +409,11 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
     looks.clear();
     update(NOTHING);
   }, [slug]);
+  // Before the seats' states are learnt: which of them were lost depends on it.
+  useAttemptFeed({ sending, turn, waitS });
+  useEffect(() => {
+    update({ inDoubt, limited });
+  }, [inDoubt, limited, slug]);
   useEffect(() => {
     if (event.data) update({ event: event.data.body });
   }, [event.data, slug]);
@@ -427,12 +431,11 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone })
     update({ failed: [counts.error, event.error].some((error) => error && error.status !== 404) });
   }, [counts.error, counts.isValidating, event.error, event.isValidating]);
   useEffect(() => {
-    update({ inDoubt, limited });
     if (seatsGone.length) loseSeats(seatsGone);
     if (!sending) {
       counts.mutate();
       states.mutate();
     }
-  }, [sending, inDoubt, limited, turn, seatsGone, counts.mutate, states.mutate]);
+  }, [sending, turn, seatsGone, counts.mutate, states.mutate]);
   return null;
 }
