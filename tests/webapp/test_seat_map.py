@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from api.seed import TierPlan
-from tests.webapp.conftest import DESKTOP, PHONE, MakeEvent, OpenPage, Site, look, shot, violations
+from tests.webapp.conftest import DESKTOP, PHONE, SCREENSHOTS, MakeEvent, OpenPage, Site, look, shot, violations
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,10 +130,32 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has been taken.")
     await expect(lost).to_be_visible()
     await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
+    # No other seat is booked in its place unless the visitor says so.
+    await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "seat-lost")
     await lost.get_by_role("button").first.click()
     assert await _picks(page) in (["Row A, seat 6"], ["Row A, seat 8"])
     await expect(lost).to_have_count(0)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    for number in (6, 7):
+        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+    ids = await _ticket_ids(site, "VIP")
+    await _take(site, "VIP", ids["A", 6])
+    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 6 has been taken.")
+    await page.locator(".map .notice button").first.click()
+    assert await _picks(page) == ["Row A, seat 7", "Row A, seat 8"]
+    for number in (7, 8):
+        await _take(site, "VIP", ids["A", number])
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await page.get_by_role("button", name="Choose seats for me").click()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
 async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
@@ -153,6 +175,21 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     await look(page, "booking-seat-taken")
     site.browser_gate.release()
     assert await site.orders("outrun") == []
+
+
+async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(LARGE)
+    page = await _open(site, visit, PHONE)
+    plan = page.locator(".plan")
+    wider = "(plan) => plan.scrollWidth - plan.clientWidth"
+    assert await plan.evaluate(wider) > 0
+    farther = page.get_by_role("button", name="Zoom out")
+    await farther.click()
+    await expect(farther).to_be_disabled()
+    assert await plan.evaluate(wider) == 0
+    await plan.screenshot(path=SCREENSHOTS / "seats-whole.png")
+    await page.get_by_role("button", name="Zoom in").click()
+    assert await plan.evaluate(wider) > 0
 
 
 async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -17,6 +17,7 @@ const ANNOUNCE_EVERY_MS = 15_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
 const DRAWN_WITHIN = "200px";
+// Steps nearer from where a finger finds a seat; one step back from there the whole house is seen.
 const ZOOMS = [1, 1.4, 2, 2.8];
 
 const NO_EVENT = {
@@ -54,7 +55,8 @@ const NOTHING = {
   picks: [], // ids of seats, in the order in which they were picked
   lost: [], // seats that were picked, and that others have taken since
   focused: 0, // the seat that the keyboard is at
-  zoom: 0,
+  zoom: 0, // a step of ZOOMS, or one below them for the whole house
+  fit: 1, // what the whole house has to be scaled by; 1: it is seen anyway
   list: false, // whether the list of seats is open
   inDoubt: false, // a booking may have been made, and the page does not know
   limited: false, // it is the buyer who has to wait, whatever is wanted
@@ -67,6 +69,7 @@ let facts = { ...NOTHING };
 const isFree = (id) => facts.seatStates.get(id) === "a";
 const isOpen = (id) => isFree(id) && !facts.picks.includes(id);
 const seatOf = (id) => facts.house.seats.get(id);
+const farthest = () => (facts.fit < 1 ? -1 : 0);
 const named = ({ id, tier, row, number }) => ({ id, tier, row, number });
 
 function saleOf(event) {
@@ -138,7 +141,7 @@ function summarise() {
     total: bookable ? chosen.price * quantity : 0,
     picks: facts.picks.map(seatOf).filter(Boolean).map(named),
     lost: facts.lost.map(named),
-    offers: facts.lost.length ? nearest(facts.house, facts.lost[0], isOpen, OFFERS).map(named) : [],
+    offers: facts.lost.length ? nearest(facts.house, seatOf(facts.picks.at(-1)) ?? facts.lost[0], isOpen, OFFERS).map(named) : [],
     may_have_map: facts.holdsAsOf === "" || facts.house.rows.length > 0,
     has_map: facts.house.rows.length > 0,
     house: facts.house,
@@ -147,10 +150,11 @@ function summarise() {
       price: tiers.find((tier) => tier.name === block.name)?.price ?? 0,
     })),
     list: facts.list,
-    zoom: ZOOMS[facts.zoom],
+    zoom: ZOOMS[facts.zoom] ?? facts.fit,
     widest: facts.zoom >= ZOOMS.length - 1,
-    whole: facts.zoom === 0,
-    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable,
+    whole: facts.zoom <= farthest(),
+    // Whoever picked a seat and lost it decides which other one it shall be.
+    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable || (facts.lost.length > 0 && facts.picks.length === 0),
     announcement: facts.announcement,
   };
 }
@@ -280,7 +284,7 @@ export function pickBest() {
 export const unpickAll = () => update({ picks: [], lost: [] });
 
 export const changeZoom = (by) =>
-  update({ zoom: Math.max(0, Math.min(facts.zoom + by, ZOOMS.length - 1)) });
+  update({ zoom: Math.max(farthest(), Math.min(facts.zoom + by, ZOOMS.length - 1)) });
 
 export const toggleList = () => update({ list: !facts.list });
 
@@ -322,7 +326,7 @@ export function SeatBox({ seat, number }) {
 }
 
 // The drawing's frame, in which it grows without being drawn anew; what is in the middle stays there.
-export function House({ columns, children, ...props }) {
+export function House({ columns, tall, children, ...props }) {
   const zoom = useBoxOffice("zoom");
   const drawing = useRef(null);
   const shown = useRef(zoom);
@@ -333,7 +337,14 @@ export function House({ columns, children, ...props }) {
     plan.scrollTo((plan.scrollLeft + across) * growth - across, (plan.scrollTop + down) * growth - down);
     shown.current = zoom;
   }, [zoom]);
-  const style = { "--columns": columns, "--zoom": zoom };
+  useEffect(() => {
+    const house = drawing.current;
+    const plan = house.parentElement;
+    const watch = new ResizeObserver(() => update({ fit: Math.min(1, plan.clientWidth / house.clientWidth) }));
+    watch.observe(plan);
+    return () => watch.disconnect();
+  }, [columns]);
+  const style = { "--columns": columns, "--tall": tall, "--zoom": zoom };
   return createElement("svg", { ...props, ref: drawing, className: "house", style }, children);
 }
 

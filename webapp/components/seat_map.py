@@ -30,6 +30,8 @@ class House(rx.Component):
     tag = "House"
 
     columns: rx.Var[int]
+    tall: rx.Var[int]
+    """Its height, in the drawing's units."""
 
 
 class SeatLook(rx.Component):
@@ -77,6 +79,7 @@ def _drawing() -> Ui:
         ),
         rx.foreach(house.rows, _row),
         columns=house.columns,
+        tall=house.height,
         custom_attrs={
             "viewBox": f"0 0 {house.width} {house.height}",
             "role": "group",

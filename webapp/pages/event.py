@@ -361,19 +361,20 @@ def _summary() -> Ui:
                     ),
                     rx.cond(
                         box_office.picks.length() > 0,
-                        rx.fragment(
-                            rx.el.ul(
-                                rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
-                                class_name="picks",
-                                tab_index=0,  # on a phone it scrolls
-                                aria_labelledby="summary",
-                            ),
-                            rx.el.button(
-                                say("summary.any_seats"),
-                                type="button",
-                                on_click=action("unpickAll"),
-                                class_name="text-button",
-                            ),
+                        rx.el.ul(
+                            rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
+                            class_name="picks",
+                            tab_index=0,  # on a phone it scrolls
+                            aria_labelledby="summary",
+                        ),
+                    ),
+                    rx.cond(
+                        (box_office.picks.length() > 0) | (box_office.lost.length() > 0),
+                        rx.el.button(
+                            say("summary.any_seats"),
+                            type="button",
+                            on_click=action("unpickAll"),
+                            class_name="text-button",
                         ),
                         rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
                     ),
