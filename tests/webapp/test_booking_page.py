@@ -432,7 +432,7 @@ async def test_while_a_cancelling_waits_for_its_answer_other_clicks_of_its_buyer
 ) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     page = await _visit(visit, site, await _booked(site))
-    site.server_gate.hold()
+    site.server_gate.freeze()
     await _cancel(page)
     await expect(page.get_by_role("button", name="Cancelling")).to_be_visible()
     await page.get_by_role("link", name="Night Tide").click()

@@ -170,7 +170,7 @@ async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_
         await _book(site, "waiting")
     page = await _visit(visit, site, "waiting")
     await page.get_by_role("button", name="Load more").click()
-    await expect(_cards(page).filter(has_text="Waiting for payment")).to_have_count(PAGE_SIZE + 1)
+    await expect(_cards(page).filter(has_text="Confirming payment")).to_have_count(PAGE_SIZE + 1)
     await expect(_cards(page).filter(has_text="Confirmed")).to_have_count(PAGE_SIZE + 1, timeout=3 * SOON_MS)
 
 

@@ -75,6 +75,12 @@ def _target(events: list[Any]) -> str:
     return str({str(name): str(value) for name, value in redirect.args}["path"]).strip('"')
 
 
+async def test_a_booking_whose_way_to_its_page_was_lost_is_led_there_again(page: Booking) -> None:
+    page.phase, page.reference = "done", "bk_1"
+    assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
+    assert page.phase == "done", "a second click would book once more"
+
+
 async def test_a_booking_leads_to_its_own_page_and_remembers_the_user(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,12 @@ from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirec
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN_S = 30.0
+HEARD_WITHIN_S = 1.0
+"""Ample for a click of which nothing comes: another event must not overtake it."""
+# What Reflex says when it is stopped while it forgets a tab that has just left.
+_DISCONNECTED = re.compile(
+    r"Exception in callback <function EventNamespace\.on_disconnect.*?CancelledError\n", re.DOTALL
+)
 
 
 @pytest.fixture
@@ -119,7 +126,7 @@ async def pair(start_site: StartSite, redis_url: str, tmp_path: Path) -> AsyncIt
         yield Pair(site, processes, ports, balancer)
     for process in processes:
         await process.stop()
-    assert [process.output() for process in processes] == ["", ""]
+    assert [_DISCONNECTED.sub("", process.output()) for process in processes] == ["", ""]
 
 
 async def test_a_buyer_whose_process_is_killed_keeps_the_state_on_the_other(pair: Pair) -> None:
@@ -132,12 +139,13 @@ async def test_a_buyer_whose_process_is_killed_keeps_the_state_on_the_other(pair
 
     await pair.processes[0].kill()
     await buyer.come_back()
-    # Not from the API: it is in the State that the other process hydrates the page with.
-    await buyer.told(says("is_hydrated", "done"))
+    # Not from the API: it is in the State that the other process hydrates the page with. The way may have been lost.
+    assert await buyer.told(redirected_to) == path
     assert buyer.socket.token == token
 
     # A click that the first process has heard is not heard anew by the other.
     await buyer.socket.send(names.booking("ann"))
+    await asyncio.sleep(HEARD_WITHIN_S)
     buyer.updates.clear()
     await buyer.socket.visit(path)
     await buyer.told(says("is_hydrated"))

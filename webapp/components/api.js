@@ -27,6 +27,9 @@ export async function read(path) {
   return { body: await response.json(), asOf };
 }
 
+// What the API keeps of its answers is no older than this.
+export const KEPT_MS = 1_000;
+
 // How a path is read now and then (0: only when the tab is looked at again), while the tab is visible.
 export const polling = (every) => ({
   refreshInterval: every,

@@ -65,11 +65,17 @@ class Booking(rx.State):
     @rx.event(background=True)
     async def arrive(self) -> AsyncGenerator[Any, None]:
         """Start clean, or find out about the purchase that this tab was left with."""
+        lead_on = None
         async with self:
             purchase = Purchase.from_json(self.unsettled)
+            if self.phase == "done" and self.router.url.path.rstrip("/") != f"/booking/{self.reference}":
+                # The way there was lost with the connection: nobody shall wonder, and book once more.
+                lead_on = rx.redirect(f"/booking/{self.reference}")
             # It may be under way still; or its process has ended, and what became of it is to be found out.
-            if self.phase != "sending" or time.time() >= self._sending_until:
+            elif self.phase != "sending" or time.time() >= self._sending_until:
                 self._show("idle")
+        if lead_on is not None:
+            yield lead_on
         if purchase is not None and purchase.in_doubt:
             async for event in self._look_up(purchase):
                 yield event

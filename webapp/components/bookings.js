@@ -4,7 +4,7 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { observable, polling, read, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, polling, read, usePolled } from "$/utils/api";
 import { keep, useCancelling } from "$/utils/cancelling";
 import { NO_ORDER, described, eventPath, orderPath } from "$/utils/order";
 
@@ -135,6 +135,8 @@ export function BookingsFeed() {
     // The booking stays where it is, and says what became of it, until the list is read again.
     mutate((pages) => withChanged(pages, changed), { revalidate: false });
     events.mutate();
+    const again = setTimeout(events.mutate, KEPT_MS);
+    return () => clearTimeout(again);
   }, [changed]);
   useEffect(() => {
     // A concert begins, and the time to pay ends, without anybody's saying so.

@@ -4,15 +4,13 @@
 import { createElement, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
 import { attempt, stopWaiting, useAttemptFeed } from "$/utils/attempt";
 import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
 
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
-// What the API keeps of its answers is no older than this.
-const KEPT_MS = 1_000;
 const ANNOUNCE_EVERY_MS = 15_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
@@ -56,7 +54,7 @@ const NOTHING = {
   lost: [], // seats that were picked, and that others have taken since
   focused: 0, // the seat that the keyboard is at
   zoom: 0, // a step of ZOOMS, or one below them for the whole house
-  fit: 1, // what the whole house has to be scaled by; 1: it is seen anyway
+  fit: 1, // what the house is scaled by when the whole of it is seen; 1: it always is
   list: false, // whether the list of seats is open
   inDoubt: false, // a booking may have been made, and the page does not know
   limited: false, // it is the buyer who has to wait, whatever is wanted
@@ -150,7 +148,7 @@ function summarise() {
       price: tiers.find((tier) => tier.name === block.name)?.price ?? 0,
     })),
     list: facts.list,
-    zoom: ZOOMS[facts.zoom] ?? facts.fit,
+    zoom: ZOOMS[facts.zoom] ?? 0, // 0: the whole house
     widest: facts.zoom >= ZOOMS.length - 1,
     whole: facts.zoom <= farthest(),
     // Whoever picked a seat and lost it decides which other one it shall be.
@@ -329,23 +327,24 @@ export function SeatBox({ seat, number }) {
 export function House({ columns, tall, children, ...props }) {
   const zoom = useBoxOffice("zoom");
   const drawing = useRef(null);
-  const shown = useRef(zoom);
+  const scale = zoom || facts.fit;
+  const shown = useRef(scale);
   useLayoutEffect(() => {
     const plan = drawing.current.parentElement;
-    const growth = zoom / shown.current;
+    const growth = scale / shown.current;
     const [across, down] = [plan.clientWidth / 2, plan.clientHeight / 2];
     plan.scrollTo((plan.scrollLeft + across) * growth - across, (plan.scrollTop + down) * growth - down);
-    shown.current = zoom;
-  }, [zoom]);
+    shown.current = scale;
+  }, [scale]);
   useEffect(() => {
     const house = drawing.current;
     const plan = house.parentElement;
-    const watch = new ResizeObserver(() => update({ fit: Math.min(1, plan.clientWidth / house.clientWidth) }));
+    const watch = new ResizeObserver(() => update({ fit: Math.min(1, plan.clientWidth / parseFloat(getComputedStyle(house).minWidth)) }));
     watch.observe(plan);
     return () => watch.disconnect();
   }, [columns]);
-  const style = { "--columns": columns, "--tall": tall, "--zoom": zoom };
-  return createElement("svg", { ...props, ref: drawing, className: "house", style }, children);
+  const style = { "--columns": columns, "--tall": tall, "--zoom": zoom || 1 };
+  return createElement("svg", { ...props, ref: drawing, className: "house", "data-whole": zoom === 0, style }, children);
 }
 
 // The edge of the stage, bent like the rows.

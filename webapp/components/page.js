@@ -13,7 +13,10 @@ export function RememberedInput({ storageKey, refused, ...props }) {
     if (field.current && !field.current.value) field.current.value = localStorage.getItem(storageKey) ?? "";
   }, [storageKey]);
   useEffect(() => {
-    if (refused) field.current?.focus();
+    if (!refused) return;
+    // In the middle, where no bar is in front of it.
+    field.current.focus({ preventScroll: true });
+    field.current.scrollIntoView({ block: "center" });
   }, [refused]);
   return createElement("input", { ...props, ref: field, "aria-invalid": refused > 0 });
 }
