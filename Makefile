@@ -18,8 +18,8 @@ B ?=
 # C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
 C ?=
 
-# All tests run two files at a time, since most of a test's time is waiting.
-TEST_ALL := --numprocesses 2 --dist loadfile
+# All tests run three files at a time, since most of a test's time is waiting.
+TEST_ALL := --numprocesses 3 --dist loadfile
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built

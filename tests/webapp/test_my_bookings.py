@@ -282,6 +282,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_o
     site = await make_event("GA=5")
     reference = await _book(site, "in-doubt")
     page = await _visit(visit, site, "in-doubt")
+    await expect(_cancel_button(page, reference)).to_be_visible()
     # At first the page cannot ask either.
     site.server_gate.lose_answers()
     site.browser_gate.lose_answers()

@@ -5,7 +5,7 @@ import { useEffect } from "react";
 import { observable, useEverySecond } from "$/utils/api";
 
 // Past this, a click that the page's server did not take up is reported.
-const UNHEARD_AFTER_MS = 10_000;
+export const UNHEARD_AFTER_MS = 10_000;
 
 let facts = {
   busy: false, // the server is at it

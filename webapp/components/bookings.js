@@ -4,7 +4,7 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { KEPT_MS, observable, polling, read, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, polling, read, useEverySecond, usePolled } from "$/utils/api";
 import { keep, useCancelling } from "$/utils/cancelling";
 import { NO_ORDER, described, eventPath, orderPath } from "$/utils/order";
 
@@ -73,6 +73,8 @@ const readEvents = (slugs) =>
     ),
   ).then(Object.fromEntries);
 
+const tick = () => update({});
+
 let addPage = () => {};
 // Where the focus goes once there are more than this many; 0: it stays.
 let focusAfter = 0;
@@ -138,11 +140,8 @@ export function BookingsFeed() {
     const again = setTimeout(events.mutate, KEPT_MS);
     return () => clearTimeout(again);
   }, [changed]);
-  useEffect(() => {
-    // A concert begins, and the time to pay ends, without anybody's saying so.
-    const ticking = setInterval(() => update({}), 1_000);
-    return () => clearInterval(ticking);
-  }, []);
+  // A concert begins, and the time to pay ends, without anybody's saying so.
+  useEverySecond(tick);
   useEffect(() => {
     addPage = () => setSize(size + 1);
     update({

@@ -1,10 +1,9 @@
 // What a page shows of a cancelling: which booking is asked about, that the server is at it, or that nobody heard it.
 import { useEffect } from "react";
 
-import { observable } from "$/utils/api";
+import { observable, useEverySecond } from "$/utils/api";
+import { UNHEARD_AFTER_MS } from "$/utils/attempt";
 
-// Past this, a click that the page's server did not take up is reported.
-const UNHEARD_AFTER_MS = 10_000;
 // Longer than the server takes; past it the server was cut short, and the button is free again.
 const SENDING_MS_MAX = 30_000;
 
@@ -31,6 +30,8 @@ function update(changes) {
   view.set(summarise());
 }
 
+const tick = () => update({});
+
 const dialog = () => document.getElementById("cancel-dialog");
 
 export function ask(reference) {
@@ -52,9 +53,6 @@ export function CancellingFeed({ phase, reference, turn }) {
   useEffect(() => {
     update({ clicked: "", told: { phase, reference }, since: Date.now() });
   }, [phase, reference, turn]);
-  useEffect(() => {
-    const ticking = setInterval(() => update({}), 1_000);
-    return () => clearInterval(ticking);
-  }, []);
+  useEverySecond(tick);
   return null;
 }
