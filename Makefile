@@ -18,8 +18,8 @@ B ?=
 # C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
 C ?=
 
-# All tests run three files at a time, since most of a test's time is waiting.
-TEST_ALL := --numprocesses 3 --dist loadfile
+# Three processes share all tests; one that has nothing left takes over half of what another has still to do.
+TEST_ALL := --numprocesses 3 --dist worksteal
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
@@ -84,6 +84,7 @@ reset: $(INSTALLED) ## Drop all data and start over, after asking
 
 .PHONY: test
 test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Every test, the browser's included (T=path runs some)
+	@$(if $(T),,rm -rf .test-artifacts/screenshots)
 	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak

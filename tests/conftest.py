@@ -99,7 +99,7 @@ async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) ->
 
 @contextlib.asynccontextmanager
 async def running_stacks(node: pytest.Item | pytest.Collector, server: EmbeddedServer) -> AsyncIterator[StartStack]:
-    """Yield what starts systems for a test, or for all tests of a module; they are stopped at the end."""
+    """Yield what starts systems for a test, or for many; they are stopped at the end."""
     stacks: list[Stack] = []
     node.stash[_STACKS] = [*node.stash.get(_STACKS, []), stacks]
 

@@ -1,6 +1,6 @@
 """What the browser tests share: a system behind a breakable network, and pages that may not misbehave.
 
-A module that uses it says `pytestmark = pytest.mark.asyncio(loop_scope="module")`: gates, browser and tests must share
+A module that uses it says `pytestmark = pytest.mark.asyncio(loop_scope="session")`: gates, browser and tests must share
 an event loop.
 """
 
@@ -10,6 +10,7 @@ import functools
 import itertools
 import re
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, expect
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request, expect
 from psycopg import sql
 
 from api.contract import BUILT_IN_EVENT
@@ -29,6 +30,7 @@ from api.seed import TierPlan, parse_inventory, seed
 from tests.conftest import running_browser, running_stacks
 from tests.gate import Gate
 from tests.stack import ROOT, Stack
+from tests.webapp import silent
 
 SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
 TOOLS = Path(__file__).parent / "tools" / "node_modules"
@@ -137,7 +139,7 @@ MakeEvent = Callable[..., Awaitable[Site]]
 """`await make_event("VIP=10,GA=50", starts_at=…)`: an event with this inventory, and columns of its row."""
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def start_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartSite]:
     """Start a system for one test; every payment succeeds unless `env` says otherwise."""
     async with _starting_sites(request, server) as start:
@@ -171,30 +173,38 @@ async def _starting_sites(request: pytest.FixtureRequest, server: EmbeddedServer
         yield start
 
 
-# --- One system for all tests of a module ----------------------------------------------------------------
+# --- One system for all tests -------------------------------------------------------------------------
 #
 # A test that uses `make_event` (or one of its brothers) costs an event of its own instead of a start of every
 # process. Gates are mended after each test; what stops a process belongs on a system of its own (`start_site`).
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def inline_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system in which payments are decided at once, and all succeed."""
     async with shared_site(request, server) as site:
         yield site
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system in which payments are decided at once, and all are declined."""
     async with shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
         yield site
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with the simulated payment provider, whose payments all succeed, and the worker."""
     async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+        await site.stack.start_psp()
+        yield site
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system whose payments stay open until they are asked about (silent.py); half of them succeed."""
+    async with shared_site(request, server, silent.ENVIRONMENT) as site:
         await site.stack.start_psp()
         yield site
 
@@ -203,35 +213,42 @@ async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
 async def shared_site(
     request: pytest.FixtureRequest, server: EmbeddedServer, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Site]:
-    """Run a system with a worker for a module's tests, for a fixture of that scope."""
+    """Run a system with a worker for many tests, for a fixture of a wide scope."""
     async with _starting_sites(request, server) as start:
         yield await start(env=env, worker=True)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def make_event(inline_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events in the shared system with inline payment; see `MakeEvent`."""
     async with making_events(inline_site) as make:
         yield make
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def make_declining_event(declining_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events for which every payment is declined."""
     async with making_events(declining_site) as make:
         yield make
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def make_async_event(async_site: Site) -> AsyncIterator[MakeEvent]:
     """Make events in the shared system with the payment provider."""
     async with making_events(async_site) as make:
         yield make
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def make_silent_event(silent_site: Site) -> AsyncIterator[MakeEvent]:
+    """Make events whose payments stay open until a test has the worker ask about them."""
+    async with making_events(silent_site) as make:
+        yield make
+
+
 @contextlib.asynccontextmanager
 async def making_events(site: Site) -> AsyncIterator[MakeEvent]:
-    """Yield what makes events in a module's system, for one test; the system's gates are mended after it."""
+    """Yield what makes events in a shared system, for one test; the system's gates are mended after it."""
 
     async def make(inventory: str | tuple[TierPlan, ...], /, **columns: object) -> Site:
         return await site.make_event(inventory, columns)
@@ -243,20 +260,62 @@ async def making_events(site: Site) -> AsyncIterator[MakeEvent]:
         site.server_gate.mend()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_browser() -> AsyncIterator[Browser]:
-    """One browser for all tests of a module; each test has contexts of its own."""
+    """One browser for all tests."""
     async with running_browser() as browser:
         yield browser
+
+
+class Visitors:
+    """Browser contexts, each as if it were somebody's own browser.
+
+    One that a test has done with forgets everything but the files of the web app, and keeps an empty page open, so that
+    its process lives on: that halves what the next visit costs.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+        self._empty: dict[BrowserContext, CDPSession] = {}
+
+    async def come(self, locale: str) -> BrowserContext:
+        """Return a visitor who was never here."""
+        if self._idle[locale]:
+            return self._idle[locale].pop()
+        context = await self._browser.new_context(locale=locale)
+        self._empty[context] = await context.new_cdp_session(await context.new_page())
+        return context
+
+    async def go(self, context: BrowserContext, locale: str) -> None:
+        """Close a visitor's pages, and forget them."""
+        origins = {page.url.split("/", 3)[2] for page in context.pages if page.url.startswith("http")}
+        for page in context.pages[1:]:
+            await page.close()
+        await context.clear_permissions()
+        await context.clear_cookies()
+        for origin in origins:
+            what = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
+            await self._empty[context].send("Storage.clearDataForOrigin", what)
+        self._idle[locale].append(context)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def visitors(shared_browser: Browser) -> Visitors:
+    """The visitors that tests have in turn."""
+    return Visitors(shared_browser)
 
 
 # --- Pages -----------------------------------------------------------------------------------------------
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(shared_browser: Browser) -> AsyncIterator[OpenPage]:
-    """Open pages that must not write errors to the console, nor ask any other host for anything."""
-    contexts: list[BrowserContext] = []
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
+    """Open pages that must not write errors to the console, nor ask any other host for anything.
+
+    Each is another visitor's, unless it is opened in the `context` of one that there is.
+    """
+    here: list[tuple[BrowserContext, str]] = []
     complaints: list[str] = []
 
     def check_request(request: Request) -> None:
@@ -272,13 +331,12 @@ async def visit(shared_browser: Browser) -> AsyncIterator[OpenPage]:
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
-            context = await shared_browser.new_context(
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme="dark" if dark else "light",
-                locale=locale,
-            )
-            contexts.append(context)
+            context = await visitors.come(locale)
+            here.append((context, locale))
         page = await context.new_page()
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        # What moves costs more than all the rest.
+        await page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         page.on("request", check_request)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         page.on(
@@ -295,8 +353,8 @@ async def visit(shared_browser: Browser) -> AsyncIterator[OpenPage]:
     try:
         yield open_
     finally:
-        for context in contexts:
-            await context.close()
+        for context, locale in here:
+            await visitors.go(context, locale)
     assert complaints == []
 
 
@@ -339,18 +397,19 @@ async def look(page: Page, name: str) -> None:
     try:
         # Half faded in, any text has too little contrast.
         await page.emulate_media(reduced_motion="reduce")
+        if dark:
+            await _turn(page, "light")
+        await _resize(page, *PHONE)
+        await shot(page, f"{name}-phone")
+        wrong = {"light, phone": await violations(page)}
+        await _resize(page, NARROWEST, PHONE[1])
+        await _check_width(page)
         await _resize(page, *DESKTOP)
+        await shot(page, f"{name}-light")
         await _turn(page, "dark")
         await shot(page, f"{name}-dark")
         # Of what is on the page only the colours are others in the dark.
-        wrong = {"dark, desktop": await violations(page, _COLOURS_ONLY)}
-        await _turn(page, "light")
-        await shot(page, f"{name}-light")
-        await _resize(page, *PHONE)
-        await shot(page, f"{name}-phone")
-        wrong["light, phone"] = await violations(page)
-        await _resize(page, NARROWEST, PHONE[1])
-        await _check_width(page)
+        wrong["dark, desktop"] = await violations(page, _COLOURS_ONLY)
     finally:
         await page.emulate_media(
             color_scheme="dark" if dark else "light", reduced_motion="reduce" if still else "no-preference"

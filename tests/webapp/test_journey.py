@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 REFERENCE = re.compile("bk_[a-z2-7]{26}")

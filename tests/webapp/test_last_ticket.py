@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import OpenPage, StartSite, shot
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 WIDE = (1280, 860)

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, look
+from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, Visitors, look
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def _missing_page(visit: OpenPage, site: Site) -> Page:
@@ -37,6 +37,16 @@ async def test_faults_are_found(fault: str, finding: str, inline_site: Site, vis
     await page.evaluate("(fault) => document.querySelector('main').insertAdjacentHTML('afterbegin', fault)", fault)
     with pytest.raises(AssertionError, match=finding):
         await look(page, "fault")
+
+
+async def test_a_new_visitor_remembers_nothing_of_an_earlier_one(inline_site: Site, visitors: Visitors) -> None:
+    for _ in range(2):
+        context = await visitors.come("en-US")
+        page = await context.new_page()
+        await page.goto(inline_site.url)
+        assert await page.evaluate("localStorage.getItem('user-id')") is None
+        await page.evaluate("localStorage.setItem('user-id', 'somebody')")
+        await visitors.go(context, "en-US")
 
 
 async def test_each_event_of_a_shared_system_is_sold_by_itself(make_event: MakeEvent) -> None:

@@ -7,11 +7,12 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.stack import ROOT, Process, answers, clean_environment, free_port
 
@@ -26,6 +27,14 @@ async def _start(tmp_path: Path, environment: Mapping[str, str]) -> tuple[Proces
     address = f"http://127.0.0.1:{port}"
     await process.wait_until(lambda: answers(address), "web app")
     return process, address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a web server without settings of its own, for many tests."""
+    process, address = await _start(tmp_path_factory.mktemp("web"), {})
+    yield address
+    await process.stop()
 
 
 async def test_one_build_serves_any_address(tmp_path: Path) -> None:
@@ -51,8 +60,7 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     assert pages[0].replace(addresses[0], addresses[1]) == pages[1]
 
 
-async def test_headers_keep_pages_fresh_and_files_for_ever(tmp_path: Path) -> None:
-    process, url = await _start(tmp_path, {})
+async def test_headers_keep_pages_fresh_and_files_for_ever(url: str) -> None:
     script = next((ROOT / ".web" / "build" / "client" / "assets").glob("entry.client-*.js")).name
     async with httpx.AsyncClient(base_url=url) as http:
         page = await http.get("/")
@@ -61,7 +69,6 @@ async def test_headers_keep_pages_fresh_and_files_for_ever(tmp_path: Path) -> No
         asset = await http.get(f"/assets/{script}", headers={"Accept-Encoding": "gzip"})
         no_asset = await http.get("/assets/none.js")
         unchanged = await http.get("/", headers={"If-None-Match": page.headers["etag"]})
-    await process.stop()
     assert [response.status_code for response in (page, booking, missing, no_asset, unchanged)] == [
         200,
         200,
@@ -78,8 +85,7 @@ async def test_headers_keep_pages_fresh_and_files_for_ever(tmp_path: Path) -> No
         assert "script-src 'self' 'sha256-" in response.headers["content-security-policy"]
 
 
-async def test_every_page_has_its_status_and_every_other_address_404(tmp_path: Path) -> None:
-    process, url = await _start(tmp_path, {})
+async def test_every_page_has_its_status_and_every_other_address_404(url: str) -> None:
     routes = json.loads((ROOT / ".web" / "routes.json").read_text())
     pages = {"/" + re.sub(r"\[[^]]+\]", "x-1", route).replace("index", "") for route in routes if route != "404"}
     assert {"/", "/bookings", "/booking/x-1"} <= pages
@@ -94,7 +100,6 @@ async def test_every_page_has_its_status_and_every_other_address_404(tmp_path: P
     }
     async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
         answers_ = {path: await http.get(path) for path in pages | others}
-    await process.stop()
     assert {path: response.status_code for path, response in answers_.items()} == {
         **dict.fromkeys(pages, 200),
         **dict.fromkeys(others, 404),
@@ -110,16 +115,14 @@ async def test_every_page_has_its_status_and_every_other_address_404(tmp_path: P
     [("gzip, deflate, br, zstd", "gzip", "br"), ("gzip", "gzip", "gzip"), ("", None, None)],
 )
 async def test_files_are_sent_compressed_and_asked_for_once(
-    accepted: str, of_page: str | None, of_file: str | None, tmp_path: Path
+    accepted: str, of_page: str | None, of_file: str | None, url: str
 ) -> None:
-    process, url = await _start(tmp_path, {})
     client = ROOT / ".web" / "build" / "client"
     script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
     paths = ("/", "/booking/x", "/app.css", f"/assets/{script.name}")
     async with httpx.AsyncClient(base_url=url, headers={"Accept-Encoding": accepted}) as http:
         first = {path: await http.get(path) for path in paths}
         again = {path: await http.get(path, headers={"If-None-Match": first[path].headers["etag"]}) for path in paths}
-    await process.stop()
     encodings = [first[path].headers.get("content-encoding") for path in paths]
     assert encodings == [of_page, of_page, of_file, of_file]
     for path in paths:

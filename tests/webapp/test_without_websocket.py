@@ -12,19 +12,19 @@ from api.embedded import EmbeddedServer
 from tests.gate import Gate
 from tests.webapp.conftest import OpenPage, Site, shared_site
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 REFERENCE = re.compile("bk_[a-z2-7]{26}")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def network() -> AsyncIterator[Gate]:
     """The visitors' way to the web app."""
     async with Gate() as gate:
         yield gate
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: Gate) -> AsyncIterator[Site]:
     """A system whose pages come by that way."""
     async with shared_site(request, server, {"WEB_ORIGINS": f"http://localhost:{network.port}"}) as site:
