@@ -59,10 +59,14 @@ class Problem:
     """
 
     kind: Kind
-    message: str
     available: int = 0
     ticket_ids: tuple[int, ...] = ()
     retry_after_s: int = 0
+
+
+# Of an answer that is not the API's own, as a proxy gives in front of an API that is down, nobody knows whether the
+# request arrived.
+_NOT_UNDERSTOOD = Problem("unreachable")
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class Client:
         try:
             response = await self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL):
-            return Answer(problem=Problem("unreachable", "The box office did not answer."))
+            return Answer(problem=Problem("unreachable"))
         return response if response.is_success else Answer(problem=_problem(response))
 
 
@@ -168,7 +172,7 @@ def _order(response: httpx.Response) -> Answer[Order]:
     try:
         return Answer(Order.from_api(response.json()))
     except (KeyError, TypeError, ValueError):
-        return Answer(problem=_not_understood(response))
+        return Answer(problem=_NOT_UNDERSTOOD)
 
 
 def _problem(response: httpx.Response) -> Problem:
@@ -177,30 +181,14 @@ def _problem(response: httpx.Response) -> Problem:
     except ValueError:
         body = None
     if not isinstance(body, dict) or "code" not in body:
-        return _not_understood(response)
+        return _NOT_UNDERSTOOD
     code = str(body["code"])
     return Problem(
         kind=_KIND_OF_CODE.get(code, "busy" if response.status_code >= httpx.codes.BAD_GATEWAY else "refused"),
-        message=_message(body),
         available=_whole(body.get("available")),
         ticket_ids=tuple(_whole(ticket_id) for ticket_id in body.get("ticketIds") or ()),
         retry_after_s=min(_whole(response.headers.get("Retry-After")), _RETRY_AFTER_S_MAX),
     )
-
-
-def _message(body: dict[str, Any]) -> str:
-    errors = body.get("errors")
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        return str(errors[0].get("message") or body.get("message") or "")
-    return str(body.get("message") or "")
-
-
-def _not_understood(response: httpx.Response) -> Problem:
-    """An answer that is not the API's own, as a proxy gives in front of an API that is down.
-
-    Whether the request arrived is unknown, which is what `unreachable` means.
-    """
-    return Problem("unreachable", f"The box office gave an answer that is not understood ({response.status_code}).")
 
 
 def _whole(value: Any) -> int:

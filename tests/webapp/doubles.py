@@ -16,9 +16,9 @@ ORDER = Order(
 )
 
 
-def problem(kind: Kind, message: str = "", **details: Any) -> Answer[Any]:
+def problem(kind: Kind, **details: Any) -> Answer[Any]:
     """Return an answer that is a problem."""
-    return Answer(problem=Problem(kind, message or f"About {kind}", **details))
+    return Answer(problem=Problem(kind, **details))
 
 
 class FakeApi:

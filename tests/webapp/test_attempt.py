@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import MakeEvent, OpenPage, Site, look
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
@@ -108,8 +108,8 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     site.browser_gate.release()
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await look(page, "booking-sold-out-meanwhile")
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose Front Row instead"])
-    await page.get_by_role("button", name="Choose Front Row instead").click()
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose Front Row instead, $50"])
+    await page.get_by_role("button", name="Choose Front Row instead, $50").click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(NOTICE)).to_have_count(0)
 
@@ -167,11 +167,15 @@ async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
     site = await make_event(HOUSE)
     page = await _open(site, visit, "silent")
     site.server_gate.lose_answers()
-    await page.locator(SUBMIT).click()
+    field = page.get_by_label("Your user ID")
+    await field.press("Enter")
     await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office", timeout=SLOW_MS)
     await look(page, "booking-unknown")
-    # One way on, and no second button that books.
+    # One way on, and no second button that books; nor does the key.
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check my booking"])
+    await page.evaluate("document.forms.booking.addEventListener('submit', () => { globalThis.sent = true; })")
+    await field.press("Enter")
+    assert not await page.evaluate("globalThis.sent")
     # Neither a reload nor a new connection forgets that the outcome is open.
     site.server_gate.mend()
     await page.reload()

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from tests.integration.asynchronous import let_time_pass
 from tests.webapp.conftest import OpenPage, Site, StartSite, look
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"

@@ -1,25 +1,19 @@
 """Every face of a booking's page, brought about for real: paid, declined, waiting, too late, cancelled, away."""
 
-import asyncio
-import itertools
 import re
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, ViewportSize, expect
 
-from api import door, simulator
+from api import door
 from api.config import TICKET_SECRET, Settings
-from api.embedded import EmbeddedServer
 from api.secret import find_secret
 from api.services import codes
-from tests.stack import POLL_S
+from tests.webapp import silent
 from tests.webapp.conftest import (
     SCREENSHOTS,
     MakeEvent,
@@ -27,115 +21,16 @@ from tests.webapp.conftest import (
     Site,
     keep_entering,
     look,
-    making_events,
-    shared_site,
     shot,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 USER = "user-123"
-HOLD_S = 300
 PAPER: ViewportSize = {"width": 703, "height": 1032}
 """A sheet of A4 without its margins, in CSS pixels."""
 SOON_MS = 15_000
 """From a change in the database until an open page shows it: a turn of the worker, one of the page, a busy machine."""
-_SUCCESS_RATE = 0.5
-_numbers = itertools.count(1)
-
-
-# --- A provider that decides at once and tells nobody ----------------------------------------------------
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system whose provider decides at once and loses every webhook: a payment is open until it is asked about.
-
-    Half of the payments succeed; which, a reference tells (`_reference`).
-    """
-    env = {
-        "PAYMENT_MODE": "async",
-        "PAYMENT_SUCCESS_RATE": str(_SUCCESS_RATE),
-        "PSP_DELAY_MS": "0",
-        "PSP_LOSS_RATE": "1",
-        "PAYMENT_CHECK_AFTER_MS": "600000",
-        "HOLD_SECONDS": str(HOLD_S),
-    }
-    async with shared_site(request, server, env) as site:
-        await site.stack.start_psp()
-        yield site
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def make_silent_event(silent_site: Site) -> AsyncIterator[MakeEvent]:
-    """Make events whose payments stay open until a test has the worker ask about them."""
-    async with making_events(silent_site) as make:
-        yield make
-
-
-def _reference(outcome: simulator.Outcome) -> str:
-    """Return a new reference whose payment comes to this."""
-    references = (f"held-{number}" for number in _numbers)
-    return next(each for each in references if simulator.decide(each, _SUCCESS_RATE) == outcome)
-
-
-async def _hold(
-    site: Site, tier: str = "VIP", quantity: int = 1, outcome: simulator.Outcome = "captured", user_id: str = USER
-) -> str:
-    """Book in the silent system, and wait until the provider has decided; return the reference."""
-    reference = _reference(outcome)
-    answer = await _post(site, tier=tier, quantity=quantity, userId=user_id, bookingReference=reference)
-    assert answer.status_code == 202, answer.text
-    assert await _decided(site, reference) == outcome
-    return reference
-
-
-async def _decided(site: Site, reference: str) -> simulator.Outcome:
-    """Wait until the provider has decided a payment, which nobody else knows yet; return how."""
-    outcome = simulator.decide(reference, _SUCCESS_RATE)
-    async with httpx.AsyncClient(base_url=site.stack.psp_url, timeout=30) as provider:
-        deadline = time.monotonic() + 30
-        while (await provider.get(f"/charges/{reference}")).json().get("status") != outcome:
-            assert time.monotonic() < deadline, f"{reference} was not decided"
-            await asyncio.sleep(POLL_S)
-    return outcome
-
-
-async def _ask_provider(site: Site, reference: str) -> None:
-    """Let the worker's next question about a payment be due."""
-    await _change(
-        site,
-        "update payments set next_check_at = now() from orders"
-        " where orders.id = order_id and reference = %(reference)s",
-        reference=reference,
-    )
-
-
-async def _end_hold(site: Site, reference: str, left_s: float = 0) -> None:
-    """Let the time pass until so much of a hold is left."""
-    await _change(
-        site,
-        """
-        with moved as (
-            update orders
-            set created_at = created_at - interval '1 h', expires_at = now() + %(left)s * interval '1 s'
-            where reference = %(reference)s
-            returning id, expires_at
-        )
-
-        update tickets set held_until = moved.expires_at
-        from bookings inner join moved on order_id = moved.id
-        where tickets.id = ticket_id and released_at is null
-        """,
-        reference=reference,
-        left=left_s,
-    )
-
-
-async def _change(site: Site, statement: str, **values: Any) -> None:
-    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
-        cursor = await conn.execute(statement, values)
-        assert cursor.rowcount >= 1
 
 
 # --- The page --------------------------------------------------------------------------------------------
@@ -156,6 +51,10 @@ async def _seats(site: Site, reference: str) -> list[tuple[str, int]]:
     return sorted((ticket["row"], ticket["seat"]) for ticket in (await _order(site, reference))["bookings"])
 
 
+async def _tickets(site: Site, reference: str) -> list[int]:
+    return sorted(ticket["ticketId"] for ticket in (await _order(site, reference))["bookings"])
+
+
 async def _booked(site: Site, tier: str = "VIP", quantity: int = 2) -> str:
     answer = await site.sell(tier, quantity, USER)
     assert answer.status_code == 201, answer.text
@@ -169,16 +68,16 @@ async def _visit(visit: OpenPage, site: Site, reference: str, context: BrowserCo
 
 async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **wish: Any) -> tuple[str, Page]:
     """Book in the silent system; return the reference and its page, which waits for the payment."""
-    reference = await _hold(site, quantity=quantity, **wish)
+    reference = await silent.hold(site, quantity=quantity, **wish)
     page = await _visit(visit, site, reference)
     await _says(page, "Confirming your payment")
     return reference, page
 
 
-async def _visit_expired(visit: OpenPage, site: Site) -> tuple[str, Page]:
+async def _visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tuple[str, Page]:
     """Book two tickets in the silent system and let their hold end; return the reference and its page."""
-    reference = await _hold(site, quantity=2)
-    await _end_hold(site, reference)
+    reference = await silent.hold(site, tier, 2)
+    await silent.end_hold(site, reference)
     page = await _visit(visit, site, reference)
     await _says(page, "Payment timed out")
     return reference, page
@@ -397,10 +296,12 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     reference = await _booked(site)
     page = await _visit(visit, site, reference)
     await _cancel_button(page).click()
-    await _change(site, "update events set starts_at = now() where slug = %(slug)s", slug=site.event)
+    await site.set_columns(starts_at="now")
     await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
     await expect(page.get_by_text("Not cancelled", exact=True)).to_be_visible()
-    await expect(page.get_by_text("can\u2019t be cancelled any more: the concert has started")).to_be_visible()
+    await expect(page.get_by_text("The concert has started: this booking can\u2019t be cancelled")).to_be_visible()
+    # The concert is asked about again, too.
+    await expect(_cancel_button(page)).to_have_count(0)
     await look(page, "order-cancel-refused")
     assert (await _order(site, reference))["status"] == "confirmed"
     await page.reload()
@@ -450,9 +351,9 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
 ) -> None:
     site = await make_event("VIP=5")
     reference = await _booked(site)
-    await _change(site, "update events set cancelled_at = now() where slug = %(slug)s", slug=site.event)
+    await site.set_columns(cancelled_at="now")
     page = await _visit(visit, site, reference)
-    await expect(page.get_by_text("This concert is cancelled.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="This concert is cancelled")).to_be_visible()
     # Nothing says that it takes place, and the way to the money is where the eye is.
     await expect(page.get_by_text("Confirmed")).to_have_count(0)
     await expect(page.get_by_role("link", name="Add to calendar")).to_have_count(0)
@@ -516,7 +417,7 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
     assert third - 1 <= second <= first + 1
     await expect(_codes(page)).to_have_count(0)
 
-    await _ask_provider(site, reference)
+    await silent.ask_provider(site, reference)
     for each in (page, other, ahead):
         await _says(each, "You\u2019re in.")
     await _codes_are_drawn(page, 2)
@@ -529,7 +430,7 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     site = await make_silent_event("VIP=5")
     reference, page = await _visit_waiting(visit, site, 2, outcome="declined", user_id="unlucky")
     seats = await _seats(site, reference)
-    await _ask_provider(site, reference)
+    await silent.ask_provider(site, reference)
     await _says(page, "Payment declined")
     # Nothing of it looks like a ticket, or like money that was taken.
     await expect(page.locator(".ticket .aurora")).to_be_hidden()
@@ -542,8 +443,8 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await _seats(site, again) == seats
     # The new key has its own luck, and the first booking stays what it was.
-    outcome = await _decided(site, again)
-    await _ask_provider(site, again)
+    outcome = await silent.decided(site, again)
+    await silent.ask_provider(site, again)
     await _says(page, "You\u2019re in." if outcome == "captured" else "Payment declined")
     await page.go_back()
     await expect(page.locator("#reference")).to_have_text(reference)
@@ -558,13 +459,13 @@ async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_
     seats = await _seats(site, reference)
     hurry = page.locator(".hurry")
     await expect(hurry).to_have_count(0)
-    await _end_hold(site, reference, left_s=50)
-    await expect(hurry).to_have_text("Less than a minute left", timeout=SOON_MS)
-    await expect(page.get_by_role("status").filter(has_text="Less than a minute")).to_have_count(1)
+    await silent.end_hold(site, reference, left_s=50)
+    await expect(hurry).to_have_text("Still waiting for the payment: less than a minute left", timeout=SOON_MS)
+    await expect(page.get_by_role("status").filter(has_text="less than a minute")).to_have_count(1)
     await look(page, "order-last-minute")
 
     await site.stack.stop_worker()
-    await _end_hold(site, reference)
+    await silent.end_hold(site, reference)
     await _says(page, "Time\u2019s up")
     await look(page, "order-overdue")
     await site.stack.start_worker()
@@ -580,7 +481,7 @@ async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_
 async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_silent_event("VIP=2")
     _, page = await _visit_expired(visit, site)
-    await _hold(site, user_id="somebody-else")
+    await silent.hold(site, user_id="somebody-else")
     await page.get_by_role("button", name="Try again for").click()
     await expect(page.locator(".notice")).to_contain_text("One of your seats has been taken", timeout=SOON_MS)
     await look(page, "order-seat-taken")
@@ -588,12 +489,37 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_eve
     await page.wait_for_url(site.event_url)
 
 
+async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("GA=50")
+    reference, page = await _visit_expired(visit, site, "GA")
+    await page.get_by_role("button", name="Try again for").click()
+    again = await _is_led_on(page)
+    assert await _tickets(site, again) == await _tickets(site, reference)
+    await silent.ask_provider(site, reference)
+    await site.until(reference, "expired", refund=20)
+
+
+async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_offered(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("GA=3")
+    _, page = await _visit_expired(visit, site, "GA")
+    await silent.hold(site, "GA", 2, user_id="somebody-else")
+    await page.get_by_role("button", name="Try again for").click()
+    await expect(page.locator(".notice")).to_contain_text("Only one ticket left", timeout=SOON_MS)
+    await look(page, "order-fewer-left")
+    await page.get_by_role("button", name="Book one ticket instead").click()
+    assert len(await _tickets(site, await _is_led_on(page))) == 1
+
+
 async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
     make_silent_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_silent_event("VIP=5")
     reference, page = await _visit_expired(visit, site)
-    await _ask_provider(site, reference)
+    await silent.ask_provider(site, reference)
     await site.until(reference, "confirmed")
     await keep_entering(page)
     await _says(page, "You\u2019re in, after all.")
@@ -606,8 +532,8 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
 ) -> None:
     site = await make_silent_event("VIP=2")
     reference, page = await _visit_expired(visit, site)
-    await _hold(site, user_id="somebody-else")
-    await _ask_provider(site, reference)
+    await silent.hold(site, user_id="somebody-else")
+    await silent.ask_provider(site, reference)
     await site.until(reference, "expired", refund=200)
     await keep_entering(page)
     await _says(page, "Payment arrived too late")
@@ -627,7 +553,7 @@ async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_
     await _says(page, "Cancelled")
     await expect(page.get_by_text("This booking is cancelled. We haven\u2019t received a payment")).to_be_visible()
     assert (await site.sell("VIP", 2)).status_code == 202
-    await _ask_provider(site, reference)
+    await silent.ask_provider(site, reference)
     await site.until(reference, "cancelled", refund=200)
     await keep_entering(page)
     await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible(timeout=SOON_MS)

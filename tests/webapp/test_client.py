@@ -112,27 +112,21 @@ async def test_cancelling_sends_the_buyer() -> None:
 @pytest.mark.parametrize(
     ("handler", "expected"),
     [
-        (_problem(402, "payment_declined"), Problem("declined", "About payment_declined")),
-        (_problem(409, "sold_out", available=3), Problem("sold_out", "About sold_out", available=3)),
-        (_problem(409, "all_held", "75"), Problem("all_held", "About all_held", retry_after_s=75)),
-        (_problem(429, "rate_limited", "42"), Problem("rate_limited", "About rate_limited", retry_after_s=42)),
-        (_problem(503, "busy", "1"), Problem("busy", "About busy", retry_after_s=1)),
-        (_problem(404, "unknown_tier"), Problem("refused", "About unknown_tier")),
-        (_problem(409, "not_on_sale"), Problem("not_on_sale", "About not_on_sale")),
-        (
-            _problem(409, "seat_taken", ticketIds=[17, 18]),
-            Problem("seat_taken", "About seat_taken", ticket_ids=(17, 18)),
-        ),
-        (_problem(403, "forbidden"), Problem("forbidden", "About forbidden")),
-        (_problem(409, "not_cancellable"), Problem("not_cancellable", "About not_cancellable")),
-        (_problem(422, "key_reused"), Problem("refused", "About key_reused")),
-        (
-            _problem(400, "invalid_request", errors=[{"field": "userId", "message": "must not be empty"}]),
-            Problem("invalid", "must not be empty"),
-        ),
+        (_problem(402, "payment_declined"), Problem("declined")),
+        (_problem(409, "sold_out", available=3), Problem("sold_out", available=3)),
+        (_problem(409, "all_held", "75"), Problem("all_held", retry_after_s=75)),
+        (_problem(429, "rate_limited", "42"), Problem("rate_limited", retry_after_s=42)),
+        (_problem(503, "busy", "1"), Problem("busy", retry_after_s=1)),
+        (_problem(404, "unknown_tier"), Problem("refused")),
+        (_problem(409, "not_on_sale"), Problem("not_on_sale")),
+        (_problem(409, "seat_taken", ticketIds=[17, 18]), Problem("seat_taken", ticket_ids=(17, 18))),
+        (_problem(403, "forbidden"), Problem("forbidden")),
+        (_problem(409, "not_cancellable"), Problem("not_cancellable")),
+        (_problem(422, "key_reused"), Problem("refused")),
+        (_problem(400, "invalid_request"), Problem("invalid")),
         # Dates and nonsense in the header mean "no idea when".
-        (_problem(503, "busy", "Wed, 21 Oct 2026 07:28:00 GMT"), Problem("busy", "About busy")),
-        (_problem(429, "rate_limited", "99999"), Problem("rate_limited", "About rate_limited", retry_after_s=300)),
+        (_problem(503, "busy", "Wed, 21 Oct 2026 07:28:00 GMT"), Problem("busy")),
+        (_problem(429, "rate_limited", "99999"), Problem("rate_limited", retry_after_s=300)),
     ],
 )
 async def test_each_problem_has_a_kind_that_a_page_acts_on(
@@ -188,4 +182,4 @@ async def test_a_reference_is_one_part_of_the_path_whatever_it_holds() -> None:
 
     answer = await _client(handler).find("../tickets?x=1")
     assert paths == [b"/api/bookings/..%2Ftickets%3Fx%3D1"]
-    assert answer.problem == Problem("not_found", "Booking not found")
+    assert answer.problem == Problem("not_found")

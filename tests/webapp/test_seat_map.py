@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from api.seed import TierPlan
 from tests.webapp.conftest import DESKTOP, PHONE, SCREENSHOTS, MakeEvent, OpenPage, Site, look, shot, violations
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 HOUSE = "VIP=40,Front Row=40,GA=100"
@@ -263,6 +263,27 @@ async def _seat_in_the_middle(page: Page) -> str:
         }"""
     )
     return seat
+
+
+async def test_without_the_map_seats_can_be_booked_and_old_seats_are_not_called_live(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await visit("about:blank")
+    await page.route("**/api/tickets/states*", lambda route: route.abort())
+    await page.goto(site.event_url)
+    await expect(page.get_by_text("The seat map isn\u2019t loading")).to_be_visible()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await look(page, "seats-away")
+    await page.unroute("**/api/tickets/states*")
+    await expect(page.locator(".map")).to_be_visible()
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    # The counts go on coming.
+    await page.route("**/api/tickets/states*", lambda route: route.abort())
+    await expect(page.locator(".freshness")).to_have_attribute("data-phase", "stale")
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await page.unroute("**/api/tickets/states*")
+    await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
 # Whatever is drawn anew has its numbers written anew, also where that changes nothing.

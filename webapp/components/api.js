@@ -1,5 +1,5 @@
 // How the browser reads from the API: what every visitor repeats goes past the pages' own server.
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useState } from "react";
 import useSWR from "swr";
 
 const FETCH_TIMEOUT_MS = 4_000;
@@ -8,6 +8,9 @@ const RETRY_MS = 2_000;
 // Written into the page by the web server: one build serves every address and every limit.
 const written = typeof document === "undefined" ? "{}" : document.getElementById("settings").dataset.settings;
 export const settings = { apiUrl: "", ticketsMax: 10, ...JSON.parse(written) };
+
+// A page that is loaded starts clean; one whose connection was away for a while does not. Read by webapp/components/attempt.py.
+if (typeof sessionStorage !== "undefined") sessionStorage.setItem("page-load", String(performance.timeOrigin));
 
 export class Refusal extends Error {
   constructor(status) {
@@ -34,9 +37,12 @@ export const KEPT_MS = 1_000;
 export const polling = (every) => ({
   refreshInterval: every,
   refreshWhenHidden: false,
-  // Not when the browser believes itself offline either: that guess is often wrong on a local network.
+  // Also when the browser believes itself offline, even after an error: that guess is often wrong on a local network.
   refreshWhenOffline: true,
+  isOnline: () => true,
+  // Whoever comes back looks at what was an error when they left.
   revalidateOnFocus: true,
+  focusThrottleInterval: 0,
   dedupingInterval: RETRY_MS / 2,
   // What was refused once and for all is not asked again; after any other failure swr waits longer and longer,
   // but what is sold does not.
@@ -52,15 +58,21 @@ export const usePolled = (path, every) => useSWR(path, read, polling(every));
 
 // --- The server's clock ----------------------------------------------------------------------------------
 
-// An answer's time is never ahead of the server's clock, and behind it by its age: the highest is the nearest.
-let ahead = null;
+// An answer's time is never ahead of the server's clock, and behind it by its age: of the last few the highest is the
+// nearest. Only of these: the browser's own clock may be set while the page is open.
+const TIMES_KEPT = 8;
+const differences = [];
+let ahead = 0;
 
 function learnTime(asOf) {
   const difference = Date.parse(asOf) - Date.now();
-  if (!Number.isNaN(difference) && (ahead === null || difference > ahead)) ahead = difference;
+  if (Number.isNaN(difference)) return;
+  differences.push(difference);
+  if (differences.length > TIMES_KEPT) differences.shift();
+  ahead = Math.max(...differences);
 }
 
-export const serverNow = () => Date.now() + (ahead ?? 0);
+export const serverNow = () => Date.now() + ahead;
 
 // Whole seconds until a time of the server's, 0 once it has come.
 export const secondsUntil = (time) => Math.max(0, Math.ceil((Date.parse(time) - serverNow()) / 1000));
@@ -85,19 +97,21 @@ export function observable(initial) {
       value = shared;
       listeners.forEach((listener) => listener());
     },
-    use: () =>
-      useSyncExternalStore(
-        subscribe,
-        () => value,
-        () => initial,
-      ),
-    useField: (name) =>
-      useSyncExternalStore(
-        subscribe,
-        () => value[name],
-        () => initial[name],
-      ),
+    use: () => useFollowed(subscribe, () => value),
+    useField: (name) => useFollowed(subscribe, () => value[name]),
   };
+}
+
+// React's own hook for this would draw each change in one go. Like this a change that is made within `startTransition`
+// is drawn in turns, between which the page hears its visitor; any other at once.
+function useFollowed(subscribe, look) {
+  const [seen, see] = useState(look);
+  useLayoutEffect(() => {
+    const follow = () => see(look);
+    follow();
+    return subscribe(follow);
+  }, []);
+  return seen;
 }
 
 const isPlain = (value) => Array.isArray(value) || value?.constructor === Object;

@@ -6,6 +6,8 @@ import { observable, useEverySecond } from "$/utils/api";
 
 // Past this, a click that the page's server did not take up is reported.
 export const UNHEARD_AFTER_MS = 10_000;
+// The State's phases while a click is dealt with.
+const UNDER_WAY = ["sending", "done"];
 
 let facts = {
   busy: false, // the server is at it
@@ -35,13 +37,22 @@ export const press = () => update({ pressedAt: Date.now() });
 
 export const stopWaiting = () => update({ waitUntil: 0 });
 
-// Takes in what the page's State says.
-export function useAttemptFeed({ sending, turn, waitS }) {
+// Calls `look` when the State has dealt with a click: what it was about may have changed. Comes before `useAttemptFeed`,
+// which forgets the click.
+export function useAfterward(look, { phase, turn }) {
   useEffect(() => {
-    update({ busy: sending, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
-  }, [sending, turn, waitS]);
+    if (attempt.get().sending && !UNDER_WAY.includes(phase)) return look();
+  }, [phase, turn]);
+}
+
+// Takes in what the page's State says.
+export function useAttemptFeed({ phase, turn, waitS }) {
+  useEffect(() => {
+    update({ busy: UNDER_WAY.includes(phase), pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+  }, [phase, turn, waitS]);
   useEverySecond(tick);
 }
+
 
 // The same for a page that has no other feed. It draws nothing.
 export function AttemptFeed(props) {

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import math
 import operator
 import time
 from collections.abc import AsyncGenerator
@@ -15,7 +16,7 @@ from webapp.client import Answer, Problem, api
 from webapp.components import browser
 from webapp.components.box_office import action, box_office
 from webapp.components.language import say, span
-from webapp.components.layout import Ui, link
+from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
 from webapp.models import Order
 from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read_form
@@ -23,6 +24,7 @@ from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read
 _log = logging.getLogger(__name__)
 
 _MODULE = "$/utils/attempt"
+_PAGE_LOAD = "page-load"
 
 _EXPLAIN_AFTER_S = 2
 _OFFER_CHECK_AFTER_S = 10
@@ -30,8 +32,6 @@ _OFFER_CHECK_AFTER_S = 10
 _SENDING_S_MAX = 90
 # A booking that stands; every other status means that this purchase came to nothing.
 _STANDING = {"confirmed", "pending"}
-# While this lasts, a click is a second click.
-_UNDER_WAY = {"sending", "done"}
 # Where the same wish may be sent again under the same key, the key is kept.
 _KEY_IS_KEPT = {"busy", "unreachable", "not_found"}
 
@@ -42,10 +42,11 @@ class Booking(rx.State):
     phase: str = "idle"
     """`idle`, `sending`, `done` (on the way to the booking's page), `invalid`, or how the last attempt ended."""
     detail: str = ""
-    """While sending, what goes on: `busy` or `asking`; of `invalid` which; else the API's own sentence."""
+    """While sending, what goes on: `busy`, `asking` or `no_answer`; of `invalid`, what is wrong with the form."""
     attempt: int = 0
     patience: str = ""
     """`explain` and then `check`, as sending takes longer."""
+    event: str = ""
     tier: str = ""
     quantity: int = 0
     left: int = 0
@@ -59,25 +60,40 @@ class Booking(rx.State):
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
     """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
     this server makes the buyer pay twice."""
+    page_load: str = rx.SessionStorage("", name=_PAGE_LOAD)
+    """Which loading of a page it is, as api.js writes it: a connection that comes back is none."""
     _last: str = ""
+    _visit: tuple[str, str] = ("", "")
+    """The loading and the path of the page that was arrived at."""
     _sending_until: float = 0
+    _wait_until: float = 0
 
     @rx.event(background=True)
     async def arrive(self) -> AsyncGenerator[Any, None]:
-        """Start clean, or find out about the purchase that this tab was left with."""
+        """Start clean, or find out about the purchase that this tab was left with.
+
+        It comes with every connection. One that was only away for a while changes nothing of what the buyer was told.
+        """
         lead_on = None
         async with self:
             purchase = Purchase.from_json(self.unsettled)
-            if self.phase == "done" and self.router.url.path.rstrip("/") != f"/booking/{self.reference}":
+            path = self.router.url.path.rstrip("/")
+            back, self._visit = self._visit == (self.page_load, path), (self.page_load, path)
+            if self.phase == "done" and path != f"/booking/{self.reference}":
                 # The way there was lost with the connection: nobody shall wonder, and book once more.
                 lead_on = rx.redirect(f"/booking/{self.reference}")
-            # It may be under way still; or its process has ended, and what became of it is to be found out.
-            elif self.phase != "sending" or time.time() >= self._sending_until:
+            elif self._is_sending():
+                # It is under way still; or its process has ended, and what became of it is to be found out.
+                self.patience = "check"
+            elif back and self.phase != "sending":
+                self.wait_s = max(0, math.ceil(self._wait_until - time.time()))
+                self.turn += 1
+            else:
                 self._show("idle")
         if lead_on is not None:
             yield lead_on
         if purchase is not None and purchase.in_doubt:
-            async for event in self._look_up(purchase):
+            async for event in self._find_out(purchase):
                 yield event
 
     @rx.event(background=True)
@@ -108,16 +124,27 @@ class Booking(rx.State):
                     # Nothing was sent yet: that there was no answer leaves nothing open.
                     self._show("busy")
                 else:
-                    self._show(problem.kind, problem.message)
+                    self._show(problem.kind)
             return
         if order.status in _STANDING:
             # A late payment was faster: the page looks at it again.
             async with self:
                 self._show("idle")
             return
-        seats = tuple(ticket.id for ticket in order.tickets if ticket.seated)
-        async for event in self._book(Purchase(order.event, order.tier, len(order.tickets), order.user_id, seats)):
+        # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
+        tickets = tuple(ticket.id for ticket in order.tickets)
+        same = Purchase(order.event, order.tier, len(tickets), order.user_id, tickets)
+        async for event in self._book(same):
             yield event
+        if any(ticket.seated for ticket in order.tickets):
+            return
+        async with self:
+            taken = self.phase == "seat_taken"
+        if taken:
+            # To stand, any other will do.
+            others = Purchase(order.event, order.tier, len(tickets), order.user_id)
+            async for event in self._book(others):
+                yield event
 
     @rx.event(background=True)
     async def check(self) -> AsyncGenerator[Any, None]:
@@ -130,7 +157,7 @@ class Booking(rx.State):
 
     async def _book(self, wanted: Purchase | str) -> AsyncGenerator[Any, None]:
         async with self:
-            if self.phase in _UNDER_WAY and time.time() < self._sending_until:
+            if self.phase == "done" or self._is_sending():
                 return
             if isinstance(wanted, str):
                 self._show("invalid", wanted)
@@ -140,7 +167,7 @@ class Booking(rx.State):
             purchase = earlier if earlier is not None and earlier.same_as(wanted) else wanted
             self._last = purchase.to_json()
             self._sending_until = time.time() + _SENDING_S_MAX
-            self.tier, self.quantity = purchase.tier, purchase.quantity
+            self._remember(purchase)
             self._show("sending")
             visitor = await self.get_state(Visitor)
             visitor.user_id = purchase.user_id
@@ -175,7 +202,7 @@ class Booking(rx.State):
         except Exception:  # noqa: BLE001 - whatever it was, it is logged and the buyer told
             # The page must not say "sending" for ever, and the outcome is open.
             _log.exception("A purchase was interrupted")
-            answer = Answer(problem=Problem("unreachable", ""))
+            answer = Answer(problem=Problem("unreachable"))
         finally:
             sending.cancel()
         async with self:
@@ -183,13 +210,28 @@ class Booking(rx.State):
         if event is not None:
             yield event
 
+    async def _find_out(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
+        """Ask what became of a purchase, and once more when sending it must have ended."""
+        async for event in self._look_up(purchase):
+            yield event
+        async with self:
+            remaining = self._sending_until - time.time() if self.phase == "sending" else 0
+        if remaining <= 0:
+            return
+        await asyncio.sleep(remaining)
+        async with self:
+            cut_short = self.phase == "sending" and not self._is_sending()
+        if cut_short:
+            async for event in self._look_up(purchase):
+                yield event
+
     async def _look_up(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
         answer = await self._find(purchase)
         event = None
         async with self:
             if not self._is_open(purchase):
                 return
-            if answer.value is not None or self.phase != "sending":
+            if answer.value is not None or not self._is_sending():
                 event = self._conclude(purchase, answer)
             else:
                 self.detail = "no_answer"
@@ -224,15 +266,22 @@ class Booking(rx.State):
             self._show("done")
             return rx.redirect(f"/booking/{order.reference}")
         if problem is None:
-            problem = Problem("declined" if order else "not_found", "")
+            problem = Problem("declined" if order else "not_found")
         keep = problem.kind in _KEY_IS_KEPT
         self.unsettled = replace(purchase, in_doubt=problem.kind == "unreachable").to_json() if keep else ""
         fewer = problem.kind in {"sold_out", "all_held"} and problem.available > 0
-        self._show("fewer_left" if fewer else problem.kind, problem.message)
+        self._show("fewer_left" if fewer else problem.kind)
         self.left, self.wait_s = problem.available, 0 if fewer else problem.retry_after_s
+        self._wait_until = time.time() + self.wait_s
         self.seats_gone = list(problem.ticket_ids)
-        self.tier, self.quantity = purchase.tier, purchase.quantity
+        self._remember(purchase)
         return None
+
+    def _is_sending(self) -> bool:
+        return self.phase == "sending" and time.time() < self._sending_until
+
+    def _remember(self, purchase: Purchase) -> None:
+        self.event, self.tier, self.quantity = purchase.event, purchase.tier, purchase.quantity
 
     def _show(self, phase: str, detail: str = "") -> None:
         self.phase, self.detail = phase, detail
@@ -246,7 +295,7 @@ class AttemptFeed(rx.Component):
     library = _MODULE
     tag = "AttemptFeed"
 
-    sending: rx.Var[bool]
+    phase: rx.Var[str]
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
     wait_s: rx.Var[int]
@@ -307,20 +356,27 @@ def user_id_fault() -> Any:
     )
 
 
+def of_this_event() -> Any:
+    """Say whether the last attempt was for the event of the page."""
+    return Booking.event == box_office.event.slug
+
+
 def _about() -> Any:
     of_a_tier = _phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
-    return (~of_a_tier | (Booking.tier == box_office.tier)) & (user_id_fault() == "")
+    this_tier = (Booking.tier == box_office.tier) & of_this_event()
+    return (~of_a_tier | this_tier) & (user_id_fault() == "")
 
 
 def leads_on() -> Any:
-    """Say whether the notice of an event's page has the one way on, so that no other button books.
+    """Say whether the notice of an event's page has the one way on, or there is none, so that no other button books.
 
     For another tier or another number than was tried for, the form's own button has it again.
     """
     same_number = _phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
     enough = _phase_is("fewer_left") & (Booking.left <= box_office.quantity)
-    same_tier = Booking.tier == box_office.tier
-    return _phase_is("unreachable") | (same_tier & (_phase_is("all_held") | enough | same_number))
+    same_tier = (Booking.tier == box_office.tier) & of_this_event()
+    nothing_now = _phase_is("unreachable") | (_phase_is("not_on_sale") & of_this_event())
+    return nothing_now | (same_tier & (_phase_is("all_held") | enough | same_number))
 
 
 def _event_page() -> Place:
@@ -335,7 +391,7 @@ def _event_page() -> Place:
         ),
         # Of a tier without any ticket the form itself leads to another.
         other=rx.cond(
-            box_office.bookable,
+            box_office.bookable & ~_phase_is("not_on_sale"),
             rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
         ),
         seat_taken=say("attempt.seat_taken.text"),
@@ -352,10 +408,10 @@ def notice(place: Place | None = None) -> Ui:
     return rx.el.div(
         rx.cond(
             sending.unheard,
-            _message("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
+            notice_box("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
                 (Booking.phase != "idle") & place.about,
-                _message(
+                notice_box(
                     Booking.phase,
                     _title(),
                     _text(place),
@@ -415,7 +471,7 @@ def _text(place: Place) -> Any:
                 Booking.detail,
                 ("tier_missing", say("attempt.invalid.tier_missing")),
                 ("quantity_missing", say("attempt.invalid.quantity_missing")),
-                Booking.detail,
+                say("attempt.refused.text"),
             ),
         ),
         ("declined", say("attempt.declined.text")),
@@ -428,7 +484,7 @@ def _text(place: Place) -> Any:
         ("busy", say("attempt.busy.text")),
         ("unreachable", say("attempt.unreachable.text")),
         ("not_found", say("attempt.not_found.text")),
-        Booking.detail,
+        say("attempt.refused.text"),
     )
 
 
@@ -464,19 +520,11 @@ def _ways_on(place: Place) -> Ui:
         ("sold_out", place.other),
         ("seat_taken", place.way_from_seat_taken),
         ("done", link(say("attempt.done.see"), to=f"/booking/{Booking.reference}", class_name="button")),
-        rx.fragment(),
+        ("sending", rx.fragment()),
+        ("invalid", rx.fragment()),
+        place.other,
     )
 
 
 def _check() -> Ui:
     return rx.el.button(say("attempt.check"), type="button", on_click=Booking.check)
-
-
-def _message(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
-    return rx.el.div(
-        rx.el.p(title, class_name="notice-title"),
-        rx.cond(text != "", rx.el.p(text)),
-        *more,
-        class_name="notice",
-        data_kind=kind,
-    )

@@ -1,11 +1,11 @@
 // The part of the event's page that lives in the browser: what the API tells of the event, its tiers and seats,
 // what the visitor has chosen, and what the two allow. Counts, seats and buttons follow it without a round trip
 // to the pages' server.
-import { createElement, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
 import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
-import { attempt, stopWaiting, useAttemptFeed } from "$/utils/attempt";
+import { attempt, stopWaiting, useAfterward, useAttemptFeed } from "$/utils/attempt";
 import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
 
 const POLL_MS = 2_000;
@@ -46,6 +46,8 @@ const NOTHING = {
   refused: { tier: "", left: 0, at: 0 }, // the tier that was last refused, what was left of it, and when by the API's time
   holds: {},
   holdsAsOf: "",
+  statesFreshAt: 0, // the browser's time at which the seats' states were last seen to be current
+  statesFailed: false,
   house: NO_HOUSE,
   seatStates: new Map(), // of each seat: a available, h held, s sold
   tier: "",
@@ -110,11 +112,13 @@ function summarise() {
   const now = Date.now();
   const event = facts.event ?? NO_EVENT;
   const known = facts.counts !== null;
-  const age = now - facts.freshAt;
+  // A map is no fresher than its seats.
+  const age = now - (facts.house.rows.length ? Math.min(facts.freshAt, facts.statesFreshAt) : facts.freshAt);
   const stale = known && age > STALE_AFTER_MS;
   const sale = facts.event ? saleOf(event) : "";
   const tiers = event.tiers.map(tierOf);
   const chosen = tiers.find((tier) => tier.name === facts.tier);
+  const best = tiers.find((tier) => tier.available > 0);
   const most = Math.max(1, Math.min(settings.ticketsMax, known && chosen ? chosen.available : settings.ticketsMax));
   const quantity = facts.picks.length || Math.min(facts.quantity, most);
   const phase = !known ? (facts.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
@@ -128,7 +132,8 @@ function summarise() {
     age: stale ? Math.round(age / 1000) : 0,
     tiers,
     sold_out: known && tiers.length > 0 && tiers.every((tier) => tier.sold_out),
-    next_best: tiers.find((tier) => tier.available > 0)?.name ?? "",
+    next_best: best?.name ?? "",
+    next_best_price: best?.price ?? 0,
     tier: chosen?.name ?? "",
     seated: Boolean(chosen?.seated),
     bookable,
@@ -141,6 +146,7 @@ function summarise() {
     lost: facts.lost.map(named),
     offers: facts.lost.length ? nearest(facts.house, seatOf(facts.picks.at(-1)) ?? facts.lost[0], isOpen, OFFERS).map(named) : [],
     may_have_map: facts.holdsAsOf === "" || facts.house.rows.length > 0,
+    map_away: facts.holdsAsOf === "" && facts.statesFailed && Boolean(chosen?.seated),
     has_map: facts.house.rows.length > 0,
     house: facts.house,
     blocks: facts.house.tiers.map((block) => ({
@@ -151,8 +157,8 @@ function summarise() {
     zoom: ZOOMS[facts.zoom] ?? 0, // 0: the whole house
     widest: facts.zoom >= ZOOMS.length - 1,
     whole: facts.zoom <= farthest(),
-    // Whoever picked a seat and lost it decides which other one it shall be.
-    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable || (facts.lost.length > 0 && facts.picks.length === 0),
+    // Whoever picked seats and lost one of them decides what shall be booked instead.
+    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable || facts.lost.length > 0,
     announcement: facts.announcement,
   };
 }
@@ -198,19 +204,23 @@ function announce() {
   update({ announcement, announcedAt: now });
 }
 
+// Since when what the API tells is current, by the browser's clock. It ages from when the API's own time for it last
+// moved: a clock of the browser's that is wrong, or a cache that repeats an old answer, makes nothing look fresher than
+// it is; and what was kept from an earlier visit is as old as it is.
+function freshness(asOf, lastAsOf, freshAt) {
+  if (asOf !== "" && asOf === lastAsOf) return freshAt;
+  return Date.now() - Math.max(0, serverNow() - (Date.parse(asOf) || serverNow()));
+}
+
 function learnCounts({ body, asOf }) {
   const names = Object.keys(body);
   const firstOpen = names.find((name) => body[name].available > 0) ?? names[0] ?? "";
-  // Counts age from when the API's own time for them last moved: a clock of the browser's that is wrong,
-  // or a cache that repeats an old answer, makes no count look fresher than it is.
-  const moved = asOf === "" || asOf !== facts.asOf;
   const gone = names.filter((name) => body[name].available <= 0);
   update({
     counts: body,
     asOf,
     goneSince: Object.fromEntries(gone.map((name) => [name, facts.goneSince[name] ?? asOf])),
-    // Counts that were kept from an earlier visit are as old as they are.
-    freshAt: moved ? Date.now() - Math.max(0, serverNow() - (Date.parse(asOf) || serverNow())) : facts.freshAt,
+    freshAt: freshness(asOf, facts.asOf, facts.freshAt),
     tier: names.includes(facts.tier) ? facts.tier : firstOpen,
   });
   announce();
@@ -226,6 +236,7 @@ function learnStates({ body, asOf }) {
     seatStates,
     holds: body.tiers,
     holdsAsOf: asOf,
+    statesFreshAt: freshness(asOf, facts.holdsAsOf, facts.statesFreshAt),
     picks: facts.picks.filter((id) => !gone.includes(id)),
     lost: gone.length ? gone.map((id) => house.seats.get(id)).filter(Boolean) : facts.lost,
     focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
@@ -280,6 +291,8 @@ export function pickBest() {
 }
 
 export const unpickAll = () => update({ picks: [], lost: [] });
+
+export const keepPicks = () => update({ lost: [] });
 
 export const changeZoom = (by) =>
   update({ zoom: Math.max(farthest(), Math.min(facts.zoom + by, ZOOMS.length - 1)) });
@@ -416,7 +429,7 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, refused, left }) {
+export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
   const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
@@ -431,20 +444,36 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
     looks.clear();
     update(NOTHING);
   }, [slug]);
+  useAfterward(
+    () => {
+      if (seatsGone.length) loseSeats(seatsGone);
+      counts.mutate();
+      states.mutate();
+      if (!refused && phase !== "not_on_sale") return;
+      if (refused) update({ refused: { tier: refused, left, at: serverNow() } });
+      event.mutate();
+      const again = setTimeout(event.mutate, KEPT_MS);
+      return () => clearTimeout(again);
+    },
+    { phase, turn },
+  );
   // Before the seats' states are learnt: which of them were lost depends on it.
-  useAttemptFeed({ sending, turn, waitS });
+  useAttemptFeed({ phase, turn, waitS });
   useEffect(() => {
-    update({ inDoubt, limited });
-  }, [inDoubt, limited, slug]);
+    update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
+  }, [phase, slug]);
   useEffect(() => {
-    if (event.data) update({ event: event.data.body, eventAsOf: event.data.asOf });
+    if (event.data) startTransition(() => update({ event: event.data.body, eventAsOf: event.data.asOf }));
   }, [event.data, slug]);
   useEffect(() => {
-    if (counts.data) learnCounts(counts.data);
+    if (counts.data) startTransition(() => learnCounts(counts.data));
   }, [counts.data, slug]);
   useEffect(() => {
-    if (states.data) learnStates(states.data);
+    if (states.data) startTransition(() => learnStates(states.data));
   }, [states.data, slug]);
+  useEffect(() => {
+    update({ statesFailed: Boolean(states.error) });
+  }, [states.error, slug]);
   useEffect(() => {
     update({ missing: event.error?.status === 404 });
   }, [event.error]);
@@ -452,16 +481,5 @@ export function EventFeed({ sending, inDoubt, limited, turn, waitS, seatsGone, r
     if (counts.isValidating || event.isValidating) return;
     update({ failed: [counts.error, event.error].some((error) => error && error.status !== 404) });
   }, [counts.error, counts.isValidating, event.error, event.isValidating]);
-  useEffect(() => {
-    if (seatsGone.length) loseSeats(seatsGone);
-    if (refused) update({ refused: { tier: refused, left, at: serverNow() } });
-    if (sending) return;
-    counts.mutate();
-    states.mutate();
-    if (!refused) return;
-    event.mutate();
-    const again = setTimeout(event.mutate, KEPT_MS);
-    return () => clearTimeout(again);
-  }, [sending, turn, seatsGone, refused, left, counts.mutate, states.mutate, event.mutate]);
   return null;
 }

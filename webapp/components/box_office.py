@@ -120,6 +120,8 @@ class BoxOffice:
     tiers: list[Tier]
     sold_out: bool
     next_best: str
+    """A tier that has tickets; "": there is none."""
+    next_best_price: float
     tier: str
     seated: bool
     bookable: bool
@@ -133,6 +135,8 @@ class BoxOffice:
     offers: list[Seat]
     may_have_map: bool
     """Whether there is a seat map, or that is not known yet."""
+    map_away: bool
+    """Whether the tier has seats whose map could not be loaded."""
     has_map: bool
     house: House
     blocks: list[Block]
@@ -153,12 +157,8 @@ class EventFeed(rx.Component):
     library = _MODULE
     tag = "EventFeed"
 
-    sending: rx.Var[bool]
-    """Whether the page's State is sending a booking."""
-    in_doubt: rx.Var[bool]
-    """Whether a booking may have been made whose answer was lost."""
-    limited: rx.Var[bool]
-    """Whether it is the buyer's limit that is waited for."""
+    phase: rx.Var[str]
+    """How the attempt to book stands, as the page's State has it."""
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
     wait_s: rx.Var[int]

@@ -9,7 +9,7 @@ import reflex as rx
 from webapp.client import api
 from webapp.components.browser import action, hooked
 from webapp.components.language import money, say
-from webapp.components.layout import Ui
+from webapp.components.layout import Ui, notice_box
 
 _MODULE = "$/utils/cancelling"
 
@@ -24,8 +24,6 @@ class Cancelling(rx.State):
     """`idle`, `sending`, `done`, or why it was not done, as the client's `Problem.kind`."""
     reference: str = ""
     """The booking that it is about."""
-    detail: str = ""
-    """The API's own sentence on a refusal."""
     turn: int = 0
     _sending_until: float = 0
 
@@ -51,13 +49,13 @@ class Cancelling(rx.State):
         async with self:
             # Past its time it may have made room for another.
             if self.reference == reference:
-                self._show(*("done", "") if problem is None else (problem.kind, problem.message))
+                self._show("done" if problem is None else problem.kind)
 
     def _under_way(self) -> bool:
         return self.phase == "sending" and time.time() < self._sending_until
 
-    def _show(self, phase: str, detail: str = "") -> None:
-        self.phase, self.detail = phase, detail
+    def _show(self, phase: str) -> None:
+        self.phase = phase
         self.turn += 1
 
 
@@ -162,13 +160,16 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                 ("idle", rx.fragment()),
                 ("sending", rx.fragment()),
                 ("done", done),
-                ("unheard", _notice(say("attempt.unheard.title"), say("attempt.unheard.text"))),
+                ("unheard", notice_box(_cancelling.phase, say("attempt.unheard.title"), say("attempt.unheard.text"))),
                 # Unless the page has seen what became of it.
                 (
                     "unreachable",
-                    rx.cond(order.cancellable, _notice(say("away.title"), say("booking.cancel.unreachable"))),
+                    rx.cond(
+                        order.cancellable,
+                        notice_box(_cancelling.phase, say("away.title"), say("booking.cancel.unreachable")),
+                    ),
                 ),
-                _notice(say("booking.cancel.refused"), _refusal()),
+                notice_box(_cancelling.phase, say("booking.cancel.refused"), _refusal(order)),
             ),
         ),
         role="status",
@@ -185,20 +186,13 @@ def cancelled_words(order: Any) -> Any:
     )
 
 
-def _refusal() -> Any:
+def _refusal(order: Any) -> Any:
+    too_late = rx.cond(order.admits, say("booking.cancel.begun"), say("booking.cancel.not_cancellable"))
     return rx.match(
         _cancelling.phase,
-        ("not_cancellable", say("booking.cancel.not_cancellable")),
+        ("not_cancellable", too_late),
         ("forbidden", say("booking.cancel.forbidden")),
         ("busy", say("booking.cancel.busy")),
         ("rate_limited", say("booking.cancel.busy")),
-        Cancelling.detail,
-    )
-
-
-def _notice(title: Any, text: Any) -> Ui:
-    return rx.el.div(
-        rx.el.p(title, class_name="notice-title"),
-        rx.el.p(text),
-        class_name="notice",
+        say("booking.cancel.not_cancellable"),
     )

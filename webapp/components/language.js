@@ -87,9 +87,15 @@ function wanted() {
   return { language, locale };
 }
 
-async function follow({ language, locale }) {
+let latest = null;
+
+async function follow(wish) {
+  const { language, locale } = wish;
+  latest = wish;
   if (language === current.language && locale === current.locale) return;
   const texts = language === "en" ? english : (await OTHERS[language]()).default;
+  // Another one was chosen while this one was on its way.
+  if (latest !== wish) return;
   current = speak(language, locale, texts);
   document.documentElement.lang = locale;
   document.documentElement.dir = current.direction;
@@ -97,6 +103,8 @@ async function follow({ language, locale }) {
 }
 
 if (typeof window !== "undefined") {
+  // The first number that a browser writes takes it long: in a turn of its own that holds up no drawing.
+  setTimeout(() => current.number(0));
   // What cannot be fetched leaves the pages in English.
   follow(wanted()).catch(() => {});
 }

@@ -11,7 +11,7 @@ from reflex_components_core.react_router import link  # type: ignore[import-unty
 
 from webapp.components.language import LANGUAGES, choose_language, language, say
 
-__all__ = ["Ui", "away_page", "link", "message_page", "page"]
+__all__ = ["Ui", "away_page", "link", "message_page", "notice_box", "page"]
 
 # What a function that builds a part of a page returns: Reflex's element functions have no types.
 Ui = Any
@@ -52,6 +52,17 @@ def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
         rx.el.p(text),
         rx.el.p(*actions, class_name="actions"),
         class_name="sheet",
+    )
+
+
+def notice_box(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
+    """Return what became of a click; `kind` tells the style sheet."""
+    return rx.el.div(
+        rx.el.p(title, class_name="notice-title"),
+        rx.cond(text != "", rx.el.p(text)),
+        *more,
+        class_name="notice",
+        data_kind=kind,
     )
 
 

@@ -3,7 +3,8 @@
 import { createElement, useEffect, useState } from "react";
 import { useParams } from "react-router";
 
-import { observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
+import { useAfterward } from "$/utils/attempt";
 
 const PENDING_POLL_MS = 2_000;
 // A payment that comes late still changes an order that came to nothing; it is looked for this often and this long.
@@ -121,7 +122,7 @@ function pace() {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls the order of the address, and its event. It draws nothing.
-export function OrderFeed({ turn }) {
+export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
   const { reference } = useParams();
   const [every, setEvery] = useState(PENDING_POLL_MS);
   const order = usePolled(orderPath(reference), every);
@@ -158,10 +159,15 @@ export function OrderFeed({ turn }) {
     }, 1_000);
     return () => clearInterval(ticking);
   }, []);
+  useAfterward(() => void order.mutate(), { phase, turn });
   useEffect(() => {
-    // The State has dealt with a click: the order may have changed.
+    if (["idle", "sending"].includes(cancelling)) return;
     order.mutate();
-  }, [turn, order.mutate]);
+    // Why it may not be cancelled: the concert may begin earlier than was known.
+    event.mutate();
+    const again = setTimeout(event.mutate, KEPT_MS);
+    return () => clearTimeout(again);
+  }, [cancelling, cancellingTurn]);
   return null;
 }
 

@@ -85,8 +85,12 @@ class OrderFeed(rx.Component):
     library = _MODULE
     tag = "OrderFeed"
 
+    phase: rx.Var[str]
     turn: rx.Var[int]
-    """Changes whenever the page's State may have changed the order."""
+    """Of the attempt to book the same again."""
+    cancelling: rx.Var[str]
+    cancelling_turn: rx.Var[int]
+    """Phase and turn of the order's cancelling."""
 
 
 class TicketCode(rx.Component):

@@ -60,6 +60,7 @@ def seat_map() -> Ui:
             class_name="map",
             aria_labelledby="map",
         ),
+        rx.cond(box_office.map_away, rx.el.p(say("map.away"), class_name="small", role="status")),
     )
 
 

@@ -30,10 +30,11 @@ _CODE_SIZE = 164
 )
 def booking_page() -> Ui:
     """Show one booking."""
-    at_it = (Booking.phase == "sending") | (Booking.phase == "done")
     return page(
-        OrderFeed.create(turn=Booking.turn + Cancelling.turn),
-        AttemptFeed.create(sending=at_it, turn=Booking.turn, wait_s=Booking.wait_s),
+        OrderFeed.create(
+            phase=Booking.phase, turn=Booking.turn, cancelling=Cancelling.phase, cancelling_turn=Cancelling.turn
+        ),
+        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, wait_s=Booking.wait_s),
         cancelling_feed(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
@@ -327,7 +328,7 @@ def _facts() -> Ui:
             rx.el.dt(
                 rx.match(
                     order.state,
-                    ("declined", "expired", "cancelled", say("booking.not_charged")),
+                    ("declined", "cancelled", say("booking.not_charged")),
                     ("paid_too_late", "cancelled_refunded", say("booking.refund")),
                     say("booking.total"),
                 )

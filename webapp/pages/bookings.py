@@ -171,6 +171,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
                 rx.el.span(tickets, class_name="small"),
                 rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
+                rx.cond(order.admits, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
                 class_name="booking-stub",
             ),
             to=f"/booking/{order.reference}",

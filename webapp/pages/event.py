@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, leads_on, notice, press, sending, user_id_fault
+from webapp.components.attempt import Booking, leads_on, notice, of_this_event, press, sending, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
@@ -13,7 +13,7 @@ from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.visitor import user_id_field
 
 _SKELETON_TIERS = 3
-# On old counts nothing is chosen that may be gone.
+# What is chosen on old counts may be gone, and what may be gone is not made more.
 _stale = box_office.phase == "stale"
 
 
@@ -29,13 +29,15 @@ def event_page() -> Ui:
     event = box_office.event
     return page(
         EventFeed.create(
-            sending=(Booking.phase == "sending") | (Booking.phase == "done"),
-            in_doubt=Booking.phase == "unreachable",
-            limited=Booking.phase == "rate_limited",
+            phase=Booking.phase,
             turn=Booking.turn,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
-            refused=rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", "not_on_sale", Booking.tier), ""),
+            refused=rx.cond(
+                of_this_event(),
+                rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", Booking.tier), ""),
+                "",
+            ),
             left=Booking.left,
         ),
         PageTitle.create(
@@ -122,21 +124,26 @@ def _sale() -> Ui:
             ),
         ),
         ("ended", _closed(say("sale.ended.title"), rx.el.p(say("sale.ended.text")))),
-        ("cancelled", _closed(say("sale.cancelled.title"), rx.el.p(say("sale.cancelled.text")))),
+        (
+            "cancelled",
+            _closed(
+                say("sale.cancelled.title"),
+                rx.el.p(say("sale.cancelled.text")),
+                first=link(say("nav.bookings"), to="/bookings", class_name="button first"),
+            ),
+        ),
         _box_office(),
     )
 
 
-def _closed(title: Any, *content: rx.Component) -> Ui:
-    """Return what stands in the form's place while nothing is sold."""
+def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
+    """Return what stands in the form's place while nothing is sold; `first` is what there is to do."""
+    to_bookings = link(say("nav.bookings"), to="/bookings", class_name="button")
+    to_concerts = link(say("nav.all_concerts"), to="/", class_name="button")
     return rx.el.section(
         rx.el.h2(title),
         *content,
-        rx.el.p(
-            link(say("nav.all_concerts"), to="/", class_name="button"),
-            link(say("nav.bookings"), to="/bookings", class_name="button"),
-            class_name="actions",
-        ),
+        rx.el.p(*((first, to_concerts) if first else (to_concerts, to_bookings)), class_name="actions"),
         class_name="closed",
         data_sale=box_office.sale,
     )
@@ -145,12 +152,18 @@ def _closed(title: Any, *content: rx.Component) -> Ui:
 def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
     return rx.el.li(
         rx.el.span(tier.name, class_name="tier-name"),
-        rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
+        rx.el.span(
+            rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
+            " ",
+            rx.el.span(say("tier.each"), class_name="small"),
+        ),
     )
 
 
 def _box_office() -> Ui:
     return rx.el.form(
+        # The one that the Enter key presses: where no button books, that does not either.
+        rx.el.input(type="submit", hidden=True, disabled=box_office.locked | ~_books()),
         rx.el.section(
             rx.el.div(rx.el.h2(say("tickets.title"), id="tickets"), _freshness(), class_name="box-head"),
             _announcement(),
@@ -336,7 +349,7 @@ def _stepper() -> Ui:
             ),
             class_name="how-many",
         ),
-        rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small"),
+        rx.cond(box_office.bookable, rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small")),
         class_name="field",
     )
 
@@ -369,6 +382,15 @@ def _summary() -> Ui:
                         ),
                     ),
                     rx.cond(
+                        (box_office.picks.length() > 0) & (box_office.lost.length() > 0),
+                        rx.el.button(
+                            say("summary.keep_picks", quantity=box_office.quantity),
+                            type="button",
+                            on_click=action("keepPicks"),
+                            class_name="text-button",
+                        ),
+                    ),
+                    rx.cond(
                         (box_office.picks.length() > 0) | (box_office.lost.length() > 0),
                         rx.el.button(
                             say("summary.any_seats"),
@@ -384,7 +406,11 @@ def _summary() -> Ui:
                     rx.fragment(
                         rx.el.p(say("summary.nothing", tier=box_office.tier), class_name="small"),
                         rx.el.button(
-                            say("summary.next_best", tier=box_office.next_best),
+                            say(
+                                "summary.next_best",
+                                tier=box_office.next_best,
+                                price=money(box_office.next_best_price, box_office.event.currency),
+                            ),
                             type="button",
                             on_click=action("choose", box_office.next_best),
                             class_name="button",
@@ -394,14 +420,17 @@ def _summary() -> Ui:
             ),
             class_name="summary-words",
         ),
-        rx.cond(
-            sending.sending | (~leads_on() & (box_office.bookable | (box_office.next_best == ""))),
-            _submit(),
-        ),
+        rx.cond(_stale, rx.el.p(say("counts.unreachable"), class_name="small")),
+        rx.cond(_books(), _submit()),
         notice(),
         class_name="summary",
         aria_labelledby="summary",
     )
+
+
+def _books() -> Any:
+    """Say whether the form has its button, which its notice may have instead."""
+    return sending.sending | (~leads_on() & (box_office.bookable | (box_office.next_best == "")))
 
 
 def _submit() -> Ui:

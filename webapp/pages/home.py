@@ -114,6 +114,7 @@ def _state(event: Any) -> Ui:
                 say(
                     "state.upcoming",
                     date=local("date", event.salesStartAt, event.timeZone),
+                    time=local("hour", event.salesStartAt, event.timeZone),
                 ),
             ),
             ("sold_out", say("state.sold_out")),
