@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 import reflex as rx
+from reflex.istate.data import SessionData
 
 from tests.webapp.doubles import ORDER, FakeApi, problem
 from webapp.client import Answer, Wish
@@ -185,17 +186,21 @@ async def test_each_refusal_has_its_own_phase(
     assert (page.event, page.tier, page.quantity) == ("concert", "VIP", 2)
 
 
-async def test_what_the_buyer_was_told_outlives_a_connection_but_no_other_loading_of_the_page(
-    page: Booking, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["reload", "link"])
+async def test_what_the_buyer_was_told_outlives_a_connection_but_no_other_way_to_the_page(
+    way: str, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _use(monkeypatch, FakeApi(book=[problem("rate_limited", retry_after_s=42)]))
     page.page_load = "first"
     await _run(Booking.arrive, page)
     await _run(Booking.book, page, FORM)
     page._wait_until -= 10
+    page.rx_router_session = SessionData(session_id="second")
     await _run(Booking.arrive, page)
     assert (page.phase, page.wait_s) == ("rate_limited", 32)
-    page.page_load = "second"
+    if way == "reload":
+        page.rx_router_session = SessionData(session_id="third")
+        page.page_load = "second"
     await _run(Booking.arrive, page)
     assert (page.phase, page.wait_s) == ("idle", 0)
 

@@ -93,3 +93,19 @@ async def test_where_websockets_come_through_nothing_is_polled(network: Gate, si
     assert await site.orders("at-home") == [(reference, "confirmed")]
     assert len(sockets) == 1
     assert polled == []
+
+
+async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_told(
+    network: Gate, site: Site, visit: OpenPage
+) -> None:
+    page = await visit(_address(network))
+    field = page.get_by_label("Your user ID")
+    await field.fill("   ")
+    await page.locator("button.submit").click()
+    await expect(field).to_be_focused()
+    await field.blur()
+    network.cut()
+    # With the connection the page's State comes anew, and leads to the field once more.
+    await expect(field).to_be_focused()
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(field).to_have_accessible_name(re.compile("Enter your user ID"))

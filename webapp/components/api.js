@@ -110,7 +110,7 @@ function useFollowed(subscribe, look) {
     const follow = () => see(look);
     follow();
     return subscribe(follow);
-  }, []);
+  }, [subscribe]);
   return seen;
 }
 

@@ -65,6 +65,7 @@ class Booking(rx.State):
     _last: str = ""
     _visit: tuple[str, str] = ("", "")
     """The loading and the path of the page that was arrived at."""
+    _connection: str = ""
     _sending_until: float = 0
     _wait_until: float = 0
 
@@ -72,13 +73,16 @@ class Booking(rx.State):
     async def arrive(self) -> AsyncGenerator[Any, None]:
         """Start clean, or find out about the purchase that this tab was left with.
 
-        It comes with every connection. One that was only away for a while changes nothing of what the buyer was told.
+        It comes with each way to a page and with each connection. One that was only away for a while changes nothing of
+        what the buyer was told.
         """
         lead_on = None
         async with self:
             purchase = Purchase.from_json(self.unsettled)
             path = self.router.url.path.rstrip("/")
-            back, self._visit = self._visit == (self.page_load, path), (self.page_load, path)
+            connection = self.router.session.session_id
+            back = self._visit == (self.page_load, path) and self._connection != connection
+            self._visit, self._connection = (self.page_load, path), connection
             if self.phase == "done" and path != f"/booking/{self.reference}":
                 # The way there was lost with the connection: nobody shall wonder, and book once more.
                 lead_on = rx.redirect(f"/booking/{self.reference}")

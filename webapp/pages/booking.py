@@ -82,7 +82,7 @@ def _found() -> Ui:
     return rx.el.div(
         rx.cond(
             order.away,
-            rx.el.p(say("booking.stale"), class_name="stale", role="status"),
+            rx.el.p(say("away.stale"), class_name="stale", role="status"),
         ),
         rx.el.article(
             rx.el.div(class_name="aurora", aria_hidden="true"),
@@ -252,7 +252,7 @@ def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
 def _when_and_where() -> Any:
     event = order.event
     return say(
-        "home.when_and_where",
+        "concert.when_and_where",
         weekday=local("weekday", event.startsAt, event.timeZone),
         date=local("date", event.startsAt, event.timeZone),
         time=local("hour", event.startsAt, event.timeZone),

@@ -95,7 +95,7 @@ def bookings_page() -> Ui:
                 role="status",
                 aria_live="polite",
             ),
-            rx.cond(bookings.away, rx.el.p(say("bookings.stale"), class_name="stale", role="status")),
+            rx.cond(bookings.away, rx.el.p(say("away.stale"), class_name="stale", role="status")),
             rx.match(
                 bookings.phase,
                 ("idle", rx.el.p(say("bookings.idle"), class_name="empty")),
@@ -155,7 +155,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                     event.name != "",
                     rx.el.span(
                         say(
-                            "home.when_and_where",
+                            "concert.when_and_where",
                             weekday=local("weekday", event.startsAt, event.timeZone),
                             date=local("date", event.startsAt, event.timeZone),
                             time=local("hour", event.startsAt, event.timeZone),

@@ -31,7 +31,7 @@ def home_page() -> Ui:
         rx.el.section(
             rx.el.h2(say("home.concerts"), id="concerts"),
             rx.el.div(
-                rx.cond(concerts.stale, rx.el.p(say("home.stale"), class_name="stale")),
+                rx.cond(concerts.stale, rx.el.p(say("away.stale"), class_name="stale")),
                 role="status",
                 aria_live="polite",
             ),
