@@ -53,7 +53,6 @@ export function useAttemptFeed({ phase, turn, waitS }) {
   useEverySecond(tick);
 }
 
-
 // The same for a page that has no other feed. It draws nothing.
 export function AttemptFeed(props) {
   useAttemptFeed(props);
