@@ -18,8 +18,8 @@ B ?=
 # C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
 C ?=
 
-# Three processes share all tests; one that has nothing left takes over half of what another has still to do.
-TEST_ALL := --numprocesses 3 --dist worksteal
+# Three processes share all tests: one by one, but for those whose mark `xdist_group` says that they belong together.
+TEST_ALL := --numprocesses 3 --dist loadgroup
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built

@@ -194,14 +194,26 @@ def _browser_installers() -> list[list[str]]:
 _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
 """The kinds of tests, the quickest first."""
 
+_SHARED_BY_FEW = {"async_site", "declining_site", "silent_site"}
+"""Fixtures that start a system which only some tests use: one process runs them all, and starts it once."""
 
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the quick files first; where several processes share them the long ones, so that none waits at the end."""
     tests = Counter(item.path for item in items)
-    need_server = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
+    need_time = {item.path for item in items if item.get_closest_marker("timeout")}
+    need_server = {item.path for item in items if "server" in _fixtures(item)}
 
-    def effort(item: pytest.Item) -> tuple[int, bool, int]:
+    def effort(item: pytest.Item) -> tuple[int, bool, bool, int]:
         kind = max((_KINDS.index(part) for part in item.path.parts if part in _KINDS), default=-1)
-        return kind, item.path in need_server, tests[item.path]
+        return kind, item.path in need_time, item.path in need_server, tests[item.path]
 
     items.sort(key=effort, reverse=hasattr(config, "workerinput"))
+    for item in items:
+        if shared := _SHARED_BY_FEW & _fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(min(shared)))
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))

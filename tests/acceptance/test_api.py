@@ -29,6 +29,8 @@ from tests.acceptance.system import (
 )
 from tests.stack import Stack
 
+pytestmark = pytest.mark.xdist_group("api")
+
 AGE_MAX = timedelta(seconds=1)
 TIMES = {b"date", b"x-as-of"}
 SMALL = (TierPlan(name="GA", capacity=20, price_minor=1_000),)

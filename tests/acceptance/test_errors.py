@@ -10,6 +10,8 @@ import pytest
 from api.embedded import EmbeddedServer
 from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
 
+pytestmark = pytest.mark.xdist_group("errors")
+
 GOOD: dict[str, Any] = {"tier": "VIP", "quantity": 1, "userId": "user-123"}
 TICKETS = {"VIP": range(1, 101), "Front Row": range(101, 301)}
 """Their ids in a fresh database."""

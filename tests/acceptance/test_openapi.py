@@ -29,6 +29,8 @@ from api.contract import (
 from api.embedded import EmbeddedServer
 from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_system
 
+pytestmark = pytest.mark.xdist_group("openapi")
+
 FOR_OTHERS = ("/schema", "/metrics")
 """Not for programs that book: the description itself and what Prometheus reads."""
 TICKET = "/api/bookings/{reference}/tickets/{file}"

@@ -27,6 +27,8 @@ from api.services.payments import News
 from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
+pytestmark = pytest.mark.xdist_group("audit")
+
 Isolation = Literal["serializable", "read_committed"]
 Mode = Literal["inline", "async"]
 TIERS, QUANTITIES = ("VIP", "Front Row", "GA"), (1, 2, 3)

@@ -211,11 +211,15 @@ async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) ->
 
 @contextlib.asynccontextmanager
 async def shared_site(
-    request: pytest.FixtureRequest, server: EmbeddedServer, env: Mapping[str, str] | None = None
+    request: pytest.FixtureRequest,
+    server: EmbeddedServer,
+    env: Mapping[str, str] | None = None,
+    *,
+    private_server: bool = False,
 ) -> AsyncIterator[Site]:
     """Run a system with a worker for many tests, for a fixture of a wide scope."""
     async with _starting_sites(request, server) as start:
-        yield await start(env=env, worker=True)
+        yield await start(env=env, private_server=private_server, worker=True)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

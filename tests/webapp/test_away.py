@@ -1,31 +1,42 @@
-"""What pages do while a process of the system is away; each test stops processes of a system of its own."""
+"""What pages do while a process of the system is away, or its database; each test starts again what it stopped."""
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from api.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
-from tests.webapp.conftest import OpenPage, Site, StartSite, look
+from tests.webapp.conftest import OpenPage, Site, look, shared_site
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("away")]
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
 SLOW_MS = 25_000
+BOOKINGS_PER_MINUTE = 2
 
 
-async def _open(site: Site, visit: OpenPage) -> Page:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system of these tests alone."""
+    limit = {"BOOKINGS_PER_MINUTE": str(BOOKINGS_PER_MINUTE)}
+    async with shared_site(request, server, limit, private_server=True) as site:
+        yield site
+
+
+async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
     page = await visit(site.event_url)
-    await page.get_by_label("Your user ID").fill("user-1")
+    await page.get_by_label("Your user ID").fill(user_id)
     await expect(page.locator(".freshness")).to_have_text("Live")
     return page
 
 
-async def test_an_api_that_is_away_is_said_to_be_and_looked_for(start_site: StartSite, visit: OpenPage) -> None:
-    site = await start_site()
+async def test_an_api_that_is_away_is_said_to_be_and_looked_for(site: Site, visit: OpenPage) -> None:
     await site.stack.stop_api()
     page = await visit(site.event_url)
     await expect(page.get_by_role("heading", name="We can\u2019t reach the box office")).to_be_visible()
@@ -39,11 +50,8 @@ async def test_an_api_that_is_away_is_said_to_be_and_looked_for(start_site: Star
     await expect(home.locator(".concert")).to_have_count(1, timeout=SLOW_MS)
 
 
-async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(
-    start_site: StartSite, visit: OpenPage
-) -> None:
-    site = await start_site(private_server=True)
-    page = await _open(site, visit)
+async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(site: Site, visit: OpenPage) -> None:
+    page = await _open(site, visit, "user-database")
     site.stack.stop_database()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Very busy. Trying again (2/5)", timeout=SLOW_MS)
@@ -58,14 +66,11 @@ async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(
     await expect(page.get_by_role("button", name="Try again")).to_be_enabled(timeout=SLOW_MS)
     await page.get_by_role("button", name="Try again").click()
     await page.wait_for_url("**/booking/*")
-    assert len(await site.orders("user-1")) == 1
+    assert len(await site.orders("user-database")) == 1
 
 
-async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_back(
-    start_site: StartSite, visit: OpenPage
-) -> None:
-    site = await start_site()
-    page = await _open(site, visit)
+async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_back(site: Site, visit: OpenPage) -> None:
+    page = await _open(site, visit, "user-click")
     await site.stop_web()
     await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_visible(timeout=SLOW_MS)
     await page.locator(SUBMIT).click()
@@ -77,18 +82,17 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     await look(page, "connection-lost")
     await site.start_web()
     await page.wait_for_url("**/booking/*", timeout=SLOW_MS)
-    assert len(await site.orders("user-1")) == 1
+    assert len(await site.orders("user-click")) == 1
 
 
 async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and_is_done_once_it_is_back(
-    start_site: StartSite, visit: OpenPage
+    site: Site, visit: OpenPage
 ) -> None:
-    site = await start_site()
-    first, second = [(await site.sell("GA", 1, "user-1")).json()["reference"] for _ in range(2)]
+    first, second = [(await site.sell("GA", 1, "user-cancel")).json()["reference"] for _ in range(2)]
     page = await visit("about:blank")
     await page.clock.install()
     await page.goto(f"{site.url}/bookings")
-    await page.get_by_label("Your user ID").fill("user-1")
+    await page.get_by_label("Your user ID").fill("user-cancel")
     await page.get_by_role("button", name="Show bookings").click()
     outcome = page.locator(".booking", has_text=first).get_by_role("status")
 
@@ -116,11 +120,11 @@ async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and
 
 
 async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_again(
-    start_site: StartSite, visit: OpenPage
+    site: Site, visit: OpenPage
 ) -> None:
-    site = await start_site(env={"BOOKINGS_PER_MINUTE": "1"})
-    page = await _open(site, visit)
-    await site.sell("GA", 1, "user-1")
+    page = await _open(site, visit, "user-limit")
+    for _ in range(BOOKINGS_PER_MINUTE):
+        await site.sell("GA", 1, "user-limit")
     async with await psycopg.AsyncConnection.connect(site.stack.database_url, autocommit=True) as conn:
         await let_time_pass(conn, 50)
     await page.locator(SUBMIT).click()
@@ -134,4 +138,4 @@ async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_ag
     await expect(page.locator(NOTICE).get_by_role("timer")).to_have_count(0)
     await again.click()
     await page.wait_for_url("**/booking/*")
-    assert len(await site.orders("user-1")) == 2
+    assert len(await site.orders("user-limit")) == BOOKINGS_PER_MINUTE + 1

@@ -16,6 +16,8 @@ import pytest_asyncio
 
 from tests.stack import ROOT, Process, answers, clean_environment, free_port
 
+pytestmark = pytest.mark.xdist_group("serve")
+
 _SETTINGS = re.compile(r'data-settings="([^"]*)"')
 
 

@@ -12,7 +12,7 @@ from api.embedded import EmbeddedServer
 from tests.gate import Gate
 from tests.webapp.conftest import OpenPage, Site, shared_site
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("without_websocket")]
 
 REFERENCE = re.compile("bk_[a-z2-7]{26}")
 
