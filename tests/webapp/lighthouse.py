@@ -112,6 +112,7 @@ def judge(
         [
             *(str(Path(sys.executable).with_name("node")), str(_CLI), url),
             *("--quiet", "--no-enable-error-reporting", "--output=json", f"--output-path={report}"),
+            "--disable-full-page-screenshot",
             f"--only-categories={','.join(categories or address.categories)}",
             f"--chrome-flags={' '.join(('--headless=new', *BROWSER_ARGUMENTS))}",
             *(("--preset=desktop",) if form == "desktop" else ()),
