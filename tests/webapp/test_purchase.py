@@ -98,23 +98,18 @@ def test_a_purchase_survives_the_browsers_storage() -> None:
     assert Purchase.from_json(PURCHASE.to_json()) == PURCHASE
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '"x"',
-        "{}",
-        PURCHASE.to_json().replace("bk_", "../"),
-        PURCHASE.to_json().replace(": 2", ': "many"'),
-        PURCHASE.to_json().replace("[7, 8]", '["seat"]'),
-        PURCHASE.to_json().replace("[7, 8]", "7"),
-    ],
-)
-def test_what_a_browser_has_tampered_with_is_no_purchase(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "{}"])
+def test_what_was_never_a_purchase_is_none(text: str) -> None:
     assert Purchase.from_json(text) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "tampered"), [("bk_", "../"), (": 2", ': "many"'), ("[7, 8]", '["seat"]'), ("[7, 8]", "7")]
+)
+def test_what_a_browser_has_tampered_with_is_no_purchase(kept: str, tampered: str) -> None:
+    text = PURCHASE.to_json()
+    assert kept in text
+    assert Purchase.from_json(text.replace(kept, tampered)) is None
 
 
 @pytest.mark.parametrize(
