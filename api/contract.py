@@ -220,6 +220,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """409 `seat_taken`: which of the chosen tickets are gone."""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     """402, 503: the booking's reference."""
+    unknown: bool | msgspec.UnsetType = msgspec.UNSET
+    """503: true if it is not known whether this was done; the same request again finds out."""
 
 
 class Health(msgspec.Struct, frozen=True):

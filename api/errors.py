@@ -177,6 +177,6 @@ class InternalError(ApiError):
 
 
 class Busy(ApiError):
-    """Overload, or the database is away: nothing was sold, and trying again is right."""
+    """Overload, or the database is away: trying again is right. Nothing was done, unless `unknown` is true."""
 
     status, code, title = 503, "busy", "Busy"

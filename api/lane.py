@@ -63,7 +63,9 @@ class _Booking(msgspec.Struct, eq=False):
 
     def busy(self) -> Busy:
         """Return the refusal that is true of it now."""
-        message = _UNKNOWN if self.unknown or self.running else _AWAY if self.away else _CROWDED
+        if self.unknown or self.running:
+            return Busy(_UNKNOWN, retry_after_s=RETRY_AFTER_S, reference=self.new.reference, unknown=True)
+        message = _AWAY if self.away else _CROWDED
         return Busy(message, retry_after_s=RETRY_AFTER_S, reference=self.new.reference)
 
     def failure(self) -> ApiError:

@@ -91,7 +91,8 @@ def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> 
 def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Answer:
     """Answer a change that may or may not have been made; asking again finds out."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(Busy("It is not known yet whether this was done: try again to find out.", retry_after_s=1))
+    message = "It is not known yet whether this was done: try again to find out."
+    return problem(Busy(message, retry_after_s=1, unknown=True))
 
 
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Answer:

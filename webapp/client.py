@@ -182,9 +182,10 @@ def _problem(response: httpx.Response) -> Problem:
         body = None
     if not isinstance(body, dict) or "code" not in body:
         return _NOT_UNDERSTOOD
-    code = str(body["code"])
+    # A fault of the API's own leaves open what it did, and so does what it says is not known.
+    other: Kind = "unreachable" if response.is_server_error else "refused"
     return Problem(
-        kind=_KIND_OF_CODE.get(code, "busy" if response.status_code >= httpx.codes.BAD_GATEWAY else "refused"),
+        kind="unreachable" if body.get("unknown") is True else _KIND_OF_CODE.get(str(body["code"]), other),
         available=_whole(body.get("available")),
         ticket_ids=tuple(_whole(ticket_id) for ticket_id in body.get("ticketIds") or ()),
         retry_after_s=min(_whole(response.headers.get("Retry-After")), _RETRY_AFTER_S_MAX),

@@ -154,7 +154,7 @@ async def test_what_may_have_been_booked_is_not_called_unbooked(database_url: st
         (given,) = await answers(lane, order("unknown"))
         assert isinstance(given, Busy)
         assert "not known" in given.message
-        assert given.details == {"reference": "unknown"}
+        assert given.details == {"reference": "unknown", "unknown": True}
 
 
 DIES_AT_COMMIT = """
@@ -173,6 +173,7 @@ async def test_a_connection_that_dies_during_commit_leaves_the_outcome_open(
         (given,) = await answers(lane, order("in-doubt"))
         assert isinstance(given, Busy)
         assert "not known" in given.message
+        assert given.details["unknown"] is True
         await conn.execute("drop trigger die on orders")
         assert isinstance((await answers(lane, order("in-doubt")))[0], OrderRow)
     assert await count(conn, "orders") == 1
@@ -184,6 +185,7 @@ async def test_a_statement_that_takes_too_long_is_not_called_unknown(database_ur
         (given,) = await answers(lane, order("late"))
     assert isinstance(given, Busy)
     assert "booked nothing" in given.message
+    assert "unknown" not in given.details
     assert await count(conn, "orders") == 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.webapp import silent
 from tests.webapp.conftest import MakeEvent, OpenPage, Site, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -58,6 +59,8 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("Payment declined")
     await expect(page.locator(NOTICE)).to_contain_text("You weren\u2019t charged")
+    # The button that had the focus is gone: it is on what there is to do now.
+    await expect(page.get_by_role("button", name="Try again")).to_be_focused()
     await look(page, "booking-declined")
     # What was typed is kept, and one click is another attempt.
     await expect(page.get_by_label("Your user ID")).to_have_value("declined")
@@ -114,12 +117,11 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await expect(page.locator(NOTICE)).to_have_count(0)
 
 
-async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_async_event("GA=2,VIP=20")
+async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_silent_event("GA=2,VIP=20")
     page = await _open(site, visit, "patient")
     site.browser_gate.hold()
-    await site.stack.stop_psp()  # their payment goes nowhere for now
-    await site.sell("GA", 2)
+    await silent.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
@@ -129,7 +131,6 @@ async def test_what_others_hold_is_waited_for(make_async_event: MakeEvent, visit
     # Another tier need not wait.
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
-    await site.stack.start_psp()
 
 
 async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:

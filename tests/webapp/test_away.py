@@ -75,7 +75,9 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_visible(timeout=SLOW_MS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(SUBMIT)).to_have_text("Booking\u2026")
-    await expect(page.locator(NOTICE)).to_contain_text("Your click hasn\u2019t reached us yet", timeout=SLOW_MS)
+    await expect(page.locator(NOTICE)).to_contain_text(
+        "don\u2019t know yet whether your click reached us", timeout=SLOW_MS
+    )
     await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_hidden()
     # It is still to be sent: there is no second click.
     await expect(page.locator(SUBMIT)).to_be_disabled()
@@ -110,7 +112,7 @@ async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and
 
     await cancel(first)
     await page.clock.fast_forward("00:11")
-    await expect(outcome).to_contain_text("Your click hasn\u2019t reached us yet")
+    await expect(outcome).to_contain_text("don\u2019t know yet whether your click reached us")
     await look(page, "bookings-cancel-unheard")
     site.server_gate.mend()
     await site.start_web()

@@ -148,6 +148,9 @@ async def test_a_booking_that_was_declined_before_anything_was_held_has_no_ticke
     [
         httpx.Response(502, text="<html>Bad gateway</html>"),
         httpx.Response(500, json={"detail": "no code"}),
+        httpx.Response(500, json={"code": "internal_error"}),
+        httpx.Response(503, json={"code": "busy", "unknown": True}),
+        httpx.Response(504, json={"code": "of_some_proxy"}),
         httpx.Response(201, text="not JSON"),
         httpx.Response(201, json={"success": True}),
         httpx.Response(201, json=[]),

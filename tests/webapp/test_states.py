@@ -282,6 +282,47 @@ async def test_a_tab_that_comes_back_asks_what_became_of_its_purchase(
     assert api.asked == [("find", IN_DOUBT.reference)]
 
 
+async def test_what_a_lost_connection_kept_from_the_tab_is_not_booked_twice(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "carry_out", _once)
+    api = _use(monkeypatch, SlowApi(book=[problem("unreachable"), Answer(ORDER)], find=[problem("not_found")]))
+    booking = asyncio.create_task(_run(Booking.book, page, FORM))
+    await asyncio.sleep(0)
+    # The connection comes back with what the tab kept before the click: nothing.
+    page.unsettled = ""
+    arriving = asyncio.create_task(_run(Booking.arrive, page))
+    await asyncio.sleep(0)
+    assert Purchase.from_json(page.unsettled) is not None
+    api.answered.set()
+    await booking
+    arriving.cancel()
+    assert page.phase == "unreachable"
+    page.unsettled = ""
+    assert _target(await _run(Booking.book, page, FORM)) == "/booking/bk_1"
+    assert len({reference for question, reference in api.asked if question == "book"}) == 1
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled"])
+async def test_a_lost_purchase_that_came_to_nothing_is_told_by_its_own_page(
+    status: Any, page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(monkeypatch, FakeApi(find=[Answer(replace(ORDER, status=status))]))
+    page.unsettled = IN_DOUBT.to_json()
+    assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
+
+
+async def test_another_wish_asks_again_about_a_purchase_that_was_not_there_just_now(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[problem("not_found"), Answer(ORDER)]))
+    page.unsettled = IN_DOUBT.to_json()
+    await _run(Booking.check, page)
+    assert page.phase == "not_found"
+    assert _target(await _run(Booking.book, page, {**FORM, "tier": "GA"})) == "/booking/bk_1"
+    assert [question for question, _ in api.asked] == ["find", "find"]
+
+
 async def test_a_stored_purchase_that_was_tampered_with_is_ignored(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

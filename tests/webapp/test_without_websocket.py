@@ -104,8 +104,12 @@ async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_t
     await page.locator("button.submit").click()
     await expect(field).to_be_focused()
     await field.blur()
-    network.cut()
-    # With the connection the page's State comes anew, and leads to the field once more.
-    await expect(field).to_be_focused()
+    connected = page.expect_websocket()
+    async with connected:
+        network.cut()
+    # The connection serves again, and has neither taken the words away nor led anybody to the field once more.
+    await page.get_by_role("radio", name=re.compile("^VIP")).check()
+    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_hidden()
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_accessible_name(re.compile("Enter your user ID"))
+    await expect(field).not_to_be_focused()

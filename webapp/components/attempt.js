@@ -6,6 +6,7 @@ import { observable, useEverySecond } from "$/utils/api";
 
 // Past this, a click that the page's server did not take up is reported.
 export const UNHEARD_AFTER_MS = 10_000;
+const DRAWN_AFTER_MS = 50;
 // The State's phases while a click is dealt with.
 const UNDER_WAY = ["sending", "done"];
 
@@ -33,7 +34,19 @@ function update(changes) {
 
 const tick = () => update({});
 
-export const press = () => update({ pressedAt: Date.now() });
+// What had the focus at the last click: a button that may be gone, or disabled, once the click has been dealt with.
+let pressed = null;
+
+export function press() {
+  pressed = document.activeElement;
+  update({ pressedAt: Date.now() });
+}
+
+// Who had the focus on a button that is gone finds it on what there is to do now.
+function refocus() {
+  if (document.activeElement !== document.body || !pressed || pressed === document.body) return;
+  document.querySelector(".notice button:enabled, .notice a, button.submit:enabled")?.focus();
+}
 
 export const stopWaiting = () => update({ waitUntil: 0 });
 
@@ -46,10 +59,15 @@ export function useAfterward(look, { phase, turn }) {
 }
 
 // Takes in what the page's State says.
-export function useAttemptFeed({ phase, turn, waitS }) {
+export function useAttemptFeed({ phase, turn, returns, waitS }) {
   useEffect(() => {
-    update({ busy: UNDER_WAY.includes(phase), pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
-  }, [phase, turn, waitS]);
+    const dealtWith = facts.busy || facts.pressedAt > 0;
+    const busy = UNDER_WAY.includes(phase);
+    update({ busy, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    if (!dealtWith || busy) return;
+    const drawn = setTimeout(refocus, DRAWN_AFTER_MS);
+    return () => clearTimeout(drawn);
+  }, [phase, turn, returns, waitS]);
   useEverySecond(tick);
 }
 

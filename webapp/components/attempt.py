@@ -57,12 +57,17 @@ class Booking(rx.State):
     """After `seat_taken`: the tickets that others have."""
     wait_s: int = 0
     turn: int = 0
+    """Changes whenever a click was dealt with."""
+    returns: int = 0
+    """How often the connection came back: a click that was lost with it is no longer waited for."""
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
     """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
     this server makes the buyer pay twice."""
     page_load: str = rx.SessionStorage("", name=_PAGE_LOAD)
     """Which loading of a page it is, as api.js writes it: a connection that comes back is none."""
     _last: str = ""
+    _unsettled: str = ""
+    """The same as this server knows it: a connection that comes back may bring what the tab kept before."""
     _visit: tuple[str, str] = ("", "")
     """The loading and the path of the page that was arrived at."""
     _connection: str = ""
@@ -78,7 +83,8 @@ class Booking(rx.State):
         """
         lead_on = None
         async with self:
-            purchase = Purchase.from_json(self.unsettled)
+            purchase = self._open_purchase()
+            self._keep(purchase)
             path = self.router.url.path.rstrip("/")
             connection = self.router.session.session_id
             back = self._visit == (self.page_load, path) and self._connection != connection
@@ -91,7 +97,7 @@ class Booking(rx.State):
                 self.patience = "check"
             elif back and self.phase != "sending":
                 self.wait_s = max(0, math.ceil(self._wait_until - time.time()))
-                self.turn += 1
+                self.returns += 1
             else:
                 self._show("idle")
         if lead_on is not None:
@@ -154,7 +160,9 @@ class Booking(rx.State):
     async def check(self) -> AsyncGenerator[Any, None]:
         """Ask the API what became of the purchase, while or after it is sent."""
         async with self:
-            purchase = Purchase.from_json(self.unsettled)
+            purchase = self._open_purchase()
+            if self.phase == "unreachable":
+                self.detail = "checking"
         if purchase is not None:
             async for event in self._look_up(purchase):
                 yield event
@@ -166,7 +174,7 @@ class Booking(rx.State):
             if isinstance(wanted, str):
                 self._show("invalid", wanted)
                 return
-            earlier = Purchase.from_json(self.unsettled)
+            earlier = self._open_purchase()
             # The same wish while the last answer is unknown is the same purchase: its key is kept.
             purchase = earlier if earlier is not None and earlier.same_as(wanted) else wanted
             self._last = purchase.to_json()
@@ -190,7 +198,8 @@ class Booking(rx.State):
                 return
         async with self:
             # From here on it may be booked, whatever happens to this process or to the page.
-            self.unsettled = replace(purchase, in_doubt=True).to_json()
+            self._keep(replace(purchase, in_doubt=True))
+            self._sending_until = time.time() + _SENDING_S_MAX
         sending = asyncio.create_task(carry_out(purchase, api(), self._tell))
         try:
             for patience, wait_s in (
@@ -220,14 +229,17 @@ class Booking(rx.State):
             yield event
         async with self:
             remaining = self._sending_until - time.time() if self.phase == "sending" else 0
-        if remaining <= 0:
-            return
-        await asyncio.sleep(remaining)
+        if remaining > 0:
+            await asyncio.sleep(remaining)
+            async with self:
+                cut_short = self.phase == "sending" and not self._is_sending()
+            if cut_short:
+                async for event in self._look_up(purchase):
+                    yield event
         async with self:
-            cut_short = self.phase == "sending" and not self._is_sending()
-        if cut_short:
-            async for event in self._look_up(purchase):
-                yield event
+            if self.phase == "not_found" and self._is_open(purchase):
+                # By now it would have come: it need not be asked about with every visit.
+                self._keep(replace(purchase, in_doubt=False))
 
     async def _look_up(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
         answer = await self._find(purchase)
@@ -259,20 +271,30 @@ class Booking(rx.State):
             self.detail, self.attempt = what, attempt
 
     def _is_open(self, purchase: Purchase) -> bool:
-        open_purchase = Purchase.from_json(self.unsettled)
+        open_purchase = self._open_purchase()
         return open_purchase is not None and open_purchase.reference == purchase.reference
+
+    def _open_purchase(self) -> Purchase | None:
+        return Purchase.from_json(self._unsettled or self.unsettled)
+
+    def _keep(self, purchase: Purchase | None) -> None:
+        """Remember the purchase whose outcome is unknown, here and in the tab."""
+        self.unsettled = self._unsettled = purchase.to_json() if purchase else ""
 
     def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:
         """Show how the purchase ended; returns the way to the booking's page if there is one."""
         order, problem = answer.value, answer.problem
-        if order is not None and order.status in _STANDING:
-            self.unsettled, self.reference = "", order.reference
+        if order is not None and order.status != "declined":
+            # Its page also says best what it is to be expired or cancelled.
+            self._keep(None)
+            self.reference = order.reference
             self._show("done")
             return rx.redirect(f"/booking/{order.reference}")
         if problem is None:
             problem = Problem("declined" if order else "not_found")
-        keep = problem.kind in _KEY_IS_KEPT
-        self.unsettled = replace(purchase, in_doubt=problem.kind == "unreachable").to_json() if keep else ""
+        # That it is not there may be told while it is still on its way: another wish asks again.
+        in_doubt = problem.kind in {"unreachable", "not_found"}
+        self._keep(replace(purchase, in_doubt=in_doubt) if problem.kind in _KEY_IS_KEPT else None)
         fewer = problem.kind in {"sold_out", "all_held"} and problem.available > 0
         self._show("fewer_left" if fewer else problem.kind)
         self.left, self.wait_s = problem.available, 0 if fewer else problem.retry_after_s
@@ -302,6 +324,8 @@ class AttemptFeed(rx.Component):
     phase: rx.Var[str]
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
+    returns: rx.Var[int]
+    """Changes whenever the connection has come back."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
 
@@ -531,4 +555,10 @@ def _ways_on(place: Place) -> Ui:
 
 
 def _check() -> Ui:
-    return rx.el.button(say("attempt.check"), type="button", on_click=Booking.check)
+    checking = Booking.detail == "checking"
+    return rx.el.button(
+        rx.cond(checking, say("attempt.checking"), say("attempt.check")),
+        type="button",
+        on_click=Booking.check,
+        aria_busy=checking,
+    )

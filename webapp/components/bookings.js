@@ -67,8 +67,8 @@ const readEvents = (slugs) =>
     slugs.map((slug) =>
       read(eventPath(slug)).then(
         ({ body }) => [slug, body],
-        // Without it a booking is listed all the same, by its tickets.
-        () => [slug, {}],
+        // Without it a booking is listed as it was, or by its tickets.
+        () => [slug, facts.events[slug] ?? {}],
       ),
     ),
   ).then(Object.fromEntries);

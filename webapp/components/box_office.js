@@ -238,16 +238,17 @@ function learnStates({ body, asOf }) {
     holdsAsOf: asOf,
     statesFreshAt: freshness(asOf, facts.holdsAsOf, facts.statesFreshAt),
     picks: facts.picks.filter((id) => !gone.includes(id)),
-    lost: gone.length ? gone.map((id) => house.seats.get(id)).filter(Boolean) : facts.lost,
+    lost: [...facts.lost, ...gone.map((id) => house.seats.get(id)).filter(Boolean)],
     focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
   });
 }
 
 // The API refused seats that others have taken: their colour may not have come yet.
 function loseSeats(ids) {
-  const lost = ids.map(seatOf).filter(Boolean);
+  const taken = ids.map(seatOf).filter(Boolean);
   const seatStates = new Map(facts.seatStates);
-  for (const seat of lost) seatStates.set(seat.id, "s");
+  for (const seat of taken) seatStates.set(seat.id, "s");
+  const lost = [...facts.lost.filter(({ id }) => !ids.includes(id)), ...taken];
   update({ seatStates, lost, picks: facts.picks.filter((id) => !ids.includes(id)) });
 }
 
@@ -429,7 +430,7 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
+export function EventFeed({ phase, turn, returns, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
   const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
@@ -458,7 +459,7 @@ export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
     { phase, turn },
   );
   // Before the seats' states are learnt: which of them were lost depends on it.
-  useAttemptFeed({ phase, turn, waitS });
+  useAttemptFeed({ phase, turn, returns, waitS });
   useEffect(() => {
     update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
   }, [phase, slug]);

@@ -161,9 +161,10 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                 ("sending", rx.fragment()),
                 ("done", done),
                 ("unheard", notice_box(_cancelling.phase, say("attempt.unheard.title"), say("attempt.unheard.text"))),
-                # Unless the page has seen what became of it.
+                # Unless the page has seen what became of it. The API may be busy with this very cancelling.
                 (
                     "unreachable",
+                    "busy",
                     rx.cond(
                         order.cancellable,
                         notice_box(_cancelling.phase, say("away.title"), say("booking.cancel.unreachable")),
@@ -192,7 +193,6 @@ def _refusal(order: Any) -> Any:
         _cancelling.phase,
         ("not_cancellable", too_late),
         ("forbidden", say("booking.cancel.forbidden")),
-        ("busy", say("booking.cancel.busy")),
         ("rate_limited", say("booking.cancel.busy")),
         say("booking.cancel.not_cancellable"),
     )

@@ -34,7 +34,7 @@ def booking_page() -> Ui:
         OrderFeed.create(
             phase=Booking.phase, turn=Booking.turn, cancelling=Cancelling.phase, cancelling_turn=Cancelling.turn
         ),
-        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, wait_s=Booking.wait_s),
+        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, returns=Booking.returns, wait_s=Booking.wait_s),
         cancelling_feed(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))

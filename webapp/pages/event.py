@@ -31,6 +31,7 @@ def event_page() -> Ui:
         EventFeed.create(
             phase=Booking.phase,
             turn=Booking.turn,
+            returns=Booking.returns,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
             refused=rx.cond(
@@ -106,8 +107,10 @@ def _poster() -> Ui:
 
 
 def _sale() -> Ui:
+    # What was sent may have been booked, even if the sale has ended since: the form says what became of it.
+    is_open = sending.sending | (Booking.phase == "unreachable")
     return rx.match(
-        box_office.sale,
+        rx.cond(is_open, "on_sale", box_office.sale),
         (
             "upcoming",
             _closed(
