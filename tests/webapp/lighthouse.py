@@ -33,6 +33,9 @@ JUDGED = ("accessibility", "best-practices", "seo")
 """The categories that depend on the page alone, and not on the machine."""
 
 _RUN_TIMEOUT_S = 180.0
+# Where the recording of a load fails, Lighthouse itself asks for this.
+_TRIES = 3
+_ASKS_FOR_ANOTHER = "Please run Lighthouse again"
 _END_WITHIN_S = 10.0
 _CLI = TOOLS / "lighthouse" / "cli" / "index.js"
 _METRICS = {
@@ -99,25 +102,38 @@ async def chromium() -> str:
 def judge(
     url: str, address: Address, report: Path, *, browser: str, form: Form = "mobile", categories: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run Lighthouse once and return its result, which is kept in `report`.
+    """Run Lighthouse until it has judged the page, and return its result, which is kept in `report`.
 
     Raises:
         LighthouseError: it is not installed, did not end in time, or could not load the page.
     """
     if not _CLI.is_file():
         raise LighthouseError(f"Lighthouse is missing: `make {TOOLS.relative_to(ROOT)}/.installed` installs it.")
+    command = [
+        *(str(Path(sys.executable).with_name("node")), str(_CLI), url),
+        *("--quiet", "--no-enable-error-reporting", "--output=json", f"--output-path={report}"),
+        "--disable-full-page-screenshot",
+        f"--only-categories={','.join(categories or address.categories)}",
+        f"--chrome-flags={' '.join(('--headless=new', *BROWSER_ARGUMENTS))}",
+        *(("--preset=desktop",) if form == "desktop" else ()),
+        *(() if address.exists else ("--ignore-status-code", f"--skip-audits={','.join(_ABOUT_STATUS)}")),
+    ]
     report.parent.mkdir(parents=True, exist_ok=True)
-    report.unlink(missing_ok=True)
+    for left in reversed(range(_TRIES)):
+        report.unlink(missing_ok=True)
+        status, output = _run(command, url, browser)
+        if not status and report.is_file():
+            break
+        if not left or _ASKS_FOR_ANOTHER not in output:
+            raise LighthouseError(f"{url}: Lighthouse failed.\n{output}")
+    result: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return result
+
+
+def _run(command: Sequence[str], url: str, browser: str) -> tuple[int, str]:
+    """Run Lighthouse once; return its exit status and what it wrote."""
     process = subprocess.Popen(
-        [
-            *(str(Path(sys.executable).with_name("node")), str(_CLI), url),
-            *("--quiet", "--no-enable-error-reporting", "--output=json", f"--output-path={report}"),
-            "--disable-full-page-screenshot",
-            f"--only-categories={','.join(categories or address.categories)}",
-            f"--chrome-flags={' '.join(('--headless=new', *BROWSER_ARGUMENTS))}",
-            *(("--preset=desktop",) if form == "desktop" else ()),
-            *(() if address.exists else ("--ignore-status-code", f"--skip-audits={','.join(_ABOUT_STATUS)}")),
-        ],
+        command,
         env={**os.environ, "CHROME_PATH": browser},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -131,10 +147,7 @@ def judge(
         raise LighthouseError(f"{url}: Lighthouse did not end within {_RUN_TIMEOUT_S:.0f} s.") from None
     finally:
         _end(process)
-    if process.returncode or not report.is_file():
-        raise LighthouseError(f"{url}: Lighthouse failed.\n{output}")
-    result: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    return result
+    return process.returncode, output
 
 
 def _end(process: subprocess.Popen[str]) -> None:
