@@ -402,8 +402,12 @@ async def test_a_refusal_to_cancel_is_told_until_another_page(
     kind: Any, canceller: Cancelling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _use(monkeypatch, FakeApi(cancel=[problem(kind)]))
+    _arrive(canceller)
     await _cancel(canceller, "bk_1")
     assert canceller.phase == kind
+    canceller.rx_router_session = SessionData(session_id="second")
+    _arrive(canceller)
+    assert canceller.phase == kind, "only the connection is another"
     _arrive(canceller)
     assert canceller.phase == "idle"
 

@@ -9,7 +9,7 @@ const RETRY_MS = 2_000;
 const written = typeof document === "undefined" ? "{}" : document.getElementById("settings").dataset.settings;
 export const settings = { apiUrl: "", ticketsMax: 10, ...JSON.parse(written) };
 
-// A page that is loaded starts clean; one whose connection was away for a while does not. Read by webapp/components/attempt.py.
+// A page that is loaded starts clean; one whose connection was away for a while does not. Read by arrival.py.
 if (typeof sessionStorage !== "undefined") sessionStorage.setItem("page-load", String(performance.timeOrigin));
 
 export class Refusal extends Error {

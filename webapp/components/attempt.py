@@ -14,7 +14,7 @@ import reflex as rx
 
 from webapp.client import Answer, Problem, api
 from webapp.components import browser
-from webapp.components.box_office import action, box_office
+from webapp.components.arrival import Arrival
 from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
@@ -24,7 +24,6 @@ from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read
 _log = logging.getLogger(__name__)
 
 _MODULE = "$/utils/attempt"
-_PAGE_LOAD = "page-load"
 
 _EXPLAIN_AFTER_S = 2
 _OFFER_CHECK_AFTER_S = 10
@@ -36,7 +35,7 @@ _STANDING = {"confirmed", "pending"}
 _KEY_IS_KEPT = {"busy", "unreachable", "not_found"}
 
 
-class Booking(rx.State):
+class Booking(Arrival, rx.State):
     """One visitor's attempt to book. The truth is in the API; this is what the page says about it."""
 
     phase: str = "idle"
@@ -63,14 +62,9 @@ class Booking(rx.State):
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
     """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
     this server makes the buyer pay twice."""
-    page_load: str = rx.SessionStorage("", name=_PAGE_LOAD)
-    """Which loading of a page it is, as api.js writes it: a connection that comes back is none."""
     _last: str = ""
     _unsettled: str = ""
     """The same as this server knows it: a connection that comes back may bring what the tab kept before."""
-    _visit: tuple[str, str] = ("", "")
-    """The loading and the path of the page that was arrived at."""
-    _connection: str = ""
     _sending_until: float = 0
     _wait_until: float = 0
 
@@ -78,24 +72,20 @@ class Booking(rx.State):
     async def arrive(self) -> AsyncGenerator[Any, None]:
         """Start clean, or find out about the purchase that this tab was left with.
 
-        It comes with each way to a page and with each connection. One that was only away for a while changes nothing of
-        what the buyer was told.
+        A connection that was only away for a while changes nothing of what the buyer was told.
         """
         lead_on = None
         async with self:
             purchase = self._open_purchase()
             self._keep(purchase)
-            path = self.router.url.path.rstrip("/")
-            connection = self.router.session.session_id
-            back = self._visit == (self.page_load, path) and self._connection != connection
-            self._visit, self._connection = (self.page_load, path), connection
-            if self.phase == "done" and path != f"/booking/{self.reference}":
+            reconnected = self._has_only_reconnected()
+            if self.phase == "done" and self._path() != f"/booking/{self.reference}":
                 # The way there was lost with the connection: nobody shall wonder, and book once more.
                 lead_on = rx.redirect(f"/booking/{self.reference}")
             elif self._is_sending():
                 # It is under way still; or its process has ended, and what became of it is to be found out.
                 self.patience = "check"
-            elif back and self.phase != "sending":
+            elif reconnected and self.phase != "sending":
                 self.wait_s = max(0, math.ceil(self._wait_until - time.time()))
                 self.returns += 1
             else:
@@ -370,7 +360,8 @@ class Place:
     way_from_seat_taken: Ui
 
 
-def _phase_is(*phases: str) -> Any:
+def phase_is(*phases: str) -> Any:
+    """Say whether the attempt is in one of these phases."""
     return functools.reduce(operator.or_, (Booking.phase == phase for phase in phases))
 
 
@@ -384,55 +375,8 @@ def user_id_fault() -> Any:
     )
 
 
-def of_this_event() -> Any:
-    """Say whether the last attempt was for the event of the page."""
-    return Booking.event == box_office.event.slug
-
-
-def _about() -> Any:
-    of_a_tier = _phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
-    this_tier = (Booking.tier == box_office.tier) & of_this_event()
-    return (~of_a_tier | this_tier) & (user_id_fault() == "")
-
-
-def leads_on() -> Any:
-    """Say whether the notice of an event's page has the one way on, or there is none, so that no other button books.
-
-    For another tier or another number than was tried for, the form's own button has it again.
-    """
-    same_number = _phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
-    enough = _phase_is("fewer_left") & (Booking.left <= box_office.quantity)
-    same_tier = (Booking.tier == box_office.tier) & of_this_event()
-    nothing_now = _phase_is("unreachable") | (_phase_is("not_on_sale") & of_this_event())
-    return nothing_now | (same_tier & (_phase_is("all_held") | enough | same_number))
-
-
-def _event_page() -> Place:
-    return Place(
-        locked=box_office.locked,
-        about=_about(),
-        leads=leads_on(),
-        again={"type": "submit"},
-        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
-        hindrance=rx.cond(
-            (box_office.phase == "stale") & (Booking.phase != "unreachable"), rx.el.p(say("counts.unreachable"))
-        ),
-        # Of a tier without any ticket the form itself leads to another.
-        other=rx.cond(
-            box_office.bookable & ~_phase_is("not_on_sale"),
-            rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
-        ),
-        seat_taken=say("attempt.seat_taken.text"),
-        way_from_seat_taken=rx.fragment(),
-    )
-
-
-def notice(place: Place | None = None) -> Ui:
-    """Everything that can be said about an attempt, below the button that started it.
-
-    `place` is where that is; by default the page of an event, in its form.
-    """
-    place = place or _event_page()
+def notice(place: Place) -> Ui:
+    """Everything that can be said about an attempt, below the button that started it."""
     return rx.el.div(
         rx.cond(
             sending.unheard,

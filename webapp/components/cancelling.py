@@ -7,6 +7,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.client import api
+from webapp.components.arrival import Arrival
 from webapp.components.browser import action, hooked
 from webapp.components.language import money, say
 from webapp.components.layout import Ui, notice_box
@@ -17,7 +18,7 @@ _MODULE = "$/utils/cancelling"
 _SENDING_S_MAX = 25
 
 
-class Cancelling(rx.State):
+class Cancelling(Arrival, rx.State):
     """One visitor's cancelling of a booking. The truth is in the API; this is what the page says about it."""
 
     phase: str = "idle"
@@ -29,8 +30,8 @@ class Cancelling(rx.State):
 
     @rx.event
     def arrive(self) -> None:
-        """Start clean; what is under way goes on."""
-        if not self._under_way():
+        """Start clean; what is under way goes on, and what was told outlives a connection."""
+        if not self._has_only_reconnected() and not self._under_way():
             self._show("idle")
 
     @rx.event(background=True)

@@ -1,9 +1,10 @@
-"""Concerts as the API tells them, and the list of them in the browser: a thin wrapper around concerts.js."""
+"""Concerts as the API tells them, the words for one, and the list of them: a thin wrapper around concerts.js."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from webapp.components.browser import hooked
+from webapp.components.language import local, say
 
 _MODULE = "$/utils/concerts"
 
@@ -37,3 +38,14 @@ class Concerts:
 
 
 concerts: Any = hooked(_MODULE, "concerts", "useConcerts()", Concerts)
+
+
+def when_and_where(event: Any) -> Any:
+    """Say in one line when and where a concert is; it needs its `startsAt`, `timeZone` and `venue`."""
+    return say(
+        "concert.when_and_where",
+        weekday=local("weekday", event.startsAt, event.timeZone),
+        date=local("date", event.startsAt, event.timeZone),
+        time=local("hour", event.startsAt, event.timeZone),
+        venue=event.venue,
+    )

@@ -1,9 +1,9 @@
 // The part of a booking's page that lives in the browser: what the API tells of the order, how long there is to pay by
 // the server's clock, and what may be done about it.
-import { createElement, useEffect, useState } from "react";
+import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { KEPT_MS, observable, secondsUntil, serverNow, settings, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
 import { useAfterward } from "$/utils/attempt";
 
 const PENDING_POLL_MS = 2_000;
@@ -11,7 +11,9 @@ const PENDING_POLL_MS = 2_000;
 const LATE_POLL_MS = 15_000;
 const LATE_FOR_MS = 10 * 60_000;
 const HURRY_S = 60;
+// A ticket's code that did not come is fetched again after this, then after twice as long, and so on.
 const IMAGE_RETRY_MS = 3_000;
+const IMAGE_RETRY_MS_MAX = 60_000;
 
 const NO_EVENT = { slug: "", name: "", venue: "", startsAt: "", timeZone: "UTC", state: "" };
 
@@ -152,13 +154,11 @@ export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
   useEffect(() => {
     if (!order.isValidating) update({ failed: Boolean(order.error) });
   }, [order.error, order.isValidating, reference]);
-  useEffect(() => {
-    const ticking = setInterval(() => {
-      update({});
-      setEvery(pace());
-    }, 1_000);
-    return () => clearInterval(ticking);
+  const tick = useCallback(() => {
+    update({});
+    setEvery(pace());
   }, []);
+  useEverySecond(tick);
   useAfterward(() => void order.mutate(), { phase, turn });
   useEffect(() => {
     if (["idle", "sending"].includes(cancelling)) return;
@@ -174,6 +174,11 @@ export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
 // A ticket's code, fetched again by itself when the API was away.
 export function TicketCode({ src, ...props }) {
   const [attempt, setAttempt] = useState(0);
-  const onError = () => setTimeout(() => setAttempt(attempt + 1), IMAGE_RETRY_MS);
+  const waiting = useRef(0);
+  useEffect(() => () => clearTimeout(waiting.current), []);
+  const onError = () => {
+    const wait = Math.min(IMAGE_RETRY_MS * 2 ** attempt, IMAGE_RETRY_MS_MAX);
+    waiting.current = setTimeout(() => setAttempt(attempt + 1), wait);
+  };
   return createElement("img", { ...props, key: attempt, src, onError, decoding: "async" });
 }

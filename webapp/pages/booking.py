@@ -13,7 +13,8 @@ from webapp.components.cancelling import (
     cancelled_words,
     cancelling_feed,
 )
-from webapp.components.language import in_english, local, moment, money, number, say, span
+from webapp.components.concerts import when_and_where
+from webapp.components.language import in_english, moment, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_words
 from webapp.components.page import PageTitle, copied, copy_text, print_page
@@ -110,7 +111,7 @@ def _head() -> Ui:
             event.name != "",
             rx.el.p(
                 link(event.name, to=f"/event/{event.slug}", class_name="order-event"),
-                rx.el.span(_when_and_where()),
+                rx.el.span(when_and_where(event)),
                 class_name="order-concert",
             ),
             rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-concert"),
@@ -249,17 +250,6 @@ def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
     )
 
 
-def _when_and_where() -> Any:
-    event = order.event
-    return say(
-        "concert.when_and_where",
-        weekday=local("weekday", event.startsAt, event.timeZone),
-        date=local("date", event.startsAt, event.timeZone),
-        time=local("hour", event.startsAt, event.timeZone),
-        venue=event.venue,
-    )
-
-
 def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
     return rx.el.li(
         rx.el.div(
@@ -268,7 +258,7 @@ def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
                 order.event.name != "",
                 rx.fragment(
                     rx.el.span(order.event.name, class_name="pass-event"),
-                    rx.el.span(_when_and_where(), class_name="small pass-when"),
+                    rx.el.span(when_and_where(order.event), class_name="small pass-when"),
                 ),
             ),
             rx.el.span(

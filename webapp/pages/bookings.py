@@ -14,7 +14,8 @@ from webapp.components.cancelling import (
     cancelled_words,
     cancelling_feed,
 )
-from webapp.components.language import in_english, local, money, say
+from webapp.components.concerts import when_and_where
+from webapp.components.language import in_english, money, say
 from webapp.components.layout import Ui, link, page
 from webapp.components.order import Described, status_words
 from webapp.components.page import PageTitle
@@ -153,16 +154,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 rx.el.span(title, class_name="concert-name"),
                 rx.cond(
                     event.name != "",
-                    rx.el.span(
-                        say(
-                            "concert.when_and_where",
-                            weekday=local("weekday", event.startsAt, event.timeZone),
-                            date=local("date", event.startsAt, event.timeZone),
-                            time=local("hour", event.startsAt, event.timeZone),
-                            venue=event.venue,
-                        ),
-                        class_name="small",
-                    ),
+                    rx.el.span(when_and_where(event), class_name="small"),
                 ),
                 rx.el.bdi(order.reference, class_name="small figures booking-reference"),
                 class_name="booking-words",

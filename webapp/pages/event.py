@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, leads_on, notice, of_this_event, press, sending, user_id_fault
+from webapp.components.attempt import Booking, Place, notice, phase_is, press, sending, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
@@ -35,7 +35,7 @@ def event_page() -> Ui:
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
             refused=rx.cond(
-                of_this_event(),
+                _of_this_event(),
                 rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", Booking.tier), ""),
                 "",
             ),
@@ -108,7 +108,7 @@ def _poster() -> Ui:
 
 def _sale() -> Ui:
     # What was sent may have been booked, even if the sale has ended since: the form says what became of it.
-    is_open = sending.sending | (Booking.phase == "unreachable")
+    is_open = sending.sending | phase_is("unreachable")
     return rx.match(
         rx.cond(is_open, "on_sale", box_office.sale),
         (
@@ -425,7 +425,7 @@ def _summary() -> Ui:
         ),
         rx.cond(_stale, rx.el.p(say("counts.unreachable"), class_name="small")),
         rx.cond(_books(), _submit()),
-        notice(),
+        _notice(),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -433,7 +433,7 @@ def _summary() -> Ui:
 
 def _books() -> Any:
     """Say whether the form has its button, which its notice may have instead."""
-    return sending.sending | (~leads_on() & (box_office.bookable | (box_office.next_best == "")))
+    return sending.sending | (~_leads_on() & (box_office.bookable | (box_office.next_best == "")))
 
 
 def _submit() -> Ui:
@@ -452,3 +452,47 @@ def _submit() -> Ui:
         disabled=box_office.locked,
         aria_busy=sending.sending,
     )
+
+
+def _of_this_event() -> Any:
+    """Say whether the last attempt was for the event of the page."""
+    return Booking.event == box_office.event.slug
+
+
+def _about() -> Any:
+    of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
+    this_tier = (Booking.tier == box_office.tier) & _of_this_event()
+    return (~of_a_tier | this_tier) & (user_id_fault() == "")
+
+
+def _leads_on() -> Any:
+    """Say whether the notice has the one way on, or there is none, so that no other button books.
+
+    For another tier or another number than was tried for, the form's own button has it again.
+    """
+    same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
+    enough = phase_is("fewer_left") & (Booking.left <= box_office.quantity)
+    same_tier = (Booking.tier == box_office.tier) & _of_this_event()
+    nothing_now = phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event())
+    return nothing_now | (same_tier & (phase_is("all_held") | enough | same_number))
+
+
+def _notice() -> Ui:
+    place = Place(
+        locked=box_office.locked,
+        about=_about(),
+        leads=_leads_on(),
+        again={"type": "submit"},
+        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
+        hindrance=rx.cond(
+            (box_office.phase == "stale") & (Booking.phase != "unreachable"), rx.el.p(say("counts.unreachable"))
+        ),
+        # Of a tier without any ticket the form itself leads to another.
+        other=rx.cond(
+            box_office.bookable & ~phase_is("not_on_sale"),
+            rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        ),
+        seat_taken=say("attempt.seat_taken.text"),
+        way_from_seat_taken=rx.fragment(),
+    )
+    return notice(place)
