@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Response, expect
 
 from tests.webapp import silent
-from tests.webapp.conftest import MakeEvent, OpenPage, Site, look
+from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -182,6 +182,36 @@ async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
     await page.reload()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("silent")) == 1
+
+
+async def test_the_end_of_the_sale_takes_no_word_of_an_open_purchase_away_and_checking_says_that_it_checks(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "doubtful")
+    site.server_gate.lose_answers()
+    await page.locator(SUBMIT).click()
+    check = page.locator(NOTICE).get_by_role("button")
+    await expect(check).to_have_text("Check my booking", timeout=SLOW_MS)
+    await site.set_columns(sales_end_at="now")
+    await keep_entering(page)
+    async with page.expect_response(_tells_the_end) as told:
+        pass
+    await (await told.value).finished()
+    site.server_gate.mend()
+    site.server_gate.hold()
+    await check.click()
+    await expect(check).to_have_text("Checking\u2026")
+    await expect(check).to_have_attribute("aria-busy", "true")
+    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    await look(page, "booking-checking")
+    site.server_gate.release()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("doubtful")) == 1
+
+
+async def _tells_the_end(response: Response) -> bool:
+    return "/api/events/" in response.url and response.ok and (await response.json())["state"] == "ended"
 
 
 _UNTIL_ABOVE_THE_BAR = """async () => {

@@ -1,6 +1,7 @@
 """What an event's page shows before and while tickets are sold, brought about for real."""
 
 import re
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -156,6 +157,42 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     for button in buttons:
         await expect(button).to_be_enabled()
     await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+
+
+async def test_a_browser_without_any_network_says_so_and_comes_back_by_itself(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    await page.context.set_offline(True)
+    await expect(page.locator(".freshness")).to_have_text(re.compile("Retrying"), timeout=STALE_AFTER_MS)
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await page.context.set_offline(False)
+    await expect(page.locator(".freshness")).to_have_text("Live", timeout=STALE_AFTER_MS)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_counts_that_are_the_same_are_not_sent_again(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await visit("about:blank")
+    network = await page.context.new_cdp_session(page)
+    await network.send("Network.enable")
+    asked: dict[str, str] = {}
+    statuses: defaultdict[str, list[int]] = defaultdict(list)
+    network.on("Network.requestWillBeSent", lambda sent: asked.update({sent["requestId"]: sent["request"]["url"]}))
+    # What came over the wire; the page itself sees 200 and the body that the browser has.
+    network.on(
+        "Network.responseReceivedExtraInfo",
+        lambda received: statuses[asked.get(received["requestId"], "")].append(received["statusCode"]),
+    )
+    await page.goto(site.event_url)
+    for path in ("/api/tickets/availability", "/api/tickets/states"):
+        for _ in range(2):
+            async with page.expect_response(re.compile(path)):
+                pass
+        told = [status for url, each in statuses.items() if path in url for status in each]
+        assert (told[0], set(told[1:])) == (200, {304})
+    await expect(page.locator(".freshness")).to_have_text("Live")
 
 
 async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -166,7 +166,7 @@ async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_
 async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_event("GA=5")
+    site = await make_event("GA=5", name="Night Tide")
     await _book(site, "patient")
     page = await visit(f"{site.url}/bookings")
     site.browser_gate.hold()
@@ -178,6 +178,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await look(page, "bookings-away")
     site.browser_gate.mend()
     await expect(_cards(page)).to_have_count(1, timeout=SOON_MS)
+    await expect(_cards(page)).to_contain_text("Night Tide")
 
     site.browser_gate.lose_answers()
     await keep_entering(page)
@@ -187,6 +188,21 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await look(page, "bookings-stale")
     site.browser_gate.mend()
     await expect(stale).to_have_count(0, timeout=SOON_MS)
+
+
+async def test_a_concert_that_cannot_be_read_again_keeps_its_name(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=5", name="Night Tide")
+    reference = await _book(site, "namer")
+    page = await _visit(visit, site, "namer")
+    await expect(_cards(page)).to_contain_text("Night Tide")
+    about_the_concert = re.compile("/api/events/")
+    await page.route(about_the_concert, lambda route: route.abort())
+    # What is cancelled is asked about again, and its concert.
+    async with page.expect_event("requestfailed", lambda request: bool(about_the_concert.search(request.url))):
+        await _cancel(page, reference)
+    await expect(_cards(page)).to_contain_text("Cancelled, full refund")
+    await expect(_cards(page)).to_contain_text("Night Tide")
+    await page.unroute(about_the_concert)
 
 
 # --- Cancelling ------------------------------------------------------------------------------------------

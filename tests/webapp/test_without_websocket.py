@@ -35,6 +35,7 @@ async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: 
 @pytest.fixture(autouse=True)
 def let_everything_through(network: Gate) -> None:
     """Begin each test on a network like any other."""
+    network.mend()
     network.websockets_blocked = network.websockets_swallowed = False
     network.websockets_refused = 0
 
@@ -113,3 +114,25 @@ async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_t
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_accessible_name(re.compile("Enter your user ID"))
     await expect(field).not_to_be_focused()
+
+
+async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
+    network: Gate, site: Site, visit: OpenPage
+) -> None:
+    page = await visit(_address(network))
+    await page.get_by_label("Your user ID").fill("in-a-tunnel")
+    submit = page.locator("button.submit")
+    await expect(submit).to_have_text("Book for $100")
+    await expect(submit).to_be_enabled()
+    # The connection is dead already, and nobody has noticed.
+    network.freeze()
+    await submit.click()
+    await expect(submit).to_have_text("Booking\u2026")
+    async with page.expect_websocket():
+        network.cut()
+        network.release()
+    await expect(submit).to_have_text("Book for $100")
+    assert await site.orders("in-a-tunnel") == []
+    await submit.click()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("in-a-tunnel")) == 1
