@@ -29,6 +29,8 @@ class Gate:
         self._answers_open.set()
         self._losing = False
         self._connections: set[asyncio.Task[None]] = set()
+        self._forsaken: set[asyncio.Task[None]] = set()
+        self._left_open: list[asyncio.StreamWriter] = []
         self.answers_lost = 0
         self.delay_s = 0.0
         """How long each piece of data waits."""
@@ -51,6 +53,8 @@ class Gate:
         self._server.close()
         self.cut()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        for writer in self._left_open:
+            writer.transport.abort()
 
     def hold(self) -> None:
         """Let requests through and keep their answers until `release`."""
@@ -73,6 +77,11 @@ class Gate:
         """Cut every connection that there is now."""
         for connection in self._connections:
             connection.cancel()
+
+    def forsake(self) -> None:
+        """Cut every connection that there is now, and do not tell the server: the other side went out of reach."""
+        self._forsaken |= self._connections
+        self.cut()
 
     def mend(self) -> None:
         """Pass everything on at once again."""
@@ -100,6 +109,10 @@ class Gate:
         except (OSError, asyncio.CancelledError):  # Nobody listens there, or it was cut.
             pass
         finally:
+            if connection in self._forsaken:
+                self._forsaken.discard(connection)
+                self._left_open += writers[1:]
+                del writers[1:]
             for each in writers:
                 each.transport.abort()
             self._connections.discard(connection)

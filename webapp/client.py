@@ -29,6 +29,7 @@ Kind = Literal[
     "rate_limited",
     "busy",
     "not_found",
+    "key_reused",
     "invalid",
     "refused",
     "unreachable",
@@ -45,6 +46,7 @@ _KIND_OF_CODE: dict[str, Kind] = {
     "rate_limited": "rate_limited",
     "busy": "busy",
     "not_found": "not_found",
+    "key_reused": "key_reused",
     "invalid_request": "invalid",
 }
 
@@ -55,7 +57,8 @@ Value = TypeVar("Value")
 class Problem:
     """Why the API did not do what was asked, in terms that a page acts on.
 
-    `unreachable` is the only kind that leaves open whether a booking was made.
+    `unreachable` leaves open whether a booking was made; `key_reused` says that something else came of its key before.
+    Any other kind says that nothing was booked.
     """
 
     kind: Kind

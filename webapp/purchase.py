@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from webapp.client import Answer, Wish
+from webapp.client import Answer, Problem, Wish
 from webapp.models import Order
 
 TRIES = 5
@@ -19,7 +19,7 @@ _WAIT_S_MAX = 10
 _GIVE_UP_AFTER_S = 40.0
 # Given before the key is looked at: they do not tell what became of an earlier attempt under it.
 _BEFORE_THE_KEY = {"busy", "rate_limited"}
-_REFERENCE = re.compile(r"bk_[a-z2-7]{26}")
+_KEY = re.compile(r"bk_[a-z2-7]{26}")
 _BASE32 = string.ascii_lowercase + "234567"
 
 
@@ -54,7 +54,12 @@ class Purchase:
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
-        return purchase if _REFERENCE.fullmatch(purchase.reference) else None
+        return purchase if is_key(purchase.reference) else None
+
+    @classmethod
+    def clicked(cls, key: str) -> "Purchase":
+        """Return what a click may have booked under a key of which only the browser knows."""
+        return cls("", "", 0, "", reference=key, in_doubt=True)
 
     def to_json(self) -> str:
         """Write the purchase as a text that a browser can keep."""
@@ -63,6 +68,11 @@ class Purchase:
     def same_as(self, other: "Purchase") -> bool:
         """Say whether both want the same, whatever their keys."""
         return self == replace(other, reference=self.reference, in_doubt=self.in_doubt)
+
+
+def is_key(text: str) -> bool:
+    """Say whether it has the form of a purchase's key; it comes from a browser."""
+    return _KEY.fullmatch(text) is not None
 
 
 class BookingApi(Protocol):
@@ -94,7 +104,15 @@ def read_form(form: dict[str, Any]) -> Purchase | str:
         return "user_too_long"
     if quantity < 1:
         return "quantity_missing"
-    return Purchase(str(form.get("event") or ""), tier, quantity, user_id, ticket_ids)
+    return with_key(Purchase(str(form.get("event") or ""), tier, quantity, user_id, ticket_ids), form.get("key"))
+
+
+def with_key(purchase: Purchase, key: Any) -> Purchase:
+    """Return the purchase under the key that the browser made for the click, so that the tab knows it from then on.
+
+    One that is none leaves the purchase its own.
+    """
+    return replace(purchase, reference=key) if isinstance(key, str) and is_key(key) else purchase
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
@@ -110,8 +128,9 @@ async def carry_out(
     """Send the purchase, again where that can help, and return the last answer.
 
     `tell` hears what goes on: `busy` or `asking`, and the number of the next try. After a lost connection the API is
-    first asked by the reference: what was booked is not sent again. Once an answer was lost, "busy" no longer means
-    that nothing was booked, and becomes `unreachable`.
+    first asked by the reference: what was booked is not sent again, nor is what was booked under the same key before,
+    even if it was something else. Once an answer was lost, "busy" no longer means that nothing was booked, and becomes
+    `unreachable`.
     """
     in_doubt = purchase.in_doubt
     deadline = asyncio.get_running_loop().time() + _GIVE_UP_AFTER_S
@@ -120,6 +139,9 @@ async def carry_out(
         problem = answer.problem
         if problem is None:
             return answer
+        if problem.kind == "key_reused":
+            found = await api.find(purchase.reference)
+            return found if found.value is not None else Answer(problem=Problem("unreachable"))
         in_doubt = in_doubt or problem.kind == "unreachable"
         if in_doubt and problem.kind in _BEFORE_THE_KEY:
             problem = replace(problem, kind="unreachable")

@@ -122,7 +122,7 @@ async def test_cancelling_sends_the_buyer() -> None:
         (_problem(409, "seat_taken", ticketIds=[17, 18]), Problem("seat_taken", ticket_ids=(17, 18))),
         (_problem(403, "forbidden"), Problem("forbidden")),
         (_problem(409, "not_cancellable"), Problem("not_cancellable")),
-        (_problem(422, "key_reused"), Problem("refused")),
+        (_problem(422, "key_reused"), Problem("key_reused")),
         (_problem(400, "invalid_request"), Problem("invalid")),
         # Dates and nonsense in the header mean "no idea when".
         (_problem(503, "busy", "Wed, 21 Oct 2026 07:28:00 GMT"), Problem("busy")),

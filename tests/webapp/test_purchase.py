@@ -9,7 +9,7 @@ import pytest
 from tests.webapp.doubles import ORDER, FakeApi, problem
 from webapp.client import Answer
 from webapp.models import Order
-from webapp.purchase import TRIES, Purchase, carry_out, read_form
+from webapp.purchase import TRIES, Purchase, carry_out, is_key, read_form
 
 PURCHASE = Purchase("concert", "VIP", 2, "user-1", (7, 8))
 
@@ -63,6 +63,25 @@ async def test_what_did_not_arrive_is_sent_again_under_the_same_key() -> None:
     answer, _, _ = await _carry_out(api)
     assert answer.value == ORDER
     assert api.asked == [("book", PURCHASE.reference), ("find", PURCHASE.reference), ("book", PURCHASE.reference)]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"), [(Answer(ORDER), Answer(ORDER)), (problem("unreachable"), problem("unreachable"))]
+)
+async def test_what_was_booked_under_its_key_before_is_what_became_of_it(found: Any, told: Any) -> None:
+    api = FakeApi(book=[problem("key_reused")], find=[found])
+    answer, _, _ = await _carry_out(api)
+    assert answer == told
+
+
+@pytest.mark.parametrize("key", ["", "bk_1", "../x", 7, None])
+def test_a_form_whose_key_is_none_gets_one(key: Any) -> None:
+    form = {"event": "concert", "tier": "VIP", "quantity": "1", "user_id": "user-1", "key": key}
+    purchase = read_form(form)
+    assert isinstance(purchase, Purchase)
+    assert is_key(purchase.reference)
+    form["key"] = purchase.reference
+    assert read_form(form) == purchase
 
 
 async def test_an_api_that_is_gone_is_given_up() -> None:

@@ -19,6 +19,7 @@ from webapp.components.visitor import Visitor
 from webapp.models import Ticket
 from webapp.purchase import Purchase
 
+KEY = "bk_" + "k" * 26
 FORM = {"event": "concert", "tier": "VIP", "quantity": "2", "user_id": "user-1"}
 DECLINED = problem("declined")
 Api = TypeVar("Api", bound=FakeApi)
@@ -138,7 +139,7 @@ async def test_another_wish_is_sent_only_after_the_open_one_is_settled(
     assert [question for question, _ in api.asked] == ["book", "find"]
 
 
-async def test_another_wish_is_sent_when_the_open_one_never_arrived(
+async def test_another_wish_has_the_open_ones_key_when_that_never_arrived(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "carry_out", _once)
@@ -146,23 +147,24 @@ async def test_another_wish_is_sent_when_the_open_one_never_arrived(
     await _run(Booking.book, page, FORM)
     await _run(Booking.book, page, {**FORM, "tier": "GA"})
     assert api.wanted[1] == "GA"
-    assert len({reference for question, reference in api.asked if question == "book"}) == 2
+    # It may still be on its way: under one key only one of them is booked.
+    assert len({reference for _, reference in api.asked}) == 1
 
 
 async def test_fewer_left_books_those_with_one_click(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     api = _use(monkeypatch, FakeApi(book=[problem("sold_out", available=1), Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
     assert (page.phase, page.left, page.tier, page.quantity) == ("fewer_left", 1, "VIP", 2)
-    await _run(Booking.book_left, page)
+    await _run(Booking.book_left, page, KEY)
     assert api.wanted == ("concert", "VIP", 1, "user-1", ())
-    assert len({reference for _, reference in api.asked}) == 2
+    assert api.asked[0][1] != api.asked[1][1] == KEY
 
 
 async def test_fewer_left_is_no_way_to_book_without_having_asked(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi())
-    assert await _run(Booking.book_left, page) == []
+    assert await _run(Booking.book_left, page, KEY) == []
     assert api.asked == []
 
 
@@ -224,10 +226,9 @@ async def test_an_expired_booking_is_tried_again_for_the_same_seats_under_a_new_
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[Answer(ORDER)]))
-    assert _target(await _run(Booking.again, page, "bk_1")) == "/booking/bk_1"
+    assert _target(await _run(Booking.again, page, "bk_1", KEY)) == "/booking/bk_1"
     assert api.wanted == ("concert", "VIP", 2, "user-1", (1, 2))
-    assert api.asked[0] == ("find", "bk_1")
-    assert api.asked[1][1] != "bk_1"
+    assert api.asked == [("find", "bk_1"), ("book", KEY)]
 
 
 async def test_the_same_tickets_to_stand_are_tried_for_again_and_then_as_many_others(
@@ -235,20 +236,20 @@ async def test_the_same_tickets_to_stand_are_tried_for_again_and_then_as_many_ot
 ) -> None:
     standing = replace(EXPIRED, tier="GA", tickets=(Ticket(8, seated=False), Ticket(9, seated=False)))
     api = _use(monkeypatch, FakeApi(find=[Answer(standing)], book=[DECLINED]))
-    await _run(Booking.again, page, "bk_1")
+    await _run(Booking.again, page, "bk_1", KEY)
     # With any others a late payment for these would be a second one.
     assert api.wanted == ("concert", "GA", 2, "user-1", (8, 9))
     assert page.phase == "declined"
     taken = problem("seat_taken", ticket_ids=(9,))
     api = _use(monkeypatch, FakeApi(find=[Answer(standing)], book=[taken, Answer(ORDER)]))
-    assert _target(await _run(Booking.again, page, "bk_1")) == "/booking/bk_1"
+    assert _target(await _run(Booking.again, page, "bk_1", KEY)) == "/booking/bk_1"
     assert api.wanted == ("concert", "GA", 2, "user-1", ())
-    assert len({reference for _, reference in api.asked}) == 3
+    assert api.asked == [("find", "bk_1"), ("book", KEY), ("book", KEY)]
 
 
 async def test_seats_that_others_have_are_not_replaced_unasked(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[problem("seat_taken", ticket_ids=(1,))]))
-    await _run(Booking.again, page, "bk_1")
+    await _run(Booking.again, page, "bk_1", KEY)
     assert page.phase == "seat_taken"
 
 
@@ -257,7 +258,7 @@ async def test_a_booking_that_stands_after_all_is_not_booked_again(
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
     turn = page.turn
-    assert await _run(Booking.again, page, "bk_1") == []
+    assert await _run(Booking.again, page, "bk_1", KEY) == []
     assert (page.phase, api.asked) == ("idle", [("find", "bk_1")])
     assert page.turn > turn
 
@@ -269,7 +270,7 @@ async def test_trying_again_leaves_nothing_open_where_nothing_was_sent(
     answer: Answer[Any], phase: str, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[answer]))
-    await _run(Booking.again, page, "bk_1")
+    await _run(Booking.again, page, "bk_1", KEY)
     assert (page.phase, page.unsettled, api.asked) == (phase, "", [("find", "bk_1")])
 
 
@@ -301,6 +302,53 @@ async def test_what_a_lost_connection_kept_from_the_tab_is_not_booked_twice(
     page.unsettled = ""
     assert _target(await _run(Booking.book, page, FORM)) == "/booking/bk_1"
     assert len({reference for question, reference in api.asked if question == "book"}) == 1
+
+
+async def test_a_click_is_booked_under_the_key_that_its_tab_knows(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(book=[Answer(ORDER)]))
+    await _run(Booking.book, page, {**FORM, "key": KEY})
+    assert api.asked == [("book", KEY)]
+
+
+async def test_a_click_whose_end_was_never_heard_is_asked_about_by_a_state_that_knows_nothing_of_it(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
+    page.clicked = KEY
+    assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
+    assert (api.asked, page.clicked) == ([("find", KEY)], "")
+
+
+async def test_after_a_click_that_never_came_whatever_is_wanted_next_has_its_key(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[problem("not_found")], book=[Answer(ORDER)]))
+    page.clicked = KEY
+    assert await _run(Booking.arrive, page) == []
+    assert page.phase == "not_found"
+    await _run(Booking.book, page, FORM)
+    assert api.asked == [("find", KEY), ("book", KEY)]
+
+
+async def test_a_click_whose_end_is_known_is_not_asked_about(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = _use(monkeypatch, FakeApi(book=[DECLINED]))
+    await _run(Booking.book, page, {**FORM, "key": KEY})
+    # The browser has not heard of it yet.
+    page.clicked = KEY
+    await _run(Booking.arrive, page)
+    assert api.asked == [("book", KEY)]
+
+
+@pytest.mark.parametrize("clicked", ["", "../../x", "bk_"])
+async def test_what_was_never_a_key_is_not_asked_about(
+    clicked: str, page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi())
+    page.clicked = clicked
+    await _run(Booking.arrive, page)
+    assert api.asked == []
 
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])

@@ -131,8 +131,25 @@ async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
     async with page.expect_websocket():
         network.cut()
         network.release()
-    await expect(submit).to_have_text("Book for $100")
+    await expect(page.locator(".summary .notice")).to_contain_text("Your last attempt didn\u2019t reach us")
     assert await site.orders("in-a-tunnel") == []
     await submit.click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("in-a-tunnel")) == 1
+
+
+async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_not_made_again(
+    network: Gate, site: Site, visit: OpenPage
+) -> None:
+    page = await visit(_address(network))
+    await page.get_by_label("Your user ID").fill("out-of-reach")
+    await expect(page.locator("button.submit")).to_be_enabled()
+    # The click gets through, and nothing comes back; then the page is somewhere else, and its server does not know.
+    network.hold()
+    await page.locator("button.submit").click()
+    reference = await page.evaluate("sessionStorage.getItem('clicked-booking')")
+    await site.until(reference, "confirmed")
+    network.forsake()
+    network.release()
+    await page.wait_for_url(f"**/booking/{reference}")
+    assert await site.orders("out-of-reach") == [(reference, "confirmed")]

@@ -10,18 +10,36 @@ const DRAWN_AFTER_MS = 50;
 // The State's phases while a click is dealt with.
 const UNDER_WAY = ["sending", "done"];
 
+// Kept by the tab, and read by attempt.py: the key of a click of which nothing was heard yet, and the purchase whose
+// outcome is unknown.
+const CLICKED = "clicked-booking";
+const UNSETTLED = "unsettled-booking";
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+const KEY_LENGTH = 26;
+
 let facts = {
   busy: false, // the server is at it
   pressedAt: 0,
   waitUntil: 0,
+  key: "",
 };
+
+// One that nobody can guess; while an outcome is unknown, the key that it has.
+function nextKey() {
+  try {
+    return JSON.parse(sessionStorage.getItem(UNSETTLED)).reference;
+  } catch {
+    const numbers = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
+    return "bk_" + Array.from(numbers, (number) => BASE32[number % BASE32.length]).join("");
+  }
+}
 
 function summarise() {
   const now = Date.now();
   const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
   const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
   const sending = facts.busy || facts.pressedAt > 0; // one that was not heard is still to be sent
-  return { sending, unheard, wait, locked: sending || wait > 0 };
+  return { sending, unheard, wait, locked: sending || wait > 0, key: facts.key };
 }
 
 export const attempt = observable(summarise());
@@ -39,6 +57,7 @@ let pressed = null;
 
 export function press() {
   pressed = document.activeElement;
+  sessionStorage.setItem(CLICKED, facts.key);
   update({ pressedAt: Date.now() });
 }
 
@@ -59,15 +78,18 @@ export function useAfterward(look, { phase, turn }) {
 }
 
 // Takes in what the page's State says.
-export function useAttemptFeed({ phase, turn, returns, waitS }) {
+export function useAttemptFeed({ phase, turn, waitS }) {
   useEffect(() => {
     const dealtWith = facts.busy || facts.pressedAt > 0;
     const busy = UNDER_WAY.includes(phase);
-    update({ busy, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    // What became of it is known, or the State keeps it from now on.
+    if (phase !== "sending" && (dealtWith || phase !== "idle")) sessionStorage.removeItem(CLICKED);
+    const key = busy ? facts.key : nextKey();
+    update({ busy, key, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
     if (!dealtWith || busy) return;
     const drawn = setTimeout(refocus, DRAWN_AFTER_MS);
     return () => clearTimeout(drawn);
-  }, [phase, turn, returns, waitS]);
+  }, [phase, turn, waitS]);
   useEverySecond(tick);
 }
 

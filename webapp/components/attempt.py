@@ -19,7 +19,7 @@ from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
 from webapp.models import Order
-from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, read_form
+from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, is_key, read_form, with_key
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +57,14 @@ class Booking(Arrival, rx.State):
     wait_s: int = 0
     turn: int = 0
     """Changes whenever a click was dealt with."""
-    returns: int = 0
-    """How often the connection came back: a click that was lost with it is no longer waited for."""
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
     """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
     this server makes the buyer pay twice."""
+    clicked: str = rx.SessionStorage("", name="clicked-booking")
+    """The key of a click of which the tab has heard nothing, as attempt.js writes it. The click may have been lost, or
+    what became of it; and who comes back may be given a State that knows nothing of either."""
+    _settled: str = ""
+    """The key of the last purchase that came to an end here."""
     _last: str = ""
     _unsettled: str = ""
     """The same as this server knows it: a connection that comes back may bring what the tab kept before."""
@@ -76,7 +79,7 @@ class Booking(Arrival, rx.State):
         """
         lead_on = None
         async with self:
-            purchase = self._open_purchase()
+            purchase = self._take_over_click() or self._open_purchase()
             self._keep(purchase)
             reconnected = self._has_only_reconnected()
             if self.phase == "done" and self._path() != f"/booking/{self.reference}":
@@ -87,7 +90,6 @@ class Booking(Arrival, rx.State):
                 self.patience = "check"
             elif reconnected and self.phase != "sending":
                 self.wait_s = max(0, math.ceil(self._wait_until - time.time()))
-                self.returns += 1
             else:
                 self._show("idle")
         if lead_on is not None:
@@ -103,18 +105,18 @@ class Booking(Arrival, rx.State):
             yield event
 
     @rx.event(background=True)
-    async def book_left(self) -> AsyncGenerator[Any, None]:
+    async def book_left(self, key: str) -> AsyncGenerator[Any, None]:
         """Book as many as are left, after fewer were left than asked for."""
         async with self:
             wanted = Purchase.from_json(self._last)
             if wanted is None or self.phase != "fewer_left":
                 return
             fewer = Purchase(wanted.event, wanted.tier, self.left, wanted.user_id)
-        async for event in self._book(fewer):
+        async for event in self._book(with_key(fewer, key)):
             yield event
 
     @rx.event(background=True)
-    async def again(self, reference: str) -> AsyncGenerator[Any, None]:
+    async def again(self, reference: str, key: str) -> AsyncGenerator[Any, None]:
         """Try for the tickets of a booking that came to nothing once more: the same seats, or as many to stand."""
         answer = await api().find(reference)
         order, problem = answer.value, answer.problem
@@ -133,7 +135,7 @@ class Booking(Arrival, rx.State):
             return
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
-        same = Purchase(order.event, order.tier, len(tickets), order.user_id, tickets)
+        same = with_key(Purchase(order.event, order.tier, len(tickets), order.user_id, tickets), key)
         async for event in self._book(same):
             yield event
         if any(ticket.seated for ticket in order.tickets):
@@ -142,7 +144,7 @@ class Booking(Arrival, rx.State):
             taken = self.phase == "seat_taken"
         if taken:
             # To stand, any other will do.
-            others = Purchase(order.event, order.tier, len(tickets), order.user_id)
+            others = replace(same, ticket_ids=())
             async for event in self._book(others):
                 yield event
 
@@ -165,8 +167,11 @@ class Booking(Arrival, rx.State):
                 self._show("invalid", wanted)
                 return
             earlier = self._open_purchase()
-            # The same wish while the last answer is unknown is the same purchase: its key is kept.
-            purchase = earlier if earlier is not None and earlier.same_as(wanted) else wanted
+            # While the last answer is unknown its key is kept, whatever is wanted now: under one key nothing is booked
+            # twice.
+            purchase = wanted
+            if earlier is not None:
+                purchase = replace(wanted, reference=earlier.reference, in_doubt=earlier.in_doubt)
             self._last = purchase.to_json()
             self._sending_until = time.time() + _SENDING_S_MAX
             self._remember(purchase)
@@ -177,7 +182,7 @@ class Booking(Arrival, rx.State):
             yield event
 
     async def _send(self, purchase: Purchase, earlier: Purchase | None) -> AsyncGenerator[Any, None]:
-        if earlier is not None and earlier != purchase and earlier.in_doubt:
+        if earlier is not None and earlier.in_doubt and not earlier.same_as(purchase):
             # Something else was wanted before and may have been booked: that is settled first.
             found = await self._find(earlier)
             if found.problem is not None or (found.value is not None and found.value.status in _STANDING):
@@ -264,6 +269,16 @@ class Booking(Arrival, rx.State):
         open_purchase = self._open_purchase()
         return open_purchase is not None and open_purchase.reference == purchase.reference
 
+    def _take_over_click(self) -> Purchase | None:
+        """Return what became in doubt with the last click, if this State does not know how that ended."""
+        clicked, purchase = self.clicked, self._open_purchase()
+        if not is_key(clicked) or clicked == self._settled:
+            return None
+        self.clicked = ""
+        if purchase is not None and purchase.reference == clicked:
+            return replace(purchase, in_doubt=True)
+        return Purchase.clicked(clicked)
+
     def _open_purchase(self) -> Purchase | None:
         return Purchase.from_json(self._unsettled or self.unsettled)
 
@@ -277,14 +292,18 @@ class Booking(Arrival, rx.State):
         if order is not None and order.status != "declined":
             # Its page also says best what it is to be expired or cancelled.
             self._keep(None)
-            self.reference = order.reference
+            self._settled = self.reference = order.reference
             self._show("done")
             return rx.redirect(f"/booking/{order.reference}")
         if problem is None:
             problem = Problem("declined" if order else "not_found")
         # That it is not there may be told while it is still on its way: another wish asks again.
         in_doubt = problem.kind in {"unreachable", "not_found"}
-        self._keep(replace(purchase, in_doubt=in_doubt) if problem.kind in _KEY_IS_KEPT else None)
+        if problem.kind in _KEY_IS_KEPT:
+            self._keep(replace(purchase, in_doubt=in_doubt))
+        else:
+            self._keep(None)
+            self._settled = purchase.reference
         fewer = problem.kind in {"sold_out", "all_held"} and problem.available > 0
         self._show("fewer_left" if fewer else problem.kind)
         self.left, self.wait_s = problem.available, 0 if fewer else problem.retry_after_s
@@ -314,8 +333,6 @@ class AttemptFeed(rx.Component):
     phase: rx.Var[str]
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
-    returns: rx.Var[int]
-    """Changes whenever the connection has come back."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
 
@@ -328,6 +345,8 @@ class Sending:
     unheard: bool
     wait: int
     locked: bool
+    key: str
+    """What the next click books under; "": the page is not alive yet."""
 
 
 sending: Any = browser.watched(_MODULE, "attempt", "useAttempt", Sending)
@@ -476,7 +495,7 @@ def _ways_on(place: Place) -> Ui:
         rx.el.button(
             say("attempt.book_left", left=Booking.left),
             type="button",
-            on_click=[*place.before_fewer, Booking.book_left],
+            on_click=[*place.before_fewer, Booking.book_left(sending.key)],  # type: ignore[misc]
             disabled=place.locked,
         ),
     )

@@ -430,7 +430,7 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ phase, turn, returns, waitS, seatsGone, refused, left }) {
+export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
   const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
@@ -459,7 +459,7 @@ export function EventFeed({ phase, turn, returns, waitS, seatsGone, refused, lef
     { phase, turn },
   );
   // Before the seats' states are learnt: which of them were lost depends on it.
-  useAttemptFeed({ phase, turn, returns, waitS });
+  useAttemptFeed({ phase, turn, waitS });
   useEffect(() => {
     update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
   }, [phase, slug]);

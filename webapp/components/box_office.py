@@ -161,8 +161,6 @@ class EventFeed(rx.Component):
     """How the attempt to book stands, as the page's State has it."""
     turn: rx.Var[int]
     """Changes whenever the State has dealt with a click."""
-    returns: rx.Var[int]
-    """Changes whenever the connection has come back."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
     seats_gone: rx.Var[list[int]]

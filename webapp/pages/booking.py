@@ -35,7 +35,7 @@ def booking_page() -> Ui:
         OrderFeed.create(
             phase=Booking.phase, turn=Booking.turn, cancelling=Cancelling.phase, cancelling_turn=Cancelling.turn
         ),
-        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, returns=Booking.returns, wait_s=Booking.wait_s),
+        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, wait_s=Booking.wait_s),
         cancelling_feed(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
@@ -189,7 +189,7 @@ def _text() -> Any:
 
 def _again() -> Ui:
     """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
-    events = [press(), Booking.again(order.reference)]  # type: ignore[misc]
+    events = [press(), Booking.again(order.reference, sending.key)]  # type: ignore[misc]
     busy = sending.sending
     place = Place(
         locked=sending.locked,

@@ -31,7 +31,6 @@ def event_page() -> Ui:
         EventFeed.create(
             phase=Booking.phase,
             turn=Booking.turn,
-            returns=Booking.returns,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
             refused=rx.cond(
@@ -202,6 +201,7 @@ def _box_office() -> Ui:
             aria_labelledby="tickets",
         ),
         _summary(),
+        rx.el.input(type="hidden", name="key", value=sending.key),
         rx.el.input(type="hidden", name="event", value=box_office.event.slug),
         rx.el.input(type="hidden", name="quantity", value=box_office.quantity),
         rx.el.input(
