@@ -23,6 +23,11 @@ _KEY = re.compile(r"bk_[a-z2-7]{26}")
 _BASE32 = string.ascii_lowercase + "234567"
 
 
+def new_key() -> str:
+    """Return a key for a purchase."""
+    return "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26))
+
+
 @dataclass(frozen=True)
 class Purchase:
     """What a buyer wants, and the key that makes repeating it harmless."""
@@ -33,7 +38,7 @@ class Purchase:
     user_id: str
     ticket_ids: tuple[int, ...] = ()
     """These very seats; empty: any of the tier."""
-    reference: str = field(default_factory=lambda: "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26)))
+    reference: str = field(default_factory=new_key)
     """A key that nobody can guess (130 bits)."""
     in_doubt: bool = False
     """Whether an answer was lost, so that it may have been booked."""
@@ -57,7 +62,7 @@ class Purchase:
         return purchase if is_key(purchase.reference) else None
 
     @classmethod
-    def clicked(cls, key: str) -> "Purchase":
+    def of_click(cls, key: str) -> "Purchase":
         """Return what a click may have booked under a key of which only the browser knows."""
         return cls("", "", 0, "", reference=key, in_doubt=True)
 

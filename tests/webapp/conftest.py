@@ -132,6 +132,13 @@ class Site:
             cursor = await conn.execute("select reference, status from orders where user_id = %s", (user_id,))
             return await cursor.fetchall()
 
+    async def until_ordered(self, user_id: str) -> None:
+        """Wait until something that a user wanted has come to the database."""
+        deadline = time.monotonic() + _SETTLED_WITHIN_S
+        while not await self.orders(user_id):
+            assert time.monotonic() < deadline, f"nothing of {user_id}'s came"
+            await asyncio.sleep(0.1)
+
 
 StartSite = Callable[..., Awaitable[Site]]
 OpenPage = Callable[..., Awaitable[Page]]

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Response, expect
+from playwright.async_api import Page, expect
 
 from tests.webapp import silent
 from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
@@ -184,34 +184,96 @@ async def test_a_box_office_that_stays_silent_is_named_and_a_reload_settles_it(
     assert len(await site.orders("silent")) == 1
 
 
-async def test_the_end_of_the_sale_takes_no_word_of_an_open_purchase_away_and_checking_says_that_it_checks(
+async def _leave_in_doubt(page: Page) -> None:
+    """Book by a way that was broken: nobody learns what became of it, and the pages' server forgets the visitor."""
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Connection lost. Checking your booking")
+    # The tab remembers what was sent; what the server knew of this tab is lost, as when it is started anew.
+    await page.evaluate("sessionStorage.removeItem('token')")
+    await page.reload()
+    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+
+
+async def _end_sale(site: Site, page: Page) -> None:
+    """End the sale, and wait until the page knows."""
+    await site.set_columns(sales_end_at="now")
+    await keep_entering(page)
+    await expect(page.get_by_text("Choose your tickets below")).to_have_count(0)
+
+
+async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "doubtful")
+    page = await _open(site, visit, "checking")
     site.server_gate.lose_answers()
-    await page.locator(SUBMIT).click()
+    await _leave_in_doubt(page)
     check = page.locator(NOTICE).get_by_role("button")
-    await expect(check).to_have_text("Check my booking", timeout=SLOW_MS)
-    await site.set_columns(sales_end_at="now")
-    await keep_entering(page)
-    async with page.expect_response(_tells_the_end) as told:
-        pass
-    await (await told.value).finished()
     site.server_gate.mend()
     site.server_gate.hold()
     await check.click()
     await expect(check).to_have_text("Checking\u2026")
     await expect(check).to_have_attribute("aria-busy", "true")
-    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
     await look(page, "booking-checking")
+    # Where that teaches nothing either, it may be asked again.
+    site.server_gate.lose_answers()
     site.server_gate.release()
+    await expect(check).to_have_text("Check my booking")
+    await expect(check).to_have_attribute("aria-busy", "false")
+    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    site.server_gate.mend()
+    await check.click()
     await page.wait_for_url("**/booking/*")
-    assert len(await site.orders("doubtful")) == 1
+    assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("checking")
 
 
-async def _tells_the_end(response: Response) -> bool:
-    return "/api/events/" in response.url and response.ok and (await response.json())["state"] == "ended"
+async def test_a_sale_that_ends_takes_nothing_away_from_who_does_not_know_what_was_booked(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "doubtful")
+    site.server_gate.lose_answers()
+    await _leave_in_doubt(page)
+    await _end_sale(site, page)
+    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    await expect(page.get_by_role("heading", name="Ticket sales have ended")).to_have_count(0)
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check my booking"])
+    await look(page, "booking-unknown-ended")
+    site.server_gate.mend()
+    await page.get_by_role("button", name="Check my booking").click()
+    await page.wait_for_url("**/booking/*")
+    assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("doubtful")
+
+
+async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_meanwhile(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "never-arrived")
+    site.server_gate.cut_rate = 1.0
+    await _leave_in_doubt(page)
+    await _end_sale(site, page)
+    site.server_gate.mend()
+    await page.get_by_role("button", name="Check my booking").click()
+    await expect(page.get_by_role("main")).to_contain_text("Your last attempt hasn\u2019t reached us")
+    await expect(page.locator("[type=submit]:enabled")).to_have_count(0)
+    await look(page, "booking-not-found-ended")
+    assert await site.orders("never-arrived") == []
+
+
+async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanwhile(
+    make_declining_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_declining_event(HOUSE)
+    page = await _open(site, visit, "declined-late")
+    site.server_gate.hold()
+    await page.locator(SUBMIT).click()
+    await site.until_ordered("declined-late")
+    await _end_sale(site, page)
+    site.server_gate.release()
+    await expect(page.get_by_role("main")).to_contain_text("Payment declined")
+    await expect(page.locator("[type=submit]:enabled")).to_have_count(0)
+    await look(page, "booking-declined-ended")
 
 
 _UNTIL_ABOVE_THE_BAR = """async () => {

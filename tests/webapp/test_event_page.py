@@ -1,7 +1,9 @@
 """What an event's page shows before and while tickets are sold, brought about for real."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUBMIT = "button.submit"
 HOUSE = "VIP=20,Front Row=40,GA=100"
 STALE_AFTER_MS = 20_000
+SOON_S = 20.0
 
 
 async def _open(site: Site, visit: OpenPage) -> Page:
@@ -158,40 +161,71 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
 
 
-async def test_a_browser_without_any_network_says_so_and_comes_back_by_itself(
+async def test_a_browser_that_is_offline_names_its_counts_old_and_counts_on_once_it_is_back(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit)
+    vip = page.locator(".tier[data-tier='VIP']")
     await page.context.set_offline(True)
-    await expect(page.locator(".freshness")).to_have_text(re.compile("Retrying"), timeout=STALE_AFTER_MS)
-    await expect(page.locator(SUBMIT)).to_be_disabled()
-    await page.context.set_offline(False)
-    await expect(page.locator(".freshness")).to_have_text("Live", timeout=STALE_AFTER_MS)
+    try:
+        await site.sell("VIP", 3)
+        await expect(page.locator(".freshness")).to_have_text(
+            re.compile(r"Updated \d+ seconds ago\. Retrying"), timeout=STALE_AFTER_MS
+        )
+        await expect(page.locator(".summary")).to_contain_text("Can\u2019t reach the box office. Retrying")
+        await expect(vip).to_contain_text("20 of 20 left")
+        await expect(page.locator(SUBMIT)).to_be_disabled()
+    finally:
+        await page.context.set_offline(False)
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    await expect(vip).to_contain_text("17 of 20 left")
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_counts_that_are_the_same_are_not_sent_again(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_browser_that_only_believes_itself_offline_counts_on(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await visit("about:blank")
-    network = await page.context.new_cdp_session(page)
-    await network.send("Network.enable")
-    asked: dict[str, str] = {}
-    statuses: list[tuple[str, int]] = []
-    network.on("Network.requestWillBeSent", lambda sent: asked.update({sent["requestId"]: sent["request"]["url"]}))
-    # What came over the wire; the page itself sees 200 and the body that the browser has.
-    network.on(
-        "Network.responseReceivedExtraInfo",
-        lambda received: statuses.append((received["requestId"], received["statusCode"])),
+    page = await _open(site, visit)
+    await page.evaluate(
+        """() => {
+            Object.defineProperty(navigator, "onLine", { value: false });
+            dispatchEvent(new Event("offline"));
+        }"""
     )
-    await page.goto(site.event_url)
-    for path in ("/api/tickets/availability", "/api/tickets/states"):
-        for _ in range(2):
-            async with page.expect_response(re.compile(path)):
-                pass
-        told = [status for request_id, status in statuses if path in asked[request_id]]
-        assert (told[0], set(told[1:])) == (200, {304})
+    await site.sell("VIP", 3)
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("17 of 20 left")
     await expect(page.locator(".freshness")).to_have_text("Live")
+
+
+async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    # What came over the network: a page is told of 200 where its browser had the body already.
+    network = await page.context.new_cdp_session(page)
+    polls: set[str] = set()
+    answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+
+    def asked(event: dict[str, Any]) -> None:
+        if "/api/tickets/availability" in event["request"]["url"]:
+            polls.add(event["requestId"])
+
+    def answered(event: dict[str, Any]) -> None:
+        if event["requestId"] in polls:
+            headers = {name.lower(): value for name, value in event["headers"].items()}
+            answers.put_nowait((event["statusCode"], headers["x-as-of"]))
+
+    network.on("Network.requestWillBeSent", asked)
+    network.on("Network.responseReceivedExtraInfo", answered)
+    await network.send("Network.enable")
+    async with asyncio.timeout(SOON_S):
+        unchanged = [await answers.get() for _ in range(2)]
+    assert [status for status, _ in unchanged] == [304, 304]
+    # Each says for which time it is true, so that the counts do not age.
+    assert len({as_of for _, as_of in unchanged}) == 2
+    await expect(page.locator(".freshness")).to_have_text("Live")
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("20 of 20 left")
 
 
 async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:

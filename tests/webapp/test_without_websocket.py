@@ -131,7 +131,7 @@ async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
     async with page.expect_websocket():
         network.cut()
         network.release()
-    await expect(page.locator(".summary .notice")).to_contain_text("Your last attempt didn\u2019t reach us")
+    await expect(page.locator(".summary .notice")).to_contain_text("Your last attempt hasn\u2019t reached us")
     assert await site.orders("in-a-tunnel") == []
     await submit.click()
     await page.wait_for_url("**/booking/*")

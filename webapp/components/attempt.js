@@ -10,27 +10,30 @@ const DRAWN_AFTER_MS = 50;
 // The State's phases while a click is dealt with.
 const UNDER_WAY = ["sending", "done"];
 
-// Kept by the tab, and read by attempt.py: the key of a click of which nothing was heard yet, and the purchase whose
-// outcome is unknown.
+// Kept by the tab, and read by attempt.py: the key of a click of which it is not known what became of it.
 const CLICKED = "clicked-booking";
-const UNSETTLED = "unsettled-booking";
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26;
 
 let facts = {
   busy: false, // the server is at it
   pressedAt: 0,
+  clicked: "", // the key of the last click, until it is known what became of it
   waitUntil: 0,
-  key: "",
+  key: "", // the key of the next click
 };
 
-// One that nobody can guess; while an outcome is unknown, the key that it has.
-function nextKey() {
+// One that nobody can guess.
+function newKey() {
+  const numbers = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
+  return "bk_" + Array.from(numbers, (number) => BASE32[number % BASE32.length]).join("");
+}
+
+function keyOf(purchase) {
   try {
-    return JSON.parse(sessionStorage.getItem(UNSETTLED)).reference;
+    return JSON.parse(purchase).reference;
   } catch {
-    const numbers = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
-    return "bk_" + Array.from(numbers, (number) => BASE32[number % BASE32.length]).join("");
+    return undefined;
   }
 }
 
@@ -58,7 +61,7 @@ let pressed = null;
 export function press() {
   pressed = document.activeElement;
   sessionStorage.setItem(CLICKED, facts.key);
-  update({ pressedAt: Date.now() });
+  update({ pressedAt: Date.now(), clicked: facts.key });
 }
 
 // Who had the focus on a button that is gone finds it on what there is to do now.
@@ -78,18 +81,21 @@ export function useAfterward(look, { phase, turn }) {
 }
 
 // Takes in what the page's State says.
-export function useAttemptFeed({ phase, turn, waitS }) {
+export function useAttemptFeed({ phase, turn, heard, unsettled, waitS }) {
+  const busy = UNDER_WAY.includes(phase);
   useEffect(() => {
-    const dealtWith = facts.busy || facts.pressedAt > 0;
-    const busy = UNDER_WAY.includes(phase);
-    // What became of it is known, or the State keeps it from now on.
-    if (phase !== "sending" && (dealtWith || phase !== "idle")) sessionStorage.removeItem(CLICKED);
-    const key = busy ? facts.key : nextKey();
-    update({ busy, key, pressedAt: 0, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    const dealtWith = facts.busy || (facts.pressedAt > 0 && heard === facts.clicked);
+    if (dealtWith && !busy) sessionStorage.removeItem(CLICKED);
+    const pressedAt = dealtWith || busy ? 0 : facts.pressedAt;
+    update({ busy, pressedAt, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
     if (!dealtWith || busy) return;
     const drawn = setTimeout(refocus, DRAWN_AFTER_MS);
     return () => clearTimeout(drawn);
-  }, [phase, turn, waitS]);
+  }, [phase, turn, heard, waitS]);
+  // Until an outcome is known there is but one key.
+  useEffect(() => {
+    if (!busy) update({ key: keyOf(unsettled) ?? newKey() });
+  }, [busy, turn, unsettled]);
   useEverySecond(tick);
 }
 

@@ -19,7 +19,7 @@ from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
 from webapp.models import Order
-from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, is_key, read_form, with_key
+from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, is_key, new_key, read_form, with_key
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +31,10 @@ _OFFER_CHECK_AFTER_S = 10
 _SENDING_S_MAX = 90
 # A booking that stands; every other status means that this purchase came to nothing.
 _STANDING = {"confirmed", "pending"}
-# Where the same wish may be sent again under the same key, the key is kept.
-_KEY_IS_KEPT = {"busy", "unreachable", "not_found"}
+# What may still be under way is asked about this often.
+_ASK_EVERY_S = 5
+# The API remembers a key with what it has sold and with what was declined; after any other answer it is kept.
+_KEY_IS_SPENT = {"declined"}
 
 
 class Booking(Arrival, rx.State):
@@ -56,15 +58,15 @@ class Booking(Arrival, rx.State):
     """After `seat_taken`: the tickets that others have."""
     wait_s: int = 0
     turn: int = 0
-    """Changes whenever a click was dealt with."""
+    """Changes whenever the page is to look at the phase anew."""
+    heard: str = ""
+    """The key of the last click that was taken up here, or that was found to be lost."""
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
     """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
     this server makes the buyer pay twice."""
     clicked: str = rx.SessionStorage("", name="clicked-booking")
     """The key of a click of which the tab has heard nothing, as attempt.js writes it. The click may have been lost, or
     what became of it; and who comes back may be given a State that knows nothing of either."""
-    _settled: str = ""
-    """The key of the last purchase that came to an end here."""
     _last: str = ""
     _unsettled: str = ""
     """The same as this server knows it: a connection that comes back may bring what the tab kept before."""
@@ -101,7 +103,7 @@ class Booking(Arrival, rx.State):
     @rx.event(background=True)
     async def book(self, form: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """Book what the form says; a second click while the first is being sent does nothing."""
-        async for event in self._book(read_form(form)):
+        async for event in self._book(read_form(form), str(form.get("key") or "")):
             yield event
 
     @rx.event(background=True)
@@ -112,12 +114,14 @@ class Booking(Arrival, rx.State):
             if wanted is None or self.phase != "fewer_left":
                 return
             fewer = Purchase(wanted.event, wanted.tier, self.left, wanted.user_id)
-        async for event in self._book(with_key(fewer, key)):
+        async for event in self._book(with_key(fewer, key), key):
             yield event
 
     @rx.event(background=True)
     async def again(self, reference: str, key: str) -> AsyncGenerator[Any, None]:
         """Try for the tickets of a booking that came to nothing once more: the same seats, or as many to stand."""
+        async with self:
+            self.heard = key
         answer = await api().find(reference)
         order, problem = answer.value, answer.problem
         if order is None:
@@ -136,7 +140,7 @@ class Booking(Arrival, rx.State):
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
         same = with_key(Purchase(order.event, order.tier, len(tickets), order.user_id, tickets), key)
-        async for event in self._book(same):
+        async for event in self._book(same, key):
             yield event
         if any(ticket.seated for ticket in order.tickets):
             return
@@ -145,7 +149,7 @@ class Booking(Arrival, rx.State):
         if taken:
             # To stand, any other will do.
             others = replace(same, ticket_ids=())
-            async for event in self._book(others):
+            async for event in self._book(others, key):
                 yield event
 
     @rx.event(background=True)
@@ -159,8 +163,9 @@ class Booking(Arrival, rx.State):
             async for event in self._look_up(purchase):
                 yield event
 
-    async def _book(self, wanted: Purchase | str) -> AsyncGenerator[Any, None]:
+    async def _book(self, wanted: Purchase | str, key: str) -> AsyncGenerator[Any, None]:
         async with self:
+            self.heard = key
             if self.phase == "done" or self._is_sending():
                 return
             if isinstance(wanted, str):
@@ -191,6 +196,9 @@ class Booking(Arrival, rx.State):
                 if event is not None:
                     yield event
                 return
+            if found.value is not None:
+                # It came to nothing, and its key with it.
+                purchase = replace(purchase, reference=new_key(), in_doubt=False)
         async with self:
             # From here on it may be booked, whatever happens to this process or to the page.
             self._keep(replace(purchase, in_doubt=True))
@@ -219,18 +227,19 @@ class Booking(Arrival, rx.State):
             yield event
 
     async def _find_out(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
-        """Ask what became of a purchase, and once more when sending it must have ended."""
-        async for event in self._look_up(purchase):
-            yield event
-        async with self:
-            remaining = self._sending_until - time.time() if self.phase == "sending" else 0
-        if remaining > 0:
-            await asyncio.sleep(remaining)
+        """Ask what became of a purchase, and again as long as it may be under way."""
+        while True:
+            async for event in self._look_up(purchase):
+                yield event
             async with self:
-                cut_short = self.phase == "sending" and not self._is_sending()
-            if cut_short:
-                async for event in self._look_up(purchase):
-                    yield event
+                is_open = self._is_open(purchase) and self.phase in {"sending", "not_found"}
+                remaining = self._sending_until - time.time() if is_open else 0
+            if remaining <= 0:
+                break
+            await asyncio.sleep(min(remaining, _ASK_EVERY_S))
+            async with self:
+                if not self._is_open(purchase) or self.phase not in {"sending", "not_found"}:
+                    break
         async with self:
             if self.phase == "not_found" and self._is_open(purchase):
                 # By now it would have come: it need not be asked about with every visit.
@@ -272,12 +281,16 @@ class Booking(Arrival, rx.State):
     def _take_over_click(self) -> Purchase | None:
         """Return what became in doubt with the last click, if this State does not know how that ended."""
         clicked, purchase = self.clicked, self._open_purchase()
-        if not is_key(clicked) or clicked == self._settled:
+        if clicked:
+            self.clicked = ""
+        if not is_key(clicked) or (clicked == self.heard and purchase is None):
             return None
-        self.clicked = ""
-        if purchase is not None and purchase.reference == clicked:
+        if purchase is not None:
+            # Whatever was clicked was sent under its key.
             return replace(purchase, in_doubt=True)
-        return Purchase.clicked(clicked)
+        # Another State may be at it, for as long as that can take.
+        self._sending_until = time.time() + _SENDING_S_MAX
+        return Purchase.of_click(clicked)
 
     def _open_purchase(self) -> Purchase | None:
         return Purchase.from_json(self._unsettled or self.unsettled)
@@ -289,21 +302,18 @@ class Booking(Arrival, rx.State):
     def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:
         """Show how the purchase ended; returns the way to the booking's page if there is one."""
         order, problem = answer.value, answer.problem
+        self.heard = purchase.reference
         if order is not None and order.status != "declined":
             # Its page also says best what it is to be expired or cancelled.
             self._keep(None)
-            self._settled = self.reference = order.reference
+            self.reference = order.reference
             self._show("done")
             return rx.redirect(f"/booking/{order.reference}")
         if problem is None:
             problem = Problem("declined" if order else "not_found")
         # That it is not there may be told while it is still on its way: another wish asks again.
         in_doubt = problem.kind in {"unreachable", "not_found"}
-        if problem.kind in _KEY_IS_KEPT:
-            self._keep(replace(purchase, in_doubt=in_doubt))
-        else:
-            self._keep(None)
-            self._settled = purchase.reference
+        self._keep(None if problem.kind in _KEY_IS_SPENT else replace(purchase, in_doubt=in_doubt))
         fewer = problem.kind in {"sold_out", "all_held"} and problem.available > 0
         self._show("fewer_left" if fewer else problem.kind)
         self.left, self.wait_s = problem.available, 0 if fewer else problem.retry_after_s
@@ -332,7 +342,11 @@ class AttemptFeed(rx.Component):
 
     phase: rx.Var[str]
     turn: rx.Var[int]
-    """Changes whenever the State has dealt with a click."""
+    """Changes whenever the phase is to be looked at anew."""
+    heard: rx.Var[str]
+    """The key of the last click that the State knows of."""
+    unsettled: rx.Var[str]
+    """The purchase whose outcome is unknown, or whose key is still to be used."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
 

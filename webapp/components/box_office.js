@@ -12,6 +12,8 @@ const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
 const ANNOUNCE_EVERY_MS = 15_000;
+// Of these the form tells, whatever became of the sale, and what is left is shown with it.
+const SAID_IN_THE_FORM = ["sending", "done", "unreachable", "not_found", "declined"];
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
 const DRAWN_WITHIN = "200px";
@@ -430,9 +432,10 @@ export function SeatPlan({ children, ...props }) {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
+export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
-  const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
+  const ended = ["ended", "cancelled"].includes(useBoxOffice("sale"));
+  const over = ended && !SAID_IN_THE_FORM.includes(phase);
   const query = `?event=${encodeURIComponent(slug)}`;
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);
@@ -459,7 +462,7 @@ export function EventFeed({ phase, turn, waitS, seatsGone, refused, left }) {
     { phase, turn },
   );
   // Before the seats' states are learnt: which of them were lost depends on it.
-  useAttemptFeed({ phase, turn, waitS });
+  useAttemptFeed({ phase, turn, heard, unsettled, waitS });
   useEffect(() => {
     update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
   }, [phase, slug]);

@@ -160,7 +160,11 @@ class EventFeed(rx.Component):
     phase: rx.Var[str]
     """How the attempt to book stands, as the page's State has it."""
     turn: rx.Var[int]
-    """Changes whenever the State has dealt with a click."""
+    """Changes whenever the phase is to be looked at anew."""
+    heard: rx.Var[str]
+    """The key of the last click that the State knows of."""
+    unsettled: rx.Var[str]
+    """The purchase whose outcome is unknown, or whose key is still to be used."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
     seats_gone: rx.Var[list[int]]

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import AttemptFeed, Booking, Place, notice, press, sending
+from webapp.components.attempt import AttemptFeed, Booking, Place, notice, phase_is, press, sending
 from webapp.components.cancelling import (
     Cancelling,
     cancel_button,
@@ -35,7 +35,13 @@ def booking_page() -> Ui:
         OrderFeed.create(
             phase=Booking.phase, turn=Booking.turn, cancelling=Cancelling.phase, cancelling_turn=Cancelling.turn
         ),
-        AttemptFeed.create(phase=Booking.phase, turn=Booking.turn, wait_s=Booking.wait_s),
+        AttemptFeed.create(
+            phase=Booking.phase,
+            turn=Booking.turn,
+            heard=Booking.heard,
+            unsettled=Booking.unsettled,
+            wait_s=Booking.wait_s,
+        ),
         cancelling_feed(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
@@ -202,8 +208,9 @@ def _again() -> Ui:
         seat_taken=say("booking.again.seat_taken"),
         way_from_seat_taken=_to_concert(say("booking.other_tickets")),
     )
+    # What was sent may have been booked, even if the sale has ended since.
     return rx.cond(
-        order.repeatable,
+        order.repeatable | busy | phase_is("unreachable"),
         rx.el.div(
             rx.cond(
                 (Booking.phase == "idle") | busy,

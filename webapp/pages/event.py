@@ -31,6 +31,8 @@ def event_page() -> Ui:
         EventFeed.create(
             phase=Booking.phase,
             turn=Booking.turn,
+            heard=Booking.heard,
+            unsettled=Booking.unsettled,
             wait_s=Booking.wait_s,
             seats_gone=Booking.seats_gone,
             refused=rx.cond(
@@ -107,7 +109,7 @@ def _poster() -> Ui:
 
 def _sale() -> Ui:
     # What was sent may have been booked, even if the sale has ended since: the form says what became of it.
-    is_open = sending.sending | phase_is("unreachable")
+    is_open = sending.sending | phase_is("unreachable", "not_found", "declined")
     return rx.match(
         rx.cond(is_open, "on_sale", box_office.sale),
         (
@@ -462,6 +464,8 @@ def _of_this_event() -> Any:
 def _about() -> Any:
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
     this_tier = (Booking.tier == box_office.tier) & _of_this_event()
+    # Of a click that was lost nobody knows what it was for.
+    of_a_tier &= Booking.tier != ""
     return (~of_a_tier | this_tier) & (user_id_fault() == "")
 
 
