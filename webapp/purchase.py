@@ -59,11 +59,11 @@ class Purchase:
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
-        return purchase if is_key(purchase.reference) else None
+        return purchase if _KEY.fullmatch(purchase.reference) else None
 
     @classmethod
-    def of_click(cls, key: str) -> "Purchase":
-        """Return what a click may have booked under a key of which only the browser knows."""
+    def of_key(cls, key: str) -> "Purchase":
+        """Return whatever may have been booked under a key."""
         return cls("", "", 0, "", reference=key, in_doubt=True)
 
     def to_json(self) -> str:
@@ -73,11 +73,6 @@ class Purchase:
     def same_as(self, other: "Purchase") -> bool:
         """Say whether both want the same, whatever their keys."""
         return self == replace(other, reference=self.reference, in_doubt=self.in_doubt)
-
-
-def is_key(text: str) -> bool:
-    """Say whether it has the form of a purchase's key; it comes from a browser."""
-    return _KEY.fullmatch(text) is not None
 
 
 class BookingApi(Protocol):
@@ -109,15 +104,22 @@ def read_form(form: dict[str, Any]) -> Purchase | str:
         return "user_too_long"
     if quantity < 1:
         return "quantity_missing"
-    return with_key(Purchase(str(form.get("event") or ""), tier, quantity, user_id, ticket_ids), form.get("key"))
+    return with_key(Purchase(str(form.get("event") or ""), tier, quantity, user_id, ticket_ids), form.get("click"))
 
 
-def with_key(purchase: Purchase, key: Any) -> Purchase:
-    """Return the purchase under the key that the browser made for the click, so that the tab knows it from then on.
+def with_key(purchase: Purchase, click: Any) -> Purchase:
+    """Return the purchase under the key of its click, which the browser made, so that the tab knows it from then on.
 
     One that is none leaves the purchase its own.
     """
-    return replace(purchase, reference=key) if isinstance(key, str) and is_key(key) else purchase
+    key = key_of(click)
+    return replace(purchase, reference=key) if key else purchase
+
+
+def key_of(click: Any) -> str:
+    """Return the key of a click, which is `KEY.NUMBER`; "" if it is anything else, for it comes from a browser."""
+    key = click.partition(".")[0] if isinstance(click, str) else ""
+    return key if _KEY.fullmatch(key) else ""
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:

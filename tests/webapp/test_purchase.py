@@ -9,7 +9,7 @@ import pytest
 from tests.webapp.doubles import ORDER, FakeApi, problem
 from webapp.client import Answer
 from webapp.models import Order
-from webapp.purchase import TRIES, Purchase, carry_out, is_key, read_form
+from webapp.purchase import TRIES, Purchase, carry_out, key_of, read_form
 
 PURCHASE = Purchase("concert", "VIP", 2, "user-1", (7, 8))
 
@@ -74,13 +74,13 @@ async def test_what_was_booked_under_its_key_before_is_what_became_of_it(found: 
     assert answer == told
 
 
-@pytest.mark.parametrize("key", ["", "bk_1", "../x", 7, None])
-def test_a_form_whose_key_is_none_gets_one(key: Any) -> None:
-    form = {"event": "concert", "tier": "VIP", "quantity": "1", "user_id": "user-1", "key": key}
+@pytest.mark.parametrize("click", ["", "bk_1", "bk_1.2", "../x", 7, None])
+def test_a_form_whose_key_is_none_gets_one(click: Any) -> None:
+    form = {"event": "concert", "tier": "VIP", "quantity": "1", "user_id": "user-1", "click": click}
     purchase = read_form(form)
     assert isinstance(purchase, Purchase)
-    assert is_key(purchase.reference)
-    form["key"] = purchase.reference
+    assert key_of(purchase.reference) == purchase.reference
+    form["click"] = f"{purchase.reference}.1"
     assert read_form(form) == purchase
 
 

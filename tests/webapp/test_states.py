@@ -20,6 +20,7 @@ from webapp.models import Ticket
 from webapp.purchase import Purchase
 
 KEY = "bk_" + "k" * 26
+CLICK = f"{KEY}.1"
 FORM = {"event": "concert", "tier": "VIP", "quantity": "2", "user_id": "user-1"}
 DECLINED = problem("declined")
 Api = TypeVar("Api", bound=FakeApi)
@@ -155,7 +156,7 @@ async def test_fewer_left_books_those_with_one_click(page: Booking, monkeypatch:
     api = _use(monkeypatch, FakeApi(book=[problem("sold_out", available=1), Answer(ORDER)]))
     await _run(Booking.book, page, FORM)
     assert (page.phase, page.left, page.tier, page.quantity) == ("fewer_left", 1, "VIP", 2)
-    await _run(Booking.book_left, page, KEY)
+    await _run(Booking.book_left, page, CLICK)
     assert api.wanted == ("concert", "VIP", 1, "user-1", ())
     assert len({reference for _, reference in api.asked}) == 1
 
@@ -164,7 +165,7 @@ async def test_fewer_left_is_no_way_to_book_without_having_asked(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi())
-    assert await _run(Booking.book_left, page, KEY) == []
+    assert await _run(Booking.book_left, page, CLICK) == []
     assert api.asked == []
 
 
@@ -230,7 +231,7 @@ async def test_an_expired_booking_is_tried_again_for_the_same_seats_under_a_new_
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[Answer(ORDER)]))
-    assert _target(await _run(Booking.again, page, "bk_1", KEY)) == "/booking/bk_1"
+    assert _target(await _run(Booking.again, page, "bk_1", CLICK)) == "/booking/bk_1"
     assert api.wanted == ("concert", "VIP", 2, "user-1", (1, 2))
     assert api.asked == [("find", "bk_1"), ("book", KEY)]
 
@@ -240,20 +241,20 @@ async def test_the_same_tickets_to_stand_are_tried_for_again_and_then_as_many_ot
 ) -> None:
     standing = replace(EXPIRED, tier="GA", tickets=(Ticket(8, seated=False), Ticket(9, seated=False)))
     api = _use(monkeypatch, FakeApi(find=[Answer(standing)], book=[DECLINED]))
-    await _run(Booking.again, page, "bk_1", KEY)
+    await _run(Booking.again, page, "bk_1", CLICK)
     # With any others a late payment for these would be a second one.
     assert api.wanted == ("concert", "GA", 2, "user-1", (8, 9))
     assert page.phase == "declined"
     taken = problem("seat_taken", ticket_ids=(9,))
     api = _use(monkeypatch, FakeApi(find=[Answer(standing)], book=[taken, Answer(ORDER)]))
-    assert _target(await _run(Booking.again, page, "bk_1", KEY)) == "/booking/bk_1"
+    assert _target(await _run(Booking.again, page, "bk_1", CLICK)) == "/booking/bk_1"
     assert api.wanted == ("concert", "GA", 2, "user-1", ())
     assert api.asked == [("find", "bk_1"), ("book", KEY), ("book", KEY)]
 
 
 async def test_seats_that_others_have_are_not_replaced_unasked(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[problem("seat_taken", ticket_ids=(1,))]))
-    await _run(Booking.again, page, "bk_1", KEY)
+    await _run(Booking.again, page, "bk_1", CLICK)
     assert page.phase == "seat_taken"
 
 
@@ -262,7 +263,7 @@ async def test_a_booking_that_stands_after_all_is_not_booked_again(
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
     turn = page.turn
-    assert await _run(Booking.again, page, "bk_1", KEY) == []
+    assert await _run(Booking.again, page, "bk_1", CLICK) == []
     assert (page.phase, api.asked) == ("idle", [("find", "bk_1")])
     assert page.turn > turn
 
@@ -274,7 +275,7 @@ async def test_trying_again_leaves_nothing_open_where_nothing_was_sent(
     answer: Answer[Any], phase: str, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[answer]))
-    await _run(Booking.again, page, "bk_1", KEY)
+    await _run(Booking.again, page, "bk_1", CLICK)
     assert (page.phase, page.unsettled, api.asked) == (phase, "", [("find", "bk_1")])
 
 
@@ -312,7 +313,7 @@ async def test_a_click_is_booked_under_the_key_that_its_tab_knows(
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(book=[Answer(ORDER)]))
-    await _run(Booking.book, page, {**FORM, "key": KEY})
+    await _run(Booking.book, page, {**FORM, "click": CLICK})
     assert api.asked == [("book", KEY)]
 
 
@@ -320,7 +321,7 @@ async def test_a_click_whose_end_was_never_heard_is_asked_about_by_a_state_that_
     page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
-    page.clicked = KEY
+    page.clicked = CLICK
     assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
     assert (api.asked, page.clicked) == ([("find", KEY)], "")
 
@@ -330,7 +331,7 @@ async def test_after_a_click_that_never_came_whatever_is_wanted_next_has_its_key
 ) -> None:
     monkeypatch.setattr(attempt, "_SENDING_S_MAX", 0)
     api = _use(monkeypatch, FakeApi(find=[problem("not_found")], book=[Answer(ORDER)]))
-    page.clicked = KEY
+    page.clicked = CLICK
     assert await _run(Booking.arrive, page) == []
     assert page.phase == "not_found"
     await _run(Booking.book, page, FORM)
@@ -342,14 +343,14 @@ async def test_a_click_that_another_state_is_still_sending_is_found_once_it_has_
 ) -> None:
     monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
     api = _use(monkeypatch, FakeApi(find=[problem("not_found"), problem("not_found"), Answer(ORDER)]))
-    page.clicked = KEY
+    page.clicked = CLICK
     assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
     assert api.asked == [("find", KEY)] * 3
 
 
 async def test_a_tab_with_an_open_purchase_has_no_other_key(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     api = _use(monkeypatch, FakeApi(find=[Answer(ORDER)]))
-    page.unsettled, page.clicked = IN_DOUBT.to_json(), KEY
+    page.unsettled, page.clicked = IN_DOUBT.to_json(), CLICK
     assert _target(await _run(Booking.arrive, page)) == "/booking/bk_1"
     assert (api.asked, page.clicked) == ([("find", IN_DOUBT.reference)], "")
 
@@ -360,15 +361,30 @@ async def test_what_the_api_refused_is_still_told_when_the_tab_comes_back_with_w
     api = _use(monkeypatch, FakeApi(book=[problem("sold_out", available=1)]))
     page.page_load = "first"
     await _run(Booking.arrive, page)
-    await _run(Booking.book, page, FORM)
+    await _run(Booking.book, page, {**FORM, "click": CLICK})
     # The connection was lost with the answer: the tab still takes its purchase for one in doubt.
     kept = Purchase.from_json(page.unsettled)
     assert kept is not None
-    page.unsettled = replace(kept, in_doubt=True).to_json()
+    page.unsettled, page.clicked = replace(kept, in_doubt=True).to_json(), CLICK
     page.rx_router_session = SessionData(session_id="second")
     await _run(Booking.arrive, page)
     assert (page.phase, page.left) == ("fewer_left", 1)
     assert [question for question, _ in api.asked] == ["book"]
+
+
+async def test_another_click_with_the_same_key_that_is_lost_is_told_from_the_one_before(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(book=[problem("sold_out")], find=[problem("not_found")]))
+    monkeypatch.setattr(attempt, "_SENDING_S_MAX", 0)
+    page.page_load = "first"
+    await _run(Booking.arrive, page)
+    await _run(Booking.book, page, {**FORM, "click": CLICK})
+    page.clicked = f"{KEY}.2"
+    page.rx_router_session = SessionData(session_id="second")
+    await _run(Booking.arrive, page)
+    assert (page.phase, page.heard) == ("not_found", f"{KEY}.2")
+    assert api.asked == [("book", KEY), ("find", KEY)]
 
 
 async def test_another_wish_after_one_that_came_to_nothing_has_a_new_key(
@@ -383,14 +399,14 @@ async def test_another_wish_after_one_that_came_to_nothing_has_a_new_key(
 
 async def test_a_click_whose_end_is_known_is_not_asked_about(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     api = _use(monkeypatch, FakeApi(book=[DECLINED]))
-    await _run(Booking.book, page, {**FORM, "key": KEY})
+    await _run(Booking.book, page, {**FORM, "click": CLICK})
     # The browser has not heard of it yet.
-    page.clicked = KEY
+    page.clicked = CLICK
     await _run(Booking.arrive, page)
     assert api.asked == [("book", KEY)]
 
 
-@pytest.mark.parametrize("clicked", ["", "../../x", "bk_"])
+@pytest.mark.parametrize("clicked", ["", "../../x", "bk_", "bk_.1"])
 async def test_what_was_never_a_key_is_not_asked_about(
     clicked: str, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,7 +147,7 @@ async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_n
     # The click gets through, and nothing comes back; then the page is somewhere else, and its server does not know.
     network.hold()
     await page.locator("button.submit").click()
-    reference = await page.evaluate("sessionStorage.getItem('clicked-booking')")
+    reference = await page.evaluate("sessionStorage.getItem('clicked-booking').split('.')[0]")
     await site.until(reference, "confirmed")
     network.forsake()
     network.release()

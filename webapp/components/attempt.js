@@ -10,7 +10,7 @@ const DRAWN_AFTER_MS = 50;
 // The State's phases while a click is dealt with.
 const UNDER_WAY = ["sending", "done"];
 
-// Kept by the tab, and read by attempt.py: the key of a click of which it is not known what became of it.
+// Kept by the tab, and read by attempt.py: the click of which it is not known what became of it.
 const CLICKED = "clicked-booking";
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26;
@@ -18,9 +18,9 @@ const KEY_LENGTH = 26;
 let facts = {
   busy: false, // the server is at it
   pressedAt: 0,
-  clicked: "", // the key of the last click, until it is known what became of it
+  clicked: "", // the last click
   waitUntil: 0,
-  key: "", // the key of the next click
+  click: "", // the next click: the key that it books under, and a number
 };
 
 // One that nobody can guess.
@@ -42,7 +42,7 @@ function summarise() {
   const wait = Math.max(0, Math.ceil((facts.waitUntil - now) / 1000));
   const unheard = facts.pressedAt > 0 && now - facts.pressedAt > UNHEARD_AFTER_MS;
   const sending = facts.busy || facts.pressedAt > 0; // one that was not heard is still to be sent
-  return { sending, unheard, wait, locked: sending || wait > 0, key: facts.key };
+  return { sending, unheard, wait, locked: sending || wait > 0, click: facts.click };
 }
 
 export const attempt = observable(summarise());
@@ -60,8 +60,8 @@ let pressed = null;
 
 export function press() {
   pressed = document.activeElement;
-  sessionStorage.setItem(CLICKED, facts.key);
-  update({ pressedAt: Date.now(), clicked: facts.key });
+  sessionStorage.setItem(CLICKED, facts.click);
+  update({ pressedAt: Date.now(), clicked: facts.click });
 }
 
 // Who had the focus on a button that is gone finds it on what there is to do now.
@@ -92,10 +92,10 @@ export function useAttemptFeed({ phase, turn, heard, unsettled, waitS }) {
     const drawn = setTimeout(refocus, DRAWN_AFTER_MS);
     return () => clearTimeout(drawn);
   }, [phase, turn, heard, waitS]);
-  // Until an outcome is known there is but one key.
+  // Until a key is spent there is no other.
   useEffect(() => {
-    if (!busy) update({ key: keyOf(unsettled) ?? newKey() });
-  }, [busy, turn, unsettled]);
+    if (!busy) update({ click: `${keyOf(unsettled) ?? newKey()}.${Date.now()}` });
+  }, [busy, turn, heard, unsettled]);
   useEverySecond(tick);
 }
 

@@ -19,7 +19,7 @@ from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
 from webapp.models import Order
-from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, is_key, new_key, read_form, with_key
+from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, key_of, new_key, read_form, with_key
 
 _log = logging.getLogger(__name__)
 
@@ -60,16 +60,18 @@ class Booking(Arrival, rx.State):
     turn: int = 0
     """Changes whenever the page is to look at the phase anew."""
     heard: str = ""
-    """The key of the last click that was taken up here, or that was found to be lost."""
+    """The last click that was taken up here, or that was found to be lost: its key and number."""
     unsettled: str = rx.SessionStorage("", name="unsettled-booking")
-    """The purchase whose outcome is unknown. The tab keeps it, so that neither a reload nor a restart of
-    this server makes the buyer pay twice."""
+    """The last purchase, until its key is spent. The tab keeps it, so that neither a reload nor a restart of this
+    server makes the buyer pay twice."""
     clicked: str = rx.SessionStorage("", name="clicked-booking")
-    """The key of a click of which the tab has heard nothing, as attempt.js writes it. The click may have been lost, or
-    what became of it; and who comes back may be given a State that knows nothing of either."""
+    """The click of which the tab has heard nothing, as attempt.js writes it. It may have been lost, or what became of
+    it; and who comes back may be given a State that knows nothing of either."""
     _last: str = ""
     _unsettled: str = ""
     """The same as this server knows it: a connection that comes back may bring what the tab kept before."""
+    _taken_over: str = ""
+    """The click about which the API is being asked; "": none."""
     _sending_until: float = 0
     _wait_until: float = 0
 
@@ -103,29 +105,29 @@ class Booking(Arrival, rx.State):
     @rx.event(background=True)
     async def book(self, form: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """Book what the form says; a second click while the first is being sent does nothing."""
-        async for event in self._book(read_form(form), str(form.get("key") or "")):
+        async for event in self._book(read_form(form), str(form.get("click") or "")):
             yield event
 
     @rx.event(background=True)
-    async def book_left(self, key: str) -> AsyncGenerator[Any, None]:
+    async def book_left(self, click: str) -> AsyncGenerator[Any, None]:
         """Book as many as are left, after fewer were left than asked for."""
         async with self:
+            self.heard = click
             wanted = Purchase.from_json(self._last)
             if wanted is None or self.phase != "fewer_left":
                 return
             fewer = Purchase(wanted.event, wanted.tier, self.left, wanted.user_id)
-        async for event in self._book(with_key(fewer, key), key):
+        async for event in self._book(with_key(fewer, click), click):
             yield event
 
     @rx.event(background=True)
-    async def again(self, reference: str, key: str) -> AsyncGenerator[Any, None]:
+    async def again(self, reference: str, click: str) -> AsyncGenerator[Any, None]:
         """Try for the tickets of a booking that came to nothing once more: the same seats, or as many to stand."""
-        async with self:
-            self.heard = key
         answer = await api().find(reference)
         order, problem = answer.value, answer.problem
         if order is None:
             async with self:
+                self.heard = click
                 if problem is None or problem.kind == "unreachable":
                     # Nothing was sent yet: that there was no answer leaves nothing open.
                     self._show("busy")
@@ -135,12 +137,13 @@ class Booking(Arrival, rx.State):
         if order.status in _STANDING:
             # A late payment was faster: the page looks at it again.
             async with self:
+                self.heard = click
                 self._show("idle")
             return
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
-        same = with_key(Purchase(order.event, order.tier, len(tickets), order.user_id, tickets), key)
-        async for event in self._book(same, key):
+        same = with_key(Purchase(order.event, order.tier, len(tickets), order.user_id, tickets), click)
+        async for event in self._book(same, click):
             yield event
         if any(ticket.seated for ticket in order.tickets):
             return
@@ -149,7 +152,7 @@ class Booking(Arrival, rx.State):
         if taken:
             # To stand, any other will do.
             others = replace(same, ticket_ids=())
-            async for event in self._book(others, key):
+            async for event in self._book(others, click):
                 yield event
 
     @rx.event(background=True)
@@ -163,16 +166,16 @@ class Booking(Arrival, rx.State):
             async for event in self._look_up(purchase):
                 yield event
 
-    async def _book(self, wanted: Purchase | str, key: str) -> AsyncGenerator[Any, None]:
+    async def _book(self, wanted: Purchase | str, click: str) -> AsyncGenerator[Any, None]:
         async with self:
-            self.heard = key
+            self.heard = click
             if self.phase == "done" or self._is_sending():
                 return
             if isinstance(wanted, str):
                 self._show("invalid", wanted)
                 return
             earlier = self._open_purchase()
-            # While the last answer is unknown its key is kept, whatever is wanted now: under one key nothing is booked
+            # Until its key is spent the tab has no other, whatever is wanted now: under one key nothing is booked
             # twice.
             purchase = wanted
             if earlier is not None:
@@ -283,14 +286,16 @@ class Booking(Arrival, rx.State):
         clicked, purchase = self.clicked, self._open_purchase()
         if clicked:
             self.clicked = ""
-        if not is_key(clicked) or (clicked == self.heard and purchase is None):
+        key = key_of(clicked)
+        if not key or clicked == self.heard:
             return None
+        self._taken_over = clicked
         if purchase is not None:
             # Whatever was clicked was sent under its key.
             return replace(purchase, in_doubt=True)
         # Another State may be at it, for as long as that can take.
         self._sending_until = time.time() + _SENDING_S_MAX
-        return Purchase.of_click(clicked)
+        return Purchase.of_key(key)
 
     def _open_purchase(self) -> Purchase | None:
         return Purchase.from_json(self._unsettled or self.unsettled)
@@ -302,7 +307,8 @@ class Booking(Arrival, rx.State):
     def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:
         """Show how the purchase ended; returns the way to the booking's page if there is one."""
         order, problem = answer.value, answer.problem
-        self.heard = purchase.reference
+        if self._taken_over:
+            self.heard, self._taken_over = self._taken_over, ""
         if order is not None and order.status != "declined":
             # Its page also says best what it is to be expired or cancelled.
             self._keep(None)
@@ -344,9 +350,9 @@ class AttemptFeed(rx.Component):
     turn: rx.Var[int]
     """Changes whenever the phase is to be looked at anew."""
     heard: rx.Var[str]
-    """The key of the last click that the State knows of."""
+    """The last click that the State knows of."""
     unsettled: rx.Var[str]
-    """The purchase whose outcome is unknown, or whose key is still to be used."""
+    """The last purchase, until its key is spent."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
 
@@ -359,8 +365,8 @@ class Sending:
     unheard: bool
     wait: int
     locked: bool
-    key: str
-    """What the next click books under; "": the page is not alive yet."""
+    click: str
+    """The next click: the key that it books under, and a number; "": the page is not alive yet."""
 
 
 sending: Any = browser.watched(_MODULE, "attempt", "useAttempt", Sending)
@@ -509,7 +515,7 @@ def _ways_on(place: Place) -> Ui:
         rx.el.button(
             say("attempt.book_left", left=Booking.left),
             type="button",
-            on_click=[*place.before_fewer, Booking.book_left(sending.key)],  # type: ignore[misc]
+            on_click=[*place.before_fewer, Booking.book_left(sending.click)],  # type: ignore[misc]
             disabled=place.locked,
         ),
     )

@@ -162,9 +162,9 @@ class EventFeed(rx.Component):
     turn: rx.Var[int]
     """Changes whenever the phase is to be looked at anew."""
     heard: rx.Var[str]
-    """The key of the last click that the State knows of."""
+    """The last click that the State knows of."""
     unsettled: rx.Var[str]
-    """The purchase whose outcome is unknown, or whose key is still to be used."""
+    """The last purchase, until its key is spent."""
     wait_s: rx.Var[int]
     """Seconds until another attempt makes sense; 0: now."""
     seats_gone: rx.Var[list[int]]

@@ -195,7 +195,7 @@ def _text() -> Any:
 
 def _again() -> Ui:
     """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
-    events = [press(), Booking.again(order.reference, sending.key)]  # type: ignore[misc]
+    events = [press(), Booking.again(order.reference, sending.click)]  # type: ignore[misc]
     busy = sending.sending
     place = Place(
         locked=sending.locked,

@@ -203,7 +203,7 @@ def _box_office() -> Ui:
             aria_labelledby="tickets",
         ),
         _summary(),
-        rx.el.input(type="hidden", name="key", value=sending.key),
+        rx.el.input(type="hidden", name="click", value=sending.click),
         rx.el.input(type="hidden", name="event", value=box_office.event.slug),
         rx.el.input(type="hidden", name="quantity", value=box_office.quantity),
         rx.el.input(
