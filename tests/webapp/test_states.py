@@ -387,14 +387,15 @@ async def test_another_click_with_the_same_key_that_is_lost_is_told_from_the_one
     assert api.asked == [("book", KEY), ("find", KEY)]
 
 
-async def test_another_wish_after_one_that_came_to_nothing_has_a_new_key(
-    page: Booking, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("status", "phase"), [("expired", "done"), ("declined", "declined")])
+async def test_another_wish_is_not_sent_before_the_buyer_knows_what_became_of_the_open_one(
+    status: Any, phase: str, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = _use(monkeypatch, FakeApi(find=[Answer(EXPIRED)], book=[Answer(ORDER)]))
+    api = _use(monkeypatch, FakeApi(find=[Answer(replace(ORDER, status=status))]))
     page.unsettled = IN_DOUBT.to_json()
     await _run(Booking.book, page, {**FORM, "tier": "GA"})
-    assert [question for question, _ in api.asked] == ["find", "book"]
-    assert api.asked[1][1] != IN_DOUBT.reference
+    assert (page.phase, page.unsettled) == (phase, "")
+    assert api.asked == [("find", IN_DOUBT.reference)]
 
 
 async def test_a_click_whose_end_is_known_is_not_asked_about(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:

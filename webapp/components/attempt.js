@@ -29,11 +29,13 @@ function newKey() {
   return "bk_" + Array.from(numbers, (number) => BASE32[number % BASE32.length]).join("");
 }
 
-function keyOf(purchase) {
+// The key that the tab has: its last purchase's, or that of a click of which nothing is known yet, even to the State.
+function openKey(unsettled) {
+  const [clicked] = (sessionStorage.getItem(CLICKED) ?? "").split(".");
   try {
-    return JSON.parse(purchase).reference;
+    return JSON.parse(unsettled).reference;
   } catch {
-    return undefined;
+    return clicked;
   }
 }
 
@@ -94,7 +96,7 @@ export function useAttemptFeed({ phase, turn, heard, unsettled, waitS }) {
   }, [phase, turn, heard, waitS]);
   // Until a key is spent there is no other.
   useEffect(() => {
-    if (!busy) update({ click: `${keyOf(unsettled) ?? newKey()}.${Date.now()}` });
+    if (!busy) update({ click: `${openKey(unsettled) || newKey()}.${Date.now()}` });
   }, [busy, turn, heard, unsettled]);
   useEverySecond(tick);
 }

@@ -19,7 +19,7 @@ from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box
 from webapp.components.visitor import Visitor
 from webapp.models import Order
-from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, key_of, new_key, read_form, with_key
+from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, key_of, read_form, with_key
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +84,9 @@ class Booking(Arrival, rx.State):
         lead_on = None
         async with self:
             purchase = self._take_over_click() or self._open_purchase()
+            if purchase is not None and purchase.to_json() != self._unsettled and self.phase != "sending":
+                # Another State may be at it, for as long as that can take.
+                self._sending_until = time.time() + _SENDING_S_MAX
             self._keep(purchase)
             reconnected = self._has_only_reconnected()
             if self.phase == "done" and self._path() != f"/booking/{self.reference}":
@@ -92,7 +95,7 @@ class Booking(Arrival, rx.State):
             elif self._is_sending():
                 # It is under way still; or its process has ended, and what became of it is to be found out.
                 self.patience = "check"
-            elif reconnected and self.phase != "sending":
+            elif reconnected and self.phase not in {"sending", "done"}:
                 self.wait_s = max(0, math.ceil(self._wait_until - time.time()))
             else:
                 self._show("idle")
@@ -193,15 +196,12 @@ class Booking(Arrival, rx.State):
         if earlier is not None and earlier.in_doubt and not earlier.same_as(purchase):
             # Something else was wanted before and may have been booked: that is settled first.
             found = await self._find(earlier)
-            if found.problem is not None or (found.value is not None and found.value.status in _STANDING):
+            if found != Answer():
                 async with self:
                     event = self._conclude(earlier, found)
                 if event is not None:
                     yield event
                 return
-            if found.value is not None:
-                # It came to nothing, and its key with it.
-                purchase = replace(purchase, reference=new_key(), in_doubt=False)
         async with self:
             # From here on it may be booked, whatever happens to this process or to the page.
             self._keep(replace(purchase, in_doubt=True))
@@ -290,18 +290,14 @@ class Booking(Arrival, rx.State):
         if not key or clicked == self.heard:
             return None
         self._taken_over = clicked
-        if purchase is not None:
-            # Whatever was clicked was sent under its key.
-            return replace(purchase, in_doubt=True)
-        # Another State may be at it, for as long as that can take.
-        self._sending_until = time.time() + _SENDING_S_MAX
-        return Purchase.of_key(key)
+        # Where there is a purchase, whatever was clicked was sent under its key.
+        return replace(purchase, in_doubt=True) if purchase is not None else Purchase.of_key(key)
 
     def _open_purchase(self) -> Purchase | None:
         return Purchase.from_json(self._unsettled or self.unsettled)
 
     def _keep(self, purchase: Purchase | None) -> None:
-        """Remember the purchase whose outcome is unknown, here and in the tab."""
+        """Remember the last purchase until its key is spent (None), here and in the tab."""
         self.unsettled = self._unsettled = purchase.to_json() if purchase else ""
 
     def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:

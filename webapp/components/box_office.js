@@ -12,8 +12,6 @@ const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 const STALE_AFTER_MS = 10_000;
 const ANNOUNCE_EVERY_MS = 15_000;
-// Of these the form tells, whatever became of the sale, and what is left is shown with it.
-const SAID_IN_THE_FORM = ["sending", "done", "unreachable", "not_found", "declined"];
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
 const DRAWN_WITHIN = "200px";
@@ -434,8 +432,7 @@ export function SeatPlan({ children, ...props }) {
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
 export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, refused, left }) {
   const { slug } = useParams();
-  const ended = ["ended", "cancelled"].includes(useBoxOffice("sale"));
-  const over = ended && !SAID_IN_THE_FORM.includes(phase);
+  const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);

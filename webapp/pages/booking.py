@@ -197,10 +197,12 @@ def _again() -> Ui:
     """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
     events = [press(), Booking.again(order.reference, sending.click)]  # type: ignore[misc]
     busy = sending.sending
+    # What was left in doubt elsewhere is told here, too, and is none of this booking's.
+    this_one = (Booking.event == order.event.slug) & (Booking.tier == order.tier)
     place = Place(
         locked=sending.locked,
         about=True,
-        leads=True,
+        leads=this_one,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
         hindrance=rx.fragment(),
@@ -210,10 +212,10 @@ def _again() -> Ui:
     )
     # What was sent may have been booked, even if the sale has ended since.
     return rx.cond(
-        order.repeatable | busy | phase_is("unreachable"),
+        order.repeatable | phase_is("sending", "unreachable", "not_found", "declined"),
         rx.el.div(
             rx.cond(
-                (Booking.phase == "idle") | busy,
+                order.repeatable & (phase_is("idle") | ~this_one) | busy,
                 rx.el.button(
                     rx.cond(
                         busy,

@@ -108,10 +108,8 @@ def _poster() -> Ui:
 
 
 def _sale() -> Ui:
-    # What was sent may have been booked, even if the sale has ended since: the form says what became of it.
-    is_open = sending.sending | phase_is("unreachable", "not_found", "declined")
     return rx.match(
-        rx.cond(is_open, "on_sale", box_office.sale),
+        box_office.sale,
         (
             "upcoming",
             _closed(
@@ -146,6 +144,8 @@ def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
     to_concerts = link(say("nav.all_concerts"), to="/", class_name="button")
     return rx.el.section(
         rx.el.h2(title),
+        # What was sent may have been booked before the sale ended, and what became of it is said.
+        rx.cond(sending.sending | phase_is("unreachable", "not_found", "declined"), _notice()),
         *content,
         rx.el.p(*((first, to_concerts) if first else (to_concerts, to_bookings)), class_name="actions"),
         class_name="closed",
@@ -485,7 +485,7 @@ def _notice() -> Ui:
     place = Place(
         locked=box_office.locked,
         about=_about(),
-        leads=_leads_on(),
+        leads=_leads_on() & (box_office.sale == "on_sale"),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
         hindrance=rx.cond(
