@@ -39,7 +39,6 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text("Booking\u2026")
     await expect(page.locator(NOTICE)).to_contain_text("Booking your tickets")
-    await look(page, "booking-sending")
     await expect(page.locator(NOTICE)).to_contain_text("This is taking longer than usual")
     await look(page, "booking-slow")
     await expect(page.get_by_role("button", name="Check my booking")).to_be_visible(timeout=SLOW_MS)

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from api.contract import BUILT_IN_EVENT
 from api.embedded import EmbeddedServer
 from tests.gate import Gate
-from tests.webapp.conftest import OpenPage, Site, shared_site
+from tests.webapp.conftest import OpenPage, Site, look, shared_site
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("without_websocket")]
 
@@ -153,3 +153,18 @@ async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_n
     network.release()
     await page.wait_for_url(f"**/booking/{reference}")
     assert await site.orders("out-of-reach") == [(reference, "confirmed")]
+
+
+async def test_a_booking_that_is_being_sent_is_said_to_be(network: Gate, site: Site, visit: OpenPage) -> None:
+    page = await visit(_address(network))
+    await page.get_by_label("Your user ID").fill("sender")
+    site.server_gate.hold()
+    await page.locator("button.submit").click()
+    await expect(page.locator(".summary .notice")).to_contain_text("Booking your tickets")
+    # As it was at first, for as long as the pictures take.
+    network.hold()
+    await look(page, "booking-sending")
+    network.release()
+    site.server_gate.release()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("sender")) == 1
