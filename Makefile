@@ -154,10 +154,12 @@ $(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALL
 
 else
 
+# The lock names every package, so nothing is resolved anew: pip would look at newer releases for an extra that another
+# package asks for (granian[reload]), and refuse them for want of a hash.
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv) and try again." >&2; exit 1; }
 	@echo "Installing the locked Python dependencies (once, about a minute) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { echo "The Python dependencies could not be installed: check the network connection (or pip's index setting) and try again." >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock || { echo "The Python dependencies could not be installed: check the network connection (or pip's index setting) and try again." >&2; exit 1; }
 	@touch $@
 
 $(WEB_BUILT): $(WEB_INPUTS)
