@@ -1,6 +1,7 @@
 """Fixtures for every kind of test: databases, running systems and a browser."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -167,13 +168,16 @@ async def running_browser() -> AsyncIterator[Browser]:
 
 def browser_path(playwright: Playwright) -> str:
     """Find a browser, or install one: a skipped test would look like a passed one."""
-    if path := _installed_browser(playwright):
-        return path
-    for command in _browser_installers():
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(command, check=True, timeout=BROWSER_INSTALL_TIMEOUT_S, capture_output=True)
+    with Path(__file__).open() as file:
+        # Of several processes one installs: a browser can be found before all that it needs is there.
+        fcntl.flock(file, fcntl.LOCK_EX)
         if path := _installed_browser(playwright):
             return path
+        for command in _browser_installers():
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(command, check=True, timeout=BROWSER_INSTALL_TIMEOUT_S, capture_output=True)
+            if path := _installed_browser(playwright):
+                return path
     pytest.fail(
         "No browser: install Chromium (Debian: apt-get install chromium; elsewhere: "
         f"{sys.executable} -m playwright install --with-deps chromium) and run the tests again."
