@@ -463,6 +463,34 @@ async def test_checking_while_the_api_is_busy_does_not_say_that_nothing_was_book
     assert Purchase.from_json(page.unsettled) == IN_DOUBT
 
 
+async def test_what_could_not_be_learnt_is_asked_about_again_until_it_is_known(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
+    monkeypatch.setattr(attempt, "carry_out", _once)
+    api = _use(
+        monkeypatch,
+        FakeApi(book=[problem("unreachable")], find=[problem("unreachable"), problem("busy"), Answer(ORDER)]),
+    )
+    assert await _run(Booking.book, page, FORM) == [Booking.ask_on]
+    turn = page.turn
+    assert _target(await _run(Booking.ask_on, page)) == "/booking/bk_1"
+    assert [question for question, _ in api.asked] == ["book", "find", "find", "find"]
+    # Only the end is news: what the page says meanwhile stays as it is.
+    assert page.turn == turn + 1
+
+
+async def test_nothing_is_asked_on_once_the_buyer_knows(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
+    api = _use(monkeypatch, FakeApi(find=[problem("unreachable"), problem("not_found")]))
+    page.unsettled = IN_DOUBT.to_json()
+    assert await _run(Booking.check, page) == [Booking.ask_on]
+    await _run(Booking.check, page)
+    assert page.phase == "not_found"
+    await _run(Booking.ask_on, page)
+    assert len(api.asked) == 2
+
+
 async def test_a_purchase_that_was_cut_short_is_found_out_about(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, FakeApi(find=[problem("not_found"), Answer(ORDER)]))
     page.phase, page.unsettled = "sending", IN_DOUBT.to_json()

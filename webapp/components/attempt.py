@@ -31,8 +31,9 @@ _OFFER_CHECK_AFTER_S = 10
 _SENDING_S_MAX = 90
 # A booking that stands; every other status means that this purchase came to nothing.
 _STANDING = {"confirmed", "pending"}
-# What may still be under way is asked about this often.
+# What may still be under way is asked about this often; and so many times, if there is no answer.
 _ASK_EVERY_S = 5
+_ASK_TIMES_MAX = 120
 # The API remembers a key with what it has sold and with what was declined; after any other answer it is kept.
 _KEY_IS_SPENT = {"declined"}
 
@@ -169,6 +170,18 @@ class Booking(Arrival, rx.State):
             async for event in self._look_up(purchase):
                 yield event
 
+    @rx.event(background=True)
+    async def ask_on(self) -> AsyncGenerator[Any, None]:
+        """Ask again, for some minutes, what became of a purchase of which nothing could be learnt."""
+        for _ in range(_ASK_TIMES_MAX):
+            await asyncio.sleep(_ASK_EVERY_S)
+            async with self:
+                purchase = self._open_purchase()
+                if purchase is None or self.phase != "unreachable":
+                    return
+            async for event in self._look_up(purchase):
+                yield event
+
     async def _book(self, wanted: Purchase | str, click: str) -> AsyncGenerator[Any, None]:
         async with self:
             self.heard = click
@@ -254,10 +267,12 @@ class Booking(Arrival, rx.State):
         async with self:
             if not self._is_open(purchase):
                 return
-            if answer.value is not None or not self._is_sending():
-                event = self._conclude(purchase, answer)
-            else:
+            if answer.value is None and self._is_sending():
                 self.detail = "no_answer"
+            elif answer.problem is not None and self.phase == "unreachable":
+                self.detail = ""
+            else:
+                event = self._conclude(purchase, answer)
         if event is not None:
             yield event
 
@@ -301,7 +316,7 @@ class Booking(Arrival, rx.State):
         self.unsettled = self._unsettled = purchase.to_json() if purchase else ""
 
     def _conclude(self, purchase: Purchase, answer: Answer[Order]) -> Any:
-        """Show how the purchase ended; returns the way to the booking's page if there is one."""
+        """Show how the purchase ended; returns what follows: the way to its page, or asking on."""
         order, problem = answer.value, answer.problem
         if self._taken_over:
             self.heard, self._taken_over = self._taken_over, ""
@@ -322,7 +337,7 @@ class Booking(Arrival, rx.State):
         self._wait_until = time.time() + self.wait_s
         self.seats_gone = list(problem.ticket_ids)
         self._remember(purchase)
-        return None
+        return Booking.ask_on if problem.kind == "unreachable" else None
 
     def _is_sending(self) -> bool:
         return self.phase == "sending" and time.time() < self._sending_until
@@ -336,7 +351,7 @@ class Booking(Arrival, rx.State):
         self.turn += 1
 
 
-class AttemptFeed(rx.Component):
+class AttemptFeed(browser.Part):
     """Tells the browser what the State says, on pages that have no `EventFeed`. Place it once on a page."""
 
     library = _MODULE

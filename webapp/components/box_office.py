@@ -151,7 +151,7 @@ class BoxOffice:
 box_office: Any = browser.watched(_MODULE, "boxOffice", "useBoxOffice", BoxOffice)
 
 
-class EventFeed(rx.Component):
+class EventFeed(browser.Part):
     """Polls the event of the address from the browser while the tab is visible. Place it once on a page."""
 
     library = _MODULE

@@ -2,11 +2,30 @@
 
 from dataclasses import fields
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import reflex as rx
 from reflex.vars import VarData
 from reflex.vars.function import ArgsFunctionOperation, FunctionVar
+
+
+class Part(rx.Component):
+    """A component of a browser module of ours.
+
+    Of a property that it does not have Reflex would make style, without a word: here that fails the build.
+    """
+
+    @classmethod
+    def create(cls, *children: Any, **props: Any) -> Self:
+        """Create it.
+
+        Raises:
+            TypeError: it has no such property.
+        """
+        unknown = props.keys() - cls.get_fields().keys() - cls.get_event_triggers().keys()
+        if unknown:
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
+        return super().create(*children, **props)
 
 
 def hooked(module: str, name: str, hook: str, kind: Any) -> Any:

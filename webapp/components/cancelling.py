@@ -8,7 +8,7 @@ import reflex as rx
 
 from webapp.client import api
 from webapp.components.arrival import Arrival
-from webapp.components.browser import action, hooked
+from webapp.components.browser import Part, action, hooked
 from webapp.components.language import money, say
 from webapp.components.layout import Ui, notice_box
 
@@ -60,7 +60,7 @@ class Cancelling(Arrival, rx.State):
         self.turn += 1
 
 
-class CancellingFeed(rx.Component):
+class CancellingFeed(Part):
     """Tells the browser what the State says. Place it once on a page."""
 
     library = _MODULE

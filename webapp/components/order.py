@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.browser import hooked
+from webapp.components.browser import Part, hooked
 from webapp.components.language import say
 
 _MODULE = "$/utils/order"
@@ -79,7 +79,7 @@ class OrderView(Described):
 order: Any = hooked(_MODULE, "order", "useOrder()", OrderView)
 
 
-class OrderFeed(rx.Component):
+class OrderFeed(Part):
     """Polls the order of the address from the browser while the tab is visible. Place it once on a page."""
 
     library = _MODULE
@@ -93,7 +93,7 @@ class OrderFeed(rx.Component):
     """Phase and turn of the order's cancelling."""
 
 
-class TicketCode(rx.Component):
+class TicketCode(Part):
     """The QR code of a ticket."""
 
     library = _MODULE

@@ -4,12 +4,12 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.browser import action, hooked
+from webapp.components.browser import Part, action, hooked
 
 _MODULE = "$/utils/page"
 
 
-class RememberedInput(rx.Component):
+class RememberedInput(Part):
     """A text input that starts with what the browser kept under `storage_key`."""
 
     library = _MODULE
@@ -21,7 +21,7 @@ class RememberedInput(rx.Component):
     """Changes, and is not 0, whenever what it holds was refused: then it is marked and takes the focus."""
 
 
-class PageTitle(rx.Component):
+class PageTitle(Part):
     """Names the browser's tab in the visitor's language; "" leaves it. It draws nothing."""
 
     library = _MODULE

@@ -9,21 +9,21 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.box_office import Place, Row, action, box_office
-from webapp.components.browser import function
+from webapp.components.browser import Part, function
 from webapp.components.language import money, number, say
 from webapp.components.layout import Ui
 
 _MODULE = "$/utils/box_office"
 
 
-class SeatPlan(rx.Component):
+class SeatPlan(Part):
     """The frame around the drawing, which hears what is done to seats."""
 
     library = _MODULE
     tag = "SeatPlan"
 
 
-class House(rx.Component):
+class House(Part):
     """The drawing's frame, which grows by itself as one comes closer."""
 
     library = _MODULE
@@ -34,7 +34,7 @@ class House(rx.Component):
     """Its height, in the drawing's units."""
 
 
-class SeatLook(rx.Component):
+class SeatLook(Part):
     """A seat's group in the drawing, which follows the seat's state by itself."""
 
     library = _MODULE
@@ -218,7 +218,7 @@ def _list_row(row: rx.vars.ObjectVar[Row]) -> Ui:
     )
 
 
-class SeatBox(rx.Component):
+class SeatBox(Part):
     """A seat's check box in the list, which follows the seat's state by itself."""
 
     library = _MODULE

@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.browser import action, hooked
+from webapp.components.browser import Part, action, hooked
 from webapp.components.cancelling import (
     Cancelling,
     cancel_button,
@@ -46,14 +46,14 @@ class Bookings:
 bookings: Any = hooked(_MODULE, "bookings", "useBookings()", Bookings)
 
 
-class BookingsFeed(rx.Component):
+class BookingsFeed(Part):
     """Reads the list from the browser. Place it once on a page."""
 
     library = _MODULE
     tag = "BookingsFeed"
 
 
-class WhoForm(rx.Component):
+class WhoForm(Part):
     """The form that says whose bookings are listed; the browser keeps the name under `storage_key`."""
 
     library = _MODULE
