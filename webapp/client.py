@@ -158,7 +158,8 @@ def api() -> Client:
     # In one container or on one machine the API listens where this server does; an address that means
     # "every interface" is not one to connect to.
     host = os.environ.get("API_HOST", "").strip() or "127.0.0.1"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    host = f"[{host}]" if ":" in host else host
     port = os.environ.get("API_PORT", "").strip() or "3001"
     return Client(
         httpx.AsyncClient(

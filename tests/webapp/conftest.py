@@ -11,7 +11,7 @@ import itertools
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -99,9 +99,12 @@ class Site:
         """Stop the web app; its pages stay open in the browser."""
         await self.stack._processes["web"].stop()
 
-    async def sell(self, tier: str, quantity: int, user_id: str = "somebody-else") -> httpx.Response:
-        """Book past the web app, as another buyer does."""
-        body = {"tier": tier, "quantity": quantity, "userId": user_id}
+    async def sell(
+        self, tier: str, quantity: int, user_id: str = "somebody-else", *, ticket_ids: Sequence[int] = ()
+    ) -> httpx.Response:
+        """Book past the web app, as another buyer does; with `ticket_ids` these very seats."""
+        seats = {"ticketIds": list(ticket_ids)} if ticket_ids else {}
+        body = {"tier": tier, "quantity": quantity, "userId": user_id, **seats}
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             return await http.post("/api/bookings", json=body, params={"event": self.event})
 

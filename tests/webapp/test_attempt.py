@@ -92,7 +92,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     await look(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
-    await page.get_by_role("button", name="Book 3 tickets instead").click()
+    await page.get_by_role("button", name="Book 3 tickets instead, $300").click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("fewer")) == 1
 
@@ -106,14 +106,37 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
     # What was counted before contradicts it no longer.
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("0 of 40 left")
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
-    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
     await look(page, "booking-sold-out-meanwhile")
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose Front Row instead, $50"])
     await page.get_by_role("button", name="Choose Front Row instead, $50").click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(NOTICE)).to_have_count(0)
+
+
+async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit, "hopeful")
+    await _more(page, 4)
+    site.browser_gate.hold()
+    few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    site.browser_gate.release()
+    await site.cancel(few, "somebody-else")
+    await expect(page.locator(NOTICE)).to_have_count(0)
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    # And "only 3 left" is so no more when there are forty.
+    site.browser_gate.hold()
+    await site.sell("VIP", 1)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(NOTICE)).to_contain_text("Only 2 tickets left")
+    site.browser_gate.release()
+    await site.cancel(all_others, "somebody-else")
+    await expect(page.locator(NOTICE)).to_have_count(0)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
 async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visit: OpenPage) -> None:
@@ -125,6 +148,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in")
+    await expect(page.locator(".tier[data-tier='GA']")).to_contain_text("All reserved")
     await look(page, "booking-all-held")
     site.browser_gate.release()
     # Another tier need not wait.
@@ -153,7 +177,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     lost_before = site.server_gate.answers_lost
     site.server_gate.lose_answers()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Connection lost. Checking your booking")
+    await expect(page.locator(NOTICE)).to_contain_text("No answer yet. Checking your booking")
     # It is still being asked while the picture is taken.
     site.server_gate.hold()
     await look(page, "booking-connection-lost")
@@ -189,7 +213,7 @@ async def test_a_box_office_that_stays_silent_is_named_and_asked_again_by_itself
 async def _leave_in_doubt(page: Page) -> None:
     """Book by a way that was broken: nobody learns what became of it, and the pages' server forgets the visitor."""
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Connection lost. Checking your booking")
+    await expect(page.locator(NOTICE)).to_contain_text("No answer yet. Checking your booking")
     # The tab remembers what was sent; what the server knew of this tab is lost, as when it is started anew.
     await page.evaluate("sessionStorage.removeItem('token')")
     await page.reload()

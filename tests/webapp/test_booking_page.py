@@ -190,6 +190,15 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     await _codes_are_drawn(page, 2)
 
 
+async def test_tickets_to_stand_say_so(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=10")
+    page = await _visit(visit, site, await _booked(site, "GA"))
+    await _says(page, "You\u2019re in.")
+    await expect(page.locator(".pass .place")).to_have_text(["Standing", "Standing"])
+    await _codes_are_drawn(page, 2)
+    await look(page, "order-standing")
+
+
 async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
@@ -276,7 +285,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
         await give_up
         await expect(dialog).to_be_hidden()
         await expect(_cancel_button(page)).to_be_focused()
-    assert await site.orders(USER)
+    assert (reference, "confirmed") in await site.orders(USER)
     await _cancel_button(page).click()
     await look(page, "order-cancel-question")
     await dialog.get_by_role("button", name="Cancel the booking").click()
@@ -479,14 +488,20 @@ async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_
 
 
 async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_silent_event("VIP=2")
-    _, page = await _visit_expired(visit, site)
-    await silent.hold(site, user_id="somebody-else")
+    site = await make_silent_event("VIP=5")
+    reference, page = await _visit_expired(visit, site)
+    (row, lost), (_, kept) = await _seats(site, reference)
+    await site.sell("VIP", 1, ticket_ids=(await _tickets(site, reference))[:1])
     await page.get_by_role("button", name="Try again for").click()
     await expect(page.locator(".notice")).to_contain_text("One of your seats has been taken", timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text(f"Row {row}, seat {lost} has been taken.")
     await look(page, "order-seat-taken")
-    await page.get_by_role("link", name="Choose other tickets").click()
-    await page.wait_for_url(site.event_url)
+    # The concert's page has the other seat, and offers the nearest to it.
+    await page.get_by_role("link", name="Choose other seats").click()
+    await expect(page.locator(".map .notice")).to_contain_text(f"Row {row}, seat {lost} has been taken.")
+    await expect(page.locator(".picks li")).to_have_text([f"Row {row}, seat {kept}"])
+    await page.locator(".map .notice button").first.click()
+    await expect(page.locator("button.submit")).to_have_text("Book for $200")
 
 
 async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
@@ -510,7 +525,7 @@ async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_o
     await page.get_by_role("button", name="Try again for").click()
     await expect(page.locator(".notice")).to_contain_text("Only one ticket left", timeout=SOON_MS)
     await look(page, "order-fewer-left")
-    await page.get_by_role("button", name="Book one ticket instead").click()
+    await page.get_by_role("button", name="Book one ticket instead, $10").click()
     assert len(await _tickets(site, await _is_led_on(page))) == 1
 
 

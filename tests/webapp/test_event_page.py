@@ -36,12 +36,18 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     page = await visit(soon.url)
     cards = {name: page.locator(".concert", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
     await expect(cards["Later Tonight"]).to_contain_text("On sale")
-    await expect(cards["Later Tonight"]).to_contain_text("from $10")
+    await expect(cards["Later Tonight"]).to_contain_text("from $10 USD")
+    await expect(cards["Later Tonight"]).to_contain_text("Harbour Hall")
     await expect(cards["Later Tonight"].locator("time")).to_contain_text(str((now + timedelta(days=1)).year))
     await expect(cards["Next Spring"]).to_contain_text(re.compile(r"On sale .+, \d+:\d\d"))
     await expect(cards["Gone"]).to_contain_text("Sold out")
     await expect(page.locator(".concert", has_text="Called Off")).to_contain_text("Cancelled")
     await look(page, "home")
+    soon.browser_gate.lose_answers()
+    await expect(page.get_by_text("This may be out of date.")).to_be_visible()
+    await expect(cards["Later Tonight"]).to_be_visible()
+    await look(page, "home-stale")
+    soon.browser_gate.mend()
     await cards["Later Tonight"].get_by_role("link").click()
     await page.wait_for_url(soon.event_url)
     await expect(page).to_have_title("Later Tonight at Harbour Hall: tickets")
@@ -57,15 +63,12 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     await expect(page.locator(".skeleton")).to_have_count(3)
     await expect(page.locator(SUBMIT)).to_be_disabled()
     assert "0 left" not in await page.inner_text("main")
-    before = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
+    places = (page.locator(SUBMIT), page.locator(".tiers"), page.get_by_label("Your user ID"))
+    before = [await place.bounding_box() for place in places]
     await look(page, "event-loading")
     site.browser_gate.release()
     await expect(page.locator(".freshness")).to_have_text("Live")
-    after = await page.locator(SUBMIT).bounding_box(), await page.locator(".tiers").bounding_box()
-    assert before[1] == after[1]
-    assert before[0] is not None
-    assert after[0] is not None
-    assert before[0]["x"] == after[0]["x"]
+    assert [await place.bounding_box() for place in places] == before
 
 
 # Sums up all that has moved by itself since the page was begun, as the browser measures it.
@@ -92,6 +95,9 @@ async def test_nothing_jumps_when_slow_answers_come(
     site.browser_gate.hold()
     await page.goto(site.url + path.format(site.event))
     await expect(page.locator(loading)).to_have_count(3)
+    if not path and size == PHONE:
+        await look(page, "home-loading")
+        await page.evaluate("globalThis.shifted = 0")
     site.browser_gate.release()
     await expect(page.locator(loaded).first).to_be_visible()
     await expect(page.locator(loading)).to_have_count(0)
@@ -258,6 +264,35 @@ async def test_what_others_hold_is_not_called_sold_out(make_silent_event: MakeEv
     await expect(vip).not_to_contain_text("Sold out")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "tier-all-held")
+
+
+async def test_while_others_hold_everything_no_button_books_and_the_page_says_why(
+    make_silent_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_silent_event("GA=2")
+    reference = await silent.hold(site, "GA", 2)
+    page = await _open(site, visit)
+    summary = page.locator(".summary")
+    await expect(summary).to_contain_text("No GA tickets are available right now.")
+    await expect(summary).to_contain_text(re.compile("Some may become available in \\d:\\d\\d"))
+    await expect(summary.get_by_role("button")).to_have_count(0)
+    await look(page, "event-all-held")
+    await site.cancel(reference, "user-123")
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $10")
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_counts_that_never_came_are_not_called_none(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await visit("about:blank")
+    await page.route("**/api/tickets/availability*", lambda route: route.abort())
+    await page.goto(site.event_url)
+    await expect(page.locator(".tier-count")).to_have_text(["Unknown right now"] * 3)
+    await expect(page.locator(".summary")).to_contain_text("Can\u2019t reach the box office. Retrying")
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await look(page, "event-counts-unknown")
+    await page.unroute("**/api/tickets/availability*")
+    await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
 # A visitor's computer whose clock is ten minutes fast.

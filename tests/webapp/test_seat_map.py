@@ -38,10 +38,8 @@ async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
 
 async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
     """Book these very seats past the web app, as another buyer does."""
-    body = {"tier": tier, "quantity": len(ticket_ids), "userId": "somebody-else", "ticketIds": ticket_ids}
-    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
-        answer = await http.post("/api/bookings", json=body, params={"event": site.event})
-    assert answer.status_code == 201
+    answer = await site.sell(tier, len(ticket_ids), ticket_ids=ticket_ids)
+    assert answer.status_code == 201, answer.text
 
 
 async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -131,7 +129,8 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     await expect(lost).to_be_visible()
     await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
     # No other seat is booked in its place unless the visitor says so.
-    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await expect(page.locator(".summary")).to_contain_text("Row A, seat 7 has been taken.")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "seat-lost")
     await lost.get_by_role("button").first.click()
     assert await _picks(page) in (["Row A, seat 6"], ["Row A, seat 8"])
@@ -151,11 +150,45 @@ async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
     await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 6 has been taken.")
     await page.locator(".map .notice button").first.click()
     assert await _picks(page) == ["Row A, seat 7", "Row A, seat 8"]
-    for number in (7, 8):
-        await _take(site, "VIP", ids["A", number])
-    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await _take(site, "VIP", ids["A", 7], ids["A", 8])
+    await expect(page.locator(".map .notice .notice-title li")).to_have_count(2)
+    await expect(page.locator(SUBMIT)).to_have_count(0)
     await page.get_by_role("button", name="Choose seats for me").click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
     await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await _open(site, visit)
+    for number in (6, 7, 8, 9):
+        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+    ids = await _ticket_ids(site, "VIP")
+    await _take(site, "VIP", ids["A", 6], ids["A", 7])
+    lost = page.locator(".map .notice .notice-title li")
+    await expect(lost).to_have_count(2)
+    # Each seat that is picked takes the place of one.
+    await page.locator(".map .notice button").first.click()
+    await expect(lost).to_have_count(1)
+    await expect(page.locator(SUBMIT)).to_have_count(0)
+    await page.locator(".map .notice button").first.click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $400")
+    # The best are as many as were wanted.
+    await _take(site, "VIP", ids["A", 8])
+    await expect(lost).to_have_count(1)
+    await page.get_by_role("button", name="Best available").click()
+    assert len(await _picks(page)) == 4
+    taken = await _picks(page)
+    row, number = re.findall(r"Row (\w+), seat (\d+)", taken[0])[0]
+    await _take(site, "VIP", ids[row, int(number)])
+    await page.get_by_role("button", name="Keep only the 3 seats I still have").click()
+    assert await _picks(page) == taken[1:]
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    # And who takes all of them back wants no three others.
+    for seat in taken[1:]:
+        row, number = re.findall(r"Row (\w+), seat (\d+)", seat)[0]
+        await page.locator(f".house [aria-label='VIP, row {row}, seat {number}']").click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
 
 
 async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
@@ -169,8 +202,12 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     site.browser_gate.hold()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".summary .notice")).to_contain_text("One of your seats has been taken")
     await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has been taken")
+    await expect(page.locator(".summary")).to_contain_text("Row A, seat 7 has been taken.")
+    await expect(page.locator(".summary")).to_contain_text("Nothing was booked and you weren\u2019t charged.")
+    await expect(page.locator(SUBMIT)).to_have_count(0)
+    # Whoever pressed the button that is gone finds the focus on what there is to do now.
+    await expect(page.locator(".map .notice button").first).to_be_focused()
     assert await _picks(page) == ["Row A, seat 8"]
     await look(page, "booking-seat-taken")
     site.browser_gate.release()
@@ -185,6 +222,13 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
     assert await plan.evaluate(wider) > 0
     farther = page.get_by_role("button", name="Zoom out")
     await farther.click()
+    await expect(farther).to_be_disabled()
+    assert await plan.evaluate(wider) == 0
+    # Farther than the whole house nobody gets, with two fingers neither.
+    box = await plan.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await _drag(page, ((x - 150, y), (x - 25, y)), ((x + 150, y), (x + 25, y)))
     await expect(farther).to_be_disabled()
     assert await plan.evaluate(wider) == 0
     await plan.screenshot(path=SCREENSHOTS / "seats-whole.png")

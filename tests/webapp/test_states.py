@@ -268,15 +268,42 @@ async def test_a_booking_that_stands_after_all_is_not_booked_again(
     assert page.turn > turn
 
 
+async def test_trying_again_shows_at_once_and_explains_itself_while_the_booking_is_looked_up(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+
+    class SlowToFind(FakeApi):
+        async def find(self, reference: str) -> Answer[Any]:
+            await answered.wait()
+            return await super().find(reference)
+
+    monkeypatch.setattr(attempt, "_PATIENCE", (("explain", 0),))
+    _use(monkeypatch, SlowToFind(find=[Answer(EXPIRED)], book=[Answer(ORDER)]))
+    first = asyncio.create_task(_run(Booking.again, page, "bk_1", CLICK))
+    await asyncio.sleep(0.05)
+    assert (page.phase, page.heard, page.patience) == ("sending", CLICK, "explain")
+    assert await _run(Booking.again, page, "bk_1", f"{KEY}.2") == []
+    answered.set()
+    assert _target(await first) == "/booking/bk_1"
+
+
 @pytest.mark.parametrize(
-    ("answer", "phase"), [(problem("unreachable"), "busy"), (problem("rate_limited"), "rate_limited")]
+    ("answer", "phase", "wait_s"),
+    [
+        (problem("unreachable"), "away", 0),
+        (problem("busy", retry_after_s=3), "busy", 3),
+        (problem("rate_limited", retry_after_s=42), "rate_limited", 42),
+        (problem("not_found"), "refused", 0),
+    ],
 )
 async def test_trying_again_leaves_nothing_open_where_nothing_was_sent(
-    answer: Answer[Any], phase: str, page: Booking, monkeypatch: pytest.MonkeyPatch
+    answer: Answer[Any], phase: str, wait_s: int, page: Booking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = _use(monkeypatch, FakeApi(find=[answer]))
     await _run(Booking.again, page, "bk_1", CLICK)
-    assert (page.phase, page.unsettled, api.asked) == (phase, "", [("find", "bk_1")])
+    assert (page.phase, page.wait_s, page.unsettled) == (phase, wait_s, "")
+    assert api.asked == [("find", "bk_1")]
 
 
 async def test_a_tab_that_comes_back_asks_what_became_of_its_purchase(
@@ -472,9 +499,9 @@ async def test_what_could_not_be_learnt_is_asked_about_again_until_it_is_known(
         monkeypatch,
         FakeApi(book=[problem("unreachable")], find=[problem("unreachable"), problem("busy"), Answer(ORDER)]),
     )
-    assert await _run(Booking.book, page, FORM) == [Booking.ask_on]
+    await _run(Booking.book, page, FORM)
     turn = page.turn
-    assert _target(await _run(Booking.ask_on, page)) == "/booking/bk_1"
+    assert _target(await _run(Booking.ask_on, page, turn)) == "/booking/bk_1"
     assert [question for question, _ in api.asked] == ["book", "find", "find", "find"]
     # Only the end is news: what the page says meanwhile stays as it is.
     assert page.turn == turn + 1
@@ -484,10 +511,11 @@ async def test_nothing_is_asked_on_once_the_buyer_knows(page: Booking, monkeypat
     monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
     api = _use(monkeypatch, FakeApi(find=[problem("unreachable"), problem("not_found")]))
     page.unsettled = IN_DOUBT.to_json()
-    assert await _run(Booking.check, page) == [Booking.ask_on]
+    await _run(Booking.check, page)
+    turn = page.turn
     await _run(Booking.check, page)
     assert page.phase == "not_found"
-    await _run(Booking.ask_on, page)
+    await _run(Booking.ask_on, page, turn)
     assert len(api.asked) == 2
 
 
@@ -539,7 +567,7 @@ async def test_cancelling_names_the_buyer(canceller: Cancelling, monkeypatch: py
     assert canceller.turn > turn
 
 
-@pytest.mark.parametrize("kind", ["not_cancellable", "forbidden", "busy", "rate_limited", "unreachable", "refused"])
+@pytest.mark.parametrize("kind", ["not_cancellable", "busy", "rate_limited", "unreachable", "refused"])
 async def test_a_refusal_to_cancel_is_told_until_another_page(
     kind: Any, canceller: Cancelling, monkeypatch: pytest.MonkeyPatch
 ) -> None:

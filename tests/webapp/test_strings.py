@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from webapp.build import WEB_DIR
 from webapp.components.language import LANGUAGES, STRINGS, arguments, say
 
 WEBAPP = Path(__file__).parents[2] / "webapp"
@@ -54,6 +57,27 @@ def test_every_language_says_the_same(language: str) -> None:
 def test_no_text_is_empty_or_has_an_open_brace(language: str) -> None:
     texts = _texts(language)
     assert [key for key, text in texts.items() if not text.strip() or text.count("{") != text.count("}")] == []
+
+
+_FORMAT = """
+    import { readFileSync } from "node:fs";
+    import { IntlMessageFormat } from "intl-messageformat";
+    const [language, file] = process.argv.slice(1);
+    for (const [key, text] of Object.entries(JSON.parse(readFileSync(file, "utf-8"))))
+        for (const value of [0, 1, 2, 3, 11, 100]) {
+            const values = new Proxy({}, { get: () => value, has: () => true });
+            if (!new IntlMessageFormat(text, language).format(values)) throw new Error(`${key} is empty for ${value}`);
+        }
+"""
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_text_can_be_written_with_any_number(language: str) -> None:
+    # As the pages write them, with the same library; one that cannot be written breaks the whole page.
+    node = Path(sys.executable).with_name("node")
+    command = [str(node), "--input-type=module", "--eval", _FORMAT, language, str(STRINGS / f"{language}.json")]
+    done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_text_that_is_not_there_or_lacks_a_value_stops_the_build() -> None:

@@ -73,6 +73,24 @@ async def test_a_visitor_without_websockets_sees_live_counts_and_books(
     assert network.websockets_refused > 0
 
 
+async def test_what_can_be_read_needs_no_server_of_the_pages_at_all(network: Gate, site: Site, visit: OpenPage) -> None:
+    network.websockets_blocked = True
+    page = await visit("about:blank")
+    await page.route("**/_reflex/**", lambda route: route.abort())
+    await page.goto(_address(network))
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text("of 100 left")
+    left = int((await vip.locator(".tier-count").inner_text()).split()[0])
+    reference = (await site.sell("VIP", 1, "user-read")).json()["reference"]
+    await expect(vip).to_contain_text(f"{left - 1} of 100 left")
+    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_visible()
+    await look(page, "event-without-connection")
+    await page.goto(f"http://localhost:{network.port}/booking/{reference}")
+    await expect(page.get_by_role("heading", name="You\u2019re in.")).to_be_visible()
+    await page.goto(f"http://localhost:{network.port}/")
+    await expect(page.locator(".concert")).to_have_count(1)
+
+
 async def test_a_websocket_that_is_swallowed_is_given_up_for_polling(
     network: Gate, site: Site, visit: OpenPage
 ) -> None:

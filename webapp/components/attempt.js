@@ -69,7 +69,7 @@ export function press() {
 // Who had the focus on a button that is gone finds it on what there is to do now.
 function refocus() {
   if (document.activeElement !== document.body || !pressed || pressed === document.body) return;
-  document.querySelector(".notice button:enabled, .notice a, button.submit:enabled")?.focus();
+  document.querySelector(".lost-ways button, .notice button:enabled, .notice a, button.submit:enabled, .other-tier")?.focus();
 }
 
 export const stopWaiting = () => update({ waitUntil: 0 });

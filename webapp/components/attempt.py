@@ -6,7 +6,7 @@ import logging
 import math
 import operator
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 _MODULE = "$/utils/attempt"
 
-_EXPLAIN_AFTER_S = 2
-_OFFER_CHECK_AFTER_S = 10
+# What is said while sending takes longer, and after how many seconds more.
+_PATIENCE = (("explain", 2), ("check", 8))
 # Longer than a purchase can take: past this it was cut short, and the page is free again.
 _SENDING_S_MAX = 90
 # A booking that stands; every other status means that this purchase came to nothing.
@@ -44,7 +44,8 @@ class Booking(Arrival, rx.State):
     phase: str = "idle"
     """`idle`, `sending`, `done` (on the way to the booking's page), `invalid`, or how the last attempt ended."""
     detail: str = ""
-    """While sending, what goes on: `busy`, `asking` or `no_answer`; of `invalid`, what is wrong with the form."""
+    """While sending, what goes on: `busy`, `asking` or `no_answer`; after `unreachable`, that it is `checking`; of
+    `invalid`, what is wrong with the form."""
     attempt: int = 0
     patience: str = ""
     """`explain` and then `check`, as sending takes longer."""
@@ -127,22 +128,22 @@ class Booking(Arrival, rx.State):
     @rx.event(background=True)
     async def again(self, reference: str, click: str) -> AsyncGenerator[Any, None]:
         """Try for the tickets of a booking that came to nothing once more: the same seats, or as many to stand."""
-        answer = await api().find(reference)
+        async with self:
+            self.heard = click
+            if self.phase == "done" or self._is_sending():
+                return
+            self._sending_until = time.time() + _SENDING_S_MAX
+            self._show("sending")
+        answer = await self._patiently(api().find(reference), _PATIENCE[:1])
         order, problem = answer.value, answer.problem
-        if order is None:
-            async with self:
-                self.heard = click
-                if problem is None or problem.kind == "unreachable":
-                    # Nothing was sent yet: that there was no answer leaves nothing open.
-                    self._show("busy")
-                else:
-                    self._show(problem.kind)
-            return
-        if order.status in _STANDING:
-            # A late payment was faster: the page looks at it again.
-            async with self:
-                self.heard = click
+        async with self:
+            self._sending_until = 0
+            if order is None:
+                self._refuse_again(problem)
+            elif order.status in _STANDING:
+                # A late payment was faster: the page looks at it again.
                 self._show("idle")
+        if order is None or order.status in _STANDING:
             return
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
@@ -171,13 +172,13 @@ class Booking(Arrival, rx.State):
                 yield event
 
     @rx.event(background=True)
-    async def ask_on(self) -> AsyncGenerator[Any, None]:
-        """Ask again, for some minutes, what became of a purchase of which nothing could be learnt."""
+    async def ask_on(self, turn: int) -> AsyncGenerator[Any, None]:
+        """Ask again, for some minutes, what became of a purchase of which nothing could be learnt at that turn."""
         for _ in range(_ASK_TIMES_MAX):
             await asyncio.sleep(_ASK_EVERY_S)
             async with self:
                 purchase = self._open_purchase()
-                if purchase is None or self.phase != "unreachable":
+                if purchase is None or (self.phase, self.turn) != ("unreachable", turn):
                     return
             async for event in self._look_up(purchase):
                 yield event
@@ -219,28 +220,32 @@ class Booking(Arrival, rx.State):
             # From here on it may be booked, whatever happens to this process or to the page.
             self._keep(replace(purchase, in_doubt=True))
             self._sending_until = time.time() + _SENDING_S_MAX
-        sending = asyncio.create_task(carry_out(purchase, api(), self._tell))
         try:
-            for patience, wait_s in (
-                ("explain", _EXPLAIN_AFTER_S),
-                ("check", _OFFER_CHECK_AFTER_S - _EXPLAIN_AFTER_S),
-            ):
-                await asyncio.wait({sending}, timeout=wait_s)
-                if sending.done():
-                    break
-                async with self:
-                    self.patience = patience
-            answer = await sending
+            answer = await self._patiently(carry_out(purchase, api(), self._tell), _PATIENCE)
         except Exception:  # noqa: BLE001 - whatever it was, it is logged and the buyer told
             # The page must not say "sending" for ever, and the outcome is open.
             _log.exception("A purchase was interrupted")
             answer = Answer(problem=Problem("unreachable"))
-        finally:
-            sending.cancel()
         async with self:
             event = self._conclude(purchase, answer) if self._is_open(purchase) else None
         if event is not None:
             yield event
+
+    async def _patiently(
+        self, question: Coroutine[Any, Any, Answer[Order]], patience: Sequence[tuple[str, float]]
+    ) -> Answer[Order]:
+        """Wait for an answer, and say more the longer it takes."""
+        asking = asyncio.create_task(question)
+        try:
+            for said, after_s in patience:
+                await asyncio.wait({asking}, timeout=after_s)
+                if asking.done():
+                    break
+                async with self:
+                    self.patience = said
+            return await asking
+        finally:
+            asking.cancel()
 
     async def _find_out(self, purchase: Purchase) -> AsyncGenerator[Any, None]:
         """Ask what became of a purchase, and again as long as it may be under way."""
@@ -337,7 +342,19 @@ class Booking(Arrival, rx.State):
         self._wait_until = time.time() + self.wait_s
         self.seats_gone = list(problem.ticket_ids)
         self._remember(purchase)
-        return Booking.ask_on if problem.kind == "unreachable" else None
+        return Booking.ask_on(self.turn) if problem.kind == "unreachable" else None  # type: ignore[misc]
+
+    def _refuse_again(self, problem: Problem | None) -> None:
+        """Show why the same cannot be tried again: nothing was sent, so nothing is left open."""
+        match problem:
+            case Problem(kind="busy" | "rate_limited" as kind, retry_after_s=wait_s):
+                self._show(kind)
+                self.wait_s = wait_s
+                self._wait_until = time.time() + wait_s
+            case Problem(kind="unreachable"):
+                self._show("away")
+            case _:
+                self._show("refused")
 
     def _is_sending(self) -> bool:
         return self.phase == "sending" and time.time() < self._sending_until
@@ -401,8 +418,10 @@ class Place:
     """Properties of a button that tries the same again."""
     before_fewer: list[Any]
     """Events before as many are booked as are left."""
-    hindrance: Ui
-    """What keeps it from being tried again just now."""
+    hindered: Any
+    """Whether it cannot be tried again just now, for the box office cannot be reached."""
+    total_left: Any
+    """What as many as are left cost, in words."""
     other: Ui
     """A way to other tickets."""
     seat_taken: Any
@@ -439,10 +458,13 @@ def notice(place: Place) -> Ui:
                     _text(place),
                     _patience(),
                     rx.cond(
-                        sending.wait > 0,
-                        rx.el.p(say("attempt.wait", time=span(sending.wait)), class_name="figures", role="timer"),
+                        place.hindered,
+                        rx.el.p(say("counts.unreachable")),
+                        rx.cond(
+                            sending.wait > 0,
+                            rx.el.p(say("attempt.wait", time=span(sending.wait)), class_name="figures", role="timer"),
+                        ),
                     ),
-                    rx.cond(place.leads, place.hindrance),
                     _ways_on(place),
                 ),
             ),
@@ -463,10 +485,11 @@ def _title() -> Any:
         ("fewer_left", say("attempt.fewer_left.title", left=Booking.left)),
         ("sold_out", say("attempt.sold_out.title", tier=Booking.tier)),
         ("all_held", say("attempt.all_held.title")),
-        ("seat_taken", say("attempt.seat_taken.title")),
+        ("seat_taken", say("attempt.seat_taken.title", seats=Booking.seats_gone.length())),
         ("not_on_sale", say("attempt.not_on_sale.title")),
         ("rate_limited", say("attempt.rate_limited.title")),
         ("busy", say("attempt.busy.title")),
+        ("away", say("away.title")),
         ("unreachable", say("attempt.unreachable.title")),
         ("not_found", say("attempt.not_found.title")),
         say("attempt.refused.title"),
@@ -503,9 +526,9 @@ def _text(place: Place) -> Any:
         ("seat_taken", place.seat_taken),
         ("not_on_sale", say("attempt.not_on_sale.text")),
         ("rate_limited", say("attempt.rate_limited.text")),
-        ("busy", say("attempt.busy.text")),
+        ("busy", "away", say("attempt.busy.text")),
         ("unreachable", say("attempt.unreachable.text")),
-        ("not_found", say("attempt.not_found.text")),
+        ("not_found", rx.cond(place.leads, say("attempt.not_found.text"), say("attempt.not_found.over"))),
         say("attempt.refused.text"),
     )
 
@@ -524,7 +547,7 @@ def _ways_on(place: Place) -> Ui:
     book_left = rx.cond(
         place.leads,
         rx.el.button(
-            say("attempt.book_left", left=Booking.left),
+            say("attempt.book_left", left=Booking.left, total=place.total_left),
             type="button",
             on_click=[*place.before_fewer, Booking.book_left(sending.click)],  # type: ignore[misc]
             disabled=place.locked,
@@ -533,7 +556,7 @@ def _ways_on(place: Place) -> Ui:
     return rx.match(
         Booking.phase,
         ("declined", again),
-        ("busy", again),
+        ("busy", "away", again),
         ("all_held", rx.fragment(again, place.other)),
         ("rate_limited", again),
         ("unreachable", _check()),
@@ -551,7 +574,11 @@ def _ways_on(place: Place) -> Ui:
 def _check() -> Ui:
     checking = Booking.detail == "checking"
     return rx.el.button(
-        rx.cond(checking, say("attempt.checking"), say("attempt.check")),
+        rx.cond(
+            checking,
+            rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("attempt.checking")),
+            say("attempt.check"),
+        ),
         type="button",
         on_click=Booking.check,
         aria_busy=checking,

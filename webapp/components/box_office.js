@@ -14,6 +14,8 @@ const STALE_AFTER_MS = 10_000;
 const ANNOUNCE_EVERY_MS = 15_000;
 const LOW_SHARE = 0.1;
 const OFFERS = 3;
+const FINGER = 25;
+const EDGES = 64;
 const DRAWN_WITHIN = "200px";
 // Steps nearer from where a finger finds a seat; one step back from there the whole house is seen.
 const ZOOMS = [1, 1.4, 2, 2.8];
@@ -34,6 +36,10 @@ const NO_EVENT = {
 
 // --- What is known ---------------------------------------------------------------------------------------
 
+// Of which tier tickets were last refused, what was left of it, when by the API's time, and whether newer counts say
+// otherwise by now.
+const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
+
 const NOTHING = {
   event: null, // null: nothing is known yet
   eventAsOf: "",
@@ -43,7 +49,7 @@ const NOTHING = {
   goneSince: {}, // of each tier without anything left: the time of the first counts that said so
   freshAt: 0, // the browser's time at which the counts were last seen to be current
   failed: false,
-  refused: { tier: "", left: 0, at: 0 }, // the tier that was last refused, what was left of it, and when by the API's time
+  refused: NO_REFUSAL,
   holds: {},
   holdsAsOf: "",
   statesFreshAt: 0, // the browser's time at which the seats' states were last seen to be current
@@ -93,6 +99,8 @@ function tierOf({ name, price, total, seated }) {
   const gone = facts.counts !== null && available <= 0;
   // What is gone may only be held: that is told by the seats' states, once they are as new as the counts.
   const told = gone && !refused && facts.holdsAsOf !== "" && facts.holdsAsOf >= (facts.goneSince[name] ?? "");
+  // Until then the refusal tells it.
+  const refusedAs = refused && gone ? facts.refused.phase : "";
   const low = available > 0 && available <= total * LOW_SHARE;
   return {
     name,
@@ -101,11 +109,18 @@ function tierOf({ name, price, total, seated }) {
     seated,
     available,
     percent: Math.max(0, Math.min(100, (available / total) * 100)),
-    sold_out: told && held === 0,
-    all_held: told && held > 0,
-    back_in: told && heldUntil ? secondsUntil(heldUntil) : 0,
+    sold_out: refusedAs === "sold_out" || (told && held === 0),
+    all_held: refusedAs === "all_held" || (told && held > 0),
+    back_in: refusedAs === "all_held" ? attempt.get().wait : told && heldUntil ? secondsUntil(heldUntil) : 0,
     low,
   };
+}
+
+// Another tier that has tickets: whoever wanted the one is offered what costs most nearly the same.
+function nextBest(tiers, chosen) {
+  const apart = (tier) => Math.abs(tier.price - (chosen?.price ?? 0));
+  const others = tiers.filter((tier) => tier.available > 0 && tier.name !== chosen?.name);
+  return others.sort((a, b) => apart(a) - apart(b) || a.price - b.price)[0];
 }
 
 function summarise() {
@@ -118,7 +133,7 @@ function summarise() {
   const sale = facts.event ? saleOf(event) : "";
   const tiers = event.tiers.map(tierOf);
   const chosen = tiers.find((tier) => tier.name === facts.tier);
-  const best = tiers.find((tier) => tier.available > 0);
+  const best = nextBest(tiers, chosen);
   const most = Math.max(1, Math.min(settings.ticketsMax, known && chosen ? chosen.available : settings.ticketsMax));
   const quantity = facts.picks.length || Math.min(facts.quantity, most);
   const phase = !known ? (facts.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
@@ -137,6 +152,10 @@ function summarise() {
     tier: chosen?.name ?? "",
     seated: Boolean(chosen?.seated),
     bookable,
+    price: chosen?.price ?? 0,
+    gone: Boolean(chosen?.sold_out),
+    back_in: chosen?.back_in ?? 0,
+    refusal_over: facts.refused.over,
     quantity,
     fewest: quantity <= 1,
     most: quantity >= most,
@@ -223,7 +242,16 @@ function learnCounts({ body, asOf }) {
     freshAt: freshness(asOf, facts.asOf, facts.freshAt),
     tier: names.includes(facts.tier) ? facts.tier : firstOpen,
   });
+  reviewRefusal();
   announce();
+}
+
+// Newer counts may say otherwise than what was refused: then that is past, and nobody waits for it.
+function reviewRefusal() {
+  const { tier, left, over } = facts.refused;
+  if (over || tier === "" || isRefused(tier) || facts.counts[tier]?.available === left) return;
+  update({ refused: { ...facts.refused, over: true } });
+  if (!facts.limited) stopWaiting();
 }
 
 function learnStates({ body, asOf }) {
@@ -231,7 +259,10 @@ function learnStates({ body, asOf }) {
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
   // What is being booked, or may have been, is sold to this visitor, and not lost.
   const gone = attempt.get().sending || facts.inDoubt ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
+  // Seats that the address asked for are of a tier that was not chosen yet.
+  const tier = house.seats.get(facts.picks[0])?.tier ?? facts.tier;
   update({
+    tier,
     house,
     seatStates,
     holds: body.tiers,
@@ -271,23 +302,31 @@ export function changeQuantity(by) {
   // Picked seats become more by their nearest neighbours, or fewer from the last one on.
   const last = seatOf(facts.picks.at(-1));
   const more = by > 0 ? nearest(facts.house, last, isOpen, wanted - facts.picks.length) : [];
-  update({ quantity: wanted, picks: [...facts.picks, ...more.map((seat) => seat.id)].slice(0, wanted) });
+  const picks = [...facts.picks, ...more.map((seat) => seat.id)].slice(0, wanted);
+  update({ quantity: wanted, picks, lost: facts.lost.slice(1) });
 }
 
 export function pick(id) {
   const seat = seatOf(id);
   if (!seat || attempt.get().sending) return;
-  if (facts.picks.includes(id)) return update({ focused: id, picks: facts.picks.filter((each) => each !== id) });
+  if (facts.picks.includes(id)) {
+    const picks = facts.picks.filter((each) => each !== id);
+    return update({ focused: id, picks, quantity: Math.max(1, picks.length) });
+  }
   if (!isFree(id)) return update({ focused: id });
-  const picks = seat.tier === facts.tier ? facts.picks : [];
+  const { picks, lost } = seat.tier === facts.tier ? facts : NOTHING;
   // One more than may be booked takes the place of the one that was picked first.
   const kept = picks.slice(Math.max(0, picks.length + 1 - settings.ticketsMax));
   turnTo(seat.tier);
-  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: [] });
+  // Each takes the place of one that was lost.
+  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: lost.slice(1) });
 }
 
 export function pickBest() {
-  const seats = bestAvailable(facts.house, facts.tier, view.get().quantity, isFree);
+  // As many as were wanted, with those that were lost.
+  const { quantity, limit } = view.get();
+  const wanted = Math.min(quantity + (facts.picks.length ? facts.lost.length : 0), limit);
+  const seats = bestAvailable(facts.house, facts.tier, wanted, isFree);
   if (seats.length) update({ picks: seats.map((seat) => seat.id), lost: [] });
 }
 
@@ -299,9 +338,6 @@ export const changeZoom = (by) =>
   update({ zoom: Math.max(farthest(), Math.min(facts.zoom + by, ZOOMS.length - 1)) });
 
 export const toggleList = () => update({ list: !facts.list });
-
-export const focusTiers = () =>
-  document.querySelector("input[name=tier]:checked:enabled, input[name=tier]:enabled")?.focus();
 
 // --- Seats -----------------------------------------------------------------------------------------------
 
@@ -337,6 +373,9 @@ export function SeatBox({ seat, number }) {
   return createElement("label", { className: "seat-box" }, box, number);
 }
 
+// In pixels: a seat is never smaller than a finger needs, but where the whole house is shown.
+const narrowest = (columns) => columns * FINGER + EDGES;
+
 // The drawing's frame, in which it grows without being drawn anew; what is in the middle stays there.
 export function House({ columns, tall, children, ...props }) {
   const zoom = useBoxOffice("zoom");
@@ -351,18 +390,17 @@ export function House({ columns, tall, children, ...props }) {
     shown.current = scale;
   }, [scale]);
   useEffect(() => {
-    const house = drawing.current;
-    const plan = house.parentElement;
-    const watch = new ResizeObserver(() => update({ fit: Math.min(1, plan.clientWidth / parseFloat(getComputedStyle(house).minWidth)) }));
+    const plan = drawing.current.parentElement;
+    const watch = new ResizeObserver(() => update({ fit: Math.min(1, plan.clientWidth / narrowest(columns)) }));
     watch.observe(plan);
     return () => watch.disconnect();
   }, [columns]);
-  const style = { "--columns": columns, "--tall": tall, "--zoom": zoom || 1 };
+  const style = { "--narrowest": `${narrowest(columns)}px`, "--tall": tall, "--zoom": zoom || 1 };
   return createElement("svg", { ...props, ref: drawing, className: "house", "data-whole": zoom === 0, style }, children);
 }
 
 // The edge of the stage, bent like the rows.
-export const stagePath = (width) => `M ${width * 0.2} 24 Q ${width / 2} 8 ${width * 0.8} 24 L ${width * 0.76} 62 Q ${width / 2} 48 ${width * 0.24} 62 Z`;
+export const stagePath = (width) => `M ${width * 0.2} 16 Q ${width / 2} 32 ${width * 0.8} 16 L ${width * 0.76} 54 Q ${width / 2} 70 ${width * 0.24} 54 Z`;
 
 // Draws what is in it once it comes near the screen or a key is used, so that a page is there before hundreds of seats
 // are. They can be picked with the mouse, a finger and the keyboard, seen closer with two fingers, and begin with the
@@ -427,6 +465,12 @@ export function SeatPlan({ children, ...props }) {
   );
 }
 
+// The seats that the address asks for, as a booking's page does after one of them was lost.
+function wantedSeats() {
+  const asked = new URLSearchParams(window.location.search).get("seats") ?? "";
+  return asked.split(",").map(Number).filter(Number.isSafeInteger).filter((id) => id > 0).slice(0, settings.ticketsMax);
+}
+
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls what there is and passes on what the page's State says of the booking. It draws nothing.
@@ -441,9 +485,10 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
   useEverySecond(refresh);
   useEffect(() => {
     // Another event, or this one after another page: what was picked there is not picked here.
-    if (facts.event?.slug === slug) return update({ picks: [], lost: [] });
+    const picks = wantedSeats();
+    if (facts.event?.slug === slug) return update({ picks, lost: [] });
     looks.clear();
-    update(NOTHING);
+    update({ ...NOTHING, picks });
   }, [slug]);
   useAfterward(
     () => {
@@ -451,7 +496,7 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
       counts.mutate();
       states.mutate();
       if (!refused && phase !== "not_on_sale") return;
-      if (refused) update({ refused: { tier: refused, left, at: serverNow() } });
+      if (refused) update({ refused: { phase, tier: refused, left, at: serverNow(), over: false } });
       event.mutate();
       const again = setTimeout(event.mutate, KEPT_MS);
       return () => clearTimeout(again);

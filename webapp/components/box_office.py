@@ -120,11 +120,18 @@ class BoxOffice:
     tiers: list[Tier]
     sold_out: bool
     next_best: str
-    """A tier that has tickets; "": there is none."""
+    """Another tier that has tickets, the nearest in price; "": there is none."""
     next_best_price: float
     tier: str
     seated: bool
     bookable: bool
+    price: float
+    gone: bool
+    """Whether the tier is sold out."""
+    back_in: int
+    """Until tickets of the tier may come back, of which others hold the last; 0: that is not known."""
+    refusal_over: bool
+    """Whether newer counts say otherwise than what was refused."""
     quantity: int
     fewest: bool
     most: bool

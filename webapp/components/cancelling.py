@@ -89,17 +89,23 @@ def cancelling_feed() -> Ui:
     return CancellingFeed.create(phase=Cancelling.phase, reference=Cancelling.reference, turn=Cancelling.turn)
 
 
-def cancel_button(order: Any, words: Any, *unseen: Any, class_name: str) -> Ui:
-    """Return the button that asks whether an order shall be cancelled."""
+def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: str) -> Ui:
+    """Return the button that asks whether an order shall be cancelled; with the concert it is told from others."""
     under_way = _cancelling.phase == "sending"
     this_one = _cancelling.reference == order.reference
     return rx.el.button(
         rx.cond(under_way & this_one, say("booking.cancel.sending"), words),
-        *unseen,
         type="button",
         on_click=action(_MODULE, "ask", order.reference),
         # The one that is under way keeps its focus.
         disabled=under_way & ~this_one,
+        aria_label=None
+        if concert is None
+        else rx.cond(
+            under_way & this_one,
+            say("bookings.cancelling_of", concert=concert, reference=order.reference),
+            say("bookings.cancel_of", concert=concert, reference=order.reference),
+        ),
         aria_busy=under_way & this_one,
         aria_haspopup="dialog",
         class_name=class_name,
@@ -161,14 +167,17 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                 ("idle", rx.fragment()),
                 ("sending", rx.fragment()),
                 ("done", done),
-                ("unheard", notice_box(_cancelling.phase, say("attempt.unheard.title"), say("attempt.unheard.text"))),
+                (
+                    "unheard",
+                    notice_box(_cancelling.phase, say("attempt.unheard.title"), say("booking.cancel.unheard")),
+                ),
                 # Unless the page has seen what became of it. The API may be busy with this very cancelling.
                 (
                     "unreachable",
                     "busy",
                     rx.cond(
                         order.cancellable,
-                        notice_box(_cancelling.phase, say("away.title"), say("booking.cancel.unreachable")),
+                        notice_box(_cancelling.phase, say("booking.cancel.unknown"), say("booking.cancel.unreachable")),
                     ),
                 ),
                 notice_box(_cancelling.phase, say("booking.cancel.refused"), _refusal(order)),
@@ -193,7 +202,6 @@ def _refusal(order: Any) -> Any:
     return rx.match(
         _cancelling.phase,
         ("not_cancellable", too_late),
-        ("forbidden", say("booking.cancel.forbidden")),
         ("rate_limited", say("booking.cancel.busy")),
         say("booking.cancel.not_cancellable"),
     )

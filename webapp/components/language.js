@@ -17,6 +17,10 @@ const listeners = new Set();
 const inEnglish = speak("en", "en-US", english);
 let current = inEnglish;
 
+// The visitor's time zone, which is the browser's and does not change while a page is open.
+let zone = "";
+const here = () => (zone ||= new Intl.DateTimeFormat().resolvedOptions().timeZone);
+
 function speak(language, locale, texts) {
   const direction = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
   const messages = new Map();
@@ -31,6 +35,9 @@ function speak(language, locale, texts) {
   const time = (value, options) => (value ? format(Intl.DateTimeFormat, options).format(new Date(value)) : "");
   // Written from right to left, US$ would become $US.
   const isolated = ({ type, value }) => (type === "currency" ? `\u2066${value}\u2069` : value);
+  // Of a place with another clock than the visitor's the time says whose it is.
+  const clock = (timeZone) =>
+    timeZone === here() ? { timeStyle: "short", timeZone } : { hour: "numeric", minute: "2-digit", timeZone, timeZoneName: "short" };
   const list = (items) => format(Intl.ListFormat, { type: "unit", style: "long" }).format(items);
 
   return {
@@ -58,19 +65,20 @@ function speak(language, locale, texts) {
     day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
     month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
     shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
-    hour: (value, timeZone) => time(value, { timeStyle: "short", timeZone }),
+    shortDate: (value, timeZone) => time(value, { month: "short", day: "numeric", timeZone }),
+    hour: (value, timeZone) => time(value, clock(timeZone)),
     // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
     span(seconds) {
       const two = format(Intl.NumberFormat, { minimumIntegerDigits: 2 });
       const days = Math.floor(seconds / 86_400);
       const hours = Math.floor(seconds / 3_600) % 24;
       const minutes = Math.floor(seconds / 60) % 60;
-      const clock =
+      const face =
         seconds >= 3_600
           ? [number(hours), two.format(minutes), two.format(seconds % 60)].join(":")
           : [number(minutes), two.format(seconds % 60)].join(":");
       const whole = format(Intl.NumberFormat, { style: "unit", unit: "day", unitDisplay: "long" });
-      return days > 0 ? list([whole.format(days), clock]) : clock;
+      return days > 0 ? list([whole.format(days), face]) : face;
     },
   };
 }

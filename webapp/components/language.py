@@ -84,7 +84,11 @@ def moment(time: Any) -> Any:
 
 
 def local(style: str, time: Any, time_zone: Any) -> Any:
-    """Write a part of a time by the clock of a place: `weekday`, `date`, `day`, `month`, `shortMonth` or `hour`."""
+    """Write a part of a time by the clock of a place.
+
+    `style` is `weekday`, `date`, `shortDate`, `day`, `month`, `shortMonth` or `hour`, which names a zone that is not
+    the visitor's.
+    """
     return _call(style, time, time_zone)
 
 

@@ -11,7 +11,7 @@ from reflex_components_core.react_router import link  # type: ignore[import-unty
 
 from webapp.components.language import LANGUAGES, choose_language, language, say
 
-__all__ = ["Ui", "away_page", "link", "message_page", "notice_box", "page"]
+__all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page"]
 
 # What a function that builds a part of a page returns: Reflex's element functions have no types.
 Ui = Any
@@ -49,7 +49,7 @@ def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
     """Return the content of a page that has nothing to show but words and ways on."""
     return rx.el.div(
         rx.el.h1(title),
-        rx.el.p(text),
+        rx.el.p(text, class_name="message-text"),
         rx.el.p(*actions, class_name="actions"),
         class_name="sheet",
     )
@@ -69,7 +69,17 @@ def notice_box(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
 def away_page(*actions: rx.Component) -> Ui:
     """Return the content of a page that looks for the API, and shows that it does."""
     looking = rx.el.span(class_name="spinner", aria_hidden="true")
-    return message_page(say("away.title"), say("away.text"), *actions, looking)
+    return message_page(say("away.title"), rx.fragment(looking, say("away.text")), *actions)
+
+
+def away_notice() -> Ui:
+    """Return the same for a part of a page."""
+    return rx.el.div(
+        rx.el.p(say("away.title"), class_name="notice-title"),
+        rx.el.p(rx.el.span(class_name="spinner", aria_hidden="true"), say("away.text"), class_name="message-text"),
+        class_name="notice",
+        role="status",
+    )
 
 
 def _language_picker() -> Ui:

@@ -88,12 +88,14 @@ function summarise() {
     repeatable: nothing && shown.quantity > 0,
     anew: nothing && shown.quantity === 0,
     seated: order.bookings.some(({ row }) => row != null),
-    tickets: order.bookings.map(({ row, seat }, index) => ({
+    tickets: order.bookings.map(({ ticketId, row, seat }, index) => ({
+      id: ticketId,
       line: index + 1,
       row: row ?? "",
       seat: seat ?? 0,
       code: `${settings.apiUrl}${orderPath(order.reference)}/tickets/${index + 1}.svg`,
     })),
+    ticket_ids: order.bookings.map(({ ticketId }) => ticketId).join(","),
     calendar: `${settings.apiUrl}${orderPath(order.reference)}/calendar.ics`,
     said: facts.said,
   };

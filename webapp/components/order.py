@@ -48,6 +48,7 @@ class Described:
 class OrderTicket:
     """One ticket of the page's order; `row` is empty where there are no seats, `code` the address of its QR code."""
 
+    id: int
     line: int
     row: str
     seat: int
@@ -71,6 +72,8 @@ class OrderView(Described):
     """It came to nothing before its tickets were known, and others may be chosen."""
     seated: bool
     tickets: list[OrderTicket]
+    ticket_ids: str
+    """The same by their numbers, separated by commas."""
     calendar: str
     said: str
     """What screen readers hear: the state that the order has come to, or `hurry`."""

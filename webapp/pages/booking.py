@@ -144,6 +144,8 @@ def _title(state: Any) -> Any:
 
 def _body() -> Ui:
     return rx.el.div(
+        # Of what is cancelled the heading tells.
+        cancel_outcome(order, rx.fragment()),
         rx.cond(~(order.called_off & order.cancellable), rx.el.p(_text(), class_name="order-text")),
         rx.cond(
             order.state == "pending",
@@ -205,10 +207,11 @@ def _again() -> Ui:
         leads=this_one,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
-        hindrance=rx.fragment(),
+        hindered=False,
+        total_left=money(order.total / order.quantity * Booking.left, order.currency),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
-        way_from_seat_taken=_to_concert(say("booking.other_tickets")),
+        way_from_seat_taken=_to_other_seats(),
     )
     # What was sent may have been booked, even if the sale has ended since.
     return rx.cond(
@@ -236,6 +239,26 @@ def _again() -> Ui:
             ),
             notice(place),
             class_name="order-again",
+        ),
+    )
+
+
+def _to_other_seats() -> Ui:
+    """Name the seats that others have, and lead to the free ones beside those that are left."""
+    return rx.fragment(
+        rx.el.ul(
+            rx.foreach(
+                order.tickets,
+                lambda ticket: rx.cond(
+                    Booking.seats_gone.contains(ticket.id) & (ticket.row != ""),
+                    rx.el.li(say("map.lost", row=ticket.row, number=ticket.seat)),
+                ),
+            )
+        ),
+        link(
+            say("booking.other_seats"),
+            to=f"/event/{order.event.slug}?seats={order.ticket_ids}",
+            class_name="button",
         ),
     )
 
@@ -362,6 +385,7 @@ def _places() -> Ui:
 
 
 def _actions() -> Ui:
+    leads_there = order.repeatable & phase_is("fewer_left", "sold_out", "all_held", "seat_taken")
     return rx.fragment(
         rx.el.div(
             rx.cond(
@@ -372,7 +396,8 @@ def _actions() -> Ui:
                 ),
             ),
             rx.cond(
-                (order.state != "pending") & ~order.admits & ~order.anew,
+                # What may be paid for is not to be bought once more, and nothing else leads there.
+                (order.state != "pending") & (order.state != "overdue") & ~order.admits & ~order.anew & ~leads_there,
                 _to_concert(say("booking.to_concert")),
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
@@ -382,7 +407,5 @@ def _actions() -> Ui:
             ),
             class_name="actions",
         ),
-        # Of what is cancelled the heading tells.
-        cancel_outcome(order, rx.fragment()),
         rx.cond(order.cancellable, cancel_dialog(order)),
     )

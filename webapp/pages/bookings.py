@@ -16,7 +16,7 @@ from webapp.components.cancelling import (
 )
 from webapp.components.concerts import when_and_where
 from webapp.components.language import in_english, money, say
-from webapp.components.layout import Ui, link, page
+from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_words
 from webapp.components.page import PageTitle
 from webapp.components.visitor import USER_ID_KEPT_AS, user_id_field
@@ -101,15 +101,7 @@ def bookings_page() -> Ui:
                 bookings.phase,
                 ("idle", rx.el.p(say("bookings.idle"), class_name="empty")),
                 ("listed", rx.cond(bookings.orders.length() > 0, _list(), _empty())),
-                (
-                    "away",
-                    rx.el.div(
-                        rx.el.p(say("away.title"), class_name="notice-title"),
-                        rx.el.p(say("away.text")),
-                        class_name="notice",
-                        role="status",
-                    ),
-                ),
+                ("away", away_notice()),
                 rx.el.ul(
                     *[rx.el.li(rx.el.div(class_name="bone bone-booking")) for _ in range(_SKELETONS)],
                     class_name="bookings",
@@ -162,7 +154,11 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             rx.el.span(
                 rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
                 rx.el.span(tickets, class_name="small"),
-                rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
+                rx.match(
+                    order.state,
+                    ("declined", "expired", "cancelled", rx.el.span(say("booking.not_charged"), class_name="small")),
+                    rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
+                ),
                 rx.cond(order.admits, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
                 class_name="booking-stub",
             ),
@@ -173,7 +169,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             cancel_button(
                 order,
                 say("bookings.cancel"),
-                rx.el.span(" ", title, " ", order.reference, class_name="unseen"),
+                concert=title,
                 class_name="button cancel",
             ),
         ),

@@ -15,6 +15,7 @@ from webapp.components.visitor import user_id_field
 _SKELETON_TIERS = 3
 # What is chosen on old counts may be gone, and what may be gone is not made more.
 _stale = box_office.phase == "stale"
+_lost_some = box_office.lost.length() > 0
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -159,7 +160,7 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         rx.el.span(
             rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
             " ",
-            rx.el.span(say("tier.each"), class_name="small"),
+            rx.el.span(say("tier.each", currency=box_office.event.currency), class_name="small"),
         ),
     )
 
@@ -257,7 +258,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             type="radio",
             name="tier",
             value=tier.name,
-            checked=box_office.tier == tier.name,
+            checked=(box_office.tier == tier.name) & ~box_office.sold_out,
             disabled=tier.sold_out | sending.sending,
             on_change=action("choose", tier.name),
         ),
@@ -301,7 +302,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         ),
         rx.el.span(
             rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
-            rx.el.span(say("tier.each"), class_name="small"),
+            rx.el.span(say("tier.each", currency=box_office.event.currency), class_name="small"),
             class_name="stub",
         ),
         class_name="tier",
@@ -354,7 +355,10 @@ def _stepper() -> Ui:
             ),
             class_name="how-many",
         ),
-        rx.cond(box_office.bookable, rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small")),
+        rx.cond(
+            box_office.bookable | (box_office.phase == "loading"),
+            rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small"),
+        ),
         class_name="field",
     )
 
@@ -364,85 +368,143 @@ def _summary() -> Ui:
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
-            rx.cond(
-                box_office.bookable,
-                rx.fragment(
-                    rx.el.p(
-                        rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
-                        rx.el.span(
-                            rx.el.bdi(money(box_office.total, box_office.event.currency)),
-                            " ",
-                            rx.el.bdi(box_office.event.currency, class_name="currency"),
-                            class_name="summary-total",
-                        ),
-                        class_name="summary-line figures",
-                    ),
-                    rx.cond(
-                        box_office.picks.length() > 0,
-                        rx.el.ul(
-                            rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
-                            class_name="picks",
-                            tab_index=0,  # on a phone it scrolls
-                            aria_labelledby="summary",
-                        ),
-                    ),
-                    rx.cond(
-                        (box_office.picks.length() > 0) & (box_office.lost.length() > 0),
-                        rx.el.button(
-                            say("summary.keep_picks", quantity=box_office.quantity),
-                            type="button",
-                            on_click=action("keepPicks"),
-                            class_name="text-button",
-                        ),
-                    ),
-                    rx.cond(
-                        (box_office.picks.length() > 0) | (box_office.lost.length() > 0),
-                        rx.el.button(
-                            say("summary.any_seats"),
-                            type="button",
-                            on_click=action("unpickAll"),
-                            class_name="text-button",
-                        ),
-                        rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
-                    ),
-                ),
-                rx.cond(
-                    box_office.next_best != "",
-                    rx.fragment(
-                        rx.el.p(say("summary.nothing", tier=box_office.tier), class_name="small"),
-                        rx.el.button(
-                            say(
-                                "summary.next_best",
-                                tier=box_office.next_best,
-                                price=money(box_office.next_best_price, box_office.event.currency),
-                            ),
-                            type="button",
-                            on_click=action("choose", box_office.next_best),
-                            class_name="button",
-                        ),
-                    ),
-                ),
-            ),
+            rx.cond(box_office.bookable, _chosen(), _nothing_to_choose()),
             class_name="summary-words",
         ),
-        rx.cond(_stale, rx.el.p(say("counts.unreachable"), class_name="small")),
+        rx.cond(
+            (_stale | (box_office.phase == "unreachable")) & _books(),
+            rx.el.p(say("counts.unreachable"), class_name="small"),
+        ),
         rx.cond(_books(), _submit()),
         _notice(),
+        rx.cond(box_office.bookable, rx.fragment(), _other_tier()),
         class_name="summary",
         aria_labelledby="summary",
     )
 
 
+def _chosen() -> Ui:
+    return rx.fragment(
+        rx.cond(
+            _lost_some,
+            rx.el.div(
+                rx.foreach(box_office.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
+                rx.cond(phase_is("seat_taken"), rx.el.p(say("attempt.seat_taken.text"), class_name="small")),
+                class_name="summary-lost",
+            ),
+        ),
+        rx.el.p(
+            rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
+            rx.el.span(
+                rx.el.bdi(money(box_office.total, box_office.event.currency)),
+                " ",
+                rx.el.bdi(box_office.event.currency, class_name="currency"),
+                class_name="summary-total",
+            ),
+            class_name="summary-line figures",
+        ),
+        rx.cond(
+            box_office.picks.length() > 0,
+            rx.el.ul(
+                rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
+                class_name="picks",
+                tab_index=0,  # on a phone it scrolls
+                aria_labelledby="summary",
+            ),
+        ),
+        rx.cond(_lost_some, _ways_from_lost(), _any_seats()),
+    )
+
+
+def _ways_from_lost() -> Ui:
+    """Return what else than another seat there is; until the buyer decides, no button books."""
+    return rx.el.div(
+        rx.cond(
+            box_office.picks.length() > 0,
+            rx.el.button(
+                say("summary.keep_picks", quantity=box_office.quantity),
+                type="button",
+                on_click=action("keepPicks"),
+                class_name="button first",
+            ),
+        ),
+        rx.el.button(say("summary.any_seats"), type="button", on_click=action("unpickAll"), class_name="button"),
+        class_name="lost-ways",
+    )
+
+
+def _any_seats() -> Ui:
+    return rx.cond(
+        box_office.picks.length() > 0,
+        rx.el.button(say("summary.any_seats"), type="button", on_click=action("unpickAll"), class_name="text-button"),
+        rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
+    )
+
+
+def _nothing_to_choose() -> Ui:
+    told = phase_is("sold_out", "all_held") & _about()
+    return rx.match(
+        box_office.phase,
+        (
+            "loading",
+            rx.fragment(
+                rx.el.p(
+                    rx.el.span("\u00a0", class_name="bone bone-line"), class_name="summary-line", aria_hidden="true"
+                ),
+                rx.el.p(rx.el.span(class_name="bone bone-words"), class_name="small", aria_hidden="true"),
+            ),
+        ),
+        ("unreachable", rx.fragment()),
+        rx.cond(
+            told,
+            rx.fragment(),
+            rx.fragment(
+                rx.el.p(
+                    rx.cond(
+                        box_office.gone,
+                        say("counts.announce_sold_out", tier=box_office.tier),
+                        say("summary.nothing", tier=box_office.tier),
+                    )
+                ),
+                rx.cond(
+                    box_office.back_in > 0,
+                    rx.el.p(say("tier.back_in", time=span(box_office.back_in)), class_name="small figures"),
+                ),
+            ),
+        ),
+    )
+
+
+def _other_tier() -> Ui:
+    return rx.cond(
+        box_office.next_best != "",
+        rx.el.button(
+            say(
+                "summary.next_best",
+                tier=box_office.next_best,
+                price=money(box_office.next_best_price, box_office.event.currency),
+            ),
+            type="button",
+            on_click=action("choose", box_office.next_best),
+            class_name="button other-tier",
+        ),
+    )
+
+
 def _books() -> Any:
-    """Say whether the form has its button, which its notice may have instead."""
-    return sending.sending | (~_leads_on() & (box_office.bookable | (box_office.next_best == "")))
+    """Say whether the form has its button, which its notice may have instead, or nothing can be booked."""
+    nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable")
+    return sending.sending | (~_leads_on() & ~_lost_some & (box_office.bookable | nothing_known))
 
 
 def _submit() -> Ui:
     return rx.el.button(
         rx.cond(
             sending.sending,
-            rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("book.sending")),
+            rx.fragment(
+                rx.el.span(class_name="spinner", aria_hidden="true"),
+                rx.cond(sending.unheard, say("book.unheard"), say("book.sending")),
+            ),
             rx.cond(
                 box_office.bookable,
                 say("book.button", total=money(box_office.total, box_office.event.currency)),
@@ -466,7 +528,14 @@ def _about() -> Any:
     this_tier = (Booking.tier == box_office.tier) & _of_this_event()
     # Of a click that was lost nobody knows what it was for.
     of_a_tier &= Booking.tier != ""
-    return (~of_a_tier | this_tier) & (user_id_fault() == "")
+    # Where seats were lost the summary and the map say so.
+    elsewhere = phase_is("seat_taken") & box_office.has_map
+    return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~elsewhere & ~_past()
+
+
+def _past() -> Any:
+    """Say whether what was refused is not so any more."""
+    return phase_is("fewer_left", "sold_out", "all_held") & _of_this_event() & box_office.refusal_over
 
 
 def _leads_on() -> Any:
@@ -478,23 +547,25 @@ def _leads_on() -> Any:
     enough = phase_is("fewer_left") & (Booking.left <= box_office.quantity)
     same_tier = (Booking.tier == box_office.tier) & _of_this_event()
     nothing_now = phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event())
-    return nothing_now | (same_tier & (phase_is("all_held") | enough | same_number))
+    return nothing_now | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
 
 
 def _notice() -> Ui:
+    leads = _leads_on() & (box_office.sale == "on_sale")
     place = Place(
         locked=box_office.locked,
         about=_about(),
-        leads=_leads_on() & (box_office.sale == "on_sale"),
+        leads=leads,
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
-        hindrance=rx.cond(
-            (box_office.phase == "stale") & (Booking.phase != "unreachable"), rx.el.p(say("counts.unreachable"))
-        ),
-        # Of a tier without any ticket the form itself leads to another.
-        other=rx.cond(
-            box_office.bookable & ~phase_is("not_on_sale"),
-            rx.el.button(say("attempt.other_tier"), type="button", on_click=action("focusTiers")),
+        hindered=leads & _stale & (Booking.phase != "unreachable"),
+        total_left=money(box_office.price * Booking.left, box_office.event.currency),
+        other=rx.match(
+            Booking.phase,
+            ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),
+            # Of a tier without any ticket the form itself leads to another.
+            ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
+            rx.fragment(),
         ),
         seat_taken=say("attempt.seat_taken.text"),
         way_from_seat_taken=rx.fragment(),

@@ -6,7 +6,7 @@ import reflex as rx
 
 from webapp.components.concerts import Concert, concerts
 from webapp.components.language import in_english, local, money, say
-from webapp.components.layout import Ui, link, page
+from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.page import PageTitle
 
 _SKELETONS = 3
@@ -47,11 +47,7 @@ def home_page() -> Ui:
                 ),
                 (
                     "away",
-                    rx.el.div(
-                        rx.el.p(say("away.title"), class_name="notice-title"),
-                        rx.el.p(say("away.text")),
-                        class_name="notice",
-                    ),
+                    away_notice(),
                 ),
                 rx.el.ul(
                     *[rx.el.li(rx.el.div(class_name="bone bone-concert")) for _ in range(_SKELETONS)],
@@ -79,12 +75,11 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 rx.el.span(event.name, class_name="concert-name"),
                 rx.el.span(
                     say(
-                        "event.weekday_and_time",
+                        "home.when_and_where",
                         weekday=local("weekday", event.startsAt, event.timeZone),
                         time=local("hour", event.startsAt, event.timeZone),
+                        venue=event.venue,
                     ),
-                    " \u00b7 ",
-                    rx.el.span(event.venue, class_name="venue"),
                     class_name="small",
                 ),
                 class_name="concert-words",
@@ -93,7 +88,10 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 _state(event),
                 rx.cond(
                     (event.state == "on_sale") | (event.state == "upcoming"),
-                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency)), class_name="figures"),
+                    rx.el.span(
+                        say("home.from", price=money(event.priceFrom, event.currency), currency=event.currency),
+                        class_name="figures",
+                    ),
                 ),
                 class_name="concert-state",
             ),
@@ -113,7 +111,7 @@ def _state(event: Any) -> Ui:
                 "upcoming",
                 say(
                     "state.upcoming",
-                    date=local("date", event.salesStartAt, event.timeZone),
+                    date=local("shortDate", event.salesStartAt, event.timeZone),
                     time=local("hour", event.salesStartAt, event.timeZone),
                 ),
             ),
