@@ -23,6 +23,7 @@ class Connections(RedisTokenManager):
     def __init__(self, redis: Redis) -> None:
         super().__init__(redis)
         self._alive: PubSub | None = None
+        self._becoming_alive = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
 
     async def link_token_to_sid(self, token: str, sid: str) -> str | None:
@@ -46,10 +47,11 @@ class Connections(RedisTokenManager):
         await super().close()
 
     async def _be_alive(self) -> None:
-        if self._alive is None:
-            alive = self.redis.pubsub()
-            await alive.subscribe(_channel(self.instance_id))
-            self._alive = alive
+        async with self._becoming_alive:
+            if self._alive is None:
+                alive = self.redis.pubsub()
+                await alive.subscribe(_channel(self.instance_id))
+                self._alive = alive
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(_listen(self._alive))
 

@@ -22,6 +22,7 @@ from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
 from api.contract import BUILT_IN_EVENT
 from tests.stack import ROOT
+from webapp.purchase import new_key
 
 CONNECT_TIMEOUT_S = 30
 _CONTEXT = ROOT / ".web" / "utils" / "context.jsx"
@@ -74,6 +75,7 @@ class AppNames:
     def booking(self, user_id: str, tier: str = "GA", quantity: int = 1) -> dict[str, Any]:
         """Return the event that the page's form sends."""
         form = {
+            "click": f"{new_key()}.1",
             "event": BUILT_IN_EVENT,
             "tier": tier,
             "quantity": str(quantity),

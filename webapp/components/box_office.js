@@ -101,7 +101,7 @@ function tierOf({ name, price, total, seated }) {
   const told = gone && !refused && facts.holdsAsOf !== "" && facts.holdsAsOf >= (facts.goneSince[name] ?? "");
   // Until then the refusal tells it.
   const refusedAs = refused && gone ? facts.refused.phase : "";
-  const low = available > 0 && available <= total * LOW_SHARE;
+  const low = available > 0 && available < total && available <= Math.max(total * LOW_SHARE, 1);
   return {
     name,
     price,

@@ -10,6 +10,8 @@ const PENDING_POLL_MS = 2_000;
 // A payment that comes late still changes an order that came to nothing; it is looked for this often and this long.
 const LATE_POLL_MS = 15_000;
 const LATE_FOR_MS = 10 * 60_000;
+// Whether the concert is called off.
+const EVENT_POLL_MS = 60_000;
 const HURRY_S = 60;
 // A ticket's code that did not come is fetched again after this, then after twice as long, and so on.
 const IMAGE_RETRY_MS = 3_000;
@@ -131,7 +133,7 @@ export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
   const [every, setEvery] = useState(PENDING_POLL_MS);
   const order = usePolled(orderPath(reference), every);
   const slug = order.data?.body.event;
-  const event = usePolled(slug ? eventPath(slug) : null, 0);
+  const event = usePolled(slug ? eventPath(slug) : null, EVENT_POLL_MS);
   useEffect(() => {
     if (facts.order?.reference !== reference) update(NOTHING);
   }, [reference]);

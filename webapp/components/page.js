@@ -33,6 +33,7 @@ export const printPage = () => window.print();
 export const reloadPage = () => window.location.reload();
 
 const copied = observable("");
+let forgetting = 0;
 export const useCopied = copied.use;
 
 // Says "done" for a while, or "select": outside https and localhost there is no clipboard, and the text is there to
@@ -40,5 +41,6 @@ export const useCopied = copied.use;
 export async function copyText(text) {
   const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
   copied.set(done ? "done" : "select");
-  setTimeout(() => copied.set(""), COPIED_SHOWN_MS);
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => copied.set(""), COPIED_SHOWN_MS);
 }
