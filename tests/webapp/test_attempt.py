@@ -142,18 +142,27 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
 async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_silent_event("GA=2,VIP=20")
     page = await _open(site, visit, "patient")
+    gone = page.locator(".tier[data-tier='GA']")
     site.browser_gate.hold()
-    await silent.hold(site, "GA", 2)
+    reference = await silent.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
-    await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text("You can try again in")
-    await expect(page.locator(".tier[data-tier='GA']")).to_contain_text("All reserved")
+    await expect(gone).to_contain_text("All reserved")
+    await expect(gone).to_contain_text(re.compile("Some may become available in \\d:\\d\\d"))
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose VIP instead, $100"])
     await look(page, "booking-all-held")
     site.browser_gate.release()
     # Another tier need not wait.
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
+    await page.get_by_role("radio").first.check()
+    await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
+    # Once it is paid for there is nothing to wait for.
+    await silent.ask_provider(site, reference)
+    await expect(gone).to_contain_text("Sold out")
+    await expect(page.locator(NOTICE)).to_have_count(0)
+    await expect(page.locator(".summary")).to_contain_text("GA is sold out")
 
 
 async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:

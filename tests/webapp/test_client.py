@@ -120,7 +120,7 @@ async def test_cancelling_sends_the_buyer() -> None:
         (_problem(404, "unknown_tier"), Problem("refused")),
         (_problem(409, "not_on_sale"), Problem("not_on_sale")),
         (_problem(409, "seat_taken", ticketIds=[17, 18]), Problem("seat_taken", ticket_ids=(17, 18))),
-        (_problem(403, "forbidden"), Problem("forbidden")),
+        (_problem(403, "forbidden"), Problem("refused")),
         (_problem(409, "not_cancellable"), Problem("not_cancellable")),
         (_problem(422, "key_reused"), Problem("key_reused")),
         (_problem(400, "invalid_request"), Problem("invalid")),

@@ -184,11 +184,39 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await page.get_by_role("button", name="Keep only the 3 seats I still have").click()
     assert await _picks(page) == taken[1:]
     await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    await page.get_by_role("button", name="Choose seats for me").click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    for seat in taken[1:]:
+        row, number = re.findall(r"Row (\w+), seat (\d+)", seat)[0]
+        await page.locator(f".house [aria-label='VIP, row {row}, seat {number}']").click()
     # And who takes all of them back wants no three others.
     for seat in taken[1:]:
         row, number = re.findall(r"Row (\w+), seat (\d+)", seat)[0]
         await page.locator(f".house [aria-label='VIP, row {row}, seat {number}']").click()
     await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
+
+
+async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    ids = await _ticket_ids(site, "VIP")
+    address = f"{site.event_url}?seats={ids['A', 7]},{ids['A', 8]}"
+    page = await visit(address)
+    await expect(page.locator(".picks li")).to_have_text(["Row A, seat 7", "Row A, seat 8"])
+    await page.get_by_label("Your user ID").fill("asked-for")
+    await page.locator(SUBMIT).click()
+    await page.wait_for_url("**/booking/*")
+    # Who comes back has them, and has lost nothing.
+    await page.go_back()
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await expect(page.locator(".summary-lost, .picks")).to_have_count(0)
+    # Both gone, as many others are chosen.
+    await page.goto(address)
+    await expect(page.locator(".summary-lost p")).to_have_text(
+        ["Row A, seat 7 has been taken.", "Row A, seat 8 has been taken."]
+    )
+    await page.get_by_role("button", name="Choose seats for me").click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await expect(page.locator(SUBMIT)).to_be_focused()
 
 
 async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(

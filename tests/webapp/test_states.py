@@ -499,6 +499,7 @@ async def test_what_could_not_be_learnt_is_asked_about_again_until_it_is_known(
         monkeypatch,
         FakeApi(book=[problem("unreachable")], find=[problem("unreachable"), problem("busy"), Answer(ORDER)]),
     )
+    monkeypatch.setattr(Booking, "_path", lambda _: "/event/concert")
     await _run(Booking.book, page, FORM)
     turn = page.turn
     assert _target(await _run(Booking.ask_on, page, turn)) == "/booking/bk_1"
@@ -507,10 +508,42 @@ async def test_what_could_not_be_learnt_is_asked_about_again_until_it_is_known(
     assert page.turn == turn + 1
 
 
+async def test_trying_again_elsewhere_does_not_hide_that_an_earlier_purchase_is_open(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(monkeypatch, FakeApi(find=[problem("unreachable"), problem("busy")]))
+    page.unsettled = IN_DOUBT.to_json()
+    await _run(Booking.check, page)
+    turn = page.turn
+    await _run(Booking.again, page, "bk_2", CLICK)
+    # "Nothing was booked" would be too much said, and it is asked on.
+    assert page.phase == "unreachable"
+    assert Purchase.from_json(page.unsettled) == IN_DOUBT
+    assert page.turn > turn
+
+
+async def test_a_tab_that_comes_back_without_knowing_is_asked_for_on_and_on(
+    page: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = _use(monkeypatch, FakeApi(find=[problem("unreachable")] * 2))
+    monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
+    monkeypatch.setattr(attempt, "_ASK_TIMES_MAX", 0)
+    page.page_load, page.unsettled = "first", IN_DOUBT.to_json()
+    await _run(Booking.arrive, page)
+    assert page.phase == "unreachable"
+    turn = page.turn
+    page.rx_router_session = SessionData(session_id="second")
+    # The process that asked may be gone with its connection.
+    (event,) = await _run(Booking.arrive, page)
+    assert str(event.args[0][1]) == str(turn + 1) == str(page.turn)
+    assert len(api.asked) == 2
+
+
 async def test_nothing_is_asked_on_once_the_buyer_knows(page: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "_ASK_EVERY_S", 0)
     api = _use(monkeypatch, FakeApi(find=[problem("unreachable"), problem("not_found")]))
     page.unsettled = IN_DOUBT.to_json()
+    monkeypatch.setattr(Booking, "_path", lambda _: "/event/concert")
     await _run(Booking.check, page)
     turn = page.turn
     await _run(Booking.check, page)

@@ -60,16 +60,22 @@ const tick = () => update({});
 // What had the focus at the last click: a button that may be gone, or disabled, once the click has been dealt with.
 let pressed = null;
 
+// Who had the focus on a button that is gone finds it on the first thing that there is to do now.
+function refocus(had) {
+  if (document.activeElement !== document.body || !had || had === document.body) return;
+  document.querySelector(".notice button:enabled, .notice a, .lost-ways button, button.submit:enabled, .other-tier")?.focus();
+}
+
+// Comes before a change that may take away what has the focus.
+export function keepFocus() {
+  const had = document.activeElement;
+  setTimeout(() => refocus(had), DRAWN_AFTER_MS);
+}
+
 export function press() {
   pressed = document.activeElement;
   sessionStorage.setItem(CLICKED, facts.click);
   update({ pressedAt: Date.now(), clicked: facts.click });
-}
-
-// Who had the focus on a button that is gone finds it on what there is to do now.
-function refocus() {
-  if (document.activeElement !== document.body || !pressed || pressed === document.body) return;
-  document.querySelector(".lost-ways button, .notice button:enabled, .notice a, button.submit:enabled, .other-tier")?.focus();
 }
 
 export const stopWaiting = () => update({ waitUntil: 0 });
@@ -91,7 +97,7 @@ export function useAttemptFeed({ phase, turn, heard, unsettled, waitS }) {
     const pressedAt = dealtWith || busy ? 0 : facts.pressedAt;
     update({ busy, pressedAt, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
     if (!dealtWith || busy) return;
-    const drawn = setTimeout(refocus, DRAWN_AFTER_MS);
+    const drawn = setTimeout(() => refocus(pressed), DRAWN_AFTER_MS);
     return () => clearTimeout(drawn);
   }, [phase, turn, heard, waitS]);
   // Until a key is spent there is no other.

@@ -94,7 +94,7 @@ class Booking(Arrival, rx.State):
             if self.phase == "done" and self._path() != f"/booking/{self.reference}":
                 # The way there was lost with the connection: nobody shall wonder, and book once more.
                 lead_on = rx.redirect(f"/booking/{self.reference}")
-            elif self._is_sending():
+            elif self._is_sending() and purchase is not None:
                 # It is under way still; or its process has ended, and what became of it is to be found out.
                 self.patience = "check"
             elif reconnected and self.phase not in {"sending", "done"}:
@@ -106,6 +106,13 @@ class Booking(Arrival, rx.State):
         if purchase is not None and purchase.in_doubt:
             async for event in self._find_out(purchase):
                 yield event
+            async with self:
+                still_unknown = reconnected and self.phase == "unreachable" and self._is_open(purchase)
+                # Who asked before may have ended with its process, and else ends now.
+                self.turn += still_unknown
+                ask_on = Booking.ask_on(self.turn) if still_unknown else None  # type: ignore[misc]
+            if ask_on is not None:
+                yield ask_on
 
     @rx.event(background=True)
     async def book(self, form: dict[str, Any]) -> AsyncGenerator[Any, None]:
@@ -135,16 +142,15 @@ class Booking(Arrival, rx.State):
             self._sending_until = time.time() + _SENDING_S_MAX
             self._show("sending")
         answer = await self._patiently(api().find(reference), _PATIENCE[:1])
-        order, problem = answer.value, answer.problem
+        order = answer.value
+        if order is None or order.status in _STANDING:
+            async with self:
+                event = self._cannot_repeat(answer)
+            if event is not None:
+                yield event
+            return
         async with self:
             self._sending_until = 0
-            if order is None:
-                self._refuse_again(problem)
-            elif order.status in _STANDING:
-                # A late payment was faster: the page looks at it again.
-                self._show("idle")
-        if order is None or order.status in _STANDING:
-            return
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
         same = with_key(Purchase(order.event, order.tier, len(tickets), order.user_id, tickets), click)
@@ -178,7 +184,8 @@ class Booking(Arrival, rx.State):
             await asyncio.sleep(_ASK_EVERY_S)
             async with self:
                 purchase = self._open_purchase()
-                if purchase is None or (self.phase, self.turn) != ("unreachable", turn):
+                here = self._path().startswith(("/event/", "/booking/"))
+                if purchase is None or (self.phase, self.turn) != ("unreachable", turn) or not here:
                     return
             async for event in self._look_up(purchase):
                 yield event
@@ -220,12 +227,7 @@ class Booking(Arrival, rx.State):
             # From here on it may be booked, whatever happens to this process or to the page.
             self._keep(replace(purchase, in_doubt=True))
             self._sending_until = time.time() + _SENDING_S_MAX
-        try:
-            answer = await self._patiently(carry_out(purchase, api(), self._tell), _PATIENCE)
-        except Exception:  # noqa: BLE001 - whatever it was, it is logged and the buyer told
-            # The page must not say "sending" for ever, and the outcome is open.
-            _log.exception("A purchase was interrupted")
-            answer = Answer(problem=Problem("unreachable"))
+        answer = await self._patiently(carry_out(purchase, api(), self._tell), _PATIENCE)
         async with self:
             event = self._conclude(purchase, answer) if self._is_open(purchase) else None
         if event is not None:
@@ -244,6 +246,10 @@ class Booking(Arrival, rx.State):
                 async with self:
                     self.patience = said
             return await asking
+        except Exception:  # noqa: BLE001 - whatever it was, it is logged and the buyer told
+            # The page must not say "sending" for ever, and the outcome is open.
+            _log.exception("A question to the API was interrupted")
+            return Answer(problem=Problem("unreachable"))
         finally:
             asking.cancel()
 
@@ -344,9 +350,18 @@ class Booking(Arrival, rx.State):
         self._remember(purchase)
         return Booking.ask_on(self.turn) if problem.kind == "unreachable" else None  # type: ignore[misc]
 
-    def _refuse_again(self, problem: Problem | None) -> None:
-        """Show why the same cannot be tried again: nothing was sent, so nothing is left open."""
-        match problem:
+    def _cannot_repeat(self, answer: Answer[Order]) -> Any:
+        """Show why a booking's tickets are not tried for again; returns what follows.
+
+        Nothing was sent, so that nothing is left open but what was so before.
+        """
+        earlier = self._open_purchase()
+        if earlier is not None and earlier.in_doubt:
+            return self._conclude(earlier, Answer(problem=Problem("unreachable")))
+        match answer.problem:
+            case None:
+                # A late payment was faster: the page looks at it again.
+                self._show("idle")
             case Problem(kind="busy" | "rate_limited" as kind, retry_after_s=wait_s):
                 self._show(kind)
                 self.wait_s = wait_s
@@ -355,6 +370,7 @@ class Booking(Arrival, rx.State):
                 self._show("away")
             case _:
                 self._show("refused")
+        return None
 
     def _is_sending(self) -> bool:
         return self.phase == "sending" and time.time() < self._sending_until
@@ -400,6 +416,14 @@ class Sending:
 sending: Any = browser.watched(_MODULE, "attempt", "useAttempt", Sending)
 
 
+def sending_words() -> Ui:
+    """Return what the button says while its click is dealt with."""
+    return rx.fragment(
+        rx.el.span(class_name="spinner", aria_hidden="true"),
+        rx.cond(sending.unheard, say("book.unheard"), say("book.sending")),
+    )
+
+
 def press() -> Any:
     """Return an event that shows at once that something was clicked, whether or not the server hears."""
     return browser.action(_MODULE, "press")
@@ -418,6 +442,8 @@ class Place:
     """Properties of a button that tries the same again."""
     before_fewer: list[Any]
     """Events before as many are booked as are left."""
+    waits: Any
+    """Whether it can be tried again after a while."""
     hindered: Any
     """Whether it cannot be tried again just now, for the box office cannot be reached."""
     total_left: Any
@@ -461,8 +487,8 @@ def notice(place: Place) -> Ui:
                         place.hindered,
                         rx.el.p(say("counts.unreachable")),
                         rx.cond(
-                            sending.wait > 0,
-                            rx.el.p(say("attempt.wait", time=span(sending.wait)), class_name="figures", role="timer"),
+                            place.waits & (sending.wait > 0),
+                            rx.el.p(say("attempt.wait", time=span(sending.wait)), role="timer"),
                         ),
                     ),
                     _ways_on(place),

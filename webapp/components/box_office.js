@@ -5,7 +5,7 @@ import { createElement, startTransition, useEffect, useLayoutEffect, useRef, use
 import { useParams } from "react-router";
 
 import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
-import { attempt, stopWaiting, useAfterward, useAttemptFeed } from "$/utils/attempt";
+import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "$/utils/attempt";
 import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
 
 const POLL_MS = 2_000;
@@ -36,8 +36,8 @@ const NO_EVENT = {
 
 // --- What is known ---------------------------------------------------------------------------------------
 
-// Of which tier tickets were last refused, what was left of it, when by the API's time, and whether newer counts say
-// otherwise by now.
+// How an attempt was refused, of which tier, what was left of it, when by the API's time, and whether that is past: newer
+// answers say otherwise, or it is said elsewhere.
 const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
 
 const NOTHING = {
@@ -59,6 +59,7 @@ const NOTHING = {
   tier: "",
   quantity: 1,
   picks: [], // ids of seats, in the order in which they were picked
+  pickedAt: 0, // of seats that were picked before this page had heard of them: when, by the API's time
   lost: [], // seats that were picked, and that others have taken since
   focused: 0, // the seat that the keyboard is at
   zoom: 0, // a step of ZOOMS, or one below them for the whole house
@@ -153,7 +154,7 @@ function summarise() {
     seated: Boolean(chosen?.seated),
     bookable,
     price: chosen?.price ?? 0,
-    gone: Boolean(chosen?.sold_out),
+    tier_sold_out: Boolean(chosen?.sold_out),
     back_in: chosen?.back_in ?? 0,
     refusal_over: facts.refused.over,
     quantity,
@@ -177,7 +178,13 @@ function summarise() {
     widest: facts.zoom >= ZOOMS.length - 1,
     whole: facts.zoom <= farthest(),
     // Whoever picked seats and lost one of them decides what shall be booked instead.
-    locked: attempt.get().locked || sale !== "on_sale" || phase !== "live" || !bookable || facts.lost.length > 0,
+    locked:
+      attempt.get().locked ||
+      sale !== "on_sale" ||
+      phase !== "live" ||
+      !bookable ||
+      facts.lost.length > 0 ||
+      !facts.picks.every(seatOf),
     announcement: facts.announcement,
   };
 }
@@ -246,19 +253,31 @@ function learnCounts({ body, asOf }) {
   announce();
 }
 
-// Newer counts may say otherwise than what was refused: then that is past, and nobody waits for it.
+function isRefusalPast({ phase, tier, left, at }) {
+  if (phase === "not_on_sale") return Date.parse(facts.eventAsOf) >= at && view.get().sale === "on_sale";
+  const now = view.get().tiers.find(({ name }) => name === tier);
+  if (!now || isRefused(tier)) return false;
+  // What was held may have been paid for, and what was sold may have come back and be held.
+  return now.available !== left || (phase === "all_held" ? now.sold_out : now.all_held);
+}
+
+// Newer answers may say otherwise than what was refused: then that is past, and nobody waits for it.
 function reviewRefusal() {
-  const { tier, left, over } = facts.refused;
-  if (over || tier === "" || isRefused(tier) || facts.counts[tier]?.available === left) return;
-  update({ refused: { ...facts.refused, over: true } });
-  if (!facts.limited) stopWaiting();
+  const { refused } = facts;
+  if (refused.over || !isRefusalPast(refused)) return;
+  keepFocus();
+  update({ refused: { ...refused, over: true } });
+  if (refused.phase === "all_held" && !facts.limited) stopWaiting();
 }
 
 function learnStates({ body, asOf }) {
   const house = isDrawnOf(facts.house, body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
   // What is being booked, or may have been, is sold to this visitor, and not lost.
-  const gone = attempt.get().sending || facts.inDoubt ? [] : facts.picks.filter((id) => seatStates.get(id) !== "a");
+  // Nor is it lost by what was told before it was picked.
+  const mayBeLost = !attempt.get().sending && !facts.inDoubt && !(Date.parse(asOf) < facts.pickedAt);
+  const gone = mayBeLost ? facts.picks.filter((id) => seatStates.get(id) !== "a") : [];
+  if (gone.length) keepFocus();
   // Seats that the address asked for are of a tier that was not chosen yet.
   const tier = house.seats.get(facts.picks[0])?.tier ?? facts.tier;
   update({
@@ -272,15 +291,17 @@ function learnStates({ body, asOf }) {
     lost: [...facts.lost, ...gone.map((id) => house.seats.get(id)).filter(Boolean)],
     focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
   });
+  reviewRefusal();
 }
 
-// The API refused seats that others have taken: their colour may not have come yet.
+// The API refused seats that others have taken: their colour may not have come yet. Returns how many are known here.
 function loseSeats(ids) {
   const taken = ids.map(seatOf).filter(Boolean);
   const seatStates = new Map(facts.seatStates);
   for (const seat of taken) seatStates.set(seat.id, "s");
   const lost = [...facts.lost.filter(({ id }) => !ids.includes(id)), ...taken];
   update({ seatStates, lost, picks: facts.picks.filter((id) => !ids.includes(id)) });
+  return taken.length;
 }
 
 // --- What the visitor does -------------------------------------------------------------------------------
@@ -291,6 +312,8 @@ function turnTo(tier) {
 }
 
 export function choose(tier) {
+  if (attempt.get().sending) return;
+  keepFocus();
   turnTo(tier);
   update({ tier, picks: [], lost: [], announcement: NOTHING.announcement, announcedAt: 0 });
 }
@@ -303,7 +326,7 @@ export function changeQuantity(by) {
   const last = seatOf(facts.picks.at(-1));
   const more = by > 0 ? nearest(facts.house, last, isOpen, wanted - facts.picks.length) : [];
   const picks = [...facts.picks, ...more.map((seat) => seat.id)].slice(0, wanted);
-  update({ quantity: wanted, picks, lost: facts.lost.slice(1) });
+  update({ quantity: wanted, picks, lost: facts.lost.slice(more.length) });
 }
 
 export function pick(id) {
@@ -318,21 +341,32 @@ export function pick(id) {
   // One more than may be booked takes the place of the one that was picked first.
   const kept = picks.slice(Math.max(0, picks.length + 1 - settings.ticketsMax));
   turnTo(seat.tier);
-  // Each takes the place of one that was lost.
-  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: lost.slice(1) });
+  keepFocus();
+  // Each takes the place of one that was lost, or is that one, which came back.
+  const others = lost.filter((each) => each.id !== id);
+  const still = others.length < lost.length ? others : lost.slice(1);
+  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: still });
 }
 
 export function pickBest() {
-  // As many as were wanted, with those that were lost.
-  const { quantity, limit } = view.get();
-  const wanted = Math.min(quantity + (facts.picks.length ? facts.lost.length : 0), limit);
-  const seats = bestAvailable(facts.house, facts.tier, wanted, isFree);
-  if (seats.length) update({ picks: seats.map((seat) => seat.id), lost: [] });
+  const seats = bestAvailable(facts.house, facts.tier, Math.min(wanted(), view.get().limit), isFree);
+  if (seats.length) update({ picks: seats.map((seat) => seat.id), quantity: seats.length, lost: [] });
 }
 
-export const unpickAll = () => update({ picks: [], lost: [] });
+// As many as were picked, with those that were lost.
+const wanted = () => facts.picks.length + facts.lost.length || facts.quantity;
 
-export const keepPicks = () => update({ lost: [] });
+export function unpickAll() {
+  if (attempt.get().sending) return;
+  keepFocus();
+  update({ quantity: wanted(), picks: [], lost: [] });
+}
+
+export function keepPicks() {
+  if (attempt.get().sending) return;
+  keepFocus();
+  update({ quantity: facts.picks.length, lost: [] });
+}
 
 export const changeZoom = (by) =>
   update({ zoom: Math.max(farthest(), Math.min(facts.zoom + by, ZOOMS.length - 1)) });
@@ -468,7 +502,11 @@ export function SeatPlan({ children, ...props }) {
 // The seats that the address asks for, as a booking's page does after one of them was lost.
 function wantedSeats() {
   const asked = new URLSearchParams(window.location.search).get("seats") ?? "";
-  return asked.split(",").map(Number).filter(Number.isSafeInteger).filter((id) => id > 0).slice(0, settings.ticketsMax);
+  const picks = asked.split(",").map(Number).filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, settings.ticketsMax);
+  if (picks.length === 0) return {};
+  // Once: who comes back to the page may want others, or have booked these.
+  window.history.replaceState(window.history.state, "", window.location.pathname);
+  return { picks, quantity: picks.length, pickedAt: serverNow() };
 }
 
 // --- React -----------------------------------------------------------------------------------------------
@@ -485,18 +523,19 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
   useEverySecond(refresh);
   useEffect(() => {
     // Another event, or this one after another page: what was picked there is not picked here.
-    const picks = wantedSeats();
-    if (facts.event?.slug === slug) return update({ picks, lost: [] });
+    const asked = wantedSeats();
+    if (facts.event?.slug === slug) return update({ picks: [], lost: [], ...asked });
     looks.clear();
-    update({ ...NOTHING, picks });
+    update({ ...NOTHING, ...asked });
   }, [slug]);
   useAfterward(
     () => {
-      if (seatsGone.length) loseSeats(seatsGone);
+      const lost = seatsGone.length ? loseSeats(seatsGone) : 0;
+      // Of seats that are known the summary and the map say it.
+      update({ refused: { phase, tier: refused, left, at: serverNow(), over: lost > 0 } });
       counts.mutate();
       states.mutate();
       if (!refused && phase !== "not_on_sale") return;
-      if (refused) update({ refused: { phase, tier: refused, left, at: serverNow(), over: false } });
       event.mutate();
       const again = setTimeout(event.mutate, KEPT_MS);
       return () => clearTimeout(again);
@@ -509,7 +548,11 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
     update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
   }, [phase, slug]);
   useEffect(() => {
-    if (event.data) startTransition(() => update({ event: event.data.body, eventAsOf: event.data.asOf }));
+    if (!event.data) return;
+    startTransition(() => {
+      update({ event: event.data.body, eventAsOf: event.data.asOf });
+      reviewRefusal();
+    });
   }, [event.data, slug]);
   useEffect(() => {
     if (counts.data) startTransition(() => learnCounts(counts.data));
@@ -518,7 +561,9 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
     if (states.data) startTransition(() => learnStates(states.data));
   }, [states.data, slug]);
   useEffect(() => {
-    update({ statesFailed: Boolean(states.error) });
+    // Seats that cannot be drawn cannot be picked either.
+    const unknown = states.error && facts.holdsAsOf === "";
+    update({ statesFailed: Boolean(states.error), ...(unknown ? { picks: [] } : {}) });
   }, [states.error, slug]);
   useEffect(() => {
     update({ missing: event.error?.status === 404 });

@@ -126,12 +126,11 @@ class BoxOffice:
     seated: bool
     bookable: bool
     price: float
-    gone: bool
-    """Whether the tier is sold out."""
+    tier_sold_out: bool
     back_in: int
     """Until tickets of the tier may come back, of which others hold the last; 0: that is not known."""
     refusal_over: bool
-    """Whether newer counts say otherwise than what was refused."""
+    """Whether what was refused is past: newer answers say otherwise, or it is said elsewhere."""
     quantity: int
     fewest: bool
     most: bool

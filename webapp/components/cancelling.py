@@ -120,7 +120,7 @@ def cancel_dialog(order: Any) -> Ui:
             rx.el.p(
                 rx.el.strong(order.event.name),
                 rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier)),
-                rx.el.bdi(order.reference, class_name="small figures"),
+                rx.el.bdi(order.reference, class_name="small"),
                 class_name="dialog-order",
             ),
             rx.el.p(

@@ -17,10 +17,6 @@ const listeners = new Set();
 const inEnglish = speak("en", "en-US", english);
 let current = inEnglish;
 
-// The visitor's time zone, which is the browser's and does not change while a page is open.
-let zone = "";
-const here = () => (zone ||= new Intl.DateTimeFormat().resolvedOptions().timeZone);
-
 function speak(language, locale, texts) {
   const direction = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
   const messages = new Map();
@@ -35,9 +31,10 @@ function speak(language, locale, texts) {
   const time = (value, options) => (value ? format(Intl.DateTimeFormat, options).format(new Date(value)) : "");
   // Written from right to left, US$ would become $US.
   const isolated = ({ type, value }) => (type === "currency" ? `\u2066${value}\u2069` : value);
-  // Of a place with another clock than the visitor's the time says whose it is.
-  const clock = (timeZone) =>
-    timeZone === here() ? { timeStyle: "short", timeZone } : { hour: "numeric", minute: "2-digit", timeZone, timeZoneName: "short" };
+  const clock = { hour: "numeric", minute: "2-digit" };
+  const dayAndClock = { ...clock, day: "numeric" };
+  // Whether the clock of a place shows something else than the visitor's.
+  const differs = (value, timeZone) => time(value, { ...dayAndClock, timeZone }) !== time(value, dayAndClock);
   const list = (items) => format(Intl.ListFormat, { type: "unit", style: "long" }).format(items);
 
   return {
@@ -66,7 +63,7 @@ function speak(language, locale, texts) {
     month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
     shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
     shortDate: (value, timeZone) => time(value, { month: "short", day: "numeric", timeZone }),
-    hour: (value, timeZone) => time(value, clock(timeZone)),
+    hour: (value, timeZone) => time(value, { ...clock, timeZone, ...(differs(value, timeZone) ? { timeZoneName: "short" } : {}) }),
     // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
     span(seconds) {
       const two = format(Intl.NumberFormat, { minimumIntegerDigits: 2 });

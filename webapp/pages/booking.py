@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import AttemptFeed, Booking, Place, notice, phase_is, press, sending
+from webapp.components.attempt import AttemptFeed, Booking, Place, notice, phase_is, press, sending, sending_words
 from webapp.components.cancelling import (
     Cancelling,
     cancel_button,
@@ -152,7 +152,7 @@ def _body() -> Ui:
             rx.el.p(
                 rx.el.span(span(order.left), class_name="countdown", role="timer"),
                 rx.cond(order.hurry, rx.el.span(say("booking.hurry"), class_name="hurry")),
-                class_name="order-left figures",
+                class_name="order-left",
             ),
         ),
         rx.cond(
@@ -207,6 +207,7 @@ def _again() -> Ui:
         leads=this_one,
         again={"type": "button", "on_click": events},
         before_fewer=[press()],
+        waits=True,
         hindered=False,
         total_left=money(order.total / order.quantity * Booking.left, order.currency),
         other=_to_concert(say("booking.other_tickets")),
@@ -222,7 +223,7 @@ def _again() -> Ui:
                 rx.el.button(
                     rx.cond(
                         busy,
-                        rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("book.sending")),
+                        sending_words(),
                         say(
                             "booking.again",
                             quantity=order.quantity,
@@ -293,9 +294,7 @@ def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
                     rx.el.span(when_and_where(order.event), class_name="small pass-when"),
                 ),
             ),
-            rx.el.span(
-                say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small figures"
-            ),
+            rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
             rx.el.span(_place(ticket), class_name="place"),
             rx.el.span(order.tier, class_name="pass-tier"),
             class_name="pass-words",
@@ -370,7 +369,7 @@ def _facts() -> Ui:
                 ),
                 rx.el.div(
                     rx.el.dt(say("booking.booked_at")),
-                    rx.el.dd(moment(order.booked_at), class_name="figures"),
+                    rx.el.dd(moment(order.booked_at)),
                 ),
             ),
         ),

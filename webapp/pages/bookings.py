@@ -148,7 +148,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                     event.name != "",
                     rx.el.span(when_and_where(event), class_name="small"),
                 ),
-                rx.el.bdi(order.reference, class_name="small figures booking-reference"),
+                rx.el.bdi(order.reference, class_name="small booking-reference"),
                 class_name="booking-words",
             ),
             rx.el.span(
@@ -156,8 +156,8 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 rx.el.span(tickets, class_name="small"),
                 rx.match(
                     order.state,
-                    ("declined", "expired", "cancelled", rx.el.span(say("booking.not_charged"), class_name="small")),
-                    rx.el.bdi(money(order.total, order.currency), class_name="booking-total figures"),
+                    ("declined", "cancelled", rx.el.span(say("booking.not_charged"), class_name="small")),
+                    rx.el.bdi(money(order.total, order.currency), class_name="booking-total"),
                 ),
                 rx.cond(order.admits, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
                 class_name="booking-stub",

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, Place, notice, phase_is, press, sending, user_id_fault
+from webapp.components.attempt import Booking, Place, notice, phase_is, press, sending, sending_words, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
@@ -228,7 +228,7 @@ def _freshness() -> Ui:
             ("stale", rx.fragment(say("counts.stale", age=box_office.age))),
             rx.fragment(say("counts.unreachable")),
         ),
-        class_name="freshness figures",
+        class_name="freshness",
         data_phase=box_office.phase,
         role="status",
         # The age of old counts is not read out each second.
@@ -337,7 +337,7 @@ def _stepper() -> Ui:
         rx.el.div(
             rx.el.div(
                 step(-1, "\u2212", "quantity.fewer", box_office.fewest),
-                rx.el.output(number(box_office.quantity), class_name="figures", aria_live="polite"),
+                rx.el.output(number(box_office.quantity), aria_live="polite"),
                 step(1, "+", "quantity.more", box_office.most),
                 class_name="stepper",
                 role="group",
@@ -377,7 +377,7 @@ def _summary() -> Ui:
         ),
         rx.cond(_books(), _submit()),
         _notice(),
-        rx.cond(box_office.bookable, rx.fragment(), _other_tier()),
+        rx.cond(box_office.bookable | sending.sending | _nothing_now(), rx.fragment(), _other_tier()),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -401,7 +401,7 @@ def _chosen() -> Ui:
                 rx.el.bdi(box_office.event.currency, class_name="currency"),
                 class_name="summary-total",
             ),
-            class_name="summary-line figures",
+            class_name="summary-line",
         ),
         rx.cond(
             box_office.picks.length() > 0,
@@ -442,7 +442,7 @@ def _any_seats() -> Ui:
 
 
 def _nothing_to_choose() -> Ui:
-    told = phase_is("sold_out", "all_held") & _about()
+    told = (phase_is("sold_out", "all_held") & _about()) | _nothing_now() | sending.sending
     return rx.match(
         box_office.phase,
         (
@@ -461,14 +461,14 @@ def _nothing_to_choose() -> Ui:
             rx.fragment(
                 rx.el.p(
                     rx.cond(
-                        box_office.gone,
+                        box_office.tier_sold_out,
                         say("counts.announce_sold_out", tier=box_office.tier),
                         say("summary.nothing", tier=box_office.tier),
                     )
                 ),
                 rx.cond(
                     box_office.back_in > 0,
-                    rx.el.p(say("tier.back_in", time=span(box_office.back_in)), class_name="small figures"),
+                    rx.el.p(say("tier.back_in", time=span(box_office.back_in)), class_name="small"),
                 ),
             ),
         ),
@@ -501,10 +501,7 @@ def _submit() -> Ui:
     return rx.el.button(
         rx.cond(
             sending.sending,
-            rx.fragment(
-                rx.el.span(class_name="spinner", aria_hidden="true"),
-                rx.cond(sending.unheard, say("book.unheard"), say("book.sending")),
-            ),
+            sending_words(),
             rx.cond(
                 box_office.bookable,
                 say("book.button", total=money(box_office.total, box_office.event.currency)),
@@ -528,14 +525,18 @@ def _about() -> Any:
     this_tier = (Booking.tier == box_office.tier) & _of_this_event()
     # Of a click that was lost nobody knows what it was for.
     of_a_tier &= Booking.tier != ""
-    # Where seats were lost the summary and the map say so.
-    elsewhere = phase_is("seat_taken") & box_office.has_map
-    return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~elsewhere & ~_past()
+    return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
 
 
 def _past() -> Any:
-    """Say whether what was refused is not so any more."""
-    return phase_is("fewer_left", "sold_out", "all_held") & _of_this_event() & box_office.refusal_over
+    """Say whether what was refused is not so any more, or said elsewhere."""
+    refused = phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "not_on_sale")
+    return refused & _of_this_event() & box_office.refusal_over
+
+
+def _nothing_now() -> Any:
+    """Say whether nothing can be booked here, whatever is chosen."""
+    return phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event() & ~_past())
 
 
 def _leads_on() -> Any:
@@ -546,8 +547,7 @@ def _leads_on() -> Any:
     same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
     enough = phase_is("fewer_left") & (Booking.left <= box_office.quantity)
     same_tier = (Booking.tier == box_office.tier) & _of_this_event()
-    nothing_now = phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event())
-    return nothing_now | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
+    return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
 
 
 def _notice() -> Ui:
@@ -555,7 +555,9 @@ def _notice() -> Ui:
     place = Place(
         locked=box_office.locked,
         about=_about(),
-        leads=leads,
+        # Once tickets that others hold come back the form has its button again.
+        leads=leads & ~phase_is("all_held"),
+        waits=~phase_is("all_held"),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
         hindered=leads & _stale & (Booking.phase != "unreachable"),

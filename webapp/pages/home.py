@@ -90,7 +90,6 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                     (event.state == "on_sale") | (event.state == "upcoming"),
                     rx.el.span(
                         say("home.from", price=money(event.priceFrom, event.currency), currency=event.currency),
-                        class_name="figures",
                     ),
                 ),
                 class_name="concert-state",
