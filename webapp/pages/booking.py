@@ -293,6 +293,10 @@ def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
                     rx.el.span(order.event.name, class_name="pass-event"),
                     rx.el.span(when_and_where(order.event), class_name="small pass-when"),
                 ),
+                rx.fragment(
+                    rx.el.span("\u00a0", class_name="bone bone-line pass-event"),
+                    rx.el.span("\u00a0", class_name="bone bone-words small pass-when"),
+                ),
             ),
             rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
             rx.el.span(_place(ticket), class_name="place"),
