@@ -62,7 +62,11 @@ function speak(language, locale, texts) {
     day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
     month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
     shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
-    shortDate: (value, timeZone) => time(value, { month: "short", day: "numeric", timeZone }),
+    // The year, too, where it is another one.
+    shortDate(value, timeZone) {
+      const year = new Date(value).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+      return time(value, { month: "short", day: "numeric", year, timeZone });
+    },
     hour: (value, timeZone) => time(value, { ...clock, timeZone, ...(differs(value, timeZone) ? { timeZoneName: "short" } : {}) }),
     // Seconds as days, hours, minutes and seconds, as far as there are any: 1 day, 2:03:04.
     span(seconds) {
