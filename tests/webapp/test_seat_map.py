@@ -1,5 +1,6 @@
 """The seat map: picked with the mouse, the keyboard, from the list, and by the house itself."""
 
+import asyncio
 import re
 
 import httpx
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 HOUSE = "VIP=40,Front Row=40,GA=100"
+SETTLED_WITHIN_S = 20.0
 MOVES = 8
 """Steps in which a finger goes from one place to another."""
 LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
@@ -196,6 +198,11 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
 
 
+_UNTIL_SETTLED = """async () => {
+    while (sessionStorage.getItem("clicked-booking")) await new Promise((again) => setTimeout(again, 50));
+}"""
+
+
 async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     ids = await _ticket_ids(site, "VIP")
@@ -205,7 +212,9 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     await page.get_by_label("Your user ID").fill("asked-for")
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
-    # Who comes back has them, and has lost nothing.
+    # Once the tab has taken note that it is settled, who comes back has them, and has lost nothing.
+    async with asyncio.timeout(SETTLED_WITHIN_S):
+        await page.evaluate(_UNTIL_SETTLED)
     await page.go_back()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(".summary-lost, .picks")).to_have_count(0)

@@ -258,7 +258,8 @@ function isRefusalPast({ phase, tier, left, at }) {
   const now = view.get().tiers.find(({ name }) => name === tier);
   if (!now || isRefused(tier)) return false;
   // What was held may have been paid for, and what was sold may have come back and be held.
-  return now.available !== left || (phase === "all_held" ? now.sold_out : now.all_held);
+  const otherwise = phase === "all_held" ? now.sold_out : now.all_held;
+  return now.available !== left || (otherwise && Date.parse(facts.holdsAsOf) >= at);
 }
 
 // Newer answers may say otherwise than what was refused: then that is past, and nobody waits for it.
@@ -273,8 +274,7 @@ function reviewRefusal() {
 function learnStates({ body, asOf }) {
   const house = isDrawnOf(facts.house, body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
-  // What is being booked, or may have been, is sold to this visitor, and not lost.
-  // Nor is it lost by what was told before it was picked.
+  // What is being booked, or may have been, is sold to this visitor and not lost, nor is what was told before the pick.
   const mayBeLost = !attempt.get().sending && !facts.inDoubt && !(Date.parse(asOf) < facts.pickedAt);
   const gone = mayBeLost ? facts.picks.filter((id) => seatStates.get(id) !== "a") : [];
   if (gone.length) keepFocus();
