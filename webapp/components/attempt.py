@@ -16,7 +16,7 @@ from webapp.client import Answer, Problem, api
 from webapp.components import browser
 from webapp.components.arrival import Arrival
 from webapp.components.language import say, span
-from webapp.components.layout import Ui, link, notice_box
+from webapp.components.layout import Ui, link, notice_box, spinner
 from webapp.components.visitor import Visitor
 from webapp.models import Order
 from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, key_of, read_form, with_key
@@ -106,11 +106,12 @@ class Booking(Arrival, rx.State):
         if purchase is not None and purchase.in_doubt:
             async for event in self._find_out(purchase):
                 yield event
+            ask_on = None
             async with self:
-                still_unknown = reconnected and self.phase == "unreachable" and self._is_open(purchase)
-                # Who asked before may have ended with its process, and else ends now.
-                self.turn += still_unknown
-                ask_on = Booking.ask_on(self.turn) if still_unknown else None  # type: ignore[misc]
+                if reconnected and self.phase == "unreachable" and self._is_open(purchase):
+                    # Who asked before may have ended with its process, and else ends now.
+                    self.turn += 1
+                    ask_on = Booking.ask_on(self.turn)  # type: ignore[misc]
             if ask_on is not None:
                 yield ask_on
 
@@ -150,6 +151,7 @@ class Booking(Arrival, rx.State):
                 yield event
             return
         async with self:
+            # What is sent now is the same click's, which the page goes on showing.
             self._sending_until = 0
         # The same tickets, to stand as well: while this buyer has them, a late payment cannot get them once more.
         tickets = tuple(ticket.id for ticket in order.tickets)
@@ -418,10 +420,7 @@ sending: Any = browser.watched(_MODULE, "attempt", "useAttempt", Sending)
 
 def sending_words() -> Ui:
     """Return what the button says while its click is dealt with."""
-    return rx.fragment(
-        rx.el.span(class_name="spinner", aria_hidden="true"),
-        rx.cond(sending.unheard, say("book.unheard"), say("book.sending")),
-    )
+    return rx.fragment(spinner(), rx.cond(sending.unheard, say("book.unheard"), say("book.sending")))
 
 
 def press() -> Any:
@@ -600,11 +599,7 @@ def _ways_on(place: Place) -> Ui:
 def _check() -> Ui:
     checking = Booking.detail == "checking"
     return rx.el.button(
-        rx.cond(
-            checking,
-            rx.fragment(rx.el.span(class_name="spinner", aria_hidden="true"), say("attempt.checking")),
-            say("attempt.check"),
-        ),
+        rx.cond(checking, rx.fragment(spinner(), say("attempt.checking")), say("attempt.check")),
         type="button",
         on_click=Booking.check,
         aria_busy=checking,

@@ -349,17 +349,17 @@ export function pick(id) {
 }
 
 export function pickBest() {
-  const seats = bestAvailable(facts.house, facts.tier, Math.min(wanted(), view.get().limit), isFree);
+  const seats = bestAvailable(facts.house, facts.tier, Math.min(howMany(), view.get().limit), isFree);
   if (seats.length) update({ picks: seats.map((seat) => seat.id), quantity: seats.length, lost: [] });
 }
 
 // As many as were picked, with those that were lost.
-const wanted = () => facts.picks.length + facts.lost.length || facts.quantity;
+const howMany = () => facts.picks.length + facts.lost.length || facts.quantity;
 
 export function unpickAll() {
   if (attempt.get().sending) return;
   keepFocus();
-  update({ quantity: wanted(), picks: [], lost: [] });
+  update({ quantity: howMany(), picks: [], lost: [] });
 }
 
 export function keepPicks() {

@@ -11,7 +11,7 @@ from reflex_components_core.react_router import link  # type: ignore[import-unty
 
 from webapp.components.language import LANGUAGES, choose_language, language, say
 
-__all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page"]
+__all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page", "spinner"]
 
 # What a function that builds a part of a page returns: Reflex's element functions have no types.
 Ui = Any
@@ -68,18 +68,22 @@ def notice_box(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
 
 def away_page(*actions: rx.Component) -> Ui:
     """Return the content of a page that looks for the API, and shows that it does."""
-    looking = rx.el.span(class_name="spinner", aria_hidden="true")
-    return message_page(say("away.title"), rx.fragment(looking, say("away.text")), *actions)
+    return message_page(say("away.title"), rx.fragment(spinner(), say("away.text")), *actions)
 
 
 def away_notice() -> Ui:
     """Return the same for a part of a page."""
     return rx.el.div(
         rx.el.p(say("away.title"), class_name="notice-title"),
-        rx.el.p(rx.el.span(class_name="spinner", aria_hidden="true"), say("away.text"), class_name="message-text"),
+        rx.el.p(spinner(), say("away.text"), class_name="message-text"),
         class_name="notice",
         role="status",
     )
+
+
+def spinner() -> Ui:
+    """Return what shows that something goes on; the words beside it say what."""
+    return rx.el.span(class_name="spinner", aria_hidden="true")
 
 
 def _language_picker() -> Ui:

@@ -97,7 +97,6 @@ function summarise() {
       seat: seat ?? 0,
       code: `${settings.apiUrl}${orderPath(order.reference)}/tickets/${index + 1}.svg`,
     })),
-    ticket_ids: order.bookings.map(({ ticketId }) => ticketId).join(","),
     calendar: `${settings.apiUrl}${orderPath(order.reference)}/calendar.ics`,
     said: facts.said,
   };

@@ -72,8 +72,6 @@ class OrderView(Described):
     """It came to nothing before its tickets were known, and others may be chosen."""
     seated: bool
     tickets: list[OrderTicket]
-    ticket_ids: str
-    """The same by their numbers, separated by commas."""
     calendar: str
     said: str
     """What screen readers hear: the state that the order has come to, or `hurry`."""

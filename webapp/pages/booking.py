@@ -246,6 +246,7 @@ def _again() -> Ui:
 
 def _to_other_seats() -> Ui:
     """Name the seats that others have, and lead to the free ones beside those that are left."""
+    seats = order.tickets.foreach(lambda ticket: ticket.id).join(",")
     return rx.fragment(
         rx.el.ul(
             rx.foreach(
@@ -258,7 +259,7 @@ def _to_other_seats() -> Ui:
         ),
         link(
             say("booking.other_seats"),
-            to=f"/event/{order.event.slug}?seats={order.ticket_ids}",
+            to=f"/event/{order.event.slug}?seats={seats}",
             class_name="button",
         ),
     )

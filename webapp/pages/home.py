@@ -45,10 +45,7 @@ def home_page() -> Ui:
                         rx.el.p(say("home.none"), class_name="empty"),
                     ),
                 ),
-                (
-                    "away",
-                    away_notice(),
-                ),
+                ("away", away_notice()),
                 rx.el.ul(
                     *[rx.el.li(rx.el.div(class_name="bone bone-concert")) for _ in range(_SKELETONS)],
                     class_name="concerts",
@@ -88,9 +85,7 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 _state(event),
                 rx.cond(
                     (event.state == "on_sale") | (event.state == "upcoming"),
-                    rx.el.span(
-                        say("home.from", price=money(event.priceFrom, event.currency), currency=event.currency),
-                    ),
+                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency), currency=event.currency)),
                 ),
                 class_name="concert-state",
             ),
