@@ -29,7 +29,7 @@ async def _open(site: Site, visit: OpenPage) -> Page:
 async def _draw_map(page: Page) -> None:
     """Have the map drawn, which waits until somebody comes near, and return to the top."""
     await page.locator(".plan").scroll_into_view_if_needed()
-    await expect(page.locator(".seat").first).to_be_visible()
+    await expect(page.locator(".house .seat").first).to_be_visible()
     await page.evaluate("scrollTo(0, 0)")
 
 

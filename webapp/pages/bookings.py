@@ -157,7 +157,12 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 rx.match(
                     order.state,
                     ("declined", "cancelled", rx.el.span(say("booking.not_charged"), class_name="small")),
-                    rx.el.bdi(money(order.total, order.currency), class_name="booking-total"),
+                    rx.el.span(
+                        rx.el.bdi(money(order.total, order.currency)),
+                        " ",
+                        rx.el.bdi(order.currency, class_name="currency"),
+                        class_name="booking-total",
+                    ),
                 ),
                 rx.cond(order.admits, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
                 class_name="booking-stub",
