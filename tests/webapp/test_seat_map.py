@@ -226,6 +226,12 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     await page.get_by_role("button", name="Choose seats for me").click()
     await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
     await expect(page.locator(SUBMIT)).to_be_focused()
+    # One fewer is one fewer, whatever was lost.
+    await page.goto(address)
+    await expect(page.locator(".summary-lost p")).to_have_count(2)
+    await page.get_by_role("button", name="One ticket fewer").click()
+    await page.get_by_role("button", name="Choose seats for me").click()
+    await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
 
 
 async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(

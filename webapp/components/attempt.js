@@ -20,6 +20,8 @@ let facts = {
   pressedAt: 0,
   clicked: "", // the last click
   waitUntil: 0,
+  turn: 0, // the State's
+  stopped: null, // the turn that nobody waits for any more
   click: "", // the next click: the key that it books under, and a number
 };
 
@@ -78,7 +80,7 @@ export function press() {
   update({ pressedAt: Date.now(), clicked: facts.click });
 }
 
-export const stopWaiting = () => update({ waitUntil: 0 });
+export const stopWaiting = () => update({ waitUntil: 0, stopped: facts.turn });
 
 // Calls `look` when the State has dealt with a click: what it was about may have changed. Comes before `useAttemptFeed`,
 // which forgets the click.
@@ -95,7 +97,9 @@ export function useAttemptFeed({ phase, turn, heard, unsettled, waitS }) {
     const dealtWith = facts.busy || (facts.pressedAt > 0 && heard === facts.clicked);
     if (dealtWith && !busy) sessionStorage.removeItem(CLICKED);
     const pressedAt = dealtWith || busy ? 0 : facts.pressedAt;
-    update({ busy, pressedAt, waitUntil: waitS > 0 ? Date.now() + waitS * 1000 : 0 });
+    // A connection that comes back brings the wait once more, also one that is over.
+    const waits = waitS > 0 && turn !== facts.stopped;
+    update({ busy, pressedAt, turn, waitUntil: waits ? Date.now() + waitS * 1000 : 0 });
     if (!dealtWith || busy) return;
     const drawn = setTimeout(() => refocus(pressed), DRAWN_AFTER_MS);
     return () => clearTimeout(drawn);

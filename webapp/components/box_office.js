@@ -57,9 +57,9 @@ const NOTHING = {
   house: NO_HOUSE,
   seatStates: new Map(), // of each seat: a available, h held, s sold
   tier: "",
-  quantity: 1,
+  quantity: 1, // as many as are wanted: those that are picked, and those that were lost
   picks: [], // ids of seats, in the order in which they were picked
-  pickedAt: 0, // of seats that were picked before this page had heard of them: when, by the API's time
+  pickedAfter: "", // the time of the states that were known before the address asked for seats: they tell nothing of them
   lost: [], // seats that were picked, and that others have taken since
   focused: 0, // the seat that the keyboard is at
   zoom: 0, // a step of ZOOMS, or one below them for the whole house
@@ -275,7 +275,7 @@ function learnStates({ body, asOf }) {
   const house = isDrawnOf(facts.house, body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
   // What is being booked, or may have been, is sold to this visitor and not lost, nor is what was told before the pick.
-  const mayBeLost = !attempt.get().sending && !facts.inDoubt && !(Date.parse(asOf) < facts.pickedAt);
+  const mayBeLost = !attempt.get().sending && !facts.inDoubt && asOf > facts.pickedAfter;
   const gone = mayBeLost ? facts.picks.filter((id) => seatStates.get(id) !== "a") : [];
   if (gone.length) keepFocus();
   // Seats that the address asked for are of a tier that was not chosen yet.
@@ -291,6 +291,7 @@ function learnStates({ body, asOf }) {
     lost: [...facts.lost, ...gone.map((id) => house.seats.get(id)).filter(Boolean)],
     focused: house.seats.has(facts.focused) ? facts.focused : (house.rows[0]?.seats[0]?.id ?? 0),
   });
+  if (mayBeLost) forgetAskedSeats();
   reviewRefusal();
 }
 
@@ -326,7 +327,8 @@ export function changeQuantity(by) {
   const last = seatOf(facts.picks.at(-1));
   const more = by > 0 ? nearest(facts.house, last, isOpen, wanted - facts.picks.length) : [];
   const picks = [...facts.picks, ...more.map((seat) => seat.id)].slice(0, wanted);
-  update({ quantity: wanted, picks, lost: facts.lost.slice(more.length) });
+  const lost = facts.lost.slice(more.length);
+  update({ quantity: picks.length + lost.length, picks, lost });
 }
 
 export function pick(id) {
@@ -334,7 +336,7 @@ export function pick(id) {
   if (!seat || attempt.get().sending) return;
   if (facts.picks.includes(id)) {
     const picks = facts.picks.filter((each) => each !== id);
-    return update({ focused: id, picks, quantity: Math.max(1, picks.length) });
+    return update({ focused: id, picks, quantity: Math.max(1, picks.length + facts.lost.length) });
   }
   if (!isFree(id)) return update({ focused: id });
   const { picks, lost } = seat.tier === facts.tier ? facts : NOTHING;
@@ -345,21 +347,18 @@ export function pick(id) {
   // Each takes the place of one that was lost, or is that one, which came back.
   const others = lost.filter((each) => each.id !== id);
   const still = others.length < lost.length ? others : lost.slice(1);
-  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1, lost: still });
+  update({ tier: seat.tier, focused: id, picks: [...kept, id], quantity: kept.length + 1 + still.length, lost: still });
 }
 
 export function pickBest() {
-  const seats = bestAvailable(facts.house, facts.tier, Math.min(howMany(), view.get().limit), isFree);
+  const seats = bestAvailable(facts.house, facts.tier, Math.min(facts.quantity, view.get().limit), isFree);
   if (seats.length) update({ picks: seats.map((seat) => seat.id), quantity: seats.length, lost: [] });
 }
-
-// As many as were picked, with those that were lost.
-const howMany = () => facts.picks.length + facts.lost.length || facts.quantity;
 
 export function unpickAll() {
   if (attempt.get().sending) return;
   keepFocus();
-  update({ quantity: howMany(), picks: [], lost: [] });
+  update({ picks: [], lost: [] });
 }
 
 export function keepPicks() {
@@ -500,13 +499,16 @@ export function SeatPlan({ children, ...props }) {
 }
 
 // The seats that the address asks for, as a booking's page does after one of them was lost.
-function wantedSeats() {
+function askedSeats() {
   const asked = new URLSearchParams(window.location.search).get("seats") ?? "";
   const picks = asked.split(",").map(Number).filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, settings.ticketsMax);
-  if (picks.length === 0) return {};
-  // Once: who comes back to the page may want others, or have booked these.
-  window.history.replaceState(window.history.state, "", window.location.pathname);
-  return { picks, quantity: picks.length, pickedAt: serverNow() };
+  return picks.length ? { picks, quantity: picks.length } : {};
+}
+
+// Once it is known what became of them: who comes back to the page may want others, or have booked these.
+function forgetAskedSeats() {
+  if (new URLSearchParams(window.location.search).has("seats"))
+    window.history.replaceState(window.history.state, "", window.location.pathname);
 }
 
 // --- React -----------------------------------------------------------------------------------------------
@@ -523,7 +525,7 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
   useEverySecond(refresh);
   useEffect(() => {
     // Another event, or this one after another page: what was picked there is not picked here.
-    const asked = wantedSeats();
+    const asked = { pickedAfter: states.data?.asOf ?? "", ...askedSeats() };
     if (facts.event?.slug === slug) return update({ picks: [], lost: [], ...asked });
     looks.clear();
     update({ ...NOTHING, ...asked });
