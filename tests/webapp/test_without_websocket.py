@@ -1,5 +1,6 @@
 """A visitor whose network lets no websocket through sees what is left and books all the same."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from tests.webapp.conftest import OpenPage, Site, look, shared_site
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("without_websocket")]
 
+CONNECTED_WITHIN_S = 20.0
 REFERENCE = re.compile("bk_[a-z2-7]{26}")
 
 
@@ -159,9 +161,20 @@ async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
 async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_not_made_again(
     network: Gate, site: Site, visit: OpenPage
 ) -> None:
-    page = await visit(_address(network))
+    page = await visit("about:blank")
+    connected = asyncio.Event()
+
+    def hear(frame: str | bytes) -> None:
+        if "is_hydrated" in str(frame):
+            connected.set()
+
+    page.on("websocket", lambda socket: socket.on("framereceived", hear))
+    await page.goto(_address(network))
     await page.get_by_label("Your user ID").fill("out-of-reach")
     await expect(page.locator("button.submit")).to_be_enabled()
+    # The counts may come before the page's own connection is there.
+    async with asyncio.timeout(CONNECTED_WITHIN_S):
+        await connected.wait()
     # The click gets through, and nothing comes back; then the page is somewhere else, and its server does not know.
     network.hold()
     await page.locator("button.submit").click()
