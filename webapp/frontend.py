@@ -12,7 +12,7 @@ from webapp.build import DRAWN_PATHS
 _FONT = "@fontsource-variable/bricolage-grotesque"
 _NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
 _HERE = Path(__file__).parent
-_BROWSER_MODULES = ((_HERE / "components", "*.js"), (_HERE / "strings", "*.json"))
+_BROWSER_MODULES = ((_HERE / "js", "*.js"), (_HERE / "strings", "*.json"))
 
 # Longer than a busy server takes to accept a websocket; past it the next attempt begins with polling.
 _OPEN_WITHIN_MS = 8000
