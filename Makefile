@@ -23,7 +23,7 @@ TEST_ALL := --numprocesses 3 --dist loadgroup
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
-# axe-core and Lighthouse, which judge the pages in the tests.
+# The JavaScript tools: linter, type checker, axe-core and Lighthouse.
 TOOLS := tests/webapp/tools
 TOOLS_INSTALLED := $(TOOLS)/node_modules/.installed
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
@@ -103,21 +103,32 @@ lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Lighthouse's scores 
 crowd: $(INSTALLED) $(WEB_BUILT) ## A thousand browsers on one web process (C="--browsers 200 --seconds 20")
 	@exec $(BIN)/python -m tests.webapp.crowd $(C)
 
+.PHONY: check
+check: $(INSTALLED) $(TOOLS_INSTALLED) ## Lint, types and unit tests: under a minute, without a build or a database
+	@$(MAKE) --no-print-directory --jobs 3 lint typecheck unit
+
+.PHONY: unit
+unit: $(INSTALLED) ## The unit tests of both languages
+	@$(BIN)/python -m pytest -q tests/unit
+
 .PHONY: lint
-lint: $(INSTALLED) ## Check style: Python and SQL
+lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check style: Python, SQL and JavaScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries
+	cd $(TOOLS) && npm run --silent lint
 
 .PHONY: format
-format: $(INSTALLED) ## Rewrite the sources in the project's style
+format: $(INSTALLED) $(TOOLS_INSTALLED) ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql/migrations sql/queries
+	cd $(TOOLS) && npm run --silent format
 
 .PHONY: typecheck
-typecheck: $(INSTALLED) ## Check the types, strictly
+typecheck: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the types, strictly
 	$(BIN)/mypy
+	cd $(TOOLS) && npm run --silent typecheck
 
 ##@ Project
 
@@ -169,8 +180,8 @@ $(WEB_BUILT): $(WEB_INPUTS)
 
 # npm comes from the virtual environment. It removes what an earlier lock asked for, the mark included.
 $(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALLED)
-	@echo "Installing axe-core and Lighthouse for the tests (once, a few seconds) ..."
-	@cd $(TOOLS) && npm ci --silent || { echo "axe-core and Lighthouse could not be installed: check the network connection (or npm's registry setting) and try again." >&2; exit 1; }
+	@echo "Installing the JavaScript tools (once, a few seconds) ..."
+	@cd $(TOOLS) && npm ci --silent || { echo "The JavaScript tools could not be installed: check the network connection (or npm's registry setting) and try again." >&2; exit 1; }
 	@touch $@
 
 endif

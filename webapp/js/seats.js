@@ -1,25 +1,53 @@
-// Where the seats of a house are drawn, and which of them go together. Nothing here knows of the page.
+// Geometry of the seat map: positions of seats, distances, adjacent seats and arrow keys. Pure functions.
 
-const PITCH = 28; // from one seat to the next, in the drawing's units
-const ROW_PITCH = 32;
-const TIER_GAP = 34;
-const STAGE = 112; // room for the stage above the first row
-const LABEL = 34; // room for a row's name at each end
-const BEND = 0.0005; // how much a row bends around the stage
-const ABOVE = 30; // of a tier's first row its name
-const TONES = 4; // colours that tell tiers apart
-// A row further back costs as much as this many seats further to the side.
+/**
+ * A row of seats as `GET /api/tickets/states` returns it.
+ * @typedef {{ tier: string, row: string, ids: number[], numbers: number[], states: string }} SeatRow
+ */
+
+/**
+ * A seat in the drawing. `line` is the index of its row, `column` its index in the row; `x` and `y` are its centre.
+ * @typedef {{ id: number, tier: string, row: string, number: number, line: number, column: number, x: number, y: number }} Seat
+ */
+
+/**
+ * A row in the drawing, with its name printed at both ends. `tone` is the colour of its tier.
+ * @typedef {{ key: string, tier: string, tone: number, name: string, labels: { key: string, x: number, y: number }[], seats: Seat[] }} Row
+ */
+
+/**
+ * All seats of an event. `middle` is the x coordinate of the stage's centre, `columns` the length of the longest row.
+ * @typedef {{ seats: Map<number, Seat>, rows: Row[], tiers: { name: string, tone: number, y: number }[], width: number, height: number, middle: number, columns: number }} House
+ */
+
+// All lengths are in the drawing's units.
+const PITCH = 28; // between neighbouring seats
+const ROW_PITCH = 32; // between rows
+const TIER_GAP = 34; // extra space between two tiers
+const STAGE = 112; // space for the stage above the first row
+const LABEL = 34; // space for a row's name at each end
+const ABOVE = 30; // from a tier's name to its first row
+const BEND = 0.0005; // curvature of a row around the stage
+const TONES = 4; // number of colours that distinguish tiers
+// The best seats are near the stage and its middle: a row further back costs as much as this many seats to the side.
 const ROW_COST = 2.5;
 
+/** @type {House} */
 export const NO_HOUSE = { seats: new Map(), rows: [], tiers: [], width: 0, height: 0, middle: 0, columns: 0 };
 
-// The rows as the API tells them become seats with places in the drawing.
+/**
+ * Place every seat of the API's rows in the drawing.
+ * @param {SeatRow[]} rows
+ * @returns {House}
+ */
 export function draw(rows) {
   if (rows.length === 0) return NO_HOUSE;
   const columns = Math.max(...rows.map((row) => row.ids.length));
   const width = columns * PITCH + 2 * LABEL;
+  /** @param {number} x */
   const bend = (x) => Math.round((x - width / 2) ** 2 * BEND);
   const seats = new Map();
+  /** @type {House["tiers"]} */
   const tiers = [];
   let y = STAGE;
   const drawn = rows.map((row, index) => {
@@ -28,7 +56,16 @@ export function draw(rows) {
     const start = (width - (row.ids.length - 1) * PITCH) / 2;
     const places = row.ids.map((id, column) => {
       const x = start + column * PITCH;
-      const seat = { id, tier: row.tier, row: row.row, number: row.numbers[column], line: index, column, x, y: y - bend(x) };
+      const seat = {
+        id,
+        tier: row.tier,
+        row: row.row,
+        number: row.numbers[column],
+        line: index,
+        column,
+        x,
+        y: y - bend(x),
+      };
       seats.set(id, seat);
       return seat;
     });
@@ -36,20 +73,24 @@ export function draw(rows) {
     return {
       key: `${row.tier}/${row.row}`,
       tier: row.tier,
-      tone: tiers.at(-1).tone,
+      tone: (tiers.length - 1) % TONES,
       name: row.row,
       labels: ends.map((x) => ({ key: String(x), x, y: y - bend(x) })),
       seats: places,
     };
   });
-  // Bent rows reach above their middle: everything is moved down by the highest one.
+  // The ends of a bent row are above its middle: move everything down until the highest seat clears the stage.
   const up = Math.max(0, STAGE - Math.min(...[...seats.values()].map((seat) => seat.y)));
   for (const row of drawn) for (const place of [...row.seats, ...row.labels]) place.y += up;
   for (const tier of tiers) tier.y += up;
   return { seats, rows: drawn, tiers, width, height: y + up + ROW_PITCH, middle: width / 2, columns };
 }
 
-// Whether a house has these very seats.
+/**
+ * Tell whether a house consists of exactly the seats of the API's rows.
+ * @param {House} house
+ * @param {SeatRow[]} rows
+ */
 export const isDrawnOf = (house, rows) =>
   house.rows.length === rows.length &&
   house.rows.every(({ seats }, line) => {
@@ -57,11 +98,25 @@ export const isDrawnOf = (house, rows) =>
     return seats.length === ids.length && seats.every((seat, column) => seat.id === ids[column]);
   });
 
+/**
+ * @param {Seat} left
+ * @param {Seat} right
+ */
 const adjacent = (left, right) => left.line === right.line && Math.abs(left.number - right.number) === 1;
 
+/**
+ * @param {Seat} seat
+ * @param {Seat} other
+ */
 const distance = (seat, other) => Math.hypot(seat.x - other.x, seat.y - other.y);
 
-// The free seats of a tier that are nearest to a place, the nearest first.
+/**
+ * Return the free seats of the same tier that are nearest to `seat`, the nearest first.
+ * @param {House} house
+ * @param {Seat} seat
+ * @param {(id: number) => boolean} isFree
+ * @param {number} count
+ */
 export function nearest(house, seat, isFree, count = 1) {
   return [...house.seats.values()]
     .filter((other) => other.tier === seat.tier && other.id !== seat.id && isFree(other.id))
@@ -69,12 +124,22 @@ export function nearest(house, seat, isFree, count = 1) {
     .slice(0, count);
 }
 
-// So many free neighbours, as near to the stage and its middle as there are; without any the best apart.
+/**
+ * Return the best `count` free seats of a tier: adjacent ones if there are any, else the best single seats.
+ * @param {House} house
+ * @param {string} tier
+ * @param {number} count
+ * @param {(id: number) => boolean} isFree
+ * @returns {Seat[]} fewer than `count` if the tier has fewer free seats
+ */
 export function bestAvailable(house, tier, count, isFree) {
+  /** @param {Seat} seat */
   const cost = (seat) => seat.line * ROW_COST * PITCH + Math.abs(seat.x - house.width / 2);
   const free = [];
+  /** @type {{ sum: number, seats: Seat[] } | null} */
   let best = null;
   for (const row of house.rows.filter((each) => each.tier === tier)) {
+    /** @type {Seat[]} */
     let run = [];
     for (const seat of row.seats) {
       if (!isFree(seat.id)) {
@@ -82,8 +147,8 @@ export function bestAvailable(house, tier, count, isFree) {
         continue;
       }
       free.push(seat);
-      run = run.length > 0 && adjacent(run.at(-1), seat) ? [...run.slice(1 - count), seat] : [seat];
-      if (count === 1) run = [seat];
+      const last = run.at(-1);
+      run = count > 1 && last && adjacent(last, seat) ? [...run.slice(1 - count), seat] : [seat];
       if (run.length < count) continue;
       const sum = run.reduce((total, each) => total + cost(each), 0);
       if (!best || sum < best.sum) best = { sum, seats: run };
@@ -93,10 +158,18 @@ export function bestAvailable(house, tier, count, isFree) {
   return free.sort((a, b) => cost(a) - cost(b)).slice(0, count);
 }
 
-// Where an arrow key leads from a seat: along its row, or to the row before or behind.
+/**
+ * Return the seat that an arrow key, Home or End leads to from `seat`, or undefined for any other key and at an edge.
+ * @param {House} house
+ * @param {Seat} seat
+ * @param {string} key `KeyboardEvent.key`
+ * @returns {Seat | undefined}
+ */
 export function step(house, seat, key) {
   const row = house.rows[seat.line].seats;
-  const lineAt = (line) => house.rows[line]?.seats.toSorted((a, b) => Math.abs(a.x - seat.x) - Math.abs(b.x - seat.x))[0];
+  /** @param {number} line */
+  const lineAt = (line) =>
+    house.rows[line]?.seats.toSorted((a, b) => Math.abs(a.x - seat.x) - Math.abs(b.x - seat.x))[0];
   switch (key) {
     case "ArrowLeft":
       return row[seat.column - 1];

@@ -1,0 +1,26 @@
+"""The unit tests of the browser's modules, which Node's test runner executes, and the packages that they build on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests" / "webapp" / "js"
+TOOLS = ROOT / "tests" / "webapp" / "tools"
+
+
+def test_the_unit_tests_in_javascript_pass() -> None:
+    files = sorted(TESTS.rglob("*.test.js"))
+    assert files
+    node = Path(sys.executable).with_name("node")
+    done = subprocess.run([node, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_types_are_those_of_the_packages_in_the_bundle() -> None:
+    declared = json.loads((TOOLS / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    bundled = json.loads((ROOT / "reflex.lock" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    shared = declared.keys() & bundled.keys()
+    assert shared
+    assert {name: declared[name] for name in shared} == {name: bundled[name] for name in shared}
