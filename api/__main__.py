@@ -15,10 +15,21 @@ from pathlib import Path
 
 import psycopg
 
-from api import audit, contract, door, history, migrate, psp, queries, run, schema, seed, serve, worker
-from api.bench import SECONDS_MAX, SECTIONS
+from api import schemas
+from api.commands import (
+    audit,
+    check_in,
+    history,
+    payment_simulator,
+    run,
+    seed,
+    serve,
+    worker,
+)
+from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
-from api.embedded import database_url
+from api.database import migrations, queries, schema_dump
+from api.database.embedded import database_url
 from api.errors import SetupError
 from api.secret import find_secret
 
@@ -86,21 +97,21 @@ def _worker(settings: Settings, _: Arguments) -> int:
 
 def _psp(settings: Settings, _: Arguments) -> int:
     run.check_port(settings, "PSP_PORT")
-    return psp.serve(settings)
+    return payment_simulator.serve(settings)
 
 
 def _migrate(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
-        applied = migrate.migrate(url)
+        applied = migrations.migrate(url)
     _say("\n".join(f"Applied {name}." for name in applied) or "All migrations were applied already.")
     return 0
 
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
     inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
-    event = arguments.event or contract.BUILT_IN_EVENT
+    event = arguments.event or schemas.BUILT_IN_EVENT
     with database_url(settings) as url:
-        migrate.migrate(url)
+        migrations.migrate(url)
         if arguments.event is None and arguments.inventory is None:
             made = seed.seed_default(url)
         else:
@@ -136,8 +147,8 @@ def _history(settings: Settings, arguments: Arguments) -> int:
 
 def _check(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
-        found = door.check(url, find_secret(settings, TICKET_SECRET), arguments.code)
-    _say(door.report(found))
+        found = check_in.check(url, find_secret(settings, TICKET_SECRET), arguments.code)
+    _say(check_in.report(found))
     return 0 if found and found.live else 1
 
 
@@ -149,7 +160,7 @@ def _time(text: str) -> datetime:
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
     # Imported here: it imports the counters, and the API's processes must be told where to keep them before that.
-    from api.bench.sections import bench  # noqa: PLC0415
+    from api.commands.bench.sections import bench  # noqa: PLC0415
 
     return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
 
@@ -173,8 +184,8 @@ def _seconds(text: str) -> float:
 
 def _schema(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
-        migrate.migrate(url)
-        sys.stdout.write(schema.dump(url))
+        migrations.migrate(url)
+        sys.stdout.write(schema_dump.dump(url))
     return 0
 
 
@@ -188,7 +199,7 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
             with connection.transaction():
                 connection.execute(queries.migrations.drop_tables.sql)
                 connection.execute(queries.migrations.drop_functions.sql)
-        migrate.migrate(url)
+        migrations.migrate(url)
         made = seed.seed_default(url)
     _say(f"Started over with {sum(made.values())} tickets.")
     return 0

@@ -15,21 +15,28 @@ from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
-from api.db import open_pool
-from api.document import complete
-from api.front import FrontedApp
-from api.lane import BookingLane, Sold
+from api.database.session import open_pool
+from api.fast_path import FrontedApp
+from api.http.openapi import complete
+from api.http.problems import EXCEPTION_HANDLERS
+from api.http.rate_limit import Throttle
 from api.metrics import RequestMetrics
-from api.problems import EXCEPTION_HANDLERS
-from api.provider import open_provider
-from api.routes import bookings, events, health, metrics, payments, tickets
+from api.payments.http_provider import open_provider
+from api.routes import (
+    bookings,
+    events,
+    health,
+    metrics,
+    payments,
+    tickets,
+)
 from api.secret import find_secret
 from api.services.availability import live_availability
+from api.services.bookings.batcher import BookingLane, Sold
 from api.services.events import live_event, live_events
 from api.services.payments import Charges
 from api.services.states import live_states
 from api.services.webhooks import Inbox
-from api.throttle import Throttle
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.serve import METRICS_VARIABLE
+from api.commands.serve import METRICS_VARIABLE
 
 REQUESTS = Counter("http_requests", "Requests by route and status", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
-from api.embedded import EmbeddedServer
+from api.database.embedded import EmbeddedServer
 from tests.stack import (
     ROOT,
     TEMPLATE,

@@ -21,10 +21,15 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from api.commands.seed import seed
 from api.config import Settings
-from api.embedded import EmbeddedServer, binaries_for, owner_of, run_as
-from api.migrate import migrate
-from api.seed import seed
+from api.database.embedded import (
+    EmbeddedServer,
+    binaries_for,
+    owner_of,
+    run_as,
+)
+from api.database.migrations import migrate
 
 ROOT = Path(__file__).parent.parent
 

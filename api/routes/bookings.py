@@ -9,9 +9,19 @@ from litestar import Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
-from api.answer import Answer
-from api.body import StrictBody, invalid
-from api.contract import (
+from api.database.session import bounded
+from api.errors import (
+    ApiError,
+    Busy,
+    InvalidRequest,
+    NotFound,
+)
+from api.http.problems import answers, problem
+from api.http.request_body import StrictBody, invalid
+from api.http.responses import Answer
+from api.http.state import ApiState
+from api.routes.tickets import UNCOMPRESSED, EventSlug
+from api.schemas import (
     BUILT_IN_EVENT,
     KEY_HEADER_PATTERN,
     TEXT_MAX,
@@ -23,14 +33,17 @@ from api.contract import (
     Reference,
     to_header,
 )
-from api.db import bounded
-from api.errors import ApiError, Busy, InvalidRequest, NotFound
-from api.problems import answers, problem
-from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.services import calendar, codes
-from api.services.bookings import NewOrder
-from api.services.orders import Show, cancel_order, first_answer, get_order, is_known, list_orders, to_contract
-from api.state import ApiState
+from api.services.bookings.batch import NewOrder
+from api.services.orders import (
+    Show,
+    cancel_order,
+    first_answer,
+    get_order,
+    is_known,
+    list_orders,
+    to_contract,
+)
 
 BOOKINGS = "/api/bookings"
 

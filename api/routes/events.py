@@ -5,12 +5,12 @@ from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from api.answer import live_response
-from api.contract import EventDetails, EventList, Slug
 from api.errors import UnknownEvent
-from api.problems import NOT_MODIFIED, answers
+from api.http.problems import NOT_MODIFIED, answers
+from api.http.responses import live_response
+from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED
-from api.state import ApiState
+from api.schemas import EventDetails, EventList, Slug
 
 EVENTS = "/api/events"
 EVENT = "/api/events/{slug}"

@@ -4,14 +4,14 @@ import psycopg
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from api import migrate, queries
-from api.contract import Health
-from api.db import bounded
+from api.commands.serve import stopping
+from api.database import migrations, queries
+from api.database.session import bounded
 from api.errors import SetupError
-from api.serve import stopping
-from api.state import ApiState
+from api.http.state import ApiState
+from api.schemas import Health
 
-_MIGRATIONS = migrate.load()
+_MIGRATIONS = migrations.load()
 
 
 @get("/health/live")
@@ -33,7 +33,7 @@ async def get_ready(state: ApiState) -> Response[Health]:
 
 async def _why_not_ready(state: ApiState) -> str | None:
     try:
-        missing = migrate.missing(_MIGRATIONS, await bounded(_applied(state)))
+        missing = migrations.missing(_MIGRATIONS, await bounded(_applied(state)))
     except psycopg.errors.UndefinedTable:
         missing = _MIGRATIONS
     except psycopg.OperationalError:

@@ -6,11 +6,11 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from api.config import WEBHOOK_PATH
-from api.contract import WebhookReceipt
-from api.db import bounded
-from api.problems import answers
-from api.state import ApiState
-from api.webhook import verify
+from api.database.session import bounded
+from api.http.problems import answers
+from api.http.state import ApiState
+from api.payments.signatures import verify
+from api.schemas import WebhookReceipt
 
 
 @post(

@@ -10,11 +10,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.answer import live_response
-from api.contract import BUILT_IN_EVENT, TEXT_MAX, TEXT_PATTERN, Ticket, TicketStates, TierAvailability
-from api.problems import NOT_MODIFIED, answers
+from api.http.problems import NOT_MODIFIED, answers
+from api.http.responses import live_response
+from api.http.state import ApiState
+from api.schemas import (
+    BUILT_IN_EVENT,
+    TEXT_MAX,
+    TEXT_PATTERN,
+    Ticket,
+    TicketStates,
+    TierAvailability,
+)
 from api.services.tickets import PAGE_TICKETS, list_tickets
-from api.state import ApiState
 
 AVAILABILITY = "/api/tickets/availability"
 STATES = "/api/tickets/states"

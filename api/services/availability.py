@@ -4,9 +4,10 @@ from datetime import datetime
 
 import msgspec
 
-from api import contract, queries
-from api.db import Pool
-from api.services.live import LiveCache
+from api import schemas
+from api.database import queries
+from api.database.session import Pool
+from api.services.snapshots import LiveCache
 
 
 class TierRow(msgspec.Struct, frozen=True):
@@ -28,8 +29,8 @@ def live_availability(pool: Pool) -> LiveCache[TierRow]:
 def _encode(rows: list[TierRow]) -> bytes:
     return msgspec.json.encode(
         {
-            row.tier: contract.TierAvailability(
-                available=row.available, total=row.total, price=contract.to_major(row.price_minor, row.currency)
+            row.tier: schemas.TierAvailability(
+                available=row.available, total=row.total, price=schemas.to_major(row.price_minor, row.currency)
             )
             for row in rows
         }

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import icalendar
 import msgspec
 
-from api import queries
-from api.db import Pool, Statement, open_session
+from api.database import queries
+from api.database.session import Pool, Statement, open_session
 from api.services.orders import BookingRow, OrderRow, find_confirmed
 
 MEDIA_TYPE = "text/calendar"

@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from api import contract, queries
-from api.db import Pool
-from api.services.live import LiveCache
+from api import schemas
+from api.database import queries
+from api.database.session import Pool
+from api.services.snapshots import LiveCache
 
 EVENTS_LISTED_MAX = 100
 """The most events that are listed at once."""
@@ -49,29 +50,29 @@ def live_event(pool: Pool) -> LiveCache[EventRow]:
 
 def _encode_list(rows: list[EventRow]) -> bytes:
     events = [_event(list(tiers)) for slug, tiers in itertools.groupby(rows, attrgetter("slug")) if slug is not None]
-    return msgspec.json.encode(contract.EventList(events=events))
+    return msgspec.json.encode(schemas.EventList(events=events))
 
 
 def _encode_one(rows: list[EventRow]) -> bytes | None:
     if rows[0].slug is None:
         return None
     tiers = [
-        contract.Tier(
+        schemas.Tier(
             name=row.tier,
-            price=contract.to_major(row.price_minor, row.currency),
+            price=schemas.to_major(row.price_minor, row.currency),
             total=row.total,
             seated=row.seated,
         )
         for row in rows
     ]
-    return msgspec.json.encode(contract.EventDetails(**msgspec.structs.asdict(_event(rows)), tiers=tiers))
+    return msgspec.json.encode(schemas.EventDetails(**msgspec.structs.asdict(_event(rows)), tiers=tiers))
 
 
-def _event(rows: Sequence[EventRow]) -> contract.Event:
+def _event(rows: Sequence[EventRow]) -> schemas.Event:
     """Return the event of these tiers."""
     first = rows[0]
     left = [row.price_minor for row in rows if row.available] or [row.price_minor for row in rows]
-    return contract.Event(
+    return schemas.Event(
         slug=first.slug or "",
         name=first.name,
         venue=first.venue,
@@ -82,5 +83,5 @@ def _event(rows: Sequence[EventRow]) -> contract.Event:
         sales_end_at=first.sales_end_at,
         currency=first.currency,
         state=first.state,
-        price_from=contract.to_major(min(left), first.currency),
+        price_from=schemas.to_major(min(left), first.currency),
     )

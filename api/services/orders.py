@@ -12,9 +12,15 @@ from typing import Any, Literal
 import msgspec
 from psycopg import IsolationLevel
 
-from api import contract, queries
+from api import schemas
 from api.config import Settings
-from api.db import Pool, Session, Statement, open_session
+from api.database import queries
+from api.database.session import (
+    Pool,
+    Session,
+    Statement,
+    open_session,
+)
 from api.errors import Forbidden, NotCancellable, NotFound
 
 _NEWEST = 2**63 - 1
@@ -113,7 +119,7 @@ async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int,
     return bookings
 
 
-async def get_order(pool: Pool, reference: str) -> tuple[contract.Order, datetime]:
+async def get_order(pool: Pool, reference: str) -> tuple[schemas.Order, datetime]:
     """Return the order of a reference with its present status, and the time at which it had that.
 
     Raises:
@@ -162,7 +168,7 @@ async def is_known(pool: Pool, reference: str) -> bool:
 
 async def list_orders(
     pool: Pool, user_id: str, *, show: Show | None = None, limit: int, cursor: int | None
-) -> contract.OrderPage:
+) -> schemas.OrderPage:
     """Return a page of a buyer's orders, newest first: those below `cursor`, at most `limit`."""
     statuses, begun = _SHOWN[show]
     async with open_session(pool) as session:
@@ -177,13 +183,13 @@ async def list_orders(
         (rows,) = await session.run(statement)
         page, more = rows[:limit], len(rows) > limit
         bookings = await find_bookings(session, [row.id for row in page])
-    return contract.OrderPage(
+    return schemas.OrderPage(
         orders=[to_contract(row, bookings[row.id]) for row in page],
         next=str(page[-1].id) if more else None,
     )
 
 
-async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[contract.Order, str]:
+async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[schemas.Order, str]:
     """Cancel a buyer's order, give its tickets back and the money, if there was any; return it and its event.
 
     Cancelling again changes nothing.
@@ -299,24 +305,24 @@ def ticket_reference(reference: str, line: int) -> str:
     return f"{reference}-{line}"
 
 
-def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> contract.Order:
+def to_contract(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
     """Return an order as buyers see it."""
-    total = contract.to_major(order.total_minor, order.currency)
+    total = schemas.to_major(order.total_minor, order.currency)
     message = _PAID_LATE if order.paid_late and order.status == "confirmed" else _MESSAGES[order.status]
     pending = order.expires_at if order.status == "pending" else None
-    return contract.Order(
+    return schemas.Order(
         success=order.status not in {"declined", "expired"},
         reference=order.reference,
         status=order.status,
         total=total,
         currency=order.currency,
         bookings=[
-            contract.Booking(
+            schemas.Booking(
                 id=booking.id,
                 booking_reference=ticket_reference(order.reference, booking.line),
                 ticket_id=booking.ticket_id,
                 tier=booking.tier,
-                price=contract.to_major(booking.price_minor, order.currency),
+                price=schemas.to_major(booking.price_minor, order.currency),
                 row=booking.row_label,
                 seat=booking.seat_number,
                 user_id=order.user_id,

@@ -16,11 +16,17 @@ from typing import Literal, Protocol
 import msgspec
 from psycopg import IsolationLevel
 
-from api import queries, simulator
 from api.config import Settings
-from api.db import Pool, Session, Statement, open_session
+from api.database import queries
+from api.database.session import (
+    Pool,
+    Session,
+    Statement,
+    open_session,
+)
 from api.errors import ProviderError
-from api.provider import CONNECTIONS_MAX, ChargeStatus
+from api.payments import simulator
+from api.payments.http_provider import CONNECTIONS_MAX, ChargeStatus
 from api.services import orders
 from api.services.orders import Change, LockedOrder, OrderRow
 

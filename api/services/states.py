@@ -4,9 +4,10 @@ from datetime import datetime
 
 import msgspec
 
-from api import contract, queries
-from api.db import Pool
-from api.services.live import LiveCache
+from api import schemas
+from api.database import queries
+from api.database.session import Pool
+from api.services.snapshots import LiveCache
 
 
 class StateRow(msgspec.Struct, frozen=True):
@@ -28,10 +29,10 @@ def live_states(pool: Pool, *, seats_max: int) -> LiveCache[StateRow]:
 
 
 def _encode(rows: list[StateRow]) -> bytes:
-    tiers = {row.tier: contract.TierState(held=row.held, held_until=row.held_until) for row in rows}
+    tiers = {row.tier: schemas.TierState(held=row.held, held_until=row.held_until) for row in rows}
     seats = [
-        contract.SeatRow(tier=row.tier, row=row.row_label, ids=row.ids, numbers=row.numbers, states=row.states)
+        schemas.SeatRow(tier=row.tier, row=row.row_label, ids=row.ids, numbers=row.numbers, states=row.states)
         for row in rows
         if row.row_label is not None
     ]
-    return msgspec.json.encode(contract.TicketStates(tiers=tiers, rows=seats))
+    return msgspec.json.encode(schemas.TicketStates(tiers=tiers, rows=seats))

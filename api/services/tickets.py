@@ -6,8 +6,14 @@ from typing import Any
 
 import msgspec
 
-from api import contract, queries
-from api.db import Pool, Session, Statement, open_session
+from api import schemas
+from api.database import queries
+from api.database.session import (
+    Pool,
+    Session,
+    Statement,
+    open_session,
+)
 from api.errors import UnknownEvent, UnknownTier
 
 PAGE_TICKETS = 2000
@@ -27,7 +33,7 @@ class _TicketRow(msgspec.Struct, frozen=True):
 
 async def list_tickets(
     pool: Pool, event: str, *, tier: str | None, limit: int | None, after: int
-) -> AsyncIterator[list[contract.Ticket]]:
+) -> AsyncIterator[list[schemas.Ticket]]:
     """Yield the available tickets of an event, by id: those above `after`, at most `limit` (None: all).
 
     They come in pages, all full but the last, which may be empty. Each is read on its own, and no connection is
@@ -51,11 +57,11 @@ async def list_tickets(
         after = rows[-1].id if rows else after
 
 
-def _ticket(row: _TicketRow) -> contract.Ticket:
-    return contract.Ticket(
+def _ticket(row: _TicketRow) -> schemas.Ticket:
+    return schemas.Ticket(
         id=row.id,
         tier=row.tier,
-        price=contract.to_major(row.price_minor, row.currency),
+        price=schemas.to_major(row.price_minor, row.currency),
         row=row.row_label,
         seat=row.seat_number,
     )

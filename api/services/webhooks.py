@@ -14,12 +14,12 @@ import msgspec
 import psycopg
 from psycopg import IsolationLevel
 
-from api import queries
 from api.config import Settings
-from api.db import Pool, Statement, open_session
+from api.database import queries
+from api.database.session import Pool, Statement, open_session
+from api.payments.signatures import Webhook
 from api.services import payments
 from api.services.payments import News
-from api.webhook import Webhook
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from api.contract import BUILT_IN_EVENT
-from api.seed import DEFAULT_INVENTORY, TierPlan, seed
+from api.commands.seed import DEFAULT_INVENTORY, TierPlan, seed
+from api.schemas import BUILT_IN_EVENT
 from tests.stack import HTTP_TIMEOUT_S, POLL_S, Server, Stack, cloned_database, temporary_directory
 
 PROBLEM = "application/problem+json"

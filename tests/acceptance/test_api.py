@@ -11,11 +11,11 @@ import psycopg
 import pytest
 
 from api.__main__ import main
+from api.commands.seed import TierPlan
 from api.config import TICKET_SECRET, Settings
-from api.contract import BUILT_IN_EVENT
-from api.embedded import EmbeddedServer
+from api.database.embedded import EmbeddedServer
+from api.schemas import BUILT_IN_EVENT
 from api.secret import find_secret
-from api.seed import TierPlan
 from api.services import codes
 from api.services.tickets import PAGE_TICKETS
 from tests.acceptance.system import (

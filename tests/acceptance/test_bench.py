@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from api.__main__ import main
-from api.bench.engine import Isolation
-from api.bench.report import Report
-from api.bench.sections import QUICK, Bench, bench
+from api.commands.bench.engine import Isolation
+from api.commands.bench.report import Report
+from api.commands.bench.sections import QUICK, Bench, bench
+from api.commands.seed import DEFAULT_INVENTORY
 from api.config import Settings
-from api.seed import DEFAULT_INVENTORY
 from tests.stack import ROOT, STOP_TIMEOUT_S, clean_environment, eventually, processes_of, temporary_directory
 
 BENCH_TIMEOUT_S = 240.0
@@ -87,7 +87,9 @@ def test_every_figure_is_measured_shown_and_saved_and_the_audit_is_clean(tempora
 def test_a_stop_leaves_no_process_and_no_file(temporary: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     with start_bench(temporary, "--only", "mix", "--seconds", "60", "--out", str(out)) as process:
-        assert eventually(lambda: any("api.bench.load" in command for command in processes_of(temporary).values()))
+        assert eventually(
+            lambda: any("api.commands.bench.load" in command for command in processes_of(temporary).values())
+        )
         os.kill(process.pid, signal.SIGTERM)
         shown, _ = process.communicate(timeout=STOP_TIMEOUT_S)
     assert process.returncode == 130, shown

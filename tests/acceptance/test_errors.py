@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from api.embedded import EmbeddedServer
+from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("errors")

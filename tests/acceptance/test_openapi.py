@@ -12,7 +12,8 @@ from litestar.routes import HTTPRoute
 
 from api.app import create_app
 from api.config import Settings
-from api.contract import (
+from api.database.embedded import EmbeddedServer
+from api.schemas import (
     Booking,
     Event,
     EventDetails,
@@ -26,7 +27,6 @@ from api.contract import (
     TierAvailability,
     TierState,
 )
-from api.embedded import EmbeddedServer
 from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("openapi")

@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.audit import audit
-from api.seed import parse_inventory, seed
+from api.commands.audit import audit
+from api.commands.seed import parse_inventory, seed
 from tests.acceptance.system import assert_problem, time_of
 from tests.conftest import StartStack
 from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Stack

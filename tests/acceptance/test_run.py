@@ -13,9 +13,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from api.audit import audit
-from api.run import HURRY_AFTER_S, STOP_GRACE_S, StopRequested, stop_signals
-from api.seed import DEFAULT_EVENTS
+from api.commands.audit import audit
+from api.commands.run import (
+    HURRY_AFTER_S,
+    STOP_GRACE_S,
+    StopRequested,
+    stop_signals,
+)
+from api.commands.seed import DEFAULT_EVENTS
 from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,

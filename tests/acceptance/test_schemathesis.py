@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.audit import audit
-from api.embedded import EmbeddedServer
+from api.commands.audit import audit
+from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
 from tests.stack import ROOT, Stack, clean_environment
 

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.seed import parse_inventory, seed
+from api.commands.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, stock
 from tests.conftest import StartStack
 from tests.stack import POLL_S, ROOT, Stack, TcpServer

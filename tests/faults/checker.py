@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.audit import audit, report
-from api.contract import to_major
+from api.commands.audit import audit, report
+from api.schemas import to_major
 from tests.faults.history import Entry, Fault, History
 from tests.faults.truth import FOREVER, BookingFact, Facts, OrderFact, Period, Stock, periods, read_facts
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
-from api.seed import parse_inventory, seed
+from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Breach, check, describe
 from tests.faults.faults import FAULTS_OF_ASYNC, NETWORK_FAULTS, PROCESS_FAULTS, Fault

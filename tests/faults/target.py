@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import psycopg
 
-from api.embedded import PORT
+from api.database.embedded import PORT
 from tests.faults.checker import Charge
 from tests.gate import Gate
 from tests.stack import (

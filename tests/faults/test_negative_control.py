@@ -6,7 +6,7 @@ import random
 import psycopg
 from psycopg import sql
 
-from api.seed import parse_inventory, seed
+from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import check
 from tests.faults.faults import database_crashed

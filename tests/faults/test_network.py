@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.audit import audit
+from api.commands.audit import audit
 from tests.acceptance.system import assert_problem
 from tests.faults.target import Target, running_target, until
 from tests.faults.test_processes import AT_COMMIT, ORDERS, client_of, held, insist, rows

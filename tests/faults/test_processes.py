@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.audit import audit
+from api.commands.audit import audit
 from tests.conftest import StartStack
 from tests.faults.target import children_of, frozen, until
 from tests.stack import POLL_S, READY_TIMEOUT_S, ROOT, Stack

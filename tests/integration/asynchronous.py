@@ -5,12 +5,17 @@ from typing import Any
 
 from psycopg import AsyncConnection, IsolationLevel
 
-from api import contract
+from api import schemas
 from api.config import Settings
-from api.db import Pool, open_session
+from api.database.session import Pool, open_session
 from api.errors import ProviderError
-from api.provider import ChargeStatus
-from api.services.bookings import Decided, NewOrder, Outcome, book_batch
+from api.payments.http_provider import ChargeStatus
+from api.services.bookings.batch import (
+    Decided,
+    NewOrder,
+    Outcome,
+    book_batch,
+)
 from api.services.orders import OrderRow
 from api.services.payments import News, settle
 
@@ -49,7 +54,7 @@ class Provider:
 
 
 def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
-    values = {"reference": f"r-{secrets.token_hex(6)}", "event": contract.BUILT_IN_EVENT, "user_id": "u"}
+    values = {"reference": f"r-{secrets.token_hex(6)}", "event": schemas.BUILT_IN_EVENT, "user_id": "u"}
     return NewOrder(**{**values, "tier": tier, "quantity": quantity, **changes})
 
 
@@ -86,7 +91,7 @@ async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
         await conn.execute(statement.replace("%(age)s", f"interval '{seconds} s'"))
 
 
-async def stock(conn: AsyncConnection, event: str = contract.BUILT_IN_EVENT) -> dict[str, int]:
+async def stock(conn: AsyncConnection, event: str = schemas.BUILT_IN_EVENT) -> dict[str, int]:
     """Return an event's tickets by status."""
     cursor = await conn.execute(
         "select status, count(*) from tickets join events on events.id = event_id where slug = %s group by 1", [event]

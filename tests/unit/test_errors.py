@@ -6,9 +6,15 @@ import re
 import pytest
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.contract import Problem
-from api.errors import ApiError, Busy, InvalidRequest, RateLimited, SoldOut
-from api.problems import MEDIA_TYPE, answers, problem
+from api.errors import (
+    ApiError,
+    Busy,
+    InvalidRequest,
+    RateLimited,
+    SoldOut,
+)
+from api.http.problems import MEDIA_TYPE, answers, problem
+from api.schemas import Problem
 
 KINDS = ApiError.__subclasses__()
 CONTRACT = {

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from api.config import TICKET_SECRET, WEBHOOK_SECRET, Secret, Settings
+from api.config import (
+    TICKET_SECRET,
+    WEBHOOK_SECRET,
+    Secret,
+    Settings,
+)
 from api.errors import SetupError
 from api.secret import find_secret
 

@@ -24,9 +24,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Page, Request, expect
 from psycopg import sql
 
-from api.contract import BUILT_IN_EVENT
-from api.embedded import EmbeddedServer
-from api.seed import TierPlan, parse_inventory, seed
+from api.commands.seed import TierPlan, parse_inventory, seed
+from api.database.embedded import EmbeddedServer
+from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_browser, running_stacks
 from tests.gate import Gate
 from tests.stack import ROOT, Stack

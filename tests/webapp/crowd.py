@@ -25,8 +25,8 @@ from typing import Any
 import aiohttp
 import psycopg
 
-from api.migrate import migrate
-from api.seed import parse_inventory, seed
+from api.commands.seed import parse_inventory, seed
+from api.database.migrations import migrate
 from tests.stack import ROOT, Stack, embedded_server, empty_database, temporary_directory
 from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
 

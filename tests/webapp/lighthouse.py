@@ -21,7 +21,7 @@ from typing import Any, Literal
 import httpx
 from playwright.async_api import async_playwright
 
-from api.contract import BUILT_IN_EVENT
+from api.schemas import BUILT_IN_EVENT
 from tests.conftest import BROWSER_ARGUMENTS, browser_path
 from tests.stack import ROOT, Stack, cloned_database, embedded_server, prepare_template, temporary_directory
 from tests.webapp.conftest import TOOLS

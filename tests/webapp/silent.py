@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 
-from api import simulator
+from api.payments import simulator
 from tests.stack import POLL_S
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from reflex_base.config import get_config
 from reflex_base.constants import Reflex
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-from api.contract import BUILT_IN_EVENT
+from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT
 from webapp.purchase import new_key
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from api.embedded import EmbeddedServer
+from api.database.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
 from tests.webapp.conftest import OpenPage, Site, look, shared_site
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, ViewportSize, expect
 
-from api import door
+from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
 from api.secret import find_secret
 from api.services import codes
@@ -181,7 +181,7 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
         code = codes.sign(secret, ticket["id"], ticket["bookingReference"])
         drawn = await page.context.request.get(await image.get_attribute("src") or "")
         assert await drawn.body() == codes.draw(code)
-        admission = door.check(site.stack.database_url, secret, code)
+        admission = check_in.check(site.stack.database_url, secret, code)
         assert admission is not None
         assert (admission.live, admission.row_label, admission.seat_number) == (True, ticket["row"], ticket["seat"])
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from api.seed import TierPlan
+from api.commands.seed import TierPlan
 from tests.webapp.conftest import DESKTOP, PHONE, SCREENSHOTS, MakeEvent, OpenPage, Site, look, shot, violations
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

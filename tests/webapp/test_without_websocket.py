@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from api.contract import BUILT_IN_EVENT
-from api.embedded import EmbeddedServer
+from api.database.embedded import EmbeddedServer
+from api.schemas import BUILT_IN_EVENT
 from tests.gate import Gate
 from tests.webapp.conftest import OpenPage, Site, look, shared_site
 

@@ -1,0 +1,117 @@
+"""The audit: every law of `sql/queries/audit.sql` against the whole database, at one moment of it.
+
+It sees what no constraint can: laws between tables. The foreign keys that the hot tables do without are among
+them. It writes nothing and locks no row, so it may run while the sale goes on.
+"""
+
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from api.database import queries
+from api.database.queries import Query
+from api.errors import SetupError
+
+LAWS = (
+    queries.audit.find_double_bookings,
+    queries.audit.find_wrong_statuses,
+    queries.audit.find_wrong_hold_ends,
+    queries.audit.find_overdue_holds,
+    queries.audit.find_unbalanced_tiers,
+    queries.audit.find_stray_tickets,
+    queries.audit.find_misplaced_tickets,
+    queries.audit.find_shared_positions,
+    queries.audit.find_shared_seats,
+    queries.audit.find_broken_rows,
+    queries.audit.find_bookings_without_order,
+    queries.audit.find_bookings_without_ticket,
+    queries.audit.find_misplaced_bookings,
+    queries.audit.find_broken_lines,
+    queries.audit.find_incomplete_orders,
+    queries.audit.find_lost_bookings,
+    queries.audit.find_wrong_totals,
+    queries.audit.find_orders_without_event,
+    queries.audit.find_double_references,
+    queries.audit.find_unpaid_orders,
+    queries.audit.find_wrong_payments,
+    queries.audit.find_payments_without_order,
+    queries.audit.find_broken_histories,
+    queries.audit.find_broken_payment_histories,
+    queries.audit.find_events_without_order,
+    queries.audit.find_missing_keys,
+)
+"""The rows of each are what breaks it; the first line of its header says the law in words."""
+
+ROWS_SHOWN_MAX = 20
+"""The offending rows of a law that are kept and shown; the others are counted."""
+
+_SESSION = {
+    # Bounded for each law, but not by what a server allows the API's statements.
+    "statement_timeout": "10min",
+    "work_mem": "64MB",
+    # The tables themselves are read, whatever is indexed: an index that is corrupt may be why a law is broken.
+    "enable_seqscan": "on",
+    "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
+    "enable_bitmapscan": "off",
+    # Each law reads whole tables: with an estimate gone wrong a nested loop of two would not end.
+    "enable_nestloop": "off",
+}
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A law that does not hold: how many rows break it, and the first of them."""
+
+    law: Query
+    total: int
+    rows: list[DictRow]
+
+
+def audit(conninfo: str) -> list[Breach]:
+    """Check every law in one snapshot; return those that are broken.
+
+    Raises:
+        SetupError: the database has no tables, or older ones.
+    """
+    with psycopg.connect(conninfo, connect_timeout=10, row_factory=dict_row) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        for name, value in _SESSION.items():
+            connection.execute("select set_config(%s, %s, true)", [name, value])
+        try:
+            breaches = [_check(connection, law) for law in LAWS]
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise SetupError(
+                f"The database lacks migrations, run `make migrate` first: {error.diag.message_primary}."
+            ) from error
+    return [breach for breach in breaches if breach.total]
+
+
+def _check(connection: psycopg.Connection[DictRow], law: Query) -> Breach:
+    rows: list[DictRow] = []
+    total = 0
+    # One by one: a law that every ticket breaks does not have to fit into memory.
+    for total, row in enumerate(connection.cursor().stream(law.sql), start=1):
+        if total <= ROWS_SHOWN_MAX:
+            rows.append(row)
+    return Breach(law, total, rows)
+
+
+def report(breaches: list[Breach]) -> str:
+    """Say which laws are broken and by what, for people."""
+    if not breaches:
+        return f"All {len(LAWS)} laws hold."
+    lines = [f"{len(breaches)} of {len(LAWS)} laws are broken."]
+    for breach in breaches:
+        in_words = breach.law.doc.splitlines()[0]
+        lines += ["", f"{breach.law.name}: {in_words}"]
+        lines += [f"  {_describe(row)}" for row in breach.rows]
+        if breach.total > len(breach.rows):
+            lines.append(f"  ... {breach.total} rows in all")
+    return "\n".join(lines)
+
+
+def _describe(row: dict[str, Any]) -> str:
+    return " ".join(f"{column}={value!r}" for column, value in row.items())

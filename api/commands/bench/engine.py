@@ -1,0 +1,282 @@
+"""The booking engine without HTTP: the reference design's SQL beside ours, and claims in tiers of any size.
+
+The reference design books each request in a transaction of its own, which takes the first tickets that nobody has
+locked, and is run again after a pause when it conflicts. Both are driven alike: by so many clients in one process,
+each of which asks for its next booking when it has an answer.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
+
+import msgspec
+import psycopg
+import psycopg_pool
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.rows import TupleRow, class_row
+
+from api import schemas
+from api.commands.bench.load import Spread, spread_of
+from api.config import Settings
+from api.database import queries
+from api.database.session import (
+    Pool,
+    Session,
+    open_pool,
+    open_session,
+)
+from api.errors import ApiError
+from api.metrics import BOOKING_RETRIES
+from api.services.bookings.batch import Decided, NewOrder, book_batch
+from api.services.bookings.batcher import BookingLane
+from api.services.orders import OrderRow
+
+Isolation = Literal["serializable", "read_committed"]
+Design = Literal["ours", "reference"]
+Book = Callable[[int], Awaitable[bool]]
+"""Makes the booking of a number; tells whether it did."""
+
+TIER = "GA"
+ATTEMPTS_MAX = 50
+"""How often the reference design runs a transaction that conflicts."""
+_PAUSE_FIRST_S = 0.002
+_PAUSE_MAX_S = 0.1
+"""Before it does: a random part of a pause that doubles each time. At once it would fare several times worse."""
+
+_LEVELS = {"serializable": IsolationLevel.SERIALIZABLE, "read_committed": IsolationLevel.READ_COMMITTED}
+
+
+class DriveResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the bookings that so many clients asked for."""
+
+    per_s: float
+    latency_ms: Spread | None
+    errors: int
+    attempts: int
+    """Runs of a request, the repeats after a conflict included."""
+    retries: int
+
+    @property
+    def retried_share(self) -> float:
+        """The share of runs that had to be repeated."""
+        return self.retries / self.attempts if self.attempts else 0.0
+
+
+class _Tier(msgspec.Struct, frozen=True):
+    """A row of `bench.find_standing`."""
+
+    event_id: int
+    tier_id: int
+    price_minor: int
+    currency: str
+
+
+class Clients:
+    """So many clients that book one ticket after the other, ours or the reference design's way."""
+
+    def __init__(self, book: Book, retries: Callable[[], float]) -> None:
+        self._book = book
+        self._retries = retries
+        self._numbers = itertools.count(1)
+
+    async def drive(self, clients: int, warmup_s: float, seconds: float) -> DriveResult:
+        """Book for a while with so many clients; the warm-up is not measured."""
+        measured_from = time.perf_counter() + warmup_s
+        until = measured_from + seconds
+        latencies_s: list[float] = []
+        errors = asked = 0
+
+        async def ask() -> None:
+            nonlocal errors, asked
+            while (started := time.perf_counter()) < until:
+                good = await self._book(next(self._numbers))
+                ended = time.perf_counter()
+                asked += 1
+                if measured_from <= ended < until:
+                    errors += not good
+                    if good:
+                        latencies_s.append(ended - started)
+
+        before = self._retries()
+        await asyncio.gather(*(ask() for _ in range(clients)))
+        retries = round(self._retries() - before)
+        return DriveResult(
+            per_s=round(len(latencies_s) / seconds, 1),
+            latency_ms=spread_of(latencies_s),
+            errors=errors,
+            attempts=asked + retries,
+            retries=retries,
+        )
+
+
+@contextlib.asynccontextmanager
+async def clients_of(
+    design: Design, url: str, settings: Settings, clients: int, isolation: Isolation
+) -> AsyncIterator[Clients]:
+    """Prepare clients of a design on a database, with as many connections."""
+    own = msgspec.structs.replace(settings, booking_isolation=isolation, db_pool_max=max(clients, 2))
+    if design == "ours":
+        async with open_pool(url, own) as pool:
+            lane = BookingLane(pool, own, on_commit=lambda *_: None)
+            async with lane.running():
+                yield Clients(lambda number: _book_ours(lane, number), _retries_ours)
+    else:
+        async with _reference_pool(url, isolation, clients) as pool:
+            reference = _Reference(pool, await _find_tier(pool))
+            yield Clients(reference.book, lambda: reference.retries)
+
+
+async def _book_ours(lane: BookingLane, number: int) -> bool:
+    try:
+        decided = await lane.book(new_order(schemas.BUILT_IN_EVENT, number))
+    except ApiError:
+        return False
+    return isinstance(decided.answer, OrderRow)
+
+
+def new_order(event: str, number: int) -> NewOrder:
+    """Return the request of another buyer for one ticket."""
+    return NewOrder(reference=f"{event}-{number}", event=event, tier=TIER, quantity=1, user_id=f"{event}-{number}")
+
+
+def _retries_ours() -> float:
+    return sum(
+        sample.value
+        for metric in BOOKING_RETRIES.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )
+
+
+# --- The reference design --------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _reference_pool(url: str, isolation: Isolation, size: int) -> AsyncIterator[Pool]:
+    async def configure(connection: AsyncConnection[TupleRow]) -> None:
+        await connection.set_isolation_level(_LEVELS[isolation])
+
+    async with psycopg_pool.AsyncConnectionPool(
+        url,
+        connection_class=AsyncConnection[TupleRow],
+        kwargs={"autocommit": True, "prepare_threshold": 0},
+        configure=configure,
+        min_size=size,
+        max_size=size,
+        open=False,
+    ) as pool:
+        await pool.wait()
+        yield pool
+
+
+async def _find_tier(pool: Pool) -> _Tier:
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(_Tier)) as cursor:
+        (tier,) = await (await cursor.execute(queries.bench.find_standing.sql)).fetchall()
+    return tier
+
+
+class _Reference:
+    """Books by the reference design's SQL."""
+
+    def __init__(self, pool: Pool, tier: _Tier) -> None:
+        self._pool = pool
+        self._tier = tier
+        self.retries = 0
+
+    async def book(self, number: int) -> bool:
+        """Book one ticket; False: all attempts conflicted, or there is none left."""
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._book_once(number)
+            except psycopg.errors.SerializationFailure:
+                self.retries += 1
+            await asyncio.sleep(random.uniform(0, min(_PAUSE_FIRST_S * 2**attempt, _PAUSE_MAX_S)))
+        return False
+
+    async def _book_once(self, number: int) -> bool:
+        tier, quantity = self._tier, 1
+        order = {
+            "event_id": tier.event_id,
+            "tier_id": tier.tier_id,
+            "reference": f"reference-{number}",
+            "user_id": f"reference-{number}",
+            "digest": bytes(32),
+            "quantity": quantity,
+            "price_minor": tier.price_minor,
+            "total_minor": quantity * tier.price_minor,
+            "currency": tier.currency,
+        }
+        async with self._pool.connection() as connection, connection.transaction():
+            claimed = await connection.execute(queries.bench.claim_first.sql, order)
+            ticket_ids = [ticket_id for (ticket_id,) in await claimed.fetchall()]
+            if len(ticket_ids) < quantity:
+                return False
+            inserted = await connection.execute(queries.bench.insert_order.sql, order)
+            (order_id,) = await inserted.fetchone() or (0,)
+            lines = order | {"order_id": order_id, "ticket_ids": ticket_ids}
+            await connection.execute(queries.bench.insert_bookings.sql, lines)
+            await connection.execute(queries.bench.insert_payment.sql, lines)
+            await connection.execute(queries.bench.sell_by_id.sql, lines)
+        return True
+
+
+# --- Claims ----------------------------------------------------------------------------------------------
+
+
+class Claimer:
+    """Books batches of one ticket each on a connection of its own, one after the other."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+        self._numbers = itertools.count(1)
+
+    async def claim(self, event: str, batch: int) -> tuple[int, float]:
+        """Book a batch of so many requests; return how many were booked, and the seconds that it took."""
+        orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
+        started = time.perf_counter()
+        outcomes = await book_batch(self._session, orders, self._settings)
+        seconds = time.perf_counter() - started
+        return sum(isinstance(o, Decided) and isinstance(o.answer, OrderRow) for o in outcomes), seconds
+
+    async def by_size(self, events: list[str], batch: int, batches: int) -> dict[str, list[float]]:
+        """Book so many batches of each event, in turn; return the seconds that each took, by event."""
+        took: dict[str, list[float]] = {event: [] for event in events}
+        for event in events:  # the first statements of a connection are slower, whatever the event
+            await self.claim(event, batch)
+        for _ in range(batches):
+            for event in random.sample(events, len(events)):
+                took[event].append((await self.claim(event, batch))[1])
+        return took
+
+    async def sell_down(self, event: str, tickets: int, batch: int) -> list[float]:
+        """Sell all tickets of an event; return the tickets a second of each tenth.
+
+        Raises:
+            RuntimeError: not every ticket was sold, or another one was.
+        """
+        rates = []
+        for tenth in range(10):
+            left = tickets * (tenth + 1) // 10 - tickets * tenth // 10
+            wanted, took = left, 0.0
+            while left:
+                sold, seconds = await self.claim(event, min(batch, left))
+                if not sold:
+                    raise RuntimeError(f"{event}: nothing was sold, though {left} tickets of a tenth are left")
+                left -= sold
+                took += seconds
+            rates.append(round(wanted / took, 1))
+        if (await self.claim(event, 1))[0]:
+            raise RuntimeError(f"{event}: a ticket was sold after the last one")
+        return rates
+
+
+@contextlib.asynccontextmanager
+async def claimer_of(url: str, settings: Settings) -> AsyncIterator[Claimer]:
+    """Open a connection to claim on."""
+    async with open_pool(url, settings) as pool, open_session(pool) as session:
+        yield Claimer(session, settings)

@@ -1,0 +1,312 @@
+"""The benchmark's figures: as structs, which are its JSON, and as tables for people."""
+
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from api.commands.bench.load import KindResult, LoadResult, Spread
+from api.commands.bench.system import MACHINE, Memory
+
+GENERATOR_SHARE_MAX = 0.9
+"""From this share of a processor on the load generator may have been the bottleneck."""
+
+
+class HttpRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one kind over a number of connections: the run of the median rate."""
+
+    what: str
+    connections: int
+    result: KindResult
+    runs_per_s: list[float]
+    retried_share: float
+    """Booking requests that had to be run again, as a share of all runs of requests."""
+    generator_cpu_share: float
+    cores: dict[str, float]
+    """Processors that each part of the system kept busy, and `others`: what else ran on the machine."""
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True):
+    """Reads and bookings at given rates, open loop."""
+
+    reads_per_s: float
+    bookings_per_s: float
+    load: LoadResult
+    retried_share: float
+    cores: dict[str, float]
+
+
+class DesignRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Ours beside the reference design, at an isolation and a number of clients: medians of the runs."""
+
+    isolation: str
+    clients: int
+    ours_per_s: float
+    reference_per_s: float
+    ratio: float
+    ours_latency_ms: Spread | None
+    reference_latency_ms: Spread | None
+    ours_retried_share: float
+    reference_retried_share: float
+    ours_errors: int
+    reference_errors: int
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims as inventory grows, and as it sells down."""
+
+    batch: int
+    ms_per_batch: dict[int, float]
+    """By the tickets of a tier, none of them sold before: the median batch."""
+    sell_down_tickets: int
+    sell_down_batch: int
+    sell_down_per_s: list[float]
+    """Tickets a second in each tenth of a tier, to the last ticket."""
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the databases hold when all is over."""
+
+    databases: int
+    breaches: list[str]
+    orders_acknowledged: int = 0
+    """Over HTTP."""
+    orders_in_database: int = 0
+    tickets_acknowledged: int = 0
+    tickets_in_database: int = 0
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it was measured."""
+
+    processor: str
+    cores: int
+    memory_gb: float
+    system: str
+    python: str
+    postgresql: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """Everything that a run has measured; what it left out is empty."""
+
+    command: str
+    started_at: str
+    took_s: float = 0
+    machine: Machine
+    settings: dict[str, str | int]
+    ceiling: list[HttpRow] = []
+    reads: list[HttpRow] = []
+    mix: Mix | None = None
+    memory: dict[str, Memory] = {}
+    reference: list[DesignRow] = []
+    claims: Claims | None = None
+    checked: Checked | None = None
+
+
+def median_run(rates: Sequence[float]) -> int:
+    """Return the index of the run with the median rate; of an even number the lower one of the two."""
+    return sorted(range(len(rates)), key=rates.__getitem__)[(len(rates) - 1) // 2]
+
+
+def share(part: float, rest: float) -> float:
+    """Return the share of a part in it and the rest."""
+    return round(part / (part + rest), 4) if part else 0.0
+
+
+def flatness(rates: Iterable[float]) -> float:
+    """Return the lowest of some rates as a share of their median: 1 is flat."""
+    rates = list(rates)
+    return round(min(rates) / statistics.median(rates), 2)
+
+
+def cores_busy(before: dict[str, float], after: dict[str, float], load_s: float, elapsed_s: float) -> dict[str, float]:
+    """Return how many processors each part kept busy while the load lasted, and what is no part of the benchmark.
+
+    Args:
+        before: the processor time that each part and the machine had taken, in seconds.
+        after: the same, `elapsed_s` later.
+        load_s: for how long of that there was load; the rest is the load generator's start.
+        elapsed_s: the time in between.
+    """
+    spent = {name: after[name] - taken for name, taken in before.items() if name in after}
+    machine = spent.pop(MACHINE, None)
+    cores = {name: round(taken / load_s, 2) for name, taken in spent.items()}
+    if machine is not None:
+        cores["others"] = round(max(machine - sum(spent.values()), 0.0) / elapsed_s, 2)
+    return cores
+
+
+def describe_machine(postgresql: str) -> Machine:
+    """Describe this machine."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(
+        processor=_processor(),
+        cores=cores,
+        memory_gb=round(memory_gb, 1),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        postgresql=postgresql,
+    )
+
+
+def _processor() -> str:
+    """Return the processor's name; only Linux keeps it in a file."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.machine())
+
+
+# --- Tables ----------------------------------------------------------------------------------------------
+
+
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a table: its first column to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    lines = [
+        "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(cells))
+        for cells in (list(zip(row, widths, strict=True)) for row in (heads, *rows))
+    ]
+    return "\n".join(["", title, *(f"  {line}".rstrip() for line in lines)])
+
+
+def http_table(title: str, rows: Sequence[HttpRow]) -> str:
+    """Show requests over HTTP."""
+    heads = ("", "connections", "per s", "p50", "p95", "p99", "max ms", "errors", "run again", "cores busy")
+    return table(
+        title,
+        heads,
+        [
+            (
+                row.what,
+                str(row.connections),
+                f"{row.result.per_s:,.0f}",
+                *_times(row.result.latency_ms),
+                _errors(row.result),
+                f"{row.retried_share:.1%}" if row.result.orders_acknowledged else "-",
+                _cores(row.cores, row.generator_cpu_share),
+            )
+            for row in rows
+        ],
+    )
+
+
+def mix_table(mix: Mix) -> str:
+    """Show the mix of reads and bookings."""
+    kinds = [(kind.name, f"{kind.per_s:,.0f}", *_times(kind.latency_ms), _errors(kind)) for kind in mix.load.kinds]
+    lateness = ("the generator's own lateness", "", *_times(mix.load.lateness_ms), "")
+    title = (
+        f"Mix: {mix.reads_per_s:,.0f} reads and {mix.bookings_per_s:,.0f} bookings a second for "
+        f"{mix.load.seconds:g} s, open loop; {_cores(mix.cores, mix.load.cpu_share)} cores busy"
+    )
+    shown = table(title, ("", "per s", "p50", "p95", "p99", "max ms", "errors"), [*kinds, lateness])
+    if mix.load.waiting_max:
+        shown += (
+            f"\n  The API fell behind: up to {mix.load.waiting_max:,} requests were due that no connection was free for"
+        )
+    return shown
+
+
+def memory_table(memory: dict[str, Memory]) -> str:
+    """Show what each part held in memory under load."""
+    rows = [(name, str(part.processes), f"{part.rss_mb:,.0f}", f"{part.pss_mb:,.0f}") for name, part in memory.items()]
+    return table("Memory after that, in MB", ("", "processes", "RSS", "PSS"), rows)
+
+
+def design_table(rows: Sequence[DesignRow]) -> str:
+    """Show ours beside the reference design."""
+    return table(
+        "Bookings without HTTP: ours beside the reference design",
+        (
+            "",
+            "clients",
+            "ours per s",
+            "p95 ms",
+            "run again",
+            "reference per s",
+            "p95 ms",
+            "run again",
+            "errors",
+            "ratio",
+        ),
+        [
+            (
+                row.isolation,
+                str(row.clients),
+                f"{row.ours_per_s:,.0f}",
+                _times(row.ours_latency_ms)[1],
+                f"{row.ours_retried_share:.1%}",
+                f"{row.reference_per_s:,.0f}",
+                _times(row.reference_latency_ms)[1],
+                f"{row.reference_retried_share:.1%}",
+                f"{row.ours_errors} / {row.reference_errors}",
+                f"{row.ratio:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def claims_table(claims: Claims) -> str:
+    """Show claims by the size of a tier, and as one sells down."""
+    by_size = [
+        (f"{tickets:,} tickets", f"{ms:.1f}", f"{claims.batch / ms * 1000:,.0f}")
+        for tickets, ms in claims.ms_per_batch.items()
+    ]
+    sell_down = (
+        f"  {claims.sell_down_tickets:,} tickets sold to the last one, in batches of {claims.sell_down_batch}: claims "
+        f"per s in each tenth {' '.join(f'{rate:,.0f}' for rate in claims.sell_down_per_s)}; the slowest is "
+        f"{flatness(claims.sell_down_per_s):.0%} of the median"
+    )
+    return "\n".join(
+        [
+            table(
+                f"Claims as inventory grows: batches of {claims.batch} bookings of one ticket, one after the other",
+                ("", "ms a batch", "claims per s"),
+                by_size,
+            ),
+            sell_down,
+        ]
+    )
+
+
+def checked_text(checked: Checked) -> str:
+    """Say what the databases hold."""
+    lines = ["", f"Audit of {checked.databases} databases: {'all laws hold.' if not checked.breaches else 'BREACH'}"]
+    lines += checked.breaches
+    if checked.orders_acknowledged:
+        lines.append(
+            f"Over HTTP {checked.orders_acknowledged:,} orders with {checked.tickets_acknowledged:,} tickets were "
+            f"acknowledged; the database has {checked.orders_in_database:,} with {checked.tickets_in_database:,}."
+        )
+    return "\n".join(lines)
+
+
+def machine_text(machine: Machine) -> str:
+    """Say where it was measured."""
+    return (
+        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system}, "
+        f"Python {machine.python}, PostgreSQL {machine.postgresql}; load and servers share the machine"
+    )
+
+
+def _times(spread: Spread | None) -> tuple[str, str, str, str]:
+    if spread is None:
+        return "-", "-", "-", "-"
+    return f"{spread.p50:.1f}", f"{spread.p95:.1f}", f"{spread.p99:.1f}", f"{spread.max:.1f}"
+
+
+def _errors(result: KindResult) -> str:
+    wrong = {name: count for name, count in result.answers.items() if not name.startswith(("2", "3"))}
+    return ", ".join(f"{count} {name}" for name, count in wrong.items()) or "0"
+
+
+def _cores(cores: dict[str, float], generator: float) -> str:
+    parts = [f"{name} {busy:.2f}" for name, busy in cores.items() if busy >= 0.005]
+    limit = " (its limit)" if generator >= GENERATOR_SHARE_MAX else ""
+    return ", ".join([*parts, f"generator {generator:.2f}{limit}"])

@@ -1,0 +1,387 @@
+"""The benchmark: its sections, one after the other on fresh databases, then the audit of all of them."""
+
+import contextlib
+import itertools
+import statistics
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import msgspec
+import psycopg
+import uvloop
+from psycopg.rows import tuple_row
+
+from api import schemas
+from api.commands import audit as laws
+from api.commands.bench import engine, report
+from api.commands.bench.load import (
+    NUMBER,
+    Kind,
+    KindResult,
+    LoadResult,
+    Plan,
+)
+from api.commands.bench.report import (
+    Checked,
+    Claims,
+    DesignRow,
+    HttpRow,
+    Mix,
+    Report,
+)
+from api.commands.bench.system import Servers, throw_away_servers
+from api.commands.run import stop_signals
+from api.commands.seed import TierPlan
+from api.config import Settings
+from api.database import queries
+
+BOOKINGS = "bookings"
+"""The kind of request that books."""
+
+_GA, _SEATS = engine.TIER, "Seats"
+_QUANTITY_MAX = 2
+_BOOKINGS_PER_S_MAX = 8_000
+"""So much inventory is made that nothing sells out below this rate."""
+_TICKETS_SEATED_MAX = 350_000
+"""An event has no more rows of seats to be labelled."""
+
+
+Result = TypeVar("Result")
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured, and for how long."""
+
+    runs: int = 3
+    """Of which the median counts."""
+    warmup_s: float = 0.5
+    seconds: float = 2
+    """Of each measured run but the mix."""
+    connections: tuple[int, ...] = (8, 32, 128)
+    mix_seconds: float = 30
+    mix_warmup_s: float = 3
+    mix_connections: int = 256
+    reads_per_s: float = 4500
+    bookings_per_s: float = 500
+    clients: tuple[int, ...] = (8, 32)
+    reference_tickets: int = 60_000
+    claims_tickets: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    claims_batch: int = 20
+    claims_batches: int = 30
+    sell_down_tickets: int = 50_000
+    sell_down_batch: int = 100
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    runs=1,
+    warmup_s=0.3,
+    seconds=0.7,
+    connections=(8, 32),
+    mix_seconds=2,
+    mix_warmup_s=0.5,
+    reads_per_s=450,
+    bookings_per_s=50,
+    clients=(8,),
+    reference_tickets=10_000,
+    claims_tickets=(1_000, 10_000),
+    claims_batches=10,
+    sell_down_tickets=2_000,
+)
+"""To see that it works: its figures are none to compare."""
+
+
+class Bench:
+    """The sections of the benchmark, each of which adds its figures to the report and shows them."""
+
+    def __init__(self, servers: Servers, sizes: Sizes, report_: Report) -> None:
+        self._servers = servers
+        self._sizes = sizes
+        self._report = report_
+        self._sources = itertools.count(1)
+        self._acknowledged: list[LoadResult] = []
+
+    def run(self, sections: Sequence[str]) -> None:
+        """Measure these sections, and audit what they leave behind."""
+        over_http = {"ceiling": self._ceiling, "reads": self._reads, "mix": self._mix}
+        url = ""
+        if chosen := [measure for name, measure in over_http.items() if name in sections]:
+            url = self._servers.new_database(self._events(sections))
+            with self._servers.api(url):
+                for measure in chosen:
+                    measure()
+                self._report.memory = self._servers.memory()
+            _say(report.memory_table(self._report.memory))
+        if "reference" in sections:
+            self._reference()
+        if "claims" in sections:
+            self._claims()
+        self._check(url)
+
+    # --- Over HTTP ---
+
+    def _events(self, sections: Sequence[str]) -> dict[str, tuple[TierPlan, ...]]:
+        """Return the inventory of what is measured over HTTP; each section has its own."""
+        sizes = self._sizes
+        booked = int(_BOOKINGS_PER_S_MAX * sizes.runs * (sizes.warmup_s + sizes.seconds))
+        events = {schemas.BUILT_IN_EVENT: _standing(1_000)}
+        if "ceiling" in sections:
+            for connections in sizes.connections:
+                events[f"standing-{connections}"] = _standing(booked)
+                events[f"seated-{connections}"] = _seated(min(booked, _TICKETS_SEATED_MAX))
+        if "mix" in sections:
+            events["mix"] = _standing(int(sizes.bookings_per_s * (sizes.mix_seconds + sizes.mix_warmup_s)) + 1_000)
+        return events
+
+    def _ceiling(self) -> None:
+        self._report.ceiling = [
+            *self._by_connections("1 standing ticket", lambda n: self._booking(f"standing-{n}", _GA, 1)),
+            *self._by_connections("2 seats", lambda n: self._booking(f"seated-{n}", _SEATS, _QUANTITY_MAX)),
+        ]
+        _say(report.http_table("Bookings over HTTP, as many as are answered", self._report.ceiling))
+
+    def _reads(self) -> None:
+        self._report.reads = self._by_connections("availability", lambda _: _read(schemas.BUILT_IN_EVENT))
+        _say(report.http_table("Reads of availability over HTTP, as many as are answered", self._report.reads))
+
+    def _mix(self) -> None:
+        sizes = self._sizes
+        plan = Plan(
+            port=self._servers.settings.api_port,
+            connections=sizes.mix_connections,
+            warmup_s=sizes.mix_warmup_s,
+            seconds=sizes.mix_seconds,
+            kinds=[
+                msgspec.structs.replace(_read("mix"), rate=sizes.reads_per_s),
+                msgspec.structs.replace(self._booking("mix", _GA, 1), rate=sizes.bookings_per_s),
+            ],
+        )
+        load, retried_share, cores = self._load(plan)
+        self._report.mix = Mix(
+            reads_per_s=sizes.reads_per_s,
+            bookings_per_s=sizes.bookings_per_s,
+            load=load,
+            retried_share=retried_share,
+            cores=cores,
+        )
+        _say(report.mix_table(self._report.mix))
+
+    def _by_connections(self, what: str, kind_of: Callable[[int], Kind]) -> list[HttpRow]:
+        """Measure a kind of request closed loop, in turn over each number of connections."""
+        sizes = self._sizes
+        runs: dict[int, list[tuple[LoadResult, float, dict[str, float]]]] = {n: [] for n in sizes.connections}
+        for _ in range(sizes.runs):
+            for connections in sizes.connections:
+                plan = Plan(
+                    port=self._servers.settings.api_port,
+                    connections=connections,
+                    warmup_s=sizes.warmup_s,
+                    seconds=sizes.seconds,
+                    kinds=[kind_of(connections)],
+                )
+                runs[connections].append(self._load(plan))
+        rows = []
+        for connections, made in runs.items():
+            rates = [load.kinds[0].per_s for load, _, _ in made]
+            load, retried_share, cores = made[report.median_run(rates)]
+            rows.append(
+                HttpRow(
+                    what=what,
+                    connections=connections,
+                    result=load.kinds[0],
+                    runs_per_s=rates,
+                    retried_share=retried_share,
+                    generator_cpu_share=load.cpu_share,
+                    cores=cores,
+                )
+            )
+        return rows
+
+    def _load(self, plan: Plan) -> tuple[LoadResult, float, dict[str, float]]:
+        """Run a load; return its result, the share of bookings that were run again, and what cores were busy."""
+        retries_before, cpu_before, started = self._servers.retries(), self._servers.cpu_s(), time.perf_counter()
+        load = self._servers.load(plan)
+        elapsed_s = time.perf_counter() - started
+        cores = report.cores_busy(cpu_before, self._servers.cpu_s(), plan.warmup_s + plan.seconds, elapsed_s)
+        retries = self._servers.retries() - retries_before
+        self._acknowledged.append(load)
+        return load, report.share(retries, sum(kind.orders_acknowledged for kind in load.kinds)), cores
+
+    def _booking(self, event: str, tier: str, quantity: int) -> Kind:
+        """Return bookings of buyers who have not booked before."""
+        user = f"bench-{next(self._sources)}-{NUMBER}"
+        body = f'{{"tier":"{tier}","quantity":{quantity},"userId":"{user}"}}'
+        return Kind(name=BOOKINGS, method="POST", path=f"/api/bookings?event={event}", body=body)
+
+    # --- Without HTTP ---
+
+    def _reference(self) -> None:
+        event = {schemas.BUILT_IN_EVENT: _standing(self._sizes.reference_tickets)}
+        for isolation in get_args(engine.Isolation):
+            for clients in self._sizes.clients:
+                urls = {design: self._servers.new_database(event) for design in get_args(engine.Design)}
+                row = _run(self._beside(urls, isolation, clients))
+                self._report.reference.append(row)
+        _say(report.design_table(self._report.reference))
+
+    async def _beside(self, urls: dict[engine.Design, str], isolation: engine.Isolation, clients: int) -> DesignRow:
+        """Drive ours and the reference design in turn, each on a database of its own."""
+        sizes = self._sizes
+        runs: dict[engine.Design, list[engine.DriveResult]] = {design: [] for design in urls}
+        async with contextlib.AsyncExitStack() as stack:
+            drivers = {
+                design: await stack.enter_async_context(
+                    engine.clients_of(design, url, self._servers.settings, clients, isolation)
+                )
+                for design, url in urls.items()
+            }
+            for _ in range(sizes.runs):
+                for design, driver in drivers.items():
+                    runs[design].append(await driver.drive(clients, sizes.warmup_s, sizes.seconds))
+        ours, reference = (
+            made[report.median_run([run.per_s for run in made])] for made in (runs["ours"], runs["reference"])
+        )
+        return DesignRow(
+            isolation=isolation,
+            clients=clients,
+            ours_per_s=ours.per_s,
+            reference_per_s=reference.per_s,
+            ratio=round(ours.per_s / reference.per_s, 1) if reference.per_s else 0.0,
+            ours_latency_ms=ours.latency_ms,
+            reference_latency_ms=reference.latency_ms,
+            ours_retried_share=round(ours.retried_share, 4),
+            reference_retried_share=round(reference.retried_share, 4),
+            ours_errors=ours.errors,
+            reference_errors=reference.errors,
+        )
+
+    def _claims(self) -> None:
+        sizes = self._sizes
+        events = {f"tier-{tickets}": tickets for tickets in sizes.claims_tickets}
+        inventory = {event: _standing(tickets) for event, tickets in events.items()}
+        url = self._servers.new_database(inventory | {"sell-down": _standing(sizes.sell_down_tickets)})
+
+        async def measure() -> tuple[dict[str, list[float]], list[float]]:
+            async with engine.claimer_of(url, self._servers.settings) as claimer:
+                took = await claimer.by_size(list(events), sizes.claims_batch, sizes.claims_batches)
+                return took, await claimer.sell_down("sell-down", sizes.sell_down_tickets, sizes.sell_down_batch)
+
+        took, rates = _run(measure())
+        self._report.claims = Claims(
+            batch=sizes.claims_batch,
+            ms_per_batch={events[e]: round(statistics.median(seconds) * 1000, 2) for e, seconds in took.items()},
+            sell_down_tickets=sizes.sell_down_tickets,
+            sell_down_batch=sizes.sell_down_batch,
+            sell_down_per_s=rates,
+        )
+        _say(report.claims_table(self._report.claims))
+
+    # --- Afterwards ---
+
+    def _check(self, http_url: str) -> None:
+        """Audit every database, and compare what was acknowledged over HTTP with what is there."""
+        audited = self._servers.audit()
+        checked = Checked(
+            databases=len(audited),
+            breaches=[f"{name}: {laws.report(breaches)}" for name, breaches in audited.items() if breaches],
+        )
+        if http_url:
+            kinds = [kind for load in self._acknowledged for kind in load.kinds]
+            checked = compare(checked, kinds, *_count_booked(http_url))
+        self._report.checked = checked
+        _say(report.checked_text(checked))
+
+
+def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: float | None, out: Path) -> int:
+    """Run these sections, show their figures and save them; return the exit code: 1 after a breach of the audit.
+
+    Args:
+        settings: of the API that is measured; the servers are the benchmark's own.
+        only: names of `SECTIONS`.
+        quick: measure little, to see that it works.
+        seconds: of each measured run; None: as the section has it.
+        out: the JSON file to write.
+
+    Raises:
+        SetupError: it cannot run here.
+    """
+    sizes = QUICK if quick else FULL
+    if seconds:
+        sizes = msgspec.structs.replace(sizes, seconds=seconds, mix_seconds=seconds)
+    started = time.monotonic()
+    with stop_signals() as signals, throw_away_servers(settings) as servers, signals.interrupting():
+        made = Report(
+            command=f"python -m api {' '.join(sys.argv[1:])}",
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=report.describe_machine(servers.server_version()),
+            settings={
+                name: getattr(servers.settings, name)
+                for name in ("api_workers", "booking_isolation", "booking_batch_max", "bookings_per_minute")
+            },
+        )
+        _say(report.machine_text(made.machine))
+        Bench(servers, sizes, made).run(only)
+    made.took_s = round(time.monotonic() - started, 1)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    _say(f"\nTook {made.took_s:.0f} s; the figures are in {out}.")
+    return 1 if made.checked and made.checked.breaches else 0
+
+
+def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets: int) -> Checked:
+    """Add what was acknowledged to what was checked; it is a breach if the database has another number.
+
+    A request without an answer that tells may have been booked or not.
+    """
+    acknowledged = sum(kind.orders_acknowledged for kind in kinds)
+    acknowledged_tickets = sum(kind.tickets_acknowledged for kind in kinds)
+    unknown = sum(kind.unknown for kind in kinds if kind.name == BOOKINGS)
+    breaches = list(checked.breaches)
+    if not (
+        acknowledged <= orders <= acknowledged + unknown
+        and acknowledged_tickets <= tickets <= acknowledged_tickets + _QUANTITY_MAX * unknown
+    ):
+        breaches.append(
+            f"{acknowledged} orders with {acknowledged_tickets} tickets were acknowledged and {unknown} more are "
+            f"unknown, but the database has {orders} with {tickets}."
+        )
+    return msgspec.structs.replace(
+        checked,
+        breaches=breaches,
+        orders_acknowledged=acknowledged,
+        orders_in_database=orders,
+        tickets_acknowledged=acknowledged_tickets,
+        tickets_in_database=tickets,
+    )
+
+
+def _count_booked(url: str) -> tuple[int, int]:
+    with psycopg.connect(url, row_factory=tuple_row) as connection:
+        (row,) = connection.execute(queries.bench.count_booked.sql).fetchall()
+    return row
+
+
+def _standing(tickets: int) -> tuple[TierPlan, ...]:
+    return (TierPlan(name=_GA, capacity=tickets, price_minor=1_000),)
+
+
+def _seated(tickets: int) -> tuple[TierPlan, ...]:
+    return (TierPlan(name=_SEATS, capacity=tickets, price_minor=5_000, seats_per_row=20),)
+
+
+def _read(event: str) -> Kind:
+    return Kind(name="reads", path=f"/api/tickets/availability?event={event}")
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run on the event loop that the API runs on."""
+    return uvloop.run(work)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,64 @@
+"""The door: whether a ticket's code is genuine, and whether its ticket still admits."""
+
+from datetime import datetime
+
+import msgspec
+import psycopg
+from psycopg.rows import class_row
+
+from api.database import queries
+from api.services import codes
+from api.services.orders import ticket_reference
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A row of `bookings.find_admission`; `live`: the ticket admits."""
+
+    reference: str
+    line: int
+    status: str
+    user_id: str
+    event: str
+    starts_at: datetime
+    """By the clock of its place."""
+    called_off: bool
+    """Whether the event was cancelled."""
+    tier: str
+    row_label: str | None
+    seat_number: int | None
+    live: bool
+
+    @property
+    def ticket(self) -> str:
+        """The ticket's own reference."""
+        return ticket_reference(self.reference, self.line)
+
+
+def check(conninfo: str, secret: str, code: str) -> Admission | None:
+    """Return what a code is for; None: it is not genuine."""
+    code = codes.normal(code)
+    booking_id = codes.booking_id_of(code)
+    if booking_id is None:
+        return None
+    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+        cursor = connection.cursor(row_factory=class_row(Admission))
+        found = cursor.execute(queries.bookings.find_admission.sql, {"booking_id": booking_id}).fetchone()
+    return found if found and codes.is_genuine(secret, code, booking_id, found.ticket) else None
+
+
+def report(found: Admission | None) -> str:
+    """Write for who stands at the door what a code is worth."""
+    if found is None:
+        return "REFUSED: not a code of this box office."
+    reason = "the event is cancelled" if found.called_off else f"the booking is {found.status}"
+    verdict = "ADMIT" if found.live else f"REFUSED: {reason}."
+    seat = f", row {found.row_label}, seat {found.seat_number}" if found.row_label else ""
+    return "\n".join(
+        (
+            verdict,
+            f"  ticket  {found.ticket}",
+            f"  place   {found.tier}{seat}",
+            f"  buyer   {found.user_id}",
+            f"  event   {found.event}, {found.starts_at:%Y-%m-%d %H:%M}",
+        )
+    )

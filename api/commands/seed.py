@@ -1,0 +1,293 @@
+"""The default inventory: three events at one venue, with their tiers and tickets.
+
+The built-in one is on sale, another is not yet, and of a small one every ticket is sold. More events and other sizes
+are data: `python -m api seed --event SLUG --inventory "VIP=100,GA=1000"`.
+"""
+
+import itertools
+import re
+import string
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from api import schemas
+from api.database import queries
+from api.database.migrations import connect
+from api.errors import ConfigError
+from api.services.bookings.batch import NewOrder
+
+TIER_TICKETS_MAX = 5_000_000
+"""The most tickets of one tier that can be seeded."""
+TIER_NAME_MAX = 100
+"""The longest name of a tier, in characters."""
+_ROW_LABEL_MAX = 3
+"""The most letters of a row's label."""
+_SLUG = re.compile(schemas.SLUG_PATTERN)
+_VENUE = "Harbour Hall"
+_ZONE = ZoneInfo("America/New_York")
+"""Where the venue is."""
+_CURRENCY = "USD"
+_TICKETS_PER_ORDER = 4
+"""Of the event that is sold out; the last order of a tier may have fewer."""
+
+
+class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A tier to be made. `seats_per_row` 0: standing."""
+
+    name: str
+    capacity: int
+    price_minor: int
+    seats_per_row: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of seats."""
+        return -(-self.capacity // self.seats_per_row) if self.seats_per_row else 0
+
+    @property
+    def last_position(self) -> int:
+        """The highest position: between two rows one is left out."""
+        return self.capacity + max(self.rows - 1, 0)
+
+
+DEFAULT_INVENTORY = (
+    TierPlan(name="VIP", capacity=100, price_minor=10_000, seats_per_row=20),
+    TierPlan(name="Front Row", capacity=200, price_minor=5_000, seats_per_row=20),
+    TierPlan(name="GA", capacity=1_000, price_minor=1_000),
+)
+
+
+class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """An event to be made. `sales_start_at` None: on sale from now on; `sold`: to buyers of its own, all of it."""
+
+    slug: str
+    name: str
+    description: str = ""
+    starts_at: datetime
+    sales_start_at: datetime | None = None
+    inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
+    sold: bool = False
+
+
+DEFAULT_EVENTS = (
+    EventPlan(
+        slug=schemas.BUILT_IN_EVENT,
+        name="Aurora Sessions",
+        description="One night of strings, synths and northern light, live by the water.",
+        starts_at=datetime(2027, 6, 18, 20, 0, tzinfo=_ZONE),
+    ),
+    EventPlan(
+        slug="small-hours",
+        name="Small Hours",
+        description="Four voices and an upright bass, unamplified, for a house of sixty.",
+        starts_at=datetime(2027, 4, 9, 21, 0, tzinfo=_ZONE),
+        inventory=(
+            TierPlan(name="Front Row", capacity=20, price_minor=4_500, seats_per_row=10),
+            TierPlan(name="GA", capacity=40, price_minor=2_500),
+        ),
+        sold=True,
+    ),
+    EventPlan(
+        slug="winterlight",
+        name="Winterlight",
+        description="Choir, brass and a single piano, by candlelight on the longest night of the year.",
+        starts_at=datetime(2027, 12, 21, 19, 30, tzinfo=_ZONE),
+        sales_start_at=datetime(2027, 10, 1, 10, 0, tzinfo=_ZONE),
+        inventory=(
+            TierPlan(name="VIP", capacity=60, price_minor=12_000, seats_per_row=20),
+            TierPlan(name="Front Row", capacity=120, price_minor=6_500, seats_per_row=20),
+            TierPlan(name="GA", capacity=600, price_minor=1_500),
+        ),
+    ),
+)
+"""The built-in event comes first."""
+
+_UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
+
+
+def parse_inventory(text: str) -> tuple[TierPlan, ...]:
+    """Read sizes such as `VIP=100,Front Row=200,GA=1000`; a tier that is not built in is standing, at $10.
+
+    Raises:
+        ConfigError: the text cannot be read.
+    """
+    built_in = {plan.name: plan for plan in DEFAULT_INVENTORY}
+    plans: dict[str, TierPlan] = {}
+    for part in text.split(","):
+        name, _, size = (piece.strip() for piece in part.rpartition("="))
+        named = 1 <= len(name) <= TIER_NAME_MAX and name.isprintable() and name not in plans
+        if not named or not size.isdecimal() or not 1 <= int(size) <= TIER_TICKETS_MAX:
+            raise ConfigError(
+                f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "
+                f"name once and 1 to {TIER_TICKETS_MAX} tickets."
+            )
+        plans[name] = msgspec.structs.replace(built_in.get(name, _UNKNOWN_TIER), name=name, capacity=int(size))
+    return tuple(plans.values())
+
+
+def row_labels(first: int, rows: int) -> list[str]:
+    """Label so many rows of seats after the `first` ones: A to Z, AA to ZZ, AAA to ZZZ.
+
+    Raises:
+        ConfigError: there are no labels for so many.
+    """
+    letters = (itertools.product(string.ascii_uppercase, repeat=length) for length in range(1, _ROW_LABEL_MAX + 1))
+    labels = ["".join(label) for label in itertools.chain.from_iterable(letters)]
+    if first + rows > len(labels):
+        raise ConfigError(
+            f"The event would have {first + rows} rows of seats: an event can have {len(labels)}, A to {labels[-1]}."
+        )
+    return labels[first : first + rows]
+
+
+def seed(
+    conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
+) -> int:
+    """Make an event with these tiers, or what is missing of it; return the number of tickets made.
+
+    A tier that exists is left as it is, whatever its size. Repeating it, also at once, changes nothing.
+
+    Raises:
+        ConfigError: the slug is not allowed, or there are more rows of seats than labels.
+    """
+    if len(event) > schemas.SLUG_MAX or not _SLUG.fullmatch(event):
+        raise ConfigError(
+            f"--event {event!r} is not allowed: it must be small letters, digits and single hyphens, such as "
+            f"new-year-2027, at most {schemas.SLUG_MAX} characters."
+        )
+    built_in = DEFAULT_EVENTS[0]
+    name = event.replace("-", " ").title()
+    plan = built_in if event == built_in.slug else EventPlan(slug=event, name=name, starts_at=built_in.starts_at)
+    return _make(conninfo, [msgspec.structs.replace(plan, inventory=inventory)])[event]
+
+
+def seed_default(conninfo: str) -> dict[str, int]:
+    """Make the default events, or what is missing of them; return the number of tickets made by the events' slugs."""
+    return _make(conninfo, DEFAULT_EVENTS)
+
+
+def seed_if_empty(conninfo: str) -> int:
+    """Make the default events in a database without any; return the number of tickets made."""
+    with connect(conninfo) as connection:
+        (found,) = connection.execute(queries.events.event_exists.sql).fetchone() or (False,)
+    return 0 if found else sum(seed_default(conninfo).values())
+
+
+def _make(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
+    """Make what is missing of these events, each in one transaction; return the number of tickets made of each."""
+    made = {}
+    with connect(conninfo) as connection:
+        for event in events:
+            with connection.transaction():
+                made[event.slug] = sum(plan.capacity for plan in _insert_missing(connection, event))
+        if any(made.values()):
+            # So that the first booking finds a plan made for the tickets that are there, and counts read the index
+            # only.
+            connection.execute("vacuum (analyze) tickets")
+    return made
+
+
+def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) -> list[TierPlan]:
+    """Make the event and its tiers, as far as they are missing; return the tiers made."""
+    details = {
+        "slug": event.slug,
+        "name": event.name,
+        "venue": _VENUE,
+        "description": event.description,
+        "time_zone": _ZONE.key,
+        "starts_at": event.starts_at,
+        "sales_start_at": event.sales_start_at,
+        "currency": _CURRENCY,
+    }
+    connection.execute(queries.events.upsert_event.sql, details)
+    (event_id,) = connection.execute(queries.events.lock_event.sql, {"slug": event.slug}).fetchone() or (0,)
+    (next_row,) = connection.execute(queries.tiers.count_rows.sql, {"event_id": event_id}).fetchone() or (0,)
+    made = connection.execute(
+        queries.tiers.insert_tiers.sql,
+        {
+            "event_id": event_id,
+            "names": [plan.name for plan in event.inventory],
+            "prices_minor": [plan.price_minor for plan in event.inventory],
+            "seated": [plan.seats_per_row > 0 for plan in event.inventory],
+            "capacities": [plan.capacity for plan in event.inventory],
+            "last_positions": [plan.last_position for plan in event.inventory],
+        },
+    ).fetchall()
+    tier_ids = {name: tier_id for tier_id, name in made}
+    plans = [plan for plan in event.inventory if plan.name in tier_ids]
+    for plan in plans:
+        values = {"event_id": event_id, "tier_id": tier_ids[plan.name], "capacity": plan.capacity}
+        if plan.rows:
+            seats = {"seats_per_row": plan.seats_per_row, "row_labels": row_labels(next_row, plan.rows)}
+            connection.execute(queries.tickets.insert_seated_tickets.sql, values | seats)
+            next_row += plan.rows
+        else:
+            connection.execute(queries.tickets.insert_standing_tickets.sql, values)
+        if event.sold:
+            _sell(connection, event, event_id, plan, tier_ids[plan.name])
+    return plans
+
+
+def _sell(
+    connection: psycopg.Connection[TupleRow], event: EventPlan, event_id: int, plan: TierPlan, tier_id: int
+) -> None:
+    """Sell every ticket of a new tier, by orders that are paid for, as if they had been booked."""
+    search = {"tier_id": tier_id, "start": 1, "limit": plan.capacity}
+    found = connection.execute(queries.tickets.find_free_seats.sql, search).fetchall()
+    tickets = [ticket_id for ticket_id, *_ in found]
+    baskets = [tickets[first : first + _TICKETS_PER_ORDER] for first in range(0, len(tickets), _TICKETS_PER_ORDER)]
+    drawn = connection.execute(queries.orders.draw_ids.sql, {"orders": len(baskets), "bookings": len(tickets)})
+    _, order_ids, booking_ids = drawn.fetchone() or (None, [], [])
+    orders = [
+        NewOrder(
+            reference=f"{event.slug}-{order_id}",
+            event=event.slug,
+            tier=plan.name,
+            quantity=len(basket),
+            user_id=f"guest-{order_id}",
+        )
+        for order_id, basket in zip(order_ids, baskets, strict=True)
+    ]
+    totals = [plan.price_minor * len(basket) for basket in baskets]
+    connection.execute(
+        queries.orders.insert_orders.sql,
+        {
+            "ids": order_ids,
+            "event_ids": [event_id] * len(orders),
+            "references": [order.reference for order in orders],
+            "user_ids": [order.user_id for order in orders],
+            "request_digests": [order.digest for order in orders],
+            "statuses": ["confirmed"] * len(orders),
+            "quantities": [order.quantity for order in orders],
+            "totals_minor": totals,
+            "currencies": [_CURRENCY] * len(orders),
+            "expires_at": None,
+        },
+    )
+    connection.execute(
+        queries.payments.insert_payments.sql,
+        {
+            "order_ids": order_ids,
+            "statuses": ["captured"] * len(orders),
+            "amounts_minor": totals,
+            "currencies": [_CURRENCY] * len(orders),
+            "check_after_ms": None,
+        },
+    )
+    connection.execute(
+        queries.bookings.insert_bookings.sql,
+        {
+            "ids": booking_ids,
+            "order_ids": [order_id for order_id, basket in zip(order_ids, baskets, strict=True) for _ in basket],
+            "lines": [line for basket in baskets for line, _ in enumerate(basket, start=1)],
+            "ticket_ids": tickets,
+            "tier_ids": [tier_id] * len(tickets),
+            "prices_minor": [plan.price_minor] * len(tickets),
+        },
+    )
+    connection.execute(queries.tickets.take_tickets.sql, {"places": [place for *_, place in found], "held_until": None})

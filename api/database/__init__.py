@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, sessions, queries, migrations and the embedded server."""

@@ -1,0 +1,113 @@
+"""The SQL of this system: named statements, loaded once at import from `sql/queries/*.sql`.
+
+A file holds one noun's statements. Each begins with `-- name: verb_noun`, followed by comment lines (what it
+is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.lock_tickets` is a `Query`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import LiteralString
+
+import msgspec
+
+SQL_DIR = Path(__file__).resolve().parent.parent.parent / "sql"
+
+_HEADER = re.compile(r"^-- name: (?P<name>\S+)\n", re.MULTILINE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A statement, its name (`noun.verb_noun`) and its header, which psycopg must not see.
+
+    psycopg reads a statement with parameters as a template: a `%` in a comment would be an error.
+    The name goes first as a comment, so that `pg_stat_activity` and the server's log show it.
+    """
+
+    name: str
+    doc: str
+    sql: LiteralString
+    server_sql: bytes
+    """The statement as the server reads it: $1 for the first of `parameters`, $2 for the next."""
+    parameters: tuple[str, ...]
+
+
+class Noun:
+    """The statements of one file, as attributes."""
+
+    def __init__(self, path: Path) -> None:
+        self._queries = {query.name.partition(".")[2]: query for query in _parse(path)}
+
+    def __getattr__(self, name: str) -> Query:
+        try:
+            return self._queries[name]
+        except KeyError:
+            raise AttributeError(f"there is no such statement: {name}; there are {sorted(self._queries)}") from None
+
+    def __iter__(self) -> Iterator[Query]:
+        return iter(self._queries.values())
+
+
+def _parse(path: Path) -> list[Query]:
+    parts = _HEADER.split(path.read_text(encoding="utf-8"))
+    queries = []
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        lines = body.strip().splitlines()
+        doc = [line for line in lines if line.startswith("--")]
+        statement = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
+        full_name = f"{path.stem}.{name}"
+        # Written by hand in this repository, so as literal as a string in the source.
+        sql = f"/* {full_name} */ {statement}"
+        server_sql, parameters = _for_server(sql)
+        queries.append(
+            Query(
+                name=full_name,
+                doc="\n".join(line.removeprefix("--").strip() for line in doc),
+                sql=sql,
+                server_sql=server_sql,
+                parameters=parameters,
+            )
+        )
+    return queries
+
+
+def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Number a statement's parameters; return their names in the order of their numbers."""
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    if not names:
+        return sql.encode(), ()
+    numbered = _PARAMETER.sub(lambda parameter: f"${names.index(parameter[1]) + 1}", sql)
+    return numbered.replace("%%", "%").encode(), names
+
+
+audit = Noun(SQL_DIR / "queries" / "audit.sql")
+availability = Noun(SQL_DIR / "queries" / "availability.sql")
+bench = Noun(SQL_DIR / "queries" / "bench.sql")
+bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
+events = Noun(SQL_DIR / "queries" / "events.sql")
+history = Noun(SQL_DIR / "queries" / "history.sql")
+limits = Noun(SQL_DIR / "queries" / "limits.sql")
+migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
+orders = Noun(SQL_DIR / "queries" / "orders.sql")
+payments = Noun(SQL_DIR / "queries" / "payments.sql")
+states = Noun(SQL_DIR / "queries" / "states.sql")
+tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
+tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
+webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
+
+NOUNS = (
+    audit,
+    availability,
+    bench,
+    bookings,
+    events,
+    history,
+    limits,
+    migrations,
+    orders,
+    payments,
+    states,
+    tickets,
+    tiers,
+    webhooks,
+)

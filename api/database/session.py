@@ -1,0 +1,410 @@
+"""The database from the API's side: its pool, which errors mean "try again", and which mean "it is away"."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+import psycopg
+import psycopg_pool
+from psycopg import AsyncConnection, IsolationLevel, errors, pq
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.rows import TupleRow
+from psycopg.waiting import Ready, Wait
+
+from api.config import Settings
+from api.database.queries import Query
+
+Connection = AsyncConnection[TupleRow]
+Pool = psycopg_pool.AsyncConnectionPool[Connection]
+
+LOCK_TIMEOUT_MS = 200
+"""The longest wait for a row that another transaction has locked."""
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000
+"""When the server ends a transaction whose client has gone silent, and frees its locks."""
+ACQUIRE_TIMEOUT_S = 0.5
+"""The longest wait for a connection."""
+READ_TIMEOUT_S = 1.5
+"""The longest that a read is waited for, even of a server that is frozen."""
+ACQUIRE_WAITING_MAX = 500
+"""Requests that may wait for a connection at once; the next is refused."""
+
+RACED_CONSTRAINTS = frozenset({"orders_reference_key", "bookings_live_ticket_key"})
+"""Constraints that a transaction can only violate by losing a race against another."""
+
+_BEGIN: dict[IsolationLevel | None, bytes] = {
+    IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
+    IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
+}
+_ISOLATION = {
+    "serializable": IsolationLevel.SERIALIZABLE,
+    "read_committed": IsolationLevel.READ_COMMITTED,
+}
+
+
+Row = TypeVar("Row")
+Scalar = str | bool | int | float | bytes | datetime
+Parameter = Scalar | list[Any] | tuple[Any, ...] | None
+"""What a statement's parameter may be; a list is an array of scalars."""
+
+
+class Statement(Generic[Row]):
+    """A query with its parameters, what its rows become, and how many it must affect (None: any number).
+
+    `row` is called with a row's columns by their names; without it rows are tuples. One that is not needed is not
+    sent, and has no rows.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        parameters: Mapping[str, Any],
+        row: Callable[..., Row] | None = None,
+        *,
+        rows: int | None = None,
+        needed: bool = True,
+    ) -> None:
+        self.query = query
+        self.parameters = parameters
+        self.row = row
+        self.rows = rows
+        self.needed = needed
+
+
+class Session:
+    """A pooled connection in pipeline mode: statements that are run together cost one round trip.
+
+    They are sent and received through psycopg's wrapper of libpq. Its cursors would send each statement by itself,
+    waking the server for each, and take several times as long to prepare what is sent.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._prepared = _prepared.setdefault(connection, {})
+        self._transformer = Transformer(connection)
+        self._sent: list[_Sent] = []
+
+    async def run(self, *statements: Statement[Any]) -> list[list[Any]]:
+        """Run statements in one round trip; return the rows of each.
+
+        Raises:
+            psycopg.Error: the first statement that failed; those behind it were not run.
+            RuntimeError: a statement affected another number of rows than it must.
+        """
+        needed = [statement for statement in statements if statement.needed]
+        parameters = [
+            [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in needed
+        ]
+        for statement, values in zip(needed, parameters, strict=True):
+            self._send(statement, values)
+        rows = iter(list(map(self._rows, needed, await self._sync())))
+        return [next(rows) if statement.needed else [] for statement in statements]
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
+        """Run what is inside in a transaction; outside, statements are on their own.
+
+        Its isolation is the settings' unless another is named. BEGIN travels with the first statements.
+        """
+        self._send_command(_BEGIN[isolation or self._connection.isolation_level])
+        try:
+            yield
+            await self._commit()
+        except BaseException as error:
+            await self._roll_back()
+            if isinstance(error, errors.ReadOnlySqlTransaction):
+                await self._connection.close()  # The pool makes another, perhaps to another server.
+            raise
+
+    async def _commit(self) -> None:
+        try:
+            self._send_command(b"commit")
+            await self._sync()
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise CommitUnknownError(str(error)) from error
+            raise
+
+    async def _roll_back(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self._send_command(b"rollback")
+            await self._sync()
+
+    def _send_command(self, command: bytes) -> None:
+        self._pgconn.send_query_params(command, None)
+        self._sent.append(None)
+
+    def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
+        """Queue a statement; the first time on this connection it is prepared."""
+        sql = statement.query.server_sql
+        prepared = self._prepared.get(sql)
+        if prepared is None:
+            prepared = _Prepared(sql, b"s%d" % next(_numbers))
+            self._pgconn.send_prepare(prepared.name, sql)
+            self._sent.append(prepared)
+        self._pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
+        self._sent.append(statement)
+
+    async def _sync(self) -> list[PGresult]:
+        """Send what is queued, and return the results of the statements among it."""
+        sent, self._sent = self._sent, []
+        try:
+            results = await self._connection.wait(_round_trip(self._pgconn))
+        except psycopg.OperationalError:
+            await self._connection.close()
+            raise
+        done: list[PGresult] = []
+        for what, result in zip(sent, results, strict=True):
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise errors.error_from_result(result)
+            if isinstance(what, Statement):
+                done.append(result)
+            elif what is not None:
+                self._prepared[what.sql] = what
+        return done
+
+    def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
+        has_rows = result.status == pq.ExecStatus.TUPLES_OK
+        affected = result.ntuples if has_rows else result.command_tuples or 0
+        if statement.rows not in (None, affected):
+            raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.rows}")
+        if not has_rows or not affected:
+            return []
+        self._transformer.set_pgresult(result)
+        row = statement.row
+        if row is None:
+            return self._transformer.load_rows(0, affected, tuple)
+        columns = self._prepared[statement.query.server_sql].columns_of(result)
+        return self._transformer.load_rows(0, affected, lambda values: row(**dict(zip(columns, values, strict=True))))
+
+
+class _Prepared(msgspec.Struct, eq=False):
+    """A statement that is prepared on one connection, under a name; `columns`: known from its first rows on."""
+
+    sql: bytes
+    name: bytes
+    columns: list[str] | None = None
+
+    def columns_of(self, result: PGresult) -> list[str]:
+        """Return the names of its rows' columns."""
+        if self.columns is None:
+            self.columns = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
+        return self.columns
+
+
+_Sent = Statement[Any] | _Prepared | None
+"""What a result is the answer to: a statement, the preparation of one, or a command without rows."""
+
+_prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
+"""What is prepared on a connection, by its SQL."""
+_numbers = itertools.count(1)
+
+
+def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
+    """Send what is queued on a connection in pipeline mode; return its results, failed ones included."""
+    pgconn.pipeline_sync()
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()  # The server may wait for us to read before it reads on.
+    results: list[PGresult] = []
+    while True:
+        while pgconn.is_busy():
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:  # the end of one statement's results
+            if pgconn.status == pq.ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection is lost")
+        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
+
+
+def to_text(value: Parameter) -> bytes | None:
+    """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
+    if value is None:
+        return None
+    text = _TEXTS[type(value)](value)
+    if "\0" in text:
+        raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
+    return text.encode()
+
+
+def _array(values: Sequence[Any]) -> str:
+    kinds = set(map(type, values))
+    if kinds <= _UNQUOTED:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        together = "".join(values)
+        if '"' not in together and "\\" not in together:  # Nearly always: then no text is looked at by itself.
+            return '{"' + '","'.join(values) + '"}'
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Scalar | None) -> str:
+    if value is None:
+        return "null"
+    text = _TEXTS[type(value)](value)
+    if type(value) in _UNQUOTED:
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    str: str,
+    bool: str,
+    int: str,
+    float: str,
+    bytes: lambda value: f"\\x{value.hex()}",
+    datetime: datetime.isoformat,
+    list: _array,
+    tuple: _array,
+}
+_UNQUOTED = {bool, int, float}
+
+
+@contextlib.asynccontextmanager
+async def open_session(pool: Pool) -> AsyncIterator[Session]:
+    """Take a connection from the pool for a while.
+
+    Raises:
+        psycopg.OperationalError: there is none within `ACQUIRE_TIMEOUT_S`, or it died.
+    """
+    connection = await pool.getconn()
+    try:
+        connection.pgconn.enter_pipeline_mode()
+        try:
+            yield Session(connection)
+        finally:
+            await _leave_pipeline(connection)
+    finally:
+        await pool.putconn(connection)
+
+
+async def _leave_pipeline(connection: Connection) -> None:
+    if not connection.closed:
+        try:
+            connection.pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:  # It was left in the middle of a round trip.
+            await connection.close()
+
+
+async def bounded(read: Coroutine[Any, Any, Row]) -> Row:
+    """Wait for a read, at most `READ_TIMEOUT_S`.
+
+    It is then left alone: cancelling it would wait for the server, too.
+
+    Raises:
+        psycopg.OperationalError: it was not done in time.
+    """
+    task = asyncio.ensure_future(read)
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    await asyncio.wait([task], timeout=READ_TIMEOUT_S)
+    if not task.done():
+        raise psycopg.OperationalError(f"no answer within {READ_TIMEOUT_S} s")
+    return task.result()
+
+
+class CommitUnknownError(Exception):
+    """The connection died during COMMIT: whether that happened is unknown; the booking's reference will tell."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error means that the database cannot be reached or written to at the moment; nothing was done."""
+    # A primary that was demoted, or put into read-only mode, refuses writes with 25006.
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction)
+
+
+def lost_race(error: psycopg.Error) -> bool:
+    """Whether a transaction failed only because of another one: nothing was done, and running it again is right."""
+    if isinstance(error, errors.UniqueViolation):
+        return error.diag.constraint_name in RACED_CONSTRAINTS
+    return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable)
+
+
+@contextlib.asynccontextmanager
+async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
+    """Open a pool of autocommit connections; transactions on them have the settings' isolation.
+
+    The pool opens even while the database is away, and finds it when it is back.
+    """
+
+    async def configure(connection: Connection) -> None:
+        await prepare_session(connection, settings)
+
+    pool: Pool = psycopg_pool.AsyncConnectionPool(
+        conninfo,
+        connection_class=AsyncConnection[TupleRow],
+        kwargs=_connect_options(settings),
+        configure=configure,
+        check=check,
+        min_size=min(2, settings.db_pool_max),
+        max_size=settings.db_pool_max,
+        timeout=ACQUIRE_TIMEOUT_S,
+        max_waiting=ACQUIRE_WAITING_MAX,
+        # Attempts start anew with each request that needs a connection: no long pauses after an outage.
+        reconnect_timeout=2,
+        open=False,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=2)
+
+
+async def prepare_session(connection: Connection, settings: Settings) -> None:
+    """Give a connection its isolation, its limits, and plans that suit it."""
+    await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
+    session = {
+        "timezone": "UTC",
+        # Of statements outside a transaction, whatever the server's own default.
+        "default_transaction_isolation": "read committed",
+        "statement_timeout": f"{settings.statement_timeout_ms}ms",
+        "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
+        # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
+        # booking would then conflict with this one.
+        "enable_seqscan": "off",
+        # Every plan is right for all parameters, and to plan anew for each takes longer than to run it.
+        "plan_cache_mode": "force_generic_plan",
+    }
+    for name, value in session.items():
+        await connection.execute("select set_config(%s, %s, false)", [name, value])
+
+
+def _connect_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "autocommit": True,
+        "connect_timeout": settings.db_connect_timeout_s,
+        "application_name": "tickets-api",
+        # Statements are few and all hot: prepare each at its first use.
+        "prepare_threshold": 0,
+        # A server that vanished without a word is noticed within seconds, not hours.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 5000,
+    }
+
+
+async def check(connection: Connection) -> None:
+    """Discard a pooled connection that is dead, or whose server cannot write (a primary that was demoted).
+
+    Without a round trip: a server that ended closes the socket, and one whose role changes tells its clients.
+    """
+    connection.pgconn.consume_input()
+    for parameter in ("in_hot_standby", "default_transaction_read_only"):
+        if connection.info.parameter_status(parameter) == "on":
+            await connection.close()  # Else the pool would keep it and offer it again.
+            raise psycopg.OperationalError(f"the server cannot be written to: {parameter}")

@@ -1,0 +1,1 @@
+"""Everything that depends on Litestar and is not a route."""

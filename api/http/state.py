@@ -1,0 +1,29 @@
+"""What the routes share within one process."""
+
+from litestar.datastructures import State
+
+from api.config import Settings
+from api.database.session import Pool
+from api.services.availability import TierRow
+from api.services.bookings.batcher import BookingLane
+from api.services.events import EventRow
+from api.services.payments import PaymentProvider
+from api.services.snapshots import LiveCache
+from api.services.states import StateRow
+from api.services.webhooks import Inbox
+
+
+class ApiState(State):
+    """Filled by the application's lifespan, before the first request."""
+
+    settings: Settings
+    pool: Pool
+    lane: BookingLane
+    availability: LiveCache[TierRow]
+    states: LiveCache[StateRow]
+    events: LiveCache[EventRow]
+    event: LiveCache[EventRow]
+    provider: PaymentProvider
+    inbox: Inbox
+    webhook_secret: str
+    ticket_secret: str

@@ -1,0 +1,1 @@
+"""Payments: the provider protocol, its implementations, and webhook signatures."""

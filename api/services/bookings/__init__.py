@@ -1,0 +1,1 @@
+"""Booking: batches of requests, each batch in one transaction."""

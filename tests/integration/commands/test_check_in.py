@@ -1,0 +1,147 @@
+"""The door: a genuine code of a live ticket admits; a forged one, and one of a booking that came to nothing, do not."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from psycopg import AsyncConnection
+
+from api.__main__ import main
+from api.commands import check_in
+from api.config import TICKET_SECRET, Settings
+from api.database.session import Pool, open_pool, open_session
+from api.secret import find_secret
+from api.services import codes
+from api.services.bookings.batch import Decided, NewOrder
+from api.services.orders import (
+    BookingRow,
+    cancel_order,
+    expire_holds,
+    find_bookings,
+)
+from tests.integration.asynchronous import ASYNC, book, hold, order, tell
+
+INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(database_url, ASYNC) as pool:
+        yield pool
+
+
+@pytest.fixture
+def secret(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The secret that the command line and the API find alike."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    return find_secret(Settings(data_dir=tmp_path), TICKET_SECRET)
+
+
+async def booked(pool: Pool, new: NewOrder) -> list[BookingRow]:
+    (outcome,) = await book(pool, new, settings=INLINE)
+    assert isinstance(outcome, Decided)
+    return list(outcome.bookings)
+
+
+def code_of(secret: str, reference: str, booking: BookingRow) -> str:
+    return codes.sign(secret, booking.id, f"{reference}-{booking.line}")
+
+
+async def test_a_genuine_code_admits_and_tells_whose_ticket_it_is_for_which_place(
+    pool: Pool, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("VIP", 2, ticket_ids=(17, 18), user_id="ann")
+    bookings = await booked(pool, new)
+    assert main(["check", code_of(secret, new.reference, bookings[1])]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ADMIT",
+        f"  ticket  {new.reference}-2",
+        "  place   VIP, row A, seat 18",
+        "  buyer   ann",
+        "  event   Aurora Sessions, 2027-06-18 20:00",
+    ]
+
+
+async def test_where_one_stands_the_place_is_the_tier(
+    pool: Pool, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    assert main(["check", f" {code_of(secret, new.reference, booking).lower()}\n"]) == 0
+    assert capsys.readouterr().out.splitlines()[2] == "  place   GA"
+
+
+async def test_for_an_event_that_was_cancelled_nobody_is_admitted(
+    pool: Pool, conn: AsyncConnection, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    await conn.execute("update events set cancelled_at = now()")
+    assert main(["check", code_of(secret, new.reference, booking)]) == 1
+    assert capsys.readouterr().out.startswith("REFUSED: the event is cancelled.\n")
+
+
+async def test_a_code_that_was_forged_or_altered_is_refused(
+    pool: Pool, secret: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("GA", 2)
+    first, second = await booked(pool, new)
+    code = code_of(secret, new.reference, first)
+    foreign = find_secret(Settings(data_dir=tmp_path / "elsewhere"), TICKET_SECRET)
+    forged = [
+        code[:-1] + ("A" if code[-1] != "A" else "B"),
+        code.replace(f"T1-{first.id}-", f"T1-{second.id}-"),  # the neighbour's number under one's own signature
+        code.replace(f"T1-{first.id}-", "T1-987654321-"),
+        code_of(foreign, new.reference, first),
+        codes.sign(secret, first.id, f"{new.reference}-2"),
+        f"{new.reference}-1",
+        code[:-1],
+        "",
+        "'; drop table bookings",
+    ]
+    for each in forged:
+        assert main(["check", each]) == 1, each
+        assert capsys.readouterr().out == "REFUSED: not a code of this box office.\n"
+    assert main(["check", code]) == 0
+
+
+async def test_a_code_of_a_database_that_was_started_over_is_none_of_the_new_one(pool: Pool, secret: str) -> None:
+    before = codes.sign(secret, 1, "bk_of-before-1")  # ids come again
+    (booking,) = await booked(pool, order("GA", 1))
+    assert booking.id == 1
+    assert main(["check", before]) == 1
+
+
+@pytest.mark.parametrize("fate", ["pending", "cancelled", "declined", "expired"])
+async def test_a_ticket_of_a_booking_that_is_not_confirmed_does_not_admit(
+    pool: Pool, conn: AsyncConnection, secret: str, capsys: pytest.CaptureFixture[str], fate: str
+) -> None:
+    held = await hold(pool, "VIP", 1)
+    async with open_session(pool) as session:
+        (booking,) = (await find_bookings(session, [held.id]))[held.id]
+    if fate == "cancelled":
+        await tell(pool, {held.reference: "captured"})
+        assert main(["check", code_of(secret, held.reference, booking)]) == 0
+        capsys.readouterr()
+        await cancel_order(pool, held.reference, "u")
+    elif fate == "declined":
+        await tell(pool, {held.reference: "declined"})
+    elif fate == "expired":
+        await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
+        await expire_holds(pool, ASYNC)
+    assert main(["check", code_of(secret, held.reference, booking)]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert (first, second) == (f"REFUSED: the booking is {fate}.", f"  ticket  {held.reference}-1")
+
+
+async def test_a_seat_that_was_sold_again_admits_its_new_buyer_only(pool: Pool, database_url: str, secret: str) -> None:
+    old, new = (order("VIP", 1, ticket_ids=(5,), user_id=user) for user in ("ann", "ben"))
+    (olds,) = await booked(pool, old)
+    await cancel_order(pool, old.reference, "ann")
+    (news,) = await booked(pool, new)
+    found = [
+        check_in.check(database_url, secret, code_of(secret, each.reference, booking))
+        for each, booking in ((old, olds), (new, news))
+    ]
+    assert [(each.user_id, each.live) for each in found if each] == [("ann", False), ("ben", True)]

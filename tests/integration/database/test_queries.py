@@ -1,0 +1,161 @@
+"""Every statement against the real schema, without running it; the plans of the hot ones."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection, _queries, pq, sql
+
+from api.commands.seed import parse_inventory, seed
+from api.config import Settings
+from api.database import queries
+from api.database.queries import Query
+from api.database.session import prepare_session
+
+ALL_QUERIES = [query for noun in queries.NOUNS for query in noun]
+HOT_TIER_TICKETS = 20_000
+
+
+def to_server_parameters(statement: str) -> bytes:
+    """Turn %(name)s into $1, as psycopg does before it prepares a statement."""
+    return _queries._query2pg(statement.encode(), "utf-8")[0]
+
+
+@pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
+async def test_every_statement_fits_the_schema(conn: AsyncConnection, query: Query) -> None:
+    """A misspelt column or a wrong type is found here, whether a test runs the statement or not."""
+    definitions = (
+        queries.migrations.create_table,
+        queries.migrations.drop_tables,
+        queries.migrations.drop_functions,
+    )
+    if query in definitions:
+        return  # definitions cannot be prepared; the migration tests run them
+    prepared = conn.pgconn.prepare(b"checked", to_server_parameters(query.sql))
+    assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
+
+
+@pytest.fixture(params=["auto", "force_generic_plan"])
+async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> AsyncConnection:
+    """A connection as the API's are, whose plans are made for the parameters or for any."""
+    await prepare_session(conn, Settings())
+    await conn.execute("select set_config('plan_cache_mode', %s, false)", [request.param])
+    return conn
+
+
+async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the nodes of a statement's plan."""
+    # A statement with its values in the place of the parameters would never have a generic plan.
+    prepared = conn.pgconn.prepare(b"planned", to_server_parameters(query.sql))
+    assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
+    names = dict.fromkeys(re.findall(r"%\((\w+)\)s", query.sql))
+    values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    cursor = await conn.execute(sql.SQL("explain (format json) execute planned ({})").format(values))
+    row = await cursor.fetchone()
+    await conn.execute("deallocate planned")
+    assert row is not None
+    document = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    nodes, waiting = [], [document[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting += node.get("Plans", [])
+    return nodes
+
+
+@pytest.fixture
+async def hot_tier(database_url: str, conn: AsyncConnection) -> int:
+    """A standing tier of which all but the last tickets are sold."""
+    seed(database_url, event="hot", inventory=parse_inventory(f"Floor={HOT_TIER_TICKETS}"))
+    cursor = await conn.execute("select id from tiers where name = 'Floor'")
+    row = await cursor.fetchone()
+    assert row is not None
+    await conn.execute(
+        "update tickets set status = 'sold' where tier_id = %s and position <= %s", [row[0], HOT_TIER_TICKETS - 1000]
+    )
+    await conn.execute("analyze tickets")
+    return int(row[0])
+
+
+async def test_a_claim_walks_the_index_of_available_tickets_however_many_are_sold(
+    session: AsyncConnection, hot_tier: int
+) -> None:
+    claim = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "quantity": 40}
+    search = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "limit": 64}
+    for query, parameters in ((queries.tickets.claim_standing, claim), (queries.tickets.find_free_seats, search)):
+        nodes = await plan_of(session, query, parameters)
+        scans = [node for node in nodes if node.get("Relation Name") == "tickets"]
+        assert scans
+        assert {scan.get("Index Name") for scan in scans} == {"tickets_available_idx"}, query.name
+
+
+async def test_a_page_of_tickets_walks_its_index_in_order(
+    session: AsyncConnection, database_url: str, hot_tier: int
+) -> None:
+    seed(database_url, event="open", inventory=parse_inventory(f"Stage=100,Field={HOT_TIER_TICKETS}"))
+    for tier, after in ((None, 0), (None, HOT_TIER_TICKETS), ("Field", 0)):
+        page = {"event": "open", "tier": tier, "after": after, "limit": 100}  # less than is left, as in a large sale
+        nodes = await plan_of(session, queries.tickets.list_available, page)
+        scans = [node.get("Index Name") for node in nodes if node.get("Relation Name") == "tickets"]
+        assert scans == ["tickets_available_event_idx"], page
+        assert "Sort" not in {node["Node Type"] for node in nodes}, page
+
+
+async def test_counting_walks_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
+    counts = (
+        (queries.availability.count_tickets, {"event": "hot"}),
+        (queries.tickets.count_left, {"tier_ids": [hot_tier]}),
+    )
+    for query, parameters in counts:
+        nodes = await plan_of(session, query, parameters)
+        names = {node.get("Index Name") for node in nodes if "Index Name" in node}
+        assert "tickets_available_idx" in names, query.name
+        assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
+
+
+async def test_states_are_read_by_the_indexes_of_their_own_tiers(
+    session: AsyncConnection, database_url: str, hot_tier: int
+) -> None:
+    seed(database_url, event="seated", inventory=parse_inventory("VIP=2000,GA=5000"))
+    shown = (
+        (
+            queries.states.list_states,
+            {"event": "seated", "seats_max": 5000},
+            {"tickets_held_idx", "tickets_tier_position_key"},
+        ),
+        (queries.events.list_events, {"event": "seated", "limit": 1}, {"tickets_available_idx", "tickets_held_idx"}),
+        (queries.events.list_events, {"event": None, "limit": 100}, {"tickets_available_idx", "tickets_held_idx"}),
+    )
+    for query, parameters, indexes in shown:
+        nodes = await plan_of(session, query, parameters)
+        assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
+        scans = [node for node in nodes if node.get("Index Name", "").startswith("tickets_")]
+        assert {scan["Index Name"] for scan in scans} == indexes, query.name
+        assert all("tier_id = " in scan["Index Cond"] for scan in scans), query.name
+
+
+async def test_claimed_tickets_are_found_by_place_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
+    places = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
+    for query in (queries.tickets.lock_tickets, queries.tickets.take_tickets):
+        nodes = await plan_of(session, query, {"places": places, "held_until": None})
+        scans = [node["Node Type"] for node in nodes if node.get("Relation Name") == "tickets" and "Plans" not in node]
+        assert scans == ["Tid Scan"], query.name
+
+
+async def test_a_reference_is_found_by_its_index(session: AsyncConnection) -> None:
+    await session.execute(
+        """
+        insert into orders
+            (event_id, reference, user_id, request_digest, status, quantity, total_minor, currency)
+        select 1, 'r-' || n, 'u', sha256('x'), 'confirmed', 1, 100, 'USD' from generate_series(1, 20000) as n
+        """
+    )
+    await session.execute("analyze orders")
+    nodes = await plan_of(session, queries.orders.find_orders, {"references": [f"r-{n}" for n in range(50)]})
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
+        "orders_reference_key",
+        "payments_order_key",
+        "events_pkey",
+        "order_events_order_idx",
+    }

@@ -1,0 +1,153 @@
+"""Sessions: what is sent arrives as it was, and what fails leaves the connection fit for the next."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from api.config import Settings
+from api.database.queries import Query
+from api.database.session import (
+    Pool,
+    Session,
+    Statement,
+    open_pool,
+    open_session,
+)
+
+SETTINGS = Settings(db_pool_max=2)
+TIMEOUT_S = 20.0
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(database_url, SETTINGS) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def session(pool: Pool) -> AsyncIterator[Session]:
+    async with open_session(pool) as session:
+        yield session
+
+
+def query(server_sql: str, *parameters: str) -> Query:
+    return Query(name="tests.query", doc="", sql="", server_sql=server_sql.encode(), parameters=parameters)
+
+
+def select(what: str, **parameters: Any) -> Statement[Any]:
+    return Statement(query(f"select {what}", *parameters), parameters)
+
+
+async def run(session: Session, *statements: Statement[Any]) -> list[list[Any]]:
+    async with asyncio.timeout(TIMEOUT_S):
+        return await session.run(*statements)
+
+
+TEXTS = ["", "null", "NULL", "a,b", "{}", '"', "\\", '\\"', "'", " a ", "line\nfeed", "Zoë 票 🎫", "%s $1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", None),
+        *[("text", text) for text in TEXTS],
+        ("bigint", -(2**63)),
+        ("double precision", 0.1),
+        ("boolean", True),
+        ("bytea", b"\0\\'\xff"),
+        ("timestamptz", datetime(2026, 11, 24, 20, 0, 0, 123456, tzinfo=UTC)),
+        ("text[]", []),
+        ("text[]", TEXTS),
+        ("text[]", ["plain", "texts"]),
+        ("text[]", ["a", None, "null"]),
+        ("bigint[]", [1, -2, 2**63 - 1]),
+        ("integer[]", [1, None]),
+        ("boolean[]", [True, False]),
+        ("bytea[]", [b"", b"\\x", b"\0"]),
+        ("timestamptz[]", [datetime(2026, 1, 2, tzinfo=UTC)]),
+    ],
+)
+async def test_what_is_sent_comes_back_as_it_was(session: Session, kind: str, value: Any) -> None:
+    assert await run(session, select(f"$1::{kind}", value=value)) == [[(value,)]]
+
+
+async def test_a_tuple_is_an_array_and_parameters_may_stand_anywhere(session: Session) -> None:
+    statement = select("$2::integer[], $1::text, $2::integer[]", name="x", numbers=(1, 2))
+    assert await run(session, statement) == [[([1, 2], "x", [1, 2])]]
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["a", "\0"]])
+async def test_a_text_that_would_be_cut_off_is_refused(session: Session, value: Any) -> None:
+    with pytest.raises(psycopg.DataError):
+        await run(session, select("1"), select("$1::text", value=value))
+    assert await run(session, select("2")) == [[(2,)]]
+
+
+async def test_statements_that_are_run_together_have_their_own_rows(session: Session) -> None:
+    rows = await run(session, select("1"), select("generate_series(1, 3)"), select("1 where false"), select("1"))
+    assert rows == [[(1,)], [(1,), (2,), (3,)], [], [(1,)]]
+
+
+async def test_rows_become_what_the_statement_says(session: Session) -> None:
+    statement = Statement(query("select 1 as one, 'x' as other"), {}, dict[str, Any])
+    assert await session.run(statement) == [[{"one": 1, "other": "x"}]]
+
+
+async def test_behind_a_statement_that_fails_none_is_run(session: Session) -> None:
+    await run(session, Statement(query("create temporary table seen (number integer)"), {}))
+    insert = query("insert into seen values ($1)", "number")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await run(session, Statement(insert, {"number": 1}), select("1 / 0"), Statement(insert, {"number": 2}))
+    # Outside a transaction a round trip is all or nothing, and all three can be run again.
+    assert await run(session, select("count(*) from seen")) == [[(0,)]]
+    assert await run(session, Statement(insert, {"number": 3}, rows=1), select("* from seen")) == [[], [(3,)]]
+
+
+async def test_a_transaction_that_fails_leaves_nothing_and_the_session_goes_on(session: Session) -> None:
+    await run(session, Statement(query("create temporary table seen (number integer)"), {}))
+    insert: Statement[Any] = Statement(query("insert into seen values (1)"), {})
+    fail = select("1 / 0")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        async with session.transaction():
+            await run(session, insert) + await run(session, fail)
+    async with session.transaction():
+        assert await run(session, select("count(*) from seen")) == [[(0,)]]
+
+
+async def test_a_statement_that_affects_another_number_of_rows_undoes_its_transaction(session: Session) -> None:
+    await run(session, Statement(query("create temporary table seen (number integer)"), {}))
+    with pytest.raises(RuntimeError, match=r"tests\.query affected 1 rows, not 2"):
+        async with session.transaction():
+            await run(session, Statement(query("insert into seen values (1)"), {}, rows=2))
+    assert await run(session, select("count(*) from seen")) == [[(0,)]]
+
+
+async def test_a_statement_is_prepared_once_on_each_connection(pool: Pool) -> None:
+    statement = select("count(*) from pg_prepared_statements where statement like '%prepared_statements%'")
+    for _ in range(3):
+        async with open_session(pool) as session:
+            for _ in range(3):
+                assert await run(session, statement) == [[(1,)]]
+
+
+async def test_more_than_fits_into_the_sockets_buffers_is_sent_and_received(session: Session) -> None:
+    much = "x" * 5_000_000
+    assert await run(session, *(select("$1::text", text=much) for _ in range(3))) == [[(much,)]] * 3
+
+
+async def test_a_session_that_is_cancelled_in_the_middle_holds_up_nobody(pool: Pool) -> None:
+    async def sleep() -> None:
+        async with open_session(pool) as session:
+            await session.run(select("pg_sleep(60)"))
+
+    for _ in range(2 * SETTINGS.db_pool_max):
+        task = asyncio.create_task(sleep())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with open_session(pool) as session:
+            assert await run(session, select("1")) == [[(1,)]]

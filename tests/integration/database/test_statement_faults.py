@@ -1,0 +1,454 @@
+"""A failed answer of the database at each statement in turn: nothing half done, true answers, and the lane lives on.
+
+The faults are the server's own: at the chosen statement it is sent another that raises the error or ends its
+session. Which statements there are is seen in a run without faults, so that a new one is covered by itself.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Literal, get_args
+
+import msgspec
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from api import schemas
+from api.commands.audit import audit
+from api.config import Settings
+from api.database import session
+from api.database.session import Pool
+from api.errors import (
+    ApiError,
+    Busy,
+    InternalError,
+    PaymentDeclined,
+    SoldOut,
+)
+from api.payments import simulator
+from api.payments.http_provider import ChargeStatus
+from api.payments.signatures import Webhook
+from api.services.bookings.batch import NewOrder
+from api.services.bookings.batcher import BookingLane
+from api.services.orders import OrderRow, cancel_order, expire_holds
+from api.services.payments import reconcile_payments
+from api.services.webhooks import Inbox, settle_webhooks
+from tests.integration.asynchronous import ASYNC, Provider, hold, states
+from tests.integration.services.bookings.test_batcher import answers
+
+Kind = Literal[
+    "40001 serialization failure",
+    "40P01 deadlock",
+    "57014 statement timeout",
+    "XX000 unexpected error",
+    "57P01 server shutdown",
+    "answer lost",
+]
+WORKERS_KINDS: tuple[Kind, ...] = (
+    "40001 serialization failure",
+    "XX000 unexpected error",
+    "57P01 server shutdown",
+    "answer lost",
+)
+"""What differs where nothing is run again at once."""
+Mode = Literal["inline", "async"]
+Isolation = Literal["serializable", "read_committed"]
+
+SUCCESS_RATE = 0.5
+END_SESSION = "select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"
+
+
+class Fault(msgspec.Struct):
+    """What fails: the nth use of a statement, or with `lasting` each use from then on."""
+
+    statement: str
+    use: int
+    kind: Kind
+    lasting: bool = False
+    uses: int = 0
+    struck: bool = False
+
+
+class Faults:
+    """Notes the statements that are sent, and makes one fail, then another."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self._planned: list[Fault] = []
+
+    def plan(self, *faults: Fault) -> None:
+        """Begin to count anew, with other faults, one after the other, or none."""
+        self.sent = []
+        self._planned = list(faults)
+
+    def strike(self, statement: str) -> Fault | None:
+        """Note a statement that is sent; return the fault that meets it."""
+        self.sent.append(statement)
+        if not self._planned or self._planned[0].statement != statement:
+            return None
+        fault = self._planned[0]
+        fault.uses += 1
+        if fault.uses < fault.use:
+            return None
+        fault.struck = True
+        if not fault.lasting:
+            del self._planned[0]
+        return fault
+
+
+class FaultySession(session.Session):
+    """Sends statements to the real server as they are, except for the one that is to fail."""
+
+    faults = Faults()
+
+    def _send(self, statement: session.Statement[Any], values: Sequence[bytes | None]) -> None:
+        self._meet(statement.query.name, lambda: super(FaultySession, self)._send(statement, values))
+
+    def _send_command(self, command: bytes) -> None:
+        self._meet(command.decode().split()[0], lambda: super(FaultySession, self)._send_command(command))
+
+    def _meet(self, name: str, send: Callable[[], None]) -> None:
+        fault = self.faults.strike(name)
+        if fault is None or fault.kind == "answer lost":
+            send()
+        if fault is None:
+            return
+        instead = END_SESSION
+        if fault.kind not in {"answer lost", "57P01 server shutdown"}:
+            sqlstate = fault.kind.split()[0]
+            instead = f"do $$ begin raise exception 'injected' using errcode = '{sqlstate}'; end $$"
+        super()._send_command(instead.encode())
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Let sessions meet these faults."""
+    planned = Faults()
+    monkeypatch.setattr(FaultySession, "faults", planned)
+    monkeypatch.setattr(session, "Session", FaultySession)
+    return planned
+
+
+@contextlib.asynccontextmanager
+async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingLane]:
+    """Run a lane on one connection, so that what a fault leaves on it meets the next request."""
+    settings = Settings(
+        payment_mode=mode,
+        payment_success_rate=SUCCESS_RATE,
+        booking_isolation=isolation,
+        bookings_per_minute=1000,
+        booking_wait_ms=5000,
+        booking_attempts_max=5,
+        db_pool_max=1,
+    )
+    async with session.open_pool(database_url, settings) as pool:
+        lane = BookingLane(pool, settings, on_commit=lambda _: None)
+        async with lane.running():
+            yield lane
+
+
+class References:
+    """New references whose payment the simulator captures or declines."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def captured(self) -> str:
+        return self._next("captured")
+
+    def declined(self) -> str:
+        return self._next("declined")
+
+    def _next(self, payment: str) -> str:
+        while True:
+            self._number += 1
+            reference = f"r-{self._number}"
+            if simulator.decide(reference, SUCCESS_RATE) == payment:
+                return reference
+
+
+def order(reference: str, tier: str = "GA", quantity: int = 2, ticket_ids: Sequence[int] = ()) -> NewOrder:
+    return NewOrder(
+        reference=reference,
+        event=schemas.BUILT_IN_EVENT,
+        tier=tier,
+        quantity=quantity,
+        user_id="u",
+        ticket_ids=tuple(ticket_ids),
+    )
+
+
+async def batch_of_every_kind(conn: AsyncConnection, references: References, earlier: NewOrder) -> list[NewOrder]:
+    """Return seats, standing places, seats by their ids, a repeat, a payment that is declined, and one too many."""
+    cursor = await conn.execute(
+        "select tickets.id from tickets join tiers on tiers.id = tier_id"
+        " where tiers.name = 'Front Row' and status = 'available' order by 1 limit 2"
+    )
+    ids = [ticket_id for (ticket_id,) in await cursor.fetchall()]
+    return [
+        order(references.captured(), "VIP"),
+        order(references.captured()),
+        order(references.captured(), "Front Row", ticket_ids=ids),
+        earlier,
+        order(references.declined(), "VIP"),
+        order(references.captured(), quantity=5000),
+    ]
+
+
+async def check_answers(
+    conn: AsyncConnection, batch: Sequence[NewOrder], given: Sequence[OrderRow | ApiError], earlier: NewOrder
+) -> None:
+    """See that each request was answered with what the database holds of it: all of it or nothing.
+
+    A refusal says what that request did: of a repeat, that it booked nothing itself.
+    """
+    for new, answer in zip(batch, given, strict=True):
+        stored = await stored_order(conn, new.reference)
+        if stored is not None:
+            status, payment, live, in_same_state = stored
+            expected = {"confirmed": ("captured", new.quantity), "pending": ("pending", new.quantity)}
+            assert (payment, live) == expected.get(status, ("declined", 0))
+            assert in_same_state == live
+        if isinstance(answer, OrderRow):
+            assert stored is not None
+            assert (answer.status, answer.payment) == stored[:2]
+        elif isinstance(answer, PaymentDeclined):
+            assert stored is not None
+            assert stored[0] == "declined"
+        elif isinstance(answer, Busy) and "not known" in answer.message:
+            assert "booked nothing" not in answer.message
+        else:
+            assert isinstance(answer, Busy | InternalError | SoldOut)
+            assert new is earlier or stored is None, f"{new.reference} was booked, and the answer was: {answer.message}"
+
+
+async def stored_order(conn: AsyncConnection, reference: str) -> tuple[str, str, int, int] | None:
+    """Return an order's state, its payment's, its live bookings, and how many of their tickets are taken likewise."""
+    cursor = await conn.execute(
+        """
+        select
+            orders.status,
+            (select string_agg(payments.status, ' ') from payments where order_id = orders.id),
+            count(bookings.id),
+            count(tickets.id) filter (
+                where tickets.status = case orders.status when 'pending' then 'held' else 'sold' end
+            )
+        from orders
+        left join bookings on bookings.order_id = orders.id and released_at is null
+        left join tickets on tickets.id = ticket_id
+        where reference = %s
+        group by orders.id
+        """,
+        [reference],
+    )
+    return await cursor.fetchone()
+
+
+def kinds_of(given: Sequence[OrderRow | ApiError]) -> list[str]:
+    return [answer.status if isinstance(answer, OrderRow) else answer.code for answer in given]
+
+
+FINAL = {
+    "inline": ["confirmed", "confirmed", "confirmed", "confirmed", "payment_declined", "sold_out"],
+    "async": ["pending", "pending", "pending", "pending", "pending", "sold_out"],
+}
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("lasts", ["once", "lasting"])
+@pytest.mark.parametrize(("mode", "isolation"), [("inline", "serializable"), ("async", "read_committed")])
+async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
+    database_url: str,
+    conn: AsyncConnection,
+    faults: Faults,
+    kind: Kind,
+    isolation: Isolation,
+    mode: Mode,
+    lasts: Literal["once", "lasting"],
+) -> None:
+    references = References()
+    async with lane_on(database_url, mode, isolation) as lane:
+        earlier = order(references.captured())
+        assert kinds_of(await answers(lane, earlier)) == FINAL[mode][:1]
+        faults.plan()
+        batch = await batch_of_every_kind(conn, references, earlier)
+        assert kinds_of(await answers(lane, *batch)) == FINAL[mode]
+        used = Counter(faults.sent)
+        assert used["begin"] == used["commit"] == 1, "not one batch"
+        assert used["orders.insert_orders"] == used["tickets.count_left"] == 1
+
+        for statement, uses in used.items():
+            for use in range(1, uses + 1):
+                fault = Fault(statement, use, kind, lasts == "lasting")
+                batch = await batch_of_every_kind(conn, references, earlier)
+                faults.plan(fault)
+                given = await answers(lane, *batch)
+                sent = faults.sent
+                faults.plan()
+                context = f"{fault}: {kinds_of(given)} {sent}"
+                assert fault.struck, context
+                await check_answers(conn, batch, given, earlier)
+                if fault.lasting:
+                    given = await answers(lane, *batch)
+                assert kinds_of(given) == FINAL[mode], context
+    assert await asyncio.to_thread(audit, database_url) == []
+
+
+async def test_what_may_have_been_booked_is_not_called_unbooked_whatever_fails_afterwards(
+    database_url: str, conn: AsyncConnection, faults: Faults
+) -> None:
+    references = References()
+    async with lane_on(database_url, "inline", "serializable") as lane:
+        for statement in ("orders.find_orders", "bookings.find_bookings"):
+            new = order(references.captured())
+            faults.plan(Fault("commit", 1, "answer lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
+            given = await answers(lane, new)
+            faults.plan()
+            await check_answers(conn, [new], given, order("none"))
+
+
+OVERDUE = """
+    with overdue as (
+        update orders set created_at = now() - interval '1 h', expires_at = now() - interval '1 min'
+        where reference = %s returning id
+    ), due as (
+        update payments set next_check_at = now() from overdue where order_id = overdue.id
+    )
+    update bookings set created_at = now() - interval '1 h' from overdue where order_id = overdue.id
+"""
+"""Its hold is over, and its payment is to be taken up with the provider."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A change of an order after its booking: what leads up to it, what it does, and the states before and after."""
+
+    name: str
+    before: tuple[str, str, int]
+    after: tuple[str, str, int]
+    take: Callable[[Pool, Provider, str], Awaitable[object]]
+    charge: ChargeStatus | None = None
+    """What the provider says of its charge."""
+
+
+async def tell(pool: Pool, kind: str, reference: str) -> None:
+    """Store a webhook, unless it is stored, and work off what is stored."""
+    webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=2000, currency="USD")
+    await Inbox(pool, ASYNC).store(webhook)
+    await settle_webhooks(pool, ASYNC)
+
+
+STEPS = (
+    Step(
+        "a hold ends",
+        ("pending", "pending", 2),
+        ("expired", "pending", 0),
+        lambda pool, _, __: expire_holds(pool, ASYNC),
+    ),
+    Step(
+        "a payment is captured",
+        ("pending", "pending", 2),
+        ("confirmed", "captured", 2),
+        lambda pool, _, reference: tell(pool, "charge.captured", reference),
+    ),
+    Step(
+        "a payment is declined",
+        ("pending", "pending", 2),
+        ("declined", "declined", 0),
+        lambda pool, _, reference: tell(pool, "charge.declined", reference),
+    ),
+    Step(
+        "a payment is captured late",
+        ("expired", "pending", 0),
+        ("confirmed", "captured", 2),
+        lambda pool, _, reference: tell(pool, "charge.captured", reference),
+    ),
+    Step(
+        "a buyer cancels before paying",
+        ("pending", "pending", 2),
+        ("cancelled", "pending", 0),
+        lambda pool, _, reference: cancel_order(pool, reference, "u"),
+    ),
+    Step(
+        "a buyer cancels after paying",
+        ("confirmed", "captured", 2),
+        ("cancelled", "refunding", 0),
+        lambda pool, _, reference: cancel_order(pool, reference, "u"),
+    ),
+    Step(
+        "the worker finds a payment",
+        ("pending", "pending", 2),
+        ("confirmed", "captured", 2),
+        lambda pool, provider, _: reconcile_payments(pool, ASYNC, provider),
+        charge="captured",
+    ),
+    Step(
+        "the worker finds no payment",
+        ("expired", "pending", 0),
+        ("expired", "void", 0),
+        lambda pool, provider, _: reconcile_payments(pool, ASYNC, provider),
+    ),
+    Step(
+        "the worker gives money back",
+        ("cancelled", "refunding", 0),
+        ("cancelled", "refunded", 0),
+        lambda pool, provider, _: reconcile_payments(pool, ASYNC, provider),
+        charge="captured",
+    ),
+)
+
+
+async def lead_to(pool: Pool, conn: AsyncConnection, step: Step) -> str:
+    """Make an order that is in the state before a step; return its reference."""
+    reference = (await hold(pool, "GA", 2)).reference
+    match step.before[0]:
+        case "expired":
+            await conn.execute(OVERDUE, [reference])
+            await expire_holds(pool, ASYNC)
+        case "confirmed":
+            await tell(pool, "charge.captured", reference)
+        case "cancelled":
+            await tell(pool, "charge.captured", reference)
+            await cancel_order(pool, reference, "u")
+    assert await states(conn, reference) == step.before
+    if step.name == "a hold ends":
+        await conn.execute(OVERDUE, [reference])
+    return reference
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+async def test_a_fault_at_any_statement_leaves_an_order_as_it_was_or_as_it_becomes(
+    database_url: str, conn: AsyncConnection, faults: Faults, step: Step
+) -> None:
+    provider = Provider()
+
+    async def take(pool: Pool, reference: str) -> None:
+        # Due again, as it will be some seconds later.
+        await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
+        if step.charge:
+            provider.charges[reference] = step.charge
+        await step.take(pool, provider, reference)
+
+    async with session.open_pool(database_url, msgspec.structs.replace(ASYNC, db_pool_max=1)) as pool:
+        reference = await lead_to(pool, conn, step)
+        faults.plan()
+        await take(pool, reference)
+        assert await states(conn, reference) == step.after
+        for statement, uses in Counter(faults.sent).items():
+            for use, kind in itertools.product(range(1, uses + 1), WORKERS_KINDS):
+                fault = Fault(statement, use, kind)
+                reference = await lead_to(pool, conn, step)
+                faults.plan(fault)
+                with contextlib.suppress(psycopg.Error, session.CommitUnknownError):
+                    await take(pool, reference)
+                    assert await states(conn, reference) == step.after, fault
+                assert fault.struck, fault
+                faults.plan()
+                found = await states(conn, reference)
+                assert found in (step.before, step.after), fault
+                if found == step.before:
+                    await take(pool, reference)
+                    assert await states(conn, reference) == step.after, fault
+    assert await asyncio.to_thread(audit, database_url) == []

@@ -1,0 +1,156 @@
+"""Events as they are shown: their state by clock, calling-off and stock, their prices, and which are listed."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.errors import CheckViolation, InvalidParameterValue
+
+from api.commands.seed import parse_inventory, seed, seed_default
+from api.database.session import Pool, open_pool
+from api.errors import NotOnSale, UnknownEvent
+from api.schemas import BUILT_IN_EVENT
+from api.services.bookings.batch import Decided
+from api.services.events import EVENTS_LISTED_MAX, live_event, live_events
+from tests.integration.asynchronous import ASYNC, book, hold, order, tell
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(database_url, ASYNC) as pool:
+        yield pool
+
+
+async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((await live_event(pool).get(slug)).body)
+    return event
+
+
+async def listed(pool: Pool) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads((await live_events(pool).get(None)).body)["events"]
+    return events
+
+
+async def test_the_built_in_event_is_shown_with_all_that_its_page_says(pool: Pool) -> None:
+    event = await shown(pool)
+    assert event == {
+        "slug": BUILT_IN_EVENT,
+        "name": "Aurora Sessions",
+        "venue": "Harbour Hall",
+        "description": "One night of strings, synths and northern light, live by the water.",
+        "startsAt": "2027-06-19T00:00:00Z",  # 20:00 in New York
+        "timeZone": "America/New_York",
+        "salesStartAt": event["salesStartAt"],
+        "salesEndAt": None,
+        "currency": "USD",
+        "state": "on_sale",
+        "priceFrom": 10,
+        "tiers": [
+            {"name": "VIP", "price": 100, "total": 100, "seated": True},
+            {"name": "Front Row", "price": 50, "total": 200, "seated": True},
+            {"name": "GA", "price": 10, "total": 1000, "seated": False},
+        ],
+    }
+    assert event["salesStartAt"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ("update events set sales_end_at = now() + interval '1 hour'", "on_sale"),
+        ("update events set sales_start_at = now() + interval '1 hour'", "upcoming"),
+        ("update events set sales_end_at = now()", "ended"),
+        ("update events set starts_at = now()", "ended"),
+        ("update events set starts_at = now(), sales_end_at = now() + interval '1 hour'", "ended"),
+        ("update events set cancelled_at = now()", "cancelled"),
+        ("update events set cancelled_at = now(), sales_start_at = now() + interval '1 hour'", "cancelled"),
+        ("update events set cancelled_at = now(), starts_at = now()", "cancelled"),
+    ],
+)
+async def test_the_state_says_whether_it_can_be_booked(
+    pool: Pool, conn: AsyncConnection, change: str, state: str
+) -> None:
+    await conn.execute(change)
+    assert (await shown(pool))["state"] == state
+    (outcome,) = await book(pool, order())
+    assert isinstance(outcome, Decided)
+    assert isinstance(outcome.answer, NotOnSale) == (state != "on_sale")
+
+
+async def test_a_cancelled_event_is_refused_with_a_sentence_of_its_own(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute("update events set cancelled_at = now()")
+    (outcome,) = await book(pool, order())
+    assert isinstance(outcome, Decided)
+    assert str(outcome.answer) == "The concert is cancelled, so its tickets are not on sale any more."
+
+
+async def test_it_is_sold_out_only_when_nothing_is_held_any_more(pool: Pool, database_url: str) -> None:
+    seed(database_url, event="tiny", inventory=parse_inventory("VIP=2,GA=1"))
+    held = [await hold(pool, event="tiny"), await hold(pool, "VIP", 2, event="tiny")]
+    assert (await shown(pool, "tiny"))["state"] == "on_sale"
+    await tell(pool, {held[0].reference: "captured"})
+    assert (await shown(pool, "tiny"))["state"] == "on_sale"
+    await tell(pool, {held[1].reference: "captured"})
+    assert (await shown(pool, "tiny"))["state"] == "sold_out"
+
+
+async def test_the_price_is_the_cheapest_tiers_that_has_something_left(pool: Pool, database_url: str) -> None:
+    seed(database_url, event="tiny", inventory=parse_inventory("VIP=1,GA=1"))
+    assert (await shown(pool, "tiny"))["priceFrom"] == 10
+    await hold(pool, event="tiny")
+    assert (await shown(pool, "tiny"))["priceFrom"] == 100
+    await hold(pool, "VIP", event="tiny")
+    assert (await shown(pool, "tiny"))["priceFrom"] == 10
+
+
+async def test_what_is_to_come_is_listed_soonest_first(pool: Pool, database_url: str, conn: AsyncConnection) -> None:
+    seed_default(database_url)
+    events = await listed(pool)
+    assert [(event["slug"], event["state"]) for event in events] == [
+        ("small-hours", "sold_out"),
+        (BUILT_IN_EVENT, "on_sale"),
+        ("winterlight", "upcoming"),
+    ]
+    for event in events:
+        assert (await shown(pool, event["slug"])).items() >= event.items()
+    await conn.execute("update events set starts_at = now() + interval '1 hour', cancelled_at = now() where id = 1")
+    first, *_ = await listed(pool)
+    assert (first["slug"], first["state"]) == (BUILT_IN_EVENT, "cancelled")
+    await conn.execute("update events set starts_at = now() where slug = 'small-hours'")
+    assert [event["slug"] for event in await listed(pool)] == [BUILT_IN_EVENT, "winterlight"]
+    assert (await shown(pool, "small-hours"))["state"] == "ended"  # who has bought it can still look
+
+
+async def test_a_list_without_events_says_when_it_was_true(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute("update events set starts_at = now()")
+    counted = await live_events(pool).get(None)
+    assert counted.body == b'{"events":[]}'
+    assert counted.as_of.endswith("Z")
+
+
+async def test_a_list_is_no_longer_than_its_limit(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute(
+        """
+        with made as (
+            insert into events (slug, name, venue, starts_at, sales_start_at, currency)
+            select 'e-' || n, 'E', 'V', now() + n * interval '1 minute', now(), 'USD' from generate_series(1, 150) as n
+            returning id
+        )
+        insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
+        select id, tier, row_number() over (), 100, false, 1, 1 from made cross join unnest('{A,B}'::text[]) as tier
+        """
+    )
+    assert [event["slug"] for event in await listed(pool)] == [f"e-{n}" for n in range(1, EVENTS_LISTED_MAX + 1)]
+
+
+async def test_an_event_that_is_not_there_is_unknown(pool: Pool) -> None:
+    with pytest.raises(UnknownEvent):
+        await live_event(pool).get("no-such-evening")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "+3", "UTC+3", "America/New_York'"])
+async def test_a_time_zone_that_nobody_knows_cannot_be_an_events(conn: AsyncConnection, zone: str) -> None:
+    with pytest.raises((CheckViolation, InvalidParameterValue), match=r"time.zone"):
+        await conn.execute("update events set time_zone = %s", [zone])

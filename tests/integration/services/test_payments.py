@@ -1,0 +1,486 @@
+"""Asynchronous payment: whatever the provider says, when and how often, money and tickets agree."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from psycopg import AsyncConnection
+
+from api.commands.audit import audit
+from api.commands.seed import parse_inventory, seed
+from api.config import Settings
+from api.database.session import Pool, open_pool
+from api.errors import (
+    AllHeld,
+    Forbidden,
+    NotCancellable,
+    NotFound,
+    SeatTaken,
+    SoldOut,
+)
+from api.payments import simulator
+from api.payments.signatures import Webhook
+from api.services.bookings.batch import Decided, Outcome
+from api.services.orders import (
+    OrderRow,
+    cancel_order,
+    expire_holds,
+    first_answer,
+    forget_declined,
+    get_order,
+    list_orders,
+)
+from api.services.payments import Charges, News, reconcile_payments
+from api.services.webhooks import Inbox, settle_webhooks
+from tests.integration.asynchronous import (
+    ASYNC,
+    Provider,
+    book,
+    hold,
+    let_time_pass,
+    order,
+    states,
+    stock,
+    tell,
+)
+
+INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on a database that obeys every law when the test is over."""
+    async with open_pool(database_url, ASYNC) as pool:
+        yield pool
+    assert audit(database_url) == []
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+def webhook(webhook_id: str, kind: str, reference: str, amount_minor: int = 1000) -> Webhook:
+    return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=amount_minor, currency="USD")
+
+
+def refusal(outcome: Outcome) -> object:
+    assert isinstance(outcome, Decided)
+    return outcome.answer
+
+
+async def test_a_booking_holds_its_tickets_until_its_payment_is_captured(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool, "VIP", 3)
+    assert held.expires_at
+    assert (held.expires_at - held.created_at).total_seconds() == ASYNC.hold_seconds
+    assert await states(conn, held.reference) == ("pending", "pending", 3)
+    assert (await stock(conn))["held"] == 3
+    await tell(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("confirmed", "captured", 3)
+    assert await stock(conn) == {"available": 1297, "sold": 3}
+
+
+async def test_a_declined_payment_puts_the_tickets_back_on_sale(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool, "VIP", 3)
+    await tell(pool, {held.reference: "declined"})
+    assert await states(conn, held.reference) == ("declined", "declined", 0)
+    assert await stock(conn) == {"available": 1300}
+
+
+async def test_a_hold_past_its_time_is_put_back_on_sale_once(pool: Pool, conn: AsyncConnection) -> None:
+    references = [(await hold(pool)).reference for _ in range(5)]
+    assert await expire_holds(pool, ASYNC) == 0
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    assert max(await asyncio.gather(*(expire_holds(pool, ASYNC) for _ in range(3)))) > 0
+    assert await expire_holds(pool, ASYNC) == 0
+    assert await stock(conn) == {"available": 1300}
+    assert {await states(conn, reference) for reference in references} == {("expired", "pending", 0)}
+    cursor = await conn.execute("select count(*) from order_events where status = 'expired'")
+    assert await cursor.fetchone() == (5,)
+
+
+async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool, "VIP", 2)
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    await tell(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("confirmed", "captured", 2)
+    assert await stock(conn) == {"available": 1298, "sold": 2}
+    found, _ = await get_order(pool, held.reference)
+    late = "The payment came late, but the same 2 ticket(s) were still free and are booked"
+    assert (found.paid_late, found.message) == (True, late)
+    (listed,) = (await list_orders(pool, "u", limit=1, cursor=None)).orders
+    assert listed == found
+    cancelled, _ = await cancel_order(pool, held.reference, "u")
+    assert (cancelled.paid_late, cancelled.message) == (True, "The booking was cancelled.")
+
+
+async def test_what_was_paid_in_time_or_never_is_not_paid_late(pool: Pool, conn: AsyncConnection) -> None:
+    captured, declined, expired = [(await hold(pool)).reference for _ in range(3)]
+    await tell(pool, {captured: "captured", declined: "declined"})
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    found = [(await get_order(pool, reference))[0] for reference in (captured, declined, expired)]
+    assert [(each.status, each.paid_late) for each in found] == [
+        ("confirmed", False),
+        ("declined", False),
+        ("expired", False),
+    ]
+
+
+async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool, "VIP", 2, ticket_ids=(1, 2))
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    other = await hold(pool, "VIP", 1, ticket_ids=(2,))
+    await tell(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("expired", "refunding", 0)
+    provider.charges = {held.reference: "captured", other.reference: "processing"}
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert provider.charges[held.reference] == "refunded"
+    assert await states(conn, held.reference) == ("expired", "refunded", 0)
+    found, _ = await get_order(pool, held.reference)
+    assert (found.status, found.refund, found.paid_late) == ("expired", found.total, False)
+
+
+async def test_paid_late_for_an_event_that_was_cancelled_the_money_goes_back(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool, "VIP", 1)
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    await conn.execute("update events set cancelled_at = now()")
+    await tell(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("expired", "refunding", 0)
+
+
+async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_money_back(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    first = await hold(pool, "VIP", 1, ticket_ids=(7,))
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    second = await hold(pool, "VIP", 1, ticket_ids=(7,))
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    await tell(pool, {first.reference: "captured", second.reference: "captured"})
+    fates = sorted([await states(conn, first.reference), await states(conn, second.reference)])
+    assert fates == [("confirmed", "captured", 1), ("expired", "refunding", 0)]
+
+
+@pytest.mark.parametrize("news", ["captured", "declined"])
+async def test_what_was_settled_is_not_settled_again(pool: Pool, conn: AsyncConnection, news: News) -> None:
+    held = await hold(pool)
+    await tell(pool, {held.reference: news})
+    settled = await states(conn, held.reference)
+    for later in ("processing", "captured", "declined", "refunded", "unknown"):
+        await tell(pool, {held.reference: later})
+        assert await states(conn, held.reference) == settled
+
+
+async def test_settled_at_once_by_many_it_is_settled_once(pool: Pool, conn: AsyncConnection) -> None:
+    held = [await hold(pool) for _ in range(10)]
+    await asyncio.gather(*(tell(pool, dict.fromkeys((h.reference for h in held), "captured")) for _ in range(4)))
+    assert {await states(conn, h.reference) for h in held} == {("confirmed", "captured", 1)}
+    cursor = await conn.execute("select count(*) from order_events where subject = 'order' and status = 'confirmed'")
+    assert await cursor.fetchone() == (10,)
+
+
+# --- The inbox -------------------------------------------------------------------------------------------
+
+
+async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever_order_it_comes(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool, "GA", 2)
+    inbox = Inbox(pool, ASYNC)  # not running: as in a process that died after it had stored them
+    for webhook_id, kind in (("m2", "captured"), ("m1", "processing"), ("m2", "captured"), ("m3", "captured")):
+        await inbox.store(webhook(webhook_id, f"charge.{kind}", held.reference, held.total_minor))
+    assert await states(conn, held.reference) == ("pending", "pending", 2)
+    done = await asyncio.gather(*(settle_webhooks(pool, ASYNC) for _ in range(3)))
+    assert sum(done) + await settle_webhooks(pool, ASYNC) == 3
+    assert await settle_webhooks(pool, ASYNC) == 0
+    assert await states(conn, held.reference) == ("confirmed", "captured", 2)
+
+
+async def test_a_webhook_stored_after_the_transaction_that_works_it_off_began_is_worked_off_by_it(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference))
+    await conn.execute("update webhooks set received_at = now() + interval '5 seconds'")
+    assert await settle_webhooks(pool, ASYNC) == 1
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
+async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool)
+    inbox = Inbox(pool, ASYNC)
+    async with inbox.running(), asyncio.timeout(20):
+        await inbox.store(webhook("m1", "charge.captured", held.reference, held.total_minor))
+        while (await states(conn, held.reference))[0] == "pending":  # noqa: ASYNC110 - the news is in the database
+            await asyncio.sleep(0.01)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
+async def test_a_webhook_of_a_kind_or_a_reference_that_means_nothing_is_let_pass(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    inbox = Inbox(pool, ASYNC)
+    await inbox.store(webhook("m1", "dispute.opened", "nobody"))
+    await inbox.store(webhook("m2", "charge.captured", "nobody"))
+    assert await settle_webhooks(pool, ASYNC) == 2
+    cursor = await conn.execute("select count(*) from webhooks where processed_at is null")
+    assert await cursor.fetchone() == (0,)
+
+
+async def test_a_capture_of_another_amount_confirms_nothing(
+    pool: Pool, conn: AsyncConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = await hold(pool, "GA", 2)
+    inbox = Inbox(pool, ASYNC)
+    await inbox.store(webhook("m1", "charge.captured", held.reference, held.total_minor - 1))
+    assert await settle_webhooks(pool, ASYNC) == 1
+    assert await states(conn, held.reference) == ("pending", "pending", 2)
+    assert held.reference in caplog.text
+
+
+async def test_a_stored_webhook_that_cannot_be_read_does_not_hold_up_the_others(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    await conn.execute("insert into webhooks (id, payload) values ('m0', '{}')")
+    await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference, held.total_minor))
+    assert await settle_webhooks(pool, ASYNC) == 2
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
+async def test_what_was_given_back_before_it_was_known_leaves_nothing_open(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool)
+    await cancel_order(pool, held.reference, "u")
+    await tell(pool, {held.reference: "refunded"})
+    assert await states(conn, held.reference) == ("cancelled", "void", 0)
+
+
+# --- What nobody tells -----------------------------------------------------------------------------------
+
+
+async def test_a_charge_that_was_never_sent_is_sent_by_the_worker(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool, "VIP", 2)
+    assert await reconcile_payments(pool, ASYNC, provider) == 0  # it is not in doubt yet
+    await let_time_pass(conn, 10)
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert provider.charges == {held.reference: "processing"}
+    assert provider.amounts == {held.reference: (held.total_minor, held.currency)}
+
+
+async def test_a_payment_whose_webhook_was_lost_is_asked_about(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    paid, declined = await hold(pool), await hold(pool)
+    provider.charges = {paid.reference: "captured", declined.reference: "declined"}
+    await let_time_pass(conn, 10)
+    assert sum(await asyncio.gather(*(reconcile_payments(pool, ASYNC, provider) for _ in range(3)))) == 2
+    assert await states(conn, paid.reference) == ("confirmed", "captured", 1)
+    assert await states(conn, declined.reference) == ("declined", "declined", 0)
+
+
+async def test_a_hold_that_ended_before_it_was_charged_for_is_not_charged_for(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool)
+    await let_time_pass(conn, ASYNC.hold_seconds + 60)
+    await expire_holds(pool, ASYNC)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert provider.charges == {}
+    assert await states(conn, held.reference) == ("expired", "void", 0)
+
+
+async def test_a_charge_on_its_way_when_its_hold_ended_is_found_though_its_webhook_is_lost(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held, taken = await hold(pool), await hold(pool)
+    await cancel_order(pool, taken.reference, "u")
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider does not know of them yet.
+    provider.charges = dict.fromkeys((held.reference, taken.reference), "captured")
+    await let_time_pass(conn, 60)
+    await reconcile_payments(pool, ASYNC, provider)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+    assert await states(conn, taken.reference) == ("cancelled", "refunded", 0)
+    assert provider.charges == {held.reference: "captured", taken.reference: "refunded"}
+    assert await reconcile_payments(pool, ASYNC, provider) == 0
+
+
+async def test_what_waited_too_long_to_be_charged_for_is_left_to_the_worker(pool: Pool, provider: Provider) -> None:
+    late, due = await hold(pool), await hold(pool)
+    charges = Charges(provider)
+    charges.request([msgspec.structs.replace(late, expires_at=datetime.now(UTC)), due])
+    async with charges.running(), asyncio.timeout(20):
+        while not provider.charges:  # noqa: ASYNC110 - the provider of the test is asked
+            await asyncio.sleep(0.01)
+    assert provider.charges == {due.reference: "processing"}
+
+
+async def test_while_the_provider_is_away_payments_stay_open_and_are_settled_afterwards(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool)
+    provider.away = True
+    await let_time_pass(conn, 10)
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert await states(conn, held.reference) == ("pending", "pending", 1)
+    provider.away = False
+    provider.charges[held.reference] = "captured"
+    await let_time_pass(conn, 10)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+
+
+# --- Cancelling ------------------------------------------------------------------------------------------
+
+
+async def test_cancelling_a_confirmed_booking_frees_its_tickets_and_returns_the_money(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool, "VIP", 2)
+    provider.charges[held.reference] = "captured"
+    await tell(pool, {held.reference: "captured"})
+    first, event = await cancel_order(pool, held.reference, "u")
+    assert (first.status, first.refund, event) == ("cancelled", first.total, "aurora-sessions")
+    assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
+    assert (await cancel_order(pool, held.reference, "u"))[0] == first
+    assert await stock(conn) == {"available": 1300}
+
+
+async def test_a_payment_that_comes_for_a_cancelled_booking_goes_back(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool)
+    await cancel_order(pool, held.reference, "u")
+    assert await states(conn, held.reference) == ("cancelled", "pending", 0)
+    provider.charges[held.reference] = "captured"
+    await tell(pool, {held.reference: "captured"})
+    await reconcile_payments(pool, ASYNC, provider)
+    assert provider.charges[held.reference] == "refunded"
+    assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
+
+
+async def test_paid_within_the_request_it_is_refunded_within_the_cancellation(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    (outcome,) = await book(pool, order("GA", 2, reference="inline"), settings=INLINE)
+    assert isinstance(outcome, Decided)
+    first, _ = await cancel_order(pool, "inline", "u")
+    assert (first.status, first.refund) == ("cancelled", 20)
+    assert await states(conn, "inline") == ("cancelled", "refunded", 0)
+    assert (await cancel_order(pool, "inline", "u"))[0] == first
+
+
+async def test_only_its_buyer_cancels_and_only_what_came_about_and_lies_ahead(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    held, declined = await hold(pool), await hold(pool)
+    await tell(pool, {declined.reference: "declined"})
+    with pytest.raises(NotFound):
+        await cancel_order(pool, "nobody", "u")
+    with pytest.raises(Forbidden):
+        await cancel_order(pool, held.reference, "somebody-else")
+    with pytest.raises(NotCancellable):
+        await cancel_order(pool, declined.reference, "u")
+    await conn.execute("update events set starts_at = now()")
+    with pytest.raises(NotCancellable):
+        await cancel_order(pool, held.reference, "u")
+    assert await states(conn, held.reference) == ("pending", "pending", 1)
+
+
+async def test_cancelled_and_paid_at_once_it_is_one_of_the_two_and_the_money_follows(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    for _ in range(10):
+        held = await hold(pool)
+        await asyncio.gather(
+            cancel_order(pool, held.reference, "u"), tell(pool, {held.reference: "captured"}), return_exceptions=True
+        )
+        assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
+
+
+# --- Refusals and repeats --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tier", ["VIP", "GA"])
+async def test_what_others_hold_is_called_held_and_not_sold(
+    pool: Pool, database_url: str, conn: AsyncConnection, tier: str
+) -> None:
+    seed(database_url, event="tiny", inventory=parse_inventory(f"{tier}=3"))
+    held = await hold(pool, tier, 2, event="tiny")
+    for quantity in (2, 3):
+        (outcome,) = await book(pool, order(tier, quantity, event="tiny"))
+        all_held = refusal(outcome)
+        assert isinstance(all_held, AllHeld)
+        assert all_held.details == {"available": 1}
+        assert 0 < (all_held.retry_after_s or 0) <= ASYNC.hold_seconds
+    too_many = refusal((await book(pool, order(tier, 4, event="tiny")))[0])
+    assert isinstance(too_many, SoldOut)
+    await tell(pool, {held.reference: "captured"})
+    sold_out = refusal((await book(pool, order(tier, 2, event="tiny")))[0])
+    assert isinstance(sold_out, SoldOut)
+    assert sold_out.details == {"available": 1}
+
+
+async def test_a_seat_that_is_held_is_taken(pool: Pool) -> None:
+    await hold(pool, "VIP", 1, ticket_ids=(5,))
+    taken = refusal((await book(pool, order("VIP", 2, ticket_ids=(5, 6))))[0])
+    assert isinstance(taken, SeatTaken)
+    assert taken.details == {"ticketIds": [5]}
+
+
+@pytest.mark.parametrize("fate", ["captured", "declined", "expired", "captured late", "cancelled"])
+async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
+    pool: Pool, conn: AsyncConnection, fate: str
+) -> None:
+    wish = order("VIP", 2)
+    (first,) = await book(pool, wish)
+    assert isinstance(first, Decided)
+    assert isinstance(first.answer, OrderRow)
+    if fate == "cancelled":
+        await cancel_order(pool, wish.reference, "u")
+    elif fate in {"expired", "captured late"}:
+        await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
+        await expire_holds(pool, ASYNC)
+        await conn.execute(
+            "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.answer.expires_at]
+        )
+        if fate == "captured late":
+            await tell(pool, {wish.reference: "captured"})
+    else:
+        await tell(pool, {wish.reference: "captured" if fate == "captured" else "declined"})
+    (again,) = await book(pool, wish)
+    assert isinstance(again, Decided)
+    assert again.replayed
+    assert isinstance(again.answer, OrderRow)
+    assert first_answer(again.answer) == first.answer
+    assert again.bookings == first.bookings
+
+
+async def test_declined_within_the_request_and_declined_by_the_provider_are_both_forgotten_in_time(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+
+    reference = next(r for n in range(1000) if simulator.decide(r := f"d-{n}", 0.5) == "declined")
+    await book(pool, order(reference=reference), settings=Settings(payment_success_rate=0.5, bookings_per_minute=0))
+    held = await hold(pool)
+    await tell(pool, {held.reference: "declined"})
+    await let_time_pass(conn, 31 * 24 * 3600)
+    assert await forget_declined(pool, ASYNC) == 2
+    for table in ("orders", "payments", "bookings", "order_events"):
+        cursor = await conn.execute(f"select count(*) from {table}")  # noqa: S608 - the test's own words
+        assert await cursor.fetchone() == (0,), table

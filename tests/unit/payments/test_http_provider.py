@@ -1,0 +1,257 @@
+"""The provider's client: tries again what may pass, in bounded time, and leaves a provider alone that is away."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import stamina
+
+from api.config import Settings
+from api.errors import ProviderError
+from api.payments.http_provider import (
+    CONNECTIONS_MAX,
+    FAULT_SHOWN_MAX,
+    ChargeStatus,
+    HttpProvider,
+    open_provider,
+)
+from tests.listener import Answer, Listener, listening
+from tests.stack import free_port
+
+ATTEMPTS = 3
+UNKNOWN = Answer(404, b'{"code": "not_found"}')
+FAILURES = 4
+RESET_S = 5
+TIMEOUT_MS = 60_000
+SHORT_TIMEOUT_MS = 50
+
+CHARGE = {"reference": "bk_1", "amount": 100, "currency": "USD", "status": "captured"}
+CAPTURED = Answer(200, msgspec.json.encode(CHARGE))
+FAULT = Answer(500)
+
+
+class Clock:
+    """The time of day, which only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
+        yield
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    async with listening(lambda _: CAPTURED) as listener:
+        yield listener
+
+
+@contextlib.asynccontextmanager
+async def provider_at(url: str, **changes: Any) -> AsyncIterator[HttpProvider]:
+    values: dict[str, Any] = {
+        "provider_attempts_max": ATTEMPTS,
+        "provider_breaker_failures": FAILURES,
+        "provider_breaker_reset_ms": RESET_S * 1000,
+        "provider_timeout_ms": TIMEOUT_MS,
+    }
+    async with open_provider(Settings(provider_url=url, **(values | changes))) as provider:
+        yield provider
+
+
+async def fail(provider: HttpProvider, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(ProviderError):
+            await provider.find("bk_1")
+
+
+async def test_a_charge_says_what_is_to_be_paid(listener: Listener) -> None:
+    listener.answer = lambda _: Answer(202, b"{}")
+    async with provider_at(f"{listener.url}/v1/") as provider:
+        await provider.charge("bk_1", 12_50, "USD")
+    (request,) = listener.requests
+    assert (request.method, request.path) == ("POST", "/v1/charges")
+    assert request.headers["content-type"] == "application/json"
+    assert msgspec.json.decode(request.body) == {"reference": "bk_1", "amount": 12_50, "currency": "USD"}
+
+
+@pytest.mark.parametrize("status", ["processing", "captured", "declined", "refunded"])
+async def test_a_charge_is_found_as_it_stands(listener: Listener, status: ChargeStatus) -> None:
+    listener.answer = lambda _: Answer(200, msgspec.json.encode({**CHARGE, "status": status, "more": 1}))
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1") == status
+
+
+async def test_a_charge_of_another_amount_than_the_order_is_no_answer(listener: Listener) -> None:
+    listener.answer = lambda _: CAPTURED
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1", (100, "USD")) == "captured"
+        for total in ((101, "USD"), (100, "EUR")):
+            with pytest.raises(ProviderError, match="100 USD"):
+                await provider.find("bk_1", total)
+
+
+async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listener) -> None:
+    listener.answer = lambda _: UNKNOWN
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1") is None
+    assert len(listener.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "path"),
+    [("bk_1", "bk_1"), ("..", "%2E%2E"), ("a.b", "a%2Eb"), ("a:b~c+d=e@f-g", "a%3Ab~c%2Bd%3De%40f-g")],
+)
+async def test_every_reference_has_a_place_of_its_own(listener: Listener, reference: str, path: str) -> None:
+    listener.answer = lambda _: Answer(200, msgspec.json.encode({**CHARGE, "reference": reference}))
+    async with provider_at(listener.url) as provider:
+        await provider.find(reference)
+        await provider.refund(reference)
+    asked = [(request.method, request.path) for request in listener.requests]
+    assert asked == [("GET", f"/charges/{path}"), ("POST", f"/charges/{path}/refund")]
+
+
+@pytest.mark.parametrize("failure", [FAULT, Answer(503), Answer(429), Answer(cut=True)], ids=str)
+@pytest.mark.parametrize("failures", [1, ATTEMPTS - 1])
+async def test_what_may_pass_is_tried_again(listener: Listener, failure: Answer, failures: int) -> None:
+    answers = iter([failure] * failures + [CAPTURED])
+    listener.answer = lambda _: next(answers)
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1") == "captured"
+        assert not provider.is_open()
+    assert len(listener.requests) == failures + 1
+
+
+@pytest.mark.parametrize("failure", [FAULT, Answer(429), Answer(cut=True)], ids=str)
+async def test_tries_are_bounded(listener: Listener, failure: Answer) -> None:
+    listener.answer = lambda _: failure
+    async with provider_at(listener.url) as provider:
+        await fail(provider)
+    assert len(listener.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 409, 422])
+async def test_a_refusal_is_told_and_not_tried_again(listener: Listener, status: int) -> None:
+    listener.answer = lambda _: Answer(status, b"because" + b"." * FAULT_SHOWN_MAX * 2)
+    async with provider_at(listener.url) as provider:
+        for call in (provider.charge("bk_1", 1, "USD"), provider.find("bk_1"), provider.refund("bk_1")):
+            with pytest.raises(ProviderError, match=f"with {status}: because") as refusal:
+                await call
+            assert len(str(refusal.value)) < FAULT_SHOWN_MAX + 100
+    assert len(listener.requests) == 3
+
+
+@pytest.mark.parametrize("changes", [{"status": "lost"}, {"reference": "bk_2"}, {"status": None}])
+async def test_a_charge_that_makes_no_sense_is_no_answer(listener: Listener, changes: dict[str, Any]) -> None:
+    listener.answer = lambda _: Answer(200, msgspec.json.encode(CHARGE | changes))
+    async with provider_at(listener.url) as provider:
+        await fail(provider)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[]"])
+async def test_what_is_no_charge_is_no_answer(listener: Listener, body: bytes) -> None:
+    listener.answer = lambda _: Answer(200, body)
+    async with provider_at(listener.url) as provider:
+        await fail(provider)
+
+
+async def test_a_provider_that_does_not_answer_is_given_up(listener: Listener) -> None:
+    listener.answer = lambda _: Answer(never=True)
+    async with provider_at(listener.url, provider_timeout_ms=SHORT_TIMEOUT_MS) as provider:
+        with pytest.raises(ProviderError, match="did not answer in 0"):
+            await provider.find("bk_1")
+        await fail(provider)
+        assert provider.is_open()
+
+
+async def test_requests_that_are_given_up_leave_their_connections_to_others(listener: Listener) -> None:
+    listener.answer = lambda _: Answer(never=True)
+    async with provider_at(listener.url, provider_breaker_failures=1000) as provider:
+        requests = [asyncio.create_task(provider.find("bk_1")) for _ in range(2 * CONNECTIONS_MAX)]
+        await listener.until(lambda: len(listener.requests) == CONNECTIONS_MAX)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+        listener.answer = lambda _: CAPTURED
+        assert await asyncio.gather(*(provider.find("bk_1") for _ in requests)) == ["captured"] * len(requests)
+
+
+async def test_a_provider_that_is_away_is_left_alone_for_a_while(listener: Listener, clock: Clock) -> None:
+    listener.answer = lambda _: FAULT
+    async with provider_at(listener.url, provider_attempts_max=1) as provider:
+        await fail(provider, FAILURES - 1)
+        assert not provider.is_open()
+        await fail(provider)
+        assert provider.is_open()
+        for call in (provider.charge("bk_1", 1, "USD"), provider.find("bk_1"), provider.refund("bk_1")):
+            with pytest.raises(ProviderError, match="not asked"):
+                await call
+        clock.now += RESET_S
+        assert provider.is_open()
+        assert len(listener.requests) == FAILURES
+
+
+async def test_a_provider_that_is_not_back_is_left_alone_again(listener: Listener, clock: Clock) -> None:
+    listener.answer = lambda _: FAULT
+    async with provider_at(listener.url) as provider:
+        await fail(provider, FAILURES)
+        clock.now += RESET_S + 1
+        assert not provider.is_open()
+        asked = len(listener.requests)
+        await fail(provider)
+        assert provider.is_open()
+        assert len(listener.requests) == asked + 1  # one request finds out, and is not tried again
+
+
+async def test_a_provider_that_is_back_is_asked_as_before(listener: Listener, clock: Clock) -> None:
+    listener.answer = lambda _: FAULT
+    async with provider_at(listener.url, provider_attempts_max=1) as provider:
+        await fail(provider, FAILURES)
+        clock.now += RESET_S + 1
+        listener.answer = lambda _: CAPTURED
+        assert await provider.find("bk_1") == "captured"
+        listener.answer = lambda _: FAULT
+        await fail(provider, FAILURES - 1)
+        assert not provider.is_open()
+
+
+@pytest.mark.parametrize("answer", [CAPTURED, UNKNOWN, Answer(409), Answer(429)], ids=str)
+async def test_only_failures_in_a_row_count(listener: Listener, answer: Answer) -> None:
+    async with provider_at(listener.url, provider_attempts_max=1) as provider:
+        for _ in range(3):
+            listener.answer = lambda _: FAULT
+            await fail(provider, FAILURES - 1)
+            listener.answer = lambda _: answer
+            with contextlib.suppress(ProviderError):
+                await provider.find("bk_1")
+        assert not provider.is_open()
+
+
+async def test_nobody_who_listens_counts_as_away() -> None:
+    async with provider_at(f"http://127.0.0.1:{free_port()}") as provider:
+        with pytest.raises(ProviderError, match="cannot be reached"):
+            await provider.find("bk_1")
+        await fail(provider)
+        assert provider.is_open()
+
+
+async def test_the_environments_proxies_are_passed_over(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    async with provider_at(listener.url) as provider:
+        assert await provider.find("bk_1") == "captured"
