@@ -15,7 +15,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
-from api.database.session import open_pool
+from api.database.pool import open_pool
 from api.fast_path import FrontedApp
 from api.http.openapi import complete
 from api.http.problems import EXCEPTION_HANDLERS

@@ -14,7 +14,8 @@ import msgspec
 import psycopg
 
 from api.config import Settings
-from api.database.session import CommitUnknownError, Pool, open_pool
+from api.database.errors import CommitUnknownError
+from api.database.pool import Pool, open_pool
 from api.payments.http_provider import open_provider
 from api.services.bookings.limits import forget_limits
 from api.services.orders import expire_holds, forget_declined

@@ -1,57 +1,34 @@
-"""The database from the API's side: its pool, which errors mean "try again", and which mean "it is away"."""
+"""Sessions on pooled connections: statements in pipeline mode, transactions, bounded reads."""
 
 import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
 import psycopg
-import psycopg_pool
-from psycopg import AsyncConnection, IsolationLevel, errors, pq
+from psycopg import IsolationLevel, errors, pq
 from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGconn, PGresult
-from psycopg.rows import TupleRow
 from psycopg.waiting import Ready, Wait
 
-from api.config import Settings
+from api.database.encoding import to_text
+from api.database.errors import CommitUnknownError
+from api.database.pool import Connection, Pool
 from api.database.queries import Query
 
-Connection = AsyncConnection[TupleRow]
-Pool = psycopg_pool.AsyncConnectionPool[Connection]
-
-LOCK_TIMEOUT_MS = 200
-"""The longest wait for a row that another transaction has locked."""
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000
-"""When the server ends a transaction whose client has gone silent, and frees its locks."""
-ACQUIRE_TIMEOUT_S = 0.5
-"""The longest wait for a connection."""
 READ_TIMEOUT_S = 1.5
 """The longest that a read is waited for, even of a server that is frozen."""
-ACQUIRE_WAITING_MAX = 500
-"""Requests that may wait for a connection at once; the next is refused."""
-
-RACED_CONSTRAINTS = frozenset({"orders_reference_key", "bookings_live_ticket_key"})
-"""Constraints that a transaction can only violate by losing a race against another."""
-
 _BEGIN: dict[IsolationLevel | None, bytes] = {
     IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
     IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
 }
-_ISOLATION = {
-    "serializable": IsolationLevel.SERIALIZABLE,
-    "read_committed": IsolationLevel.READ_COMMITTED,
-}
 
 
 Row = TypeVar("Row")
-Scalar = str | bool | int | float | bytes | datetime
-Parameter = Scalar | list[Any] | tuple[Any, ...] | None
-"""What a statement's parameter may be; a list is an array of scalars."""
 
 
 class Statement(Generic[Row]):
@@ -229,50 +206,6 @@ def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
             results.append(result)
 
 
-def to_text(value: Parameter) -> bytes | None:
-    """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
-    if value is None:
-        return None
-    text = _TEXTS[type(value)](value)
-    if "\0" in text:
-        raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
-    return text.encode()
-
-
-def _array(values: Sequence[Any]) -> str:
-    kinds = set(map(type, values))
-    if kinds <= _UNQUOTED:
-        return "{" + ",".join(map(str, values)) + "}"
-    if kinds == {str}:
-        together = "".join(values)
-        if '"' not in together and "\\" not in together:  # Nearly always: then no text is looked at by itself.
-            return '{"' + '","'.join(values) + '"}'
-    return "{" + ",".join(map(_element, values)) + "}"
-
-
-def _element(value: Scalar | None) -> str:
-    if value is None:
-        return "null"
-    text = _TEXTS[type(value)](value)
-    if type(value) in _UNQUOTED:
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-_TEXTS: dict[type, Callable[[Any], str]] = {
-    str: str,
-    bool: str,
-    int: str,
-    float: str,
-    bytes: lambda value: f"\\x{value.hex()}",
-    datetime: datetime.isoformat,
-    list: _array,
-    tuple: _array,
-}
-_UNQUOTED = {bool, int, float}
-
-
 @contextlib.asynccontextmanager
 async def open_session(pool: Pool) -> AsyncIterator[Session]:
     """Take a connection from the pool for a while.
@@ -313,98 +246,3 @@ async def bounded(read: Coroutine[Any, Any, Row]) -> Row:
     if not task.done():
         raise psycopg.OperationalError(f"no answer within {READ_TIMEOUT_S} s")
     return task.result()
-
-
-class CommitUnknownError(Exception):
-    """The connection died during COMMIT: whether that happened is unknown; the booking's reference will tell."""
-
-
-def is_away(error: Exception) -> bool:
-    """Whether an error means that the database cannot be reached or written to at the moment; nothing was done."""
-    # A primary that was demoted, or put into read-only mode, refuses writes with 25006.
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction)
-
-
-def lost_race(error: psycopg.Error) -> bool:
-    """Whether a transaction failed only because of another one: nothing was done, and running it again is right."""
-    if isinstance(error, errors.UniqueViolation):
-        return error.diag.constraint_name in RACED_CONSTRAINTS
-    return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable)
-
-
-@contextlib.asynccontextmanager
-async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
-    """Open a pool of autocommit connections; transactions on them have the settings' isolation.
-
-    The pool opens even while the database is away, and finds it when it is back.
-    """
-
-    async def configure(connection: Connection) -> None:
-        await prepare_session(connection, settings)
-
-    pool: Pool = psycopg_pool.AsyncConnectionPool(
-        conninfo,
-        connection_class=AsyncConnection[TupleRow],
-        kwargs=_connect_options(settings),
-        configure=configure,
-        check=check,
-        min_size=min(2, settings.db_pool_max),
-        max_size=settings.db_pool_max,
-        timeout=ACQUIRE_TIMEOUT_S,
-        max_waiting=ACQUIRE_WAITING_MAX,
-        # Attempts start anew with each request that needs a connection: no long pauses after an outage.
-        reconnect_timeout=2,
-        open=False,
-    )
-    await pool.open(wait=False)
-    try:
-        yield pool
-    finally:
-        await pool.close(timeout=2)
-
-
-async def prepare_session(connection: Connection, settings: Settings) -> None:
-    """Give a connection its isolation, its limits, and plans that suit it."""
-    await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
-    session = {
-        "timezone": "UTC",
-        # Of statements outside a transaction, whatever the server's own default.
-        "default_transaction_isolation": "read committed",
-        "statement_timeout": f"{settings.statement_timeout_ms}ms",
-        "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
-        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
-        # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
-        # booking would then conflict with this one.
-        "enable_seqscan": "off",
-        # Every plan is right for all parameters, and to plan anew for each takes longer than to run it.
-        "plan_cache_mode": "force_generic_plan",
-    }
-    for name, value in session.items():
-        await connection.execute("select set_config(%s, %s, false)", [name, value])
-
-
-def _connect_options(settings: Settings) -> dict[str, Any]:
-    return {
-        "autocommit": True,
-        "connect_timeout": settings.db_connect_timeout_s,
-        "application_name": "tickets-api",
-        # Statements are few and all hot: prepare each at its first use.
-        "prepare_threshold": 0,
-        # A server that vanished without a word is noticed within seconds, not hours.
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 2,
-        "tcp_user_timeout": 5000,
-    }
-
-
-async def check(connection: Connection) -> None:
-    """Discard a pooled connection that is dead, or whose server cannot write (a primary that was demoted).
-
-    Without a round trip: a server that ended closes the socket, and one whose role changes tells its clients.
-    """
-    connection.pgconn.consume_input()
-    for parameter in ("in_hot_standby", "default_transaction_read_only"):
-        if connection.info.parameter_status(parameter) == "on":
-            await connection.close()  # Else the pool would keep it and offer it again.
-            raise psycopg.OperationalError(f"the server cannot be written to: {parameter}")

@@ -11,7 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.database.session import CommitUnknownError
+from api.database.errors import CommitUnknownError
 from api.errors import (
     ApiError,
     BodyTooLarge,

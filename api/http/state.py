@@ -3,7 +3,7 @@
 from litestar.datastructures import State
 
 from api.config import Settings
-from api.database.session import Pool
+from api.database.pool import Pool
 from api.services.availability import TierRow
 from api.services.bookings.batcher import BookingLane
 from api.services.events import EventRow

@@ -7,7 +7,8 @@ import icalendar
 import msgspec
 
 from api.database import queries
-from api.database.session import Pool, Statement, open_session
+from api.database.pool import Pool
+from api.database.session import Statement, open_session
 from api.services.orders import BookingRow, OrderRow, find_confirmed
 
 MEDIA_TYPE = "text/calendar"

@@ -15,7 +15,8 @@ import re
 import segno
 
 from api.config import TICKET_SECRET
-from api.database.session import Pool, open_session
+from api.database.pool import Pool
+from api.database.session import open_session
 from api.errors import NotFound
 from api.services.orders import find_confirmed, ticket_reference
 

@@ -10,7 +10,7 @@ import msgspec
 
 from api import schemas
 from api.database import queries
-from api.database.session import Pool
+from api.database.pool import Pool
 from api.services.snapshots import LiveCache
 
 EVENTS_LISTED_MAX = 100

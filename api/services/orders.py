@@ -15,12 +15,8 @@ from psycopg import IsolationLevel
 from api import schemas
 from api.config import Settings
 from api.database import queries
-from api.database.session import (
-    Pool,
-    Session,
-    Statement,
-    open_session,
-)
+from api.database.pool import Pool
+from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, NotCancellable, NotFound
 
 _NEWEST = 2**63 - 1

@@ -18,12 +18,8 @@ from psycopg import IsolationLevel
 
 from api.config import Settings
 from api.database import queries
-from api.database.session import (
-    Pool,
-    Session,
-    Statement,
-    open_session,
-)
+from api.database.pool import Pool
+from api.database.session import Session, Statement, open_session
 from api.errors import ProviderError
 from api.payments import simulator
 from api.payments.http_provider import CONNECTIONS_MAX, ChargeStatus

@@ -17,8 +17,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import psycopg
 
 from api import schemas
+from api.database.pool import Pool
 from api.database.queries import Query
-from api.database.session import Pool, Statement, open_session
+from api.database.session import Statement, open_session
 from api.errors import Busy, UnknownEvent
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import msgspec
 
 from api import schemas
 from api.database import queries
-from api.database.session import Pool
+from api.database.pool import Pool
 from api.services.snapshots import LiveCache
 
 

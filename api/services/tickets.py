@@ -8,12 +8,8 @@ import msgspec
 
 from api import schemas
 from api.database import queries
-from api.database.session import (
-    Pool,
-    Session,
-    Statement,
-    open_session,
-)
+from api.database.pool import Pool
+from api.database.session import Session, Statement, open_session
 from api.errors import UnknownEvent, UnknownTier
 
 PAGE_TICKETS = 2000

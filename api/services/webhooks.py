@@ -16,7 +16,8 @@ from psycopg import IsolationLevel
 
 from api.config import Settings
 from api.database import queries
-from api.database.session import Pool, Statement, open_session
+from api.database.pool import Pool
+from api.database.session import Statement, open_session
 from api.payments.signatures import Webhook
 from api.services import payments
 from api.services.payments import News

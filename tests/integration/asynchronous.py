@@ -7,7 +7,8 @@ from psycopg import AsyncConnection, IsolationLevel
 
 from api import schemas
 from api.config import Settings
-from api.database.session import Pool, open_session
+from api.database.pool import Pool
+from api.database.session import open_session
 from api.errors import ProviderError
 from api.payments.http_provider import ChargeStatus
 from api.services.bookings.batch import (

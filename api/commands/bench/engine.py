@@ -23,12 +23,8 @@ from api import schemas
 from api.commands.bench.load import Spread, spread_of
 from api.config import Settings
 from api.database import queries
-from api.database.session import (
-    Pool,
-    Session,
-    open_pool,
-    open_session,
-)
+from api.database.pool import Pool, open_pool
+from api.database.session import Session, open_session
 from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import Decided, NewOrder, book_batch

@@ -20,7 +20,8 @@ import psycopg
 
 from api.config import Settings
 from api.database import queries
-from api.database.session import CommitUnknownError, Session, Statement
+from api.database.errors import CommitUnknownError
+from api.database.session import Session, Statement
 from api.errors import (
     AllHeld,
     ApiError,

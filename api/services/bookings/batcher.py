@@ -24,6 +24,8 @@ import psycopg_pool
 
 from api.config import Settings
 from api.database import session as database
+from api.database.errors import CommitUnknownError, is_away, lost_race
+from api.database.pool import Pool
 from api.errors import (
     ApiError,
     Busy,
@@ -102,7 +104,7 @@ class Sold(NamedTuple):
 class BookingLane:
     """Takes booking requests and answers them after their commit."""
 
-    def __init__(self, pool: database.Pool, settings: Settings, on_commit: Callable[[list[Sold]], None]) -> None:
+    def __init__(self, pool: Pool, settings: Settings, on_commit: Callable[[list[Sold]], None]) -> None:
         self._pool = pool
         self._settings = settings
         self._on_commit = on_commit
@@ -240,15 +242,15 @@ class BookingLane:
 
     async def _failed(self, batch: Sequence[_Booking], error: Exception) -> None:
         """Run a batch again that failed for others' sake; of one that failed for its own, find the culprit."""
-        if isinstance(error, psycopg.Error) and database.lost_race(error):
+        if isinstance(error, psycopg.Error) and lost_race(error):
             self._put_back(batch, error.sqlstate or "conflict")
-        elif isinstance(error, database.CommitUnknownError):
+        elif isinstance(error, CommitUnknownError):
             for booking in batch:
                 booking.unknown = True
             self._put_back(batch, "commit_unknown")
         elif isinstance(error, psycopg.errors.QueryCanceled):
             self._put_back(batch, "timeout")
-        elif isinstance(error, psycopg_pool.PoolTimeout) or database.is_away(error):
+        elif isinstance(error, psycopg_pool.PoolTimeout) or is_away(error):
             for booking in batch:
                 booking.away = True
             self._put_back(batch, "no_database")

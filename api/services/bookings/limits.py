@@ -15,7 +15,8 @@ import psycopg
 
 from api.config import Settings
 from api.database import queries
-from api.database.session import Pool, Statement
+from api.database.pool import Pool
+from api.database.session import Statement
 from api.errors import RateLimited
 
 WINDOW = timedelta(minutes=1)

@@ -19,7 +19,7 @@ from api.config import Settings
 from api.database import queries
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
 from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingLane

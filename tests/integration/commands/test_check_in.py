@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from api.__main__ import main
 from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
-from api.database.session import Pool, open_pool, open_session
+from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.secret import find_secret
 from api.services import codes
 from api.services.bookings.batch import Decided, NewOrder

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from api.__main__ import main
 from api.commands import history
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.services.orders import cancel_order, expire_holds
 from tests.integration.asynchronous import ASYNC, hold, tell
 

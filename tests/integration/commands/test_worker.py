@@ -5,7 +5,7 @@ import asyncio
 from psycopg import AsyncConnection
 
 from api.config import Settings
-from api.database.session import open_pool
+from api.database.pool import open_pool
 from api.services.orders import forget_declined
 
 SETTINGS = Settings(declined_kept_days=30)

@@ -10,8 +10,8 @@ from psycopg import AsyncConnection, _queries, pq, sql
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
 from api.database import queries
+from api.database.pool import prepare_session
 from api.database.queries import Query
-from api.database.session import prepare_session
 
 ALL_QUERIES = [query for noun in queries.NOUNS for query in noun]
 HOT_TIER_TICKETS = 20_000

@@ -9,14 +9,9 @@ import psycopg
 import pytest
 
 from api.config import Settings
+from api.database.pool import Pool, open_pool
 from api.database.queries import Query
-from api.database.session import (
-    Pool,
-    Session,
-    Statement,
-    open_pool,
-    open_session,
-)
+from api.database.session import Session, Statement, open_session
 
 SETTINGS = Settings(db_pool_max=2)
 TIMEOUT_S = 20.0

@@ -20,7 +20,8 @@ from api import schemas
 from api.commands.audit import audit
 from api.config import Settings
 from api.database import session
-from api.database.session import Pool
+from api.database.errors import CommitUnknownError
+from api.database.pool import Pool, open_pool
 from api.errors import (
     ApiError,
     Busy,
@@ -144,7 +145,7 @@ async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncI
         booking_attempts_max=5,
         db_pool_max=1,
     )
-    async with session.open_pool(database_url, settings) as pool:
+    async with open_pool(database_url, settings) as pool:
         lane = BookingLane(pool, settings, on_commit=lambda _: None)
         async with lane.running():
             yield lane
@@ -431,7 +432,7 @@ async def test_a_fault_at_any_statement_leaves_an_order_as_it_was_or_as_it_becom
             provider.charges[reference] = step.charge
         await step.take(pool, provider, reference)
 
-    async with session.open_pool(database_url, msgspec.structs.replace(ASYNC, db_pool_max=1)) as pool:
+    async with open_pool(database_url, msgspec.structs.replace(ASYNC, db_pool_max=1)) as pool:
         reference = await lead_to(pool, conn, step)
         faults.plan()
         await take(pool, reference)
@@ -441,7 +442,7 @@ async def test_a_fault_at_any_statement_leaves_an_order_as_it_was_or_as_it_becom
                 fault = Fault(statement, use, kind)
                 reference = await lead_to(pool, conn, step)
                 faults.plan(fault)
-                with contextlib.suppress(psycopg.Error, session.CommitUnknownError):
+                with contextlib.suppress(psycopg.Error, CommitUnknownError):
                     await take(pool, reference)
                     assert await states(conn, reference) == step.after, fault
                 assert fault.struck, fault

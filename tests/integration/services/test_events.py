@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 
 from api.commands.seed import parse_inventory, seed, seed_default
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.bookings.batch import Decided

@@ -27,7 +27,7 @@ from psycopg import AsyncConnection
 
 from api.commands.audit import audit
 from api.config import Settings
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import (
     ApiError,
     Forbidden,

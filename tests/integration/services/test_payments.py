@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from api.commands.audit import audit
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import (
     AllHeld,
     Forbidden,

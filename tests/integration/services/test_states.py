@@ -10,7 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.commands.seed import parse_inventory, seed
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.orders import cancel_order, expire_holds

@@ -12,7 +12,8 @@ from psycopg import AsyncConnection
 from api import schemas
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
-from api.database.session import Pool, open_pool, open_session
+from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.errors import (
     ApiError,
     KeyReused,

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 
 from api import schemas
 from api.config import Settings
-from api.database.session import open_pool
+from api.database.pool import open_pool
 from api.errors import ApiError, Busy, InternalError
 from api.services.bookings.batch import Decided, NewOrder
 from api.services.bookings.batcher import BookingLane

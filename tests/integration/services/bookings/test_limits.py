@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
-from api.database.session import Pool, open_pool
+from api.database.pool import Pool, open_pool
 from api.errors import PaymentDeclined, RateLimited, SoldOut
 from api.services.bookings.batch import Decided, LookAgain, Outcome
 from api.services.bookings.batcher import BookingLane

@@ -1,0 +1,55 @@
+"""Parameters in PostgreSQL's text format."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+Scalar = str | bool | int | float | bytes | datetime
+Parameter = Scalar | list[Any] | tuple[Any, ...] | None
+"""What a statement's parameter may be; a list is an array of scalars."""
+
+
+def to_text(value: Parameter) -> bytes | None:
+    """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
+    if value is None:
+        return None
+    text = _TEXTS[type(value)](value)
+    if "\0" in text:
+        raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
+    return text.encode()
+
+
+def _array(values: Sequence[Any]) -> str:
+    kinds = set(map(type, values))
+    if kinds <= _UNQUOTED:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        together = "".join(values)
+        if '"' not in together and "\\" not in together:  # Nearly always: then no text is looked at by itself.
+            return '{"' + '","'.join(values) + '"}'
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Scalar | None) -> str:
+    if value is None:
+        return "null"
+    text = _TEXTS[type(value)](value)
+    if type(value) in _UNQUOTED:
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    str: str,
+    bool: str,
+    int: str,
+    float: str,
+    bytes: lambda value: f"\\x{value.hex()}",
+    datetime: datetime.isoformat,
+    list: _array,
+    tuple: _array,
+}
+_UNQUOTED = {bool, int, float}
