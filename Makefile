@@ -67,7 +67,7 @@ seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
 	@exec $(BIN)/python -m api seed
 
 .PHONY: audit
-audit: $(INSTALLED) ## Check the laws that the data must obey
+audit: $(INSTALLED) ## Check the invariants that the data must obey
 	@exec $(BIN)/python -m api audit
 
 .PHONY: schema

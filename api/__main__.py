@@ -31,7 +31,7 @@ from api.config import TICKET_SECRET, Settings
 from api.database import migrations, queries, schema_dump
 from api.database.embedded import database_url
 from api.errors import SetupError
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 
 Arguments = argparse.Namespace
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
     seeding.add_argument("--event", help="an event's slug; without it and --inventory: the default events")
     seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
-    commands.add_parser("audit", help="check the laws that the data must obey")
+    commands.add_parser("audit", help="check the invariants that the data must obey")
     telling = commands.add_parser("history", help="what happened to an order or a ticket, and whose it was")
     whose = telling.add_mutually_exclusive_group(required=True)
     whose.add_argument("--reference", help="an order's reference")
@@ -123,9 +123,9 @@ def _seed(settings: Settings, arguments: Arguments) -> int:
 
 def _audit(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
-        breaches = audit.audit(url)
-    _say(audit.report(breaches))
-    return 1 if breaches else 0
+        violations = audit.audit(url)
+    _say(audit.report(violations))
+    return 1 if violations else 0
 
 
 def _history(settings: Settings, arguments: Arguments) -> int:
@@ -147,7 +147,7 @@ def _history(settings: Settings, arguments: Arguments) -> int:
 
 def _check(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
-        found = check_in.check(url, find_secret(settings, TICKET_SECRET), arguments.code)
+        found = check_in.check(url, load_or_create_secret(settings, TICKET_SECRET), arguments.code)
     _say(check_in.report(found))
     return 0 if found and found.live else 1
 

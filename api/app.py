@@ -30,12 +30,12 @@ from api.routes import (
     payments,
     tickets,
 )
-from api.secret import find_secret
-from api.services.availability import live_availability
-from api.services.bookings.batcher import BookingLane, Sold
-from api.services.events import live_event, live_events
+from api.secret import load_or_create_secret
+from api.services.availability import availability_cache
+from api.services.bookings.batcher import BookingBatcher, Sold
+from api.services.events import event_cache, event_list_cache
 from api.services.payments import Charges
-from api.services.states import live_states
+from api.services.states import states_cache
 from api.services.webhooks import Inbox
 
 _HEADERS = (
@@ -51,7 +51,7 @@ _DOCS_ASSETS = "/schema-assets"
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """Return the whole application; its pool and its lane start with it and end with it."""
+    """Return the whole application; its pool and its batcher start with it and end with it."""
     settings = settings or Settings.from_env()
 
     @contextlib.asynccontextmanager
@@ -64,22 +64,22 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ):
             state.pool = pool
             state.provider = provider
-            state.webhook_secret = find_secret(settings, WEBHOOK_SECRET)
-            state.ticket_secret = find_secret(settings, TICKET_SECRET)
-            state.availability = live_availability(pool)
-            state.states = live_states(pool, seats_max=settings.seat_map_seats_max)
-            state.events = live_events(pool)
-            state.event = live_event(pool)
+            state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
+            state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
+            state.availability = availability_cache(pool)
+            state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
+            state.events = event_list_cache(pool)
+            state.event = event_cache(pool)
             state.inbox = Inbox(pool, settings)
             charges = Charges(provider)
 
             def on_commit(sold: list[Sold]) -> None:
                 changed = {each.event for each in sold}
-                state.availability.changed(changed)
-                state.states.changed(changed)
+                state.availability.invalidate(changed)
+                state.states.invalidate(changed)
                 charges.request([each.order for each in sold if each.order.status == "pending"])
 
-            state.lane = BookingLane(pool, settings, on_commit)
+            state.batcher = BookingBatcher(pool, settings, on_commit)
             async with (
                 state.availability.running(),
                 state.states.running(),
@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 state.event.running(),
                 charges.running(),
                 state.inbox.running(),
-                state.lane.running(),
+                state.batcher.running(),
             ):
                 # What is loaded by now stays: no collection of garbage has to look through it again.
                 gc.freeze()

@@ -38,7 +38,7 @@ from api.schemas import (
     TEXT_MAX,
     BookingRequest,
 )
-from api.services.snapshots import Counted
+from api.services.snapshots import Snapshot
 
 Header = tuple[bytes, bytes]
 
@@ -163,7 +163,7 @@ class FrontedApp(Litestar):
         return cast("ApiState", self.state)
 
 
-def _live(counted: Counted, plain: _Plain) -> Answer:
+def _live(counted: Snapshot, plain: _Plain) -> Answer:
     known, encodings = plain.headers.get(b"if-none-match", b""), plain.headers.get(b"accept-encoding", b"")
     return live(counted, known.decode("latin-1"), encodings.decode("latin-1"))
 

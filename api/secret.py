@@ -9,7 +9,7 @@ from api.config import SECRET_BYTES_MIN, Secret, Settings
 from api.errors import SetupError
 
 
-def find_secret(settings: Settings, secret: Secret) -> str:
+def load_or_create_secret(settings: Settings, secret: Secret) -> str:
     """Return a secret that all processes share; the first of them that asks makes it.
 
     Raises:

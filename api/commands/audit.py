@@ -1,6 +1,6 @@
-"""The audit: every law of `sql/queries/audit.sql` against the whole database, at one moment of it.
+"""The audit: every invariant of `sql/queries/audit.sql` against the whole database, at one moment of it.
 
-It sees what no constraint can: laws between tables. The foreign keys that the hot tables do without are among
+It sees what no constraint can: invariants between tables. The foreign keys that the hot tables do without are among
 them. It writes nothing and locks no row, so it may run while the sale goes on.
 """
 
@@ -14,7 +14,7 @@ from api.database import queries
 from api.database.queries import Query
 from api.errors import SetupError
 
-LAWS = (
+INVARIANTS = (
     queries.audit.find_double_bookings,
     queries.audit.find_wrong_statuses,
     queries.audit.find_wrong_hold_ends,
@@ -42,35 +42,35 @@ LAWS = (
     queries.audit.find_events_without_order,
     queries.audit.find_missing_keys,
 )
-"""The rows of each are what breaks it; the first line of its header says the law in words."""
+"""The rows of each are what breaks it; the first line of its header says the invariant in words."""
 
 ROWS_SHOWN_MAX = 20
-"""The offending rows of a law that are kept and shown; the others are counted."""
+"""The offending rows of a invariant that are kept and shown; the others are counted."""
 
 _SESSION = {
-    # Bounded for each law, but not by what a server allows the API's statements.
+    # Bounded for each invariant, but not by what a server allows the API's statements.
     "statement_timeout": "10min",
     "work_mem": "64MB",
-    # The tables themselves are read, whatever is indexed: an index that is corrupt may be why a law is broken.
+    # The tables themselves are read, whatever is indexed: an index that is corrupt may be why a invariant is broken.
     "enable_seqscan": "on",
     "enable_indexscan": "off",
     "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
-    # Each law reads whole tables: with an estimate gone wrong a nested loop of two would not end.
+    # Each invariant reads whole tables: with an estimate gone wrong a nested loop of two would not end.
     "enable_nestloop": "off",
 }
 
 
-class Breach(msgspec.Struct, frozen=True):
-    """A law that does not hold: how many rows break it, and the first of them."""
+class Violation(msgspec.Struct, frozen=True):
+    """A invariant that does not hold: how many rows break it, and the first of them."""
 
-    law: Query
+    invariant: Query
     total: int
     rows: list[DictRow]
 
 
-def audit(conninfo: str) -> list[Breach]:
-    """Check every law in one snapshot; return those that are broken.
+def audit(conninfo: str) -> list[Violation]:
+    """Check every invariant in one snapshot; return those that are broken.
 
     Raises:
         SetupError: the database has no tables, or older ones.
@@ -81,35 +81,35 @@ def audit(conninfo: str) -> list[Breach]:
         for name, value in _SESSION.items():
             connection.execute("select set_config(%s, %s, true)", [name, value])
         try:
-            breaches = [_check(connection, law) for law in LAWS]
+            violations = [_check(connection, invariant) for invariant in INVARIANTS]
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise SetupError(
                 f"The database lacks migrations, run `make migrate` first: {error.diag.message_primary}."
             ) from error
-    return [breach for breach in breaches if breach.total]
+    return [violation for violation in violations if violation.total]
 
 
-def _check(connection: psycopg.Connection[DictRow], law: Query) -> Breach:
+def _check(connection: psycopg.Connection[DictRow], invariant: Query) -> Violation:
     rows: list[DictRow] = []
     total = 0
-    # One by one: a law that every ticket breaks does not have to fit into memory.
-    for total, row in enumerate(connection.cursor().stream(law.sql), start=1):
+    # One by one: a invariant that every ticket breaks does not have to fit into memory.
+    for total, row in enumerate(connection.cursor().stream(invariant.sql), start=1):
         if total <= ROWS_SHOWN_MAX:
             rows.append(row)
-    return Breach(law, total, rows)
+    return Violation(invariant, total, rows)
 
 
-def report(breaches: list[Breach]) -> str:
-    """Say which laws are broken and by what, for people."""
-    if not breaches:
-        return f"All {len(LAWS)} laws hold."
-    lines = [f"{len(breaches)} of {len(LAWS)} laws are broken."]
-    for breach in breaches:
-        in_words = breach.law.doc.splitlines()[0]
-        lines += ["", f"{breach.law.name}: {in_words}"]
-        lines += [f"  {_describe(row)}" for row in breach.rows]
-        if breach.total > len(breach.rows):
-            lines.append(f"  ... {breach.total} rows in all")
+def report(violations: list[Violation]) -> str:
+    """Say which invariants are broken and by what, for people."""
+    if not violations:
+        return f"All {len(INVARIANTS)} invariants hold."
+    lines = [f"{len(violations)} of {len(INVARIANTS)} invariants are broken."]
+    for violation in violations:
+        in_words = violation.invariant.doc.splitlines()[0]
+        lines += ["", f"{violation.invariant.name}: {in_words}"]
+        lines += [f"  {_describe(row)}" for row in violation.rows]
+        if violation.total > len(violation.rows):
+            lines.append(f"  ... {violation.total} rows in all")
     return "\n".join(lines)
 
 

@@ -11,8 +11,8 @@ from api.services import codes
 from api.services.orders import ticket_reference
 
 
-class Admission(msgspec.Struct, frozen=True):
-    """A row of `bookings.find_admission`; `live`: the ticket admits."""
+class ScanResult(msgspec.Struct, frozen=True):
+    """A row of `bookings.find_scanned_ticket`; `live`: the ticket admits."""
 
     reference: str
     line: int
@@ -34,19 +34,19 @@ class Admission(msgspec.Struct, frozen=True):
         return ticket_reference(self.reference, self.line)
 
 
-def check(conninfo: str, secret: str, code: str) -> Admission | None:
+def check(conninfo: str, secret: str, code: str) -> ScanResult | None:
     """Return what a code is for; None: it is not genuine."""
     code = codes.normal(code)
     booking_id = codes.booking_id_of(code)
     if booking_id is None:
         return None
     with psycopg.connect(conninfo, connect_timeout=10) as connection:
-        cursor = connection.cursor(row_factory=class_row(Admission))
-        found = cursor.execute(queries.bookings.find_admission.sql, {"booking_id": booking_id}).fetchone()
+        cursor = connection.cursor(row_factory=class_row(ScanResult))
+        found = cursor.execute(queries.bookings.find_scanned_ticket.sql, {"booking_id": booking_id}).fetchone()
     return found if found and codes.is_genuine(secret, code, booking_id, found.ticket) else None
 
 
-def report(found: Admission | None) -> str:
+def report(found: ScanResult | None) -> str:
     """Write for who stands at the door what a code is worth."""
     if found is None:
         return "REFUSED: not a code of this box office."

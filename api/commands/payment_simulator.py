@@ -43,7 +43,7 @@ from api.payments.signatures import (
 )
 from api.payments.simulator import decide
 from api.schemas import Health
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ HELD_BACK_S = 1.0
 KILL_AFTER_S = 5
 
 
-class Ledger:
+class ChargeStore:
     """The charges, as many as fit."""
 
     def __init__(self, charges_max: int = CHARGES_MAX) -> None:
@@ -141,7 +141,7 @@ class _NotTakenError(Exception):
     """A webhook was not answered with a 2xx."""
 
 
-class _Notice(msgspec.Struct, eq=False):
+class Delivery(msgspec.Struct, eq=False):
     """A webhook on its way, and what the next one of its charge waits for."""
 
     id: str
@@ -151,10 +151,10 @@ class _Notice(msgspec.Struct, eq=False):
     """Set when its first attempt is over."""
     followed: asyncio.Event
     """Set when there is a `next`."""
-    next: "_Notice | None" = None
+    next: "Delivery | None" = None
 
 
-class Courier:
+class WebhookSender:
     """Delivers webhooks: those of one charge in their order, unless one is held back or has to be tried again."""
 
     def __init__(self, settings: Settings, secret: str) -> None:
@@ -162,7 +162,7 @@ class Courier:
         self._secret = secret
         self._held_back_s = settings.psp_delay_ms / 1000 * (1 + DELAY_JITTER) + HELD_BACK_S
         self._slots = asyncio.Semaphore(DELIVERIES_MAX)
-        self._last: dict[str, _Notice] = {}
+        self._last: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._until_taken = stamina.AsyncRetryingCaller(
@@ -180,7 +180,7 @@ class Courier:
         if len(self._tasks) >= WEBHOOKS_PENDING_MAX:
             _log.warning("a webhook is lost: %d others are under way", len(self._tasks))
             return
-        notice = _Notice(
+        notice = Delivery(
             f"msg_{secrets.token_hex(12)}",
             _body(charge),
             _happens(self._settings.psp_reorder_rate),
@@ -203,7 +203,7 @@ class Courier:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _deliver(self, reference: str, notice: _Notice, before: _Notice | None) -> None:
+    async def _deliver(self, reference: str, notice: Delivery, before: Delivery | None) -> None:
         try:
             if before and not before.held_back:
                 await before.tried.wait()
@@ -215,20 +215,20 @@ class Courier:
             if self._last.get(reference) is notice:
                 del self._last[reference]
 
-    async def _wait_to_be_overtaken(self, notice: _Notice) -> None:
+    async def _wait_to_be_overtaken(self, notice: Delivery) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._held_back_s):
                 await notice.followed.wait()
         if notice.next:
             await notice.next.tried.wait()
 
-    async def _send(self, notice: _Notice) -> None:
+    async def _send(self, notice: Delivery) -> None:
         try:
             await self._until_taken(self._attempt, notice)
         except _NotTakenError as error:
             _log.warning("webhook %s is given up: %s", notice.id, error)
 
-    async def _attempt(self, notice: _Notice) -> None:
+    async def _attempt(self, notice: Delivery) -> None:
         try:
             async with self._slots, asyncio.timeout(WEBHOOK_TIMEOUT_S):
                 headers = sign(self._secret, notice.id, notice.body, datetime.now(UTC))
@@ -275,8 +275,8 @@ class _PspState(State):
     """What the routes share."""
 
     settings: Settings
-    ledger: Ledger
-    courier: Courier
+    ledger: ChargeStore
+    courier: WebhookSender
 
 
 @post("/charges", status_code=202, dto=StrictBody[ChargeRequest], return_dto=None)
@@ -324,8 +324,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.settings = settings
-        app.state.ledger = Ledger()
-        app.state.courier = Courier(settings, find_secret(settings, WEBHOOK_SECRET))
+        app.state.ledger = ChargeStore()
+        app.state.courier = WebhookSender(settings, load_or_create_secret(settings, WEBHOOK_SECRET))
         yield
         await app.state.courier.stop()
 
@@ -344,7 +344,7 @@ def serve(settings: Settings) -> int:
     Raises:
         SetupError: there is no secret that its webhooks could be signed with.
     """
-    find_secret(settings, WEBHOOK_SECRET)  # before anything listens
+    load_or_create_secret(settings, WEBHOOK_SECRET)  # before anything listens
     # One process, since the charges are in its memory; when it dies they are gone, so nothing takes its place.
     MPServer(
         "api.commands.payment_simulator:create_app",

@@ -187,7 +187,7 @@ class Signals:
     def __init__(self) -> None:
         self._first_at: float | None = None
         self._interrupting = False
-        self.hurried = False
+        self.force = False
 
     @property
     def stop_requested(self) -> bool:
@@ -223,7 +223,7 @@ class Signals:
             if self._interrupting:
                 raise StopRequested
         elif now > self._first_at + HURRY_AFTER_S:
-            self.hurried = True
+            self.force = True
 
 
 @contextlib.contextmanager
@@ -251,7 +251,7 @@ def _start_database(settings: Settings, signals: Signals, cleanup: contextlib.Ex
     _say(f"Starting PostgreSQL (data in {settings.data_dir}) ...")
     server = EmbeddedServer(settings.data_dir)
     # Before the start: an interrupted start has cleaned up, and stopping it once more does nothing.
-    cleanup.callback(lambda: server.stop("immediate" if signals.hurried else "fast"))
+    cleanup.callback(lambda: server.stop("immediate" if signals.force else "fast"))
     server.start()
     server.ensure_database()
     return server.url()
@@ -306,11 +306,11 @@ class Child:
         if code is not None:
             raise PartEndedError(f"The {self.part.name} ended unexpectedly with exit code {code}.")
 
-    def stop(self, *, hurried: Callable[[], bool]) -> None:
+    def stop(self, *, force: Callable[[], bool]) -> None:
         """Ask it to end, then end it by force; what it left behind of its own processes with it."""
         self._process.terminate()
         deadline = time.monotonic() + STOP_GRACE_S
-        while self._process.poll() is None and time.monotonic() < deadline and not hurried():
+        while self._process.poll() is None and time.monotonic() < deadline and not force():
             time.sleep(POLL_S)
         with contextlib.suppress(ProcessLookupError):  # nothing is left of its group
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -336,7 +336,7 @@ def _start_children(settings: Settings, url: str, signals: Signals, cleanup: con
     children = []
     for part in parts(settings):
         child = Child(part, environment)
-        cleanup.callback(child.stop, hurried=lambda: signals.hurried)
+        cleanup.callback(child.stop, force=lambda: signals.force)
         children.append(child)
     return children
 

@@ -17,10 +17,10 @@ from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
 from api.payments.http_provider import open_provider
-from api.services.bookings.limits import forget_limits
-from api.services.orders import expire_holds, forget_declined
+from api.services.bookings.limits import purge_limits
+from api.services.orders import expire_holds, purge_declined
 from api.services.payments import PaymentProvider, reconcile_payments
-from api.services.webhooks import forget_webhooks, settle_webhooks
+from api.services.webhooks import purge_webhooks, settle_webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
         Job("expire_holds", expire_holds, rest_s=HOLDS_REST_S),
         Job("settle_webhooks", settle_webhooks, rest_s=0.5),
         Job("reconcile_payments", reconcile, rest_s=0.5),
-        Job("forget_declined", forget_declined, rest_s=60),
-        Job("forget_webhooks", forget_webhooks, rest_s=60),
-        Job("forget_limits", forget_limits, rest_s=60),
+        Job("purge_declined", purge_declined, rest_s=60),
+        Job("purge_webhooks", purge_webhooks, rest_s=60),
+        Job("purge_limits", purge_limits, rest_s=60),
     )
 
 

@@ -11,13 +11,13 @@ class CommitUnknownError(Exception):
     """The connection died during COMMIT: whether that happened is unknown; the booking's reference will tell."""
 
 
-def is_away(error: Exception) -> bool:
+def is_unavailable(error: Exception) -> bool:
     """Whether an error means that the database cannot be reached or written to at the moment; nothing was done."""
     # A primary that was demoted, or put into read-only mode, refuses writes with 25006.
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction)
 
 
-def lost_race(error: psycopg.Error) -> bool:
+def is_retryable(error: psycopg.Error) -> bool:
     """Whether a transaction failed only because of another one: nothing was done, and running it again is right."""
     if isinstance(error, errors.UniqueViolation):
         return error.diag.constraint_name in RACED_CONSTRAINTS

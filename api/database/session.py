@@ -232,7 +232,7 @@ async def _leave_pipeline(connection: Connection) -> None:
             await connection.close()
 
 
-async def bounded(read: Coroutine[Any, Any, Row]) -> Row:
+async def with_timeout(read: Coroutine[Any, Any, Row]) -> Row:
     """Wait for a read, at most `READ_TIMEOUT_S`.
 
     It is then left alone: cancelling it would wait for the server, too.

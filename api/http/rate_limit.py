@@ -27,7 +27,7 @@ class Throttle:
     def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rps = rps
         self._clock = clock
-        self._even_at: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._tat: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def admit(self, method: str, route: str) -> None:
         """Take one request to an endpoint.
@@ -39,8 +39,8 @@ class Throttle:
             return
         now = self._clock()
         interval_s = 1 / self._rps
-        even_at = max(self._even_at[method, route], now) + interval_s
-        if even_at - now > 1 + _ROUNDING * interval_s:
+        tat = max(self._tat[method, route], now) + interval_s
+        if tat - now > 1 + _ROUNDING * interval_s:
             raise RateLimited(
                 f"At most {self._rps} requests a second are possible here. Try again in a second.",
                 limit="endpoint",
@@ -48,7 +48,7 @@ class Throttle:
                 window_s=1,
                 retry_after_s=1,
             )
-        self._even_at[method, route] = even_at
+        self._tat[method, route] = tat
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Admit a request that the framework has found the route of; not blocking, so not in a thread of its own."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from litestar import Request, Response
 
-from api.services.snapshots import Counted
+from api.services.snapshots import Snapshot
 
 
 class Answer(NamedTuple):
@@ -21,7 +21,7 @@ class Answer(NamedTuple):
         return Response(self.body, status_code=self.status, headers=self.headers, media_type=self.media_type)
 
 
-def live(counted: Counted, known: str, encodings: str) -> Answer:
+def live(counted: Snapshot, known: str, encodings: str) -> Answer:
     """Return what was counted to who knows counts of these ETags (`If-None-Match`) and takes these encodings."""
     headers = {
         "ETag": counted.etag,
@@ -37,7 +37,7 @@ def live(counted: Counted, known: str, encodings: str) -> Answer:
     return Answer(counted.body, headers=headers)
 
 
-def live_response(request: Request[Any, Any, Any], counted: Counted) -> Response[bytes]:
+def cached_response_for(request: Request[Any, Any, Any], counted: Snapshot) -> Response[bytes]:
     """Return what was counted for the framework to send."""
     headers = request.headers
     return live(counted, headers.get("if-none-match", ""), headers.get("accept-encoding", "")).response()

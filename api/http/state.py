@@ -5,10 +5,10 @@ from litestar.datastructures import State
 from api.config import Settings
 from api.database.pool import Pool
 from api.services.availability import TierRow
-from api.services.bookings.batcher import BookingLane
+from api.services.bookings.batcher import BookingBatcher
 from api.services.events import EventRow
 from api.services.payments import PaymentProvider
-from api.services.snapshots import LiveCache
+from api.services.snapshots import SnapshotCache
 from api.services.states import StateRow
 from api.services.webhooks import Inbox
 
@@ -18,11 +18,11 @@ class ApiState(State):
 
     settings: Settings
     pool: Pool
-    lane: BookingLane
-    availability: LiveCache[TierRow]
-    states: LiveCache[StateRow]
-    events: LiveCache[EventRow]
-    event: LiveCache[EventRow]
+    batcher: BookingBatcher
+    availability: SnapshotCache[TierRow]
+    states: SnapshotCache[StateRow]
+    events: SnapshotCache[EventRow]
+    event: SnapshotCache[EventRow]
     provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str

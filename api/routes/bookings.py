@@ -9,7 +9,7 @@ from litestar import Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
-from api.database.session import bounded
+from api.database.session import with_timeout
 from api.errors import (
     ApiError,
     Busy,
@@ -96,9 +96,9 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
         ApiError: it was refused before anything was looked at, or could not be decided.
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
-    if state.provider.is_open() and not await bounded(is_known(state.pool, new.reference)):
+    if state.provider.is_open() and not await with_timeout(is_known(state.pool, new.reference)):
         raise Busy(_NO_PAYMENTS, retry_after_s=_NO_PAYMENTS_RETRY_AFTER_S)
-    decided = await state.lane.book(new)
+    decided = await state.batcher.book(new)
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
         return problem(decided.answer, headers)
@@ -112,7 +112,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
 @get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """A booking with its present status; `X-As-Of` says when it had that, by the clock of `expiresAt`."""
-    order, read_at = await bounded(get_order(state.pool, _known(reference)))
+    order, read_at = await with_timeout(get_order(state.pool, _known(reference)))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": to_header(read_at)})
 
 
@@ -133,7 +133,7 @@ async def get_ticket_code(
     ],
 ) -> Response[bytes]:
     """The QR code that admits with one ticket of a confirmed booking."""
-    image = await bounded(codes.draw_ticket(state.pool, state.ticket_secret, _known(reference), _line(file)))
+    image = await with_timeout(codes.draw_ticket(state.pool, state.ticket_secret, _known(reference), _line(file)))
     return Answer(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).response()
 
 
@@ -148,7 +148,7 @@ async def get_ticket_code(
 )
 async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[bytes]:
     """The concert of a confirmed booking, for the buyer's calendar."""
-    name, body = await bounded(calendar.write_calendar(state.pool, _known(reference)))
+    name, body = await with_timeout(calendar.write_calendar(state.pool, _known(reference)))
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return Answer(body, headers=headers, media_type=calendar.MEDIA_TYPE).response()
 
@@ -168,9 +168,9 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 
     Only its buyer can; cancelling again answers the same.
     """
-    order, event = await bounded(cancel_order(state.pool, _known(reference), data.user_id))
-    state.availability.changed({event})
-    state.states.changed({event})
+    order, event = await with_timeout(cancel_order(state.pool, _known(reference), data.user_id))
+    state.availability.invalidate({event})
+    state.states.invalidate({event})
     return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
 
 
@@ -189,7 +189,7 @@ async def get_bookings(
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response[OrderPage]:
     """A buyer's bookings, newest first."""
-    page = await bounded(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
+    page = await with_timeout(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
     return Response(page, headers={"Cache-Control": "no-store"})
 
 

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from api.errors import UnknownEvent
 from api.http.problems import NOT_MODIFIED, answers
-from api.http.responses import live_response
+from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED
 from api.schemas import EventDetails, EventList, Slug
@@ -27,7 +27,7 @@ EVENT = "/api/events/{slug}"
 )
 async def get_events(request: Request[None, None, ApiState], state: ApiState) -> Response[bytes]:
     """The concerts that have not begun, at most a second old; `X-As-Of` says when that was true."""
-    return live_response(request, await state.events.get(None))
+    return cached_response_for(request, await state.events.get(None))
 
 
 @get(
@@ -41,7 +41,7 @@ async def get_events(request: Request[None, None, ApiState], state: ApiState) ->
 )
 async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
     """A concert and its tiers, at most a second old; `X-As-Of` says when that was true."""
-    return live_response(request, await state.event.get(slug_of(slug)))
+    return cached_response_for(request, await state.event.get(slug_of(slug)))
 
 
 def slug_of(text: str) -> str:

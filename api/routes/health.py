@@ -6,7 +6,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api.commands.serve import stopping
 from api.database import migrations, queries
-from api.database.session import bounded
+from api.database.session import with_timeout
 from api.errors import SetupError
 from api.http.state import ApiState
 from api.schemas import Health
@@ -33,7 +33,7 @@ async def get_ready(state: ApiState) -> Response[Health]:
 
 async def _why_not_ready(state: ApiState) -> str | None:
     try:
-        missing = migrations.missing(_MIGRATIONS, await bounded(_applied(state)))
+        missing = migrations.missing(_MIGRATIONS, await with_timeout(_applied(state)))
     except psycopg.errors.UndefinedTable:
         missing = _MIGRATIONS
     except psycopg.OperationalError:

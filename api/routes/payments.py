@@ -6,7 +6,7 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from api.config import WEBHOOK_PATH
-from api.database.session import bounded
+from api.database.session import with_timeout
 from api.http.problems import answers
 from api.http.state import ApiState
 from api.payments.signatures import verify
@@ -24,5 +24,5 @@ from api.schemas import WebhookReceipt
 async def receive_webhook(request: Request[Any, Any, ApiState], state: ApiState) -> Response[WebhookReceipt]:
     """Take a signed webhook (Standard Webhooks); it is stored when this answers, and may come again."""
     webhook = verify(state.webhook_secret, await request.body(), request.headers)
-    await bounded(state.inbox.store(webhook))
+    await with_timeout(state.inbox.store(webhook))
     return Response(WebhookReceipt(), status_code=200)

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from api.http.problems import NOT_MODIFIED, answers
-from api.http.responses import live_response
+from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.schemas import (
     BUILT_IN_EVENT,
@@ -51,7 +51,7 @@ async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
     """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
-    return live_response(request, await state.availability.get(event))
+    return cached_response_for(request, await state.availability.get(event))
 
 
 @get(
@@ -69,7 +69,7 @@ async def get_states(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
     """What is held of each tier and the state of each seat, at most a second old; `X-As-Of` says when it was true."""
-    return live_response(request, await state.states.get(event))
+    return cached_response_for(request, await state.states.get(event))
 
 
 @get(

@@ -7,7 +7,7 @@ import msgspec
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
-from api.services.snapshots import LiveCache
+from api.services.snapshots import SnapshotCache
 
 
 class TierRow(msgspec.Struct, frozen=True):
@@ -21,9 +21,9 @@ class TierRow(msgspec.Struct, frozen=True):
     as_of: datetime
 
 
-def live_availability(pool: Pool) -> LiveCache[TierRow]:
+def availability_cache(pool: Pool) -> SnapshotCache[TierRow]:
     """Return the availability of the events that are asked for."""
-    return LiveCache(pool, queries.availability.count_tickets, TierRow, _encode)
+    return SnapshotCache(pool, queries.availability.count_tickets, TierRow, _encode)
 
 
 def _encode(rows: list[TierRow]) -> bytes:

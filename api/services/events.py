@@ -11,7 +11,7 @@ import msgspec
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
-from api.services.snapshots import LiveCache
+from api.services.snapshots import SnapshotCache
 
 EVENTS_LISTED_MAX = 100
 """The most events that are listed at once."""
@@ -38,14 +38,14 @@ class EventRow(msgspec.Struct, frozen=True):
     state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
 
 
-def live_events(pool: Pool) -> LiveCache[EventRow]:
+def event_list_cache(pool: Pool) -> SnapshotCache[EventRow]:
     """Return the list of events that have not begun; it is got under None."""
-    return LiveCache(pool, queries.events.list_events, EventRow, _encode_list, limit=EVENTS_LISTED_MAX)
+    return SnapshotCache(pool, queries.events.list_events, EventRow, _encode_list, limit=EVENTS_LISTED_MAX)
 
 
-def live_event(pool: Pool) -> LiveCache[EventRow]:
+def event_cache(pool: Pool) -> SnapshotCache[EventRow]:
     """Return the events that are asked for, with their tiers."""
-    return LiveCache(pool, queries.events.list_events, EventRow, _encode_one, limit=1)
+    return SnapshotCache(pool, queries.events.list_events, EventRow, _encode_one, limit=1)
 
 
 def _encode_list(rows: list[EventRow]) -> bytes:

@@ -254,7 +254,7 @@ async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
         if order_id not in lost and not wanted & ticket_ids:  # Two late payments may be for one ticket.
             free.add(order_id)
             ticket_ids |= wanted
-    await session.run(Statement(queries.bookings.retake_bookings, {"order_ids": list(free)}, needed=bool(free)))
+    await session.run(Statement(queries.bookings.reclaim_bookings, {"order_ids": list(free)}, needed=bool(free)))
     return free
 
 
@@ -344,7 +344,7 @@ _MESSAGES = {
 _PAID_LATE = "The payment came late, but the same {tickets} ticket(s) were still free and are booked"
 
 
-async def forget_declined(pool: Pool, settings: Settings) -> int:
+async def purge_declined(pool: Pool, settings: Settings) -> int:
     """Delete some of the orders that were declined long ago; return how many.
 
     A declined order exists only so that a repeat is answered the same.

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 CHARGES_WAITING_MAX = 10_000
 """Charges that wait in one process; further ones are left to the worker."""
 
-News = ChargeStatus | Literal["unknown"]
+ChargeUpdate = ChargeStatus | Literal["unknown"]
 """What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
 
 
@@ -106,7 +106,7 @@ class Charges:
 
 
 async def settle(
-    session: Session, news: Mapping[str, News], amounts: Mapping[str, tuple[int, str]] | None = None
+    session: Session, news: Mapping[str, ChargeUpdate], amounts: Mapping[str, tuple[int, str]] | None = None
 ) -> None:
     """Bring orders into the states that news of their charges, by reference, leads to; what is no news does nothing.
 
@@ -129,7 +129,7 @@ def _fits(order: LockedOrder, amounts: Mapping[str, tuple[int, str]]) -> bool:
     return told == total
 
 
-_CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
+_CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
     ("captured", "pending", "pending"): ("confirmed", "captured", "paid"),
     ("captured", "expired", "pending"): (None, "refunding", None),
     ("captured", "expired", "void"): (None, "refunding", None),
@@ -148,13 +148,13 @@ _CHANGES: dict[tuple[News, str, str], tuple[orders.Status | None, orders.Payment
 """By the news, the order's state and its payment's: the states that they come into, and why. All else is no news."""
 
 
-def _is_late_capture(order: LockedOrder, news: News) -> bool:
+def _is_late_capture(order: LockedOrder, news: ChargeUpdate) -> bool:
     """Return whether an order was paid after its hold, and its tickets are to be retaken: its event takes place."""
     late = news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
     return late and not order.called_off
 
 
-def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:
+def _settled(order: LockedOrder, news: ChargeUpdate, *, retaken: bool) -> Change | None:
     """Return what news of its charge does to an order; None: nothing."""
     if retaken:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
@@ -167,7 +167,7 @@ def _settled(order: LockedOrder, news: News, *, retaken: bool) -> Change | None:
 class _OpenPayment(msgspec.Struct, frozen=True):
     """A row of `payments.claim_open`; `wanted`: its order still waits for it.
 
-    `given_up`: its hold ended so long ago that no request for it can be on its way any more.
+    `abandoned`: its hold ended so long ago that no request for it can be on its way any more.
     """
 
     reference: str
@@ -175,7 +175,7 @@ class _OpenPayment(msgspec.Struct, frozen=True):
     amount_minor: int
     currency: str
     wanted: bool
-    given_up: bool
+    abandoned: bool
 
 
 async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
@@ -196,7 +196,7 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
     return len(due)
 
 
-async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | None:
+async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:
     """Do what an open payment needs; return what is known of it then, None: nothing new."""
     try:
         if payment.status == "refunding":
@@ -204,7 +204,7 @@ async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> News | N
             return "refunded"
         if status := await provider.find(payment.reference, (payment.amount_minor, payment.currency)):
             return status
-        if payment.given_up:
+        if payment.abandoned:
             return "unknown"
         if payment.wanted:
             await provider.charge(payment.reference, payment.amount_minor, payment.currency)

@@ -43,7 +43,7 @@ Event = str | None
 """The event that is counted, by its slug; None: all of them."""
 
 
-class Counted(NamedTuple):
+class Snapshot(NamedTuple):
     """What was counted as it is sent."""
 
     body: bytes
@@ -68,7 +68,7 @@ class LiveRow(Protocol):
 Row = TypeVar("Row", bound=LiveRow)
 
 
-class LiveCache(Generic[Row]):
+class SnapshotCache(Generic[Row]):
     """What a statement counts of the events that are asked for.
 
     The statement has a parameter `event` beside the `parameters`. `encode` makes a body of its rows, or None where
@@ -88,13 +88,13 @@ class LiveCache(Generic[Row]):
         self._row = row
         self._encode = encode
         self._parameters = parameters
-        self._known: dict[Event, Counted] = {}
+        self._known: dict[Event, Snapshot] = {}
         self._asked_for: dict[Event, float] = {}
-        self._counting: dict[Event, asyncio.Task[Counted]] = {}
+        self._counting: dict[Event, asyncio.Task[Snapshot]] = {}
         self._stale: set[Event] = set()
         self._sold = asyncio.Event()
 
-    async def get(self, event: Event) -> Counted:
+    async def get(self, event: Event) -> Snapshot:
         """Return what is counted of an event, at most `AGE_MAX_S` old.
 
         Raises:
@@ -110,7 +110,7 @@ class LiveCache(Generic[Row]):
         self._asked_for[event] = now
         return known
 
-    def changed(self, events: set[str]) -> None:
+    def invalidate(self, events: set[str]) -> None:
         """Note that this process has sold or freed tickets of these events: they are counted again at once."""
         self._stale |= events
         self._sold.set()
@@ -158,7 +158,7 @@ class LiveCache(Generic[Row]):
             del self._asked_for[event]
             self._known.pop(event, None)
 
-    async def _count(self, event: Event) -> Counted:
+    async def _count(self, event: Event) -> Snapshot:
         """Count an event; whoever asks while that is under way waits for the same answer."""
         task = self._counting.get(event)
         if task is None:
@@ -171,12 +171,12 @@ class LiveCache(Generic[Row]):
             raise _away()
         return task.result()
 
-    def _counted(self, event: Event, task: "asyncio.Task[Counted]") -> None:
+    def _counted(self, event: Event, task: "asyncio.Task[Snapshot]") -> None:
         del self._counting[event]
         if not task.cancelled():
             task.exception()  # Looked at, in case that nobody waits any more.
 
-    async def _count_now(self, event: Event) -> Counted:
+    async def _count_now(self, event: Event) -> Snapshot:
         counted_at = time.monotonic()
         try:
             async with open_session(self._pool) as session:
@@ -200,11 +200,11 @@ def _away() -> Busy:
     return Busy("The box office does not answer at the moment: try again.", retry_after_s=1)
 
 
-def _as_sent(body: bytes, true_at: datetime, counted_at: float, before: Counted | None) -> Counted:
+def _as_sent(body: bytes, true_at: datetime, counted_at: float, before: Snapshot | None) -> Snapshot:
     as_of = schemas.to_header(true_at)
     if before is not None and before.body == body:
         return before._replace(as_of=as_of, counted_at=counted_at)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if len(body) < _GZIP_BYTES_MIN:
-        return Counted(body, None, etag, as_of, counted_at)
-    return Counted(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, counted_at)
+        return Snapshot(body, None, etag, as_of, counted_at)
+    return Snapshot(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, counted_at)

@@ -7,7 +7,7 @@ import msgspec
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
-from api.services.snapshots import LiveCache
+from api.services.snapshots import SnapshotCache
 
 
 class StateRow(msgspec.Struct, frozen=True):
@@ -23,9 +23,9 @@ class StateRow(msgspec.Struct, frozen=True):
     as_of: datetime
 
 
-def live_states(pool: Pool, *, seats_max: int) -> LiveCache[StateRow]:
+def states_cache(pool: Pool, *, seats_max: int) -> SnapshotCache[StateRow]:
     """Return the states of tickets of the events that are asked for; events with more seats than that have no rows."""
-    return LiveCache(pool, queries.states.list_states, StateRow, _encode, seats_max=seats_max)
+    return SnapshotCache(pool, queries.states.list_states, StateRow, _encode, seats_max=seats_max)
 
 
 def _encode(rows: list[StateRow]) -> bytes:

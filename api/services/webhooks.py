@@ -20,7 +20,7 @@ from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.payments.signatures import Webhook
 from api.services import payments
-from api.services.payments import News
+from api.services.payments import ChargeUpdate
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
                 if msgspec.structs.replace(first, id=webhook.id) != webhook:
                     continue  # One after the other: the next round takes what else is told of this charge.
             done.append(webhook_id)
-        news: dict[str, News] = {reference: each.status for reference, each in told.items() if each.status}
+        news: dict[str, ChargeUpdate] = {reference: each.status for reference, each in told.items() if each.status}
         amounts = {reference: (each.amount_minor, each.currency) for reference, each in told.items()}
         await payments.settle(session, news, amounts)
         await session.run(Statement(queries.webhooks.mark_processed, {"ids": done}))
@@ -97,7 +97,7 @@ def _read(payload: Any) -> Webhook | None:
         return None
 
 
-async def forget_webhooks(pool: Pool, settings: Settings) -> int:
+async def purge_webhooks(pool: Pool, settings: Settings) -> int:
     """Delete some of the webhooks that were worked off long ago; return how many."""
     parameters = {"days": settings.webhooks_kept_days, "limit": _FORGOTTEN_AT_ONCE}
     async with pool.connection() as connection:  # One statement, for which read committed is right.

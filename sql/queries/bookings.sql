@@ -46,14 +46,14 @@ where id in (
     from released
 );
 
--- name: retake_bookings
+-- name: reclaim_bookings
 -- Makes the released bookings of these orders live again; the caller has locked their tickets, and sells them.
 -- Fails: bookings_live_ticket_key, when a ticket has another live booking.
 update bookings
 set released_at = null
 where order_id = any(%(order_ids)s::bigint[]);
 
--- name: find_admission
+-- name: find_scanned_ticket
 -- What a ticket's code leads to at the door: whose ticket it is, for what, and whether it still admits.
 select
     orders.reference,

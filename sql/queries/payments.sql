@@ -43,4 +43,4 @@ returning
     payments.amount_minor,
     payments.currency,
     orders.status = 'pending' and orders.expires_at > now() as wanted,
-    orders.expires_at < now() - make_interval(secs => %(request_max_s)s::double precision) as given_up;
+    orders.expires_at < now() - make_interval(secs => %(request_max_s)s::double precision) as abandoned;

@@ -15,7 +15,7 @@ from api.commands.seed import TierPlan
 from api.config import TICKET_SECRET, Settings
 from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 from api.services import codes
 from api.services.tickets import PAGE_TICKETS
 from tests.acceptance.system import (
@@ -634,7 +634,7 @@ def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
 ) -> None:
     order = office.booked(tier="VIP", quantity=2)
     settings = Settings.from_env(stack.environment)
-    secret = find_secret(settings, TICKET_SECRET)
+    secret = load_or_create_secret(settings, TICKET_SECRET)
     monkeypatch.setenv("DATABASE_URL", stack.database_url)
     monkeypatch.setenv("DATA_DIR", stack.environment["DATA_DIR"])
     for number, line in enumerate(order["bookings"], start=1):

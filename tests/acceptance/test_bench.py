@@ -76,7 +76,7 @@ def test_every_figure_is_measured_shown_and_saved_and_the_audit_is_clean(tempora
 
     checked = report.checked
     assert checked
-    assert checked.breaches == []
+    assert checked.violations == []
     assert 0 < checked.orders_acknowledged == checked.orders_in_database
     assert checked.orders_acknowledged < checked.tickets_acknowledged == checked.tickets_in_database
     for words in ("1 standing ticket", "availability", "lateness", "reference per s", "1,000 tickets", "PostgreSQL"):
@@ -112,7 +112,7 @@ def test_a_breach_of_the_audit_is_named_and_ends_with_1(
     assert bench(Settings(), only=["claims"], quick=True, seconds=None, out=out) == 1
     report = msgspec.json.decode(out.read_bytes(), type=Report)
     assert report.checked
-    assert "find_wrong_statuses" in report.checked.breaches[0]
+    assert "find_wrong_statuses" in report.checked.violations[0]
     assert "find_wrong_statuses" in capsys.readouterr().out
 
 

@@ -16,7 +16,7 @@ from api.config import WEBHOOK_SECRET, Settings
 from api.payments.http_provider import HttpProvider, open_provider
 from api.payments.signatures import Webhook, verify
 from api.payments.simulator import decide
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 from tests.acceptance.system import PROBLEM
 from tests.listener import Answer, Listener, Request, listening
 from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Process, Stack, clean_environment, temporary_directory
@@ -33,7 +33,7 @@ class Shop:
         self.listener = listener
         self.provider = provider
         self.client = client
-        self.secret = find_secret(Settings.from_env(stack.environment), WEBHOOK_SECRET)
+        self.secret = load_or_create_secret(Settings.from_env(stack.environment), WEBHOOK_SECRET)
 
     def told(self) -> list[Webhook]:
         """Return the webhooks in the order of their arrival; each must be signed."""

@@ -25,7 +25,7 @@ ASYNC = {
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "paid-later"}
 HOLD_RETURN_MAX_S = 10.0
 """From a worker's start until an overdue hold is on sale again. Two seconds are promised, where other work does not
-take the processor; the audit has that law."""
+take the processor; the audit has that invariant."""
 
 StartOffice = Callable[..., Awaitable[tuple[Stack, httpx.AsyncClient]]]
 

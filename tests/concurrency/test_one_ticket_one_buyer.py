@@ -100,7 +100,7 @@ def weaken(source: Path, kept: str | None) -> None:
         text, count = re.subn(r"\n\s*for update skip locked", "", text)
         assert count == 3
     tickets.write_text(text, encoding="utf-8")
-    bookings = source / "api" / "services" / "bookings.py"
+    bookings = source / "api" / "services" / "bookings" / "batch.py"
     text = bookings.read_text(encoding="utf-8")
     assert ", rows=len(places)" in text
     bookings.write_text(text.replace(", rows=len(places)", ""), encoding="utf-8")
@@ -160,9 +160,9 @@ async def test_without_looking_again_buyers_are_refused_falsely(start_stack: Sta
     source = tmp_path / "hasty"
     for package in ("api", "sql"):
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    bookings = source / "api" / "services" / "bookings.py"
+    bookings = source / "api" / "services" / "bookings" / "batch.py"
     text = bookings.read_text(encoding="utf-8")
-    look_again = "    if left.available >= new.quantity:\n        return LookAgain()\n"
+    look_again = "    if left.available >= new.quantity:\n        return Retry()\n"
     assert look_again in text
     bookings.write_text(text.replace(look_again, ""), encoding="utf-8")
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"}, source=source)

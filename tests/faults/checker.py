@@ -1,7 +1,7 @@
-"""The checker: holds what clients were told against what became of it, one law for each promise.
+"""The checker: holds what clients were told against what became of it, one invariant for each promise.
 
-An answer that never came may mean either; one that did must be true. Each law yields what breaks it, in words; that
-each notices a lie is shown in `test_checker.py`.
+A response that never came may mean either outcome. A response that came must be true. Each invariant yields its
+violations as sentences. `test_checker.py` shows that each invariant detects a false response.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ AFTERMATH_S = 5.0
 RUNS_ON_S = 5.0
 """How long a booking may still run in the API after its client has lost the connection."""
 SHOWN_MAX = 20
-"""The breaches of a law that are shown."""
+"""The violations of a invariant that are shown."""
 
 _BOOKED = {201: "confirmed", 202: "pending"}
 _ALLOWED = {
@@ -49,15 +49,15 @@ class Charge(msgspec.Struct, frozen=True):
     status: str
 
 
-class Breach(NamedTuple):
+class Violation(NamedTuple):
     """A promise that was broken, and how."""
 
-    law: str
+    invariant: str
     what: str
 
 
 class Evidence:
-    """All that laws look at, in the order in which they look it up."""
+    """All that invariants look at, in the order in which they look it up."""
 
     def __init__(
         self, history: History, facts: Facts, *, limit: int = 0, ledger: Sequence[Charge] | None = None
@@ -494,7 +494,7 @@ def every_fault_was_recovered_from(evidence: Evidence) -> Iterator[str]:
 
 
 Law = Callable[[Evidence], Iterator[str]]
-LAWS: tuple[Law, ...] = (
+INVARIANTS: tuple[Law, ...] = (
     acknowledged_bookings_are_there,
     cancelled_bookings_stay_cancelled,
     prices_are_those_of_the_tier,
@@ -522,28 +522,28 @@ LAWS: tuple[Law, ...] = (
 )
 
 
-def judge(evidence: Evidence) -> list[Breach]:
-    """Return every breach of every law."""
-    return [Breach(law.__name__, what) for law in LAWS for what in law(evidence)]
+def judge(evidence: Evidence) -> list[Violation]:
+    """Return every violation of every invariant."""
+    return [Violation(invariant.__name__, what) for invariant in INVARIANTS for what in invariant(evidence)]
 
 
 def check(
     history: History, database_url: str, event: str, *, limit: int = 0, ledger: Sequence[Charge] | None = None
-) -> list[Breach]:
-    """Hold a history against its event's rows, the provider's ledger if there is one, and the database's own laws."""
+) -> list[Violation]:
+    """Compare a history with its event's rows, the provider's ledger (if any) and the audit's invariants."""
     evidence = Evidence(history, read_facts(database_url, event), limit=limit, ledger=ledger)
-    breaches = judge(evidence)
+    violations = judge(evidence)
     if found := audit(database_url):
-        breaches.append(Breach("audit", report(found)))
-    return breaches
+        violations.append(Violation("audit", report(found)))
+    return violations
 
 
-def describe(breaches: Sequence[Breach]) -> str:
-    """Say what is broken, for people; of each law the first few."""
+def describe(violations: Sequence[Violation]) -> str:
+    """Say what is broken, for people; of each invariant the first few."""
     by_law: dict[str, list[str]] = defaultdict(list)
-    for breach in breaches:
-        by_law[breach.law].append(breach.what)
+    for violation in violations:
+        by_law[violation.invariant].append(violation.what)
     lines = []
-    for law, found in by_law.items():
-        lines += [f"{law}: {len(found)}", *(f"  {what}" for what in found[:SHOWN_MAX])]
+    for invariant, found in by_law.items():
+        lines += [f"{invariant}: {len(found)}", *(f"  {what}" for what in found[:SHOWN_MAX])]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ import psycopg
 
 from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
-from tests.faults.checker import Breach, check, describe
+from tests.faults.checker import Violation, check, describe
 from tests.faults.faults import FAULTS_OF_ASYNC, NETWORK_FAULTS, PROCESS_FAULTS, Fault
 from tests.faults.history import Fault as NotedFault
 from tests.faults.history import History
@@ -48,7 +48,7 @@ async def storm(
     say: Callable[[str], object],
     *,
     standing: int = STANDING_MIN,
-) -> tuple[History, list[Breach]]:
+) -> tuple[History, list[Violation]]:
     """Let buyers buy while one fault after the other is done; return what they saw and what is wrong with it."""
     url = target.database_url
     await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY.format(standing=standing)))
@@ -111,10 +111,10 @@ async def soak(seconds: float, seed_text: str) -> bool:
         async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
             faults = _rounds(faults_of(mode), random.Random(drawn), seconds / len(MODES))
             standing = STANDING_MIN + round(seconds * STANDING_EACH_S)
-            _, breaches = await storm(target, faults, drawn, _say, standing=standing)
-            if breaches:
-                _say(f"{describe(breaches)}\n{target.stack.logs()}\n")
-        kept = kept and not breaches
+            _, violations = await storm(target, faults, drawn, _say, standing=standing)
+            if violations:
+                _say(f"{describe(violations)}\n{target.stack.logs()}\n")
+        kept = kept and not violations
     _say("Every promise was kept.\n" if kept else f"Promises were broken: SEED={seed_text} draws the same again.\n")
     return kept
 

@@ -1,4 +1,4 @@
-"""The checker itself: it has nothing to say of an honest run, and each of its laws notices a lie."""
+"""The checker itself: it has nothing to say of an honest run, and each of its invariants notices a lie."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.checker import LAWS, Charge, Evidence, describe, judge
+from tests.faults.checker import INVARIANTS, Charge, Evidence, describe, judge
 from tests.faults.history import Entry, Fault, History, Kind, Wanted
 from tests.faults.truth import BookingFact, EventFact, Facts, OrderFact, TierFact
 
@@ -73,9 +73,9 @@ class World:
         return self.history.add(Entry(kind=kind, start=start, end=start + SEEN_S, status=status, body=body, **more))
 
     def broken(self) -> set[str]:
-        """Return the laws that the checker finds broken."""
+        """Return the invariants that the checker finds broken."""
         evidence = Evidence(self.history, self.facts, limit=self.limit, ledger=self.ledger)
-        return {breach.law for breach in judge(evidence)}
+        return {violation.invariant for violation in judge(evidence)}
 
 
 def order(
@@ -281,12 +281,12 @@ LIES: list[tuple[str, Callable[[World], None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("law", "lie"), LIES)
-def test_the_checker_notices(law: str, lie: Callable[[World], None]) -> None:
+@pytest.mark.parametrize(("invariant", "lie"), LIES)
+def test_the_checker_notices(invariant: str, lie: Callable[[World], None]) -> None:
     world = World()
     lie(world)
-    assert law in world.broken()
+    assert invariant in world.broken()
 
 
 def test_every_law_is_known_to_notice_a_lie() -> None:
-    assert {law for law, _ in LIES} == {law.__name__ for law in LAWS}
+    assert {invariant for invariant, _ in LIES} == {invariant.__name__ for invariant in INVARIANTS}

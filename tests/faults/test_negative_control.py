@@ -35,8 +35,8 @@ async def test_without_a_flush_at_each_commit_a_crash_loses_bookings_and_the_che
             await until(lambda: acknowledged(history) >= ACKNOWLEDGED_MIN, "bookings are acknowledged")
             await database_crashed(target, history, chance)
             await until(lambda: history.faults[0].recovered is not None, "bookings go through again")
-        breaches = await asyncio.to_thread(check, history, target.database_url, EVENT)
-    assert "acknowledged_bookings_are_there" in {breach.law for breach in breaches}
+        violations = await asyncio.to_thread(check, history, target.database_url, EVENT)
+    assert "acknowledged_bookings_are_there" in {violation.invariant for violation in violations}
 
 
 def make_forgetful(target: Target) -> None:

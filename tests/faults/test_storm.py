@@ -51,8 +51,8 @@ async def test_in_a_storm_of_faults_no_promise_is_broken(
 ) -> None:
     say(f"\n{mode}:\n")
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-        history, breaches = await storm(target, iter(doings), mode, say)
-        assert not breaches, f"{describe(breaches)}\n{target.stack.logs()}"
+        history, violations = await storm(target, iter(doings), mode, say)
+        assert not violations, f"{describe(violations)}\n{target.stack.logs()}"
     done = {entry.kind for entry in history.entries if entry.status in {200, 201, 202}}
     assert done == set(get_args(Kind)), "something that buyers do was never done"
 

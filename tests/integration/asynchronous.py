@@ -18,7 +18,7 @@ from api.services.bookings.batch import (
     book_batch,
 )
 from api.services.orders import OrderRow
-from api.services.payments import News, settle
+from api.services.payments import ChargeUpdate, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
 
@@ -73,7 +73,7 @@ async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) 
     return outcome.answer
 
 
-async def tell(pool: Pool, news: dict[str, News]) -> None:
+async def tell(pool: Pool, news: dict[str, ChargeUpdate]) -> None:
     """Settle news of charges."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
         await settle(session, news)

@@ -13,7 +13,7 @@ from api.config import (
     Settings,
 )
 from api.errors import SetupError
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 
 PROCESSES = 8
 
@@ -24,23 +24,23 @@ each_secret = pytest.mark.parametrize("secret", [WEBHOOK_SECRET, TICKET_SECRET],
 def test_a_given_secret_is_taken_and_nothing_is_kept(tmp_path: Path, secret: Secret) -> None:
     given = f"{secret.prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     settings = Settings.from_env({secret.field.upper(): given, "DATA_DIR": str(tmp_path / "data")})
-    assert find_secret(settings, secret) == given
+    assert load_or_create_secret(settings, secret) == given
     assert not (tmp_path / "data").exists()
 
 
 @each_secret
 def test_a_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path, secret: Secret) -> None:
     settings = Settings(data_dir=tmp_path / "new" / "data")
-    made = find_secret(settings, secret)
+    made = load_or_create_secret(settings, secret)
     assert secret.fits(made)
-    assert find_secret(settings, secret) == made
+    assert load_or_create_secret(settings, secret) == made
     assert stat.S_IMODE((settings.data_dir / secret.file_name).stat().st_mode) == 0o600
-    assert find_secret(Settings(data_dir=tmp_path / "other"), secret) != made
+    assert load_or_create_secret(Settings(data_dir=tmp_path / "other"), secret) != made
 
 
 def test_one_secret_is_not_the_other(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    webhooks, tickets = find_secret(settings, WEBHOOK_SECRET), find_secret(settings, TICKET_SECRET)
+    webhooks, tickets = load_or_create_secret(settings, WEBHOOK_SECRET), load_or_create_secret(settings, TICKET_SECRET)
     assert WEBHOOK_SECRET.key(webhooks) != TICKET_SECRET.key(tickets)
     assert not TICKET_SECRET.fits(webhooks)
     assert not WEBHOOK_SECRET.fits(tickets)
@@ -56,20 +56,20 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     secrets = {answers.get() for _ in processes}
     for process in processes:
         process.join()
-    assert secrets == {find_secret(Settings(data_dir=tmp_path / "data"), WEBHOOK_SECRET)}
+    assert secrets == {load_or_create_secret(Settings(data_dir=tmp_path / "data"), WEBHOOK_SECRET)}
 
 
 def _ask(
     data_dir: Path, start: "multiprocessing.synchronize.Barrier", answers: "multiprocessing.SimpleQueue[str]"
 ) -> None:
     start.wait()
-    answers.put(find_secret(Settings(data_dir=data_dir), WEBHOOK_SECRET))
+    answers.put(load_or_create_secret(Settings(data_dir=data_dir), WEBHOOK_SECRET))
 
 
 @each_secret
 def test_a_file_that_was_never_written_is_written(tmp_path: Path, secret: Secret) -> None:
     (tmp_path / secret.file_name).touch(0o600)  # its maker was killed
-    assert secret.fits(find_secret(Settings(data_dir=tmp_path), secret))
+    assert secret.fits(load_or_create_secret(Settings(data_dir=tmp_path), secret))
 
 
 @each_secret
@@ -79,7 +79,7 @@ def test_a_file_with_something_else_is_refused_by_its_name_and_not_shown(
 ) -> None:
     (tmp_path / secret.file_name).write_bytes(content)
     with pytest.raises(SetupError) as refusal:
-        find_secret(Settings(data_dir=tmp_path), secret)
+        load_or_create_secret(Settings(data_dir=tmp_path), secret)
     assert str(tmp_path / secret.file_name) in str(refusal.value)
     assert "short" not in str(refusal.value)
 
@@ -88,4 +88,4 @@ def test_a_file_with_something_else_is_refused_by_its_name_and_not_shown(
 def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, secret: Secret) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(SetupError, match="cannot be read or made"):
-        find_secret(Settings(data_dir=tmp_path / "data"), secret)
+        load_or_create_secret(Settings(data_dir=tmp_path / "data"), secret)

@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Locator, Page, ViewportSize, ex
 
 from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 from api.services import codes
 from tests.webapp import silent
 from tests.webapp.conftest import (
@@ -176,7 +176,7 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     await look(page, "order-confirmed")
 
     # What is drawn is what the door lets in.
-    secret = find_secret(Settings.from_env(site.stack.environment), TICKET_SECRET)
+    secret = load_or_create_secret(Settings.from_env(site.stack.environment), TICKET_SECRET)
     for image, ticket in zip(await _codes(page).all(), order["bookings"], strict=True):
         code = codes.sign(secret, ticket["id"], ticket["bookingReference"])
         drawn = await page.context.request.get(await image.get_attribute("src") or "")

@@ -28,7 +28,7 @@ from api.database.session import Session, open_session
 from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import Decided, NewOrder, book_batch
-from api.services.bookings.batcher import BookingLane
+from api.services.bookings.batcher import BookingBatcher
 from api.services.orders import OrderRow
 
 Isolation = Literal["serializable", "read_committed"]
@@ -117,18 +117,18 @@ async def clients_of(
     own = msgspec.structs.replace(settings, booking_isolation=isolation, db_pool_max=max(clients, 2))
     if design == "ours":
         async with open_pool(url, own) as pool:
-            lane = BookingLane(pool, own, on_commit=lambda *_: None)
-            async with lane.running():
-                yield Clients(lambda number: _book_ours(lane, number), _retries_ours)
+            batcher = BookingBatcher(pool, own, on_commit=lambda *_: None)
+            async with batcher.running():
+                yield Clients(lambda number: _book_ours(batcher, number), _retries_ours)
     else:
         async with _reference_pool(url, isolation, clients) as pool:
             reference = _Reference(pool, await _find_tier(pool))
             yield Clients(reference.book, lambda: reference.retries)
 
 
-async def _book_ours(lane: BookingLane, number: int) -> bool:
+async def _book_ours(batcher: BookingBatcher, number: int) -> bool:
     try:
-        decided = await lane.book(new_order(schemas.BUILT_IN_EVENT, number))
+        decided = await batcher.book(new_order(schemas.BUILT_IN_EVENT, number))
     except ApiError:
         return False
     return isinstance(decided.answer, OrderRow)

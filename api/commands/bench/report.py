@@ -71,7 +71,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What the databases hold when all is over."""
 
     databases: int
-    breaches: list[str]
+    violations: list[str]
     orders_acknowledged: int = 0
     """Over HTTP."""
     orders_in_database: int = 0
@@ -277,8 +277,11 @@ def claims_table(claims: Claims) -> str:
 
 def checked_text(checked: Checked) -> str:
     """Say what the databases hold."""
-    lines = ["", f"Audit of {checked.databases} databases: {'all laws hold.' if not checked.breaches else 'BREACH'}"]
-    lines += checked.breaches
+    lines = [
+        "",
+        f"Audit of {checked.databases} databases: {'all invariants hold.' if not checked.violations else 'VIOLATION'}",
+    ]
+    lines += checked.violations
     if checked.orders_acknowledged:
         lines.append(
             f"Over HTTP {checked.orders_acknowledged:,} orders with {checked.tickets_acknowledged:,} tickets were "

@@ -16,7 +16,7 @@ import uvloop
 from psycopg.rows import tuple_row
 
 from api import schemas
-from api.commands import audit as laws
+from api.commands import audit as invariants
 from api.commands.bench import engine, report
 from api.commands.bench.load import (
     NUMBER,
@@ -287,7 +287,9 @@ class Bench:
         audited = self._servers.audit()
         checked = Checked(
             databases=len(audited),
-            breaches=[f"{name}: {laws.report(breaches)}" for name, breaches in audited.items() if breaches],
+            violations=[
+                f"{name}: {invariants.report(violations)}" for name, violations in audited.items() if violations
+            ],
         )
         if http_url:
             kinds = [kind for load in self._acknowledged for kind in load.kinds]
@@ -297,7 +299,7 @@ class Bench:
 
 
 def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: float | None, out: Path) -> int:
-    """Run these sections, show their figures and save them; return the exit code: 1 after a breach of the audit.
+    """Run these sections, show their figures and save them; return the exit code: 1 after a violation of the audit.
 
     Args:
         settings: of the API that is measured; the servers are the benchmark's own.
@@ -329,29 +331,29 @@ def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: floa
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     _say(f"\nTook {made.took_s:.0f} s; the figures are in {out}.")
-    return 1 if made.checked and made.checked.breaches else 0
+    return 1 if made.checked and made.checked.violations else 0
 
 
 def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets: int) -> Checked:
-    """Add what was acknowledged to what was checked; it is a breach if the database has another number.
+    """Add what was acknowledged to what was checked; it is a violation if the database has another number.
 
     A request without an answer that tells may have been booked or not.
     """
     acknowledged = sum(kind.orders_acknowledged for kind in kinds)
     acknowledged_tickets = sum(kind.tickets_acknowledged for kind in kinds)
     unknown = sum(kind.unknown for kind in kinds if kind.name == BOOKINGS)
-    breaches = list(checked.breaches)
+    violations = list(checked.violations)
     if not (
         acknowledged <= orders <= acknowledged + unknown
         and acknowledged_tickets <= tickets <= acknowledged_tickets + _QUANTITY_MAX * unknown
     ):
-        breaches.append(
+        violations.append(
             f"{acknowledged} orders with {acknowledged_tickets} tickets were acknowledged and {unknown} more are "
             f"unknown, but the database has {orders} with {tickets}."
         )
     return msgspec.structs.replace(
         checked,
-        breaches=breaches,
+        violations=violations,
         orders_acknowledged=acknowledged,
         orders_in_database=orders,
         tickets_acknowledged=acknowledged_tickets,

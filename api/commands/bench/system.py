@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from api.commands.audit import Breach, audit
+from api.commands.audit import Violation, audit
 from api.commands.bench.load import GRACE_S, LoadResult, Plan
 from api.commands.run import (
     ROOT,
@@ -99,8 +99,8 @@ class Servers:
             connection.execute("checkpoint")  # what seeding has left to be written would slow down the first run
         return url
 
-    def audit(self) -> dict[str, list[Breach]]:
-        """Check the laws in each database; return what breaks them, by database."""
+    def audit(self) -> dict[str, list[Violation]]:
+        """Check the invariants in each database; return what breaks them, by database."""
         return {name: audit(self._server.url(name)) for name in self._databases}
 
     def server_version(self) -> str:
@@ -119,7 +119,7 @@ class Servers:
                 if part.name in _PARTS:
                     child = Child(part, _environment(settings), output.fileno())
                     self._children[part.name] = child
-                    cleanup.callback(child.stop, hurried=lambda: False)
+                    cleanup.callback(child.stop, force=lambda: False)
             cleanup.callback(self._children.clear)
             try:
                 wait_until_ready(settings, list(self._children.values()))

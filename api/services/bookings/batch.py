@@ -69,11 +69,11 @@ class Decided(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-class LookAgain(msgspec.Struct, frozen=True):
+class Retry(msgspec.Struct, frozen=True):
     """What stands in the way is not committed: not yet an answer."""
 
 
-Outcome = Decided | LookAgain
+Outcome = Decided | Retry
 
 
 class _Tier(msgspec.Struct, frozen=True):
@@ -227,7 +227,7 @@ async def _look(session: Session, batch: Sequence[NewOrder], settings: Settings)
         if error := _refuse_early(new, events, sight) or allowance.refusal(new.user_id):
             sight.decided[new.reference] = Decided(error)
         elif not allowance.take(new.user_id):
-            sight.decided[new.reference] = LookAgain()  # Others of this batch may use it up: that is not certain.
+            sight.decided[new.reference] = Retry()  # Others of this batch may use it up: that is not certain.
         elif sight.tier(new).seated and not new.ticket_ids:
             seated[sight.tier(new).tier_id].append(new)
     for news in seated.values():
@@ -410,7 +410,7 @@ def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outco
         if gone:
             return Decided(_seat_taken(gone))
     if tickets:
-        return tickets if stock.locked.issuperset((ticket.id, ticket.place) for ticket in tickets) else LookAgain()
+        return tickets if stock.locked.issuperset((ticket.id, ticket.place) for ticket in tickets) else Retry()
     if not tier.seated:
         tickets = stock.standing[tier.tier_id][: new.quantity]
     return tickets if len(tickets) == new.quantity else _Short()
@@ -427,7 +427,7 @@ def _seat_taken(gone: Sequence[_Ticket]) -> SeatTaken:
 def _shortage(new: NewOrder, left: _Left) -> Outcome:
     """Say that too few are left only if that is true: what others have merely locked or hold is not sold."""
     if left.available >= new.quantity:
-        return LookAgain()
+        return Retry()
     if left.available + left.held >= new.quantity:
         return Decided(
             AllHeld(

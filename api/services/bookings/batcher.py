@@ -1,4 +1,4 @@
-"""The booking lane: natural batching of booking requests, one transaction at a time in each API process.
+"""The booking batcher: natural batching of booking requests, one transaction at a time in each API process.
 
 Requests that arrive while a transaction is under way wait for the next one, which takes all that wait, up to a
 limit. Idle, a batch is one request without any added delay; busy, batches grow by themselves, and with them
@@ -24,7 +24,7 @@ import psycopg_pool
 
 from api.config import Settings
 from api.database import session as database
-from api.database.errors import CommitUnknownError, is_away, lost_race
+from api.database.errors import CommitUnknownError, is_retryable, is_unavailable
 from api.database.pool import Pool
 from api.errors import (
     ApiError,
@@ -35,9 +35,9 @@ from api.errors import (
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings.batch import (
     Decided,
-    LookAgain,
     NewOrder,
     Outcome,
+    Retry,
     book_batch,
 )
 from api.services.orders import OrderRow
@@ -61,8 +61,8 @@ _UNKNOWN = (
 )
 
 
-class _Booking(msgspec.Struct, eq=False):
-    """A booking in the lane, and who waits for its answer: the first request, then its repeats."""
+class QueuedRequest(msgspec.Struct, eq=False):
+    """A booking in the batcher, and who waits for its answer: the first request, then its repeats."""
 
     new: NewOrder
     deadline: float
@@ -91,7 +91,7 @@ class _Waiting(NamedTuple):
 
     until: float
     waiter: "asyncio.Future[Decided]"
-    booking: _Booking
+    booking: QueuedRequest
 
 
 class Sold(NamedTuple):
@@ -101,15 +101,15 @@ class Sold(NamedTuple):
     order: OrderRow
 
 
-class BookingLane:
+class BookingBatcher:
     """Takes booking requests and answers them after their commit."""
 
     def __init__(self, pool: Pool, settings: Settings, on_commit: Callable[[list[Sold]], None]) -> None:
         self._pool = pool
         self._settings = settings
         self._on_commit = on_commit
-        self._open: dict[str, _Booking] = {}
-        self._queue: deque[_Booking] = deque()
+        self._open: dict[str, QueuedRequest] = {}
+        self._queue: deque[QueuedRequest] = deque()
         self._waiting: deque[_Waiting] = deque()
         """In the order in which they give up, since all wait equally long; a single timer is for the first."""
         self._timer: asyncio.TimerHandle | None = None
@@ -138,7 +138,7 @@ class BookingLane:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work the queue while the context lasts; what is still waiting at its end is answered `busy`."""
-        task = asyncio.create_task(self._work(), name="booking-lane")
+        task = asyncio.create_task(self._work(), name="booking-batcher")
         try:
             yield
         finally:
@@ -151,9 +151,9 @@ class BookingLane:
             if self._timer:
                 self._timer.cancel()
 
-    def _enqueue(self, new: NewOrder) -> _Booking:
+    def _enqueue(self, new: NewOrder) -> QueuedRequest:
         deadline = time.monotonic() + self._settings.booking_wait_ms / 1000
-        booking = _Booking(new, deadline, [])
+        booking = QueuedRequest(new, deadline, [])
         if self._ended or len(self._queue) >= self._settings.booking_queue_max:
             raise booking.busy()
         self._open[new.reference] = booking
@@ -161,7 +161,7 @@ class BookingLane:
         self._arrived.set()
         return booking
 
-    def _wait_for(self, booking: _Booking) -> "asyncio.Future[Decided]":
+    def _wait_for(self, booking: QueuedRequest) -> "asyncio.Future[Decided]":
         """Return a future that has the booking's answer, or in time its refusal."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Decided] = loop.create_future()
@@ -193,20 +193,20 @@ class BookingLane:
             elif all(booking.attempts for booking in self._queue):
                 await asyncio.sleep(_pause(min(booking.attempts for booking in self._queue)))
 
-    def _take(self) -> list[_Booking]:
+    def _take(self) -> list[QueuedRequest]:
         """Take the next batch from the queue, without those that nobody waits for or that waited too long."""
-        batch: list[_Booking] = []
+        batch: list[QueuedRequest] = []
         now = time.monotonic()
         while self._queue and len(batch) < self._settings.booking_batch_max:
             booking = self._queue.popleft()
-            given_up = all(waiter.done() for waiter in booking.waiters)
-            if given_up or now > booking.deadline or booking.attempts >= self._settings.booking_attempts_max:
+            abandoned = all(waiter.done() for waiter in booking.waiters)
+            if abandoned or now > booking.deadline or booking.attempts >= self._settings.booking_attempts_max:
                 self._refuse(booking, booking.busy)
             else:
                 batch.append(booking)
         return batch
 
-    async def _book(self, batch: Sequence[_Booking]) -> None:
+    async def _book(self, batch: Sequence[QueuedRequest]) -> None:
         """Book a batch, and give each of its members an answer or its place in the queue back."""
         BATCH_SIZE.observe(len(batch))
         for booking in batch:
@@ -217,17 +217,17 @@ class BookingLane:
         try:
             async with database.open_session(self._pool) as session:
                 outcomes = await book_batch(session, [booking.new for booking in batch], self._settings)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the lane lives on and each request is answered
+        except Exception as error:  # noqa: BLE001 - whatever it is, the batcher lives on and each request is answered
             if outcomes is None:
                 await self._failed(batch, error)
         if outcomes is not None:  # Committed, even if the connection died on its way back into the pool.
             self._answer(batch, outcomes)
 
-    def _answer(self, batch: Sequence[_Booking], outcomes: Sequence[Outcome]) -> None:
+    def _answer(self, batch: Sequence[QueuedRequest], outcomes: Sequence[Outcome]) -> None:
         sold: list[Sold] = []
         again = []
         for booking, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, LookAgain):
+            if isinstance(outcome, Retry):
                 again.append(booking)
                 continue
             if outcome.bookings and not outcome.replayed and isinstance(outcome.answer, OrderRow):
@@ -240,9 +240,9 @@ class BookingLane:
             self._on_commit(sold)
         self._put_back(again, "locked_tickets")
 
-    async def _failed(self, batch: Sequence[_Booking], error: Exception) -> None:
+    async def _failed(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
         """Run a batch again that failed for others' sake; of one that failed for its own, find the culprit."""
-        if isinstance(error, psycopg.Error) and lost_race(error):
+        if isinstance(error, psycopg.Error) and is_retryable(error):
             self._put_back(batch, error.sqlstate or "conflict")
         elif isinstance(error, CommitUnknownError):
             for booking in batch:
@@ -250,7 +250,7 @@ class BookingLane:
             self._put_back(batch, "commit_unknown")
         elif isinstance(error, psycopg.errors.QueryCanceled):
             self._put_back(batch, "timeout")
-        elif isinstance(error, psycopg_pool.PoolTimeout) or is_away(error):
+        elif isinstance(error, psycopg_pool.PoolTimeout) or is_unavailable(error):
             for booking in batch:
                 booking.away = True
             self._put_back(batch, "no_database")
@@ -261,14 +261,14 @@ class BookingLane:
             _log.error("booking %s failed", batch[0].new.reference, exc_info=error)
             self._refuse(batch[0], batch[0].failure)
 
-    def _put_back(self, batch: Sequence[_Booking], cause: str) -> None:
+    def _put_back(self, batch: Sequence[QueuedRequest], cause: str) -> None:
         if batch:
             BOOKING_RETRIES.labels(cause).inc(len(batch))
         for booking in batch:
             booking.running = False
         self._queue.extendleft(reversed(batch))
 
-    def _refuse(self, booking: _Booking, error: Callable[[], ApiError]) -> None:
+    def _refuse(self, booking: QueuedRequest, error: Callable[[], ApiError]) -> None:
         del self._open[booking.new.reference]
         for waiter in booking.waiters:
             if not waiter.done():

@@ -88,7 +88,7 @@ def check(buyers: Mapping[str, int], noted: Sequence[Any]) -> None:
         raise psycopg.errors.SerializationFailure("a buyer's limit was used up by a concurrent transaction")
 
 
-async def forget_limits(pool: Pool, _: Settings) -> int:
+async def purge_limits(pool: Pool, _: Settings) -> int:
     """Delete some of the rows of buyers who have not booked of late; return how many."""
     async with pool.connection() as connection:  # One statement, for which read committed is right.
         cursor = await connection.execute(queries.limits.delete_idle.sql, {"limit": _FORGOTTEN_AT_ONCE})

@@ -1,4 +1,4 @@
-"""The audit: silent about what real bookings leave behind, and each law notices what breaks it."""
+"""The audit: silent about what real bookings leave behind, and each invariant notices what breaks it."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api import schemas
 from api.__main__ import main
-from api.commands.audit import LAWS, ROWS_SHOWN_MAX, audit
+from api.commands.audit import INVARIANTS, ROWS_SHOWN_MAX, audit
 from api.config import Settings
 from api.database import queries
 from api.database.embedded import EmbeddedServer
@@ -22,9 +22,9 @@ from api.database.migrations import migrate
 from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
 from api.services.bookings.batch import NewOrder
-from api.services.bookings.batcher import BookingLane
+from api.services.bookings.batcher import BookingBatcher
 from api.services.orders import OrderRow, cancel_order, expire_holds
-from api.services.payments import News
+from api.services.payments import ChargeUpdate
 from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
@@ -62,15 +62,15 @@ async def book(
         bookings_per_minute=0,
     )
     async with open_pool(database_url, settings) as pool:
-        lanes = [BookingLane(pool, settings, on_commit=lambda _: None) for _ in range(2)]
+        lanes = [BookingBatcher(pool, settings, on_commit=lambda _: None) for _ in range(2)]
         settling = asyncio.Semaphore(3)
         async with lanes[0].running(), lanes[1].running():
             await asyncio.gather(*(live(pool, random.choice(lanes), new, settling) for new in wanted))
 
 
-async def live(pool: Pool, lane: BookingLane, new: NewOrder, settling: asyncio.Semaphore) -> None:
+async def live(pool: Pool, batcher: BookingBatcher, new: NewOrder, settling: asyncio.Semaphore) -> None:
     """Book; what is held is then paid for, declined, cancelled, or any two of them in turn."""
-    booked = (await lane.book(new)).answer
+    booked = (await batcher.book(new)).answer
     if isinstance(booked, OrderRow) and booked.status == "pending":
         async with settling:
             for fate in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
@@ -78,7 +78,7 @@ async def live(pool: Pool, lane: BookingLane, new: NewOrder, settling: asyncio.S
                     with contextlib.suppress(NotCancellable):
                         await cancel_order(pool, new.reference, new.user_id)
                 else:
-                    await tell(pool, {new.reference: cast("News", fate)})
+                    await tell(pool, {new.reference: cast("ChargeUpdate", fate)})
 
 
 async def live_through_everything(database_url: str) -> None:
@@ -108,7 +108,7 @@ def booked_template(server: EmbeddedServer) -> Iterator[str]:
 
 @pytest.fixture
 def booked_url(server: EmbeddedServer, booked_template: str) -> Iterator[str]:
-    """A database with orders of every kind, which obeys every law."""
+    """A database with orders of every kind, which obeys every invariant."""
     with cloned_database(server, booked_template) as url:
         yield url
 
@@ -137,7 +137,7 @@ async def test_real_bookings_obey_every_law_and_so_does_each_moment_between(
     await booking
     assert audits > 1
     result = run_audit(database_url)
-    assert (result.returncode, result.stdout, result.stderr) == (0, f"All {len(LAWS)} laws hold.\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"All {len(INVARIANTS)} invariants hold.\n", "")
 
 
 SOLD_GA = "(select min(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'GA' and status = 'sold')"
@@ -160,7 +160,7 @@ ROWS = {
 }
 """The ids that corruptions speak of."""
 
-# The laws that a corruption breaks, and its statements. What would make the database refuse them goes first.
+# The invariants that a corruption breaks, and its statements. What would make the database refuse them goes first.
 CORRUPTIONS = [
     (
         "find_double_bookings find_missing_keys",
@@ -457,8 +457,10 @@ def test_orders_of_every_kind_obey_every_law(booked_url: str) -> None:
 
 
 def test_every_law_is_checked_and_has_a_corruption() -> None:
-    assert set(LAWS) == set(queries.audit)
-    assert {f"audit.{name}" for broken, _ in CORRUPTIONS for name in broken.split()} == {law.name for law in LAWS}
+    assert set(INVARIANTS) == set(queries.audit)
+    assert {f"audit.{name}" for broken, _ in CORRUPTIONS for name in broken.split()} == {
+        invariant.name for invariant in INVARIANTS
+    }
 
 
 def test_a_law_that_much_breaks_is_shown_by_some_of_it_and_the_count_of_all(database_url: str) -> None:

@@ -11,7 +11,7 @@ from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.session import open_session
-from api.secret import find_secret
+from api.secret import load_or_create_secret
 from api.services import codes
 from api.services.bookings.batch import Decided, NewOrder
 from api.services.orders import (
@@ -36,7 +36,7 @@ def secret(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -
     """The secret that the command line and the API find alike."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    return find_secret(Settings(data_dir=tmp_path), TICKET_SECRET)
+    return load_or_create_secret(Settings(data_dir=tmp_path), TICKET_SECRET)
 
 
 async def booked(pool: Pool, new: NewOrder) -> list[BookingRow]:
@@ -89,7 +89,7 @@ async def test_a_code_that_was_forged_or_altered_is_refused(
     new = order("GA", 2)
     first, second = await booked(pool, new)
     code = code_of(secret, new.reference, first)
-    foreign = find_secret(Settings(data_dir=tmp_path / "elsewhere"), TICKET_SECRET)
+    foreign = load_or_create_secret(Settings(data_dir=tmp_path / "elsewhere"), TICKET_SECRET)
     forged = [
         code[:-1] + ("A" if code[-1] != "A" else "B"),
         code.replace(f"T1-{first.id}-", f"T1-{second.id}-"),  # the neighbour's number under one's own signature

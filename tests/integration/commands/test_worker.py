@@ -6,7 +6,7 @@ from psycopg import AsyncConnection
 
 from api.config import Settings
 from api.database.pool import open_pool
-from api.services.orders import forget_declined
+from api.services.orders import purge_declined
 
 SETTINGS = Settings(declined_kept_days=30)
 
@@ -28,9 +28,9 @@ async def test_declined_orders_are_forgotten_after_their_time_and_nothing_else_i
 ) -> None:
     await conn.execute(OLD_AND_NEW_ORDERS)
     async with open_pool(database_url, SETTINGS) as pool:
-        done = await asyncio.gather(*(forget_declined(pool, SETTINGS) for _ in range(3)))
+        done = await asyncio.gather(*(purge_declined(pool, SETTINGS) for _ in range(3)))
         assert sum(done) == 50
-        assert await forget_declined(pool, SETTINGS) == 0
+        assert await purge_declined(pool, SETTINGS) == 0
     cursor = await conn.execute(
         """
         select orders.status, count(*), count(payments.id), min(now() - orders.created_at) < interval '30 days'

@@ -1,4 +1,4 @@
-"""A failed answer of the database at each statement in turn: nothing half done, true answers, and the lane lives on.
+"""A failed answer of the database at each statement in turn: nothing half done, true answers, and the batcher lives on.
 
 The faults are the server's own: at the chosen statement it is sent another that raises the error or ends its
 session. Which statements there are is seen in a run without faults, so that a new one is covered by itself.
@@ -33,7 +33,7 @@ from api.payments import simulator
 from api.payments.http_provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import NewOrder
-from api.services.bookings.batcher import BookingLane
+from api.services.bookings.batcher import BookingBatcher
 from api.services.orders import OrderRow, cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
@@ -134,8 +134,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 
 @contextlib.asynccontextmanager
-async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingLane]:
-    """Run a lane on one connection, so that what a fault leaves on it meets the next request."""
+async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingBatcher]:
+    """Run a batcher on one connection, so that what a fault leaves on it meets the next request."""
     settings = Settings(
         payment_mode=mode,
         payment_success_rate=SUCCESS_RATE,
@@ -146,9 +146,9 @@ async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncI
         db_pool_max=1,
     )
     async with open_pool(database_url, settings) as pool:
-        lane = BookingLane(pool, settings, on_commit=lambda _: None)
-        async with lane.running():
-            yield lane
+        batcher = BookingBatcher(pool, settings, on_commit=lambda _: None)
+        async with batcher.running():
+            yield batcher
 
 
 class References:
@@ -271,12 +271,12 @@ async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
     lasts: Literal["once", "lasting"],
 ) -> None:
     references = References()
-    async with lane_on(database_url, mode, isolation) as lane:
+    async with lane_on(database_url, mode, isolation) as batcher:
         earlier = order(references.captured())
-        assert kinds_of(await answers(lane, earlier)) == FINAL[mode][:1]
+        assert kinds_of(await answers(batcher, earlier)) == FINAL[mode][:1]
         faults.plan()
         batch = await batch_of_every_kind(conn, references, earlier)
-        assert kinds_of(await answers(lane, *batch)) == FINAL[mode]
+        assert kinds_of(await answers(batcher, *batch)) == FINAL[mode]
         used = Counter(faults.sent)
         assert used["begin"] == used["commit"] == 1, "not one batch"
         assert used["orders.insert_orders"] == used["tickets.count_left"] == 1
@@ -286,14 +286,14 @@ async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
                 fault = Fault(statement, use, kind, lasts == "lasting")
                 batch = await batch_of_every_kind(conn, references, earlier)
                 faults.plan(fault)
-                given = await answers(lane, *batch)
+                given = await answers(batcher, *batch)
                 sent = faults.sent
                 faults.plan()
                 context = f"{fault}: {kinds_of(given)} {sent}"
                 assert fault.struck, context
                 await check_answers(conn, batch, given, earlier)
                 if fault.lasting:
-                    given = await answers(lane, *batch)
+                    given = await answers(batcher, *batch)
                 assert kinds_of(given) == FINAL[mode], context
     assert await asyncio.to_thread(audit, database_url) == []
 
@@ -302,11 +302,11 @@ async def test_what_may_have_been_booked_is_not_called_unbooked_whatever_fails_a
     database_url: str, conn: AsyncConnection, faults: Faults
 ) -> None:
     references = References()
-    async with lane_on(database_url, "inline", "serializable") as lane:
+    async with lane_on(database_url, "inline", "serializable") as batcher:
         for statement in ("orders.find_orders", "bookings.find_bookings"):
             new = order(references.captured())
             faults.plan(Fault("commit", 1, "answer lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
-            given = await answers(lane, new)
+            given = await answers(batcher, new)
             faults.plan()
             await check_answers(conn, [new], given, order("none"))
 

@@ -13,7 +13,7 @@ from api.database.pool import Pool, open_pool
 from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.bookings.batch import Decided
-from api.services.events import EVENTS_LISTED_MAX, live_event, live_events
+from api.services.events import EVENTS_LISTED_MAX, event_cache, event_list_cache
 from tests.integration.asynchronous import ASYNC, book, hold, order, tell
 
 
@@ -24,12 +24,12 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((await live_event(pool).get(slug)).body)
+    event: dict[str, Any] = json.loads((await event_cache(pool).get(slug)).body)
     return event
 
 
 async def listed(pool: Pool) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = json.loads((await live_events(pool).get(None)).body)["events"]
+    events: list[dict[str, Any]] = json.loads((await event_list_cache(pool).get(None)).body)["events"]
     return events
 
 
@@ -125,7 +125,7 @@ async def test_what_is_to_come_is_listed_soonest_first(pool: Pool, database_url:
 
 async def test_a_list_without_events_says_when_it_was_true(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update events set starts_at = now()")
-    counted = await live_events(pool).get(None)
+    counted = await event_list_cache(pool).get(None)
     assert counted.body == b'{"events":[]}'
     assert counted.as_of.endswith("Z")
 
@@ -147,7 +147,7 @@ async def test_a_list_is_no_longer_than_its_limit(pool: Pool, conn: AsyncConnect
 
 async def test_an_event_that_is_not_there_is_unknown(pool: Pool) -> None:
     with pytest.raises(UnknownEvent):
-        await live_event(pool).get("no-such-evening")
+        await event_cache(pool).get("no-such-evening")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "+3", "UTC+3", "America/New_York'"])

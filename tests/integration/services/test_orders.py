@@ -1,4 +1,4 @@
-"""An order's whole life in every order of events: the database is where a plain model says, and obeys every law.
+"""An order's whole life in every order of events: the database is where a plain model says, and obeys every invariant.
 
 A few orders want the same few seats. Payments are decided, told of late, twice and out of order; buyers cancel;
 holds end; the worker asks and gives money back.
@@ -144,12 +144,12 @@ class OrderLife(RuleBasedStateMachine):
 
     # --- Rules -------------------------------------------------------------------------------------------
 
-    @initialize(mode=st.sampled_from(["async", "captured"]), given_up=st.sampled_from([False, False, True]))
-    def orders_are_there(self, mode: str, given_up: bool) -> None:  # noqa: FBT001 - drawn by its name
+    @initialize(mode=st.sampled_from(["async", "captured"]), abandoned=st.sampled_from([False, False, True]))
+    def orders_are_there(self, mode: str, abandoned: bool) -> None:  # noqa: FBT001 - drawn by its name
         """Begin with two orders, and perhaps long after."""
         self.book({1, 2}, "ada", "async")
         self.book({3}, "ben", mode)
-        if given_up:
+        if abandoned:
             self.holds_end(0, comes=False)
             self.worker_asks(away=False)
 

@@ -28,11 +28,11 @@ from api.services.orders import (
     cancel_order,
     expire_holds,
     first_answer,
-    forget_declined,
     get_order,
     list_orders,
+    purge_declined,
 )
-from api.services.payments import Charges, News, reconcile_payments
+from api.services.payments import Charges, ChargeUpdate, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import (
     ASYNC,
@@ -51,7 +51,7 @@ INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool on a database that obeys every law when the test is over."""
+    """A pool on a database that obeys every invariant when the test is over."""
     async with open_pool(database_url, ASYNC) as pool:
         yield pool
     assert audit(database_url) == []
@@ -171,7 +171,7 @@ async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_m
 
 
 @pytest.mark.parametrize("news", ["captured", "declined"])
-async def test_what_was_settled_is_not_settled_again(pool: Pool, conn: AsyncConnection, news: News) -> None:
+async def test_what_was_settled_is_not_settled_again(pool: Pool, conn: AsyncConnection, news: ChargeUpdate) -> None:
     held = await hold(pool)
     await tell(pool, {held.reference: news})
     settled = await states(conn, held.reference)
@@ -480,7 +480,7 @@ async def test_declined_within_the_request_and_declined_by_the_provider_are_both
     held = await hold(pool)
     await tell(pool, {held.reference: "declined"})
     await let_time_pass(conn, 31 * 24 * 3600)
-    assert await forget_declined(pool, ASYNC) == 2
+    assert await purge_declined(pool, ASYNC) == 2
     for table in ("orders", "payments", "bookings", "order_events"):
         cursor = await conn.execute(f"select count(*) from {table}")  # noqa: S608 - the test's own words
         assert await cursor.fetchone() == (0,), table

@@ -14,7 +14,7 @@ from api.database.pool import Pool, open_pool
 from api.errors import UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.orders import cancel_order, expire_holds
-from api.services.states import live_states
+from api.services.states import states_cache
 from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
 
 SEATS_MAX = 300
@@ -27,7 +27,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 async def shown(pool: Pool, event: str = BUILT_IN_EVENT, seats_max: int = SEATS_MAX) -> dict[str, Any]:
-    states: dict[str, Any] = json.loads((await live_states(pool, seats_max=seats_max).get(event)).body)
+    states: dict[str, Any] = json.loads((await states_cache(pool, seats_max=seats_max).get(event)).body)
     return states
 
 

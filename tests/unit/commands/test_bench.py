@@ -184,16 +184,16 @@ def test_what_else_the_machine_did_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("orders", "tickets", "breaches"),
+    ("orders", "tickets", "violations"),
     [(10, 20, 0), (11, 22, 0), (9, 20, 1), (12, 22, 1), (10, 19, 1), (10, 23, 1)],
 )
 def test_the_database_must_have_what_was_acknowledged_and_no_more_than_may_have_been(
-    orders: int, tickets: int, breaches: int
+    orders: int, tickets: int, violations: int
 ) -> None:
     booked = result("bookings", orders_acknowledged=10, tickets_acknowledged=20, unknown=1)
     read = result("reads", unknown=7)
-    checked = compare(Checked(databases=1, breaches=[]), [booked, read], orders, tickets)
-    assert len(checked.breaches) == breaches
+    checked = compare(Checked(databases=1, violations=[]), [booked, read], orders, tickets)
+    assert len(checked.violations) == violations
     assert (checked.orders_acknowledged, checked.orders_in_database) == (10, orders)
 
 

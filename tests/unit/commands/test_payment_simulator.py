@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.commands.payment_simulator import Ledger
+from api.commands.payment_simulator import ChargeStore
 from api.errors import (
     Busy,
     KeyReused,
@@ -17,7 +17,7 @@ def request(reference: str, amount: int = 100, currency: str = "USD") -> ChargeR
 
 
 def test_a_charge_is_made_once_and_keeps_its_amount() -> None:
-    ledger = Ledger()
+    ledger = ChargeStore()
     made, is_new = ledger.open(request("a"))
     assert (made.status, is_new) == ("processing", True)
     decided = ledger.decide("a", 1)
@@ -29,7 +29,7 @@ def test_a_charge_is_made_once_and_keeps_its_amount() -> None:
 
 
 def test_only_what_was_captured_is_given_back_and_that_once() -> None:
-    ledger = Ledger()
+    ledger = ChargeStore()
     for reference in ("paid", "declined", "open"):
         ledger.open(request(reference))
     ledger.decide("paid", 1)
@@ -45,7 +45,7 @@ def test_only_what_was_captured_is_given_back_and_that_once() -> None:
 
 
 def test_beyond_its_size_the_charge_that_was_decided_first_goes() -> None:
-    ledger = Ledger(charges_max=3)
+    ledger = ChargeStore(charges_max=3)
     for reference in ("a", "b", "c"):
         ledger.open(request(reference))
     with pytest.raises(Busy):

@@ -26,9 +26,9 @@ from api.errors import (
 from api.payments import simulator
 from api.services.bookings.batch import (
     Decided,
-    LookAgain,
     NewOrder,
     Outcome,
+    Retry,
     book_batch,
 )
 from api.services.orders import OrderRow
@@ -171,8 +171,8 @@ async def test_of_ten_buyers_for_the_last_ticket_nine_declined_the_tenth_gets_it
     while waiting:  # seats that another of the batch was about to get are looked at again
         outcomes = await book(pool, *waiting, settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
         pairs = list(zip(waiting, outcomes, strict=True))
-        answers |= {new.reference: answer(o) for new, o in pairs if not isinstance(o, LookAgain)}
-        waiting = [new for new, o in pairs if isinstance(o, LookAgain)]
+        answers |= {new.reference: answer(o) for new, o in pairs if not isinstance(o, Retry)}
+        waiting = [new for new, o in pairs if isinstance(o, Retry)]
     assert isinstance(answers[batch[-1].reference], OrderRow)
     assert all(isinstance(answers[reference], PaymentDeclined) for reference in declined)
 
@@ -194,7 +194,7 @@ async def test_named_standing_tickets_are_not_given_to_others_of_the_batch(pool:
     named = order("GA", 2, event="tiny", ticket_ids=tuple(ids[:2]))
     any_two = order("GA", 2, event="tiny")
     outcomes = dict(zip(("any", "named"), await book(pool, any_two, named), strict=True))
-    if isinstance(outcomes["any"], LookAgain):
+    if isinstance(outcomes["any"], Retry):
         (outcomes["any"],) = await book(pool, any_two)
     bought = [booking.ticket_id for o in outcomes.values() if isinstance(o, Decided) for booking in o.bookings]
     assert sorted(bought) == ids
@@ -206,7 +206,7 @@ async def test_what_an_unfinished_transaction_has_locked_is_not_called_sold(pool
         await other.execute("select id from tickets where event_id <> 1 for update")
         for tier in ("GA", "VIP"):
             (outcome,) = await book(pool, order(tier, 1, event="tiny"))
-            assert isinstance(outcome, LookAgain)
+            assert isinstance(outcome, Retry)
         await other.rollback()
     for tier in ("GA", "VIP"):
         (outcome,) = await book(pool, order(tier, 1, event="tiny"))

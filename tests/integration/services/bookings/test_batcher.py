@@ -1,4 +1,4 @@
-"""The booking lane: whatever happens to a batch, each request is answered, and the lane goes on."""
+"""The booking batcher: whatever happens to a batch, each request is answered, and the batcher goes on."""
 
 import asyncio
 import contextlib
@@ -13,19 +13,19 @@ from api.config import Settings
 from api.database.pool import open_pool
 from api.errors import ApiError, Busy, InternalError
 from api.services.bookings.batch import Decided, NewOrder
-from api.services.bookings.batcher import BookingLane
+from api.services.bookings.batcher import BookingBatcher
 from api.services.orders import OrderRow
 
 ANSWER_TIMEOUT_S = 20.0
 
 
 @contextlib.asynccontextmanager
-async def lane_on(database_url: str, **settings: Any) -> AsyncIterator[BookingLane]:
+async def lane_on(database_url: str, **settings: Any) -> AsyncIterator[BookingBatcher]:
     chosen = Settings(payment_success_rate=1, bookings_per_minute=0, **settings)
     async with open_pool(database_url, chosen) as pool:
-        lane = BookingLane(pool, chosen, on_commit=lambda _: None)
-        async with lane.running():
-            yield lane
+        batcher = BookingBatcher(pool, chosen, on_commit=lambda _: None)
+        async with batcher.running():
+            yield batcher
 
 
 def order(reference: str, quantity: int = 1, **changes: Any) -> NewOrder:
@@ -33,12 +33,12 @@ def order(reference: str, quantity: int = 1, **changes: Any) -> NewOrder:
     return NewOrder(**{**values, "reference": reference, "quantity": quantity, **changes})
 
 
-async def answers(lane: BookingLane, *news: NewOrder) -> list[OrderRow | ApiError]:
+async def answers(batcher: BookingBatcher, *news: NewOrder) -> list[OrderRow | ApiError]:
     """Book all at once; an error counts as an answer."""
 
     async def answer(new: NewOrder) -> OrderRow | ApiError:
         try:
-            decided: Decided = await lane.book(new)
+            decided: Decided = await batcher.book(new)
         except ApiError as error:
             return error
         return decided.answer
@@ -55,21 +55,21 @@ async def count(conn: AsyncConnection, what: str) -> int:
 
 
 async def test_what_waits_is_booked_in_one_transaction(database_url: str, conn: AsyncConnection) -> None:
-    async with lane_on(database_url) as lane:
-        assert all(isinstance(a, OrderRow) for a in await answers(lane, *(order(f"r{n}") for n in range(80))))
-    # The first finds the lane idle and goes alone; the others waited for it together.
+    async with lane_on(database_url) as batcher:
+        assert all(isinstance(a, OrderRow) for a in await answers(batcher, *(order(f"r{n}") for n in range(80))))
+    # The first finds the batcher idle and goes alone; the others waited for it together.
     assert await count(conn, "(select distinct xmin::text from orders) as transactions") <= 3
 
 
 async def test_a_request_that_breaks_its_batch_fails_alone(database_url: str, conn: AsyncConnection) -> None:
     poison = order("poison", user_id="x" * 500)  # the database refuses it; the API never lets it through
-    async with lane_on(database_url) as lane:
+    async with lane_on(database_url) as batcher:
         good = [order(f"good{n}") for n in range(10)]
-        first, *rest, last = await answers(lane, order("first"), *good[:5], poison, *good[5:], order("last"))
+        first, *rest, last = await answers(batcher, order("first"), *good[:5], poison, *good[5:], order("last"))
         assert isinstance(first, OrderRow)
         assert isinstance(last, OrderRow)
         assert [type(a) for a in rest] == [OrderRow] * 5 + [InternalError] + [OrderRow] * 5
-        assert isinstance((await answers(lane, order("afterwards")))[0], OrderRow)
+        assert isinstance((await answers(batcher, order("afterwards")))[0], OrderRow)
     assert await count(conn, "orders") == 13
     assert await count(conn, "orders where reference = 'poison'") == 0
 
@@ -87,23 +87,23 @@ async def test_connections_that_are_cut_again_and_again_lose_and_double_nothing(
             )
             await asyncio.sleep(0.01)
 
-    async with lane_on(database_url, booking_batch_max=5, booking_wait_ms=10_000, booking_attempts_max=100) as lane:
+    async with lane_on(database_url, booking_batch_max=5, booking_wait_ms=10_000, booking_attempts_max=100) as batcher:
         cutter = asyncio.create_task(cut())
         try:
-            first = await answers(lane, *news[:75])
+            first = await answers(batcher, *news[:75])
         finally:
             cutter.cancel()
             await asyncio.gather(cutter, return_exceptions=True)
         # Whoever was told that it is unknown asks again under the same reference.
         assert {type(a) for a in first} <= {OrderRow, Busy}
-        assert {type(a) for a in await answers(lane, *news)} == {OrderRow}
+        assert {type(a) for a in await answers(batcher, *news)} == {OrderRow}
     assert await count(conn, "orders") == 150
     assert await count(conn, "bookings") == await count(conn, "tickets where status = 'sold'") == 300
 
 
 async def test_a_full_queue_refuses_at_once(database_url: str) -> None:
-    async with lane_on(database_url, booking_queue_max=10, booking_batch_max=2) as lane:
-        given = await answers(lane, *(order(f"r{n}") for n in range(60)))
+    async with lane_on(database_url, booking_queue_max=10, booking_batch_max=2) as batcher:
+        given = await answers(batcher, *(order(f"r{n}") for n in range(60)))
     assert {type(a) for a in given} == {OrderRow, Busy}
     assert all(a.retry_after_s for a in given if isinstance(a, Busy))
 
@@ -112,7 +112,7 @@ async def test_a_full_queue_refuses_at_once(database_url: str) -> None:
 async def test_two_lanes_that_want_the_same_seats_both_go_on(
     database_url: str, conn: AsyncConnection, isolation: str
 ) -> None:
-    wishes = [[order(f"{lane}-{n}", 2, tier="VIP") for n in range(25)] for lane in "ab"]
+    wishes = [[order(f"{batcher}-{n}", 2, tier="VIP") for n in range(25)] for batcher in "ab"]
     async with (
         lane_on(database_url, booking_isolation=isolation) as one,
         lane_on(database_url, booking_isolation=isolation) as other,
@@ -123,8 +123,8 @@ async def test_two_lanes_that_want_the_same_seats_both_go_on(
 
 
 async def test_requests_that_wait_at_the_end_are_answered(database_url: str) -> None:
-    async with lane_on(database_url) as lane:
-        waiting = [asyncio.create_task(lane.book(order(f"r{n}"))) for n in range(5)]
+    async with lane_on(database_url) as batcher:
+        waiting = [asyncio.create_task(batcher.book(order(f"r{n}"))) for n in range(5)]
         await asyncio.sleep(0)
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
         given = await asyncio.gather(*waiting, return_exceptions=True)
@@ -139,10 +139,10 @@ SLOW = """
 
 async def test_a_repeat_waits_for_its_first_however_long_that_runs(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(SLOW % "1.2")
-    async with lane_on(database_url, booking_wait_ms=500) as lane:
-        first = asyncio.create_task(lane.book(order("slow")))
+    async with lane_on(database_url, booking_wait_ms=500) as batcher:
+        first = asyncio.create_task(batcher.book(order("slow")))
         await asyncio.sleep(0.05)
-        repeats = [asyncio.create_task(lane.book(order("slow"))) for _ in range(3)]
+        repeats = [asyncio.create_task(batcher.book(order("slow"))) for _ in range(3)]
         given = await asyncio.gather(first, *repeats)
     assert [decided.replayed for decided in given] == [False, True, True, True]
     assert await count(conn, "orders") == 1
@@ -150,8 +150,8 @@ async def test_a_repeat_waits_for_its_first_however_long_that_runs(database_url:
 
 async def test_what_may_have_been_booked_is_not_called_unbooked(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(SLOW % "1.9")
-    async with lane_on(database_url, booking_wait_ms=100) as lane:
-        (given,) = await answers(lane, order("unknown"))
+    async with lane_on(database_url, booking_wait_ms=100) as batcher:
+        (given,) = await answers(batcher, order("unknown"))
         assert isinstance(given, Busy)
         assert "not known" in given.message
         assert given.details == {"reference": "unknown", "unknown": True}
@@ -169,20 +169,20 @@ async def test_a_connection_that_dies_during_commit_leaves_the_outcome_open(
     database_url: str, conn: AsyncConnection
 ) -> None:
     await conn.execute(DIES_AT_COMMIT)
-    async with lane_on(database_url) as lane:
-        (given,) = await answers(lane, order("in-doubt"))
+    async with lane_on(database_url) as batcher:
+        (given,) = await answers(batcher, order("in-doubt"))
         assert isinstance(given, Busy)
         assert "not known" in given.message
         assert given.details["unknown"] is True
         await conn.execute("drop trigger die on orders")
-        assert isinstance((await answers(lane, order("in-doubt")))[0], OrderRow)
+        assert isinstance((await answers(batcher, order("in-doubt")))[0], OrderRow)
     assert await count(conn, "orders") == 1
 
 
 async def test_a_statement_that_takes_too_long_is_not_called_unknown(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(SLOW % "0.5")
-    async with lane_on(database_url, statement_timeout_ms=100, booking_attempts_max=2) as lane:
-        (given,) = await answers(lane, order("late"))
+    async with lane_on(database_url, statement_timeout_ms=100, booking_attempts_max=2) as batcher:
+        (given,) = await answers(batcher, order("late"))
     assert isinstance(given, Busy)
     assert "booked nothing" in given.message
     assert "unknown" not in given.details
@@ -193,28 +193,28 @@ async def test_a_database_that_became_read_only_is_busy_and_not_a_fault(
     database_url: str, conn: AsyncConnection
 ) -> None:
     database = (await (await conn.execute("select current_database()")).fetchone() or ("",))[0]
-    async with lane_on(database_url) as lane:
-        assert isinstance((await answers(lane, order("before")))[0], OrderRow)
+    async with lane_on(database_url) as batcher:
+        assert isinstance((await answers(batcher, order("before")))[0], OrderRow)
         await conn.execute(f"alter database {database} set default_transaction_read_only = on")
         await conn.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
-        assert isinstance((await answers(lane, order("meanwhile")))[0], Busy)
+        assert isinstance((await answers(batcher, order("meanwhile")))[0], Busy)
         await conn.execute("set default_transaction_read_only = off")
         await conn.execute(f"alter database {database} reset default_transaction_read_only")
         # The connections that still refuse are found out one by one.
-        given = [(await answers(lane, order("after")))[0] for _ in range(10)]
+        given = [(await answers(batcher, order("after")))[0] for _ in range(10)]
         assert isinstance(given[-1], OrderRow)
     assert await count(conn, "orders") == 2
 
 
 async def test_nobody_is_left_without_an_answer_when_the_lane_ends(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(SLOW % "1")
-    async with lane_on(database_url) as lane:
-        waiting = [asyncio.create_task(lane.book(order(f"r{n % 2}"))) for n in range(6)]
+    async with lane_on(database_url) as batcher:
+        waiting = [asyncio.create_task(batcher.book(order(f"r{n % 2}"))) for n in range(6)]
         await asyncio.sleep(0.1)
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
         given = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in given} == {Busy}
-        assert isinstance((await answers(lane, order("too late")))[0], Busy)
+        assert isinstance((await answers(batcher, order("too late")))[0], Busy)

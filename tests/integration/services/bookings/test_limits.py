@@ -10,9 +10,9 @@ from api.commands.seed import parse_inventory, seed
 from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.errors import PaymentDeclined, RateLimited, SoldOut
-from api.services.bookings.batch import Decided, LookAgain, Outcome
-from api.services.bookings.batcher import BookingLane
-from api.services.bookings.limits import forget_limits
+from api.services.bookings.batch import Decided, Outcome, Retry
+from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.limits import purge_limits
 from api.services.orders import OrderRow
 from tests.integration.asynchronous import book, let_time_pass, order
 
@@ -54,7 +54,7 @@ async def test_the_eleventh_booking_of_a_minute_is_refused_and_told_when_it_is_p
 async def test_in_one_batch_only_what_is_committed_refuses(pool: Pool) -> None:
     wishes = [order() for _ in range(LIMIT + 2)]
     outcomes = await book(pool, *wishes, settings=LIMITED)
-    assert kinds(outcomes) == [OrderRow] * LIMIT + [LookAgain] * 2
+    assert kinds(outcomes) == [OrderRow] * LIMIT + [Retry] * 2
     assert kinds(await book(pool, *wishes[LIMIT:], settings=LIMITED)) == [RateLimited] * 2
 
 
@@ -89,7 +89,7 @@ async def test_two_processes_together_admit_exactly_the_limit(
         booking_attempts_max=100,
     )
     async with open_pool(database_url, settings) as one, open_pool(database_url, settings) as other:
-        lanes = [BookingLane(pool, settings, lambda _: None) for pool in (one, other)]
+        lanes = [BookingBatcher(pool, settings, lambda _: None) for pool in (one, other)]
         async with lanes[0].running(), lanes[1].running():
             decided = await asyncio.gather(
                 *(lanes[n % 2].book(order(user_id=f"user-{n % 3}")) for n in range(3 * 2 * LIMIT))
@@ -113,6 +113,6 @@ async def test_buyers_who_have_not_booked_of_late_are_forgotten(pool: Pool, conn
     await book(pool, order(user_id="long-ago"), settings=LIMITED)
     await let_time_pass(conn, 121)
     await book(pool, order(user_id="just-now"), settings=LIMITED)
-    assert await forget_limits(pool, LIMITED) == 1
+    assert await purge_limits(pool, LIMITED) == 1
     cursor = await conn.execute("select user_id from booking_limits")
     assert await cursor.fetchall() == [("just-now",)]
