@@ -1,5 +1,5 @@
 -- name: find_double_bookings
--- One ticket, one buyer: no ticket has two live bookings.
+-- No ticket has two live bookings.
 select
     ticket_id,
     count(*) as live_bookings,
@@ -11,7 +11,7 @@ having count(*) > 1
 order by ticket_id;
 
 -- name: find_wrong_statuses
--- A ticket is sold exactly if a confirmed order has a live booking of it, and held exactly if a pending one has.
+-- A ticket is sold if and only if a confirmed order has it, and held if and only if a pending order has it.
 with owners as (
     select
         bookings.id as booking_id,
@@ -35,7 +35,7 @@ where
 order by tickets.id, owners.booking_id;
 
 -- name: find_wrong_hold_ends
--- A held ticket is held until the time to pay of its order is over.
+-- A held ticket's hold ends when its order expires.
 select
     tickets.id as ticket_id,
     tickets.held_until,
@@ -48,7 +48,7 @@ where tickets.status = 'held' and orders.status = 'pending' and tickets.held_unt
 order by tickets.id, orders.id;
 
 -- name: find_overdue_holds
--- No ticket is held for longer than 2 s past the end of its hold; a worker must be running.
+-- No ticket is held for more than 2 s past the end of its hold; a worker must be running.
 select
     id as ticket_id,
     held_until,
@@ -58,7 +58,7 @@ where status = 'held' and held_until < now() - interval '2 s'
 order by id;
 
 -- name: find_unbalanced_tiers
--- Nothing is lost: the available, held and sold tickets of a tier are all its tickets, as many as its capacity.
+-- The available, held and sold tickets of a tier add up to its capacity.
 with counts as (
     select
         tier_id,
@@ -99,7 +99,7 @@ where tickets.event_id is distinct from tiers.event_id
 order by tickets.id;
 
 -- name: find_misplaced_tickets
--- A ticket's position is one of its tier's, and it has a seat exactly if the tier has seats.
+-- A ticket's position lies within its tier, and a ticket has a seat if and only if its tier is seated.
 select
     tickets.id as ticket_id,
     tickets.tier_id,
@@ -116,7 +116,7 @@ where
 order by tickets.id;
 
 -- name: find_shared_positions
--- No place exists twice: a position of a tier is one ticket's.
+-- No two tickets of a tier share a position.
 select
     tier_id,
     position,
@@ -127,7 +127,7 @@ having count(*) > 1
 order by tier_id, position;
 
 -- name: find_shared_seats
--- No seat exists twice: a row and a number of a tier are one ticket's.
+-- No two tickets of a tier share a row and a seat number.
 select
     tier_id,
     row_label,
@@ -140,7 +140,7 @@ having count(*) > 1
 order by tier_id, row_label, seat_number;
 
 -- name: find_broken_rows
--- Seats side by side have consecutive positions, and no other seats have.
+-- Two seats have consecutive positions if and only if they are adjacent in the same row.
 select
     seat.tier_id,
     seat.id as ticket_id,
@@ -192,7 +192,7 @@ where tickets.id is null
 order by bookings.id;
 
 -- name: find_misplaced_bookings
--- A booking's ticket is of the booking's tier and of the order's event.
+-- A booking's ticket belongs to the booking's tier and to the order's event.
 select
     bookings.id as booking_id,
     bookings.ticket_id,
@@ -207,7 +207,7 @@ where bookings.tier_id <> tickets.tier_id or orders.event_id <> tickets.event_id
 order by bookings.id;
 
 -- name: find_broken_lines
--- The bookings of an order are its lines 1 to n, each once.
+-- The bookings of an order are numbered 1 to n without gaps or duplicates.
 select
     order_id,
     array_agg(line order by line) as lines
@@ -217,7 +217,7 @@ having min(line) <> 1 or max(line) <> count(*) or count(distinct line) <> count(
 order by order_id;
 
 -- name: find_incomplete_orders
--- A pending or confirmed order has exactly as many live bookings as its quantity, and any other has none.
+-- A pending or confirmed order has as many live bookings as its quantity; any other order has none.
 select
     orders.id as order_id,
     orders.reference,
@@ -231,7 +231,7 @@ having count(bookings.id) <> case when orders.status in ('pending', 'confirmed')
 order by orders.id;
 
 -- name: find_lost_bookings
--- An order keeps its bookings, live or released, as many as its quantity; one declined within its request has none.
+-- An order keeps a booking per ticket, live or released; an order declined within its request has none.
 select
     orders.id as order_id,
     orders.reference,
@@ -247,7 +247,8 @@ having
 order by orders.id;
 
 -- name: find_wrong_totals
--- An order's total is the sum of its bookings' prices; only one declined within its request has no bookings.
+-- An order's total is the sum of its bookings' prices.
+-- The join leaves out orders declined within their request, the only ones without bookings.
 select
     orders.id as order_id,
     orders.reference,
@@ -271,7 +272,7 @@ where events.id is null
 order by orders.id;
 
 -- name: find_double_references
--- One key, one order: no reference has two orders.
+-- No two orders share a reference.
 select
     reference,
     array_agg(id order by id) as order_ids
@@ -281,7 +282,7 @@ having count(*) > 1
 order by reference;
 
 -- name: find_unpaid_orders
--- Every order has exactly one payment, of its total and in its currency.
+-- Every order has exactly one payment, with the order's total and currency.
 select
     orders.id as order_id,
     orders.reference,
@@ -298,9 +299,9 @@ having
 order by orders.id;
 
 -- name: find_wrong_payments
--- Money and tickets agree: an order's payment is in a state that goes with the order's.
--- Captured exactly if the order is confirmed; still asked for, or declined, as the order says. One that expired or
--- was cancelled may wait for its payment to be told of, which then goes back.
+-- An order and its payment are in states that go together.
+-- The payment is captured if and only if the order is confirmed. A pending or declined order has a payment in the
+-- same state. The payment of an expired or cancelled order may still be pending and is refunded once captured.
 select
     orders.id as order_id,
     orders.reference,
@@ -331,7 +332,7 @@ where orders.id is null
 order by payments.id;
 
 -- name: find_broken_histories
--- An order's history begins with its first state, is a chain of its states, and ends in its present one.
+-- An order's history starts with a first state, has no gaps, and ends with the current state.
 with steps as (
     select
         id,
@@ -363,8 +364,8 @@ where
 order by orders.id, steps.id;
 
 -- name: find_broken_payment_histories
--- A payment's history begins with its first state, is a chain of its states, and ends in its present one.
--- The first state is not written down: with a hold it was asked for, otherwise decided within the request.
+-- A payment's history has no gaps and ends with the current state.
+-- The history omits the first state. With a hold that state is pending, otherwise the request decided the payment.
 with steps as (
     select
         id,
@@ -410,7 +411,7 @@ where
 order by begun.order_id, steps.id;
 
 -- name: find_events_without_order
--- Every entry of a history has its order.
+-- Every history entry has its order.
 select
     order_events.id as event_id,
     order_events.order_id,
@@ -422,7 +423,7 @@ where orders.id is null
 order by order_events.id;
 
 -- name: find_missing_keys
--- The unique indexes by which the database itself refuses a broken promise are there and valid.
+-- The unique indexes that enforce the invariants exist and are valid.
 select promised.key
 from
     unnest(array[

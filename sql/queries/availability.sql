@@ -1,7 +1,7 @@
 -- name: count_tickets
--- What is left of each tier of an event, in display order, and when that was true.
--- now() is taken before the statement's snapshot, so the counts are never older than as_of says.
--- No row: there is no such event (an event has at least one tier).
+-- Count the available tickets of each tier of an event, in display order.
+-- PostgreSQL takes now() before the statement's snapshot, so the counts are never older than as_of.
+-- The result is empty if the event does not exist, because every event has at least one tier.
 select
     tiers.name as tier,
     available_tickets.available,
@@ -11,7 +11,7 @@ select
     now() as as_of
 from events
 inner join tiers on events.id = tiers.event_id
--- A scan of one range of the partial index for each tier, whatever has been sold.
+-- One range scan of the partial index per tier, regardless of how many tickets are sold.
 cross join
     lateral (
         select count(*) as available

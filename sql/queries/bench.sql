@@ -1,5 +1,5 @@
 -- name: find_standing
--- The standing tier of the benchmark's only event.
+-- Find the standing tier of the benchmark's only event.
 select
     events.id as event_id,
     tiers.id as tier_id,
@@ -10,9 +10,9 @@ inner join events on tiers.event_id = events.id
 where not tiers.seated;
 
 -- name: claim_first
--- The reference design's claim: the first tickets that nobody has locked.
--- Under SERIALIZABLE concurrent claims conflict nearly always: all have read the same head of the index.
--- Locks: the tickets that it returns, FOR UPDATE; waits for none.
+-- Claim the first unlocked tickets, as the reference design does.
+-- Under SERIALIZABLE concurrent claims almost always conflict, because all of them read the same head of the index.
+-- Locks: the tickets that it returns, FOR UPDATE; does not wait.
 select id
 from tickets
 where tier_id = %(tier_id)s and status = 'available'
@@ -21,7 +21,7 @@ limit %(quantity)s
 for update skip locked;
 
 -- name: insert_order
--- The reference design's order; returns its id.
+-- Insert an order of the reference design and return its id.
 insert into orders (event_id, reference, user_id, request_digest, status, quantity, total_minor, currency)
 values (
     %(event_id)s, %(reference)s, %(user_id)s, %(digest)s, 'confirmed', %(quantity)s, %(total_minor)s, %(currency)s
@@ -29,7 +29,7 @@ values (
 returning id;
 
 -- name: insert_bookings
--- The reference design's bookings, one for each ticket.
+-- Insert one booking per ticket, as the reference design does.
 insert into bookings (order_id, line, ticket_id, tier_id, price_minor)
 select
     %(order_id)s,
@@ -40,19 +40,19 @@ select
 from unnest(%(ticket_ids)s::bigint[]) with ordinality as ticket (id, line);
 
 -- name: insert_payment
--- The reference design's payment.
+-- Insert a payment of the reference design.
 insert into payments (order_id, status, amount_minor, currency)
 values (%(order_id)s, 'captured', %(total_minor)s, %(currency)s);
 
 -- name: sell_by_id
--- The reference design's mark on the tickets that it has claimed.
--- Locks: none that the claim has not taken.
+-- Mark claimed tickets as sold, as the reference design does.
+-- Locks: only tickets that the claim has already locked.
 update tickets
 set status = 'sold'
 where id = any(%(ticket_ids)s::bigint[]);
 
 -- name: count_booked
--- What the database holds of confirmed orders and live bookings, to compare with what was acknowledged.
+-- Count confirmed orders and live bookings, for comparison with the acknowledged bookings.
 select
     (
         select count(*)

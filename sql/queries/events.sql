@@ -1,5 +1,6 @@
 -- name: upsert_event
--- Makes an event whose sale is open from a time on (null: from now on), or leaves the one of that slug as it is.
+-- Create an event, or leave the existing event of that slug unchanged.
+-- If sales_start_at is null, the sale starts now.
 insert into events (slug, name, venue, description, time_zone, starts_at, sales_start_at, currency)
 values (
     %(slug)s,
@@ -14,23 +15,25 @@ values (
 on conflict on constraint events_slug_key do nothing;
 
 -- name: lock_event
--- Locks: the event's row, so that seeds of one event run one after the other.
+-- Lock an event and return its id.
+-- Locks: the event's row, FOR UPDATE; waits, so that concurrent seeds of one event run one after the other.
 select id
 from events
 where slug = %(slug)s
 for update;
 
 -- name: event_exists
+-- Check for at least one event.
 select exists(
     select 1
     from events
 ) as found;
 
 -- name: list_events
--- Events with their tiers, a row for each tier in display order, and when that was true: the event of a slug, or,
--- where the slug is null, those that have not begun, soonest first. There is always a row: one without an event
--- (null) says when there was none.
--- The state's own rule is the order of its cases; find_tiers has the same one for what can be booked.
+-- List events with their tiers, one row per tier in display order.
+-- With a slug the result is that event. Without one it is the events that have not begun, soonest first.
+-- If there is no such event, one row with null columns still reports as_of.
+-- The order of the cases defines the state's precedence. tiers.find_tiers applies the same rule to bookings.
 with listed as (
     (
         select id
@@ -45,7 +48,7 @@ with listed as (
     where slug = %(event)s
 ),
 
--- The first entry of each partial index, whatever has been sold: `exists` could become one scan of all of it.
+-- Read only the first entry of each partial index. With `exists` the planner may scan the whole index.
 tier_stock as (
     select
         tiers.event_id,

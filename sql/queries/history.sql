@@ -1,5 +1,5 @@
 -- name: list_order
--- What happened to the order of a reference, in order.
+-- List the history of an order, oldest entry first.
 select
     order_events.created_at as at,
     orders.reference,
@@ -14,8 +14,8 @@ where orders.reference = %(reference)s
 order by order_events.id;
 
 -- name: list_ticket
--- What happened to the orders that held or bought a ticket, in order. Bookings have no index of all that a ticket
--- ever had, for the sake of the sale: this reads them all, and is asked seldom.
+-- List the history of every order that held or bought a ticket, oldest entry first.
+-- The query scans all bookings. An index over released bookings would slow down every sale for a rare query.
 select
     order_events.created_at as at,
     orders.reference,
@@ -31,9 +31,9 @@ where bookings.ticket_id = %(ticket_id)s
 order by order_events.id;
 
 -- name: find_holder
--- Whose a ticket was at a time: the order that then waited for its payment or was confirmed. No row: it was free.
--- Released_at would not do: a hold that ran out and was taken up again by a late payment left the ticket to others
--- in between.
+-- Find the order that held or owned a ticket at a given time. The result is empty if the ticket was available.
+-- The query reads the history, because released_at is not enough. A late payment can reclaim an expired hold, and
+-- another order may have held the ticket in between.
 select
     orders.reference,
     orders.user_id,

@@ -1,5 +1,5 @@
 -- name: create_table
--- Where the runner notes what it has applied.
+-- Create the table in which the runner records applied migrations.
 create table if not exists migrations (
     name text not null constraint migrations_pkey primary key,
     sha256 text not null constraint migrations_sha256_check check (sha256 ~ '^[0-9a-f]{64}$'),
@@ -7,13 +7,16 @@ create table if not exists migrations (
 );
 
 -- name: lock_runner
--- Locks: a session-level advisory lock: of several runners one applies, the others wait and find it done.
+-- Admit one migration runner at a time.
+-- Locks: an advisory lock of the session; waits for the runner that holds it.
 select pg_advisory_lock(20261122, 1);
 
 -- name: unlock_runner
+-- Release the lock of lock_runner.
 select pg_advisory_unlock(20261122, 1);
 
 -- name: list_applied
+-- List the applied migrations with their checksums.
 select
     name,
     sha256
@@ -21,14 +24,15 @@ from migrations
 order by name;
 
 -- name: insert_migration
+-- Record an applied migration.
 insert into migrations (name, sha256)
 values (%(name)s, %(sha256)s);
 
 -- name: drop_tables
--- Every table that the migrations make.
--- Locks: all of it, exclusively.
+-- Drop every table that the migrations create.
+-- Locks: the tables, ACCESS EXCLUSIVE; waits.
 drop table if exists order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
 
 -- name: drop_functions
--- Every function that the migrations make; the tables' triggers are gone before.
+-- Drop every function that the migrations create. drop_tables has already removed the triggers.
 drop function if exists note_new_orders(), note_changes(), refuse_change(), recent(timestamptz[], interval);

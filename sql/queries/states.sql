@@ -1,9 +1,9 @@
 -- name: list_states
--- The states of an event's tickets, and when they were true: for each tier what unfinished bookings hold of it and
--- when the first of these holds ends, and a row for each row of its seats, in order, with one letter for each seat:
--- the first of its status. Without rows (null) are standing tiers, and all tiers of an event that has more seats
--- than seats_max.
--- No row: there is no such event (an event has at least one tier).
+-- List the seat states of an event, tier by tier and row by row in seat order.
+-- Each tier reports its held tickets and the earliest end of their holds. Each row of seats has one letter per
+-- seat, the first letter of the ticket's status.
+-- The row columns are null for standing tiers, and for all tiers of an event with more than seats_max seats.
+-- The result is empty if the event does not exist, because every event has at least one tier.
 select
     tiers.name as tier,
     held_tickets.held,
@@ -23,7 +23,7 @@ cross join
         from tickets
         where tickets.tier_id = tiers.id and tickets.status = 'held'
     ) as held_tickets
--- What decides whether there are rows stands within: outside, the tickets would be read all the same.
+-- The conditions on the tier stand inside the subquery. Outside, PostgreSQL would still read the tickets.
 left join
     lateral (
         select
