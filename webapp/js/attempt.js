@@ -2,7 +2,7 @@
 // wait before another one makes sense.
 import { useEffect } from "react";
 
-import { observable, useEverySecond } from "$/utils/api";
+import { observable, useEverySecond } from "$/utils/http";
 
 // Past this, a click that the page's server did not take up is reported.
 export const UNHEARD_AFTER_MS = 10_000;

@@ -4,7 +4,7 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { KEPT_MS, observable, polling, read, useEverySecond, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, polling, read, useEverySecond, usePolled } from "$/utils/http";
 import { keep, useCancelling } from "$/utils/cancelling";
 import { NO_ORDER, described, eventPath, orderPath } from "$/utils/order";
 

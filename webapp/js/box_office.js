@@ -4,7 +4,7 @@
 import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/http";
 import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "$/utils/attempt";
 import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
 

@@ -1,7 +1,7 @@
 // What a page shows of a cancelling: which booking is asked about, that the server is at it, or that nobody heard it.
 import { useEffect } from "react";
 
-import { observable, useEverySecond } from "$/utils/api";
+import { observable, useEverySecond } from "$/utils/http";
 import { UNHEARD_AFTER_MS } from "$/utils/attempt";
 
 // Longer than the server takes; past it the server was cut short, and the button is free again.

@@ -1,5 +1,5 @@
 // The concerts of the first page, as the API lists them.
-import { usePolled } from "$/utils/api";
+import { usePolled } from "$/utils/http";
 
 const POLL_MS = 10_000;
 

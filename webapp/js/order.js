@@ -3,7 +3,7 @@
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/api";
+import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/http";
 import { useAfterward } from "$/utils/attempt";
 
 const PENDING_POLL_MS = 2_000;

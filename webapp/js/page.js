@@ -1,7 +1,7 @@
 // Small things that any page may need of the browser.
 import { createElement, useEffect, useRef } from "react";
 
-import { observable } from "$/utils/api";
+import { observable } from "$/utils/http";
 
 const COPIED_SHOWN_MS = 3_000;
 
