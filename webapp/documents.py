@@ -19,7 +19,7 @@ from typing import Any
 from webapp.build import DRAWN_PATHS
 
 SETTINGS_ID = "settings"
-"""The id of the element that carries them; the build leaves them empty, and api.js reads them."""
+"""The id of the element that carries them; the build leaves them empty, and settings.js reads them."""
 
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
 _STYLESHEET = re.compile(r'<link\b[^>]*\bhref="(/assets/[^"]+\.css)"[^>]*>')

@@ -7,7 +7,7 @@ class Arrival(rx.State, mixin=True):
     """A State that its page's `on_load` calls: with each way to the page, and with each connection."""
 
     page_load: str = rx.SessionStorage("", name="page-load")
-    """Which loading of a page it is, as api.js writes it: a connection that comes back is none."""
+    """Which loading of a page it is, as settings.js writes it: a connection that comes back is none."""
     _visit: tuple[str, str] = ("", "")
     """The loading and the path of the page that was arrived at."""
     _connection: str = ""

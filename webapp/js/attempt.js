@@ -2,7 +2,8 @@
 // wait before another one makes sense.
 import { useEffect } from "react";
 
-import { observable, useEverySecond } from "$/utils/http";
+import { useEverySecond, useField } from "./hooks.js";
+import { createStore } from "./store.js";
 
 // Past this, a click that the page's server did not take up is reported.
 export const UNHEARD_AFTER_MS = 10_000;
@@ -49,8 +50,8 @@ function summarise() {
   return { sending, unheard, wait, locked: sending || wait > 0, click: facts.click };
 }
 
-export const attempt = observable(summarise());
-export const useAttempt = attempt.useField;
+export const attempt = createStore(summarise());
+export const useAttempt = (name) => useField(attempt, name);
 
 function update(changes) {
   facts = { ...facts, ...changes };

@@ -4,9 +4,12 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { KEPT_MS, observable, polling, read, useEverySecond, usePolled } from "$/utils/http";
-import { keep, useCancelling } from "$/utils/cancelling";
-import { NO_ORDER, described, eventPath, orderPath } from "$/utils/order";
+import { keep, useCancelling } from "./cancelling.js";
+import { useEverySecond, useStore } from "./hooks.js";
+import { fetchSnapshot } from "./http.js";
+import { described, eventPath, NO_ORDER, orderPath } from "./order.js";
+import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "./polling.js";
+import { createStore } from "./store.js";
 
 const PAGE_SIZE = 10;
 // Only while an order waits for its payment; else the list is asked for again when the tab is looked at.
@@ -41,8 +44,8 @@ function summarise() {
   };
 }
 
-const view = observable(summarise());
-export const useBookings = view.use;
+const view = createStore(summarise());
+export const useBookings = () => useStore(view);
 
 function update(changes) {
   const card = document.activeElement?.closest(".booking");
@@ -65,7 +68,7 @@ function pathOf(user, show, before) {
 const readEvents = (slugs) =>
   Promise.all(
     slugs.map((slug) =>
-      read(eventPath(slug)).then(
+      fetchSnapshot(eventPath(slug)).then(
         ({ body }) => [slug, body],
         // Without it a booking is listed as it was, or by its tickets.
         () => [slug, facts.events[slug] ?? {}],
@@ -120,9 +123,9 @@ export function BookingsFeed() {
   const pending = (facts.orders ?? []).some(isPending);
   const list = useSWRInfinite(
     (_index, before) => (user === "" || (before && !before.body.next) ? null : pathOf(user, show, before)),
-    read,
+    fetchSnapshot,
     {
-      ...polling(pending ? PENDING_POLL_MS : 0),
+      ...pollingOptions(pending ? PENDING_POLL_MS : 0),
       // An order that waits on a further page is followed, too; else only the first page is asked for again.
       revalidateAll: (facts.orders ?? []).slice(PAGE_SIZE).some(isPending),
     },
@@ -137,7 +140,7 @@ export function BookingsFeed() {
     // The booking stays where it is, and says what became of it, until the list is read again.
     mutate((pages) => withChanged(pages, changed), { revalidate: false });
     events.mutate();
-    const again = setTimeout(events.mutate, KEPT_MS);
+    const again = setTimeout(events.mutate, CACHE_MAX_AGE_MS);
     return () => clearTimeout(again);
   }, [changed]);
   // A concert begins, and the time to pay ends, without anybody's saying so.

@@ -4,9 +4,13 @@
 import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/http";
-import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "$/utils/attempt";
-import { bestAvailable, draw, isDrawnOf, nearest, NO_HOUSE, step } from "$/utils/seats";
+import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "./attempt.js";
+import { secondsUntil, serverNow } from "./clock.js";
+import { useEverySecond, useField, useStore } from "./hooks.js";
+import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
+import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "./seats.js";
+import { settings } from "./settings.js";
+import { createStore } from "./store.js";
 
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
@@ -189,8 +193,8 @@ function summarise() {
   };
 }
 
-const view = observable(summarise());
-export const useBoxOffice = view.useField;
+const view = createStore(summarise());
+export const useBoxOffice = (name) => useField(view, name);
 
 // What is shown of each seat that is drawn or listed, so that a seat hears only of what becomes of itself.
 const looks = new Map();
@@ -375,8 +379,8 @@ export const toggleList = () => update({ list: !facts.list });
 // --- Seats -----------------------------------------------------------------------------------------------
 
 function useLook(id) {
-  if (!looks.has(id)) looks.set(id, observable(lookOf(id)));
-  const { state, tabIndex } = looks.get(id).use();
+  if (!looks.has(id)) looks.set(id, createStore(lookOf(id)));
+  const { state, tabIndex } = useStore(looks.get(id));
   return { state, tabIndex, mine: state === "mine", gone: state === "held" || state === "sold" };
 }
 
@@ -539,7 +543,7 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
       states.mutate();
       if (!refused && phase !== "not_on_sale") return;
       event.mutate();
-      const again = setTimeout(event.mutate, KEPT_MS);
+      const again = setTimeout(event.mutate, CACHE_MAX_AGE_MS);
       return () => clearTimeout(again);
     },
     { phase, turn },

@@ -1,8 +1,9 @@
 // What a page shows of a cancelling: which booking is asked about, that the server is at it, or that nobody heard it.
 import { useEffect } from "react";
 
-import { observable, useEverySecond } from "$/utils/http";
-import { UNHEARD_AFTER_MS } from "$/utils/attempt";
+import { UNHEARD_AFTER_MS } from "./attempt.js";
+import { useEverySecond, useStore } from "./hooks.js";
+import { createStore } from "./store.js";
 
 // Longer than the server takes; past it the server was cut short, and the button is free again.
 const SENDING_MS_MAX = 30_000;
@@ -22,8 +23,8 @@ function outcome() {
 }
 
 const summarise = () => ({ asked: facts.asked, ...outcome() });
-const view = observable(summarise());
-export const useCancelling = view.use;
+const view = createStore(summarise());
+export const useCancelling = () => useStore(view);
 
 function update(changes) {
   facts = { ...facts, ...changes };

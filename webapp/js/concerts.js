@@ -1,9 +1,11 @@
-// The concerts of the first page, as the API lists them.
-import { usePolled } from "$/utils/http";
+// The list of concerts on the first page.
+import { usePolled } from "./polling.js";
 
 const POLL_MS = 10_000;
 
+/** Return the concerts as the API lists them; `phase` is `loading`, `listed` or `away` (the API does not respond). */
 export function useConcerts() {
+  /** @type {ReturnType<typeof usePolled<{ events: object[] }>>} */
   const { data, error } = usePolled("/api/events", POLL_MS);
   if (data) return { phase: "listed", stale: Boolean(error), events: data.body.events };
   return { phase: error ? "away" : "loading", stale: false, events: [] };

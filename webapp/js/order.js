@@ -3,8 +3,12 @@
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { KEPT_MS, observable, secondsUntil, serverNow, settings, useEverySecond, usePolled } from "$/utils/http";
-import { useAfterward } from "$/utils/attempt";
+import { useAfterward } from "./attempt.js";
+import { secondsUntil, serverNow } from "./clock.js";
+import { useEverySecond, useStore } from "./hooks.js";
+import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
+import { settings } from "./settings.js";
+import { createStore } from "./store.js";
 
 const PENDING_POLL_MS = 2_000;
 // A payment that comes late still changes an order that came to nothing; it is looked for this often and this long.
@@ -102,8 +106,8 @@ function summarise() {
   };
 }
 
-const view = observable(summarise());
-export const useOrder = view.use;
+const view = createStore(summarise());
+export const useOrder = () => useStore(view);
 
 function update(changes) {
   const before = view.get();
@@ -168,7 +172,7 @@ export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
     order.mutate();
     // Why it may not be cancelled: the concert may begin earlier than was known.
     event.mutate();
-    const again = setTimeout(event.mutate, KEPT_MS);
+    const again = setTimeout(event.mutate, CACHE_MAX_AGE_MS);
     return () => clearTimeout(again);
   }, [cancelling, cancellingTurn]);
   return null;

@@ -1,27 +1,34 @@
-// Small things that any page may need of the browser.
+// Small parts that any page may need: a remembered input, the tab's title, printing, reloading and copying.
 import { createElement, useEffect, useRef } from "react";
 
-import { observable } from "$/utils/http";
+import { useStore } from "./hooks.js";
+import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
 
-// An input that starts with what it held on the last visit. The page's State keeps the value when it is
-// used; reading it here shows it at once and never overwrites what is being typed.
+/**
+ * An input that starts with its value of the last visit, and never overwrites what the visitor types.
+ * @param {{ storageKey: string, refused: number }} props `storageKey` is the name in the browser's local storage.
+ *   `refused` changes, and is not 0, whenever the value was refused: the input is then marked and takes the focus.
+ */
 export function RememberedInput({ storageKey, refused, ...props }) {
-  const field = useRef(null);
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
     if (field.current && !field.current.value) field.current.value = localStorage.getItem(storageKey) ?? "";
   }, [storageKey]);
   useEffect(() => {
     if (!refused) return;
-    // In the middle, where no bar is in front of it.
-    field.current.focus({ preventScroll: true });
-    field.current.scrollIntoView({ block: "center" });
+    // At the centre of the screen no fixed bar covers it.
+    field.current?.focus({ preventScroll: true });
+    field.current?.scrollIntoView({ block: "center" });
   }, [refused]);
   return createElement("input", { ...props, ref: field, "aria-invalid": refused > 0 });
 }
 
-// The tab's name, which the build wrote in English and without what the API tells.
+/**
+ * Set the tab's title, which the build writes in English and without the API's data.
+ * @param {{ text: string }} props "" keeps the title
+ */
 export function PageTitle({ text }) {
   useEffect(() => {
     if (text) document.title = text;
@@ -32,15 +39,23 @@ export function PageTitle({ text }) {
 export const printPage = () => window.print();
 export const reloadPage = () => window.location.reload();
 
-const copied = observable("");
-let forgetting = 0;
-export const useCopied = copied.use;
+const copied = createStore(/** @type {"" | "done" | "select"} */ (""));
+let resetTimer = 0;
 
-// Says "done" for a while, or "select": outside https and localhost there is no clipboard, and the text is there to
-// be selected.
+export const useCopied = () => useStore(copied);
+
+/**
+ * Copy a text and report the outcome for a few seconds: `done`, or `select` if the visitor has to select the text.
+ *
+ * Browsers offer the clipboard only over HTTPS and on localhost.
+ * @param {string} text
+ */
 export async function copyText(text) {
-  const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-  copied.set(done ? "done" : "select");
-  clearTimeout(forgetting);
-  forgetting = setTimeout(() => copied.set(""), COPIED_SHOWN_MS);
+  const isDone = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  );
+  copied.set(isDone ? "done" : "select");
+  clearTimeout(resetTimer);
+  resetTimer = setTimeout(() => copied.set(""), COPIED_SHOWN_MS);
 }

@@ -1,0 +1,53 @@
+// React hooks that several pages use.
+import { useEffect, useLayoutEffect, useState } from "react";
+
+/**
+ * @template Value
+ * @typedef {import("./store.js").Store<Value>} Store
+ */
+
+/**
+ * Draw a component from a store's value.
+ * @template Value
+ * @param {Store<Value>} store
+ */
+export const useStore = (store) => useSelected(store, store.get);
+
+/**
+ * Draw a component from one field of a store's value; changes of other fields do not draw it.
+ * @template Value
+ * @template {keyof Value} Name
+ * @param {Store<Value>} store
+ * @param {Name} name
+ * @returns {Value[Name]}
+ */
+export const useField = (store, name) => useSelected(store, () => store.get()[name], name);
+
+/**
+ * React's own `useSyncExternalStore` draws every change without interruption. With `useState`, React draws a change
+ * within `startTransition` in slices and handles input in between; it draws any other change at once.
+ * @template Value, Selected
+ * @param {Store<Value>} store
+ * @param {() => Selected} select
+ * @param {PropertyKey} [name] identifies what `select` returns
+ */
+function useSelected(store, select, name) {
+  const [selected, setSelected] = useState(select);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `name` stands for `select`, which is new in each drawing
+  useLayoutEffect(() => {
+    const follow = () => setSelected(select);
+    follow();
+    return store.subscribe(follow);
+  }, [store, name]);
+  return selected;
+}
+
+/**
+ * Call a function every second while the component is mounted.
+ * @param {() => void} tick
+ */
+export const useEverySecond = (tick) =>
+  useEffect(() => {
+    const timer = setInterval(tick, 1_000);
+    return () => clearInterval(timer);
+  }, [tick]);
