@@ -11,7 +11,7 @@ _CHUNK_BYTES = 65_536
 _UPGRADE = b"upgrade: websocket"
 
 
-class Gate:
+class FaultyProxy:
     """Passes bytes on between a port of its own and a server: `127.0.0.1:target`, or a Unix socket's path.
 
     Of several targets each connection goes to the next one that listens, as behind a load balancer. What it does to

@@ -13,8 +13,8 @@ import msgspec
 
 from api.commands.audit import audit, report
 from api.schemas import to_major
+from tests.faults.database_facts import FOREVER, BookingFact, Facts, OrderFact, Period, Stock, periods, read_facts
 from tests.faults.history import Entry, Fault, History
-from tests.faults.truth import FOREVER, BookingFact, Facts, OrderFact, Period, Stock, periods, read_facts
 
 ANSWER_MAX_S = 10.0
 """The longest that an answer may take: several times what the API itself allows, on a busy machine."""

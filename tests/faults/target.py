@@ -15,7 +15,7 @@ import psycopg
 
 from api.database.embedded import PORT
 from tests.faults.checker import Charge
-from tests.gate import Gate
+from tests.faulty_proxy import FaultyProxy
 from tests.stack import (
     HTTP_TIMEOUT_S,
     POLL_S,
@@ -51,9 +51,9 @@ class Target(NamedTuple):
 
     stack: Stack
     database_url: str
-    database_network: Gate
+    database_network: FaultyProxy
     """Between the API, the worker and the database."""
-    webhook_network: Gate
+    webhook_network: FaultyProxy
     """Between the payment provider and the API."""
     mode: str
 
@@ -109,11 +109,11 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
         server = resources.enter_context(embedded_server())
         prepare_template(server)
         directory = resources.enter_context(temporary_directory())
-        database_network = await resources.enter_async_context(Gate(server.cluster / f".s.PGSQL.{PORT}"))
+        database_network = await resources.enter_async_context(FaultyProxy(server.cluster / f".s.PGSQL.{PORT}"))
         url = f"postgresql://tickets@127.0.0.1:{database_network.port}/{TEMPLATE}?sslmode=disable&gssencmode=disable"
         stack = Stack(server.url(TEMPLATE), directory, {"API_WORKERS": "2", **MODES[mode], **(environment or {})})
         stack.private_server = server
-        webhook_network = await resources.enter_async_context(Gate(stack.api_port))
+        webhook_network = await resources.enter_async_context(FaultyProxy(stack.api_port))
         stack.environment |= {
             "DATABASE_URL": url,
             "PSP_WEBHOOK_URL": f"http://127.0.0.1:{webhook_network.port}/api/payments/webhook",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import INVARIANTS, Charge, Evidence, describe, judge
+from tests.faults.database_facts import BookingFact, EventFact, Facts, OrderFact, TierFact
 from tests.faults.history import Entry, Fault, History, Kind, Wanted
-from tests.faults.truth import BookingFact, EventFact, Facts, OrderFact, TierFact
 
 TWO_SEATS = Wanted(tier="VIP", quantity=2, user_id="ann")
 ONE_PLACE = Wanted(tier="GA", quantity=1, user_id="bob")

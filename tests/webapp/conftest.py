@@ -28,7 +28,7 @@ from api.commands.seed import TierPlan, parse_inventory, seed
 from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_browser, running_stacks
-from tests.gate import Gate
+from tests.faulty_proxy import FaultyProxy
 from tests.stack import ROOT, Stack
 from tests.webapp import silent
 
@@ -52,8 +52,8 @@ class Site:
     """A running system whose two ways to the API, the browser's and the web server's, can be broken."""
 
     stack: Stack
-    browser_gate: Gate
-    server_gate: Gate
+    browser_gate: FaultyProxy
+    server_gate: FaultyProxy
 
     web_environment: dict[str, str]
 
@@ -165,8 +165,8 @@ async def _starting_sites(request: pytest.FixtureRequest, server: EmbeddedServer
         ) -> Site:
             settings = {"PAYMENT_SUCCESS_RATE": "1", "MAX_TICKETS_PER_BOOKING": "1000"}
             stack = await start_stack(env={**settings, **(env or {})}, private_server=private_server, worker=worker)
-            browser_gate = await gates.enter_async_context(Gate(stack.api_port))
-            server_gate = await gates.enter_async_context(Gate(stack.api_port))
+            browser_gate = await gates.enter_async_context(FaultyProxy(stack.api_port))
+            server_gate = await gates.enter_async_context(FaultyProxy(stack.api_port))
             site = Site(
                 stack,
                 browser_gate,

