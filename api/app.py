@@ -20,7 +20,7 @@ from api.fast_path import FrontedApp
 from api.http.openapi import complete
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
-from api.metrics import RequestMetrics
+from api.http.request_metrics import RequestMetrics
 from api.payments.http_provider import open_provider
 from api.routes import (
     bookings,

@@ -177,11 +177,11 @@ async def _taken(way: _Way, route: str, plain: _Plain, scope: HTTPScope, send: S
         answer = answer_to(Request(scope), error)
     if answer is None:
         return False
-    metrics.count_answer(scope["method"], route, answer.status)
+    metrics.count_response(scope["method"], route, answer.status)
     headers = [*_headers(answer), *plain.answer_headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-    metrics.time_answer(route, started)
+    metrics.time_response(route, started)
     return True
 
 

@@ -14,10 +14,7 @@ from granian.constants import Interfaces, Loops
 from granian.server.mp import MPServer
 
 from api.config import Settings
-
-# Not imported from api.metrics: the library looks for the variable when it is imported.
-METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_STOPPING_VARIABLE = "TICKETS_STOPPING_FILE"
+from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +35,7 @@ def serve(settings: Settings, database_url: str) -> int:
     with tempfile.TemporaryDirectory(prefix="tickets-api-") as directory:
         metrics, mark = Path(directory, "metrics"), Path(directory, "stopping")
         metrics.mkdir()
-        os.environ |= {METRICS_VARIABLE: str(metrics), _STOPPING_VARIABLE: str(mark)}
+        os.environ |= {METRICS_DIR_VARIABLE: str(metrics), STOPPING_FILE_VARIABLE: str(mark)}
         _Server(
             "api.app:create_app",
             mark=mark,
@@ -56,12 +53,6 @@ def serve(settings: Settings, database_url: str) -> int:
             log_access=False,
         ).serve()
     return 0
-
-
-def stopping() -> bool:
-    """Whether the API has been told to stop; its processes ask, since only their parent gets the signal."""
-    mark = os.environ.get(_STOPPING_VARIABLE)
-    return mark is not None and Path(mark).exists()
 
 
 class _Server(MPServer):

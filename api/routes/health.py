@@ -4,11 +4,11 @@ import psycopg
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.commands.serve import stopping
 from api.database import migrations, queries
 from api.database.session import with_timeout
 from api.errors import SetupError
 from api.http.state import ApiState
+from api.process_environment import is_stopping
 from api.schemas import Health
 
 _MIGRATIONS = migrations.load()
@@ -26,7 +26,7 @@ async def get_live() -> Health:
 )
 async def get_ready(state: ApiState) -> Response[Health]:
     """200 while the database answers and has all migrations, and until shutdown begins."""
-    reason = "shutting down" if stopping() else await _why_not_ready(state)
+    reason = "shutting down" if is_stopping() else await _why_not_ready(state)
     health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
     return Response(health, status_code=503 if reason else 200, headers={"Cache-Control": "no-store"})
 
