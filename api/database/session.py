@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -32,33 +32,82 @@ Row = TypeVar("Row")
 
 
 class Statement(Generic[Row]):
-    """A query with its parameters, what its rows become, and how many it must affect (None: any number).
+    """A query with its parameters.
 
-    `row` is called with a row's columns by their names; without it rows are tuples. One that is not needed is not
-    sent, and has no rows.
+    `row` builds a row from the columns by their names; without it each row is a tuple. `affects` is the number of
+    rows that the query must return or change; None allows any number.
     """
+
+    @overload
+    def __init__(
+        self: "Statement[tuple[Any, ...]]", query: Query, parameters: Mapping[str, Any], *, affects: int | None = None
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, query: Query, parameters: Mapping[str, Any], row: Callable[..., Row], *, affects: int | None = None
+    ) -> None: ...
 
     def __init__(
         self,
         query: Query,
         parameters: Mapping[str, Any],
-        row: Callable[..., Row] | None = None,
+        row: Callable[..., Any] | None = None,
         *,
-        rows: int | None = None,
-        needed: bool = True,
+        affects: int | None = None,
     ) -> None:
         self.query = query
         self.parameters = parameters
         self.row = row
-        self.rows = rows
-        self.needed = needed
+        self.affects = affects
+
+
+class Result(Generic[Row]):
+    """The rows of a statement in a pipeline; `Pipeline.run` fills them in."""
+
+    def __init__(self, statement: Statement[Row], values: Sequence[bytes | None]) -> None:
+        self.statement = statement
+        self.values = values
+        self.rows: list[Row] = []
+
+
+class Pipeline:
+    """Statements that share one round trip.
+
+    `add` returns a handle for a statement's rows. The rows are available after `run`.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._results: list[Result[Any]] = []
+
+    def add(self, statement: Statement[Row]) -> Result[Row]:
+        """Append a statement; return the handle for its rows.
+
+        Raises:
+            psycopg.DataError: PostgreSQL cannot store a parameter.
+        """
+        values = [to_text(statement.parameters[name]) for name in statement.query.parameters]
+        result = Result(statement, values)
+        self._results.append(result)
+        return result
+
+    async def run(self) -> None:
+        """Run the statements in the order in which they were added; an empty pipeline makes no round trip.
+
+        Raises:
+            psycopg.Error: the first statement that failed; the server skipped the later ones.
+            RuntimeError: a statement affected another number of rows than `Statement.affects`.
+        """
+        if self._results:
+            await self._session.exchange(self._results)
 
 
 class Session:
-    """A pooled connection in pipeline mode: statements that are run together cost one round trip.
+    """A pooled connection in pipeline mode.
 
-    They are sent and received through psycopg's wrapper of libpq. Its cursors would send each statement by itself,
-    waking the server for each, and take several times as long to prepare what is sent.
+    The session sends statements through psycopg's wrapper of libpq. psycopg's cursors would flush after each
+    statement, which wakes the server each time, and they take several times as long to prepare a statement.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -68,21 +117,28 @@ class Session:
         self._transformer = Transformer(connection)
         self._sent: list[_Sent] = []
 
-    async def run(self, *statements: Statement[Any]) -> list[list[Any]]:
-        """Run statements in one round trip; return the rows of each.
+    def pipeline(self) -> Pipeline:
+        """Return an empty pipeline."""
+        return Pipeline(self)
+
+    async def run(self, statement: Statement[Row]) -> list[Row]:
+        """Run one statement in a round trip of its own; return its rows.
 
         Raises:
-            psycopg.Error: the first statement that failed; those behind it were not run.
-            RuntimeError: a statement affected another number of rows than it must.
+            psycopg.Error: the statement failed.
+            RuntimeError: the statement affected another number of rows than `Statement.affects`.
         """
-        needed = [statement for statement in statements if statement.needed]
-        parameters = [
-            [to_text(statement.parameters[name]) for name in statement.query.parameters] for statement in needed
-        ]
-        for statement, values in zip(needed, parameters, strict=True):
-            self._send(statement, values)
-        rows = iter(list(map(self._rows, needed, await self._sync())))
-        return [next(rows) if statement.needed else [] for statement in statements]
+        pipeline = self.pipeline()
+        result = pipeline.add(statement)
+        await pipeline.run()
+        return result.rows
+
+    async def exchange(self, results: Sequence[Result[Any]]) -> None:
+        """Send a pipeline's statements and fill in their rows, in one round trip."""
+        for result in results:
+            self._send(result.statement, result.values)
+        for result, received in zip(results, await self._sync(), strict=True):
+            result.rows = self._rows(result.statement, received)
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
@@ -150,8 +206,8 @@ class Session:
     def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
         has_rows = result.status == pq.ExecStatus.TUPLES_OK
         affected = result.ntuples if has_rows else result.command_tuples or 0
-        if statement.rows not in (None, affected):
-            raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.rows}")
+        if statement.affects not in (None, affected):
+            raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.affects}")
         if not has_rows or not affected:
             return []
         self._transformer.set_pgresult(result)

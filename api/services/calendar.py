@@ -38,7 +38,7 @@ async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
         statement = Statement(queries.orders.find_concert, {"order_id": order.id}, Concert)
-        ((concert,),) = await session.run(statement)
+        (concert,) = await session.run(statement)
     return f"{concert.slug}.ics", to_calendar(order, bookings, concert)
 
 

@@ -7,7 +7,7 @@ and tickets into their new states, and triggers write the history; all in one tr
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from psycopg import IsolationLevel
@@ -108,7 +108,7 @@ class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
 async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int, list[BookingRow]]:
     """Return the bookings of orders, by order and in the order of their lines."""
     statement = Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, BookingRow)
-    (rows,) = await session.run(statement)
+    rows = await session.run(statement)
     bookings: dict[int, list[BookingRow]] = defaultdict(list)
     for row in rows:
         bookings[row.order_id].append(row)
@@ -133,13 +133,14 @@ async def find_order(session: Session, reference: str) -> tuple[OrderRow, dateti
     Raises:
         NotFound: there is none.
     """
-    rows, ((read_at,),) = await session.run(
-        Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow),
-        Statement(queries.orders.tell_time, {}),
-    )
-    if not rows:
+    pipeline = session.pipeline()
+    orders = pipeline.add(Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow))
+    clock = pipeline.add(Statement(queries.orders.read_clock, {}))
+    await pipeline.run()
+    if not orders.rows:
         raise NotFound(f"There is no booking {reference}.")
-    return rows[0], read_at
+    ((read_at,),) = clock.rows
+    return orders.rows[0], read_at
 
 
 async def find_confirmed(session: Session, reference: str) -> tuple[OrderRow, list[BookingRow]]:
@@ -158,7 +159,7 @@ async def find_confirmed(session: Session, reference: str) -> tuple[OrderRow, li
 async def is_known(pool: Pool, reference: str) -> bool:
     """Return whether there is an order of a reference, so that a request under it would be a repeat."""
     async with open_session(pool) as session:
-        (rows,) = await session.run(Statement(queries.orders.find_orders, {"references": [reference]}))
+        rows = await session.run(Statement(queries.orders.find_orders, {"references": [reference]}))
     return bool(rows)
 
 
@@ -176,7 +177,7 @@ async def list_orders(
             "begun": begun,
         }
         statement = Statement(queries.orders.list_orders, parameters, OrderRow)
-        (rows,) = await session.run(statement)
+        rows = await session.run(statement)
         page, more = rows[:limit], len(rows) > limit
         bookings = await find_bookings(session, [row.id for row in page])
     return schemas.OrderPage(
@@ -197,14 +198,14 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[schema
     """
     async with open_session(pool) as session:
         async with session.transaction(IsolationLevel.READ_COMMITTED):
-            (locked,) = await session.run(lock([reference]))
+            locked = await session.run(lock([reference]))
             if not locked:
                 raise NotFound(f"There is no booking {reference}.")
             order: LockedOrder = locked[0]
             if (cancelled := _cancel(order, user_id)) is not None:
                 await change(session, [cancelled])
         statement = Statement(queries.orders.find_orders, {"references": [reference]}, OrderRow)
-        (rows,) = await session.run(statement)
+        rows = await session.run(statement)
         bookings = await find_bookings(session, [order.id])
     return to_contract(rows[0], bookings[order.id]), order.event
 
@@ -229,7 +230,7 @@ def _cancel(order: LockedOrder, user_id: str) -> Change | None:
 async def expire_holds(pool: Pool, _: Settings) -> int:
     """Put the tickets of some orders whose time to pay is over back on sale; return how many orders."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        (rows,) = await session.run(Statement(queries.orders.lock_expired, {"limit": _EXPIRED_AT_ONCE}))
+        rows = await session.run(Statement(queries.orders.lock_expired, {"limit": _EXPIRED_AT_ONCE}))
         changes = [Change(order_id, "expired", reason="not paid in time") for (order_id,) in rows]
         await change(session, changes)
     return len(changes)
@@ -240,12 +241,12 @@ def lock(references: Sequence[str]) -> Statement[LockedOrder]:
     return Statement(queries.orders.lock_orders, {"references": list(references)}, LockedOrder)
 
 
-async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
+async def reclaim(session: Session, order_ids: Sequence[int]) -> set[int]:
     """Give the tickets that locked orders once held to them again, where all of an order's are free; return which.
 
     `change` then sells them.
     """
-    (rows,) = await session.run(Statement(queries.tickets.lock_released, {"order_ids": list(order_ids)}))
+    rows = await session.run(Statement(queries.tickets.lock_released, {"order_ids": list(order_ids)}))
     lost = {order_id for order_id, _, status in rows if status != "available"}
     free: set[int] = set()
     ticket_ids: set[int] = set()
@@ -254,14 +255,15 @@ async def retake(session: Session, order_ids: Sequence[int]) -> set[int]:
         if order_id not in lost and not wanted & ticket_ids:  # Two late payments may be for one ticket.
             free.add(order_id)
             ticket_ids |= wanted
-    await session.run(Statement(queries.bookings.reclaim_bookings, {"order_ids": list(free)}, needed=bool(free)))
+    if free:
+        await session.run(Statement(queries.bookings.reclaim_bookings, {"order_ids": list(free)}))
     return free
 
 
 async def change(session: Session, changes: Sequence[Change]) -> None:
     """Bring locked orders into their new states, with their payments, bookings and tickets.
 
-    The tickets of an order that expired and is confirmed after all are the caller's to retake.
+    The tickets of an order that expired and is confirmed after all are the caller's to reclaim.
 
     Raises:
         psycopg.errors.CheckViolation: a state does not lead to the other.
@@ -270,23 +272,22 @@ async def change(session: Session, changes: Sequence[Change]) -> None:
     paid = [each for each in changes if each.payment is not None]
     sold = [each.order_id for each in moved if each.status == "confirmed"]
     freed = [each.order_id for each in moved if each.status in {"declined", "expired", "cancelled"}]
-    statements: list[Statement[Any]] = []
+    pipeline = session.pipeline()
     if moved:
         parameters = {
             "ids": [each.order_id for each in moved],
             "statuses": [each.status for each in moved],
             "reasons": [each.reason for each in moved],
         }
-        statements.append(Statement(queries.orders.change_orders, parameters, rows=len(moved)))
+        pipeline.add(Statement(queries.orders.change_orders, parameters, affects=len(moved)))
     if paid:
         parameters = {"order_ids": [each.order_id for each in paid], "statuses": [each.payment for each in paid]}
-        statements.append(Statement(queries.payments.change_payments, parameters, rows=len(paid)))
+        pipeline.add(Statement(queries.payments.change_payments, parameters, affects=len(paid)))
     if sold:
-        statements.append(Statement(queries.tickets.sell_held, {"order_ids": sold}))
+        pipeline.add(Statement(queries.tickets.sell_held, {"order_ids": sold}))
     if freed:
-        statements.append(Statement(queries.bookings.release_bookings, {"order_ids": freed}))
-    if statements:
-        await session.run(*statements)
+        pipeline.add(Statement(queries.bookings.release_bookings, {"order_ids": freed}))
+    await pipeline.run()
 
 
 def first_answer(order: OrderRow) -> OrderRow:

@@ -113,11 +113,11 @@ async def settle(
     To be called in a read committed transaction. Of `amounts`, in minor units with the currency, each must be the
     order's total: what the provider tells of another one is not settled here.
     """
-    (locked,) = await session.run(orders.lock(sorted(news)))
+    locked = await session.run(orders.lock(sorted(news)))
     fitting = [order for order in locked if _fits(order, amounts or {})]
     late = [order.id for order in fitting if _is_late_capture(order, news[order.reference])]
-    retaken = await orders.retake(session, late) if late else set()
-    changes = [_settled(order, news[order.reference], retaken=order.id in retaken) for order in fitting]
+    reclaimed = await orders.reclaim(session, late) if late else set()
+    changes = [_settled(order, news[order.reference], reclaimed=order.id in reclaimed) for order in fitting]
     await orders.change(session, [change for change in changes if change is not None])
 
 
@@ -149,14 +149,14 @@ _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[orders.Status | None, orders
 
 
 def _is_late_capture(order: LockedOrder, news: ChargeUpdate) -> bool:
-    """Return whether an order was paid after its hold, and its tickets are to be retaken: its event takes place."""
+    """Return whether an order was paid after its hold, and its tickets are to be reclaimed: its event takes place."""
     late = news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
     return late and not order.called_off
 
 
-def _settled(order: LockedOrder, news: ChargeUpdate, *, retaken: bool) -> Change | None:
+def _settled(order: LockedOrder, news: ChargeUpdate, *, reclaimed: bool) -> Change | None:
     """Return what news of its charge does to an order; None: nothing."""
-    if retaken:
+    if reclaimed:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
     if news == "refunded" and order.status == "confirmed":
         _log.error("the provider gave the money of %s back, though it is confirmed: cancel it", order.reference)
@@ -187,7 +187,7 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
     }
     async with open_session(pool) as session:
         statement = Statement(queries.payments.claim_open, parameters, _OpenPayment)
-        (due,) = await session.run(statement)
+        due = await session.run(statement)
     answers = await asyncio.gather(*(_take_up(payment, provider) for payment in due))
     news = {payment.reference: answer for payment, answer in zip(due, answers, strict=True) if answer is not None}
     if news:

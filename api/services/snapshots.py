@@ -181,7 +181,7 @@ class SnapshotCache(Generic[Row]):
         try:
             async with open_session(self._pool) as session:
                 statement = Statement(self._query, {"event": event, **self._parameters}, self._row)
-                (rows,) = await session.run(statement)
+                rows = await session.run(statement)
         except psycopg.Error as error:
             _log.warning("%s of %s failed: %s", self._query.name, event, error)
             raise _away() from error

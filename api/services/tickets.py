@@ -44,7 +44,7 @@ async def list_tickets(
         parameters = {"event": event, "tier": tier, "after": after, "limit": min(PAGE_TICKETS, left)}
         async with open_session(pool) as session:
             statement = Statement(queries.tickets.list_available, parameters, _TicketRow)
-            (rows,) = await session.run(statement)
+            rows = await session.run(statement)
             if not rows:
                 await _check_names(session, event, tier)
         yield [_ticket(row) for row in rows]
@@ -68,7 +68,7 @@ async def _check_names(session: Session, event: str, tier: str | None) -> None:
     statement: Statement[dict[str, Any]] = Statement(
         queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict
     )
-    (rows,) = await session.run(statement)
+    rows = await session.run(statement)
     if not rows:
         raise UnknownEvent(f"There is no event {event!r}.")
     if tier is not None and rows[0]["tier"] is None:

@@ -69,7 +69,7 @@ class Inbox:
 async def settle_webhooks(pool: Pool, _: Settings) -> int:
     """Work off some of the webhooks that are stored; return how many."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        (rows,) = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_AT_ONCE}))
+        rows = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_AT_ONCE}))
         if not rows:
             return 0
         done: list[str] = []

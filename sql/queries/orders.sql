@@ -41,8 +41,8 @@ from orders
 inner join payments on orders.id = payments.order_id
 where orders.reference = any(%(references)s::text[]);
 
--- name: tell_time
--- The time by the clock that ends holds.
+-- name: read_clock
+-- Read the database's clock, which ends holds.
 select now() as read_at;
 
 -- name: find_concert

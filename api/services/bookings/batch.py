@@ -21,7 +21,7 @@ import psycopg
 from api.config import Settings
 from api.database import queries
 from api.database.errors import CommitUnknownError
-from api.database.session import Session, Statement
+from api.database.session import Result, Session, Statement
 from api.errors import (
     AllHeld,
     ApiError,
@@ -199,27 +199,30 @@ async def book_batch(session: Session, batch: Sequence[NewOrder], settings: Sett
 
 async def _look(session: Session, batch: Sequence[NewOrder], settings: Settings) -> _Sight:
     """Read what is known of a batch, without locking any of it."""
-    statements: list[Statement[Any]] = [
-        Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, OrderRow),
+    pipeline = session.pipeline()
+    existing = pipeline.add(
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in batch]}, OrderRow)
+    )
+    tiers = pipeline.add(
         Statement(
             queries.tiers.find_tiers,
             {"events": list({new.event for new in batch}), "tiers": list({new.tier for new in batch})},
             _Tier,
-        ),
-        limits.find({new.user_id for new in batch} if settings.bookings_per_minute else set()),
-    ]
-    if named_ids := [ticket_id for new in batch for ticket_id in new.ticket_ids]:
-        statements.append(Statement(queries.tickets.find_tickets, {"ids": named_ids}, _Ticket))
-    existing, tier_rows, used, *rest = await session.run(*statements)
+        )
+    )
+    used = pipeline.add(limits.find({new.user_id for new in batch})) if settings.bookings_per_minute else None
+    named_ids = [ticket_id for new in batch for ticket_id in new.ticket_ids]
+    named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, _Ticket)) if named_ids else None
+    await pipeline.run()
 
-    events = {row.event for row in tier_rows}
+    events = {row.event for row in tiers.rows}
     sight = _Sight(
-        tiers={(row.event, row.tier): row for row in tier_rows if row.tier is not None},
-        decided=await _replays(session, existing, batch),
-        named={ticket.id: ticket for ticket in rest[0]} if rest else {},
+        tiers={(row.event, row.tier): row for row in tiers.rows if row.tier is not None},
+        decided=await _replays(session, existing.rows, batch),
+        named={ticket.id: ticket for ticket in named.rows} if named else {},
         seats={},
     )
-    allowance = limits.Allowance(used, settings.bookings_per_minute)
+    allowance = limits.Allowance(used.rows if used else [], settings.bookings_per_minute)
     seated: dict[int, list[NewOrder]] = defaultdict(list)
     for new in batch:
         if new.reference in sight.decided:
@@ -274,13 +277,15 @@ async def _explain(
     if not refused:
         return outcomes
     tier_ids = list({sight.tier(new).tier_id for new in short})
-    counted, existing = await session.run(
-        Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, _Left),
-        Statement(queries.orders.find_orders, {"references": [new.reference for new in refused]}, OrderRow),
+    pipeline = session.pipeline()
+    counted = pipeline.add(Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, _Left))
+    existing = pipeline.add(
+        Statement(queries.orders.find_orders, {"references": [new.reference for new in refused]}, OrderRow)
     )
-    left = {row.tier_id: row for row in counted}
+    await pipeline.run()
+    left = {row.tier_id: row for row in counted.rows}
     outcomes |= {new.reference: _shortage(new, left[sight.tier(new).tier_id]) for new in short}
-    return outcomes | await _replays(session, existing, refused)
+    return outcomes | await _replays(session, existing.rows, refused)
 
 
 def _is_seat_taken(outcome: Outcome | _Short) -> bool:
@@ -350,7 +355,7 @@ async def _choose_seats(
             {"tier_id": tier.tier_id, "start": start, "limit": limit},
             _Ticket,
         )
-        (found,) = await session.run(statement)
+        found = await session.run(statement)
         found.sort(key=lambda seat: (seat.position < start, seat.position))
         free = {seat.id: seat for seat in found if seat.id not in named}
         chosen: dict[str, list[_Ticket]] = {}
@@ -381,25 +386,26 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
         if not tier.seated and not new.ticket_ids:
             standing[tier.tier_id] = tier
             quantities[tier.tier_id] += new.quantity
-    statements: list[Statement[Any]] = [
-        Statement(
-            queries.orders.draw_ids,
-            {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)},
-            _Drawn,
-        ),
-        Statement(queries.tickets.lock_tickets, {"places": places}, needed=bool(places)),
-    ]
+    pipeline = session.pipeline()
+    ids = {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)}
+    drawn = pipeline.add(Statement(queries.orders.draw_ids, ids, _Drawn))
+    locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"places": places})) if places else None
+    claims: dict[int, Result[_Ticket]] = {}
     for tier in standing.values():
         start = random.randint(1, tier.last_position)
         parameters = {"tier_id": tier.tier_id, "start": start, "quantity": quantities[tier.tier_id]}
-        statements.append(Statement(queries.tickets.claim_standing, parameters, _Ticket))
-    (drawn,), locked, *claims = await session.run(*statements)
+        claims[tier.tier_id] = pipeline.add(Statement(queries.tickets.claim_standing, parameters, _Ticket))
+    await pipeline.run()
 
-    free = {(ticket_id, place) for ticket_id, place, status in locked if status == "available"}
-    stock = _Stock(locked=free, standing={})
-    for tier_id, claimed in zip(standing, claims, strict=True):
-        stock.standing[tier_id] = [ticket for ticket in claimed if ticket.id not in sight.named]
-    return drawn, stock
+    rows = locked.rows if locked else []
+    stock = _Stock(
+        locked={(ticket_id, place) for ticket_id, place, status in rows if status == "available"},
+        standing={
+            tier_id: [ticket for ticket in claimed.rows if ticket.id not in sight.named]
+            for tier_id, claimed in claims.items()
+        },
+    )
+    return drawn.rows[0], stock
 
 
 def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outcome | _Short:
@@ -484,10 +490,13 @@ async def _record(
             Decided(_declined(order.reference)) if sale.payment == "declined" else Decided(order, lines)
         )
     buyers = Counter(sale.new.user_id for sale in sales if settings.bookings_per_minute)
-    noted, *_ = await session.run(
-        limits.note(buyers, settings.bookings_per_minute), *_insertions(sales, made, booked, settings)
-    )
-    limits.check(buyers, noted)
+    pipeline = session.pipeline()
+    noted = pipeline.add(limits.note(buyers, settings.bookings_per_minute)) if buyers else None
+    for statement in _insertions(sales, made, booked, settings):
+        pipeline.add(statement)
+    await pipeline.run()
+    if noted:
+        limits.check(buyers, noted.rows)
     return outcomes
 
 
@@ -540,6 +549,6 @@ def _insertions(
                     "prices_minor": [booking.price_minor for booking in booked],
                 },
             ),
-            Statement(queries.tickets.take_tickets, {"places": places, "held_until": expires_at}, rows=len(places)),
+            Statement(queries.tickets.take_tickets, {"places": places, "held_until": expires_at}, affects=len(places)),
         ]
     return statements

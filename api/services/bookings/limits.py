@@ -67,7 +67,7 @@ class Allowance:
 
 def find(user_ids: Collection[str]) -> Statement[LimitRow]:
     """Return the statement that looks up buyers' bookings of the last minute."""
-    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, LimitRow, needed=bool(user_ids))
+    return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, LimitRow)
 
 
 def note(buyers: Mapping[str, int], limit: int) -> Statement[Any]:
@@ -75,7 +75,7 @@ def note(buyers: Mapping[str, int], limit: int) -> Statement[Any]:
     user_ids = sorted(buyers)  # The lock order of concurrent transactions.
     bookings = [buyers[user_id] for user_id in user_ids]
     parameters = {"user_ids": user_ids, "bookings": bookings, "limit": limit}
-    return Statement(queries.limits.note_bookings, parameters, needed=bool(buyers))
+    return Statement(queries.limits.note_bookings, parameters)
 
 
 def check(buyers: Mapping[str, int], noted: Sequence[Any]) -> None:

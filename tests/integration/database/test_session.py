@@ -39,7 +39,10 @@ def select(what: str, **parameters: Any) -> Statement[Any]:
 
 async def run(session: Session, *statements: Statement[Any]) -> list[list[Any]]:
     async with asyncio.timeout(TIMEOUT_S):
-        return await session.run(*statements)
+        pipeline = session.pipeline()
+        results = [pipeline.add(statement) for statement in statements]
+        await pipeline.run()
+    return [result.rows for result in results]
 
 
 TEXTS = ["", "null", "NULL", "a,b", "{}", '"', "\\", '\\"', "'", " a ", "line\nfeed", "Zoë 票 🎫", "%s $1"]
@@ -89,7 +92,7 @@ async def test_statements_that_are_run_together_have_their_own_rows(session: Ses
 
 async def test_rows_become_what_the_statement_says(session: Session) -> None:
     statement = Statement(query("select 1 as one, 'x' as other"), {}, dict[str, Any])
-    assert await session.run(statement) == [[{"one": 1, "other": "x"}]]
+    assert await session.run(statement) == [{"one": 1, "other": "x"}]
 
 
 async def test_behind_a_statement_that_fails_none_is_run(session: Session) -> None:
@@ -99,7 +102,7 @@ async def test_behind_a_statement_that_fails_none_is_run(session: Session) -> No
         await run(session, Statement(insert, {"number": 1}), select("1 / 0"), Statement(insert, {"number": 2}))
     # Outside a transaction a round trip is all or nothing, and all three can be run again.
     assert await run(session, select("count(*) from seen")) == [[(0,)]]
-    assert await run(session, Statement(insert, {"number": 3}, rows=1), select("* from seen")) == [[], [(3,)]]
+    assert await run(session, Statement(insert, {"number": 3}, affects=1), select("* from seen")) == [[], [(3,)]]
 
 
 async def test_a_transaction_that_fails_leaves_nothing_and_the_session_goes_on(session: Session) -> None:
@@ -117,7 +120,7 @@ async def test_a_statement_that_affects_another_number_of_rows_undoes_its_transa
     await run(session, Statement(query("create temporary table seen (number integer)"), {}))
     with pytest.raises(RuntimeError, match=r"tests\.query affected 1 rows, not 2"):
         async with session.transaction():
-            await run(session, Statement(query("insert into seen values (1)"), {}, rows=2))
+            await run(session, Statement(query("insert into seen values (1)"), {}, affects=2))
     assert await run(session, select("count(*) from seen")) == [[(0,)]]
 
 
