@@ -9,11 +9,13 @@ from playwright.async_api import Page, expect
 
 from tests.webapp import silent
 from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
+from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
+CHECKING = pattern("attempt.sending.asking", attempt=r"\d", of=r"\d")
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SLOW_MS = 25_000
 SOON_S = 10.0
@@ -21,14 +23,14 @@ SOON_S = 10.0
 
 async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
     page = await visit(site.event_url)
-    await page.get_by_label("Your user ID").fill(user_id)
-    await expect(page.locator(".freshness")).to_have_text("Live")
+    await page.get_by_label(words("user.label")).fill(user_id)
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     return page
 
 
 async def _more(page: Page, times: int) -> None:
     for _ in range(times):
-        await page.get_by_role("button", name="One ticket more").click()
+        await page.get_by_role("button", name=words("quantity.more")).click()
 
 
 async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -37,11 +39,11 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     site.server_gate.hold()
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
-    await expect(page.locator(SUBMIT)).to_have_text("Booking\u2026")
-    await expect(page.locator(NOTICE)).to_contain_text("Booking your tickets")
-    await expect(page.locator(NOTICE)).to_contain_text("This is taking longer than usual")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.sending"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sending.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.patience.explain"))
     await look(page, "booking-slow")
-    await expect(page.get_by_role("button", name="Check my booking")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_role("button", name=words("attempt.check"))).to_be_visible(timeout=SLOW_MS)
     await look(page, "booking-offers-check")
     site.server_gate.release()
     await page.wait_for_url("**/booking/*")
@@ -56,21 +58,21 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     page = await _open(site, visit, "declined")
     await _more(page, 1)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Payment declined")
-    await expect(page.locator(NOTICE)).to_contain_text("You weren\u2019t charged")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.text"))
     # The button that had the focus is gone: it is on what there is to do now.
-    await expect(page.get_by_role("button", name="Try again")).to_be_focused()
+    await expect(page.get_by_role("button", name=words("attempt.again"))).to_be_focused()
     await look(page, "booking-declined")
     # What was typed is kept, and one click is another attempt.
-    await expect(page.get_by_label("Your user ID")).to_have_value("declined")
+    await expect(page.get_by_label(words("user.label"))).to_have_value("declined")
     await expect(page.locator(".summary-line")).to_contain_text("$200")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # For something else the form has its own button again.
     await _more(page, 1)
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
-    await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    await page.get_by_role("button", name="One ticket fewer").click()
-    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
+    await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
+    await page.get_by_role("button", name=words("quantity.fewer")).click()
+    await page.get_by_role("button", name=words("attempt.again")).click()
     for _ in range(100):
         orders = await site.orders("declined")
         if len(orders) == 2:
@@ -88,11 +90,11 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     site.browser_gate.hold()
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Only 3 tickets left")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=3))
     await look(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
-    await page.get_by_role("button", name="Book 3 tickets instead, $300").click()
+    await page.get_by_role("button", name=words("attempt.book_left", left=3, total="$300")).click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("fewer")) == 1
 
@@ -103,15 +105,17 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     site.browser_gate.hold()
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
     # What was counted before contradicts it no longer.
-    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("0 of 40 left")
-    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=0, total=40))
+    await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.browser_gate.release()
     await look(page, "booking-sold-out-meanwhile")
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose Front Row instead, $50"])
-    await page.get_by_role("button", name="Choose Front Row instead, $50").click()
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(
+        [words("summary.next_best", tier="Front Row", price="$50")]
+    )
+    await page.get_by_role("button", name=words("summary.next_best", tier="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(NOTICE)).to_have_count(0)
 
@@ -123,16 +127,16 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     site.browser_gate.hold()
     few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("VIP is sold out")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
     site.browser_gate.release()
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     # And "only 3 left" is so no more when there are forty.
     site.browser_gate.hold()
     await site.sell("VIP", 1)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Only 2 tickets left")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=2))
     site.browser_gate.release()
     await site.cancel(all_others, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
@@ -147,22 +151,24 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     reference = await silent.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
-    await expect(gone).to_contain_text("All reserved")
-    await expect(gone).to_contain_text(re.compile("Some may become available in \\d:\\d\\d"))
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Choose VIP instead, $100"])
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.all_held.title"))
+    await expect(gone).to_contain_text(words("tier.all_held"))
+    await expect(gone).to_contain_text(pattern("tier.back_in", time=r"\d:\d\d"))
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text(
+        [words("summary.next_best", tier="VIP", price="$100")]
+    )
     await look(page, "booking-all-held")
     site.browser_gate.release()
     # Another tier need not wait.
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await page.get_by_role("radio").first.check()
-    await expect(page.locator(NOTICE)).to_contain_text("All reserved right now")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.all_held.title"))
     # Once it is paid for there is nothing to wait for.
     await silent.ask_provider(site, reference)
-    await expect(gone).to_contain_text("Sold out")
+    await expect(gone).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(NOTICE)).to_have_count(0)
-    await expect(page.locator(".summary")).to_contain_text("GA is sold out")
+    await expect(page.locator(".summary")).to_contain_text(words("counts.announce_sold_out", tier="GA"))
 
 
 async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -171,11 +177,11 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     site.browser_gate.hold()
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("Not on sale")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.not_on_sale.title"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
     site.browser_gate.release()
-    await expect(page.get_by_role("heading", name="Ticket sales have ended")).to_be_visible()
+    await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
 
 
 async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(
@@ -186,7 +192,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     lost_before = site.server_gate.answers_lost
     site.server_gate.lose_answers()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("No answer yet. Checking your booking")
+    await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     # It is still being asked while the picture is taken.
     site.server_gate.hold()
     await look(page, "booking-connection-lost")
@@ -202,18 +208,18 @@ async def test_a_box_office_that_stays_silent_is_named_and_asked_again_by_itself
     site = await make_event(HOUSE)
     page = await _open(site, visit, "silent")
     site.server_gate.lose_answers()
-    field = page.get_by_label("Your user ID")
+    field = page.get_by_label(words("user.label"))
     await field.press("Enter")
-    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office", timeout=SLOW_MS)
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"), timeout=SLOW_MS)
     await look(page, "booking-unknown")
     # One way on, and no second button that books; nor does the key.
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text(["Check my booking"])
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("attempt.check")])
     await page.evaluate("document.forms.booking.addEventListener('submit', () => { globalThis.sent = true; })")
     await field.press("Enter")
     assert not await page.evaluate("globalThis.sent")
     # A reload does not forget that the outcome is open.
     await page.reload()
-    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
     site.server_gate.mend()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("silent")) == 1
@@ -222,18 +228,18 @@ async def test_a_box_office_that_stays_silent_is_named_and_asked_again_by_itself
 async def _leave_in_doubt(page: Page) -> None:
     """Book by a way that was broken: nobody learns what became of it, and the pages' server forgets the visitor."""
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text("No answer yet. Checking your booking")
+    await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     # The tab remembers what was sent; what the server knew of this tab is lost, as when it is started anew.
     await page.evaluate("sessionStorage.removeItem('token')")
     await page.reload()
-    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
 
 
 async def _end_sale(site: Site, page: Page) -> None:
     """End the sale, and wait until the page knows."""
     await site.set_columns(sales_end_at="now")
     await keep_entering(page)
-    await expect(page.get_by_text("Choose your tickets below")).to_have_count(0)
+    await expect(page.get_by_text(words("event.lead"))).to_have_count(0)
 
 
 async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
@@ -247,15 +253,15 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     site.server_gate.mend()
     site.server_gate.hold()
     await check.click()
-    await expect(check).to_have_text("Checking\u2026")
+    await expect(check).to_have_text(words("attempt.checking"))
     await expect(check).to_have_attribute("aria-busy", "true")
     await look(page, "booking-checking")
     # Where that teaches nothing either, it may be asked again.
     site.server_gate.lose_answers()
     site.server_gate.release()
-    await expect(check).to_have_text("Check my booking")
+    await expect(check).to_have_text(words("attempt.check"))
     await expect(check).to_have_attribute("aria-busy", "false")
-    await expect(page.locator(NOTICE)).to_contain_text("No answer from the box office")
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
     site.server_gate.mend()
     await page.wait_for_url("**/booking/*")
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("checking")
@@ -269,9 +275,9 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
     site.server_gate.lose_answers()
     await _leave_in_doubt(page)
     await _end_sale(site, page)
-    await expect(page.get_by_role("heading", name="Ticket sales have ended")).to_be_visible()
-    await expect(page.locator(".closed .notice")).to_contain_text("No answer from the box office")
-    await expect(page.locator(".closed").get_by_role("button")).to_have_text(["Check my booking"])
+    await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
+    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.unreachable.title"))
+    await expect(page.locator(".closed").get_by_role("button")).to_have_text([words("attempt.check")])
     await look(page, "booking-unknown-ended")
     site.server_gate.mend()
     await page.wait_for_url("**/booking/*")
@@ -287,7 +293,7 @@ async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     site.server_gate.mend()
-    await expect(page.locator(".closed .notice")).to_contain_text("Your last attempt hasn\u2019t reached us")
+    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.not_found.over"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-not-found-ended")
     assert await site.orders("never-arrived") == []
@@ -303,7 +309,7 @@ async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanw
     await site.until_ordered("declined-late")
     await _end_sale(site, page)
     site.server_gate.release()
-    await expect(page.locator(".closed .notice")).to_contain_text("Payment declined")
+    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.declined.title"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-declined-ended")
 
@@ -322,8 +328,8 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     await page.locator(SUBMIT).click()
     if user_id:
         # It is said at the field, which has the focus and is not below the bar.
-        field = page.get_by_label("Your user ID")
-        await expect(field).to_have_accessible_name(re.compile("Enter your user ID so you can find your tickets"))
+        field = page.get_by_label(words("user.label"))
+        await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(field).to_be_focused()
         await expect(page.locator(NOTICE)).to_have_count(0)

@@ -23,10 +23,12 @@ from tests.webapp.conftest import (
     look,
     shot,
 )
+from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 USER = "user-123"
+TRY_AGAIN = pattern("booking.again", quantity=r"\d", tier=".+", total=".+")
 PAPER: ViewportSize = {"width": 703, "height": 1032}
 """A sheet of A4 without its margins, in CSS pixels."""
 SOON_MS = 15_000
@@ -70,7 +72,7 @@ async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **wish:
     """Book in the silent system; return the reference and its page, which waits for the payment."""
     reference = await silent.hold(site, quantity=quantity, **wish)
     page = await _visit(visit, site, reference)
-    await _says(page, "Confirming your payment")
+    await _says(page, words("booking.pending.title"))
     return reference, page
 
 
@@ -79,7 +81,7 @@ async def _visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tupl
     reference = await silent.hold(site, tier, 2)
     await silent.end_hold(site, reference)
     page = await _visit(visit, site, reference)
-    await _says(page, "Payment timed out")
+    await _says(page, words("booking.expired.title"))
     return reference, page
 
 
@@ -88,7 +90,7 @@ async def _says(page: Page, title: str) -> None:
 
 
 def _codes(page: Page) -> Locator:
-    return page.get_by_role("img", name=re.compile("^QR code of ticket"))
+    return page.get_by_role("img", name=pattern("booking.code", line=r"\d+", place=".+"))
 
 
 async def _codes_are_drawn(page: Page, quantity: int) -> None:
@@ -113,12 +115,12 @@ async def _is_led_on(page: Page) -> str:
 
 
 def _cancel_button(page: Page) -> Locator:
-    return page.get_by_role("button", name="Cancel this booking")
+    return page.get_by_role("button", name=words("booking.cancel"))
 
 
 async def _cancel(page: Page) -> None:
     await _cancel_button(page).click()
-    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
 
 
 # --- What is there to be read ----------------------------------------------------------------------------
@@ -132,17 +134,17 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
     await page.add_init_script("AbortSignal.timeout = () => new AbortController().signal")
     site.browser_gate.hold()
     await page.goto(f"{site.url}/booking/{reference}")
-    await _says(page, "Loading your booking")
+    await _says(page, words("booking.loading"))
     await look(page, "order-loading")
     site.browser_gate.release()
-    await _says(page, "You\u2019re in.")
+    await _says(page, words("booking.confirmed.title"))
 
 
 async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "bk_nothing")
-    await _says(page, "Booking not found")
+    await _says(page, words("booking.missing.title"))
     await look(page, "order-missing")
-    await page.get_by_role("link", name="All concerts").click()
+    await page.get_by_role("link", name=words("nav.all_concerts")).click()
     await page.wait_for_url(f"{inline_site.url}/")
 
 
@@ -153,10 +155,10 @@ async def test_an_api_that_is_away_is_named_and_the_booking_shows_by_itself_once
     reference = await _booked(site)
     site.browser_gate.lose_answers()
     page = await _visit(visit, site, reference)
-    await _says(page, "We can\u2019t reach the box office")
+    await _says(page, words("away.title"))
     await look(page, "order-away")
     site.browser_gate.mend()
-    await _says(page, "You\u2019re in.")
+    await _says(page, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
 
 
@@ -165,12 +167,12 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     reference = await _booked(site)
     order = await _order(site, reference)
     page = await _visit(visit, site, reference)
-    await _says(page, "You\u2019re in.")
-    await expect(page).to_have_title("Night Tide: your booking")
+    await _says(page, words("booking.confirmed.title"))
+    await expect(page).to_have_title(words("booking.title", event="Night Tide"))
     await expect(page.locator("#reference")).to_have_text(reference)
-    await expect(page.locator("#order-tickets")).to_have_text("2 \u00d7 VIP")
+    await expect(page.locator("#order-tickets")).to_have_text(words("summary.tickets", quantity=2, tier="VIP"))
     await expect(page.locator("#order-total")).to_have_text("$200USD")
-    places = [f"Row {ticket['row']}, seat {ticket['seat']}" for ticket in order["bookings"]]
+    places = [words("seat.name", row=ticket["row"], number=ticket["seat"]) for ticket in order["bookings"]]
     await expect(page.locator(".pass .place")).to_have_text(places)
     await _codes_are_drawn(page, 2)
     await look(page, "order-confirmed")
@@ -186,15 +188,15 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
         assert (admission.live, admission.row_label, admission.seat_number) == (True, ticket["row"], ticket["seat"])
 
     await page.reload()
-    await _says(page, "You\u2019re in.")
+    await _says(page, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
 
 
 async def test_tickets_to_stand_say_so(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=10")
     page = await _visit(visit, site, await _booked(site, "GA"))
-    await _says(page, "You\u2019re in.")
-    await expect(page.locator(".pass .place")).to_have_text(["Standing", "Standing"])
+    await _says(page, words("booking.confirmed.title"))
+    await expect(page.locator(".pass .place")).to_have_text([words("booking.standing")] * 2)
     await _codes_are_drawn(page, 2)
     await look(page, "order-standing")
 
@@ -208,25 +210,25 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     await _codes_are_drawn(page, 2)
 
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.get_by_role("button", name="Copy").click()
-    await expect(page.get_by_text("Copied")).to_be_visible()
+    await page.get_by_role("button", name=words("booking.copy")).click()
+    await expect(page.get_by_text(words("booking.copied"))).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == reference
 
-    calendar = page.get_by_role("link", name="Add to calendar")
+    calendar = page.get_by_role("link", name=words("booking.calendar"))
     answer = await page.context.request.get(await calendar.get_attribute("href") or "")
     assert answer.headers["content-type"].startswith("text/calendar")
     async with page.expect_download() as started:
         await calendar.click()
     assert (await started.value).suggested_filename.endswith(".ics")
     assert "SUMMARY:Night Tide" in await answer.text()
-    await _says(page, "You\u2019re in.")
+    await _says(page, words("booking.confirmed.title"))
 
     await page.evaluate("window.print = () => document.body.setAttribute('data-printed', '')")
-    await page.get_by_role("button", name="Print").click()
+    await page.get_by_role("button", name=words("booking.print")).click()
     await expect(page.locator("body")).to_have_attribute("data-printed", "")
     await page.set_viewport_size(PAPER)
     await page.emulate_media(media="print", color_scheme="dark")
-    await expect(page.get_by_label("Site")).to_be_hidden()
+    await expect(page.get_by_label(words("nav.label"))).to_be_hidden()
     await expect(page.get_by_role("button")).to_have_count(0)
     await expect(page.locator("#reference")).to_be_visible()
     # Each may be cut off by itself.
@@ -250,16 +252,11 @@ async def test_printed_without_having_been_scrolled_every_code_is_there(make_eve
     assert await page.evaluate("window.scrollY") == 0
 
 
-@pytest.mark.parametrize(
-    ("locale", "title"),
-    [("de-DE", "Sie sind dabei."), ("ar", "مكانك محجوز.")],
-)
-async def test_a_booking_reads_well_in_other_languages(
-    locale: str, title: str, make_event: MakeEvent, visit: OpenPage
-) -> None:
+@pytest.mark.parametrize("locale", ["de-DE", "ar"])
+async def test_a_booking_reads_well_in_other_languages(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     page = await visit(f"{site.url}/booking/{await _booked(site)}", locale=locale)
-    await _says(page, title)
+    await _says(page, words("booking.confirmed.title", locale[:2]))
     await expect(page.locator(".pass-code img")).to_have_count(2)
     if locale == "ar":
         await expect(page.locator("html")).to_have_attribute("dir", "rtl")
@@ -277,20 +274,21 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
     site = await make_event("VIP=2")
     reference = await _booked(site)
     page = await _visit(visit, site, reference)
-    dialog = page.get_by_role("dialog", name="Cancel this booking?")
-    for give_up in (page.keyboard.press("Escape"), dialog.get_by_role("button", name="Keep it").click()):
+    dialog = page.get_by_role("dialog", name=words("booking.cancel.title"))
+    keep = dialog.get_by_role("button", name=words("booking.cancel.keep"))
+    for give_up in (page.keyboard.press("Escape"), keep.click()):
         await _cancel_button(page).click()
-        await expect(dialog).to_contain_text("you get a full refund of $200.")
-        await expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+        await expect(dialog).to_contain_text(words("booking.cancel.confirmed", total="$200"))
+        await expect(keep).to_be_focused()
         await give_up
         await expect(dialog).to_be_hidden()
         await expect(_cancel_button(page)).to_be_focused()
     assert (reference, "confirmed") in await site.orders(USER)
     await _cancel_button(page).click()
     await look(page, "order-cancel-question")
-    await dialog.get_by_role("button", name="Cancel the booking").click()
-    await _says(page, "Cancelled")
-    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
+    await dialog.get_by_role("button", name=words("booking.cancel.do")).click()
+    await _says(page, words("booking.cancelled.title"))
+    await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
     await expect(_codes(page)).to_have_count(0)
     await expect(_cancel_button(page)).to_have_count(0)
     # Where the button was, nothing is left to have the focus.
@@ -306,15 +304,15 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     page = await _visit(visit, site, reference)
     await _cancel_button(page).click()
     await site.set_columns(starts_at="now")
-    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
-    await expect(page.get_by_text("Not cancelled", exact=True)).to_be_visible()
-    await expect(page.get_by_text("The concert has started: this booking can\u2019t be cancelled")).to_be_visible()
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
+    await expect(page.get_by_text(words("booking.cancel.refused"), exact=True)).to_be_visible()
+    await expect(page.get_by_text(words("booking.cancel.begun"))).to_be_visible()
     # The concert is asked about again, too.
     await expect(_cancel_button(page)).to_have_count(0)
     await look(page, "order-cancel-refused")
     assert (await _order(site, reference))["status"] == "confirmed"
     await page.reload()
-    await expect(page.get_by_text("The concert has started. Your codes still work at the door.")).to_be_visible()
+    await expect(page.get_by_text(words("booking.confirmed.begun"))).to_be_visible()
     await expect(_cancel_button(page)).to_have_count(0)
     await _codes_are_drawn(page, 2)
 
@@ -329,11 +327,11 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     site.server_gate.lose_answers()
     site.browser_gate.lose_answers()
     await _cancel(page)
-    await expect(page.get_by_text("know yet whether the booking is cancelled")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
     await look(page, "order-cancel-unknown")
     site.browser_gate.mend()
-    await _says(page, "Cancelled")
-    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
+    await _says(page, words("booking.cancelled.title"))
+    await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
     await expect(page.locator(".notice")).to_have_count(0)
 
 
@@ -344,15 +342,15 @@ async def test_while_a_cancelling_waits_for_its_answer_other_clicks_of_its_buyer
     page = await _visit(visit, site, await _booked(site))
     site.server_gate.freeze()
     await _cancel(page)
-    await expect(page.get_by_role("button", name="Cancelling")).to_be_visible()
+    await expect(page.get_by_role("button", name=words("booking.cancel.sending"))).to_be_visible()
     await page.get_by_role("link", name="Night Tide").click()
     # What is wrong with this, the page's server says without asking the API.
-    await page.get_by_label("Your user ID").fill(" ")
+    await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
-    await expect(page.get_by_text("Enter your user ID")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text(words("attempt.invalid.user_missing"))).to_be_visible(timeout=10_000)
     site.server_gate.release()
     await page.go_back()
-    await _says(page, "Cancelled")
+    await _says(page, words("booking.cancelled.title"))
 
 
 async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
@@ -362,15 +360,15 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     reference = await _booked(site)
     await site.set_columns(cancelled_at="now")
     page = await _visit(visit, site, reference)
-    await expect(page.get_by_role("heading", name="This concert is cancelled")).to_be_visible()
+    await expect(page.get_by_role("heading", name=words("booking.called_off.title"))).to_be_visible()
     # Nothing says that it takes place, and the way to the money is where the eye is.
-    await expect(page.get_by_text("Confirmed")).to_have_count(0)
-    await expect(page.get_by_role("link", name="Add to calendar")).to_have_count(0)
-    await expect(page.locator(".notice").get_by_role("button")).to_have_text(["Cancel this booking"])
+    await expect(page.get_by_text(words("status.confirmed"))).to_have_count(0)
+    await expect(page.get_by_role("link", name=words("booking.calendar"))).to_have_count(0)
+    await expect(page.locator(".notice").get_by_role("button")).to_have_text([words("booking.cancel")])
     await look(page, "order-called-off")
     await _cancel(page)
-    await _says(page, "Cancelled")
-    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
+    await _says(page, words("booking.cancelled.title"))
+    await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
 
 
 # --- Declined --------------------------------------------------------------------------------------------
@@ -382,13 +380,13 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     site = await make_declining_event("VIP=5")
     reference: str = (await site.sell("VIP", 2)).json()["reference"]
     page = await _visit(visit, site, reference)
-    await _says(page, "Payment declined")
-    await expect(page.get_by_text("You weren\u2019t charged, and no tickets are reserved for you.")).to_be_visible()
+    await _says(page, words("booking.declined.title"))
+    await expect(page.get_by_text(words("booking.declined.at_once"))).to_be_visible()
     await expect(page.locator("#reference")).to_have_text(reference)
     await look(page, "order-declined-at-once")
     # Of what was never held the API tells neither tier nor seats.
-    await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    await page.get_by_role("link", name="Choose tickets again").click()
+    await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
+    await page.get_by_role("link", name=words("booking.choose_anew")).click()
     await page.wait_for_url(site.event_url)
 
 
@@ -428,9 +426,9 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
 
     await silent.ask_provider(site, reference)
     for each in (page, other, ahead):
-        await _says(each, "You\u2019re in.")
+        await _says(each, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
-    await expect(page.get_by_role("status").filter(has_text="You\u2019re in.")).to_have_count(1)
+    await expect(page.get_by_role("status").filter(has_text=words("booking.confirmed.title"))).to_have_count(1)
 
 
 async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_under_a_new_key(
@@ -440,24 +438,24 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     reference, page = await _visit_waiting(visit, site, 2, outcome="declined", user_id="unlucky")
     seats = await _seats(site, reference)
     await silent.ask_provider(site, reference)
-    await _says(page, "Payment declined")
+    await _says(page, words("booking.declined.title"))
     # Nothing of it looks like a ticket, or like money that was taken.
     await expect(page.locator(".ticket .aurora")).to_be_hidden()
-    await expect(page.locator("dl div", has_text="Not charged")).to_contain_text("$200")
-    await expect(page.locator("dl div", has_text="Total")).to_have_count(0)
+    await expect(page.locator("dl div", has_text=words("booking.not_charged"))).to_contain_text("$200")
+    await expect(page.locator("dl div", has_text=words("booking.total"))).to_have_count(0)
     await look(page, "order-declined")
-    await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
+    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
     again = await _is_led_on(page)
-    await _says(page, "Confirming your payment")
+    await _says(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await _seats(site, again) == seats
     # The new key has its own luck, and the first booking stays what it was.
     outcome = await silent.decided(site, again)
     await silent.ask_provider(site, again)
-    await _says(page, "You\u2019re in." if outcome == "captured" else "Payment declined")
+    await _says(page, words("booking.confirmed.title" if outcome == "captured" else "booking.declined.title"))
     await page.go_back()
     await expect(page.locator("#reference")).to_have_text(reference)
-    await _says(page, "Payment declined")
+    await _says(page, words("booking.declined.title"))
 
 
 async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_the_same_seats(
@@ -469,21 +467,21 @@ async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_
     hurry = page.locator(".hurry")
     await expect(hurry).to_have_count(0)
     await silent.end_hold(site, reference, left_s=50)
-    await expect(hurry).to_have_text("Still waiting for the payment: less than a minute left", timeout=SOON_MS)
-    await expect(page.get_by_role("status").filter(has_text="less than a minute")).to_have_count(1)
+    await expect(hurry).to_have_text(words("booking.hurry"), timeout=SOON_MS)
+    await expect(page.get_by_role("status").filter(has_text=words("booking.hurry"))).to_have_count(1)
     await look(page, "order-last-minute")
 
     await site.stack.stop_worker()
     await silent.end_hold(site, reference)
-    await _says(page, "Time\u2019s up")
+    await _says(page, words("booking.overdue.title"))
     await look(page, "order-overdue")
     await site.stack.start_worker()
-    await _says(page, "Payment timed out")
+    await _says(page, words("booking.expired.title"))
     await look(page, "order-expired")
 
-    await page.get_by_role("button", name="Try again for 2 \u00d7 VIP, $200").click()
+    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
     again = await _is_led_on(page)
-    await _says(page, "Confirming your payment")
+    await _says(page, words("booking.pending.title"))
     assert await _seats(site, again) == seats
 
 
@@ -492,16 +490,16 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_eve
     reference, page = await _visit_expired(visit, site)
     (row, lost), (_, kept) = await _seats(site, reference)
     await site.sell("VIP", 1, ticket_ids=(await _tickets(site, reference))[:1])
-    await page.get_by_role("button", name="Try again for").click()
-    await expect(page.locator(".notice")).to_contain_text("One of your seats has been taken", timeout=SOON_MS)
-    await expect(page.locator(".notice")).to_contain_text(f"Row {row}, seat {lost} has been taken.")
+    await page.get_by_role("button", name=TRY_AGAIN).click()
+    await expect(page.locator(".notice")).to_contain_text(words("attempt.seat_taken.title", seats=1), timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await look(page, "order-seat-taken")
     # The concert's page has the other seat, and offers the nearest to it.
-    await page.get_by_role("link", name="Choose other seats").click()
-    await expect(page.locator(".map .notice")).to_contain_text(f"Row {row}, seat {lost} has been taken.")
-    await expect(page.locator(".picks li")).to_have_text([f"Row {row}, seat {kept}"])
+    await page.get_by_role("link", name=words("booking.other_seats")).click()
+    await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row=row, number=lost))
+    await expect(page.locator(".picks li")).to_have_text([words("seat.name", row=row, number=kept)])
     await page.locator(".map .notice button").first.click()
-    await expect(page.locator("button.submit")).to_have_text("Book for $200")
+    await expect(page.locator("button.submit")).to_have_text(words("book.button", total="$200"))
 
 
 async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
@@ -509,7 +507,7 @@ async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them
 ) -> None:
     site = await make_silent_event("GA=50")
     reference, page = await _visit_expired(visit, site, "GA")
-    await page.get_by_role("button", name="Try again for").click()
+    await page.get_by_role("button", name=TRY_AGAIN).click()
     again = await _is_led_on(page)
     assert await _tickets(site, again) == await _tickets(site, reference)
     await silent.ask_provider(site, reference)
@@ -522,10 +520,10 @@ async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_o
     site = await make_silent_event("GA=3")
     _, page = await _visit_expired(visit, site, "GA")
     await silent.hold(site, "GA", 2, user_id="somebody-else")
-    await page.get_by_role("button", name="Try again for").click()
-    await expect(page.locator(".notice")).to_contain_text("Only one ticket left", timeout=SOON_MS)
+    await page.get_by_role("button", name=TRY_AGAIN).click()
+    await expect(page.locator(".notice")).to_contain_text(words("attempt.fewer_left.title", left=1), timeout=SOON_MS)
     await look(page, "order-fewer-left")
-    await page.get_by_role("button", name="Book one ticket instead, $10").click()
+    await page.get_by_role("button", name=words("attempt.book_left", left=1, total="$10")).click()
     assert len(await _tickets(site, await _is_led_on(page))) == 1
 
 
@@ -537,7 +535,7 @@ async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
     await silent.ask_provider(site, reference)
     await site.until(reference, "confirmed")
     await keep_entering(page)
-    await _says(page, "You\u2019re in, after all.")
+    await _says(page, words("booking.paid_late.title"))
     await _codes_are_drawn(page, 2)
     await look(page, "order-paid-late")
 
@@ -551,9 +549,9 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
     await silent.ask_provider(site, reference)
     await site.until(reference, "expired", refund=200)
     await keep_entering(page)
-    await _says(page, "Payment arrived too late")
-    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible()
-    await expect(page.locator("dl div", has_text="Refund")).to_contain_text("$200")
+    await _says(page, words("booking.paid_too_late.title"))
+    await expect(page.get_by_text(words("booking.paid_too_late.text", refund="$200"))).to_be_visible()
+    await expect(page.locator("dl div", has_text=words("booking.refund"))).to_contain_text("$200")
     await look(page, "order-paid-too-late")
 
 
@@ -563,15 +561,15 @@ async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_
     site = await make_silent_event("VIP=2")
     reference, page = await _visit_waiting(visit, site, 2)
     await _cancel_button(page).click()
-    await expect(page.get_by_role("dialog")).to_contain_text("If a payment still arrives")
-    await page.get_by_role("dialog").get_by_role("button", name="Cancel the booking").click()
-    await _says(page, "Cancelled")
-    await expect(page.get_by_text("This booking is cancelled. We haven\u2019t received a payment")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_contain_text(words("booking.cancel.pending"))
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
+    await _says(page, words("booking.cancelled.title"))
+    await expect(page.get_by_text(words("booking.cancelled.text"))).to_be_visible()
     assert (await site.sell("VIP", 2)).status_code == 202
     await silent.ask_provider(site, reference)
     await site.until(reference, "cancelled", refund=200)
     await keep_entering(page)
-    await expect(page.get_by_text("You get a full refund of $200.")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible(timeout=SOON_MS)
 
 
 async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
@@ -580,7 +578,7 @@ async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
     site = await make_silent_event("VIP=2")
     _, page = await _visit_waiting(visit, site)
     site.browser_gate.lose_answers()
-    stale = page.get_by_text("We can\u2019t reach the box office. This may be out of date.")
+    stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
     before = await _seconds_left(page)
     await look(page, "order-stale")

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look
+from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -21,13 +22,13 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     await page.get_by_role("link", name="The Stranger").click()
     await page.wait_for_url(site.event_url)
     front_row = page.locator(".tier[data-tier='Front Row']")
-    await expect(front_row).to_contain_text("40 of 40 left")
+    await expect(front_row).to_contain_text(words("tier.left", left=40, total=40))
     await expect(front_row).to_contain_text("$50")
 
     await page.get_by_role("radio", name=re.compile("^Front Row")).check()
-    await page.get_by_role("button", name="One ticket more").click()
-    await page.get_by_label("Your user ID").fill("stranger")
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
+    await page.get_by_role("button", name=words("quantity.more")).click()
+    await page.get_by_label(words("user.label")).fill("stranger")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
     await page.locator(SUBMIT).dblclick()
 
     await page.wait_for_url("**/booking/*")
@@ -37,15 +38,15 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     # The double click booked once.
     assert await site.orders("stranger") == [(reference, "confirmed")]
 
-    await page.get_by_label("Site").get_by_role("link", name="My bookings").click()
-    await expect(page.get_by_label("Your user ID")).to_have_value("stranger")
+    await page.get_by_label(words("nav.label")).get_by_role("link", name=words("nav.bookings")).click()
+    await expect(page.get_by_label(words("user.label"))).to_have_value("stranger")
     await page.get_by_role("main").get_by_role("link", name=re.compile("The Stranger")).first.click()
     await expect(page.locator("#reference")).to_have_text(reference)
 
     # The next visit knows the user, and counts what is gone.
     later = await visit(site.event_url, context=page.context)
-    await expect(later.get_by_label("Your user ID")).to_have_value("stranger")
-    await expect(later.locator(".tier[data-tier='Front Row']")).to_contain_text("38 of 40 left")
+    await expect(later.get_by_label(words("user.label"))).to_have_value("stranger")
+    await expect(later.locator(".tier[data-tier='Front Row']")).to_contain_text(words("tier.left", left=38, total=40))
 
 
 async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -54,7 +55,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     page = await visit(site.url, size=DESKTOP)
     await expect(page.get_by_role("link", name="Keys Only")).to_be_visible()
 
-    await _tab_to(page, "Skip to the content")
+    await _tab_to(page, words("skip"))
     await page.keyboard.press("Enter")
     await _tab_to(page, "Keys Only")
     await page.keyboard.press("Enter")
@@ -66,19 +67,19 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await _tab_to(page, "VIP")
     await page.keyboard.press("ArrowDown")
     await expect(page.get_by_role("radio", name=re.compile("^Front Row"))).to_be_checked()
-    await _tab_to(page, "Your user ID")
+    await _tab_to(page, words("user.label"))
     await page.keyboard.type("keyboard-user")
-    await _tab_to(page, "row A, seat 1")
+    await _tab_to(page, words("map.seat", tier="VIP", row="A", number=1))
     await look(page, "event-focus")
     for key in ("ArrowDown", "ArrowRight", "Space", "ArrowRight", "Space"):
         await page.keyboard.press(key)
-    await _tab_to(page, "Book for $100")
+    await _tab_to(page, words("book.button", total="$100"))
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/booking/*")
-    await expect(page.get_by_text("Row B, seat 2").first).to_be_visible()
-    await expect(page.get_by_text("Row B, seat 3").first).to_be_visible()
+    await expect(page.get_by_text(words("seat.name", row="B", number=2)).first).to_be_visible()
+    await expect(page.get_by_text(words("seat.name", row="B", number=3)).first).to_be_visible()
 
-    await _tab_to(page, "Cancel")
+    await _tab_to(page, words("booking.cancel"))
     await page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_be_visible()
@@ -124,7 +125,7 @@ async def test_the_mode_can_be_switched_and_is_kept(inline_site: Site, visit: Op
     page = await visit(inline_site.url)
     background = "getComputedStyle(document.body).backgroundColor"
     light = await page.evaluate(background)
-    await page.get_by_role("button", name="Switch between light and dark").click()
+    await page.get_by_role("button", name=words("mode.switch")).click()
     await expect(page.locator("html")).to_have_class(re.compile("dark"))
     assert await page.evaluate(background) != light
     await page.reload()

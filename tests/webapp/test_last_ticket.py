@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp.conftest import OpenPage, StartSite, shot
+from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,17 +21,17 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, v
     pages = {user: await visit(site.event_url, size=WIDE) for user in ("ann", "bob")}
     for user, page in pages.items():
         await page.get_by_role("radio", name=re.compile("^VIP")).check()
-        await page.get_by_label("Your user ID").fill(user)
-        await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text("1 of 100 left")
+        await page.get_by_label(words("user.label")).fill(user)
+        await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=1, total=100))
         await expect(page.locator(SUBMIT)).to_be_enabled()
 
     await asyncio.gather(*(page.locator(SUBMIT).click() for page in pages.values()))
 
     winner, loser = await _winner_and_loser(pages)
     await expect(pages[winner].locator("article")).to_have_attribute("data-state", "confirmed")
-    await expect(pages[loser].locator(".summary .notice")).to_contain_text("VIP is sold out")
+    await expect(pages[loser].locator(".summary .notice")).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
     # Without anyone's doing: the loser's page shows the tier as gone, the winner's booking stays.
-    await expect(pages[loser].locator(".tier[data-tier='VIP']")).to_contain_text("Sold out")
+    await expect(pages[loser].locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await shot(pages[winner], "last-ticket-winner")
     await shot(pages[loser], "last-ticket-loser")
     reference = pages[winner].url.rpartition("/")[2]
@@ -50,6 +51,8 @@ async def _winner_and_loser(pages: dict[str, Page]) -> tuple[str, str]:
 
 
 async def _booked(page: Page) -> bool:
-    answer = page.locator("#reference").or_(page.locator(".notice").get_by_text("sold out"))
+    answer = page.locator("#reference").or_(
+        page.locator(".notice").get_by_text(words("attempt.sold_out.title", tier="VIP"))
+    )
     await answer.first.wait_for()
     return "/booking/" in page.url

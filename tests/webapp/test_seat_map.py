@@ -1,20 +1,21 @@
 """The seat map: picked with the mouse, the keyboard, from the list, and by the house itself."""
 
 import asyncio
-import re
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from api.commands.seed import TierPlan
 from tests.webapp.conftest import DESKTOP, PHONE, SCREENSHOTS, MakeEvent, OpenPage, Site, look, shot, violations
+from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SETTLED_WITHIN_S = 20.0
+SEAT = pattern("seat.name", row=r"(\w+)", number=r"(\d+)")
 MOVES = 8
 """Steps in which a finger goes from one place to another."""
 LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
@@ -24,12 +25,25 @@ async def _open(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP, us
     page = await visit(site.event_url, size=size)
     await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
-    await page.get_by_label("Your user ID").fill(user_id)
+    await page.get_by_label(words("user.label")).fill(user_id)
     return page
+
+
+def _seat(page: Page, tier: str, row: str, number: int) -> Locator:
+    """Return a seat of the drawing."""
+    name = words("map.seat", tier=tier, row=row, number=number)
+    return page.locator(".house").get_by_role("checkbox", name=name, exact=True)
 
 
 async def _picks(page: Page) -> list[str]:
     return await page.locator(".picks li").all_inner_texts()
+
+
+def _parse(text: str) -> tuple[str, int]:
+    """Return the row and the number that a seat's name contains."""
+    match = SEAT.fullmatch(text)
+    assert match
+    return match[1], int(match[2])
 
 
 async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
@@ -47,23 +61,23 @@ async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
 async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit)
-    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
-    await page.locator(".house [aria-label='VIP, row B, seat 3']").click()
-    assert await _picks(page) == ["Row A, seat 7", "Row B, seat 3"]
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await _seat(page, "VIP", "A", 7).click()
+    await _seat(page, "VIP", "B", 3).click()
+    assert await _picks(page) == [words("seat.name", row="A", number=7), words("seat.name", row="B", number=3)]
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await look(page, "seats-picked")
     # A seat of another tier is another booking.
-    await page.locator(".house [aria-label='Front Row, row C, seat 1']").click()
-    assert await _picks(page) == ["Row C, seat 1"]
-    await page.locator(".house [aria-label='Front Row, row C, seat 1']").click()
+    await _seat(page, "Front Row", "C", 1).click()
+    assert await _picks(page) == [words("seat.name", row="C", number=1)]
+    await _seat(page, "Front Row", "C", 1).click()
     assert await _picks(page) == []
-    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
+    await _seat(page, "VIP", "A", 7).click()
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
-    await expect(page.get_by_text("Row A, seat 7").first).to_be_visible()
+    await expect(page.get_by_text(words("seat.name", row="A", number=7)).first).to_be_visible()
     # Back at the concert they are the buyer's own, and nobody has taken them away.
     await page.go_back()
-    await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
+    await expect(_seat(page, "VIP", "A", 7)).to_have_attribute("aria-disabled", "true")
     assert await _picks(page) == []
     await expect(page.locator(".map .notice")).to_have_count(0)
 
@@ -71,14 +85,14 @@ async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: Ma
 async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit)
-    await page.get_by_role("button", name="Best available").focus()
+    await page.get_by_role("button", name=words("seats.best")).focus()
     await page.keyboard.press("Tab")  # the user id
     await page.keyboard.press("Tab")  # one seat of the map, however many there are
-    await expect(page.locator(".house [aria-label='VIP, row A, seat 1']")).to_be_focused()
+    await expect(_seat(page, "VIP", "A", 1)).to_be_focused()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Space", "End", "Enter", "ArrowDown"):
         await page.keyboard.press(key)
-    assert await _picks(page) == ["Row B, seat 3", "Row B, seat 20"]
-    await expect(page.locator(".house [aria-label='Front Row, row C, seat 20']")).to_be_focused()
+    assert await _picks(page) == [words("seat.name", row="B", number=3), words("seat.name", row="B", number=20)]
+    await expect(_seat(page, "Front Row", "C", 20)).to_be_focused()
     await look(page, "seats-keyboard")
     # The next stop is behind the map, not its other seats.
     await page.keyboard.press("Tab")
@@ -89,13 +103,13 @@ async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPag
     site = await make_event("VIP=20")
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 2])
     page = await _open(site, visit)
-    await page.get_by_role("button", name="Show the seats as a list").click()
-    row = page.get_by_role("group", name="VIP, row A")
+    await page.get_by_role("button", name=words("map.list_open")).click()
+    row = page.get_by_role("group", name=words("map.row", tier="VIP", row="A"))
     await expect(row.get_by_role("checkbox")).to_have_count(20)
     await expect(row.get_by_role("checkbox", name="2", exact=True)).to_be_disabled()
     await row.get_by_role("checkbox", name="5", exact=True).check()
-    assert await _picks(page) == ["Row A, seat 5"]
-    await expect(page.locator(".house [aria-label='VIP, row A, seat 5']")).to_have_attribute("aria-checked", "true")
+    assert await _picks(page) == [words("seat.name", row="A", number=5)]
+    await expect(_seat(page, "VIP", "A", 5)).to_have_attribute("aria-checked", "true")
     await look(page, "seats-list")
 
 
@@ -106,16 +120,16 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     await _take(site, "VIP", *(ids["A", number] for number in range(4, 20, 2)))
     page = await _open(site, visit)
     for _ in range(3):
-        await page.get_by_role("button", name="One ticket more").click()
-    await page.get_by_role("button", name="Best available").click()
-    picked = [int(re.findall(r"seat (\d+)", text)[0]) for text in await _picks(page)]
-    rows = {text.split(",")[0] for text in await _picks(page)}
-    assert len(rows) == 1
-    assert picked == list(range(picked[0], picked[0] + 4))
+        await page.get_by_role("button", name=words("quantity.more")).click()
+    await page.get_by_role("button", name=words("seats.best")).click()
+    seats = [_parse(text) for text in await _picks(page)]
+    assert len({row for row, _ in seats}) == 1
+    _, first = seats[0]
+    assert [number for _, number in seats] == list(range(first, first + 4))
     # One more is the nearest, one less the last that came.
-    await page.get_by_role("button", name="One ticket more").click()
+    await page.get_by_role("button", name=words("quantity.more")).click()
     assert len(await _picks(page)) == 5
-    await page.get_by_role("button", name="One ticket fewer").click()
+    await page.get_by_role("button", name=words("quantity.fewer")).click()
     assert len(await _picks(page)) == 4
     await look(page, "seats-best")
 
@@ -125,17 +139,17 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit)
-    await page.locator(".house [aria-label='VIP, row A, seat 7']").click()
+    await _seat(page, "VIP", "A", 7).click()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
-    lost = page.get_by_role("status").filter(has_text="Row A, seat 7 has been taken.")
+    lost = page.get_by_role("status").filter(has_text=words("map.lost", row="A", number=7))
     await expect(lost).to_be_visible()
-    await expect(page.locator(".house [aria-label='VIP, row A, seat 7']")).to_have_attribute("aria-disabled", "true")
+    await expect(_seat(page, "VIP", "A", 7)).to_have_attribute("aria-disabled", "true")
     # No other seat is booked in its place unless the visitor says so.
-    await expect(page.locator(".summary")).to_contain_text("Row A, seat 7 has been taken.")
+    await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "seat-lost")
     await lost.get_by_role("button").first.click()
-    assert await _picks(page) in (["Row A, seat 6"], ["Row A, seat 8"])
+    assert await _picks(page) in ([words("seat.name", row="A", number=6)], [words("seat.name", row="A", number=8)])
     await expect(lost).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
@@ -146,17 +160,17 @@ async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
     site = await make_event(HOUSE)
     page = await _open(site, visit)
     for number in (6, 7):
-        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+        await _seat(page, "VIP", "A", number).click()
     ids = await _ticket_ids(site, "VIP")
     await _take(site, "VIP", ids["A", 6])
-    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 6 has been taken.")
+    await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row="A", number=6))
     await page.locator(".map .notice button").first.click()
-    assert await _picks(page) == ["Row A, seat 7", "Row A, seat 8"]
+    assert await _picks(page) == [words("seat.name", row="A", number=7), words("seat.name", row="A", number=8)]
     await _take(site, "VIP", ids["A", 7], ids["A", 8])
     await expect(page.locator(".map .notice .notice-title li")).to_have_count(2)
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await page.get_by_role("button", name="Choose seats for me").click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await page.get_by_role("button", name=words("summary.any_seats")).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
@@ -164,7 +178,7 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     site = await make_event(HOUSE)
     page = await _open(site, visit)
     for number in (6, 7, 8, 9):
-        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+        await _seat(page, "VIP", "A", number).click()
     ids = await _ticket_ids(site, "VIP")
     await _take(site, "VIP", ids["A", 6], ids["A", 7])
     lost = page.locator(".map .notice .notice-title li")
@@ -174,28 +188,25 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await expect(lost).to_have_count(1)
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await page.locator(".map .notice button").first.click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $400")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$400"))
     # The best are as many as were wanted.
     await _take(site, "VIP", ids["A", 8])
     await expect(lost).to_have_count(1)
-    await page.get_by_role("button", name="Best available").click()
+    await page.get_by_role("button", name=words("seats.best")).click()
     assert len(await _picks(page)) == 4
     taken = await _picks(page)
-    row, number = re.findall(r"Row (\w+), seat (\d+)", taken[0])[0]
-    await _take(site, "VIP", ids[row, int(number)])
-    await page.get_by_role("button", name="Keep only the 3 seats I still have").click()
+    await _take(site, "VIP", ids[_parse(taken[0])])
+    await page.get_by_role("button", name=words("summary.keep_picks", quantity=3)).click()
     assert await _picks(page) == taken[1:]
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
-    await page.get_by_role("button", name="Choose seats for me").click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $300")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
+    await page.get_by_role("button", name=words("summary.any_seats")).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     for seat in taken[1:]:
-        row, number = re.findall(r"Row (\w+), seat (\d+)", seat)[0]
-        await page.locator(f".house [aria-label='VIP, row {row}, seat {number}']").click()
+        await _seat(page, "VIP", *_parse(seat)).click()
     # And who takes all of them back wants no three others.
     for seat in taken[1:]:
-        row, number = re.findall(r"Row (\w+), seat (\d+)", seat)[0]
-        await page.locator(f".house [aria-label='VIP, row {row}, seat {number}']").click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
+        await _seat(page, "VIP", *_parse(seat)).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
 
 
 _UNTIL_SETTLED = """async () => {
@@ -208,8 +219,10 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     ids = await _ticket_ids(site, "VIP")
     address = f"{site.event_url}?seats={ids['A', 7]},{ids['A', 8]}"
     page = await visit(address)
-    await expect(page.locator(".picks li")).to_have_text(["Row A, seat 7", "Row A, seat 8"])
-    await page.get_by_label("Your user ID").fill("asked-for")
+    await expect(page.locator(".picks li")).to_have_text(
+        [words("seat.name", row="A", number=7), words("seat.name", row="A", number=8)]
+    )
+    await page.get_by_label(words("user.label")).fill("asked-for")
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
     # Once the tab has taken note that it is settled, who comes back has them, and has lost nothing.
@@ -221,17 +234,17 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     # Both gone, as many others are chosen.
     await page.goto(address)
     await expect(page.locator(".summary-lost p")).to_have_text(
-        ["Row A, seat 7 has been taken.", "Row A, seat 8 has been taken."]
+        [words("map.lost", row="A", number=7), words("map.lost", row="A", number=8)]
     )
-    await page.get_by_role("button", name="Choose seats for me").click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $200")
+    await page.get_by_role("button", name=words("summary.any_seats")).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await expect(page.locator(SUBMIT)).to_be_focused()
     # One fewer is one fewer, whatever was lost.
     await page.goto(address)
     await expect(page.locator(".summary-lost p")).to_have_count(2)
-    await page.get_by_role("button", name="One ticket fewer").click()
-    await page.get_by_role("button", name="Choose seats for me").click()
-    await expect(page.locator(SUBMIT)).to_have_text("Book for $100")
+    await page.get_by_role("button", name=words("quantity.fewer")).click()
+    await page.get_by_role("button", name=words("summary.any_seats")).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
 
 
 async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
@@ -240,18 +253,18 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     site = await make_event(HOUSE)
     page = await _open(site, visit, user_id="outrun")
     for number in (7, 8):
-        await page.locator(f".house [aria-label='VIP, row A, seat {number}']").click()
+        await _seat(page, "VIP", "A", number).click()
     # The page must not learn of it before the click does.
     site.browser_gate.hold()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".map .notice")).to_contain_text("Row A, seat 7 has been taken")
-    await expect(page.locator(".summary")).to_contain_text("Row A, seat 7 has been taken.")
-    await expect(page.locator(".summary")).to_contain_text("Nothing was booked and you weren\u2019t charged.")
+    await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row="A", number=7))
+    await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
+    await expect(page.locator(".summary")).to_contain_text(words("attempt.seat_taken.text"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # Whoever pressed the button that is gone finds the focus on what there is to do now.
     await expect(page.locator(".map .notice button").first).to_be_focused()
-    assert await _picks(page) == ["Row A, seat 8"]
+    assert await _picks(page) == [words("seat.name", row="A", number=8)]
     await look(page, "booking-seat-taken")
     site.browser_gate.release()
     assert await site.orders("outrun") == []
@@ -263,7 +276,7 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
     plan = page.locator(".plan")
     wider = "(plan) => plan.scrollWidth - plan.clientWidth"
     assert await plan.evaluate(wider) > 0
-    farther = page.get_by_role("button", name="Zoom out")
+    farther = page.get_by_role("button", name=words("map.farther"))
     await farther.click()
     await expect(farther).to_be_disabled()
     assert await plan.evaluate(wider) == 0
@@ -275,7 +288,7 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
     await expect(farther).to_be_disabled()
     assert await plan.evaluate(wider) == 0
     await plan.screenshot(path=SCREENSHOTS / "seats-whole.png")
-    await page.get_by_role("button", name="Zoom in").click()
+    await page.get_by_role("button", name=words("map.closer")).click()
     assert await plan.evaluate(wider) > 0
 
 
@@ -285,7 +298,7 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     before = await page.locator(".house .seat").first.bounding_box()
     await page.locator(".plan").evaluate("(plan) => plan.scrollBy(8, 0)")
     middle = await _seat_in_the_middle(page)
-    await page.get_by_role("button", name="Zoom in").click()
+    await page.get_by_role("button", name=words("map.closer")).click()
     after = await page.locator(".house .seat").first.bounding_box()
     assert await _seat_in_the_middle(page) == middle
     assert before is not None
@@ -309,7 +322,7 @@ async def test_two_fingers_come_closer_and_go_away_and_one_pans(make_event: Make
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     near, far = ((x - 25, y), (x + 25, y)), ((x - 150, y), (x + 150, y))
-    closer, farther = (page.get_by_role("button", name=name) for name in ("Zoom in", "Zoom out"))
+    closer, farther = (page.get_by_role("button", name=name) for name in (words("map.closer"), words("map.farther")))
 
     await _drag(page, *zip(near, far, strict=True))
     await expect(closer).to_be_disabled()
@@ -359,12 +372,12 @@ async def test_without_the_map_seats_can_be_booked_and_old_seats_are_not_called_
     page = await visit("about:blank")
     await page.route("**/api/tickets/states*", lambda route: route.abort())
     await page.goto(site.event_url)
-    await expect(page.get_by_text("The seat map isn\u2019t loading")).to_be_visible()
+    await expect(page.get_by_text(words("map.away"))).to_be_visible()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await look(page, "seats-away")
     await page.unroute("**/api/tickets/states*")
     await expect(page.locator(".map")).to_be_visible()
-    await expect(page.locator(".freshness")).to_have_text("Live")
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     # The counts go on coming.
     await page.route("**/api/tickets/states*", lambda route: route.abort())
     await expect(page.locator(".freshness")).to_have_attribute("data-phase", "stale")

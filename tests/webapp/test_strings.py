@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.webapp.words import pattern, words
 from webapp.build import WEB_DIR
 from webapp.components.language import LANGUAGES, STRINGS, arguments, say
 
@@ -59,25 +60,53 @@ def test_no_text_is_empty_or_has_an_open_brace(language: str) -> None:
     assert [key for key, text in texts.items() if not text.strip() or text.count("{") != text.count("}")] == []
 
 
+_VALUES = (0, 1, 2, 3, 11, 100)
 _FORMAT = """
     import { readFileSync } from "node:fs";
     import { IntlMessageFormat } from "intl-messageformat";
-    const [language, file] = process.argv.slice(1);
+    const [language, file, values] = process.argv.slice(1);
+    const written = {};
     for (const [key, text] of Object.entries(JSON.parse(readFileSync(file, "utf-8"))))
-        for (const value of [0, 1, 2, 3, 11, 100]) {
-            const values = new Proxy({}, { get: () => value, has: () => true });
-            if (!new IntlMessageFormat(text, language).format(values)) throw new Error(`${key} is empty for ${value}`);
-        }
+        written[key] = JSON.parse(values).map((value) => {
+            const every = new Proxy({}, { get: () => value, has: () => true });
+            const result = new IntlMessageFormat(text, language).format(every);
+            if (!result) throw new Error(`${key} is empty for ${value}`);
+            return result;
+        });
+    console.log(JSON.stringify(written));
 """
+
+
+def _written_by_pages(language: str) -> dict[str, list[str]]:
+    """Format each text as the pages do, with the same library: every argument has each of `_VALUES` in turn."""
+    node = Path(sys.executable).with_name("node")
+    arguments = (language, str(STRINGS / f"{language}.json"), json.dumps(_VALUES))
+    command = [str(node), "--input-type=module", "--eval", _FORMAT, *arguments]
+    done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written: dict[str, list[str]] = json.loads(done.stdout)
+    return written
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_every_text_can_be_written_with_any_number(language: str) -> None:
-    # As the pages write them, with the same library; one that cannot be written breaks the whole page.
-    node = Path(sys.executable).with_name("node")
-    command = [str(node), "--input-type=module", "--eval", _FORMAT, language, str(STRINGS / f"{language}.json")]
-    done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    # A text that cannot be written breaks the whole page.
+    assert set(_written_by_pages(language)) == set(_texts(language))
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_tests_write_texts_as_pages_do(language: str) -> None:
+    texts = _texts(language)
+    written = {
+        key: [words(key, language, **dict.fromkeys(arguments(text), value)) for value in _VALUES]
+        for key, text in texts.items()
+    }
+    assert written == _written_by_pages(language)
+
+
+def test_a_pattern_matches_its_text_and_no_other() -> None:
+    assert pattern("attempt.wait", time=r"\d:\d\d").fullmatch(words("attempt.wait", time="0:42"))
+    assert not pattern("attempt.wait", time=r"\d:\d\d").fullmatch(words("attempt.wait", time="soon"))
 
 
 def test_a_text_that_is_not_there_or_lacks_a_value_stops_the_build() -> None:

@@ -12,6 +12,7 @@ from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.faulty_proxy import FaultyProxy
 from tests.webapp.conftest import OpenPage, Site, look, shared_site
+from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("without_websocket")]
 
@@ -49,8 +50,8 @@ def _address(network: FaultyProxy) -> str:
 async def _book(page: Page, user_id: str) -> str:
     """Book two seats; return the booking's reference."""
     await page.get_by_role("radio", name=re.compile("^VIP")).check()
-    await page.get_by_role("button", name="One ticket more").click()
-    await page.get_by_label("Your user ID").fill(user_id)
+    await page.get_by_role("button", name=words("quantity.more")).click()
+    await page.get_by_label(words("user.label")).fill(user_id)
     await page.locator("button.submit").click()
     await page.wait_for_url("**/booking/*")
     reference = page.url.rpartition("/")[2]
@@ -64,9 +65,9 @@ async def test_a_visitor_without_websockets_sees_live_counts_and_books(
     network.websockets_blocked = True
     page = await visit(_address(network))
     vip = page.locator(".tier[data-tier='VIP']")
-    await expect(vip).to_contain_text("100 of 100 left")
+    await expect(vip).to_contain_text(words("tier.left", left=100, total=100))
     await site.sell("VIP", 3)
-    await expect(vip).to_contain_text("97 of 100 left")
+    await expect(vip).to_contain_text(words("tier.left", left=97, total=100))
 
     reference = await _book(page, "behind-a-proxy")
 
@@ -83,14 +84,14 @@ async def test_what_can_be_read_needs_no_server_of_the_pages_at_all(
     await page.route("**/_reflex/**", lambda route: route.abort())
     await page.goto(_address(network))
     vip = page.locator(".tier[data-tier='VIP']")
-    await expect(vip).to_contain_text("of 100 left")
+    await expect(vip).to_contain_text(pattern("tier.left", left=r"\d+", total="100"))
     left = int((await vip.locator(".tier-count").inner_text()).split()[0])
     reference = (await site.sell("VIP", 1, "user-read")).json()["reference"]
-    await expect(vip).to_contain_text(f"{left - 1} of 100 left")
-    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_visible()
+    await expect(vip).to_contain_text(words("tier.left", left=left - 1, total=100))
+    await expect(page.get_by_text(words("connection.lost"))).to_be_visible()
     await look(page, "event-without-connection")
     await page.goto(f"http://localhost:{network.port}/booking/{reference}")
-    await expect(page.get_by_role("heading", name="You\u2019re in.")).to_be_visible()
+    await expect(page.get_by_role("heading", name=words("booking.confirmed.title"))).to_be_visible()
     await page.goto(f"http://localhost:{network.port}/")
     await expect(page.locator(".concert")).to_have_count(1)
 
@@ -124,7 +125,7 @@ async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_t
     network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     page = await visit(_address(network))
-    field = page.get_by_label("Your user ID")
+    field = page.get_by_label(words("user.label"))
     await field.fill("   ")
     await page.locator("button.submit").click()
     await expect(field).to_be_focused()
@@ -134,9 +135,9 @@ async def test_a_connection_that_comes_back_forgets_nothing_that_the_buyer_was_t
         network.cut()
     # The connection serves again, and has neither taken the words away nor led anybody to the field once more.
     await page.get_by_role("radio", name=re.compile("^VIP")).check()
-    await expect(page.get_by_text("Connection lost. Reconnecting")).to_be_hidden()
+    await expect(page.get_by_text(words("connection.lost"))).to_be_hidden()
     await expect(field).to_have_attribute("aria-invalid", "true")
-    await expect(field).to_have_accessible_name(re.compile("Enter your user ID"))
+    await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
     await expect(field).not_to_be_focused()
 
 
@@ -144,18 +145,18 @@ async def test_a_click_that_was_lost_with_its_connection_may_be_made_again(
     network: FaultyProxy, site: Site, visit: OpenPage
 ) -> None:
     page = await visit(_address(network))
-    await page.get_by_label("Your user ID").fill("in-a-tunnel")
+    await page.get_by_label(words("user.label")).fill("in-a-tunnel")
     submit = page.locator("button.submit")
-    await expect(submit).to_have_text("Book for $100")
+    await expect(submit).to_have_text(words("book.button", total="$100"))
     await expect(submit).to_be_enabled()
     # The connection is dead already, and nobody has noticed.
     network.freeze()
     await submit.click()
-    await expect(submit).to_have_text("Booking\u2026")
+    await expect(submit).to_have_text(words("book.sending"))
     async with page.expect_websocket():
         network.cut()
         network.release()
-    await expect(page.locator(".summary .notice")).to_contain_text("Your last attempt hasn\u2019t reached us")
+    await expect(page.locator(".summary .notice")).to_contain_text(words("attempt.not_found.over"))
     assert await site.orders("in-a-tunnel") == []
     await submit.click()
     await page.wait_for_url("**/booking/*")
@@ -174,7 +175,7 @@ async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_n
 
     page.on("websocket", lambda socket: socket.on("framereceived", hear))
     await page.goto(_address(network))
-    await page.get_by_label("Your user ID").fill("out-of-reach")
+    await page.get_by_label(words("user.label")).fill("out-of-reach")
     await expect(page.locator("button.submit")).to_be_enabled()
     # The counts may come before the page's own connection is there.
     async with asyncio.timeout(CONNECTED_WITHIN_S):
@@ -192,10 +193,10 @@ async def test_a_booking_made_while_its_connection_died_unnoticed_is_found_and_n
 
 async def test_a_booking_that_is_being_sent_is_said_to_be(network: FaultyProxy, site: Site, visit: OpenPage) -> None:
     page = await visit(_address(network))
-    await page.get_by_label("Your user ID").fill("sender")
+    await page.get_by_label(words("user.label")).fill("sender")
     site.server_gate.hold()
     await page.locator("button.submit").click()
-    await expect(page.locator(".summary .notice")).to_contain_text("Booking your tickets")
+    await expect(page.locator(".summary .notice")).to_contain_text(words("attempt.sending.title"))
     # As it was at first, for as long as the pictures take.
     network.hold()
     await look(page, "booking-sending")
