@@ -202,7 +202,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     assert len(await site.orders("lost")) == 1
 
 
-async def test_a_box_office_that_stays_silent_is_named_and_asked_again_by_itself_once_it_is_back(
+async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_known(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)

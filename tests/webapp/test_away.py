@@ -85,7 +85,7 @@ async def test_a_click_while_the_pages_server_is_away_is_sent_once_when_it_is_ba
     assert len(await site.orders("user-click")) == 1
 
 
-async def test_a_cancelling_whose_server_dies_or_does_not_hear_locks_nothing_and_is_done_once_it_is_back(
+async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_server_is_back(
     site: Site, visit: OpenPage
 ) -> None:
     first, second = [(await site.sell("GA", 1, "user-cancel")).json()["reference"] for _ in range(2)]

@@ -148,7 +148,7 @@ async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenP
     await page.wait_for_url(f"{inline_site.url}/")
 
 
-async def test_an_api_that_is_away_is_named_and_the_booking_shows_by_itself_once_it_is_back(
+async def test_an_unavailable_api_is_named_and_the_booking_appears_once_it_is_back(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event("VIP=5")
@@ -335,9 +335,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     await expect(page.locator(".notice")).to_have_count(0)
 
 
-async def test_while_a_cancelling_waits_for_its_answer_other_clicks_of_its_buyer_are_dealt_with(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     page = await _visit(visit, site, await _booked(site))
     site.server_gate.freeze()
@@ -431,7 +429,7 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
     await expect(page.get_by_role("status").filter(has_text=words("booking.confirmed.title"))).to_have_count(1)
 
 
-async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_under_a_new_key(
+async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new_key(
     make_silent_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_silent_event("VIP=5")
@@ -458,7 +456,7 @@ async def test_waiting_turns_into_declined_by_itself_and_one_click_tries_again_u
     await _says(page, words("booking.declined.title"))
 
 
-async def test_the_last_minute_warns_then_the_hold_ends_and_one_click_tries_for_the_same_seats(
+async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same_seats(
     make_silent_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_silent_event("VIP=5")

@@ -176,7 +176,7 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
 
 
-async def test_a_browser_that_is_offline_names_its_counts_old_and_counts_on_once_it_is_back(
+async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers_by_itself(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)

@@ -215,7 +215,7 @@ async def test_a_concert_that_cannot_be_read_again_keeps_its_name(make_event: Ma
 # --- Cancelling ------------------------------------------------------------------------------------------
 
 
-async def test_a_booking_is_cancelled_from_the_list_with_the_keyboard_and_stays_until_the_list_is_read_again(
+async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_read(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     user_id = "keyboard"
