@@ -137,6 +137,10 @@ lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lo
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-header pyproject.toml --output-file requirements.lock
 
+.PHONY: declarations
+declarations: $(INSTALLED) ## Write webapp/js/schemas.d.ts anew after a change of api/schemas.py
+	@exec $(BIN)/python -m tests.webapp.declarations
+
 .PHONY: clean
 clean: ## Remove what was built; the database in DATA_DIR stays
 	rm -rf $(VENV) .web $(TOOLS)/node_modules .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.webapp.declarations import FILE, declarations
+
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "webapp" / "js"
 TOOLS = ROOT / "tests" / "webapp" / "tools"
@@ -24,3 +26,7 @@ def test_the_types_are_those_of_the_packages_in_the_bundle() -> None:
     shared = declared.keys() & bundled.keys()
     assert shared
     assert {name: declared[name] for name in shared} == {name: bundled[name] for name in shared}
+
+
+def test_the_declarations_are_those_of_the_api_s_schemas() -> None:
+    assert FILE.read_text(encoding="utf-8") == declarations(), "run `make declarations`"

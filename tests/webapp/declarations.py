@@ -1,0 +1,68 @@
+"""Generates the TypeScript declarations of the bodies on the wire from the API's structs (`make declarations`)."""
+
+import json
+from pathlib import Path
+
+import msgspec
+from msgspec import inspect
+
+from api import schemas
+
+FILE = Path(__file__).parents[2] / "webapp" / "js" / "schemas.d.ts"
+
+_HEADER = """// The bodies on the wire as api/schemas.py defines them; `make declarations` writes this file.
+// Times are RFC 3339 in UTC, amounts are in the currency's major unit.
+"""
+
+_NAMES = {
+    inspect.IntType: "number",
+    inspect.FloatType: "number",
+    inspect.StrType: "string",
+    inspect.DateTimeType: "string",
+    inspect.BoolType: "boolean",
+    inspect.NoneType: "null",
+}
+
+
+def declarations() -> str:
+    """Return an interface for each struct of `api.schemas`."""
+    structs = [
+        each
+        for each in vars(schemas).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == schemas.__name__
+    ]
+    described = inspect.multi_type_info(structs)
+    return _HEADER + "".join(_interface(each) for each in described if isinstance(each, inspect.StructType))
+
+
+def _interface(struct: inspect.StructType) -> str:
+    # A request may omit every field with a default, a response only those whose default is UNSET.
+    is_request = struct.forbid_unknown_fields
+    lines = []
+    for field, wire in zip(msgspec.structs.fields(struct.cls), struct.fields, strict=True):
+        is_optional = not field.required and (is_request or field.default is msgspec.UNSET)
+        lines.append(f"  {field.encode_name}{'?' if is_optional else ''}: {_type(wire.type)};\n")
+    return f"\nexport interface {struct.cls.__name__} {{\n{''.join(lines)}}}\n"
+
+
+def _type(of: inspect.Type) -> str:
+    match of:
+        case inspect.Metadata(type=inner):
+            name = _type(inner)
+        case inspect.LiteralType(values=values):
+            name = " | ".join(json.dumps(value) for value in values)
+        case inspect.ListType(item_type=item):
+            name = f"{_type(item)}[]"
+        case inspect.DictType(value_type=value):
+            name = f"Record<string, {_type(value)}>"
+        case inspect.StructType(cls=cls):
+            name = cls.__name__
+        case inspect.UnionType(types=types):
+            name = " | ".join(_type(each) for each in types)
+        case _:
+            name = _NAMES[type(of)]
+    return name
+
+
+if __name__ == "__main__":
+    FILE.write_text(declarations(), encoding="utf-8")

@@ -1,0 +1,146 @@
+// The bodies on the wire as api/schemas.py defines them; `make declarations` writes this file.
+// Times are RFC 3339 in UTC, amounts are in the currency's major unit.
+
+export interface BookingRequest {
+  tier: string;
+  quantity: number;
+  userId: string;
+  ticketIds?: number[] | null;
+  bookingReference?: string | null;
+}
+
+export interface CancelRequest {
+  userId: string;
+}
+
+export interface TierAvailability {
+  available: number;
+  total: number;
+  price: number;
+}
+
+export interface Ticket {
+  id: number;
+  tier: string;
+  price: number;
+  row: string | null;
+  seat: number | null;
+}
+
+export interface Event {
+  slug: string;
+  name: string;
+  venue: string;
+  description: string;
+  startsAt: string;
+  timeZone: string;
+  salesStartAt: string;
+  salesEndAt: string | null;
+  currency: string;
+  state: "cancelled" | "ended" | "on_sale" | "sold_out" | "upcoming";
+  priceFrom: number;
+}
+
+export interface EventList {
+  events: Event[];
+}
+
+export interface Tier {
+  name: string;
+  price: number;
+  total: number;
+  seated: boolean;
+}
+
+export interface EventDetails {
+  slug: string;
+  name: string;
+  venue: string;
+  description: string;
+  startsAt: string;
+  timeZone: string;
+  salesStartAt: string;
+  salesEndAt: string | null;
+  currency: string;
+  state: "cancelled" | "ended" | "on_sale" | "sold_out" | "upcoming";
+  priceFrom: number;
+  tiers: Tier[];
+}
+
+export interface TierState {
+  held: number;
+  heldUntil: string | null;
+}
+
+export interface SeatRow {
+  tier: string;
+  row: string;
+  ids: number[];
+  numbers: number[];
+  states: string;
+}
+
+export interface TicketStates {
+  tiers: Record<string, TierState>;
+  rows: SeatRow[];
+}
+
+export interface Booking {
+  id: number;
+  bookingReference: string;
+  ticketId: number;
+  tier: string;
+  price: number;
+  row: string | null;
+  seat: number | null;
+  userId: string;
+  createdAt: string;
+}
+
+export interface Order {
+  success: boolean;
+  reference: string;
+  status: string;
+  total: number;
+  currency: string;
+  bookings: Booking[];
+  message: string;
+  event: string;
+  paidLate: boolean;
+  expiresAt?: string;
+  refund?: number;
+}
+
+export interface WebhookReceipt {
+  stored: boolean;
+}
+
+export interface OrderPage {
+  orders: Order[];
+  next: string | null;
+}
+
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  success: boolean;
+  code: string;
+  message: string;
+  errors?: FieldError[];
+  available?: number;
+  ticketIds?: number[];
+  reference?: string;
+  unknown?: boolean;
+}
+
+export interface Health {
+  status: string;
+  reason: string | null;
+}
