@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createFormats } from "../../../webapp/js/formats.js";
+
+// Intl separates times and day periods with a narrow no-break space.
+const english = createFormats("en-US", "ltr");
+const german = createFormats("de-DE", "ltr");
+const arabic = createFormats("ar-EG", "rtl");
+
+const BEGIN = "2027-06-19T00:00:00Z";
+const NEW_YORK = "America/New_York";
+// The tests run in any time zone, so the visitor's zone is compared with two that never agree.
+const VISITORS = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ELSEWHERE = VISITORS === "Pacific/Kiritimati" ? "Pacific/Pago_Pago" : "Pacific/Kiritimati";
+
+test("whole amounts have no decimals, other amounts have those of the currency", () => {
+  assert.equal(english.money(100, "USD"), "$100");
+  assert.equal(english.money(12.5, "USD"), "$12.50");
+  assert.equal(english.money(1.25, "KWD"), "KWD\u00a01.250");
+  assert.equal(german.money(1234.5, "EUR"), "1.234,50\u00a0€");
+});
+
+test("an amount without a currency is not known yet", () => {
+  assert.equal(english.money(0, ""), "");
+});
+
+test("in right-to-left text the currency keeps its own direction", () => {
+  assert.equal(arabic.money(100, "USD"), "\u200f\u0661\u0660\u0660\u00a0\u2066US$\u2069");
+});
+
+test("dates and days follow the venue's clock", () => {
+  assert.equal(english.day(BEGIN, NEW_YORK), "18");
+  assert.equal(english.weekday(BEGIN, NEW_YORK), "Friday");
+  assert.equal(english.month(BEGIN, NEW_YORK), "June 2027");
+  assert.equal(english.shortMonth(BEGIN, NEW_YORK), "Jun 2027");
+  assert.equal(german.date(BEGIN, NEW_YORK), "18. Juni 2027");
+  assert.equal(english.day(BEGIN, "UTC"), "19");
+});
+
+test("a time of day names its zone only if the visitor's clock shows another time", () => {
+  assert.match(english.hour(BEGIN, ELSEWHERE), /^\d+:\d\d\s[AP]M\s\S+/);
+  assert.match(english.hour(BEGIN, VISITORS), /^\d+:\d\d\s[AP]M$/);
+});
+
+test("a short date has its year unless that is the current one", () => {
+  const summer = "2027-06-19T12:00:00Z";
+  assert.equal(english.shortDate(summer, "UTC", new Date("2027-03-01T12:00:00Z")), "Jun 19");
+  assert.equal(english.shortDate(summer, "UTC", new Date("2026-03-01T12:00:00Z")), "Jun 19, 2027");
+});
+
+test("an unknown time is empty", () => {
+  assert.equal(english.moment(""), "");
+  assert.equal(english.date("", NEW_YORK), "");
+  assert.equal(english.hour("", NEW_YORK), "");
+});
+
+test("a duration has hours and days only if there are any", () => {
+  assert.equal(english.span(0), "0:00");
+  assert.equal(english.span(9), "0:09");
+  assert.equal(english.span(3_599), "59:59");
+  assert.equal(english.span(3_600), "1:00:00");
+  assert.equal(english.span(86_399), "23:59:59");
+  assert.equal(english.span(86_400 + 7_384), "1 day, 2:03:04");
+  assert.equal(english.span(2 * 86_400), "2 days, 0:00:00");
+});

@@ -1,0 +1,140 @@
+// Amounts, counts and times in a locale. Pure functions of Intl.
+
+const CLOCK = /** @type {const} */ ({ hour: "numeric", minute: "2-digit" });
+const DAY_AND_CLOCK = /** @type {const} */ ({ ...CLOCK, day: "numeric" });
+
+const MINUTE_S = 60;
+const HOUR_S = 60 * MINUTE_S;
+const DAY_S = 24 * HOUR_S;
+
+// Unicode's isolates: between them the direction of the surrounding text has no influence.
+const LEFT_TO_RIGHT_ISOLATE = "\u2066";
+const POP_ISOLATE = "\u2069";
+
+/** @typedef {ReturnType<typeof createFormats>} Formats */
+
+/**
+ * Return a function that keeps the value of each argument.
+ * @template {object} Options
+ * @template Value
+ * @param {(options: Options) => Value} create
+ */
+function cached(create) {
+  /** @type {Map<string, Value>} */
+  const values = new Map();
+  return (/** @type {Options} */ options) => {
+    const key = JSON.stringify(options);
+    const value = values.get(key) ?? create(options);
+    values.set(key, value);
+    return value;
+  };
+}
+
+/**
+ * Create the formats of a locale. Times are RFC 3339; "" stands for an unknown time and is formatted as "".
+ * @param {string} locale BCP 47
+ * @param {"ltr" | "rtl"} direction
+ */
+export function createFormats(locale, direction) {
+  // Creating a formatter is expensive, so each one is created once.
+  const numberFormat = cached(
+    (/** @type {Intl.NumberFormatOptions} */ options) => new Intl.NumberFormat(locale, options),
+  );
+  const timeFormat = cached(
+    (/** @type {Intl.DateTimeFormatOptions} */ options) => new Intl.DateTimeFormat(locale, options),
+  );
+  const listFormat = cached((/** @type {Intl.ListFormatOptions} */ options) => new Intl.ListFormat(locale, options));
+
+  /** @param {number} value */
+  const number = (value) => numberFormat({}).format(value);
+
+  /**
+   * @param {string} value
+   * @param {Intl.DateTimeFormatOptions} options
+   */
+  const time = (value, options) => (value ? timeFormat(options).format(new Date(value)) : "");
+
+  /**
+   * Tell whether the clock of a time zone shows another time than the visitor's.
+   * @param {string} value
+   * @param {string} timeZone
+   */
+  const differsFromVisitors = (value, timeZone) =>
+    time(value, { ...DAY_AND_CLOCK, timeZone }) !== time(value, DAY_AND_CLOCK);
+
+  /** @param {Intl.NumberFormatPart} part */
+  const isolateCurrency = ({ type, value }) =>
+    type === "currency" ? LEFT_TO_RIGHT_ISOLATE + value + POP_ISOLATE : value;
+
+  return {
+    number,
+
+    /**
+     * Format an amount in the currency's major unit; whole amounts have no decimals.
+     * @param {number} amount
+     * @param {string} currency ISO 4217; "" stands for an unknown one and gives ""
+     */
+    money(amount, currency) {
+      if (!currency) return "";
+      const whole = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
+      const price = numberFormat({ style: "currency", currency, ...whole });
+      // Right-to-left text would turn "US$" into "$US".
+      return direction === "rtl" ? price.formatToParts(amount).map(isolateCurrency).join("") : price.format(amount);
+    },
+
+    /**
+     * Format a point in time by the visitor's clock.
+     * @param {string} value
+     */
+    moment: (value) => time(value, { dateStyle: "medium", timeStyle: "short" }),
+
+    // The other formats follow the clock of the venue.
+    /** @type {(value: string, timeZone: string) => string} */
+    weekday: (value, timeZone) => time(value, { weekday: "long", timeZone }),
+    /** @type {(value: string, timeZone: string) => string} */
+    date: (value, timeZone) => time(value, { dateStyle: "long", timeZone }),
+    /** @type {(value: string, timeZone: string) => string} */
+    day: (value, timeZone) => time(value, { day: "numeric", timeZone }),
+    /** @type {(value: string, timeZone: string) => string} */
+    month: (value, timeZone) => time(value, { month: "long", year: "numeric", timeZone }),
+    /** @type {(value: string, timeZone: string) => string} */
+    shortMonth: (value, timeZone) => time(value, { month: "short", year: "numeric", timeZone }),
+
+    /**
+     * Format a date briefly, with its year unless that is the current one.
+     * @param {string} value
+     * @param {string} timeZone
+     * @param {Date} today
+     */
+    shortDate(value, timeZone, today = new Date()) {
+      const year = new Date(value).getFullYear() === today.getFullYear() ? undefined : "numeric";
+      return time(value, { month: "short", day: "numeric", year, timeZone });
+    },
+
+    /**
+     * Format a time of day, with the name of its zone if the visitor's clock shows another time.
+     * @type {(value: string, timeZone: string) => string}
+     */
+    hour: (value, timeZone) =>
+      time(value, { ...CLOCK, timeZone, ...(differsFromVisitors(value, timeZone) ? { timeZoneName: "short" } : {}) }),
+
+    /**
+     * Format a duration: "0:09", "2:03:04" or "1 day, 2:03:04".
+     * @param {number} seconds
+     */
+    span(seconds) {
+      const twoDigits = numberFormat({ minimumIntegerDigits: 2 });
+      const days = Math.floor(seconds / DAY_S);
+      const hours = Math.floor(seconds / HOUR_S) % 24;
+      const minutes = Math.floor(seconds / MINUTE_S) % 60;
+      const rest = twoDigits.format(seconds % 60);
+      const clock =
+        seconds >= HOUR_S
+          ? [number(hours), twoDigits.format(minutes), rest].join(":")
+          : [number(minutes), rest].join(":");
+      if (days === 0) return clock;
+      const wholeDays = numberFormat({ style: "unit", unit: "day", unitDisplay: "long" }).format(days);
+      return listFormat({ type: "unit", style: "long" }).format([wholeDays, clock]);
+    },
+  };
+}
