@@ -10,14 +10,12 @@ from weakref import WeakKeyDictionary
 import msgspec
 import psycopg
 from psycopg import IsolationLevel, errors, pq
-from psycopg.abc import PQGen
-from psycopg.adapt import Transformer
-from psycopg.pq.abc import PGconn, PGresult
-from psycopg.waiting import Ready, Wait
+from psycopg.pq.abc import PGresult
 
 from api.database.encoding import to_text
 from api.database.errors import CommitUnknownError
 from api.database.pool import Connection, Pool
+from api.database.psycopg_patch import Transformer, error_from_result, round_trip
 from api.database.queries import Query
 
 READ_TIMEOUT_S = 1.5
@@ -189,14 +187,14 @@ class Session:
         """Send what is queued, and return the results of the statements among it."""
         sent, self._sent = self._sent, []
         try:
-            results = await self._connection.wait(_round_trip(self._pgconn))
+            results = await round_trip(self._connection)
         except psycopg.OperationalError:
             await self._connection.close()
             raise
         done: list[PGresult] = []
         for what, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:
-                raise errors.error_from_result(result)
+                raise error_from_result(result)
             if isinstance(what, Statement):
                 done.append(result)
             elif what is not None:
@@ -238,28 +236,6 @@ _Sent = Statement[Any] | _Prepared | None
 _prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
 """What is prepared on a connection, by its SQL."""
 _numbers = itertools.count(1)
-
-
-def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
-    """Send what is queued on a connection in pipeline mode; return its results, failed ones included."""
-    pgconn.pipeline_sync()
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()  # The server may wait for us to read before it reads on.
-    results: list[PGresult] = []
-    while True:
-        while pgconn.is_busy():
-            while not (yield Wait.R):
-                pass
-            pgconn.consume_input()
-        result = pgconn.get_result()
-        if result is None:  # the end of one statement's results
-            if pgconn.status == pq.ConnStatus.BAD:
-                raise psycopg.OperationalError("the connection is lost")
-        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
-            return results
-        else:
-            results.append(result)
 
 
 @contextlib.asynccontextmanager
