@@ -290,4 +290,4 @@ def _sell(
             "prices_minor": [plan.price_minor] * len(tickets),
         },
     )
-    connection.execute(queries.tickets.take_tickets.sql, {"places": [place for *_, place in found], "held_until": None})
+    connection.execute(queries.tickets.take_tickets.sql, {"ctids": [ctid for *_, ctid in found], "held_until": None})

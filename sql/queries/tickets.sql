@@ -95,13 +95,13 @@ locked_before as materialized (
 select
     id,
     position,
-    ctid::text as place
+    ctid::text as ctid
 from locked_after
 union all
 select
     id,
     position,
-    ctid::text as place
+    ctid::text as ctid
 from locked_before;
 
 -- name: find_free_seats
@@ -116,7 +116,7 @@ from locked_before;
         position,
         row_label,
         seat_number,
-        ctid::text as place
+        ctid::text as ctid
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position >= %(start)s
     order by position
@@ -129,7 +129,7 @@ union all
         position,
         row_label,
         seat_number,
-        ctid::text as place
+        ctid::text as ctid
     from tickets
     where tier_id = %(tier_id)s and status = 'available' and position < %(start)s
     order by position
@@ -148,7 +148,7 @@ select
     row_label,
     seat_number,
     status,
-    ctid::text as place
+    ctid::text as ctid
 from tickets
 where id = any(%(ids)s::bigint[]);
 
@@ -161,10 +161,10 @@ where id = any(%(ids)s::bigint[]);
 -- Locks: the tickets that it returns, FOR UPDATE; waits for none.
 select
     id,
-    ctid::text as place,
+    ctid::text as ctid,
     status
 from tickets
-where ctid = any(%(places)s::text[]::tid[])
+where ctid = any(%(ctids)s::text[]::tid[])
 for update skip locked;
 
 -- name: count_left
@@ -203,7 +203,7 @@ update tickets
 set
     status = case when %(held_until)s::timestamptz is null then 'sold' else 'held' end,
     held_until = %(held_until)s
-where ctid = any(%(places)s::text[]::tid[]);
+where ctid = any(%(ctids)s::text[]::tid[]);
 
 -- name: sell_held
 -- Marks the tickets that these orders hold, or have taken again, as sold.

@@ -102,8 +102,8 @@ def weaken(source: Path, kept: str | None) -> None:
     tickets.write_text(text, encoding="utf-8")
     bookings = source / "api" / "services" / "bookings" / "batch.py"
     text = bookings.read_text(encoding="utf-8")
-    assert ", affects=len(places)" in text
-    bookings.write_text(text.replace(", affects=len(places)", ""), encoding="utf-8")
+    assert ", affects=len(ctids)" in text
+    bookings.write_text(text.replace(", affects=len(ctids)", ""), encoding="utf-8")
 
 
 async def start_weakened(start_stack: StartStack, directory: Path, kept: str | None) -> Stack:

@@ -95,11 +95,11 @@ class _Tier(msgspec.Struct, frozen=True):
 
 
 class _Ticket(msgspec.Struct, frozen=True):
-    """A ticket as claims see it; `place` is where its row stands in the table (its ctid)."""
+    """A ticket as claims see it; `ctid` is the location of its row in the table."""
 
     id: int
     position: int
-    place: str
+    ctid: str
     row_label: str | None = None
     seat_number: int | None = None
     tier_id: int = 0
@@ -152,7 +152,7 @@ class _Stock(msgspec.Struct):
     """What a batch has claimed, and what it has sold of it so far."""
 
     locked: set[tuple[int, str]]
-    """Ids and places of the named and chosen tickets that are locked and available."""
+    """Ids and ctids of the named and chosen tickets that are locked and available."""
     standing: dict[int, list[_Ticket]]
     """The locked tickets of a standing tier, for whoever comes."""
     sold: set[int] = msgspec.field(default_factory=set)
@@ -378,7 +378,7 @@ async def _choose_seats(
 async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) -> tuple[_Drawn, _Stock]:
     """Lock tickets for all of `wanted`, as far as there are any, and draw their ids."""
     # What was seen as sold or held stays unlocked: whoever settles or ends a hold would have to wait for it.
-    places = [ticket.place for new in wanted for ticket in sight.wishes(new) if ticket.status == "available"]
+    ctids = [ticket.ctid for new in wanted for ticket in sight.wishes(new) if ticket.status == "available"]
     quantities: Counter[int] = Counter()
     standing: dict[int, _Tier] = {}
     for new in wanted:
@@ -389,7 +389,7 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
     pipeline = session.pipeline()
     ids = {"orders": len(wanted), "bookings": sum(new.quantity for new in wanted)}
     drawn = pipeline.add(Statement(queries.orders.draw_ids, ids, _Drawn))
-    locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"places": places})) if places else None
+    locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"ctids": ctids})) if ctids else None
     claims: dict[int, Result[_Ticket]] = {}
     for tier in standing.values():
         start = random.randint(1, tier.last_position)
@@ -399,7 +399,7 @@ async def _claim(session: Session, wanted: Sequence[NewOrder], sight: _Sight) ->
 
     rows = locked.rows if locked else []
     stock = _Stock(
-        locked={(ticket_id, place) for ticket_id, place, status in rows if status == "available"},
+        locked={(ticket_id, ctid) for ticket_id, ctid, status in rows if status == "available"},
         standing={
             tier_id: [ticket for ticket in claimed.rows if ticket.id not in sight.named]
             for tier_id, claimed in claims.items()
@@ -416,7 +416,7 @@ def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outco
         if gone:
             return Decided(_seat_taken(gone))
     if tickets:
-        return tickets if stock.locked.issuperset((ticket.id, ticket.place) for ticket in tickets) else Retry()
+        return tickets if stock.locked.issuperset((ticket.id, ticket.ctid) for ticket in tickets) else Retry()
     if not tier.seated:
         tickets = stock.standing[tier.tier_id][: new.quantity]
     return tickets if len(tickets) == new.quantity else _Short()
@@ -536,7 +536,7 @@ def _insertions(
     ]
     if booked:
         tier_ids = [sale.tier.tier_id for sale in sales for _ in sale.tickets]
-        places = [ticket.place for sale in sales for ticket in sale.tickets]
+        ctids = [ticket.ctid for sale in sales for ticket in sale.tickets]
         statements += [
             Statement(
                 queries.bookings.insert_bookings,
@@ -549,6 +549,6 @@ def _insertions(
                     "prices_minor": [booking.price_minor for booking in booked],
                 },
             ),
-            Statement(queries.tickets.take_tickets, {"places": places, "held_until": expires_at}, affects=len(places)),
+            Statement(queries.tickets.take_tickets, {"ctids": ctids, "held_until": expires_at}, affects=len(ctids)),
         ]
     return statements

@@ -135,10 +135,10 @@ async def test_states_are_read_by_the_indexes_of_their_own_tiers(
         assert all("tier_id = " in scan["Index Cond"] for scan in scans), query.name
 
 
-async def test_claimed_tickets_are_found_by_place_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
-    places = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
+async def test_claimed_tickets_are_found_by_ctid_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
+    ctids = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
     for query in (queries.tickets.lock_tickets, queries.tickets.take_tickets):
-        nodes = await plan_of(session, query, {"places": places, "held_until": None})
+        nodes = await plan_of(session, query, {"ctids": ctids, "held_until": None})
         scans = [node["Node Type"] for node in nodes if node.get("Relation Name") == "tickets" and "Plans" not in node]
         assert scans == ["Tid Scan"], query.name
 
