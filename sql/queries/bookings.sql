@@ -1,4 +1,5 @@
 -- name: insert_bookings
+-- Insert the bookings of new orders.
 -- Fails: bookings_live_ticket_key, when a ticket already has a live booking.
 insert into bookings (id, order_id, line, ticket_id, tier_id, price_minor)
 select
@@ -10,7 +11,7 @@ select
     unnest(%(prices_minor)s::bigint[]);
 
 -- name: find_bookings
--- The bookings of these orders, with their tickets.
+-- Find the bookings of orders, with their tickets.
 select
     bookings.id,
     bookings.order_id,
@@ -28,7 +29,7 @@ where bookings.order_id = any(%(order_ids)s::bigint[])
 order by bookings.order_id, bookings.line;
 
 -- name: release_bookings
--- Gives the tickets of these orders back for sale.
+-- Release the bookings of orders, and put their tickets back on sale.
 -- Locks: the bookings and their tickets; the caller has locked the orders.
 with released as (
     update bookings
@@ -47,25 +48,25 @@ where id in (
 );
 
 -- name: reclaim_bookings
--- Makes the released bookings of these orders live again; the caller has locked their tickets, and sells them.
+-- Make the released bookings of orders live again; the caller has locked their tickets and sells them.
 -- Fails: bookings_live_ticket_key, when a ticket has another live booking.
 update bookings
 set released_at = null
 where order_id = any(%(order_ids)s::bigint[]);
 
 -- name: find_scanned_ticket
--- What a ticket's code leads to at the door: whose ticket it is, for what, and whether it still admits.
+-- Find the holder, the event and the validity of a ticket by its booking's id.
 select
     orders.reference,
     bookings.line,
     orders.status,
     orders.user_id,
     events.name as event,
-    events.starts_at at time zone events.time_zone as starts_at,
-    events.cancelled_at is not null as called_off,
     tiers.name as tier,
     tickets.row_label,
     tickets.seat_number,
+    events.starts_at at time zone events.time_zone as starts_at,
+    events.cancelled_at is not null as called_off,
     orders.status = 'confirmed' and bookings.released_at is null and events.cancelled_at is null as live
 from bookings
 inner join orders on bookings.order_id = orders.id

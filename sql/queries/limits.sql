@@ -1,6 +1,6 @@
 -- name: find_limits
--- When these buyers have booked within the last minute, the earliest first.
--- Isolation: read committed, outside the booking transaction; note_bookings then decides.
+-- Find the times of buyers' bookings within the last minute, earliest first.
+-- Isolation: read committed, outside the booking transaction; note_bookings decides.
 select
     user_id,
     now() as seen_at,
@@ -9,10 +9,10 @@ from booking_limits
 where user_id = any(%(user_ids)s::text[]);
 
 -- name: note_bookings
--- Notes new bookings of buyers whose limit admits them. Fewer rows than asked: someone's limit was used up by a
--- concurrent transaction.
--- Times are those of transactions' beginnings. What is older than two minutes is dropped, not one: a transaction
--- that began a little earlier may come later, and must count what is a minute before its own beginning.
+-- Note new bookings of buyers whose limit admits them.
+-- Fewer rows than buyers mean that a concurrent transaction has used up a buyer's limit.
+-- The times are those at which transactions began. Entries are kept for two minutes instead of one, because a
+-- transaction that began earlier may arrive later and must count the minute before its own beginning.
 -- Locks: the buyers' own rows, in the order of their ids; waits.
 insert into booking_limits (user_id, booked_at)
 select
@@ -26,8 +26,8 @@ on conflict on constraint booking_limits_pkey do update
 returning user_id;
 
 -- name: delete_idle
--- Forgets buyers who have not booked of late.
--- Locks: the rows that it deletes, FOR UPDATE; waits for none.
+-- Delete the rows of buyers without a recent booking.
+-- Locks: the deleted rows, FOR UPDATE; does not wait.
 with locked_limits as materialized (
     select user_id
     from booking_limits

@@ -1,5 +1,5 @@
 -- name: draw_ids
--- Ids for new orders and bookings, and the transaction's time.
+-- Draw ids for new orders and bookings, and read the transaction's time.
 select
     now() as created_at,
     array(
@@ -12,10 +12,10 @@ select
     ) as booking_ids;
 
 -- name: find_orders
--- The orders of these references, with the states of their payments. A batch of bookings asks for it and mostly finds
--- none: what is looked up for each row costs it nothing.
--- Isolation: read committed, outside the booking transaction: a search for a key that does not exist yet
--- predicate-locks the page of the index on which every other booking's key may come to stand.
+-- Find orders by reference, with the states of their payments.
+-- Most batches of bookings find none here. The subqueries run for each row found, so an empty result costs nothing.
+-- Isolation: read committed, outside the booking transaction. A search for a missing key predicate-locks a page of the
+-- index, into which other bookings insert their keys.
 select
     orders.id,
     orders.reference,
@@ -46,7 +46,7 @@ where orders.reference = any(%(references)s::text[]);
 select now() as read_at;
 
 -- name: find_concert
--- The event that an order is for, and when the order was made.
+-- Find the event of an order, and the time at which the order was made.
 select
     events.slug,
     events.name,
@@ -58,8 +58,8 @@ inner join events on orders.event_id = events.id
 where orders.id = %(order_id)s;
 
 -- name: list_orders
--- A buyer's orders in some states, newest first, from below a cursor (an order's id); of events that have begun, of
--- those that have not, or (null) of all.
+-- List a buyer's orders in some states, newest first, with ids below a cursor.
+-- `begun` selects the orders of events that have begun or that have not; null selects both.
 select
     orders.id,
     orders.reference,
@@ -89,8 +89,9 @@ order by orders.id desc
 limit %(limit)s;
 
 -- name: insert_orders
+-- Insert new orders.
 -- Locks: waits for an unfinished transaction that has inserted one of the references.
--- Fails: orders_reference_key, when that one commits; the booking is then run again and answered as a repeat.
+-- Fails: orders_reference_key, when that transaction commits. The batcher runs the booking again as a repeat.
 insert into orders (
     id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at
 )
@@ -107,9 +108,9 @@ select
     %(expires_at)s::timestamptz;
 
 -- name: lock_orders
--- The orders of these references as they stand now, for a change of their state.
--- Locks: the orders and their payments, FOR UPDATE, in the order of their ids; waits. Both, since only what is
--- locked is read anew after a wait.
+-- Lock orders by reference, to change their states.
+-- Locks: the orders and their payments, FOR UPDATE, in the order of their ids; waits. PostgreSQL reads a row again
+-- after a wait only if the statement locks that row, so the statement locks both.
 -- Isolation: read committed.
 select
     orders.id,
@@ -131,8 +132,8 @@ order by orders.id
 for update of orders, payments;
 
 -- name: lock_expired
--- Orders whose time to pay is over, the most overdue first.
--- Locks: the orders, FOR UPDATE; waits for none, so that several workers share the work.
+-- Lock pending orders whose hold has ended, the most overdue first.
+-- Locks: the orders, FOR UPDATE; does not wait, so that several workers share the work.
 -- Isolation: read committed.
 select id
 from orders
@@ -142,8 +143,8 @@ limit %(limit)s
 for update skip locked;
 
 -- name: change_orders
--- Brings orders, locked before, into other states; a trigger writes the history.
--- Fails: order_events_transition_check, when a state does not lead to the other.
+-- Change the states of locked orders; a trigger writes the history.
+-- Fails: order_events_transition_check, when no such transition exists.
 update orders
 set
     status = change.status,
@@ -153,8 +154,8 @@ from unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[]) as cha
 where orders.id = change.id;
 
 -- name: delete_declined
--- Forgets declined orders that are older than a number of days, with their payments, released bookings and history.
--- Locks: the orders that it deletes, FOR UPDATE; waits for none, so that several workers share the work.
+-- Delete declined orders older than a number of days, with their payments, released bookings and history.
+-- Locks: the deleted orders, FOR UPDATE; does not wait, so that several workers share the work.
 with locked_orders as materialized (
     select id
     from orders

@@ -1,6 +1,7 @@
 -- name: insert_seated_tickets
--- All tickets of a tier with seats: seats side by side have consecutive positions, and between two rows one
--- position is left out, so that neighbours are consecutive positions and nothing else is.
+-- Insert all tickets of a seated tier.
+-- Adjacent seats have consecutive positions. One unused position separates two rows, so no two seats of different
+-- rows are consecutive.
 insert into tickets (event_id, tier_id, position, row_label, seat_number)
 select
     %(event_id)s,
@@ -14,7 +15,7 @@ where (seat_row.number - 1) * %(seats_per_row)s + seat.number <= %(capacity)s
 order by seat_row.number, seat.number;
 
 -- name: insert_standing_tickets
--- All tickets of a standing tier.
+-- Insert all tickets of a standing tier.
 insert into tickets (event_id, tier_id, position)
 select
     %(event_id)s,
@@ -23,10 +24,10 @@ select
 from generate_series(1, %(capacity)s) as n;
 
 -- name: list_available
--- A page of the tickets that can be bought, by id: those of an event above an id, in all tiers or in one.
--- The event is given as a range of one, and is in the order, for the planner to walk the index of what is
--- available: with an equality it would walk the primary key, past every sold ticket and other events'.
--- The tier is given by a subquery: behind a join the planner would rather sort all that is left for each page.
+-- List a page of an event's available tickets by id, from all tiers or from one.
+-- The event is a range of one value and part of the order, so that the planner walks the index of available tickets.
+-- With an equality the planner walks the primary key, past every sold ticket and past other events.
+-- The tier comes from a subquery, because with a join the planner sorts all available tickets for each page.
 with event as (
     select id
     from events
@@ -58,12 +59,12 @@ order by tickets.event_id, tickets.id
 limit %(limit)s;
 
 -- name: claim_standing
--- Claims any tickets of a tier, from a random start position onwards and then, since the last tickets must be
--- found too, from the beginning up to it. Fewer rows than asked: the others are sold, or locked by someone.
--- The random start spreads concurrent claims: rows that SKIP LOCKED skips are still predicate-locked, and when
--- all claims scan the same head of the index, SERIALIZABLE aborts nearly all of them.
--- Ordered by position and not by id: the planner would walk the primary key past every sold ticket.
--- Locks: the tickets that it returns, FOR UPDATE; waits for none.
+-- Lock any tickets of a standing tier, from a random start position with wrap-around.
+-- Fewer rows than `quantity` mean that all other tickets are sold, held or locked by another transaction.
+-- SKIP LOCKED still predicate-locks the rows that it skips. Without random starts all claims scan the same head of the
+-- index, and SERIALIZABLE aborts nearly all of them.
+-- The order is by position, because with an order by id the planner walks the primary key past every sold ticket.
+-- Locks: the returned tickets, FOR UPDATE; does not wait.
 with locked_after as materialized (
     select
         id,
@@ -105,10 +106,10 @@ select
 from locked_before;
 
 -- name: find_free_seats
--- Seats of a tier that look free, from a random start position onwards and then from the beginning, for the
--- service to choose neighbours from; lock_tickets then claims the choice.
--- Isolation: read committed, outside the booking transaction: it looks at more seats than it will take, and
--- SERIALIZABLE would abort whoever else takes one of them.
+-- Find seats of a tier that look available, from a random start position with wrap-around.
+-- The service picks adjacent seats among them, and lock_tickets claims its choice.
+-- Isolation: read committed, outside the booking transaction, because the statement reads more seats than the batch
+-- takes. SERIALIZABLE would abort every other transaction that takes one of them.
 -- Locks: none.
 (
     select
@@ -138,8 +139,8 @@ union all
 limit %(limit)s;
 
 -- name: find_tickets
--- These tickets, whatever their state; lock_tickets then claims them.
--- Isolation: read committed, outside the booking transaction, as find_free_seats.
+-- Find tickets by id, in any state; lock_tickets claims them afterwards.
+-- Isolation: read committed, outside the booking transaction, for the reason given at find_free_seats.
 -- Locks: none.
 select
     id,
@@ -153,12 +154,12 @@ from tickets
 where id = any(%(ids)s::bigint[]);
 
 -- name: lock_tickets
--- Claims tickets where they were seen. One that is missing from the answer has moved since, which only a change
--- of its state does, or is locked by someone; its place may by now be another ticket's, so the caller compares
--- the ids, and looks at the status.
--- By place and not by id: a search of the primary key predicate-locks its pages, and every sale adds to them.
--- Without a condition on the status: it would let the planner read the whole index of available tickets.
--- Locks: the tickets that it returns, FOR UPDATE; waits for none.
+-- Lock tickets at the ctids where an earlier statement found them.
+-- A missing row is locked by another transaction or has moved, and only a change of its state moves a ticket.
+-- A ctid may belong to another ticket by now, so the caller compares the ids and checks the status.
+-- The search is by ctid, because a search by id predicate-locks pages of the primary key, to which every sale adds.
+-- The statement has no condition on the status, which would let the planner read the whole index of available tickets.
+-- Locks: the returned tickets, FOR UPDATE; does not wait.
 select
     id,
     ctid::text as ctid,
@@ -168,9 +169,10 @@ where ctid = any(%(ctids)s::text[]::tid[])
 for update skip locked;
 
 -- name: count_left
--- What is left of tiers, as committed: a ticket that an unfinished transaction has locked counts as it was. What
--- is held may come back; the first of it in so many seconds.
--- Isolation: read committed, after the booking transaction: it reads more tickets than it will take.
+-- Count the available and the held tickets of tiers in committed state, and the seconds until the first hold ends.
+-- A ticket that an unfinished transaction has locked keeps the state that it had before.
+-- Isolation: read committed, after the booking transaction, because the statement reads more tickets than the batch
+-- takes.
 select
     tiers.id as tier_id,
     available_tickets.available,
@@ -194,11 +196,11 @@ cross join
 where tiers.id = any(%(tier_ids)s::integer[]);
 
 -- name: take_tickets
--- Marks claimed tickets as sold, or as held until a time. Fewer rows than asked would mean that the claim did not
--- hold.
--- By place, which cannot change while the ticket is locked, for the reasons given at lock_tickets; and by an
--- array, not by a join with the claim: with an estimate gone wrong that is a hash join over all tickets.
--- Locks: none that the claim has not taken.
+-- Mark locked tickets as sold, or as held until a time.
+-- Fewer rows than ctids mean that the claim's locks did not hold.
+-- The search is by ctid, which cannot change while the ticket is locked; lock_tickets gives the reason.
+-- An array replaces a join with the claim, which a wrong estimate turns into a hash join over all tickets.
+-- Locks: none beyond those of the claim.
 update tickets
 set
     status = case when %(held_until)s::timestamptz is null then 'sold' else 'held' end,
@@ -206,7 +208,7 @@ set
 where ctid = any(%(ctids)s::text[]::tid[]);
 
 -- name: sell_held
--- Marks the tickets that these orders hold, or have taken again, as sold.
+-- Mark the tickets that orders hold or have reclaimed as sold.
 -- Locks: the tickets; the caller has locked the orders.
 update tickets
 set
@@ -219,8 +221,8 @@ where id in (
 );
 
 -- name: lock_released
--- The tickets that these orders once held, for selling them again to the same orders.
--- Locks: the tickets, FOR UPDATE, in the order of their ids; waits: bookings lock tickets without ever waiting.
+-- Lock the tickets that orders once held, to sell them to the same orders again.
+-- Locks: the tickets, FOR UPDATE, in the order of their ids; waits. Bookings lock tickets without waiting.
 -- Isolation: read committed.
 select
     bookings.order_id,

@@ -1,6 +1,6 @@
 -- name: insert_tiers
--- Makes the tiers that an event lacks, and returns only these: a tier once made is never resized here.
--- They are shown after those that the event has; lock_event keeps others from adding tiers meanwhile.
+-- Insert the tiers that an event lacks, and return only these; existing tiers keep their size.
+-- New tiers follow the existing ones in display order. lock_event prevents concurrent additions.
 insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
 select
     %(event_id)s,
@@ -28,14 +28,15 @@ on conflict on constraint tiers_event_name_key do nothing
 returning id, name;
 
 -- name: count_rows
--- How many rows of seats an event has: a tier leaves out one position between two of its rows.
+-- Count an event's rows of seats; a tier leaves out one position between two of its rows.
 select coalesce(sum(last_position - capacity + 1), 0)::integer as seat_rows
 from tiers
 where event_id = %(event_id)s and seated;
 
 -- name: find_tiers
--- The named tiers of the named events, with what a booking needs to know of them. An event without any of
--- the tiers comes once, with nulls, so that an unknown event and an unknown tier can be told apart.
+-- Find tiers by the names of events and tiers, with the columns that a booking needs.
+-- An event without any of the tiers returns one row with null columns, which separates an unknown tier from an unknown
+-- event.
 select
     events.slug as event,
     events.id as event_id,
