@@ -1,42 +1,56 @@
-"""The errors of this system: one small tree, and how it is said over HTTP (RFC 9457).
+"""The error tree.
 
-Three branches: `SetupError` ends a process with one sentence for its operator, `ApiError` answers a request, and
-`ProviderError` is the payment provider's fault, which is waited out.
+- `SetupError` ends a process. Its message is for the operator. `ConfigError` is the variant for settings.
+- `ProviderError` reports a failure of the payment provider. Callers retry.
+- `ApiError` refuses a request. Each subclass defines one refusal: status, code, title, message, headers and members.
+
+Problem documents (RFC 9457) and the OpenAPI description derive from the subclasses of `ApiError`. A unit test compares
+their codes with the codes that the web app handles.
 """
 
-from typing import Any, ClassVar
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
 
 
 class SetupError(Exception):
-    """The system cannot start; the message says what to do about it."""
+    """A process cannot start. The message tells the operator the remedy."""
 
 
 class ConfigError(SetupError):
-    """A setting cannot be used."""
+    """A setting has an unusable value."""
 
 
 class ProviderError(Exception):
-    """The provider could not be asked, or answered with a fault; what became of the request is unknown."""
+    """The payment provider is unreachable or failed. The effect of the request is unknown."""
 
 
 class ApiError(Exception):
-    """A request is refused: a status, a stable code for programs and a sentence for people.
+    """A refused request: a status, a stable code for programs and a sentence for people.
 
-    `details` join the answer's body under their own names, `retry_after_s` becomes the header `Retry-After`.
+    `details` holds further members of the problem document under their names on the wire. `retry_after_s` becomes the
+    header `Retry-After`. The docstring of a subclass describes the refusal in the OpenAPI document.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
 
-    def __init__(self, message: str, *, retry_after_s: int | None = None, **details: Any) -> None:
+    def __init_subclass__(cls, *, status: int, code: str) -> None:
+        super().__init_subclass__()
+        cls.status, cls.code, cls.title = status, code, code.capitalize().replace("_", " ")
+
+    def __init__(
+        self, message: str, details: Mapping[str, Any] | None = None, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.details = dict(details or {})
         self.retry_after_s = retry_after_s
-        self.details = details
 
     def body(self) -> dict[str, Any]:
-        """Return the answer's body: a problem document with this API's own members."""
+        """Return the members of the problem document. `api.schemas.Problem` declares their types."""
         return {
             "type": "about:blank",
             "title": self.title,
@@ -49,134 +63,231 @@ class ApiError(Exception):
         }
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that belong to this answer."""
+        """Return the headers of the response."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
-class InvalidRequest(ApiError):
-    """The request cannot be understood; `errors` names each field at fault."""
-
-    status, code, title = 400, "invalid_request", "Invalid request"
+class InvalidRequest(ApiError, status=400, code="invalid_request"):
+    """The request has a wrong, missing or unknown field. `errors` names each field at fault."""
 
     def __init__(self, message: str, *, field: str = "body") -> None:
-        super().__init__(f"{field}: {message}", errors=[{"field": field, "message": message}])
+        super().__init__(f"{field}: {message}", {"errors": [{"field": field, "message": message}]})
 
 
-class Unauthorized(ApiError):
-    """The request does not prove who sent it."""
+class Unauthorized(ApiError, status=401, code="unauthorized"):
+    """The request does not authenticate its sender."""
 
-    status, code, title = 401, "unauthorized", "Unauthorized"
-
-
-class PaymentDeclined(ApiError):
-    """The payment was refused and nothing was sold; remembered under its key."""
-
-    status, code, title = 402, "payment_declined", "Payment declined"
+    def __init__(self) -> None:
+        super().__init__("The signature is missing, wrong or too old.")
 
 
-class Forbidden(ApiError):
-    """The request is somebody else's to make."""
+class PaymentDeclined(ApiError, status=402, code="payment_declined"):
+    """The payment was declined and nothing was sold. Repeats with the same key get the same response."""
 
-    status, code, title = 403, "forbidden", "Forbidden"
-
-
-class UnknownTier(ApiError):
-    """The event has no tier of this name."""
-
-    status, code, title = 404, "unknown_tier", "Unknown tier"
+    def __init__(self, reference: str) -> None:
+        super().__init__("The payment was declined, so nothing was booked.", {"reference": reference})
 
 
-class UnknownEvent(ApiError):
-    """There is no event of this name."""
+class Forbidden(ApiError, status=403, code="forbidden"):
+    """The booking belongs to another buyer."""
 
-    status, code, title = 404, "unknown_event", "Unknown event"
-
-
-class NotFound(ApiError):
-    """There is nothing at this address."""
-
-    status, code, title = 404, "not_found", "Not found"
+    def __init__(self) -> None:
+        super().__init__("This booking belongs to another buyer.")
 
 
-class MethodNotAllowed(ApiError):
-    """The address exists, but not for this method."""
+class UnknownTier(ApiError, status=404, code="unknown_tier"):
+    """The event has no tier with this name."""
 
-    status, code, title = 405, "method_not_allowed", "Method not allowed"
-
-
-class SoldOut(ApiError):
-    """Fewer tickets are left than were asked for, as committed; `available` says how many."""
-
-    status, code, title = 409, "sold_out", "Sold out"
+    def __init__(self, tier: str) -> None:
+        super().__init__(f"The event has no tier {tier!r}.")
 
 
-class AllHeld(ApiError):
-    """Enough tickets exist, but others are paying for them; `retry_after_s`: when the first hold ends."""
+class UnknownEvent(ApiError, status=404, code="unknown_event"):
+    """No event has this slug."""
 
-    status, code, title = 409, "all_held", "All held"
-
-
-class SeatTaken(ApiError):
-    """One of the chosen tickets is gone; `ticketIds` says which."""
-
-    status, code, title = 409, "seat_taken", "Seat taken"
+    def __init__(self, slug: str | None) -> None:
+        super().__init__(f"There is no event {slug!r}.")
 
 
-class NotOnSale(ApiError):
-    """The event's sale has not begun, or is over."""
+class NotFound(ApiError, status=404, code="not_found"):
+    """The requested object does not exist."""
 
-    status, code, title = 409, "not_on_sale", "Not on sale"
-
-
-class NotCancellable(ApiError):
-    """The booking is not, or not any more, one that can be cancelled."""
-
-    status, code, title = 409, "not_cancellable", "Not cancellable"
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"There is no {subject}.")
 
 
-class BodyTooLarge(ApiError):
-    """The request's body is larger than `BODY_BYTES_MAX`."""
+class MethodNotAllowed(ApiError, status=405, code="method_not_allowed"):
+    """The address does not support this method. The header `Allow` lists the supported ones."""
 
-    status, code, title = 413, "body_too_large", "Body too large"
+    def __init__(self, method: str, allowed: str) -> None:
+        super().__init__(f"This address does not support {method}. It supports {allowed}.")
+        self._allowed = allowed
 
-
-class UnsupportedMediaType(ApiError):
-    """The request's body is not JSON."""
-
-    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
-
-
-class KeyReused(ApiError):
-    """The idempotency key belongs to a booking with another body."""
-
-    status, code, title = 422, "key_reused", "Key reused"
+    def headers(self) -> dict[str, str]:
+        """Return the header `Allow`."""
+        return {"Allow": self._allowed}
 
 
-class RateLimited(ApiError):
-    """A limit is used up; the answer names it, and says when a request will pass again.
+class SoldOut(ApiError, status=409, code="sold_out"):
+    """Fewer tickets are left than requested. `available` is their committed number."""
 
-    The headers are those of draft-ietf-httpapi-ratelimit-headers: `quota` requests in each `window_s` seconds.
-    """
+    def __init__(self, tier: str, available: int) -> None:
+        message = f"Only {available} of {tier} left." if available else f"{tier} is sold out."
+        super().__init__(message, {"available": available})
 
-    status, code, title = 429, "rate_limited", "Rate limited"
 
-    def __init__(self, message: str, *, limit: str, quota: int, window_s: int, retry_after_s: int) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
+class AllHeld(ApiError, status=409, code="all_held"):
+    """Enough tickets exist, but other buyers are paying for them. `Retry-After` is the end of the first hold."""
+
+    def __init__(self, tier: str, available: int, *, retry_after_s: int) -> None:
+        super().__init__(
+            f"Other buyers hold the remaining tickets of {tier} in unfinished bookings. Some may become available.",
+            {"available": available},
+            retry_after_s=retry_after_s,
+        )
+
+
+class SeatTaken(ApiError, status=409, code="seat_taken"):
+    """Some of the chosen tickets are no longer available. `ticketIds` lists them."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        """`names` maps the ids of the taken tickets to their printed names."""
+        super().__init__(f"Already taken: {', '.join(names.values())}. Nothing was booked.", {"ticketIds": list(names)})
+
+
+class NotOnSale(ApiError, status=409, code="not_on_sale"):
+    """The sale has not begun, has ended, or the event is cancelled."""
+
+    def __init__(self, window: tuple[datetime, datetime] | None) -> None:
+        """`window` is the start and end of the sale in UTC, or None if the event is cancelled."""
+        super().__init__(
+            f"The sale begins at {window[0]:%Y-%m-%d %H:%M} UTC and ends at {window[1]:%Y-%m-%d %H:%M} UTC."
+            if window
+            else "The concert is cancelled, so its tickets are no longer on sale."
+        )
+
+
+class NotCancellable(ApiError, status=409, code="not_cancellable"):
+    """The state of the booking or of its event rules out a cancellation."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This booking cannot be cancelled: {reason}.")
+
+
+class BodyTooLarge(ApiError, status=413, code="body_too_large"):
+    """The request's body exceeds `BODY_BYTES_MAX`."""
+
+    def __init__(self) -> None:
+        super().__init__("The request's body is too large.")
+
+
+class UnsupportedMediaType(ApiError, status=415, code="unsupported_media_type"):
+    """The request's body is not declared as `application/json`."""
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(f"The body must be application/json, not {media_type[:100]}.")
+
+
+class KeyReused(ApiError, status=422, code="key_reused"):
+    """Another booking with a different body used this idempotency key."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"The key {reference} belongs to another booking. Use a new key.")
+
+
+class RateLimited(ApiError, status=429, code="rate_limited"):
+    """A rate limit is exhausted. The headers are those of draft-ietf-httpapi-ratelimit-headers."""
+
+    _UNITS: ClassVar = {"endpoint": "requests to this endpoint", "bookings": "bookings by one buyer"}
+
+    def __init__(
+        self, limit: Literal["endpoint", "bookings"], *, quota: int, window_s: int, retry_after_s: int
+    ) -> None:
+        """`quota` units per `window_s` seconds are allowed. The next is possible after `retry_after_s` seconds."""
+        super().__init__(
+            f"At most {quota} {self._UNITS[limit]} are possible in {window_s} s. Try again in {retry_after_s} s.",
+            retry_after_s=retry_after_s,
+        )
         self._policy = f'"{limit}";q={quota};w={window_s}'
         self._state = f'"{limit}";r=0;t={retry_after_s}'
 
     def headers(self) -> dict[str, str]:
-        """Return `Retry-After` and the limit's own headers."""
+        """Return `Retry-After` and the headers of the limit."""
         return {**super().headers(), "RateLimit-Policy": self._policy, "RateLimit": self._state}
 
 
-class InternalError(ApiError):
-    """A fault of this system; its log has the reason."""
+class InternalError(ApiError, status=500, code="internal_error"):
+    """The API failed. Its log has the reason."""
 
-    status, code, title = 500, "internal_error", "Internal error"
+    def __init__(self, *, booked_nothing: bool = False) -> None:
+        super().__init__(f"Something went wrong on our side.{' This request has booked nothing.' * booked_nothing}")
 
 
-class Busy(ApiError):
-    """Overload, or the database is away: trying again is right. Nothing was done, unless `unknown` is true."""
+class Busy(ApiError, status=503, code="busy"):
+    """The API is overloaded or cannot reach the database or the provider. Nothing changed, unless `unknown` is true."""
 
-    status, code, title = 503, "busy", "Busy"
+    _CAUSES: ClassVar = {
+        "database": ("The box office does not respond at the moment.", 1),
+        "overload": ("Very many people are booking at the moment.", 1),
+        "payments": ("Payments are not possible at the moment.", 5),
+    }
+    """For each cause: the first sentence, and the seconds until a retry makes sense."""
+
+    def __init__(
+        self,
+        cause: Literal["database", "overload", "payments"] = "database",
+        *,
+        reference: str | None = None,
+        unknown: bool = False,
+    ) -> None:
+        """`unknown` means that a commit may have succeeded. `reference` is the booking's idempotency key."""
+        sentence, retry_after_s = self._CAUSES[cause]
+        message = (
+            "The outcome of this request is not known yet. Send the same request with the same reference again: "
+            "it cannot take effect twice."
+            if unknown
+            else f"{sentence} This request has booked nothing and changed nothing. Try again in a moment."
+        )
+        details = {} if reference is None else {"reference": reference}
+        super().__init__(message, details | ({"unknown": True} if unknown else {}), retry_after_s=retry_after_s)
+
+
+_AT = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_SENTENCES = tuple(
+    (re.compile(pattern), sentence)
+    for pattern, sentence in (
+        (r"Object missing required field `(?P<field>.*)`", "is required"),
+        (r"Object contains unknown field `(?P<field>.*)`", "is not a field of this request"),
+        (r"Expected `(?P<wanted>\w+)(?: \| null)?`, got `(?P<got>\w+)`", "must be {wanted}, not {got}"),
+        (r"Expected `\w+(?: \| null)?` >= (?P<least>\S+)", "must be at least {least}"),
+        (r"Expected `\w+(?: \| null)?` <= (?P<most>\S+)", "must be at most {most}"),
+        (r"Expected `\w+(?: \| null)?` of length >= 1", "must not be empty"),
+        (r"Expected `\w+(?: \| null)?` of length <= (?P<most>\d+)", "must have at most {most} characters"),
+        (r"Expected `\w+(?: \| null)?` matching regex .*", "contains characters that are not allowed"),
+    )
+)
+_NOUNS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def invalid(reason: str, field: str = "") -> InvalidRequest:
+    """Convert a message of msgspec into a refusal that names the field.
+
+    `field` is the location of the validated value within the request.
+    """
+    match = _AT.match(reason)
+    message, path = (match["message"], match["path"] or "") if match else (reason, "")
+    name = ""
+    for pattern, sentence in _SENTENCES:
+        if found := pattern.fullmatch(message):
+            words = found.groupdict()
+            name = words.pop("field", "")
+            message = sentence.format(**{key: _NOUNS.get(word, word) for key, word in words.items()})
+            break
+    return InvalidRequest(message, field=".".join(filter(None, (field, path, name))) or "body")

@@ -196,14 +196,14 @@ class OrderPage(msgspec.Struct, frozen=True):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
+    """The fault of one field of a request."""
 
     field: str
     message: str
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """An error (RFC 9457). `code` is for programs, `message` for people; the rest only where it applies."""
+    """An error (RFC 9457). `code` is for programs, `message` for people. The members after it are optional."""
 
     type: str
     title: str
@@ -215,13 +215,13 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
     """400: each field at fault."""
     available: int | msgspec.UnsetType = msgspec.UNSET
-    """409 `sold_out`: how many tickets are left."""
+    """409 `sold_out`, `all_held`: the number of available tickets."""
     ticket_ids: list[int] | msgspec.UnsetType = msgspec.UNSET
-    """409 `seat_taken`: which of the chosen tickets are gone."""
+    """409 `seat_taken`: the chosen tickets that are no longer available."""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     """402, 503: the booking's reference."""
     unknown: bool | msgspec.UnsetType = msgspec.UNSET
-    """503: true if it is not known whether this was done; the same request again finds out."""
+    """503: true if the outcome is unknown. Repeating the same request reveals it."""
 
 
 class Health(msgspec.Struct, frozen=True):

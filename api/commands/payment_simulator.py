@@ -92,7 +92,7 @@ class ChargeStore:
         """
         if charge := self._charges.get(reference):
             return charge
-        raise NotFound("There is no charge of this reference.")
+        raise NotFound(f"charge {reference}")
 
     def open(self, wanted: ChargeRequest) -> tuple[Charge, bool]:
         """Return the charge of a request, and whether this request made it.
@@ -103,11 +103,11 @@ class ChargeStore:
         """
         if known := self._charges.get(wanted.reference):
             if (known.amount, known.currency) != (wanted.amount, wanted.currency):
-                raise KeyReused(f"{known.reference} is a charge of {known.amount} {known.currency} already.")
+                raise KeyReused(f"{known.reference} of a charge of {known.amount} {known.currency}")
             return known, False
         if len(self._charges) >= self._charges_max:
             if not self._decided:
-                raise Busy("Too many charges are processing: try again.", retry_after_s=1)
+                raise Busy("overload")
             del self._charges[self._decided.popleft()]
         charge = Charge(reference=wanted.reference, amount=wanted.amount, currency=wanted.currency, status="processing")
         self._charges[charge.reference] = charge
@@ -131,7 +131,7 @@ class ChargeStore:
         if charge.status == "refunded":
             return charge, False
         if charge.status != "captured":
-            raise NotCancellable(f"{reference} is {charge.status}: only what was captured can be given back.")
+            raise NotCancellable(f"the charge {reference} is {charge.status}")
         refunded = msgspec.structs.replace(charge, status="refunded")
         self._charges[reference] = refunded
         return refunded, True

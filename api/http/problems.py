@@ -20,8 +20,8 @@ from api.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    invalid,
 )
-from api.http.request_body import invalid
 from api.http.responses import Answer
 from api.schemas import Problem
 
@@ -69,14 +69,12 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Answ
         return problem(_invalid(error))
     match error.status_code:
         case 404:
-            return problem(NotFound(f"There is nothing at {request.url.path}."))
+            return problem(NotFound(f"resource at {request.url.path}"))
         case 405:
             allowed = ", ".join(value for name, value in (error.headers or {}).items() if name.lower() == "allow")
-            return problem(
-                MethodNotAllowed(f"{request.method} is not possible here; possible: {allowed}."), {"Allow": allowed}
-            )
+            return problem(MethodNotAllowed(request.method, allowed))
         case 413:
-            return problem(BodyTooLarge("The request's body is too large."))
+            return problem(BodyTooLarge())
         case status if 400 <= status < 500:
             return problem(InvalidRequest(error.detail, field="request"))
     return on_any_error(request, error)
@@ -85,20 +83,19 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Answ
 def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> Answer:
     """Answer what the database could not serve."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(Busy("The database does not answer at the moment: try again.", retry_after_s=1))
+    return problem(Busy())
 
 
 def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Answer:
     """Answer a change that may or may not have been made; asking again finds out."""
     _log.warning("%s %s: %s", request.method, request.url.path, error)
-    message = "It is not known yet whether this was done: try again to find out."
-    return problem(Busy(message, retry_after_s=1, unknown=True))
+    return problem(Busy(unknown=True))
 
 
 def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Answer:
     """Answer a fault of our own; the log has the reason, the answer has not."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(InternalError("Something went wrong on our side."))
+    return problem(InternalError())
 
 
 def _invalid(error: ValidationException) -> InvalidRequest:

@@ -41,13 +41,7 @@ class Throttle:
         interval_s = 1 / self._rps
         tat = max(self._tat[method, route], now) + interval_s
         if tat - now > 1 + _ROUNDING * interval_s:
-            raise RateLimited(
-                f"At most {self._rps} requests a second are possible here. Try again in a second.",
-                limit="endpoint",
-                quota=self._rps,
-                window_s=1,
-                retry_after_s=1,
-            )
+            raise RateLimited("endpoint", quota=self._rps, window_s=1, retry_after_s=1)
         self._tat[method, route] = tat
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -15,9 +15,10 @@ from api.errors import (
     Busy,
     InvalidRequest,
     NotFound,
+    invalid,
 )
 from api.http.problems import answers, problem
-from api.http.request_body import StrictBody, invalid
+from api.http.request_body import StrictBody
 from api.http.responses import Answer
 from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED, EventSlug
@@ -46,9 +47,6 @@ from api.services.orders import (
 )
 
 BOOKINGS = "/api/bookings"
-
-_NO_PAYMENTS = "Payments are not possible at the moment. This request has booked nothing: try again soon."
-_NO_PAYMENTS_RETRY_AFTER_S = 5
 
 _IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 
@@ -97,7 +95,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
     if state.provider.is_open() and not await with_timeout(is_known(state.pool, new.reference)):
-        raise Busy(_NO_PAYMENTS, retry_after_s=_NO_PAYMENTS_RETRY_AFTER_S)
+        raise Busy("payments")
     decided = await state.batcher.book(new)
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
@@ -221,14 +219,14 @@ def _known(reference: str) -> str:
     try:
         return msgspec.convert(reference, Reference)
     except msgspec.ValidationError:
-        raise NotFound("There is no booking of this reference.") from None
+        raise NotFound("booking with this reference") from None
 
 
 def _line(file: str) -> int:
     """Return the number of a ticket within its booking, as the name of its image says it."""
     if name := _IMAGE.fullmatch(file):
         return int(name[1])
-    raise NotFound("There is no ticket of this number.")
+    raise NotFound("ticket with this number")
 
 
 def _reference(in_body: str | None, in_header: str | None) -> str:

@@ -53,4 +53,4 @@ def slug_of(text: str) -> str:
     try:
         return msgspec.convert(text, Slug)
     except msgspec.ValidationError:
-        raise UnknownEvent("There is no such event.") from None
+        raise UnknownEvent(text) from None

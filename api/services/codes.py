@@ -84,5 +84,5 @@ async def draw_ticket(pool: Pool, secret: str, reference: str, line: int) -> byt
         order, bookings = await find_confirmed(session, reference)
     booking = next((each for each in bookings if each.line == line), None)
     if booking is None:
-        raise NotFound(f"The booking {reference} has no ticket {line}.")
+        raise NotFound(f"ticket {line} of booking {reference}")
     return draw(sign(secret, booking.id, ticket_reference(order.reference, line)))

@@ -138,7 +138,7 @@ async def find_order(session: Session, reference: str) -> tuple[OrderRow, dateti
     clock = pipeline.add(Statement(queries.orders.read_clock, {}))
     await pipeline.run()
     if not orders.rows:
-        raise NotFound(f"There is no booking {reference}.")
+        raise NotFound(f"booking {reference}")
     ((read_at,),) = clock.rows
     return orders.rows[0], read_at
 
@@ -151,7 +151,7 @@ async def find_confirmed(session: Session, reference: str) -> tuple[OrderRow, li
     """
     order, _ = await find_order(session, reference)
     if order.status != "confirmed":
-        raise NotFound(f"The booking {reference} is {order.status}: it has no tickets.")
+        raise NotFound(f"ticket of booking {reference}, which is {order.status}")
     bookings = await find_bookings(session, [order.id])
     return order, bookings[order.id]
 
@@ -200,7 +200,7 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[schema
         async with session.transaction(IsolationLevel.READ_COMMITTED):
             locked = await session.run(lock([reference]))
             if not locked:
-                raise NotFound(f"There is no booking {reference}.")
+                raise NotFound(f"booking {reference}")
             order: LockedOrder = locked[0]
             if (cancelled := _cancel(order, user_id)) is not None:
                 await change(session, [cancelled])
@@ -213,13 +213,13 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> tuple[schema
 def _cancel(order: LockedOrder, user_id: str) -> Change | None:
     """Return what cancelling does to an order; None: it is cancelled already."""
     if order.user_id != user_id:
-        raise Forbidden("This booking is another buyer's.")
+        raise Forbidden()
     if order.status == "cancelled":
         return None
     if order.status not in {"pending", "confirmed"}:
-        raise NotCancellable(f"This booking is {order.status}: there is nothing to cancel.")
+        raise NotCancellable(f"it is {order.status}")
     if order.begun:
-        raise NotCancellable("The event has begun: its bookings cannot be cancelled any more.")
+        raise NotCancellable("the event has begun")
     payment: PaymentStatus | None = None
     if order.payment == "captured":
         # The provider is asked to give the money back; the simulator within the request has none to ask for.

@@ -106,7 +106,7 @@ class SnapshotCache(Generic[Row]):
         if known is None or now - known.counted_at >= AGE_MAX_S:
             known = await self._count(event)
         if time.monotonic() - known.counted_at >= AGE_MAX_S:  # Counting itself took too long.
-            raise _away()
+            raise Busy()
         self._asked_for[event] = now
         return known
 
@@ -168,7 +168,7 @@ class SnapshotCache(Generic[Row]):
         # Not cancelled when it takes too long: a frozen server would not notice, and others may wait for it.
         await asyncio.wait([task], timeout=AGE_MAX_S)
         if not task.done():
-            raise _away()
+            raise Busy()
         return task.result()
 
     def _counted(self, event: Event, task: "asyncio.Task[Snapshot]") -> None:
@@ -184,20 +184,16 @@ class SnapshotCache(Generic[Row]):
                 rows = await session.run(statement)
         except psycopg.Error as error:
             _log.warning("%s of %s failed: %s", self._query.name, event, error)
-            raise _away() from error
+            raise Busy() from error
         body = self._encode(rows) if rows else None
         if body is None:
             self._known.pop(event, None)
-            raise UnknownEvent(f"There is no event {event!r}.")
+            raise UnknownEvent(event)
         counted = _as_sent(body, rows[0].as_of, counted_at, self._known.get(event))
         if len(self._known) < _EVENTS_MAX or event in self._known:
             self._known[event] = counted
             self._asked_for.setdefault(event, counted_at)
         return counted
-
-
-def _away() -> Busy:
-    return Busy("The box office does not answer at the moment: try again.", retry_after_s=1)
 
 
 def _as_sent(body: bytes, true_at: datetime, counted_at: float, before: Snapshot | None) -> Snapshot:

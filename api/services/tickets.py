@@ -70,6 +70,6 @@ async def _check_names(session: Session, event: str, tier: str | None) -> None:
     )
     rows = await session.run(statement)
     if not rows:
-        raise UnknownEvent(f"There is no event {event!r}.")
+        raise UnknownEvent(event)
     if tier is not None and rows[0]["tier"] is None:
-        raise UnknownTier(f"The event has no tier {tier!r}.")
+        raise UnknownTier(tier)

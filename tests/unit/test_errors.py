@@ -1,17 +1,34 @@
-"""Errors: each has a status, a code and words, and is a problem document on the wire (RFC 9457)."""
+"""Errors: each refusal has one definition and is a problem document on the wire (RFC 9457)."""
 
 import json
 import re
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from litestar.openapi.datastructures import ResponseSpec
 
 from api.errors import (
+    AllHeld,
     ApiError,
+    BodyTooLarge,
     Busy,
+    Forbidden,
+    InternalError,
     InvalidRequest,
+    KeyReused,
+    MethodNotAllowed,
+    NotCancellable,
+    NotFound,
+    NotOnSale,
+    PaymentDeclined,
     RateLimited,
+    SeatTaken,
     SoldOut,
+    Unauthorized,
+    UnknownEvent,
+    UnknownTier,
+    UnsupportedMediaType,
 )
 from api.http.problems import MEDIA_TYPE, answers, problem
 from api.schemas import Problem
@@ -33,71 +50,107 @@ CONTRACT = {
     (429, "rate_limited"),
     (503, "busy"),
 }
+OPENS, CLOSES = datetime(2026, 1, 2, 9, 30, tzinfo=UTC), datetime(2026, 3, 4, 20, tzinfo=UTC)
 
-
-def example(kind: type[ApiError]) -> ApiError:
-    if kind is RateLimited:
-        return RateLimited("Something is wrong.", limit="bookings", quota=10, window_s=60, retry_after_s=33)
-    return kind("Something is wrong.")
-
+EXAMPLES: list[tuple[ApiError, str, dict[str, str]]] = [
+    (InvalidRequest("is required", field="userId"), "userId: is required", {}),
+    (Unauthorized(), "The signature is missing, wrong or too old.", {}),
+    (PaymentDeclined("bk_1"), "The payment was declined, so nothing was booked.", {}),
+    (Forbidden(), "This booking belongs to another buyer.", {}),
+    (UnknownTier("Balcony"), "The event has no tier 'Balcony'.", {}),
+    (UnknownEvent("no-such-evening"), "There is no event 'no-such-evening'.", {}),
+    (NotFound("booking bk_1"), "There is no booking bk_1.", {}),
+    (MethodNotAllowed("PUT", "GET, POST"), "This address does not support PUT.", {"Allow": "GET, POST"}),
+    (SoldOut("VIP", 2), "Only 2 of VIP left.", {}),
+    (SoldOut("VIP", 0), "VIP is sold out.", {}),
+    (AllHeld("VIP", 1, retry_after_s=40), "Other buyers hold the remaining tickets of VIP", {"Retry-After": "40"}),
+    (SeatTaken({1: "row A seat 1", 7: "ticket 7"}), "Already taken: row A seat 1, ticket 7.", {}),
+    (NotOnSale((OPENS, CLOSES)), "begins at 2026-01-02 09:30 UTC and ends at 2026-03-04 20:00 UTC.", {}),
+    (NotOnSale(None), "The concert is cancelled", {}),
+    (NotCancellable("the event has begun"), "This booking cannot be cancelled: the event has begun.", {}),
+    (BodyTooLarge(), "The request's body is too large.", {}),
+    (UnsupportedMediaType("text/plain"), "The body must be application/json, not text/plain.", {}),
+    (KeyReused("bk_1"), "The key bk_1 belongs to another booking.", {}),
+    (
+        RateLimited("bookings", quota=10, window_s=60, retry_after_s=33),
+        "At most 10 bookings by one buyer are possible in 60 s. Try again in 33 s.",
+        {"Retry-After": "33", "RateLimit-Policy": '"bookings";q=10;w=60', "RateLimit": '"bookings";r=0;t=33'},
+    ),
+    (InternalError(), "Something went wrong on our side.", {}),
+    (InternalError(booked_nothing=True), "This request has booked nothing.", {}),
+    (Busy(), "The box office does not respond at the moment.", {"Retry-After": "1"}),
+    (Busy("overload", reference="bk_1"), "Very many people are booking at the moment.", {"Retry-After": "1"}),
+    (Busy("payments"), "Payments are not possible at the moment.", {"Retry-After": "5"}),
+    (Busy(unknown=True, reference="bk_1"), "The outcome of this request is not known yet.", {"Retry-After": "1"}),
+]
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+each_example = pytest.mark.parametrize(
+    ("error", "message", "headers"), EXAMPLES, ids=[f"{error.code}-{message[:20]}" for error, message, _ in EXAMPLES]
+)
 
 
-def test_the_errors_of_the_contract_are_there_and_no_code_means_two_things() -> None:
+def test_the_refusals_of_the_contract_exist_and_each_code_has_one_meaning() -> None:
     codes = [kind.code for kind in KINDS]
     assert {(kind.status, kind.code) for kind in KINDS} >= CONTRACT
     assert len(codes) == len(set(codes))
 
 
+def test_each_refusal_has_an_example() -> None:
+    assert {type(error) for error, _, _ in EXAMPLES} == set(KINDS)
+
+
 @each_kind
-def test_an_error_has_a_status_a_code_a_title_and_a_reason_to_exist(kind: type[ApiError]) -> None:
+def test_a_refusal_has_a_status_a_code_a_title_and_a_description(kind: type[ApiError]) -> None:
     assert 400 <= kind.status <= 599
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind.code)
     assert kind.title == kind.code.capitalize().replace("_", " ")
     assert kind.__doc__
-    assert not kind.__subclasses__()  # one small tree: what a route documents are the children of ApiError
+    assert not kind.__subclasses__()  # Routes document the direct subclasses of ApiError.
 
 
-@each_kind
-def test_an_error_is_a_problem_document_with_this_apis_members(kind: type[ApiError]) -> None:
-    body = example(kind).body()
+@each_example
+def test_a_refusal_is_a_problem_document(error: ApiError, message: str, headers: dict[str, str]) -> None:
+    body = error.body()
     assert list(body)[:4] == ["type", "title", "status", "detail"]
-    assert (body["type"], body["title"], body["status"]) == ("about:blank", kind.title, kind.status)
-    assert (body["success"], body["code"]) == (False, kind.code)
+    assert (body["type"], body["title"], body["status"]) == ("about:blank", error.title, error.status)
+    assert (body["success"], body["code"]) == (False, error.code)
     assert body["message"] == body["detail"]
-    assert body["message"].endswith("Something is wrong.")
+    assert message in body["message"]
     assert body.keys() <= set(Problem.__struct_encode_fields__)
+    msgspec.convert(body, Problem)
+    assert error.headers() == headers
 
 
-def test_details_join_the_body_under_their_own_names() -> None:
-    assert SoldOut("Only 2 left.", available=2).body()["available"] == 2
+@pytest.mark.parametrize(
+    ("error", "details"),
+    [
+        (SoldOut("VIP", 2), {"available": 2}),
+        (AllHeld("VIP", 1, retry_after_s=40), {"available": 1}),
+        (SeatTaken({1: "row A seat 1", 7: "ticket 7"}), {"ticketIds": [1, 7]}),
+        (PaymentDeclined("bk_1"), {"reference": "bk_1"}),
+        (Busy("overload", reference="bk_1"), {"reference": "bk_1"}),
+        (Busy(unknown=True, reference="bk_1"), {"reference": "bk_1", "unknown": True}),
+        (Busy(), {}),
+        (InvalidRequest("is required", field="userId"), {"errors": [{"field": "userId", "message": "is required"}]}),
+    ],
+    ids=lambda value: value.code if isinstance(value, ApiError) else "",
+)
+def test_a_refusal_has_its_own_members(error: ApiError, details: dict[str, object]) -> None:
+    assert {name: value for name, value in error.body().items() if name in details} == details
+    assert error.details == details
 
 
-def test_an_invalid_request_names_the_field() -> None:
-    error = InvalidRequest("is required", field="userId")
-    assert error.message == "userId: is required"
-    assert error.body()["errors"] == [{"field": "userId", "message": "is required"}]
+def test_only_an_unknown_outcome_does_not_claim_that_nothing_was_booked() -> None:
+    assert "booked nothing" not in Busy(unknown=True).message
+    assert all("booked nothing" in Busy(cause).message for cause in ("database", "overload", "payments"))
 
 
-def test_an_answer_carries_its_headers_and_is_never_kept_by_a_cache() -> None:
-    answer = problem(Busy("Come back.", retry_after_s=1, reference="bk_1"), {"X-More": "yes"})
-    assert (answer.status, answer.media_type) == (503, MEDIA_TYPE)
-    expected = {"Retry-After": "1", "X-More": "yes", "Cache-Control": "no-store"}
-    assert answer.headers == expected
-    assert json.loads(answer.body)["reference"] == "bk_1"
-
-
-def test_a_limit_says_what_it_is_and_when_it_admits_again() -> None:
-    assert example(RateLimited).headers() == {
-        "Retry-After": "33",
-        "RateLimit-Policy": '"bookings";q=10;w=60',
-        "RateLimit": '"bookings";r=0;t=33',
-    }
-
-
-def test_an_error_without_a_time_to_come_back_names_none() -> None:
-    assert "Retry-After" not in problem(SoldOut("None left.", available=0)).headers
+def test_a_response_has_the_headers_of_its_refusal_and_is_never_cached() -> None:
+    response = problem(Busy(reference="bk_1"), {"X-More": "yes"})
+    assert (response.status, response.media_type) == (503, MEDIA_TYPE)
+    assert response.headers == {"Retry-After": "1", "X-More": "yes", "Cache-Control": "no-store"}
+    assert json.loads(response.body)["reference"] == "bk_1"
 
 
 def test_a_documented_status_lists_its_codes() -> None:

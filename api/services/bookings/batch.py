@@ -303,24 +303,20 @@ async def _replays(session: Session, existing: Sequence[OrderRow], batch: Sequen
         if order := known.get(new.reference):
             answer: OrderRow | ApiError = order
             if order.request_digest != new.digest:
-                answer = KeyReused(f"The key {new.reference} was used for another booking: use a new one.")
+                answer = KeyReused(new.reference)
             elif order.status == "declined" and order.expires_at is None:
-                answer = _declined(new.reference)
+                answer = PaymentDeclined(new.reference)
             replays[new.reference] = Decided(answer, bookings[order.id], replayed=not isinstance(answer, KeyReused))
     return replays
-
-
-def _declined(reference: str) -> PaymentDeclined:
-    return PaymentDeclined("The payment was declined, so nothing was booked.", reference=reference)
 
 
 def _refuse_early(new: NewOrder, events: set[str], sight: _Sight) -> ApiError | None:
     """Refuse what cannot be booked whatever is left."""
     if new.event not in events:
-        return UnknownEvent(f"There is no event {new.event!r}.")
+        return UnknownEvent(new.event)
     tier = sight.tiers.get((new.event, new.tier))
     if tier is None:
-        return UnknownTier(f"The event has no tier {new.tier!r}.")
+        return UnknownTier(new.tier)
     if not tier.on_sale:
         return _not_on_sale(tier)
     in_tier = {ticket.id for ticket in sight.named.values() if ticket.tier_id == tier.tier_id}
@@ -333,11 +329,8 @@ def _refuse_early(new: NewOrder, events: set[str], sight: _Sight) -> ApiError | 
 
 def _not_on_sale(tier: _Tier) -> NotOnSale:
     if tier.cancelled_at:
-        return NotOnSale("The concert is cancelled, so its tickets are not on sale any more.")
-    ends_at = min(tier.starts_at, tier.sales_end_at or tier.starts_at)
-    return NotOnSale(
-        f"The sale begins at {tier.sales_start_at:%Y-%m-%d %H:%M} UTC and ends at {ends_at:%Y-%m-%d %H:%M} UTC."
-    )
+        return NotOnSale(None)
+    return NotOnSale((tier.sales_start_at, min(tier.starts_at, tier.sales_end_at or tier.starts_at)))
 
 
 async def _choose_seats(
@@ -423,11 +416,14 @@ def _allot(new: NewOrder, sight: _Sight, stock: _Stock) -> list[_Ticket] | Outco
 
 
 def _seat_taken(gone: Sequence[_Ticket]) -> SeatTaken:
-    names = ", ".join(
-        f"row {ticket.row_label} seat {ticket.seat_number}" if ticket.row_label else f"ticket {ticket.id}"
-        for ticket in gone
+    return SeatTaken(
+        {
+            ticket.id: f"row {ticket.row_label} seat {ticket.seat_number}"
+            if ticket.row_label
+            else f"ticket {ticket.id}"
+            for ticket in gone
+        }
     )
-    return SeatTaken(f"Already taken: {names}. Nothing was booked.", ticketIds=[ticket.id for ticket in gone])
 
 
 def _shortage(new: NewOrder, left: _Left) -> Outcome:
@@ -435,15 +431,8 @@ def _shortage(new: NewOrder, left: _Left) -> Outcome:
     if left.available >= new.quantity:
         return Retry()
     if left.available + left.held >= new.quantity:
-        return Decided(
-            AllHeld(
-                f"All that is left of {new.tier} is in other people's unfinished bookings; some of it may come back.",
-                retry_after_s=max(1, math.ceil(left.back_in_s or 0)),
-                available=left.available,
-            )
-        )
-    message = f"Only {left.available} of {new.tier} left." if left.available else f"{new.tier} is sold out."
-    return Decided(SoldOut(message, available=left.available))
+        return Decided(AllHeld(new.tier, left.available, retry_after_s=max(1, math.ceil(left.back_in_s or 0))))
+    return Decided(SoldOut(new.tier, left.available))
 
 
 async def _record(
@@ -487,7 +476,7 @@ async def _record(
         made.append(order)
         booked += lines
         outcomes[order.reference] = (
-            Decided(_declined(order.reference)) if sale.payment == "declined" else Decided(order, lines)
+            Decided(PaymentDeclined(order.reference)) if sale.payment == "declined" else Decided(order, lines)
         )
     buyers = Counter(sale.new.user_id for sale in sales if settings.bookings_per_minute)
     pipeline = session.pipeline()

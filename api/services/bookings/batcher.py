@@ -44,21 +44,11 @@ from api.services.orders import OrderRow
 
 _log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 1
-"""When to come back after `busy`."""
 TRANSACTION_GRACE_S = 0.9
 """What a transaction that is under way is given beyond `booking_wait_ms`, before its requests are answered."""
 _PAUSE_FIRST_S = 0.002
 _PAUSE_MAX_S = 0.1
 """Before a transaction is run again: a random part of a pause that doubles each time, up to the second."""
-
-_CROWDED = "Very many people are booking right now. This request has booked nothing: try again in a moment."
-_AWAY = "The box office does not answer at the moment. This request has booked nothing: try again in a moment."
-_FAILED = "Something went wrong on our side. This request has booked nothing."
-_UNKNOWN = (
-    "It is not known yet whether this booking went through. Send the same request with the same reference again to "
-    "find out: it cannot be booked twice."
-)
 
 
 class QueuedRequest(msgspec.Struct, eq=False):
@@ -77,13 +67,12 @@ class QueuedRequest(msgspec.Struct, eq=False):
     def busy(self) -> Busy:
         """Return the refusal that is true of it now."""
         if self.unknown or self.running:
-            return Busy(_UNKNOWN, retry_after_s=RETRY_AFTER_S, reference=self.new.reference, unknown=True)
-        message = _AWAY if self.away else _CROWDED
-        return Busy(message, retry_after_s=RETRY_AFTER_S, reference=self.new.reference)
+            return Busy(reference=self.new.reference, unknown=True)
+        return Busy("database" if self.away else "overload", reference=self.new.reference)
 
     def failure(self) -> ApiError:
         """Return the answer to a fault of our own."""
-        return self.busy() if self.unknown else InternalError(_FAILED)
+        return self.busy() if self.unknown else InternalError(booked_nothing=True)
 
 
 class _Waiting(NamedTuple):

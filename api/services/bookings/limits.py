@@ -47,13 +47,8 @@ class Allowance:
             return None
         free_again = row.booked_at[-self._limit] + WINDOW
         wait_s = max(1, math.ceil((free_again - row.seen_at).total_seconds()))
-        return RateLimited(
-            f"At most {self._limit} bookings a minute are possible. The next one is in {wait_s} s.",
-            limit="bookings",
-            quota=self._limit,
-            window_s=int(WINDOW.total_seconds()),
-            retry_after_s=wait_s,
-        )
+        window_s = int(WINDOW.total_seconds())
+        return RateLimited("bookings", quota=self._limit, window_s=window_s, retry_after_s=wait_s)
 
     def take(self, user_id: str) -> bool:
         """Take one booking of a buyer's allowance for this batch; False: there is none left."""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.http.request_body import invalid
+from api.errors import invalid
 from api.schemas import BookingRequest
 
 GOOD: dict[str, Any] = {"tier": "VIP", "quantity": 1, "userId": "user-123"}
