@@ -1,7 +1,6 @@
 """The error tree.
 
 - `SetupError` ends a process. Its message is for the operator. `ConfigError` is the variant for settings.
-- `ProviderError` reports a failure of the payment provider. Callers retry.
 - `ApiError` refuses a request. Each subclass defines one refusal: status, code, title, message, headers and members.
 
 Problem documents (RFC 9457) and the OpenAPI description derive from the subclasses of `ApiError`. A unit test compares
@@ -20,10 +19,6 @@ class SetupError(Exception):
 
 class ConfigError(SetupError):
     """A setting has an unusable value."""
-
-
-class ProviderError(Exception):
-    """The payment provider is unreachable or failed. The effect of the request is unknown."""
 
 
 class ApiError(Exception):

@@ -4,10 +4,10 @@ from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
+from api.payments.provider import PaymentProvider
 from api.services.availability import TierRow
 from api.services.bookings.batcher import BookingBatcher
 from api.services.events import EventRow
-from api.services.payments import PaymentProvider
 from api.services.snapshots import SnapshotCache
 from api.services.states import StateRow
 from api.services.webhooks import Inbox

@@ -1,181 +1,149 @@
-"""The payment provider, asked over HTTP: in bounded time, in few tries, and not at all while it is away."""
+"""The payment provider over HTTP: bounded time, few attempts, and no request while the provider is unavailable."""
 
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
 import msgspec
 import stamina
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OPENED, OpenedState
-from purgatory.service._async.circuitbreaker import AsyncCircuitBreaker
 
 from api.config import PROVIDER_PAUSE_MAX_MS, Settings
-from api.errors import ProviderError
-from api.schemas import Reference
+from api.payments.circuit_breaker import CircuitBreaker, CircuitOpen
+from api.payments.provider import (
+    CONCURRENT_REQUESTS_MAX,
+    Amount,
+    Charge,
+    ChargeRequest,
+    ChargeStatus,
+    ProviderError,
+)
 
-CONNECTIONS_MAX = 16
-"""Connections of one process to the provider; further requests wait for one, within their time.
-
-The client's pool looks at each of them for each request: with many it is slower.
-"""
 RETRY_FIRST_S = 0.05
 RETRY_JITTER_S = 0.1
 RETRY_MAX_S = PROVIDER_PAUSE_MAX_MS / 1000 - RETRY_JITTER_S
-"""Before a request is tried again: a pause that doubles each time up to a limit, and a random part on top."""
-FAULT_SHOWN_MAX = 200
-"""Characters of a faulty answer that an error shows."""
+"""Pause before another attempt: exponential backoff up to a limit, plus random jitter."""
+RESPONSE_SHOWN_MAX = 200
+"""Characters of a response that an error message shows."""
 
-ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
-"""`processing` until the provider has decided; only what is captured can be refunded."""
-
-AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Currency = Annotated[str, msgspec.Meta(pattern=r"^(?![\s\S]*[^A-Z])[A-Z]{3}$")]
-
-# Its counter and its log lines do not say what was tried; the error of the last try does.
+# stamina's own counters and log lines do not name the request; the error of the last attempt does.
 stamina.instrumentation.set_on_retry_hooks([])
 
 
-class _FaultError(ProviderError):
-    """It did not answer, or said that it is broken: trying again may help, and the breaker counts it."""
+class _ServerFault(ProviderError):
+    """The provider did not respond or responded with 5xx. A retry may succeed; the circuit breaker counts it."""
 
 
-class _TooManyError(ProviderError):
-    """It is there, but wants fewer requests: trying again may help."""
-
-
-class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /charges`; `amount` in the currency's minor unit."""
-
-    reference: Reference
-    amount: AmountMinor
-    currency: Currency
-
-
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as the provider has it; `amount` in the currency's minor unit."""
-
-    reference: str
-    amount: int
-    currency: str
-    status: ChargeStatus
+class _RateLimited(ProviderError):
+    """The provider responded with 429. A retry may succeed; the circuit breaker does not count it."""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    """What the provider answers instead of a charge, as far as it is read."""
+    """The part of an error response that the client reads."""
 
     code: str
 
 
 class HttpProvider:
-    """Asks the provider; each of its requests may be repeated, since the provider takes it once."""
+    """Sends requests to the provider and repeats them on failure; the provider processes each of them once."""
 
-    def __init__(self, client: httpx.AsyncClient, breaker: AsyncCircuitBreaker, settings: Settings) -> None:
+    def __init__(self, client: httpx.AsyncClient, breaker: CircuitBreaker, settings: Settings) -> None:
         self._client = client
         self._breaker = breaker
         self._timeout_s = settings.provider_timeout_ms / 1000
         self._retrying = stamina.AsyncRetryingCaller(
             attempts=settings.provider_attempts_max,
-            timeout=None,  # the tries and their time are bounded
+            timeout=None,  # The number of attempts and the time of each are bounded.
             wait_initial=RETRY_FIRST_S,
             wait_max=RETRY_MAX_S,
             wait_jitter=RETRY_JITTER_S,
-        ).on((_FaultError, _TooManyError))
+        ).on((_ServerFault, _RateLimited))
 
     def is_open(self) -> bool:
-        """Whether the circuit is open: the provider has failed of late, and it is too early to try it again."""
-        circuit = self._breaker.context
-        opened_at = circuit.opened_at if circuit.state == OPENED else None
-        return opened_at is not None and time.time() <= opened_at + circuit.ttl
+        """Return whether the circuit breaker stops requests because the provider failed recently."""
+        return self._breaker.is_open()
 
-    async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
-        """Ask for a payment, which the provider decides later.
+    async def charge(self, reference: str, amount: Amount) -> None:
+        """Request a charge. The provider decides it later.
 
         Raises:
-            ProviderError: it may have taken the request all the same.
+            ProviderError: the provider may have accepted the request.
         """
-        body = msgspec.json.encode(ChargeRequest(reference=reference, amount=amount_minor, currency=currency))
-        answer = await self._ask("POST", "/charges", body)
-        if not answer.is_success:
-            raise _refused(answer)
+        body = msgspec.json.encode(ChargeRequest(reference=reference, amount=amount.minor, currency=amount.currency))
+        response = await self._request("POST", "/charges", body)
+        if not response.is_success:
+            raise ProviderError(_describe(response))
 
-    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
-        """Return how a payment stands; None: the provider does not know it.
+    async def find(self, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
+        """Return the status of a charge, or None if the provider has no charge with this reference.
 
         Raises:
-            ProviderError: it is not known how the payment stands, or it is not of `total`, in minor units with the
-                currency.
+            ProviderError: the status is unknown, or the charge's amount is not the expected one.
         """
-        answer = await self._ask("GET", _path(reference))
-        if answer.status_code == 404 and _is_unknown_charge(answer.content):
+        response = await self._request("GET", _path(reference))
+        if response.status_code == 404 and _is_unknown_charge(response.content):
             return None
-        if not answer.is_success:
-            raise _refused(answer)
+        if not response.is_success:
+            raise ProviderError(_describe(response))
         try:
-            charge = msgspec.json.decode(answer.content, type=Charge)
+            charge = msgspec.json.decode(response.content, type=Charge)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ProviderError(f"The payment provider answered what is no charge: {error}") from None
+            raise ProviderError(f"The payment provider's response is not a charge: {error}") from None
         if charge.reference != reference:
-            raise ProviderError(f"The payment provider answered with {charge.reference!r} for {reference!r}.")
-        if total not in (None, (charge.amount, charge.currency)):
-            raise ProviderError(f"The payment provider has {reference} as {charge.amount} {charge.currency}.")
+            raise ProviderError(f"The payment provider returned the charge {charge.reference!r} for {reference!r}.")
+        amount = Amount(charge.amount, charge.currency)
+        if expected not in (None, amount):
+            raise ProviderError(f"The payment provider's charge of {reference} is {amount}, not {expected}.")
         return charge.status
 
     async def refund(self, reference: str) -> None:
-        """Give a captured payment back.
+        """Refund a captured charge.
 
         Raises:
-            ProviderError: it may have taken the request all the same; or it knows of no captured payment.
+            ProviderError: the provider may have accepted the request, or has no captured charge with this reference.
         """
-        answer = await self._ask("POST", f"{_path(reference)}/refund")
-        if not answer.is_success:
-            raise _refused(answer)
+        response = await self._request("POST", f"{_path(reference)}/refund")
+        if not response.is_success:
+            raise ProviderError(_describe(response))
 
-    async def _ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-        return await self._retrying(self._try, method, path, body)
+    async def _request(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        return await self._retrying(self._attempt, method, path, body)
 
-    async def _try(self, method: str, path: str, body: bytes | None) -> httpx.Response:
-        """Send a request once, past the breaker."""
-        away = ProviderError("The payment provider is not asked at the moment: it has failed too often of late.")
-        if self.is_open():
-            raise away
+    async def _attempt(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        """Send a request once, through the circuit breaker."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            # The client's own timeout bounds each step of a request, this one all of it.
-            async with self._breaker, asyncio.timeout(self._timeout_s):
-                answer = await self._client.request(method, path, content=body, headers=headers)
-                if answer.status_code >= 500:
-                    raise _FaultError(_said(answer))
-        except OpenedState:
-            raise away from None
+            # The client's own timeout bounds each step of a request; this one bounds the whole request.
+            async with self._breaker.guard(), asyncio.timeout(self._timeout_s):
+                response = await self._client.request(method, path, content=body, headers=headers)
+                if response.status_code >= 500:
+                    raise _ServerFault(_describe(response))
+        except CircuitOpen:
+            raise ProviderError("The payment provider is unavailable: it failed several times in a row.") from None
         except TimeoutError:
-            raise _FaultError(f"The payment provider did not answer in {self._timeout_s:g} s.") from None
+            raise _ServerFault(f"The payment provider did not respond within {self._timeout_s:g} s.") from None
         except httpx.RequestError as error:
-            raise _FaultError(f"The payment provider cannot be reached: {error or type(error).__name__}") from error
-        if answer.status_code == 429:
-            raise _TooManyError(_said(answer))
-        return answer
+            raise _ServerFault(f"The payment provider cannot be reached: {error or type(error).__name__}") from error
+        if response.status_code == 429:
+            raise _RateLimited(_describe(response))
+        return response
 
 
 @contextlib.asynccontextmanager
 async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
-    """Give the provider of the settings, with connections and a breaker of its own, until the context ends."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request says nothing
-    breaker = await AsyncCircuitBreakerFactory().get_breaker(
-        "payment provider",
-        threshold=settings.provider_breaker_failures,
-        ttl=settings.provider_breaker_reset_ms / 1000,
+    """Open connections to the provider that the settings name, until the context ends."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # INFO logs one line for each request.
+    breaker = CircuitBreaker(
+        failures_max=settings.provider_breaker_failures, reset_s=settings.provider_breaker_reset_ms / 1000
     )
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
-    # Without the environment's proxies, which know nothing of this machine's ports.
+    # Further requests wait for a connection within their timeout. A larger pool is slower: the client scans it for
+    # each request.
+    limits = httpx.Limits(max_connections=CONCURRENT_REQUESTS_MAX, max_keepalive_connections=CONCURRENT_REQUESTS_MAX)
     async with httpx.AsyncClient(
         base_url=settings.provider_base_url,
-        trust_env=False,
+        trust_env=False,  # A proxy from the environment does not reach ports of this machine.
         timeout=settings.provider_timeout_ms / 1000,
         limits=limits,
     ) as client:
@@ -183,23 +151,18 @@ async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
 
 
 def _path(reference: str) -> str:
-    # Dots as well: `.` and `..` are references, but in a path they would mean another place.
+    # `.` and `..` are valid references, but in a path they name other resources. So dots are encoded, too.
     return f"/charges/{quote(reference, safe='').replace('.', '%2E')}"
 
 
 def _is_unknown_charge(body: bytes) -> bool:
-    """Whether a 404 is the provider's own: anything else at a wrong address would have every payment given up."""
+    """Return whether a 404 comes from the provider itself. A 404 of a wrong address must not void payments."""
     try:
         return msgspec.json.decode(body, type=_Refusal).code == "not_found"
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
 
 
-def _refused(answer: httpx.Response) -> ProviderError:
-    return ProviderError(_said(answer))
-
-
-def _said(answer: httpx.Response) -> str:
-    request: Any = answer.request
-    said = answer.text[:FAULT_SHOWN_MAX]
-    return f"The payment provider answered {request.method} {request.url.path} with {answer.status_code}: {said}"
+def _describe(response: httpx.Response) -> str:
+    request, shown = response.request, response.text[:RESPONSE_SHOWN_MAX]
+    return f"The payment provider responded to {request.method} {request.url.path} with {response.status_code}: {shown}"

@@ -1,4 +1,4 @@
-"""What the payment provider tells of by itself, signed as Standard Webhooks says: made here, and verified here."""
+"""Webhooks about charges, signed as Standard Webhooks defines."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,24 +7,40 @@ from typing import Final
 import msgspec
 import standardwebhooks
 
-from api.errors import InvalidRequest, Unauthorized, invalid
-from api.payments.http_provider import AmountMinor, ChargeStatus, Currency
+from api.payments.provider import AmountMinor, ChargeStatus, Currency
 from api.schemas import Reference, Text
 
 ID_MAX = 256
-"""The longest id of a webhook, in characters."""
+"""The longest webhook id, in characters."""
 
-EVENT_OF: Final[Mapping[ChargeStatus, str]] = {
+EVENT_TYPES: Final[Mapping[ChargeStatus, str]] = {
     "processing": "charge.processing",
     "captured": "charge.captured",
     "declined": "charge.declined",
     "refunded": "charge.refunded",
 }
-_STATUS_OF: Final = {event: status for status, event in EVENT_OF.items()}
+"""The event type that reports each status of a charge."""
+_STATUSES: Final = {event_type: status for status, event_type in EVENT_TYPES.items()}
+
+
+class InvalidSignature(Exception):
+    """The signature of a webhook is missing, wrong or expired."""
+
+
+class InvalidWebhook(Exception):
+    """A webhook has a valid signature, but its content is not valid.
+
+    `reason` is a sentence or msgspec's message with a path. `field` is empty unless the fault is in a header.
+    """
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
 
 
 class ChargeData(msgspec.Struct, frozen=True):
-    """The charge that an event is about; `amount` in the currency's minor unit."""
+    """The charge that an event reports; `amount` is in the currency's minor unit."""
 
     reference: Reference
     amount: AmountMinor
@@ -32,28 +48,28 @@ class ChargeData(msgspec.Struct, frozen=True):
 
 
 class ChargeEvent(msgspec.Struct, frozen=True):
-    """A webhook's body, of the types that this system understands."""
+    """The body of a webhook about a charge."""
 
     type: str
     timestamp: datetime
-    """When it happened; the time in the headers is when it was sent."""
+    """The time of the event. The header's timestamp is the time of the delivery attempt."""
     data: ChargeData
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook whose signature was verified. Its repeats have the same id."""
+    """A webhook with a valid signature. Repeated deliveries have the same id."""
 
     id: str
     type: str
     reference: str = ""
-    """Empty, like what follows, if the type is not one of a charge."""
+    """Empty, like the fields below, if the event is not about a charge."""
     amount_minor: int = 0
     currency: str = ""
 
     @property
     def status(self) -> ChargeStatus | None:
-        """How the charge stands according to it; None: it is of a type to be ignored."""
-        return _STATUS_OF.get(self.type)
+        """Return the reported status of the charge, or None for an event type to ignore."""
+        return _STATUSES.get(self.type)
 
 
 class _AnyEvent(msgspec.Struct, frozen=True):
@@ -61,7 +77,7 @@ class _AnyEvent(msgspec.Struct, frozen=True):
 
 
 def sign(secret: str, webhook_id: str, body: bytes, sent_at: datetime) -> dict[str, str]:
-    """Return the headers of a webhook; `sent_at` is of this attempt and in UTC."""
+    """Return the headers of a webhook; `sent_at` is the time of this delivery attempt, in UTC."""
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(int(sent_at.timestamp())),
@@ -70,27 +86,31 @@ def sign(secret: str, webhook_id: str, body: bytes, sent_at: datetime) -> dict[s
 
 
 def verify(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
-    """Return what a webhook says, if it was signed with this secret within the last five minutes.
+    """Return a webhook that was signed with this secret within the last five minutes.
+
+    Unknown event types are valid.
 
     Raises:
-        Unauthorized: a signature is missing, wrong or too old.
-        InvalidRequest: it was signed, but is not understood. A type that is not known is no reason.
+        InvalidSignature: the signature is missing, wrong or expired.
+        InvalidWebhook: the signature is valid, but the id or the body is not.
     """
-    given = {name.lower(): value for name, value in headers.items()}  # one of each, whoever reads it
+    normalized = {name.lower(): value for name, value in headers.items()}
     try:
-        standardwebhooks.Webhook(secret).verify(body, given, json_parse=False)
-    except (standardwebhooks.WebhookVerificationError, ValueError):  # a ValueError: a header or a body beyond reading
-        raise Unauthorized() from None
-    webhook_id = given["webhook-id"]
+        standardwebhooks.Webhook(secret).verify(body, normalized, json_parse=False)
+    except (standardwebhooks.WebhookVerificationError, ValueError):  # ValueError: a header or the body is not readable.
+        raise InvalidSignature from None
+    webhook_id = normalized["webhook-id"]
     if len(webhook_id) > ID_MAX:
-        raise InvalidRequest(f"must have at most {ID_MAX} characters", field="webhook-id")
+        raise InvalidWebhook(f"must have at most {ID_MAX} characters", field="webhook-id")
     try:
-        kind = msgspec.json.decode(body, type=_AnyEvent).type
-        if kind not in _STATUS_OF:
-            return Webhook(id=webhook_id, type=kind)
+        event_type = msgspec.json.decode(body, type=_AnyEvent).type
+        if event_type not in _STATUSES:
+            return Webhook(id=webhook_id, type=event_type)
         data = msgspec.json.decode(body, type=ChargeEvent).data
     except msgspec.ValidationError as error:
-        raise invalid(str(error)) from None
+        raise InvalidWebhook(str(error)) from None
     except msgspec.DecodeError as error:
-        raise InvalidRequest(f"not valid JSON: {error}") from None
-    return Webhook(id=webhook_id, type=kind, reference=data.reference, amount_minor=data.amount, currency=data.currency)
+        raise InvalidWebhook(f"not valid JSON: {error}") from None
+    return Webhook(
+        id=webhook_id, type=event_type, reference=data.reference, amount_minor=data.amount, currency=data.currency
+    )

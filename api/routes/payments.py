@@ -1,5 +1,6 @@
-"""What the payment provider tells."""
+"""The payment provider's webhooks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Response, post
@@ -7,9 +8,10 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api.config import WEBHOOK_PATH
 from api.database.session import with_timeout
+from api.errors import Unauthorized, invalid
 from api.http.problems import answers
 from api.http.state import ApiState
-from api.payments.signatures import verify
+from api.payments.signatures import InvalidSignature, InvalidWebhook, Webhook, verify
 from api.schemas import WebhookReceipt
 
 
@@ -22,7 +24,22 @@ from api.schemas import WebhookReceipt
     },
 )
 async def receive_webhook(request: Request[Any, Any, ApiState], state: ApiState) -> Response[WebhookReceipt]:
-    """Take a signed webhook (Standard Webhooks); it is stored when this answers, and may come again."""
-    webhook = verify(state.webhook_secret, await request.body(), request.headers)
+    """Store a signed webhook (Standard Webhooks). The response follows the commit; a webhook may arrive again."""
+    webhook = verified_webhook(state.webhook_secret, await request.body(), request.headers)
     await with_timeout(state.inbox.store(webhook))
     return Response(WebhookReceipt(), status_code=200)
+
+
+def verified_webhook(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
+    """Return a webhook whose signature and content are valid.
+
+    Raises:
+        Unauthorized: the signature is missing, wrong or expired.
+        InvalidRequest: the signature is valid, but the id or the body is not.
+    """
+    try:
+        return verify(secret, body, headers)
+    except InvalidSignature:
+        raise Unauthorized from None
+    except InvalidWebhook as error:
+        raise invalid(error.reason, error.field) from None

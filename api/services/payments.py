@@ -1,9 +1,10 @@
-"""Payments: begun with a booking, settled by what the provider tells or is asked, given back where need be.
+"""Payments: started with a booking, settled by the provider's updates, refunded where necessary.
 
-`inline`: the simulator decides within the booking transaction, since it makes no network call. `async`: the booking
-holds its tickets, and after its commit the provider is asked to charge, outside of any transaction. Its webhooks
-settle the order; the worker asks about whatever they leave open. Money never stays without a ticket, nor a ticket
-without money: a payment that comes too late takes the same tickets again, or goes back.
+In `inline` mode the simulator decides within the booking transaction, since it makes no network call. In `async` mode
+the booking holds its tickets, and after its commit this module requests the charge, outside of any transaction. The
+provider's webhooks settle the order. The worker queries the provider about every charge that stays open.
+
+Every captured payment has tickets or is refunded: a late payment reclaims the same tickets or is refunded.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from psycopg import IsolationLevel
@@ -20,71 +21,47 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
-from api.errors import ProviderError
 from api.payments import simulator
-from api.payments.http_provider import CONNECTIONS_MAX, ChargeStatus
+from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
 from api.services.orders import Change, LockedOrder, OrderRow
 
 _log = logging.getLogger(__name__)
 
-CHARGES_WAITING_MAX = 10_000
-"""Charges that wait in one process; further ones are left to the worker."""
+CHARGES_QUEUED_MAX = 10_000
+"""Charges that one process queues; the worker requests further ones."""
 
 ChargeUpdate = ChargeStatus | Literal["unknown"]
-"""What the provider says of a charge; `unknown`: it has none, and is not to be asked for one any more."""
-
-
-class PaymentProvider(Protocol):
-    """Who takes the money: one charge for each order's reference; each call may be repeated.
-
-    Each call raises `ProviderError` if the provider could not be asked or answered with a fault.
-    """
-
-    def is_open(self) -> bool:
-        """Whether its circuit breaker is open: it counts as away, and no booking should be begun."""
-        ...
-
-    async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
-        """Ask for a payment; what becomes of it is told later."""
-        ...
-
-    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
-        """Ask what became of a charge, which must be of this total; None: there is none."""
-        ...
-
-    async def refund(self, reference: str) -> None:
-        """Give a captured charge back."""
-        ...
+"""A charge's reported status; `unknown`: the provider has no charge, and no process will request one."""
 
 
 def begin(reference: str, settings: Settings) -> Literal["captured", "declined", "pending"]:
-    """Return the payment's first state, for the booking transaction to record."""
+    """Return the first status of a payment, for the booking transaction to record."""
     if settings.payment_mode == "async":
         return "pending"
     return simulator.decide(reference, settings.payment_success_rate)
 
 
 class Charges:
-    """Asks the provider to charge the orders that this process has just held, in the background.
+    """Requests charges for the orders that this process has held, in the background.
 
-    What it does not come to, because the process dies or too much waits, the worker does.
+    The worker requests the charges that this process does not: after a crash, or when the queue is full.
     """
 
     def __init__(self, provider: PaymentProvider) -> None:
         self._provider = provider
-        self._waiting: asyncio.Queue[OrderRow] = asyncio.Queue(CHARGES_WAITING_MAX)
+        self._queue: asyncio.Queue[OrderRow] = asyncio.Queue(CHARGES_QUEUED_MAX)
 
     def request(self, held: Collection[OrderRow]) -> None:
-        """Note orders that are to be charged for."""
+        """Queue orders for their charges."""
         for order in held:
             with contextlib.suppress(asyncio.QueueFull):
-                self._waiting.put_nowait(order)
+                self._queue.put_nowait(order)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send the charges while the context lasts."""
-        tasks = [asyncio.create_task(self._send(), name=f"charges-{n}") for n in range(CONNECTIONS_MAX)]
+        """Request the queued charges until the context ends."""
+        tasks = [asyncio.create_task(self._send(), name=f"charges-{n}") for n in range(CONCURRENT_REQUESTS_MAX)]
         try:
             yield
         finally:
@@ -94,39 +71,40 @@ class Charges:
 
     async def _send(self) -> None:
         while True:
-            order = await self._waiting.get()
+            order = await self._queue.get()
             if order.expires_at is not None and order.expires_at <= datetime.now(UTC):
-                continue  # Too late: the worker may soon take it for a charge that nobody asks for.
+                continue  # After the hold the worker may treat the charge as abandoned.
             try:
-                await self._provider.charge(order.reference, order.total_minor, order.currency)
+                await self._provider.charge(order.reference, Amount(order.total_minor, order.currency))
             except ProviderError as error:
-                _log.warning("the charge of %s is left to the worker: %s", order.reference, error)
-            except Exception:  # noqa: BLE001 - whatever it is, the next charge is sent
-                _log.exception("the charge of %s is left to the worker", order.reference)
+                _log.warning("Charge of %s failed, the worker retries it: %s", order.reference, error)
+            except Exception:  # noqa: BLE001 - an unexpected error must not stop the next charges
+                _log.exception("Charge of %s failed, the worker retries it", order.reference)
 
 
 async def settle(
-    session: Session, news: Mapping[str, ChargeUpdate], amounts: Mapping[str, tuple[int, str]] | None = None
+    session: Session, updates: Mapping[str, ChargeUpdate], amounts: Mapping[str, Amount] | None = None
 ) -> None:
-    """Bring orders into the states that news of their charges, by reference, leads to; what is no news does nothing.
+    """Apply charge updates, by reference, to orders. Ignore updates that change nothing.
 
-    To be called in a read committed transaction. Of `amounts`, in minor units with the currency, each must be the
-    order's total: what the provider tells of another one is not settled here.
+    Call it in a read committed transaction. `amounts` are the charges' amounts, by reference. An update whose amount
+    is not the order's total is logged and ignored.
     """
-    locked = await session.run(orders.lock(sorted(news)))
-    fitting = [order for order in locked if _fits(order, amounts or {})]
-    late = [order.id for order in fitting if _is_late_capture(order, news[order.reference])]
+    locked = await session.run(orders.lock(sorted(updates)))
+    valid = [order for order in locked if _has_total(order, (amounts or {}).get(order.reference))]
+    late = [order.id for order in valid if _is_late_capture(order, updates[order.reference])]
     reclaimed = await orders.reclaim(session, late) if late else set()
-    changes = [_settled(order, news[order.reference], reclaimed=order.id in reclaimed) for order in fitting]
+    changes = [_change(order, updates[order.reference], reclaimed=order.id in reclaimed) for order in valid]
     await orders.change(session, [change for change in changes if change is not None])
 
 
-def _fits(order: LockedOrder, amounts: Mapping[str, tuple[int, str]]) -> bool:
-    total = order.total_minor, order.currency
-    told = amounts.get(order.reference, total)
-    if told != total:
-        _log.error("the provider tells of %s for %s, whose total is %s", told, order.reference, total)
-    return told == total
+def _has_total(order: LockedOrder, amount: Amount | None) -> bool:
+    """Return whether a charge's amount is the order's total; None: the caller has checked the amount."""
+    total = Amount(order.total_minor, order.currency)
+    if amount in (None, total):
+        return True
+    _log.error("Charge of %s ignored: its amount is %s, the order's total is %s", order.reference, amount, total)
+    return False
 
 
 _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
@@ -145,29 +123,34 @@ _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[orders.Status | None, orders
     ("refunded", "expired", "refunding"): (None, "refunded", None),
     ("refunded", "cancelled", "refunding"): (None, "refunded", None),
 }
-"""By the news, the order's state and its payment's: the states that they come into, and why. All else is no news."""
+"""The transitions, by the update and the statuses of the order and its payment.
+
+Each gives the order's next status (None: unchanged), the payment's next status and the reason. Any other update changes
+nothing.
+"""
 
 
-def _is_late_capture(order: LockedOrder, news: ChargeUpdate) -> bool:
-    """Return whether an order was paid after its hold, and its tickets are to be reclaimed: its event takes place."""
-    late = news == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
+def _is_late_capture(order: LockedOrder, update: ChargeUpdate) -> bool:
+    """Return whether an order was paid after its hold, and the event takes place: its tickets are to be reclaimed."""
+    late = update == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
     return late and not order.called_off
 
 
-def _settled(order: LockedOrder, news: ChargeUpdate, *, reclaimed: bool) -> Change | None:
-    """Return what news of its charge does to an order; None: nothing."""
+def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Change | None:
+    """Return the change that an update makes to an order, or None."""
     if reclaimed:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
-    if news == "refunded" and order.status == "confirmed":
-        _log.error("the provider gave the money of %s back, though it is confirmed: cancel it", order.reference)
-    change = _CHANGES.get((news, order.status, order.payment))
+    if update == "refunded" and order.status == "confirmed":
+        _log.error("Charge of %s was refunded, but the order is confirmed. Cancel the order.", order.reference)
+    change = _CHANGES.get((update, order.status, order.payment))
     return Change(order.id, *change) if change else None
 
 
 class _OpenPayment(msgspec.Struct, frozen=True):
-    """A row of `payments.claim_open`; `wanted`: its order still waits for it.
+    """A row of `payments.claim_open`: an open payment that is due for a check.
 
-    `abandoned`: its hold ended so long ago that no request for it can be on its way any more.
+    `wanted`: the order still holds its tickets. `abandoned`: the hold ended longer ago than a request can last, so no
+    request for a charge is in flight.
     """
 
     reference: str
@@ -179,37 +162,38 @@ class _OpenPayment(msgspec.Struct, frozen=True):
 
 
 async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
-    """Take up with the provider what is open and due: ask, charge or give back; return how many payments."""
+    """Query, charge or refund open payments that are due, and settle the results; return the number of payments."""
     parameters = {
-        "limit": CONNECTIONS_MAX,
+        "limit": CONCURRENT_REQUESTS_MAX,
         "check_after_ms": settings.payment_check_after_ms,
         "request_max_s": settings.provider_request_max_s,
     }
     async with open_session(pool) as session:
         statement = Statement(queries.payments.claim_open, parameters, _OpenPayment)
         due = await session.run(statement)
-    answers = await asyncio.gather(*(_take_up(payment, provider) for payment in due))
-    news = {payment.reference: answer for payment, answer in zip(due, answers, strict=True) if answer is not None}
-    if news:
+    results = await asyncio.gather(*(_reconcile(payment, provider) for payment in due))
+    updates = {payment.reference: update for payment, update in zip(due, results, strict=True) if update is not None}
+    if updates:
         async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-            await settle(session, news)
+            await settle(session, updates)
     return len(due)
 
 
-async def _take_up(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:
-    """Do what an open payment needs; return what is known of it then, None: nothing new."""
+async def _reconcile(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:
+    """Send the provider the request that an open payment needs; return the charge's update, if there is one."""
+    amount = Amount(payment.amount_minor, payment.currency)
     try:
         if payment.status == "refunding":
             await provider.refund(payment.reference)
             return "refunded"
-        if status := await provider.find(payment.reference, (payment.amount_minor, payment.currency)):
+        if status := await provider.find(payment.reference, amount):
             return status
         if payment.abandoned:
             return "unknown"
         if payment.wanted:
-            await provider.charge(payment.reference, payment.amount_minor, payment.currency)
+            await provider.charge(payment.reference, amount)
     except ProviderError as error:
-        _log.warning("the payment of %s is taken up again later: %s", payment.reference, error)
-    except Exception:  # noqa: BLE001 - whatever it is, the others' news are not lost with it
-        _log.exception("the payment of %s is taken up again later", payment.reference)
+        _log.warning("Payment of %s not reconciled, the worker retries it: %s", payment.reference, error)
+    except Exception:  # noqa: BLE001 - an unexpected error must not lose the other payments' updates
+        _log.exception("Payment of %s not reconciled, the worker retries it", payment.reference)
     return None

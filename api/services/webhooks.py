@@ -1,7 +1,7 @@
-"""The inbox of what the payment provider tells: stored before it is acknowledged, then worked off.
+"""The inbox of the provider's webhooks: the API stores a webhook before it responds, then settles it.
 
-The process that stored a webhook works it off at once; what a process that died left behind, a worker does.
-Webhooks may come twice and in any order: `payments.settle` lets only news change anything.
+The process that stored a webhook settles it at once. The worker settles the webhooks of a process that died. Webhooks
+may arrive twice and in any order, because `payments.settle` ignores updates that change nothing.
 """
 
 import asyncio
@@ -18,18 +18,21 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
+from api.payments.provider import Amount
 from api.payments.signatures import Webhook
 from api.services import payments
 from api.services.payments import ChargeUpdate
 
 _log = logging.getLogger(__name__)
 
-_SETTLED_AT_ONCE = 200
-_FORGOTTEN_AT_ONCE = 10_000
+_SETTLED_MAX = 200
+"""Webhooks that one transaction settles."""
+_PURGED_MAX = 10_000
+"""Webhooks that one statement deletes."""
 
 
 class Inbox:
-    """Stores webhooks, and works off what is stored while it runs."""
+    """Stores webhooks, and settles them while it runs."""
 
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self._pool = pool
@@ -37,7 +40,11 @@ class Inbox:
         self._stored = asyncio.Event()
 
     async def store(self, webhook: Webhook) -> None:
-        """Store a webhook; it may then be acknowledged."""
+        """Store a webhook. After that the API may acknowledge it.
+
+        Raises:
+            psycopg.Error: the webhook may not be stored.
+        """
         payload = msgspec.json.encode(webhook).decode()
         async with open_session(self._pool) as session:
             await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
@@ -45,15 +52,15 @@ class Inbox:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work off what is stored while the context lasts."""
-        task = asyncio.create_task(self._work_off(), name="inbox")
+        """Settle stored webhooks until the context ends."""
+        task = asyncio.create_task(self._settle_stored(), name="inbox")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _work_off(self) -> None:
+    async def _settle_stored(self) -> None:
         while True:
             await self._stored.wait()
             self._stored.clear()
@@ -61,45 +68,47 @@ class Inbox:
                 while await settle_webhooks(self._pool, self._settings):
                     pass
             except psycopg.Error as error:
-                _log.warning("webhooks are left to the worker: %s", error)
-            except Exception:  # noqa: BLE001 - whatever it is, what is stored next is worked off
-                _log.exception("webhooks are left to the worker")
+                _log.warning("Webhooks not settled, the worker retries them: %s", error)
+            except Exception:  # noqa: BLE001 - an unexpected error must not stop the inbox
+                _log.exception("Webhooks not settled, the worker retries them")
 
 
 async def settle_webhooks(pool: Pool, _: Settings) -> int:
-    """Work off some of the webhooks that are stored; return how many."""
+    """Settle a bounded number of stored webhooks; return how many."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        rows = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_AT_ONCE}))
+        rows = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_MAX}))
         if not rows:
             return 0
-        done: list[str] = []
-        told: dict[str, Webhook] = {}
+        processed: list[str] = []
+        first_of: dict[str, Webhook] = {}
         for webhook_id, payload in rows:
             webhook = _read(payload)
             if webhook and webhook.status:
-                first = told.setdefault(webhook.reference, webhook)
+                first = first_of.setdefault(webhook.reference, webhook)
                 if msgspec.structs.replace(first, id=webhook.id) != webhook:
-                    continue  # One after the other: the next round takes what else is told of this charge.
-            done.append(webhook_id)
-        news: dict[str, ChargeUpdate] = {reference: each.status for reference, each in told.items() if each.status}
-        amounts = {reference: (each.amount_minor, each.currency) for reference, each in told.items()}
-        await payments.settle(session, news, amounts)
-        await session.run(Statement(queries.webhooks.mark_processed, {"ids": done}))
-    return len(done)
+                    continue  # A transaction applies one update to each charge; the next one applies this update.
+            processed.append(webhook_id)
+        updates: dict[str, ChargeUpdate] = {
+            reference: webhook.status for reference, webhook in first_of.items() if webhook.status
+        }
+        amounts = {reference: Amount(webhook.amount_minor, webhook.currency) for reference, webhook in first_of.items()}
+        await payments.settle(session, updates, amounts)
+        await session.run(Statement(queries.webhooks.mark_processed, {"ids": processed}))
+    return len(processed)
 
 
 def _read(payload: Any) -> Webhook | None:
-    """Read a stored webhook; one that cannot be read any more must not hold up the others."""
+    """Decode a stored webhook. An invalid one must not block the others."""
     try:
         return msgspec.convert(payload, Webhook)
     except msgspec.ValidationError as error:
-        _log.error("a stored webhook is passed over: %s: %s", error, payload)
+        _log.error("Stored webhook skipped, its payload is not valid: %s: %s", error, payload)
         return None
 
 
 async def purge_webhooks(pool: Pool, settings: Settings) -> int:
-    """Delete some of the webhooks that were worked off long ago; return how many."""
-    parameters = {"days": settings.webhooks_kept_days, "limit": _FORGOTTEN_AT_ONCE}
-    async with pool.connection() as connection:  # One statement, for which read committed is right.
+    """Delete a bounded number of webhooks that were processed long ago; return how many."""
+    parameters = {"days": settings.webhooks_kept_days, "limit": _PURGED_MAX}
+    async with pool.connection() as connection:  # Read committed suffices for a single statement.
         cursor = await connection.execute(queries.webhooks.delete_processed.sql, parameters)
     return cursor.rowcount

@@ -14,6 +14,7 @@ import pytest
 
 from api.config import WEBHOOK_SECRET, Settings
 from api.payments.http_provider import HttpProvider, open_provider
+from api.payments.provider import Amount
 from api.payments.signatures import Webhook, verify
 from api.payments.simulator import decide
 from api.secret import load_or_create_secret
@@ -108,7 +109,7 @@ async def test_the_outcome_is_that_of_the_simulator() -> None:
     rate = 0.5
     async with open_shop(PAYMENT_SUCCESS_RATE=str(rate)) as shop:
         references = [f"bk_{number}" for number in range(MANY)]
-        await asyncio.gather(*(shop.provider.charge(reference, 1, "USD") for reference in references))
+        await asyncio.gather(*(shop.provider.charge(reference, Amount(1, "USD")) for reference in references))
         await shop.until_told(2 * MANY)
         outcomes = {reference: decide(reference, rate) for reference in references}
         assert len(set(outcomes.values())) == 2
@@ -134,11 +135,11 @@ async def test_repeats_charge_once_and_are_answered_how_it_stands() -> None:
 
 async def test_what_was_captured_is_refunded_once() -> None:
     async with open_shop(PSP_DELAY_MS="0") as shop:
-        await shop.provider.charge("bk_1", 5, "USD")
+        await shop.provider.charge("bk_1", Amount(5, "USD"))
         await shop.until_told(2)
         answers = await asyncio.gather(*(shop.client.post("/charges/bk_1/refund") for _ in range(MANY)))
         assert {(answer.status_code, answer.json()["status"]) for answer in answers} == {(200, "refunded")}
-        await shop.provider.charge("bk_2", 5, "USD")
+        await shop.provider.charge("bk_2", Amount(5, "USD"))
         await shop.until_told(5)
         assert shop.told_of("bk_1") == ["processing", "captured", "refunded"]
         assert await shop.provider.find("bk_1") == "refunded"
@@ -146,7 +147,7 @@ async def test_what_was_captured_is_refunded_once() -> None:
 
 async def test_what_was_not_captured_is_not_refunded() -> None:
     async with open_shop(PAYMENT_SUCCESS_RATE="0") as shop:
-        await shop.provider.charge("bk_1", 5, "USD")
+        await shop.provider.charge("bk_1", Amount(5, "USD"))
         processing = await shop.client.post("/charges/bk_1/refund")
         await shop.until_told(2)
         declined = await shop.client.post("/charges/bk_1/refund")
@@ -160,7 +161,7 @@ async def test_any_reference_of_a_booking_can_be_charged_and_refunded() -> None:
     async with open_shop(PSP_DELAY_MS="0") as shop:
         references = [".", "..", "a..b", "a:b~c+d=e@f-g_h", "r" * 128]
         for reference in references:
-            await shop.provider.charge(reference, 5, "USD")
+            await shop.provider.charge(reference, Amount(5, "USD"))
         await shop.until_told(2 * len(references))
         for reference in references:
             await shop.provider.refund(reference)
@@ -191,14 +192,14 @@ async def test_a_bad_charge_is_refused_with_the_field(
 async def test_webhooks_come_once_and_in_order() -> None:
     async with open_shop(PSP_DELAY_MS="0") as shop:
         references = [f"bk_{number}" for number in range(MANY)]
-        await asyncio.gather(*(shop.provider.charge(reference, 1, "USD") for reference in references))
+        await asyncio.gather(*(shop.provider.charge(reference, Amount(1, "USD")) for reference in references))
         await shop.until_told(2 * MANY)
         assert {tuple(shop.told_of(reference)) for reference in references} == {("processing", "captured")}
 
 
 async def test_charges_that_came_first_are_not_decided_first() -> None:
     async with open_shop(PSP_DELAY_MS="1000") as shop:
-        await asyncio.gather(*(shop.provider.charge(f"bk_{number}", 1, "USD") for number in range(MANY)))
+        await asyncio.gather(*(shop.provider.charge(f"bk_{number}", Amount(1, "USD")) for number in range(MANY)))
         await shop.until_told(2 * MANY)
         captured = [webhook.reference for webhook in shop.told() if webhook.status == "captured"]
         came = list(await shop.ledger())
@@ -208,7 +209,7 @@ async def test_charges_that_came_first_are_not_decided_first() -> None:
 
 async def test_every_webhook_comes_twice_if_that_is_wanted() -> None:
     async with open_shop(PSP_DUPLICATE_RATE="1", PSP_DELAY_MS="0") as shop:
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.listener.until(lambda: len(shop.listener.requests) == 4)
         assert Counter(webhook.type for webhook in shop.told()) == {"charge.processing": 2, "charge.captured": 2}
         assert len({webhook.id for webhook in shop.told()}) == 2
@@ -220,14 +221,14 @@ async def test_every_webhook_comes_twice_if_that_is_wanted() -> None:
 
 async def test_webhooks_come_in_the_opposite_order_if_that_is_wanted() -> None:
     async with open_shop(PSP_REORDER_RATE="1") as shop:
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.until_told(2)
         assert shop.told_of("bk_1") == ["captured", "processing"]
 
 
 async def test_no_webhook_comes_if_that_is_wanted() -> None:
     async with open_shop(PSP_LOSS_RATE="1", PSP_DELAY_MS="0") as shop:
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.until_decided("bk_1")
         await shop.provider.refund("bk_1")
         assert await shop.provider.find("bk_1") == "refunded"
@@ -245,7 +246,7 @@ async def test_a_webhook_is_sent_until_it_is_taken(failure: Answer) -> None:
 
     seen: Counter[str] = Counter()
     async with open_shop(answer, PSP_DELAY_MS="0") as shop:
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.listener.until(lambda: list(seen.values()) == [refused + 1] * 2)
         assert {webhook.type for webhook in shop.told()} == {"charge.processing", "charge.captured"}
         assert len({request.body for request in shop.listener.requests}) == 2
@@ -258,7 +259,7 @@ async def test_webhooks_reach_a_receiver_that_was_down() -> None:
         shop.stack.environment["PSP_WEBHOOK_URL"] = gone.url
         await shop.stack.stop_psp(kill=True)
         await shop.stack.start_psp()
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.until_decided("bk_1")
         async with listening(port=port) as back:
             await back.until(lambda: len(back.requests) == 2)
@@ -267,7 +268,7 @@ async def test_webhooks_reach_a_receiver_that_was_down() -> None:
 
 async def test_it_begins_empty_and_stops_although_webhooks_are_under_way() -> None:
     async with open_shop(lambda _: Answer(never=True)) as shop:
-        await shop.provider.charge("bk_1", 1, "USD")
+        await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.listener.until(lambda: len(shop.listener.requests) >= 1)
         await shop.stack.stop_psp()
         assert "Traceback" not in shop.stack.logs()

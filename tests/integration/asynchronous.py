@@ -9,8 +9,7 @@ from api import schemas
 from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
-from api.errors import ProviderError
-from api.payments.http_provider import ChargeStatus
+from api.payments.provider import Amount, ChargeStatus, ProviderError
 from api.services.bookings.batch import (
     Decided,
     NewOrder,
@@ -28,25 +27,28 @@ class Provider:
 
     def __init__(self) -> None:
         self.charges: dict[str, ChargeStatus] = {}
-        self.amounts: dict[str, tuple[int, str]] = {}
+        self.amounts: dict[str, Amount] = {}
         self.away = False
 
     def is_open(self) -> bool:
         return self.away
 
-    async def charge(self, reference: str, amount_minor: int, currency: str) -> None:
+    async def charge(self, reference: str, amount: Amount) -> None:
         self._check()
+        if self.amounts.setdefault(reference, amount) != amount:
+            raise ProviderError("another amount")
         self.charges.setdefault(reference, "processing")
-        self.amounts[reference] = (amount_minor, currency)
 
-    async def find(self, reference: str, total: tuple[int, str] | None = None) -> ChargeStatus | None:
+    async def find(self, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
         self._check()
-        assert total in (None, self.amounts.get(reference, total))
+        if expected not in (None, self.amounts.get(reference, expected)):
+            raise ProviderError("another amount")
         return self.charges.get(reference)
 
     async def refund(self, reference: str) -> None:
         self._check()
-        assert self.charges[reference] in {"captured", "refunded"}
+        if self.charges.get(reference) not in {"captured", "refunded"}:
+            raise ProviderError("not captured")
         self.charges[reference] = "refunded"
 
     def _check(self) -> None:

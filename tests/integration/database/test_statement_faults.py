@@ -30,7 +30,7 @@ from api.errors import (
     SoldOut,
 )
 from api.payments import simulator
-from api.payments.http_provider import ChargeStatus
+from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingBatcher

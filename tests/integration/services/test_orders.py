@@ -35,7 +35,7 @@ from api.errors import (
     PaymentDeclined,
     SeatTaken,
 )
-from api.payments.http_provider import ChargeStatus
+from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import Decided, NewOrder
 from api.services.orders import OrderRow, cancel_order, expire_holds

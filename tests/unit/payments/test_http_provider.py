@@ -11,14 +11,8 @@ import pytest
 import stamina
 
 from api.config import Settings
-from api.errors import ProviderError
-from api.payments.http_provider import (
-    CONNECTIONS_MAX,
-    FAULT_SHOWN_MAX,
-    ChargeStatus,
-    HttpProvider,
-    open_provider,
-)
+from api.payments.http_provider import RESPONSE_SHOWN_MAX, HttpProvider, open_provider
+from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, ProviderError
 from tests.listener import Answer, Listener, listening
 from tests.stack import free_port
 
@@ -84,7 +78,7 @@ async def fail(provider: HttpProvider, times: int = 1) -> None:
 async def test_a_charge_says_what_is_to_be_paid(listener: Listener) -> None:
     listener.answer = lambda _: Answer(202, b"{}")
     async with provider_at(f"{listener.url}/v1/") as provider:
-        await provider.charge("bk_1", 12_50, "USD")
+        await provider.charge("bk_1", Amount(12_50, "USD"))
     (request,) = listener.requests
     assert (request.method, request.path) == ("POST", "/v1/charges")
     assert request.headers["content-type"] == "application/json"
@@ -101,10 +95,10 @@ async def test_a_charge_is_found_as_it_stands(listener: Listener, status: Charge
 async def test_a_charge_of_another_amount_than_the_order_is_no_answer(listener: Listener) -> None:
     listener.answer = lambda _: CAPTURED
     async with provider_at(listener.url) as provider:
-        assert await provider.find("bk_1", (100, "USD")) == "captured"
-        for total in ((101, "USD"), (100, "EUR")):
+        assert await provider.find("bk_1", Amount(100, "USD")) == "captured"
+        for expected in (Amount(101, "USD"), Amount(100, "EUR")):
             with pytest.raises(ProviderError, match="100 USD"):
-                await provider.find("bk_1", total)
+                await provider.find("bk_1", expected)
 
 
 async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listener) -> None:
@@ -148,12 +142,12 @@ async def test_tries_are_bounded(listener: Listener, failure: Answer) -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 409, 422])
 async def test_a_refusal_is_told_and_not_tried_again(listener: Listener, status: int) -> None:
-    listener.answer = lambda _: Answer(status, b"because" + b"." * FAULT_SHOWN_MAX * 2)
+    listener.answer = lambda _: Answer(status, b"because" + b"." * RESPONSE_SHOWN_MAX * 2)
     async with provider_at(listener.url) as provider:
-        for call in (provider.charge("bk_1", 1, "USD"), provider.find("bk_1"), provider.refund("bk_1")):
+        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund("bk_1")):
             with pytest.raises(ProviderError, match=f"with {status}: because") as refusal:
                 await call
-            assert len(str(refusal.value)) < FAULT_SHOWN_MAX + 100
+            assert len(str(refusal.value)) < RESPONSE_SHOWN_MAX + 100
     assert len(listener.requests) == 3
 
 
@@ -174,7 +168,7 @@ async def test_what_is_no_charge_is_no_answer(listener: Listener, body: bytes) -
 async def test_a_provider_that_does_not_answer_is_given_up(listener: Listener) -> None:
     listener.answer = lambda _: Answer(never=True)
     async with provider_at(listener.url, provider_timeout_ms=SHORT_TIMEOUT_MS) as provider:
-        with pytest.raises(ProviderError, match="did not answer in 0"):
+        with pytest.raises(ProviderError, match="did not respond within 0"):
             await provider.find("bk_1")
         await fail(provider)
         assert provider.is_open()
@@ -183,8 +177,8 @@ async def test_a_provider_that_does_not_answer_is_given_up(listener: Listener) -
 async def test_requests_that_are_given_up_leave_their_connections_to_others(listener: Listener) -> None:
     listener.answer = lambda _: Answer(never=True)
     async with provider_at(listener.url, provider_breaker_failures=1000) as provider:
-        requests = [asyncio.create_task(provider.find("bk_1")) for _ in range(2 * CONNECTIONS_MAX)]
-        await listener.until(lambda: len(listener.requests) == CONNECTIONS_MAX)
+        requests = [asyncio.create_task(provider.find("bk_1")) for _ in range(2 * CONCURRENT_REQUESTS_MAX)]
+        await listener.until(lambda: len(listener.requests) == CONCURRENT_REQUESTS_MAX)
         for request in requests:
             request.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
@@ -199,8 +193,8 @@ async def test_a_provider_that_is_away_is_left_alone_for_a_while(listener: Liste
         assert not provider.is_open()
         await fail(provider)
         assert provider.is_open()
-        for call in (provider.charge("bk_1", 1, "USD"), provider.find("bk_1"), provider.refund("bk_1")):
-            with pytest.raises(ProviderError, match="not asked"):
+        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund("bk_1")):
+            with pytest.raises(ProviderError, match="is unavailable"):
                 await call
         clock.now += RESET_S
         assert provider.is_open()

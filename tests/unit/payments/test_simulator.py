@@ -1,4 +1,4 @@
-"""The payment simulator: exact at its ends, a function of the reference, fair in between."""
+"""The payment simulator: reproducible outcomes, and a bounded store with one charge for each reference."""
 
 import math
 
@@ -6,24 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.payments.simulator import decide
+from api.payments.provider import ChargeRequest
+from api.payments.simulator import ChargeStore, Refused, decide
 
 REFERENCES = st.text(min_size=1, max_size=128)
 RATES = st.floats(0, 1)
 
 
+def request(reference: str, amount: int = 100, currency: str = "USD") -> ChargeRequest:
+    return ChargeRequest(reference=reference, amount=amount, currency=currency)
+
+
 @given(REFERENCES)
-def test_a_rate_of_0_declines_every_payment_and_1_captures_every_one(reference: str) -> None:
+def test_rate_0_declines_every_payment_and_rate_1_captures_every_payment(reference: str) -> None:
     assert (decide(reference, 0), decide(reference, 1)) == ("declined", "captured")
 
 
 @given(REFERENCES, RATES)
-def test_a_reference_has_one_outcome_however_often_it_is_charged(reference: str, rate: float) -> None:
+def test_the_outcome_of_a_reference_never_changes(reference: str, rate: float) -> None:
     assert len({decide(reference, rate) for _ in range(3)}) == 1
 
 
 @given(REFERENCES, RATES, RATES)
-def test_a_higher_rate_never_declines_what_a_lower_one_captures(reference: str, one: float, other: float) -> None:
+def test_a_higher_rate_captures_every_payment_of_a_lower_rate(reference: str, one: float, other: float) -> None:
     if decide(reference, min(one, other)) == "captured":
         assert decide(reference, max(one, other)) == "captured"
 
@@ -34,3 +39,52 @@ def test_the_share_of_captured_payments_is_the_rate(rate: float) -> None:
     captured = sum(decide(f"bk_{number}", rate) == "captured" for number in range(references))
     deviation = math.sqrt(references * rate * (1 - rate))
     assert abs(captured - references * rate) < 5 * deviation
+
+
+def test_a_charge_is_created_once_and_keeps_its_amount() -> None:
+    store = ChargeStore()
+    created, is_new = store.create(request("a"))
+    assert (created.status, is_new) == ("processing", True)
+    decided = store.decide("a", 1)
+    assert store.create(request("a")) == (decided, False)
+    for other in (request("a", amount=99), request("a", currency="EUR")):
+        with pytest.raises(Refused, match="100 USD") as refused:
+            store.create(other)
+        assert (refused.value.status, refused.value.code) == (422, "key_reused")
+    assert store.charges() == [decided]
+
+
+def test_only_a_captured_charge_is_refunded_and_only_once() -> None:
+    store = ChargeStore()
+    for reference in ("paid", "declined", "open"):
+        store.create(request(reference))
+    store.decide("paid", 1)
+    store.decide("declined", 0)
+    refunded, is_new = store.refund("paid")
+    assert (refunded.status, is_new) == ("refunded", True)
+    assert store.refund("paid") == (refunded, False)
+    for reference in ("declined", "open"):
+        with pytest.raises(Refused) as refused:
+            store.refund(reference)
+        assert (refused.value.status, refused.value.code) == (409, "not_cancellable")
+    with pytest.raises(Refused) as unknown:
+        store.refund("unknown")
+    assert (unknown.value.status, unknown.value.code) == (404, "not_found")
+
+
+def test_a_full_store_drops_the_charge_that_was_decided_first() -> None:
+    store = ChargeStore(charges_max=3)
+    for reference in ("a", "b", "c"):
+        store.create(request(reference))
+    with pytest.raises(Refused) as full:
+        store.create(request("d"))
+    assert (full.value.status, full.value.code) == (503, "busy")
+    store.decide("b", 1)
+    store.decide("a", 1)
+    store.refund("b")
+    store.create(request("d"))
+    assert [charge.reference for charge in store.charges()] == ["a", "c", "d"]
+    store.create(request("e"))
+    with pytest.raises(Refused):
+        store.create(request("f"))
+    assert [charge.reference for charge in store.charges()] == ["c", "d", "e"]
