@@ -88,7 +88,7 @@ test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Every test, the browser's 
 	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak
-soak: $(INSTALLED) ## Faults under load, then every answer checked (T=seconds, SEED=of an earlier one)
+soak: $(INSTALLED) ## Random faults under load, then a check of every response (T=seconds, SEED=of an earlier soak)
 	@exec $(BIN)/python -m tests.faults.soak "$(T)" "$(SEED)"
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""A TCP proxy that delays, holds, loses or cuts what passes: a bad network, for real."""
+"""A TCP proxy that delays, holds back, loses or cuts data, as a bad network does."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ _UPGRADE = b"upgrade: websocket"
 
 
 class FaultyProxy:
-    """Passes bytes on between a port of its own and a server: `127.0.0.1:target`, or a Unix socket's path.
+    """Forwards data between its own port and a server on a local port or Unix socket.
 
-    Of several targets each connection goes to the next one that listens, as behind a load balancer. What it does to
-    the bytes is set while they pass; at first it does nothing. Connections are cut, and never made anew, so that
-    either side notices as it would on a network.
+    With several targets, each connection goes to the next target that listens, as behind a load balancer. A test
+    switches faults on and off while data passes. The proxy cuts connections and never reconnects, so that both sides
+    detect the fault as they would on a network.
     """
 
     def __init__(self, *targets: int | Path, chance: random.Random | None = None) -> None:
         self.targets = list(targets)
-        """May change at any time; what is connected stays so."""
+        """A test may change the targets at any time. Existing connections keep theirs."""
         self._chance = chance or random.Random()
         self._open = asyncio.Event()
         self._open.set()
@@ -33,13 +33,13 @@ class FaultyProxy:
         self._left_open: list[asyncio.StreamWriter] = []
         self.answers_lost = 0
         self.delay_s = 0.0
-        """How long each piece of data waits."""
+        """Delay of each chunk of data, in seconds."""
         self.cut_rate = 0.0
-        """The share of pieces of data at which a connection is cut."""
+        """The share of chunks at which the proxy cuts the connection."""
         self.websockets_blocked = False
-        """Whether a connection is cut that asks to become a websocket, as some companies' proxies do."""
+        """True: cut connections that request a websocket, as some corporate proxies do."""
         self.websockets_swallowed = False
-        """Whether nothing more passes on such a connection, as with some firewalls."""
+        """True: forward no more data on connections that request a websocket, as some firewalls do."""
         self.websockets_refused = 0
 
     async def __aenter__(self) -> Self:
@@ -57,34 +57,34 @@ class FaultyProxy:
             writer.transport.abort()
 
     def hold(self) -> None:
-        """Let requests through and keep their answers until `release`."""
+        """Forward requests and hold back their responses until `release`."""
         self._answers_open.clear()
 
     def freeze(self) -> None:
-        """Keep everything, in both directions, until `release`: nobody is told that nothing gets through."""
+        """Hold back all data in both directions until `release`, without closing a connection."""
         self._open.clear()
 
     def release(self) -> None:
-        """Pass on what was kept, and everything from now on."""
+        """Forward the held data and all new data."""
         self._open.set()
         self._answers_open.set()
 
     def lose_answers(self) -> None:
-        """Let requests through and cut the connection instead of passing an answer on, until `mend`."""
+        """Forward requests and cut the connection instead of forwarding a response, until `mend`."""
         self._losing = True
 
     def cut(self) -> None:
-        """Cut every connection that there is now."""
+        """Cut every current connection."""
         for connection in self._connections:
             connection.cancel()
 
     def forsake(self) -> None:
-        """Cut every connection that there is now, and do not tell the server: the other side went out of reach."""
+        """Cut every current connection without closing the server's side, as a vanished client does."""
         self._forsaken |= self._connections
         self.cut()
 
     def mend(self) -> None:
-        """Pass everything on at once again."""
+        """Remove every fault and forward all data without delay."""
         self._losing = False
         self.delay_s = self.cut_rate = 0.0
         self.release()
@@ -106,7 +106,7 @@ class FaultyProxy:
             finally:
                 for task in passing:
                     task.cancel()
-        except (OSError, asyncio.CancelledError):  # Nobody listens there, or it was cut.
+        except (OSError, asyncio.CancelledError):  # No target listens, or the connection was cut.
             pass
         finally:
             if connection in self._forsaken:

@@ -1,1 +1,1 @@
-"""Faults: real processes are killed, frozen and cut off under load, and no promise is broken."""
+"""Fault tests: real processes and networks fail under load, and every response stays true."""

@@ -1,10 +1,11 @@
-"""Buyers: many clients that book, repeat themselves, cancel and look, until they are told to stop; all of it is noted.
+"""Simulated buyers: clients that book, repeat requests, cancel and read, and record every request.
 
-They speak HTTP/1.1 by hand, since a full client would take the processor that the system under test needs.
+They use a minimal HTTP/1.1 client, because a full client would take too much CPU time from the system under test.
 """
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections import deque
@@ -14,42 +15,42 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.faults.history import Entry, History, Wanted
+from tests.faults.history import BookingRequest, Entry, History
 
-PATIENCE_S = 15.0
-"""How long a buyer waits for an answer: longer than the checker lets one take."""
+TIMEOUT_S = 15.0
+"""A buyer's timeout for a response. It exceeds the checker's bound, so that late responses are recorded."""
 RECONNECT_RATE = 0.1
-"""The share of requests for which a buyer connects anew, and so perhaps to another process."""
-PAUSE_S = 0.05
-"""Between two requests a buyer rests up to so long: the system is to be busy, not drowned."""
-REMEMBERED_MAX = 500
-"""The latest bookings that buyers repeat, look up and cancel."""
-ASKS_AGAIN_MAX = 5
-"""How often a buyer without an answer repeats a request at once."""
+"""The share of requests for which a buyer reconnects, possibly to another process."""
+PAUSE_MAX_S = 0.05
+"""Upper bound on the pause between two requests of a buyer. It keeps the system busy but not overloaded."""
+RECENT_MAX = 500
+"""Number of recent bookings that buyers repeat, read and cancel."""
+RETRIES_MAX = 5
+"""Upper bound on immediate retries after a lost response or a 503."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class Line:
-    """A connection to the API, made anew whenever it is needed."""
+class Connection:
+    """A connection to the API that reconnects on demand."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, method: str, path: str, body: bytes = b"") -> Answer:
-        """Send a request; return its answer.
+    async def request(self, method: str, path: str, body: bytes = b"") -> Response:
+        """Send a request and return its response.
 
         Raises:
-            OSError, EOFError: the connection cannot be made, or ended before the answer.
-            TimeoutError: there was none in `PATIENCE_S`.
+            OSError, EOFError: the connection failed before the response arrived.
+            TimeoutError: no response arrived within `TIMEOUT_S`.
         """
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 if self._streams is None:
                     self._streams = await asyncio.open_connection("127.0.0.1", self._port)
                 reader, writer = self._streams
@@ -58,7 +59,7 @@ class Line:
                     f"Content-Length: {len(body)}\r\n\r\n".encode()
                     + body
                 )
-                return await _answer(reader)
+                return await _read_response(reader)
         except BaseException:
             self.close()
             raise
@@ -69,175 +70,175 @@ class Line:
         self._streams = None
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answer:
+async def _read_response(reader: asyncio.StreamReader) -> Response:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers["content-length"]))
-    return Answer(int(head[0].split(" ", 2)[1]), headers, body)
+    return Response(int(head[0].split(" ", 2)[1]), headers, body)
 
 
 class Shop(NamedTuple):
-    """What there is to buy: an event, how eagerly each tier is wanted, and the tickets of those with seats."""
+    """The inventory: an event, the demand per tier, and the tickets of seated tiers."""
 
     event: str
-    tiers: Mapping[str, float]
+    demand: Mapping[str, float]
     seats: Mapping[str, list[int]]
 
 
 class Buyers:
-    """A crowd of buyers of one event; what they do is drawn by `chance`."""
+    """Buyers of one event. `rng` decides their actions."""
 
-    def __init__(self, port: int, shop: Shop, history: History, chance: random.Random, *, users: int) -> None:
+    def __init__(self, port: int, shop: Shop, history: History, rng: random.Random, *, users: int) -> None:
         self.history = history
         self._port = port
         self._shop = shop
-        self._chance = chance
+        self._rng = rng
         self._users = users
-        self._numbers = iter(range(10**9))
-        self._prefix = f"{chance.getrandbits(32):08x}"
-        self._latest: deque[tuple[str, Wanted]] = deque(maxlen=REMEMBERED_MAX)
+        self._numbers = itertools.count()
+        self._prefix = f"{rng.getrandbits(32):08x}"
+        self._recent: deque[tuple[str, BookingRequest]] = deque(maxlen=RECENT_MAX)
         self._stop = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def buying(self, clients: int) -> AsyncIterator[None]:
-        """Let so many of them buy while the context lasts; at its end each finishes what it does."""
+        """Run `clients` buyers for the duration of the context. At its end each buyer finishes its request."""
         self._stop.clear()
         async with asyncio.TaskGroup() as group:
             for _ in range(clients):
-                group.create_task(self._buy())
+                group.create_task(self._run_buyer())
             try:
                 yield
             finally:
                 self._stop.set()
 
-    async def book(self, line: Line, key: str, wanted: Wanted) -> Entry:
-        """Ask for a booking and note what came of it."""
+    async def book(self, connection: Connection, reference: str, request: BookingRequest) -> Entry:
+        """Send a booking request and record it."""
         body: dict[str, object] = {
-            "tier": wanted.tier,
-            "quantity": wanted.quantity,
-            "userId": wanted.user_id,
-            "bookingReference": key,
+            "tier": request.tier,
+            "quantity": request.quantity,
+            "userId": request.user_id,
+            "bookingReference": reference,
         }
-        if wanted.ticket_ids:
-            body["ticketIds"] = wanted.ticket_ids
-        entry = Entry(kind="book", key=key, wanted=wanted, start=time.time(), end=0)
-        return await self._ask(
-            line, entry, "POST", f"/api/bookings?event={self._shop.event}", msgspec.json.encode(body)
-        )
+        if request.ticket_ids:
+            body["ticketIds"] = request.ticket_ids
+        entry = Entry(kind="book", reference=reference, request=request, start=time.time(), end=0)
+        path = f"/api/bookings?event={self._shop.event}"
+        return await self._send(connection, entry, "POST", path, msgspec.json.encode(body))
 
-    async def look_up(self, line: Line, key: str) -> Entry:
-        """Ask for a booking's present state."""
-        entry = Entry(kind="order", key=key, start=time.time(), end=0)
-        return await self._ask(line, entry, "GET", f"/api/bookings/{key}")
+    async def read_order(self, connection: Connection, reference: str) -> Entry:
+        """Read an order and record the request."""
+        entry = Entry(kind="order", reference=reference, start=time.time(), end=0)
+        return await self._send(connection, entry, "GET", f"/api/bookings/{reference}")
 
-    async def cancel(self, line: Line, key: str, user_id: str) -> Entry:
-        """Ask for a booking to be cancelled."""
-        entry = Entry(kind="cancel", key=key, user_id=user_id, start=time.time(), end=0)
+    async def cancel(self, connection: Connection, reference: str, user_id: str) -> Entry:
+        """Cancel an order and record the request."""
+        entry = Entry(kind="cancel", reference=reference, user_id=user_id, start=time.time(), end=0)
         body = msgspec.json.encode({"userId": user_id})
-        return await self._ask(line, entry, "POST", f"/api/bookings/{key}/cancel", body)
+        return await self._send(connection, entry, "POST", f"/api/bookings/{reference}/cancel", body)
 
-    async def see(self, line: Line) -> Entry:
-        """Ask for what is left."""
+    async def read_availability(self, connection: Connection) -> Entry:
+        """Read the availability and record the request."""
         entry = Entry(kind="availability", start=time.time(), end=0)
-        return await self._ask(line, entry, "GET", f"/api/tickets/availability?event={self._shop.event}")
+        path = f"/api/tickets/availability?event={self._shop.event}"
+        return await self._send(connection, entry, "GET", path)
 
-    async def _ask(self, line: Line, entry: Entry, method: str, path: str, body: bytes = b"") -> Entry:
+    async def _send(self, connection: Connection, entry: Entry, method: str, path: str, body: bytes = b"") -> Entry:
         try:
-            answer = await line.ask(method, path, body)
+            response = await connection.request(method, path, body)
         except TimeoutError:
-            entry.fate = "silent"
+            entry.fate = "timeout"
         except (OSError, EOFError):
             entry.fate = "cut"
         else:
-            entry.status, entry.body = answer.status, answer.body
-            entry.replayed = "idempotent-replayed" in answer.headers
-            entry.retry_after = "retry-after" in answer.headers
-            if as_of := answer.headers.get("x-as-of"):
+            entry.status, entry.body = response.status, response.body
+            entry.replayed = "idempotent-replayed" in response.headers
+            entry.retry_after = "retry-after" in response.headers
+            if as_of := response.headers.get("x-as-of"):
                 entry.as_of = datetime.fromisoformat(as_of).timestamp()
         entry.end = time.time()
         return self.history.add(entry)
 
-    async def _buy(self) -> None:
-        lines = [Line(self._port) for _ in range(3)]
-        doings = {
+    async def _run_buyer(self) -> None:
+        connections = [Connection(self._port) for _ in range(3)]
+        actions = {
             self._book_new: 0.5,
-            self._book_at_once: 0.08,
+            self._book_concurrently: 0.08,
             self._repeat: 0.12,
-            self._reuse_key: 0.03,
-            self._cancel_one: 0.09,
-            self._look_up_one: 0.1,
-            self._see_what_is_left: 0.08,
+            self._reuse_reference: 0.03,
+            self._cancel_recent: 0.09,
+            self._read_recent: 0.1,
+            self._read_counts: 0.08,
         }
         try:
             while not (self._stop.is_set() or self.history.full):
-                (doing,) = self._chance.choices(list(doings), list(doings.values()))
-                if self._chance.random() < RECONNECT_RATE:
-                    lines[0].close()
-                await doing(lines)
-                await asyncio.sleep(self._chance.uniform(0, PAUSE_S))
+                (action,) = self._rng.choices(list(actions), list(actions.values()))
+                if self._rng.random() < RECONNECT_RATE:
+                    connections[0].close()
+                await action(connections)
+                await asyncio.sleep(self._rng.uniform(0, PAUSE_MAX_S))
         finally:
-            for line in lines:
-                line.close()
+            for connection in connections:
+                connection.close()
 
-    async def _book_new(self, lines: list[Line]) -> Entry:
-        key, wanted = self._new_key(), self._wish()
-        entry = await self.book(lines[0], key, wanted)
-        for _ in range(self._chance.randint(0, ASKS_AGAIN_MAX)):
+    async def _book_new(self, connections: list[Connection]) -> Entry:
+        reference, request = self._new_reference(), self._new_request()
+        entry = await self.book(connections[0], reference, request)
+        for _ in range(self._rng.randint(0, RETRIES_MAX)):
             if entry.status not in {0, 503}:
                 break
-            await asyncio.sleep(self._chance.uniform(0, PAUSE_S))
-            entry = await self.book(lines[0], key, wanted)
-        self._latest.append((key, wanted))
+            await asyncio.sleep(self._rng.uniform(0, PAUSE_MAX_S))
+            entry = await self.book(connections[0], reference, request)
+        self._recent.append((reference, request))
         return entry
 
-    async def _book_at_once(self, lines: list[Line]) -> Entry:
-        """Send the same request several times at once, to different processes if they fall so."""
-        key, wanted = self._new_key(), self._wish()
-        for line in lines[1:]:
-            line.close()
-        entries = await asyncio.gather(*(self.book(line, key, wanted) for line in lines))
-        self._latest.append((key, wanted))
+    async def _book_concurrently(self, connections: list[Connection]) -> Entry:
+        """Send the same request on several connections at once, possibly to different processes."""
+        reference, request = self._new_reference(), self._new_request()
+        for connection in connections[1:]:
+            connection.close()
+        entries = await asyncio.gather(*(self.book(connection, reference, request) for connection in connections))
+        self._recent.append((reference, request))
         return entries[0]
 
-    async def _repeat(self, lines: list[Line]) -> Entry | None:
-        if not self._latest:
+    async def _repeat(self, connections: list[Connection]) -> Entry | None:
+        if not self._recent:
             return None
-        key, wanted = self._chance.choice(self._latest)
-        return await self.book(lines[0], key, wanted)
+        reference, request = self._rng.choice(self._recent)
+        return await self.book(connections[0], reference, request)
 
-    async def _reuse_key(self, lines: list[Line]) -> Entry | None:
-        """Send another request under a key that was used."""
-        if not self._latest:
+    async def _reuse_reference(self, connections: list[Connection]) -> Entry | None:
+        """Send a different request under a used reference."""
+        if not self._recent:
             return None
-        key, wanted = self._chance.choice(self._latest)
-        other = msgspec.structs.replace(wanted, user_id=f"{wanted.user_id}-else", ticket_ids=())
-        return await self.book(lines[0], key, other)
+        reference, request = self._rng.choice(self._recent)
+        other = msgspec.structs.replace(request, user_id=f"{request.user_id}-else", ticket_ids=())
+        return await self.book(connections[0], reference, other)
 
-    async def _cancel_one(self, lines: list[Line]) -> Entry | None:
-        if not self._latest:
+    async def _cancel_recent(self, connections: list[Connection]) -> Entry | None:
+        if not self._recent:
             return None
-        key, wanted = self._chance.choice(self._latest)
-        user_id = wanted.user_id if self._chance.random() < 0.9 else "somebody-else"
-        entry = await self.cancel(lines[0], key, user_id)
-        if entry.status == 200 and self._chance.random() < 0.3:
-            entry = await self.cancel(lines[0], key, user_id)
+        reference, request = self._rng.choice(self._recent)
+        user_id = request.user_id if self._rng.random() < 0.9 else "somebody-else"
+        entry = await self.cancel(connections[0], reference, user_id)
+        if entry.status == 200 and self._rng.random() < 0.3:
+            entry = await self.cancel(connections[0], reference, user_id)
         return entry
 
-    async def _look_up_one(self, lines: list[Line]) -> Entry | None:
-        return await self.look_up(lines[0], self._chance.choice(self._latest)[0]) if self._latest else None
+    async def _read_recent(self, connections: list[Connection]) -> Entry | None:
+        return await self.read_order(connections[0], self._rng.choice(self._recent)[0]) if self._recent else None
 
-    async def _see_what_is_left(self, lines: list[Line]) -> Entry:
-        return await self.see(lines[0])
+    async def _read_counts(self, connections: list[Connection]) -> Entry:
+        return await self.read_availability(connections[0])
 
-    def _new_key(self) -> str:
+    def _new_reference(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"
 
-    def _wish(self) -> Wanted:
-        (tier,) = self._chance.choices(list(self._shop.tiers), list(self._shop.tiers.values()))
-        quantity = self._chance.randint(1, 4)
-        # A few buyers book far more than the others, and come up against their limit.
-        user = self._chance.randrange(self._users) if self._chance.random() < 0.9 else self._chance.randrange(3)
+    def _new_request(self) -> BookingRequest:
+        (tier,) = self._rng.choices(list(self._shop.demand), list(self._shop.demand.values()))
+        quantity = self._rng.randint(1, 4)
+        # Three buyers book far more often than the others and reach their limit.
+        user = self._rng.randrange(self._users) if self._rng.random() < 0.9 else self._rng.randrange(3)
         ticket_ids: tuple[int, ...] = ()
-        if (seats := self._shop.seats.get(tier)) and self._chance.random() < 0.3:
-            ticket_ids = tuple(self._chance.sample(seats, quantity))
-        return Wanted(tier=tier, quantity=quantity, user_id=f"buyer-{user}", ticket_ids=ticket_ids)
+        if (seats := self._shop.seats.get(tier)) and self._rng.random() < 0.3:
+            ticket_ids = tuple(self._rng.sample(seats, quantity))
+        return BookingRequest(tier=tier, quantity=quantity, user_id=f"buyer-{user}", ticket_ids=ticket_ids)

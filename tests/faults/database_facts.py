@@ -1,7 +1,8 @@
-"""What became of it: the database's rows after a run, and from them what may have been true at each moment.
+"""The database's rows after a run, and the bounds that they imply for every moment of the run.
 
-A change becomes visible at its commit, which lies between its transaction's beginning (which the database notes) and
-the first answer that tells of it. So each moment has bounds, not a value; an answer is a lie only outside of them.
+A change becomes visible at its commit. The commit lies between the start of its transaction, which the database
+records, and the first response that reports the change. The number of tickets at a moment therefore has bounds
+instead of one value. A response is false only if it lies outside these bounds.
 """
 
 import bisect
@@ -15,31 +16,31 @@ import psycopg
 from psycopg.rows import class_row
 
 TRANSACTION_MAX_S = 30.0
-"""The longest from a transaction's beginning until its changes are seen, whatever is frozen or down meanwhile."""
+"""Upper bound from the start of a transaction until its changes are visible, including all faults."""
 FOREVER = float("inf")
 
 
 class OrderFact(msgspec.Struct, kw_only=True):
-    """An order with its payment; times in seconds."""
+    """An order with its payment. Times are in seconds."""
 
     id: int
     reference: str
     user_id: str
     status: str
     tier: str | None
-    """That of its bookings; None: it has none."""
+    """The tier of its bookings; None without bookings."""
     quantity: int
     total_minor: int
     currency: str
     created_at: float
     overdue: bool
-    """Whether it waits for its payment although its time was over two seconds ago."""
+    """True if the order is pending more than two seconds after the end of its hold."""
     payment: str | None
     amount_minor: int | None
 
 
 class BookingFact(msgspec.Struct, kw_only=True):
-    """A ticket of an order."""
+    """A booking, which is one ticket of an order."""
 
     id: int
     order_id: int
@@ -53,7 +54,7 @@ class BookingFact(msgspec.Struct, kw_only=True):
 
 
 class EventFact(msgspec.Struct, kw_only=True):
-    """A state that an order came into, and when its transaction began."""
+    """A state of an order and the start of the transaction that set it."""
 
     order_id: int
     status: str
@@ -67,7 +68,7 @@ class TierFact(msgspec.Struct, kw_only=True):
     available: int
     held: int
     overdue: int
-    """Tickets that are held although their hold was over two seconds ago."""
+    """Tickets that are held more than two seconds after the end of their hold."""
 
 
 class Facts(msgspec.Struct, kw_only=True):
@@ -78,9 +79,9 @@ class Facts(msgspec.Struct, kw_only=True):
     events: list[EventFact]
     tiers: list[TierFact]
     open_payments: int = 0
-    """Payments that are due to be taken up with the provider since more than two seconds."""
+    """Payments whose next check was due more than two seconds ago."""
     open_webhooks: int = 0
-    """Webhooks that came more than two seconds ago and are not worked off."""
+    """Webhooks that arrived more than two seconds ago and are unprocessed."""
 
 
 _ORDERS = """
@@ -135,7 +136,7 @@ _OPEN_WEBHOOKS = (
 
 
 def read_facts(database_url: str, event: str) -> Facts:
-    """Read an event's rows at one moment of the database."""
+    """Read an event's rows in one snapshot."""
     with psycopg.connect(database_url) as conn:
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
@@ -157,7 +158,7 @@ def read_facts(database_url: str, event: str) -> Facts:
 
 
 class Period(NamedTuple):
-    """A state of an order: it came about within the first two times, and ended within the last two."""
+    """A state of an order. It began between the first two times and ended between the last two."""
 
     status: str
     from_earliest: float
@@ -167,9 +168,12 @@ class Period(NamedTuple):
 
 
 def periods(events: Sequence[EventFact], seen: Mapping[str, float]) -> list[Period]:
-    """Return the states of one order, in order; `seen`: when an answer first told of a state."""
+    """Return the states of one order in sequence.
+
+    `seen` maps a state to the end of the first response that reported it.
+    """
     latest = [min(event.at + TRANSACTION_MAX_S, seen.get(event.status, FOREVER)) for event in events]
-    # A state that is seen shows that those before it came about.
+    # A visible state proves that the earlier states were committed.
     latest = list(itertools.accumulate(reversed(latest), min))[::-1]
     ends = [(event.at, late) for event, late in zip(events, latest, strict=True)]
     return [
@@ -179,34 +183,34 @@ def periods(events: Sequence[EventFact], seen: Mapping[str, float]) -> list[Peri
 
 
 class Bounds(NamedTuple):
-    """How many tickets of a tier may have been free, and unsold (free or held), at a moment."""
+    """Bounds on the available and the unsold tickets of a tier at a moment. Unsold means available or held."""
 
-    free_min: int
-    free_max: int
+    available_min: int
+    available_max: int
     unsold_min: int
     unsold_max: int
 
 
 _USES = {"pending": (1, 0), "confirmed": (1, 1)}
-"""Whether the tickets of an order in this state are not free, and whether they are sold."""
+"""Share of an order's tickets per state that is unavailable, and share that is sold."""
 
 
 class Stock:
-    """The bounds of every tier's tickets over time."""
+    """The bounds on every tier's tickets over time."""
 
     def __init__(self, tiers: Sequence[TierFact], orders: Iterator[tuple[str, int, list[Period]]]) -> None:
-        """Take the tier, the quantity and the states of each order that ever had tickets."""
+        """Take the tier, quantity and states of each order that ever had tickets."""
         steps: dict[float, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0, 0]))
         for tier, quantity, states in orders:
             before = (0, 0)
             for state in states:
                 after = _USES.get(state.status, (0, 0))
-                for what in (0, 1):
-                    given = (before[what] - after[what]) * quantity
-                    # The minimum falls as early as may be and rises as late; the maximum the other way round.
-                    early, late = (0, 1) if given < 0 else (1, 0)
-                    steps[state.from_earliest][tier][2 * what + early] += given
-                    steps[state.from_latest][tier][2 * what + late] += given
+                for index in (0, 1):
+                    change = (before[index] - after[index]) * quantity
+                    # The minimum falls as early and rises as late as possible; the maximum does the opposite.
+                    early, late = (0, 1) if change < 0 else (1, 0)
+                    steps[state.from_earliest][tier][2 * index + early] += change
+                    steps[state.from_latest][tier][2 * index + late] += change
                 before = after
         bounds = {tier.name: Bounds(*[tier.capacity] * 4) for tier in tiers}
         self._times: list[float] = []
@@ -218,7 +222,7 @@ class Stock:
             self._bounds.append(bounds)
 
     def between(self, start: float, end: float) -> Iterator[Mapping[str, Bounds]]:
-        """Return the bounds by tier at every moment between two times, both included."""
+        """Return the bounds by tier at every moment from `start` to `end`, both included."""
         first = bisect.bisect_left(self._times, start)
         last = bisect.bisect_right(self._times, end)
         return itertools.islice(self._bounds, first, last + 1)

@@ -1,7 +1,7 @@
-"""The faults: each is done to a running system for a while, noted in its history, and gone at its end.
+"""The faults: each breaks a running system for a while, records itself in the history, and ends.
 
-Nobody helps the system back on its feet but those who do so in its life: granian starts its processes anew, whoever
-runs the worker starts that, and PostgreSQL recovers when it is started.
+The tests repair nothing that the system must repair itself. granian restarts the API's processes. A supervisor
+restarts the worker in production, so a fault restarts it here. PostgreSQL recovers when it starts.
 """
 
 import asyncio
@@ -11,135 +11,132 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from tests.faults.history import History
-from tests.faults.target import Target, accepts, frozen, until
+from tests.faults.target import Target, accepts_connections, frozen, until
 from tests.stack import POLL_S
 
 FROZEN_S = (0.5, 2.5)
-"""How long a process or a network stands still: shorter and longer than what waits for it."""
-AWAY_S = (0.2, 1.5)
-"""How long a server stays away."""
-ROUGH_S = 1.5
-"""How long a network stays rough."""
+"""Range of a freeze: shorter and longer than the timeouts of the components that wait."""
+DOWN_S = (0.2, 1.5)
+"""Range of a server's downtime."""
+NETWORK_FAULT_S = 1.5
+"""Duration of a network fault."""
 CUT_RATE = 0.03
 DELAY_S = 0.2
 
 Fault = Callable[[Target, History, random.Random], Awaitable[None]]
 
 
-async def api_process_killed(target: Target, history: History, chance: random.Random) -> None:
-    """SIGKILL of one of the API's processes; the others serve on."""
+async def api_process_killed(target: Target, history: History, rng: random.Random) -> None:
+    """Kill one of the API's processes; the others continue to serve."""
     before = target.api_processes()
     with history.fault("API process killed", unanswered=True):
-        os.kill(chance.choice(before), signal.SIGKILL)
-    await _all_back(target, before)
+        os.kill(rng.choice(before), signal.SIGKILL)
+    await _until_restarted(target, before)
 
 
 async def api_processes_killed(target: Target, history: History, _: random.Random) -> None:
-    """SIGKILL of all of the API's processes; their parent starts others."""
+    """Kill all of the API's processes; their parent restarts them."""
     before = target.api_processes()
     with history.fault("all API processes killed", unanswered=True):
         for pid in before:
             os.kill(pid, signal.SIGKILL)
-    await _all_back(target, before)
+    await _until_restarted(target, before)
 
 
-async def _all_back(target: Target, before: list[int]) -> None:
-    def back() -> bool:
-        return len(set(target.api_processes())) == len(before)
-
-    await until(back, "the API has all its processes again")
+async def _until_restarted(target: Target, before: list[int]) -> None:
+    await until(lambda: len(set(target.api_processes())) == len(before), "the API has all its processes again")
 
 
-async def api_process_frozen(target: Target, history: History, chance: random.Random) -> None:
-    """SIGSTOP of one of the API's processes for a while."""
-    with history.fault("API process frozen", unanswered=True), frozen(chance.choice(target.api_processes())):
-        await asyncio.sleep(chance.uniform(*FROZEN_S))
+async def api_process_frozen(target: Target, history: History, rng: random.Random) -> None:
+    """Freeze one of the API's processes."""
+    with history.fault("API process frozen", unanswered=True), frozen(rng.choice(target.api_processes())):
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def database_crashed(target: Target, history: History, chance: random.Random) -> None:
-    """The database stops at once, as in a crash, and is started again."""
+async def database_crashed(target: Target, history: History, rng: random.Random) -> None:
+    """Stop the database immediately, as a crash does, and restart it."""
     with history.fault("database crashed"):
         await asyncio.to_thread(target.stack.stop_database, "immediate")
-        await asyncio.sleep(chance.uniform(*AWAY_S))
+        await asyncio.sleep(rng.uniform(*DOWN_S))
         await asyncio.to_thread(target.stack.start_database)
 
 
-async def backend_killed(target: Target, history: History, chance: random.Random) -> None:
-    """SIGKILL of one of the database's processes: it ends all the others and recovers by itself."""
+async def backend_killed(target: Target, history: History, rng: random.Random) -> None:
+    """Kill one of the database's backends; PostgreSQL then ends all backends and recovers."""
     backends = await asyncio.to_thread(target.backends)
     with history.fault("database process killed"):
-        os.kill(chance.choice(backends), signal.SIGKILL)
+        os.kill(rng.choice(backends), signal.SIGKILL)
         await asyncio.sleep(POLL_S)
-        await until(lambda: accepts(target.database_url), "the database recovers")
+        await until(lambda: accepts_connections(target.database_url), "the database recovers")
 
 
-async def backend_frozen(target: Target, history: History, chance: random.Random) -> None:
-    """SIGSTOP of one of the database's processes for a while."""
+async def backend_frozen(target: Target, history: History, rng: random.Random) -> None:
+    """Freeze one of the database's backends."""
     backends = await asyncio.to_thread(target.backends)
-    with history.fault("database process frozen"), frozen(chance.choice(backends)):
-        await asyncio.sleep(chance.uniform(*FROZEN_S))
+    with history.fault("database process frozen"), frozen(rng.choice(backends)):
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def worker_killed(target: Target, history: History, chance: random.Random) -> None:
-    """SIGKILL of the worker, which is started again after a while."""
+async def worker_killed(target: Target, history: History, rng: random.Random) -> None:
+    """Kill the worker and restart it."""
     with history.fault("worker killed"):
         await target.stack.stop_worker(kill=True)
-        await asyncio.sleep(chance.uniform(*AWAY_S))
+        await asyncio.sleep(rng.uniform(*DOWN_S))
         await target.stack.start_worker()
 
 
-async def provider_frozen(target: Target, history: History, chance: random.Random) -> None:
-    """SIGSTOP of the payment provider for a while."""
-    with history.fault("provider frozen"), frozen(*target.psp_processes()):
-        await asyncio.sleep(chance.uniform(*FROZEN_S))
+async def provider_frozen(target: Target, history: History, rng: random.Random) -> None:
+    """Freeze the payment provider."""
+    with history.fault("provider frozen"), frozen(*target.provider_processes()):
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
 async def database_connections_cut(target: Target, history: History, _: random.Random) -> None:
-    """The connections to the database are cut, again and again, wherever they are."""
+    """Cut the connections to the database repeatedly, at random points of the protocol."""
     with history.fault("database connections cut"):
         target.database_network.cut()
         target.database_network.cut_rate = CUT_RATE
-        await asyncio.sleep(ROUGH_S)
+        await asyncio.sleep(NETWORK_FAULT_S)
         target.database_network.mend()
 
 
-async def database_answers_lost(target: Target, history: History, _: random.Random) -> None:
-    """What is asked of the database arrives, and its answers do not: the connections are cut instead."""
-    with history.fault("database answers lost"):
+async def database_responses_lost(target: Target, history: History, _: random.Random) -> None:
+    """Forward statements to the database, but cut the connection instead of forwarding a result."""
+    with history.fault("database responses lost"):
         target.database_network.lose_answers()
-        await asyncio.sleep(ROUGH_S)
+        await asyncio.sleep(NETWORK_FAULT_S)
         target.database_network.mend()
 
 
 async def database_network_slow(target: Target, history: History, _: random.Random) -> None:
-    """All between API and database takes a fifth of a second longer."""
+    """Delay all data between the API and the database by `DELAY_S`."""
     with history.fault("database network slow"):
         target.database_network.delay_s = DELAY_S
-        await asyncio.sleep(ROUGH_S)
+        await asyncio.sleep(NETWORK_FAULT_S)
         target.database_network.mend()
 
 
-async def database_network_silent(target: Target, history: History, chance: random.Random) -> None:
-    """Nothing gets through between API and database, and nobody is told so."""
+async def database_network_silent(target: Target, history: History, rng: random.Random) -> None:
+    """Hold back all data between the API and the database without closing a connection."""
     with history.fault("database network silent"):
         target.database_network.freeze()
-        await asyncio.sleep(chance.uniform(*FROZEN_S))
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
         target.database_network.mend()
 
 
 async def webhooks_cut(target: Target, history: History, _: random.Random) -> None:
-    """The API's answers to webhooks are lost, so that all of them come again."""
+    """Lose the API's responses to webhooks, so that the provider sends them again."""
     with history.fault("webhooks cut"):
         target.webhook_network.lose_answers()
-        await asyncio.sleep(ROUGH_S)
+        await asyncio.sleep(NETWORK_FAULT_S)
         target.webhook_network.mend()
 
 
-async def webhooks_silent(target: Target, history: History, chance: random.Random) -> None:
-    """No webhook gets through, and nobody is told so."""
+async def webhooks_silent(target: Target, history: History, rng: random.Random) -> None:
+    """Hold back all webhooks without closing a connection."""
     with history.fault("webhooks silent"):
         target.webhook_network.freeze()
-        await asyncio.sleep(chance.uniform(*FROZEN_S))
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
         target.webhook_network.mend()
 
 
@@ -153,9 +150,14 @@ PROCESS_FAULTS: tuple[Fault, ...] = (
 )
 NETWORK_FAULTS: tuple[Fault, ...] = (
     database_connections_cut,
-    database_answers_lost,
+    database_responses_lost,
     database_network_slow,
     database_network_silent,
 )
-FAULTS_OF_ASYNC: tuple[Fault, ...] = (worker_killed, provider_frozen, webhooks_cut, webhooks_silent)
-"""Those of processes that only asynchronous payment has."""
+ASYNC_FAULTS: tuple[Fault, ...] = (worker_killed, provider_frozen, webhooks_cut, webhooks_silent)
+"""The faults of components that only asynchronous payment uses."""
+
+
+def faults_of(mode: str) -> tuple[Fault, ...]:
+    """Return every fault that applies to a payment mode."""
+    return PROCESS_FAULTS + NETWORK_FAULTS + (ASYNC_FAULTS if mode == "async" else ())

@@ -1,6 +1,6 @@
-"""What clients saw: each request with its beginning, its answer or that there was none, and its end; and the faults.
+"""The history of a fault test: every request with its response, and every fault.
 
-Times are seconds of the wall clock, which the database on the same machine shares.
+Times are seconds of the wall clock. PostgreSQL on the same machine uses the same clock.
 """
 
 import contextlib
@@ -12,15 +12,15 @@ from typing import Any, Literal
 import msgspec
 
 ENTRIES_MAX = 500_000
-"""Requests that a history keeps; a load ends there."""
+"""Limit of recorded requests; the load stops when the history is full."""
 
 Kind = Literal["book", "order", "cancel", "availability"]
-Fate = Literal["answered", "cut", "silent"]
-"""How a request ended: with an answer, with its connection, or with the client's patience."""
+Fate = Literal["answered", "cut", "timeout"]
+"""End of a request: a response arrived, the connection broke, or the client's timeout passed."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A booking request without its key: two are the same when these are."""
+class BookingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A booking request without its reference. Equal requests have equal fields."""
 
     tier: str
     quantity: int
@@ -29,62 +29,62 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One request. `status` 0: its answer is unknown, so it may have been done or not."""
+    """One request. `status` is 0 if no response arrived; the API may have processed the request or not."""
 
     kind: Kind
     start: float
     end: float
-    key: str = ""
-    wanted: Wanted | None = None
-    """What a booking asks for."""
+    reference: str = ""
+    request: BookingRequest | None = None
+    """The request of a booking."""
     user_id: str = ""
-    """Who cancels."""
+    """The buyer who cancels."""
     fate: Fate = "answered"
     status: int = 0
     body: bytes = b""
     replayed: bool = False
     retry_after: bool = False
     as_of: float = 0.0
-    """When an availability was true, as it says itself."""
+    """The X-As-Of time of an availability response."""
 
     @property
     def content(self) -> Any:
-        """The answer's body; None: there was no answer."""
+        """The decoded body; None without a response."""
         return msgspec.json.decode(self.body) if self.body else None
 
     @property
     def code(self) -> str:
-        """The answer's error code; empty: it is none."""
+        """The error code; empty without an error."""
         return str(self.content.get("code", "")) if self.status >= 400 else ""
 
     @property
-    def told(self) -> str:
-        """The answer in short."""
+    def outcome(self) -> str:
+        """A short description of the response."""
         return f"{self.status} {self.code}".strip() if self.status else self.fate
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.key or ''} {self.told} [{self.start:.3f} to {self.end:.3f}]"
+        return f"{self.kind} {self.reference or ''} {self.outcome} [{self.start:.3f} to {self.end:.3f}]"
 
 
 class Fault(msgspec.Struct, kw_only=True):
-    """A fault that was done to the system, from its beginning until its cause was gone."""
+    """An injected fault, from its start until its cause is removed."""
 
     name: str
     start: float
     end: float = float("inf")
     unanswered: bool = False
-    """Whether requests may go without an answer meanwhile: their connection or the process itself is hit."""
+    """True if requests may stay without a response, because the fault hits their connection or process."""
     recovered: float | None = None
-    """When the first booking that began after its end was acknowledged."""
+    """Time of the first acknowledgement of a booking that started after the fault's end."""
 
-    def in_words(self) -> str:
-        """Say how long it lasted, and how long after its end the first booking went through."""
+    def summary(self) -> str:
+        """Describe the fault's duration and the time to the first booking after its end."""
         after = "never" if self.recovered is None else f"{self.recovered - self.end:.2f} s"
         return f"{self.name:<28} lasted {self.end - self.start:5.2f} s, first booking after {after}"
 
 
 class History:
-    """The log of a run."""
+    """The log of one run."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -94,15 +94,13 @@ class History:
     def full(self) -> bool:
         return len(self.entries) >= ENTRIES_MAX
 
-    def answers(self) -> str:
-        """Say how often which answer was given."""
-        counts = Counter(
-            f"{entry.status} {entry.code}".strip() if entry.status else entry.fate for entry in self.entries
-        )
-        return ", ".join(f"{counts[answer]} x {answer}" for answer in sorted(counts))
+    def outcome_counts(self) -> str:
+        """Describe the number of requests per outcome."""
+        counts = Counter(entry.outcome for entry in self.entries)
+        return ", ".join(f"{counts[outcome]} x {outcome}" for outcome in sorted(counts))
 
     def add(self, entry: Entry) -> Entry:
-        """Note a request that has ended."""
+        """Record a finished request."""
         self.entries.append(entry)
         if entry.kind == "book" and entry.status in {201, 202}:
             for fault in self.faults:
@@ -112,7 +110,7 @@ class History:
 
     @contextlib.contextmanager
     def fault(self, name: str, *, unanswered: bool = False) -> Iterator[Fault]:
-        """Note a fault for as long as the context lasts."""
+        """Record a fault for the duration of the context."""
         fault = Fault(name=name, start=time.time(), unanswered=unanswered)
         self.faults.append(fault)
         try:

@@ -1,8 +1,7 @@
-"""The soak: a crowd of buyers, and one fault after the other in an order drawn from a seed; at its end all is checked.
+"""The soak: buyers under load, random faults one after the other, and a check of every response.
 
-`python -m tests.faults.soak [SECONDS [SEED]]` does so in both ways to pay, each for half of the time, but at least
-until each fault was done once. The same seed draws the same schedule of faults; what meets them is the machine's
-timing.
+`python -m tests.faults.soak [SECONDS [SEED]]` runs both payment modes, each for half of the time and at least until
+every fault has happened once. The same seed gives the same schedule of faults. The timing depends on the machine.
 """
 
 import asyncio
@@ -18,61 +17,61 @@ import psycopg
 from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Violation, check, describe
-from tests.faults.faults import FAULTS_OF_ASYNC, NETWORK_FAULTS, PROCESS_FAULTS, Fault
-from tests.faults.history import Fault as NotedFault
+from tests.faults.faults import Fault, faults_of
+from tests.faults.history import Fault as RecordedFault
 from tests.faults.history import History
 from tests.faults.target import MODES, Target, running_target
 
 EVENT = "soak"
 INVENTORY = "VIP=40,Front Row=60,GA={standing}"
 STANDING_MIN = 20_000
-STANDING_EACH_S = 400
-"""Standing places for each second: more than the buyers can buy, since a booking of one shows that all works again."""
-WANTED = {"VIP": 0.15, "Front Row": 0.25, "GA": 0.6}
+STANDING_PER_S = 400
+"""Standing tickets per second of the soak. Buyers must not sell out, because a booking proves each recovery."""
+DEMAND = {"VIP": 0.15, "Front Row": 0.25, "GA": 0.6}
 CLIENTS = 12
 USERS = 2000
 LIMIT = 10
-"""Bookings of one buyer in any minute."""
+"""Bookings per buyer and minute."""
 SECONDS = 120.0
-CALM_S = 0.3
-"""Between two faults: the system recovers and goes on for a while."""
+PAUSE_S = 0.3
+"""Pause between two faults, during which the system works normally."""
 RECOVERY_MAX_S = 60.0
-"""When the first booking must have gone through after a fault."""
+"""Upper bound on the time from the end of a fault to the first booking."""
 POLL_S = 0.01
 
 
-async def storm(
+async def run_chaos(
     target: Target,
     faults: Iterator[Fault],
     seed_text: str,
-    say: Callable[[str], object],
+    write: Callable[[str], object],
     *,
     standing: int = STANDING_MIN,
 ) -> tuple[History, list[Violation]]:
-    """Let buyers buy while one fault after the other is done; return what they saw and what is wrong with it."""
+    """Inject the faults one after the other under load; return the history and its violations."""
     url = target.database_url
     await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY.format(standing=standing)))
     history = History()
-    # Each its own: what buyers draw depends on the machine's timing, and faults must not depend on that.
-    chance = random.Random(f"{seed_text} faults")
+    # Separate generators: the buyers' draws depend on timing, and the schedule of faults must not.
+    rng = random.Random(f"{seed_text} faults")
     buyers = Buyers(target.stack.api_port, _shop(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
     async with buyers.buying(CLIENTS):
-        await asyncio.sleep(CALM_S)
+        await asyncio.sleep(PAUSE_S)
         for fault in faults:
-            await fault(target, history, chance)
-            await _recovered(history.faults[-1])
-            say(f"  {history.faults[-1].in_words()}\n")
-            await asyncio.sleep(CALM_S)
-    await target.come_to_rest()
-    say(f"  {len(history.entries)} requests: {history.answers()}\n")
-    ledger = await asyncio.to_thread(target.ledger)
-    return history, await asyncio.to_thread(check, history, url, EVENT, limit=LIMIT, ledger=ledger)
+            await fault(target, history, rng)
+            await _until_recovered(history.faults[-1])
+            write(f"  {history.faults[-1].summary()}\n")
+            await asyncio.sleep(PAUSE_S)
+    await target.until_idle()
+    write(f"  {len(history.entries)} requests: {history.outcome_counts()}\n")
+    charges = await asyncio.to_thread(target.charges)
+    return history, await asyncio.to_thread(check, history, url, EVENT, limit=LIMIT, charges=charges)
 
 
-async def _recovered(fault: NotedFault) -> None:
+async def _until_recovered(fault: RecordedFault) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RECOVERY_MAX_S):
-            while fault.recovered is None:  # noqa: ASYNC110 - any of the buyers brings it about
+            while fault.recovered is None:  # noqa: ASYNC110 - any buyer may set it
                 await asyncio.sleep(POLL_S)
 
 
@@ -83,56 +82,51 @@ def _shop(url: str) -> Shop:
             " join events on events.id = tiers.event_id where slug = %s and seated group by 1",
             [EVENT],
         ).fetchall()
-    return Shop(EVENT, WANTED, {tier: sorted(ids) for tier, ids in rows})
+    return Shop(EVENT, DEMAND, {tier: sorted(ids) for tier, ids in rows})
 
 
-def faults_of(mode: str) -> tuple[Fault, ...]:
-    """Return every fault that can be done to a system that pays in this way."""
-    return PROCESS_FAULTS + NETWORK_FAULTS + (FAULTS_OF_ASYNC if mode == "async" else ())
-
-
-def _rounds(faults: Sequence[Fault], chance: random.Random, seconds: float) -> Iterator[Fault]:
-    """Return all faults in an order by chance, again and again until the time is over."""
+def _schedule(faults: Sequence[Fault], rng: random.Random, seconds: float) -> Iterator[Fault]:
+    """Yield all faults in random order, repeatedly until `seconds` have passed; the first round is complete."""
     ends_at = time.monotonic() + seconds
     first = True
     while first or time.monotonic() < ends_at:
-        for fault in chance.sample(faults, len(faults)):
+        for fault in rng.sample(faults, len(faults)):
             if first or time.monotonic() < ends_at:
                 yield fault
         first = False
 
 
 async def soak(seconds: float, seed_text: str) -> bool:
-    """Run both modes; return whether every promise was kept."""
-    kept = True
+    """Run both payment modes; return True if every invariant held."""
+    held = True
     for mode in MODES:
-        sys.stdout.write(f"{mode}:\n")
-        drawn = f"{seed_text} {mode}"
+        _write(f"{mode}:\n")
+        mode_seed = f"{seed_text} {mode}"
         async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-            faults = _rounds(faults_of(mode), random.Random(drawn), seconds / len(MODES))
-            standing = STANDING_MIN + round(seconds * STANDING_EACH_S)
-            _, violations = await storm(target, faults, drawn, _say, standing=standing)
+            faults = _schedule(faults_of(mode), random.Random(mode_seed), seconds / len(MODES))
+            standing = STANDING_MIN + round(seconds * STANDING_PER_S)
+            _, violations = await run_chaos(target, faults, mode_seed, _write, standing=standing)
             if violations:
-                _say(f"{describe(violations)}\n{target.stack.logs()}\n")
-        kept = kept and not violations
-    _say("Every promise was kept.\n" if kept else f"Promises were broken: SEED={seed_text} draws the same again.\n")
-    return kept
+                _write(f"{describe(violations)}\n{target.stack.logs()}\n")
+        held = held and not violations
+    _write("Every invariant held.\n" if held else f"Invariants are broken. SEED={seed_text} repeats the schedule.\n")
+    return held
 
 
-def _say(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the soak; return 0 if every promise was kept."""
+    """Run the soak; return 0 if every invariant held."""
     try:
         seconds = float(arguments[0]) if arguments and arguments[0] else SECONDS
     except ValueError:
-        sys.stderr.write(f"T={arguments[0]} is not allowed: it must be the soak's length in seconds.\n")
+        sys.stderr.write(f"T={arguments[0]} is not allowed: T is the length of the soak in seconds.\n")
         return 2
     seed_text = arguments[1] if len(arguments) > 1 and arguments[1] else secrets.token_hex(4)
-    _say(f"Soak of {seconds:.0f} s, SEED={seed_text}\n")
+    _write(f"Soak of {seconds:.0f} s, SEED={seed_text}\n")
     return 0 if asyncio.run(soak(seconds, seed_text)) else 1
 
 

@@ -1,4 +1,4 @@
-"""A running system with networks that can be broken, and what goes on in its processes."""
+"""The system under test, with breakable networks and access to its processes."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 
 from api.database.embedded import PORT
-from tests.faults.checker import Charge
+from tests.faults.evidence import Charge
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import (
     HTTP_TIMEOUT_S,
@@ -29,7 +29,7 @@ from tests.stack import (
 
 MODES: Mapping[str, Mapping[str, str]] = {
     "inline": {"PAYMENT_MODE": "inline"},
-    # A provider as bad as can be; holds so short that some end before the payment comes.
+    # An unreliable provider, and holds short enough that some expire before the payment arrives.
     "async": {
         "PAYMENT_MODE": "async",
         "HOLD_SECONDS": "2",
@@ -41,32 +41,32 @@ MODES: Mapping[str, Mapping[str, str]] = {
         "PSP_LOSS_RATE": "0.1",
     },
 }
-"""The settings of the two ways to pay."""
-QUIET_MAX_S = 60.0
-"""The longest from the end of all faults until nothing is open any more."""
+"""The settings of each payment mode."""
+IDLE_MAX_S = 60.0
+"""Upper bound on the time from the last fault until the system is idle."""
 
 
 class Target(NamedTuple):
-    """The system; `database_url` goes past the network that can be broken."""
+    """The system. `database_url` bypasses the breakable network."""
 
     stack: Stack
     database_url: str
     database_network: FaultyProxy
-    """Between the API, the worker and the database."""
+    """Between the API or worker and the database."""
     webhook_network: FaultyProxy
     """Between the payment provider and the API."""
     mode: str
 
     def api_processes(self) -> list[int]:
-        """Return the API's processes that serve; their parent only looks after them."""
+        """Return the API's serving processes, without their parent."""
         return children_of(self.stack.api_process.pid)
 
-    def psp_processes(self) -> list[int]:
-        """Return the provider's processes that serve."""
+    def provider_processes(self) -> list[int]:
+        """Return the provider's serving processes, without their parent."""
         return children_of(self.stack.psp_process.pid)
 
     def backends(self) -> list[int]:
-        """Return the database's processes that serve the system."""
+        """Return the database's backends that serve the system."""
         with psycopg.connect(self.database_url, autocommit=True) as conn:
             rows = conn.execute(
                 "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
@@ -74,22 +74,22 @@ class Target(NamedTuple):
             ).fetchall()
         return [pid for (pid,) in rows]
 
-    def ledger(self) -> list[Charge] | None:
-        """Return the provider's charges; None: there is no provider."""
+    def charges(self) -> list[Charge] | None:
+        """Return the provider's charges; None without a provider."""
         if self.mode == "inline":
             return None
-        answer = httpx.get(f"{self.stack.psp_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
-        return msgspec.json.decode(answer.content, type=list[Charge])
+        response = httpx.get(f"{self.stack.psp_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
+        return msgspec.json.decode(response.content, type=list[Charge])
 
-    async def come_to_rest(self) -> None:
-        """Wait until nothing is open: no hold, no payment, no webhook, no charge; what still is, the checker names."""
-        deadline = time.monotonic() + QUIET_MAX_S
-        while not await asyncio.to_thread(self._is_at_rest):
+    async def until_idle(self) -> None:
+        """Wait until no hold, payment, webhook or charge is open. The checker reports the rest after `IDLE_MAX_S`."""
+        deadline = time.monotonic() + IDLE_MAX_S
+        while not await asyncio.to_thread(self._is_idle):
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(POLL_S)
 
-    def _is_at_rest(self) -> bool:
+    def _is_idle(self) -> bool:
         with psycopg.connect(self.database_url) as conn:
             rows = conn.execute(
                 "select reference, payments.status, orders.status = 'pending' from orders"
@@ -98,13 +98,15 @@ class Target(NamedTuple):
             open_webhooks = conn.execute("select 1 from webhooks where processed_at is null limit 1").fetchone()
         if open_webhooks or any(pending or payment in {"pending", "refunding"} for _, payment, pending in rows):
             return False
-        kept = {charge.reference for charge in self.ledger() or () if charge.status in {"captured", "processing"}}
-        return self.mode == "inline" or kept == {reference for reference, payment, _ in rows if payment == "captured"}
+        charged = {charge.reference for charge in self.charges() or () if charge.status in {"captured", "processing"}}
+        return self.mode == "inline" or charged == {
+            reference for reference, payment, _ in rows if payment == "captured"
+        }
 
 
 @contextlib.asynccontextmanager
 async def running_target(mode: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
-    """Run a system that pays in this way, on a server of its own, with all processes that belong to it."""
+    """Run the system in a payment mode, with all its processes, on its own database server."""
     async with contextlib.AsyncExitStack() as resources:
         server = resources.enter_context(embedded_server())
         prepare_template(server)
@@ -119,7 +121,7 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
             "PSP_WEBHOOK_URL": f"http://127.0.0.1:{webhook_network.port}/api/payments/webhook",
         }
         try:
-            # In a thread: while it waits for the API, which waits for the database, the networks must work.
+            # The API needs the proxies of this event loop to start, so a thread waits for it.
             await asyncio.to_thread(asyncio.run, stack.start_api())
             if mode == "async":
                 await asyncio.to_thread(asyncio.run, stack.start_psp())
@@ -132,33 +134,33 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started and that still run; only Linux tells."""
+    """Return the running child processes of a process. Works on Linux only."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             _, _, rest = (process / "stat").read_text().rpartition(") ")
             state, parent = rest.split()[:2]
-            helper = b"resource_tracker" in (process / "cmdline").read_bytes()
-            if int(parent) == pid and state != "Z" and not helper:
+            tracker = b"resource_tracker" in (process / "cmdline").read_bytes()
+            if int(parent) == pid and state != "Z" and not tracker:
                 found.append(int(process.name))
     return sorted(found)
 
 
 @contextlib.contextmanager
 def frozen(*pids: int) -> Iterator[None]:
-    """Let processes stand still while the context lasts."""
+    """Stop processes with SIGSTOP for the duration of the context."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         for pid in pids:
-            with contextlib.suppress(ProcessLookupError):  # It was killed meanwhile.
+            with contextlib.suppress(ProcessLookupError):  # Killed in the meantime.
                 os.kill(pid, signal.SIGCONT)
 
 
-def accepts(database_url: str) -> bool:
-    """Tell whether a database takes connections."""
+def accepts_connections(database_url: str) -> bool:
+    """Return True if a database accepts connections."""
     try:
         psycopg.connect(database_url, connect_timeout=5).close()
     except psycopg.OperationalError:
@@ -166,9 +168,9 @@ def accepts(database_url: str) -> bool:
     return True
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that comes about by itself."""
+async def until(condition: Callable[[], bool], description: str) -> None:
+    """Wait until a condition holds; fail with its description after `READY_TIMEOUT_S`."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, f"not in {READY_TIMEOUT_S:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {READY_TIMEOUT_S:.0f} s: {description}"
         await asyncio.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""A storm: under load every fault once, and of all answers none is a lie; `make soak` does so for longer."""
+"""Chaos: every fault once under load, and every response is true. `make soak` runs longer."""
 
 import sys
 from collections.abc import Callable
@@ -8,13 +8,13 @@ import pytest
 
 from tests.faults import faults
 from tests.faults.checker import describe
-from tests.faults.faults import Fault
+from tests.faults.faults import Fault, faults_of
 from tests.faults.history import Kind
-from tests.faults.soak import LIMIT, faults_of, storm
+from tests.faults.soak import LIMIT, run_chaos
 from tests.faults.target import running_target
 
 INLINE: tuple[Fault, ...] = (
-    faults.database_answers_lost,
+    faults.database_responses_lost,
     faults.api_processes_killed,
     faults.database_network_slow,
     faults.backend_frozen,
@@ -34,8 +34,8 @@ ASYNC: tuple[Fault, ...] = (
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Write past pytest, for times to recover are worth seeing of a passed test too."""
+def write_past_capture(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Write to the terminal, so that passed tests show the recovery times too."""
 
     def write(text: str) -> None:
         with capsys.disabled():
@@ -45,17 +45,17 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return write
 
 
-@pytest.mark.parametrize(("mode", "doings"), [("inline", INLINE), ("async", ASYNC)])
-async def test_in_a_storm_of_faults_no_promise_is_broken(
-    mode: str, doings: tuple[Fault, ...], say: Callable[[str], None]
+@pytest.mark.parametrize(("mode", "schedule"), [("inline", INLINE), ("async", ASYNC)])
+async def test_every_invariant_holds_under_faults(
+    mode: str, schedule: tuple[Fault, ...], write_past_capture: Callable[[str], None]
 ) -> None:
-    say(f"\n{mode}:\n")
+    write_past_capture(f"\n{mode}:\n")
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-        history, violations = await storm(target, iter(doings), mode, say)
+        history, violations = await run_chaos(target, iter(schedule), mode, write_past_capture)
         assert not violations, f"{describe(violations)}\n{target.stack.logs()}"
-    done = {entry.kind for entry in history.entries if entry.status in {200, 201, 202}}
-    assert done == set(get_args(Kind)), "something that buyers do was never done"
+    succeeded = {entry.kind for entry in history.entries if entry.status in {200, 201, 202}}
+    assert succeeded == set(get_args(Kind)), "a kind of request never succeeded"
 
 
-def test_together_the_storms_do_every_fault() -> None:
+def test_the_two_schedules_contain_every_fault() -> None:
     assert {*INLINE, *ASYNC} == {*faults_of("inline"), *faults_of("async")}

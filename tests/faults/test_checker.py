@@ -1,4 +1,4 @@
-"""The checker itself: it has nothing to say of an honest run, and each of its invariants notices a lie."""
+"""The checker accepts a correct run, and each of its invariants detects a mutation of that run."""
 
 import json
 from collections.abc import Callable
@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.faults.checker import INVARIANTS, Charge, Evidence, describe, judge
+from tests.faults.checker import INVARIANTS, describe, find_violations
 from tests.faults.database_facts import BookingFact, EventFact, Facts, OrderFact, TierFact
-from tests.faults.history import Entry, Fault, History, Kind, Wanted
+from tests.faults.evidence import Charge, Evidence
+from tests.faults.history import BookingRequest, Entry, Fault, History, Kind
 
-TWO_SEATS = Wanted(tier="VIP", quantity=2, user_id="ann")
-ONE_PLACE = Wanted(tier="GA", quantity=1, user_id="bob")
-SEEN_S = 0.1
-"""How long each request takes."""
+TWO_SEATS = BookingRequest(tier="VIP", quantity=2, user_id="ann")
+ONE_STANDING = BookingRequest(tier="GA", quantity=1, user_id="bob")
+DURATION_S = 0.1
+"""Duration of each request."""
 
 
-class World:
-    """A short honest run at the times 1000 to 1010, whose parts a test may turn into lies."""
+class Run:
+    """A short correct run from 1000 s to 1010 s. A test may mutate its parts."""
 
     def __init__(self) -> None:
         self.limit = 2
@@ -27,7 +28,7 @@ class World:
                 order(2, "b", "bob", "declined", None, 1, 1000, 1001.0, "declined"),
                 order(3, "c", "bob", "cancelled", "GA", 1, 1000, 1002.0, "refunded"),
             ],
-            bookings=[line(1, 1, 1, 1, "VIP"), line(2, 1, 2, 2, "VIP"), line(3, 3, 1, 11, "GA", live=False)],
+            bookings=[booking(1, 1, 1, 1, "VIP"), booking(2, 1, 2, 2, "VIP"), booking(3, 3, 1, 11, "GA", live=False)],
             events=[
                 EventFact(order_id=1, status="confirmed", at=1000.0),
                 EventFact(order_id=2, status="declined", at=1001.0),
@@ -39,43 +40,43 @@ class World:
                 TierFact(name="GA", capacity=50, price_minor=1000, available=50, held=0, overdue=0),
             ],
         )
-        self.ledger = [
+        self.charges = [
             Charge("a", 20_000, "USD", "captured"),
             Charge("b", 1000, "USD", "declined"),
             Charge("c", 1000, "USD", "refunded"),
         ]
         self.history = History()
         self.history.faults.append(Fault(name="a process was killed", start=1000.5, end=1000.6))
-        self.a = self.ask("book", 1000.0, 201, answer(self, 1), key="a", wanted=TWO_SEATS)
-        self.b = self.ask("book", 1001.0, 402, {"code": "payment_declined"}, key="b", wanted=ONE_PLACE)
-        self.c = self.ask("book", 1002.0, 201, answer(self, 3), key="c", wanted=ONE_PLACE)
-        self.cancelled = self.ask("cancel", 1003.0, 200, {"status": "cancelled"}, key="c", user_id="bob")
-        self.repeat = self.ask("book", 1004.0, 201, answer(self, 1), key="a", wanted=TWO_SEATS, replayed=True)
-        self.reused = self.ask("book", 1004.2, 422, {"code": "key_reused"}, key="a", wanted=ONE_PLACE)
+        self.a = self.add("book", 1000.0, 201, response(self, 1), reference="a", request=TWO_SEATS)
+        self.b = self.add("book", 1001.0, 402, {"code": "payment_declined"}, reference="b", request=ONE_STANDING)
+        self.c = self.add("book", 1002.0, 201, response(self, 3), reference="c", request=ONE_STANDING)
+        self.cancelled = self.add("cancel", 1003.0, 200, {"status": "cancelled"}, reference="c", user_id="bob")
+        self.repeat = self.add("book", 1004.0, 201, response(self, 1), reference="a", request=TWO_SEATS, replayed=True)
+        self.reused = self.add("book", 1004.2, 422, {"code": "key_reused"}, reference="a", request=ONE_STANDING)
         sold_out = {"code": "sold_out", "available": 0}
-        self.sold_out = self.ask("book", 1005.0, 409, sold_out, key="d", wanted=TWO_SEATS)
-        self.taken = self.ask(
+        self.sold_out = self.add("book", 1005.0, 409, sold_out, reference="d", request=TWO_SEATS)
+        self.taken = self.add(
             *("book", 1005.2, 409, {"code": "seat_taken", "ticketIds": [1]}),
-            key="e",
-            wanted=Wanted(tier="VIP", quantity=1, user_id="eve", ticket_ids=(1,)),
+            reference="e",
+            request=BookingRequest(tier="VIP", quantity=1, user_id="eve", ticket_ids=(1,)),
         )
-        self.looked = self.ask("order", 1005.4, 200, {"status": "confirmed"}, key="a")
+        self.read = self.add("order", 1005.4, 200, {"status": "confirmed"}, reference="a")
         counts = {"VIP": {"available": 0}, "GA": {"available": 50}}
-        self.seen = self.ask("availability", 1006.0, 200, counts, as_of=1005.5)
+        self.availability = self.add("availability", 1006.0, 200, counts, as_of=1005.5)
         busy = {"code": "busy", "message": "This request has booked nothing."}
-        self.busy = self.ask("book", 1007.0, 503, busy, key="f", wanted=ONE_PLACE, retry_after=True)
+        self.busy = self.add("book", 1007.0, 503, busy, reference="f", request=ONE_STANDING, retry_after=True)
         limited = {"code": "rate_limited"}
-        self.limited = self.ask("book", 1008.0, 429, limited, key="g", wanted=ONE_PLACE, retry_after=True)
+        self.limited = self.add("book", 1008.0, 429, limited, reference="g", request=ONE_STANDING, retry_after=True)
 
-    def ask(self, kind: Kind, start: float, status: int, content: Any, **more: Any) -> Entry:
-        """Note a request and its answer."""
+    def add(self, kind: Kind, start: float, status: int, content: Any, **more: Any) -> Entry:
+        """Record a request and its response."""
         body = json.dumps(content).encode()
-        return self.history.add(Entry(kind=kind, start=start, end=start + SEEN_S, status=status, body=body, **more))
+        return self.history.add(Entry(kind=kind, start=start, end=start + DURATION_S, status=status, body=body, **more))
 
-    def broken(self) -> set[str]:
-        """Return the invariants that the checker finds broken."""
-        evidence = Evidence(self.history, self.facts, limit=self.limit, ledger=self.ledger)
-        return {violation.invariant for violation in judge(evidence)}
+    def broken_invariants(self) -> set[str]:
+        """Return the names of the broken invariants."""
+        evidence = Evidence(self.history, self.facts, limit=self.limit, charges=self.charges)
+        return {violation.invariant for violation in find_violations(evidence)}
 
 
 def order(
@@ -98,11 +99,11 @@ def order(
     )
 
 
-def line(number: int, order_id: int, place: int, ticket_id: int, tier: str, *, live: bool = True) -> BookingFact:
+def booking(number: int, order_id: int, line: int, ticket_id: int, tier: str, *, live: bool = True) -> BookingFact:
     return BookingFact(
         id=number,
         order_id=order_id,
-        line=place,
+        line=line,
         ticket_id=ticket_id,
         tier=tier,
         price_minor=10_000 if tier == "VIP" else 1000,
@@ -112,181 +113,181 @@ def line(number: int, order_id: int, place: int, ticket_id: int, tier: str, *, l
     )
 
 
-def answer(world: World, order_id: int) -> dict[str, Any]:
-    """Return what an acknowledged booking is told."""
-    made = next(each for each in world.facts.orders if each.id == order_id)
+def response(run: Run, order_id: int) -> dict[str, Any]:
+    """Return the body of an acknowledged booking."""
+    created = next(each for each in run.facts.orders if each.id == order_id)
     return {
-        "reference": made.reference,
+        "reference": created.reference,
         "status": "confirmed",
-        "total": made.total_minor // 100,
+        "total": created.total_minor // 100,
         "currency": "USD",
         "bookings": [
             {
                 "id": each.id,
-                "bookingReference": f"{made.reference}-{each.line}",
+                "bookingReference": f"{created.reference}-{each.line}",
                 "ticketId": each.ticket_id,
                 "tier": each.tier,
                 "price": each.price_minor // 100,
                 "row": each.row_label,
                 "seat": each.seat_number,
-                "userId": made.user_id,
+                "userId": created.user_id,
             }
-            for each in world.facts.bookings
+            for each in run.facts.bookings
             if each.order_id == order_id
         ],
     }
 
 
-def test_an_honest_run_breaks_nothing() -> None:
-    world = World()
-    evidence = Evidence(world.history, world.facts, limit=world.limit, ledger=world.ledger)
-    assert not judge(evidence), describe(judge(evidence))
+def test_a_correct_run_breaks_no_invariant() -> None:
+    run = Run()
+    evidence = Evidence(run.history, run.facts, limit=run.limit, charges=run.charges)
+    assert not find_violations(evidence), describe(find_violations(evidence))
 
 
-def test_a_request_without_an_answer_may_have_been_done_or_not() -> None:
-    world = World()
-    world.history.faults[0].unanswered = True
-    for entry in (world.a, world.busy):
+def test_a_request_without_a_response_may_have_either_outcome() -> None:
+    run = Run()
+    run.history.faults[0].unanswered = True
+    for entry in (run.a, run.busy):
         entry.status, entry.body, entry.fate = 0, b"", "cut"
-    world.a.start, world.a.end = 1000.5, 1000.55
-    world.busy.start, world.busy.end = 1000.5, 1000.55
-    assert not world.broken()
+    run.a.start, run.a.end = 1000.5, 1000.55
+    run.busy.start, run.busy.end = 1000.5, 1000.55
+    assert not run.broken_invariants()
 
 
-def change(path: str, value: Any) -> Callable[[World], None]:
-    """Return a lie that gives a part of the world another value: `a.status` is that of the entry `a`."""
+def change(path: str, value: Any) -> Callable[[Run], None]:
+    """Return a mutation that sets the attribute at a path; `a.status` is the status of entry `a`."""
 
-    def lie(world: World) -> None:
+    def mutate(run: Run) -> None:
         *owners, name = path.split(".")
-        thing: Any = world
+        target: Any = run
         for owner in owners:
-            thing = thing[int(owner)] if owner.isdigit() else getattr(thing, owner)
-        setattr(thing, name, value)
+            target = target[int(owner)] if owner.isdigit() else getattr(target, owner)
+        setattr(target, name, value)
 
-    return lie
-
-
-def told(entry: str, **changes: Any) -> Callable[[World], None]:
-    """Return a lie that changes what an answer says."""
-
-    def lie(world: World) -> None:
-        lying: Entry = getattr(world, entry)
-        lying.body = json.dumps(lying.content | changes).encode()
-
-    return lie
+    return mutate
 
 
-def lose(orders: int) -> Callable[[World], None]:
-    """Return a lie that leaves an acknowledged order out of the database."""
+def change_body(entry: str, **changes: Any) -> Callable[[Run], None]:
+    """Return a mutation that changes fields of a response body."""
 
-    def lie(world: World) -> None:
-        del world.facts.orders[orders]
+    def mutate(run: Run) -> None:
+        mutated: Entry = getattr(run, entry)
+        mutated.body = json.dumps(mutated.content | changes).encode()
 
-    return lie
-
-
-def sell_twice(world: World) -> None:
-    world.facts.orders.append(order(4, "z", "ann", "confirmed", "VIP", 1, 10_000, 1004.0, "captured"))
-    world.facts.events.append(EventFact(order_id=4, status="confirmed", at=1004.0))
-    world.facts.bookings.append(line(4, 4, 1, 2, "VIP"))
+    return mutate
 
 
-def sell_twice_and_hide_it(world: World) -> None:
-    """Two orders had the same ticket one inside the other's time, and one of them was cancelled before the end."""
-    sell_twice(world)
-    world.facts.orders[-1].status, world.facts.bookings[-1].live = "cancelled", False
-    world.facts.events.append(EventFact(order_id=4, status="cancelled", at=1009.0))
-    world.ask("order", 1004.5, 200, {"status": "confirmed"}, key="z")
+def lose(order_index: int) -> Callable[[Run], None]:
+    """Return a mutation that removes an acknowledged order from the database."""
+
+    def mutate(run: Run) -> None:
+        del run.facts.orders[order_index]
+
+    return mutate
 
 
-def book_two_orders_for_a_key(world: World) -> None:
-    world.facts.orders.append(order(4, "a", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
+def sell_twice(run: Run) -> None:
+    run.facts.orders.append(order(4, "z", "ann", "confirmed", "VIP", 1, 10_000, 1004.0, "captured"))
+    run.facts.events.append(EventFact(order_id=4, status="confirmed", at=1004.0))
+    run.facts.bookings.append(booking(4, 4, 1, 2, "VIP"))
 
 
-def book_what_nobody_asked_for(world: World) -> None:
-    world.facts.orders.append(order(4, "y", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
+def sell_twice_and_hide_it(run: Run) -> None:
+    """Give a ticket to a second order while the first owns it, and cancel the second before the run ends."""
+    sell_twice(run)
+    run.facts.orders[-1].status, run.facts.bookings[-1].live = "cancelled", False
+    run.facts.events.append(EventFact(order_id=4, status="cancelled", at=1009.0))
+    run.add("order", 1004.5, 200, {"status": "confirmed"}, reference="z")
 
 
-def book_what_was_refused(world: World) -> None:
-    world.facts.orders.append(order(4, "f", "bob", "declined", None, 1, 1000, 1007.0, "declined"))
+def book_two_orders_for_a_reference(run: Run) -> None:
+    run.facts.orders.append(order(4, "a", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
 
 
-def forget_an_order(world: World) -> None:
-    world.ask("book", 1009.0, 409, {"code": "sold_out", "available": 0}, key="a", wanted=TWO_SEATS)
+def book_without_request(run: Run) -> None:
+    run.facts.orders.append(order(4, "y", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
 
 
-def say_that_all_is_held(world: World) -> None:
-    say = {"code": "all_held", "available": 0}
-    world.ask("book", 1009.0, 409, say, key="h", wanted=TWO_SEATS, retry_after=True)
+def book_refused_request(run: Run) -> None:
+    run.facts.orders.append(order(4, "f", "bob", "declined", None, 1, 1000, 1007.0, "declined"))
 
 
-def charge_twice(world: World) -> None:
-    world.ledger.append(world.ledger[0])
+def forget_an_order(run: Run) -> None:
+    run.add("book", 1009.0, 409, {"code": "sold_out", "available": 0}, reference="a", request=TWO_SEATS)
 
 
-def charge_for_nothing(world: World) -> None:
-    world.ledger.append(Charge("nobody", 1000, "USD", "captured"))
+def claim_that_all_is_held(run: Run) -> None:
+    content = {"code": "all_held", "available": 0}
+    run.add("book", 1009.0, 409, content, reference="h", request=TWO_SEATS, retry_after=True)
 
 
-LIES: list[tuple[str, Callable[[World], None]]] = [
-    ("acknowledged_bookings_are_there", lose(orders=0)),
-    ("acknowledged_bookings_are_there", change("facts.bookings.1.order_id", 3)),
-    ("acknowledged_bookings_are_there", change("facts.bookings.1.ticket_id", 7)),
-    ("acknowledged_bookings_are_there", change("facts.orders.0.user_id", "eve")),
-    ("acknowledged_bookings_are_there", change("facts.orders.0.total_minor", 20_100)),
-    ("acknowledged_bookings_are_there", told("a", total=100)),
+def charge_twice(run: Run) -> None:
+    run.charges.append(run.charges[0])
+
+
+def charge_without_order(run: Run) -> None:
+    run.charges.append(Charge("nobody", 1000, "USD", "captured"))
+
+
+MUTATIONS: list[tuple[str, Callable[[Run], None]]] = [
+    ("acknowledged_bookings_exist", lose(order_index=0)),
+    ("acknowledged_bookings_exist", change("facts.bookings.1.order_id", 3)),
+    ("acknowledged_bookings_exist", change("facts.bookings.1.ticket_id", 7)),
+    ("acknowledged_bookings_exist", change("facts.orders.0.user_id", "eve")),
+    ("acknowledged_bookings_exist", change("facts.orders.0.total_minor", 20_100)),
+    ("acknowledged_bookings_exist", change_body("a", total=100)),
     ("cancelled_bookings_stay_cancelled", change("facts.orders.2.status", "confirmed")),
     ("cancelled_bookings_stay_cancelled", change("facts.bookings.2.live", value=True)),
-    ("prices_are_those_of_the_tier", change("facts.bookings.0.price_minor", 9_999)),
-    ("answers_of_a_key_are_equal", told("repeat", message="changed")),
-    ("answers_of_a_key_are_equal", change("repeat.replayed", value=False)),
-    ("each_key_has_one_order", book_two_orders_for_a_key),
-    ("each_key_has_one_order", book_what_nobody_asked_for),
-    ("a_key_is_refused_only_to_another_body", change("reused.wanted", TWO_SEATS)),
-    ("an_order_is_remembered", forget_an_order),
-    ("what_is_refused_is_not_booked", book_what_was_refused),
-    ("declined_payments_leave_nothing", change("facts.orders.1.status", "confirmed")),
-    ("declined_payments_leave_nothing", change("facts.bookings.1.order_id", 2)),
-    ("sold_out_is_true", change("sold_out.wanted", Wanted(tier="GA", quantity=2, user_id="dan"))),
-    ("sold_out_is_true", told("sold_out", available=1)),
-    ("all_held_is_true", say_that_all_is_held),
-    ("seat_taken_is_true", told("taken", ticketIds=[12])),
+    ("prices_match_the_tier", change("facts.bookings.0.price_minor", 9_999)),
+    ("responses_of_a_reference_are_equal", change_body("repeat", message="changed")),
+    ("responses_of_a_reference_are_equal", change("repeat.replayed", value=False)),
+    ("each_reference_has_one_order", book_two_orders_for_a_reference),
+    ("each_reference_has_one_order", book_without_request),
+    ("key_reused_is_true", change("reused.request", TWO_SEATS)),
+    ("repeats_find_the_order", forget_an_order),
+    ("refused_requests_create_no_order", book_refused_request),
+    ("declined_orders_have_no_tickets", change("facts.orders.1.status", "confirmed")),
+    ("declined_orders_have_no_tickets", change("facts.bookings.1.order_id", 2)),
+    ("sold_out_is_true", change("sold_out.request", BookingRequest(tier="GA", quantity=2, user_id="dan"))),
+    ("sold_out_is_true", change_body("sold_out", available=1)),
+    ("all_held_is_true", claim_that_all_is_held),
+    ("seat_taken_is_true", change_body("taken", ticketIds=[12])),
     ("seat_taken_is_true", change("facts.bookings.0.ticket_id", 8)),
-    ("cancelling_is_refused_truly", change("cancelled.status", 409)),
-    ("cancelling_is_refused_truly", change("cancelled.user_id", "eve")),
-    ("refusals_say_when_to_come_back", change("busy.retry_after", value=False)),
-    ("no_ticket_is_live_twice", sell_twice),
-    ("no_ticket_is_live_twice", sell_twice_and_hide_it),
-    ("nobody_exceeds_the_limit", change("limit", 1)),
+    ("cancellation_responses_are_true", change("cancelled.status", 409)),
+    ("cancellation_responses_are_true", change("cancelled.user_id", "eve")),
+    ("refusals_have_retry_after", change("busy.retry_after", value=False)),
+    ("no_ticket_has_two_owners", sell_twice),
+    ("no_ticket_has_two_owners", sell_twice_and_hide_it),
+    ("no_buyer_exceeds_the_limit", change("limit", 1)),
     ("rate_limited_is_true", change("limit", 3)),
-    ("availability_was_true", change("seen.as_of", 1004.9)),
-    ("availability_was_true", told("seen", VIP={"available": 1})),
-    ("orders_are_shown_as_they_were", told("looked", status="cancelled")),
-    ("orders_are_shown_as_they_were", change("looked.status", 404)),
-    ("all_is_answered_in_time", change("looked.end", 1016.0)),
-    ("all_is_answered_in_time", change("looked.status", 0)),
-    ("all_is_answered_in_time", change("looked.status", 500)),
-    ("money_and_tickets_agree", change("facts.orders.0.payment", "pending")),
-    ("money_and_tickets_agree", change("facts.orders.0.amount_minor", 1)),
-    ("money_and_tickets_agree", change("facts.orders.2.payment", "captured")),
-    ("the_provider_agrees", charge_twice),
-    ("the_provider_agrees", charge_for_nothing),
-    ("the_provider_agrees", change("ledger", [])),
-    ("the_provider_agrees", change("facts.orders.0.payment", "refunded")),
-    ("nothing_is_left_over", change("facts.orders.0.overdue", value=True)),
-    ("nothing_is_left_over", change("facts.tiers.0.overdue", 1)),
-    ("nothing_is_left_over", change("facts.open_payments", 1)),
-    ("nothing_is_left_over", change("facts.open_webhooks", 1)),
-    ("every_fault_was_recovered_from", change("history.faults.0.recovered", value=None)),
+    ("availability_is_true", change("availability.as_of", 1004.9)),
+    ("availability_is_true", change_body("availability", VIP={"available": 1})),
+    ("order_states_are_true", change_body("read", status="cancelled")),
+    ("order_states_are_true", change("read.status", 404)),
+    ("responses_arrive_in_time", change("read.end", 1016.0)),
+    ("responses_arrive_in_time", change("read.status", 0)),
+    ("responses_arrive_in_time", change("read.status", 500)),
+    ("payments_match_orders", change("facts.orders.0.payment", "pending")),
+    ("payments_match_orders", change("facts.orders.0.amount_minor", 1)),
+    ("payments_match_orders", change("facts.orders.2.payment", "captured")),
+    ("charges_match_payments", charge_twice),
+    ("charges_match_payments", charge_without_order),
+    ("charges_match_payments", change("charges", [])),
+    ("charges_match_payments", change("facts.orders.0.payment", "refunded")),
+    ("nothing_stays_open", change("facts.orders.0.overdue", value=True)),
+    ("nothing_stays_open", change("facts.tiers.0.overdue", 1)),
+    ("nothing_stays_open", change("facts.open_payments", 1)),
+    ("nothing_stays_open", change("facts.open_webhooks", 1)),
+    ("bookings_resume_after_every_fault", change("history.faults.0.recovered", value=None)),
 ]
 
 
-@pytest.mark.parametrize(("invariant", "lie"), LIES)
-def test_the_checker_notices(invariant: str, lie: Callable[[World], None]) -> None:
-    world = World()
-    lie(world)
-    assert invariant in world.broken()
+@pytest.mark.parametrize(("invariant", "mutate"), MUTATIONS)
+def test_the_checker_detects_a_mutation(invariant: str, mutate: Callable[[Run], None]) -> None:
+    run = Run()
+    mutate(run)
+    assert invariant in run.broken_invariants()
 
 
-def test_every_law_is_known_to_notice_a_lie() -> None:
-    assert {invariant for invariant, _ in LIES} == {invariant.__name__ for invariant in INVARIANTS}
+def test_every_invariant_has_a_mutation() -> None:
+    assert {invariant for invariant, _ in MUTATIONS} == {invariant.__name__ for invariant in INVARIANTS}

@@ -1,0 +1,246 @@
+"""Invariants of bookings: acknowledged bookings exist, a reference has one order, and refusals are true.
+
+Each invariant yields one sentence per violation.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from api.schemas import to_major
+from tests.faults.database_facts import FOREVER, BookingFact, Bounds, OrderFact
+from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps
+from tests.faults.history import BookingRequest, Entry
+
+LOST_REQUEST_MAX_S = 5.0
+"""Upper bound on the processing time of a booking after its client has lost the connection."""
+
+
+# --- Acknowledged bookings are durable and complete -------------------------------------------------------
+
+
+def acknowledged_bookings_exist(evidence: Evidence) -> Iterator[str]:
+    """Each acknowledged booking is in the database and equals its response."""
+    for entry in evidence.answered("book"):
+        if entry.status in ACKNOWLEDGED:
+            order = evidence.orders.get(entry.reference)
+            if order is None:
+                yield f"lost: {entry}"
+            elif difference := _difference(entry, order, evidence.bookings[order.id]):
+                yield f"{difference}: {entry}, {order}"
+
+
+def _difference(entry: Entry, order: OrderFact, bookings: Sequence[BookingFact]) -> str | None:
+    """Name the fields in which a response differs from its request or its order."""
+    content, request = entry.content, booking_request(entry)
+    total = to_major(order.total_minor, order.currency)
+    pairs = {
+        "buyer": (order.user_id, request.user_id),
+        "quantity": ((order.quantity, len(bookings)), (request.quantity, request.quantity)),
+        "tickets": (
+            {booking.ticket_id for booking in bookings} if request.ticket_ids else set(),
+            set(request.ticket_ids),
+        ),
+        "tier": ({booking.tier for booking in bookings}, {request.tier}),
+        "status": (content["status"], ACKNOWLEDGED[entry.status]),
+        "reference": (content["reference"], order.reference),
+        "total": ((content["total"], content["currency"]), (total, order.currency)),
+        "bookings": (
+            [_response_fields(booking) for booking in content["bookings"]],
+            [_fact_fields(booking, order) for booking in bookings],
+        ),
+    }
+    different = [field for field, (one, other) in pairs.items() if one != other]
+    return f"different {', '.join(different)}" if different else None
+
+
+def _response_fields(booking: dict[str, Any]) -> tuple[Any, ...]:
+    names = ("id", "bookingReference", "ticketId", "tier", "price", "row", "seat", "userId")
+    return tuple(booking[name] for name in names)
+
+
+def _fact_fields(booking: BookingFact, order: OrderFact) -> tuple[Any, ...]:
+    return (
+        booking.id,
+        f"{order.reference}-{booking.line}",
+        booking.ticket_id,
+        booking.tier,
+        to_major(booking.price_minor, order.currency),
+        booking.row_label,
+        booking.seat_number,
+        order.user_id,
+    )
+
+
+def cancelled_bookings_stay_cancelled(evidence: Evidence) -> Iterator[str]:
+    """An order with an acknowledged cancellation is cancelled and has no live booking."""
+    for entry in evidence.answered("cancel"):
+        if entry.status == 200 and not _has_no_tickets(evidence, entry, "cancelled"):
+            yield f"{entry}, {evidence.orders.get(entry.reference)}"
+
+
+def declined_orders_have_no_tickets(evidence: Evidence) -> Iterator[str]:
+    """A response 402 belongs to a declined order without a live booking."""
+    for entry in evidence.answered("book"):
+        if entry.status == 402 and not _has_no_tickets(evidence, entry, "declined"):
+            yield f"{entry}, {evidence.orders.get(entry.reference)}"
+
+
+def _has_no_tickets(evidence: Evidence, entry: Entry, status: str) -> bool:
+    order = evidence.orders.get(entry.reference)
+    return (
+        order is not None
+        and order.status == status
+        and not any(booking.live for booking in evidence.bookings[order.id])
+    )
+
+
+def prices_match_the_tier(evidence: Evidence) -> Iterator[str]:
+    """Each ticket has its tier's price, and an order's total is the sum of its tickets."""
+    for order in evidence.facts.orders:
+        bookings = evidence.bookings[order.id]
+        if any(booking.price_minor != evidence.prices[booking.tier] for booking in bookings):
+            yield f"different price: {order}"
+        if bookings and sum(booking.price_minor for booking in bookings) != order.total_minor:
+            yield f"different total: {order}"
+
+
+# --- One reference, one order -----------------------------------------------------------------------------
+
+
+def responses_of_a_reference_are_equal(evidence: Evidence) -> Iterator[str]:
+    """All responses with the order of a reference are equal, and at most one is not a replay."""
+    for reference, entries in evidence.by_reference.items():
+        decided = [entry for entry in entries if entry.status in {*ACKNOWLEDGED, 402}]
+        if len({(entry.status, entry.body) for entry in decided}) > 1:
+            yield f"{reference}: " + " | ".join(f"{entry.status} {entry.body.decode()}" for entry in decided)
+        if sum(not entry.replayed for entry in decided) > 1:
+            yield f"{reference} was booked again: " + ", ".join(map(str, decided))
+
+
+def each_reference_has_one_order(evidence: Evidence) -> Iterator[str]:
+    """No reference has two orders, and every order has a matching request."""
+    references = [order.reference for order in evidence.facts.orders]
+    if len(references) != len(evidence.orders):
+        yield f"{len(references)} orders have {len(evidence.orders)} references"
+    for order in evidence.facts.orders:
+        requests = [entry.request for entry in evidence.by_reference.get(order.reference, [])]
+        if not any(request and _same_buyer_and_quantity(order, request) for request in requests):
+            yield f"no request matches {order}"
+
+
+def key_reused_is_true(evidence: Evidence) -> Iterator[str]:
+    """Only requests that differ from the order of their reference get `key_reused`."""
+    for entry in evidence.answered("book"):
+        order = evidence.orders.get(entry.reference)
+        if entry.status == 422 and (order is None or _certainly_created(order, booking_request(entry), evidence)):
+            yield f"{entry}, {order}"
+
+
+def _certainly_created(order: OrderFact, request: BookingRequest, evidence: Evidence) -> bool:
+    """Return True if only this request of the reference can have created the order."""
+    others = {entry.request for entry in evidence.by_reference[order.reference]} - {request}
+    if any(_same_buyer_and_quantity(order, other) for other in others if other):
+        return False
+    return _same_buyer_and_quantity(order, request)
+
+
+def _same_buyer_and_quantity(order: OrderFact, request: BookingRequest) -> bool:
+    return (request.user_id, request.quantity) == (order.user_id, order.quantity)
+
+
+def repeats_find_the_order(evidence: Evidence) -> Iterator[str]:
+    """After a response with its order, a reference gets no refusal that implies that the order does not exist."""
+    for entries in evidence.by_reference.values():
+        known_at = min((e.end for e in entries if e.status in {*ACKNOWLEDGED, 402}), default=FOREVER)
+        for entry in entries:
+            if entry.start > known_at and entry.status in {409, 429}:
+                yield f"{entry}, known since {known_at:.3f}"
+
+
+# --- Refusals are true ------------------------------------------------------------------------------------
+
+
+def refused_requests_create_no_order(evidence: Evidence) -> Iterator[str]:
+    """A reference has no order if every response says that its request created none."""
+    for reference, entries in evidence.by_reference.items():
+        if reference in evidence.orders and all(_created_nothing(entry) for entry in entries):
+            yield f"{evidence.orders[reference]}: " + ", ".join(map(str, entries))
+
+
+def _created_nothing(entry: Entry) -> bool:
+    """Return True if a response says that its request created no order."""
+    if entry.status in {409, 429}:
+        return True
+    return entry.status == 503 and not entry.content.get("unknown", False)
+
+
+def sold_out_is_true(evidence: Evidence) -> Iterator[str]:
+    """At some moment of a `sold_out` request too few tickets were unsold and `available` tickets were available."""
+    for entry, request in evidence.bookings_with_code("sold_out"):
+        available = entry.content["available"]
+        moments = _bounds_during(evidence, entry)
+        if available >= request.quantity or not any(
+            bounds.unsold_min < request.quantity and bounds.available_min <= available <= bounds.available_max
+            for bounds in moments
+        ):
+            yield f"{entry}: {available} for {request}, but {moments}"
+
+
+def all_held_is_true(evidence: Evidence) -> Iterator[str]:
+    """At some moment of an `all_held` request enough tickets were unsold, but too few were available."""
+    for entry, request in evidence.bookings_with_code("all_held"):
+        moments = _bounds_during(evidence, entry)
+        if not any(bounds.available_min < request.quantity <= bounds.unsold_max for bounds in moments):
+            yield f"{entry}: {request}, but {moments}"
+
+
+def seat_taken_is_true(evidence: Evidence) -> Iterator[str]:
+    """`seat_taken` names requested tickets that another order owned at some moment of the request."""
+    for entry, request in evidence.bookings_with_code("seat_taken"):
+        began = _processing_start(evidence, entry)
+        for ticket_id in entry.content["ticketIds"]:
+            owned_by_others = any(
+                reference != entry.reference and state.from_earliest <= entry.end and began <= state.to_latest
+                for reference, state in evidence.owners[ticket_id]
+            )
+            if ticket_id not in request.ticket_ids or not owned_by_others:
+                yield f"{entry}: ticket {ticket_id}"
+
+
+def _bounds_during(evidence: Evidence, entry: Entry) -> list[Bounds]:
+    """Return the bounds on the requested tier's tickets at each moment of a booking request."""
+    tier = booking_request(entry).tier
+    return [bounds[tier] for bounds in evidence.stock.between(_processing_start(evidence, entry), entry.end)]
+
+
+def _processing_start(evidence: Evidence, entry: Entry) -> float:
+    """Return the start of the processing that led to a response. A repeat waits for a running first request."""
+    began = entry.start
+    for other in sorted(evidence.by_reference[entry.reference], key=lambda each: each.start, reverse=True):
+        end = other.end if other.status else other.end + LOST_REQUEST_MAX_S
+        if other.request == entry.request and other.start < began <= end:
+            began = other.start
+    return began
+
+
+def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:
+    """A cancellation fails only for another buyer, a missing order, or a declined or expired order."""
+    for entry in evidence.answered("cancel"):
+        order, states = evidence.orders.get(entry.reference), evidence.states.get(entry.reference, [])
+        own = order is not None and order.user_id == entry.user_id
+        over = any(state.status in {"declined", "expired"} and overlaps(state, entry) for state in states)
+        true = {
+            200: own,
+            403: order is not None and not own,
+            404: not states or entry.start <= states[0].from_latest,
+            409: own and over,
+        }
+        if not true.get(entry.status, True):
+            yield f"{entry} by {entry.user_id}, {order}, {states}"
+
+
+def refusals_have_retry_after(evidence: Evidence) -> Iterator[str]:
+    """503, 429 and `all_held` carry Retry-After."""
+    for entry in evidence.answered("book", "order", "cancel", "availability"):
+        if (entry.status in {429, 503} or entry.code == "all_held") and not entry.retry_after:
+            yield str(entry)
