@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from api.database import queries
 from api.services import codes
-from api.services.orders import ticket_reference
+from api.services.order_rows import ticket_reference
 
 
 class ScanResult(msgspec.Struct, frozen=True):

@@ -36,15 +36,8 @@ from api.schemas import (
 )
 from api.services import calendar, codes
 from api.services.bookings.batch import NewOrder
-from api.services.orders import (
-    Show,
-    cancel_order,
-    first_answer,
-    get_order,
-    is_known,
-    list_orders,
-    to_contract,
-)
+from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
+from api.services.orders import cancel_order, is_known
 
 BOOKINGS = "/api/bookings"
 
@@ -100,10 +93,10 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
     if isinstance(decided.answer, ApiError):
         return problem(decided.answer, headers)
-    order = first_answer(decided.answer)
+    order = as_first_booked(decided.answer)
     headers["Location"] = f"/api/bookings/{order.reference}"
     status = 202 if order.status == "pending" else 201
-    body = msgspec.json.encode(to_contract(order, decided.bookings))
+    body = msgspec.json.encode(to_schema(order, decided.bookings))
     return Answer(body, status, headers)
 
 
@@ -166,10 +159,10 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 
     Only its buyer can; cancelling again answers the same.
     """
-    order, event = await with_timeout(cancel_order(state.pool, _known(reference), data.user_id))
-    state.availability.invalidate({event})
-    state.states.invalidate({event})
-    return Response(order, status_code=200, headers={"Cache-Control": "no-store"})
+    order, bookings = await with_timeout(cancel_order(state.pool, _known(reference), data.user_id))
+    state.availability.invalidate({order.event})
+    state.states.invalidate({order.event})
+    return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
 
 
 @get(BOOKINGS, responses=answers(400, 429, 500, 503))

@@ -9,7 +9,8 @@ import msgspec
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
-from api.services.orders import BookingRow, OrderRow, find_confirmed
+from api.services.order_rows import BookingRow, OrderRow
+from api.services.orders import find_confirmed
 
 MEDIA_TYPE = "text/calendar"
 

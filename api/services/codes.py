@@ -18,7 +18,8 @@ from api.config import TICKET_SECRET
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
-from api.services.orders import find_confirmed, ticket_reference
+from api.services.order_rows import ticket_reference
+from api.services.orders import find_confirmed
 
 MEDIA_TYPE = "image/svg+xml"
 

@@ -24,7 +24,8 @@ from api.database.session import Session, Statement, open_session
 from api.payments import simulator
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
-from api.services.orders import Change, LockedOrder, OrderRow
+from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
+from api.services.orders import Change
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def _has_total(order: LockedOrder, amount: Amount | None) -> bool:
     return False
 
 
-_CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[orders.Status | None, orders.PaymentStatus, str | None]] = {
+_CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[Status | None, PaymentStatus, str | None]] = {
     ("captured", "pending", "pending"): ("confirmed", "captured", "paid"),
     ("captured", "expired", "pending"): (None, "refunding", None),
     ("captured", "expired", "void"): (None, "refunding", None),

@@ -16,7 +16,7 @@ from api.services.bookings.batch import (
     Outcome,
     book_batch,
 )
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 from api.services.payments import ChargeUpdate, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)

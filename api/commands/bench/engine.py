@@ -29,7 +29,7 @@ from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import Decided, NewOrder, book_batch
 from api.services.bookings.batcher import BookingBatcher
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 
 Isolation = Literal["serializable", "read_committed"]
 Design = Literal["ours", "reference"]

@@ -37,7 +37,7 @@ from api.errors import (
 from api.services import orders, payments
 from api.services.bookings import limits
 from api.services.bookings.seating import pick_neighbours
-from api.services.orders import BookingRow, OrderRow
+from api.services.order_rows import BookingRow, OrderRow
 
 _SEATS_SEARCHED_MIN = 64
 _SEATS_SEARCHED_MAX = 5000

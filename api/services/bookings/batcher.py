@@ -40,7 +40,7 @@ from api.services.bookings.batch import (
     Retry,
     book_batch,
 )
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
 from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingBatcher
-from api.services.orders import OrderRow, cancel_order, expire_holds
+from api.services.order_rows import OrderRow
+from api.services.orders import cancel_order, expire_holds
 from api.services.payments import ChargeUpdate
 from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database

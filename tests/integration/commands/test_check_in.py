@@ -14,12 +14,8 @@ from api.database.session import open_session
 from api.secret import load_or_create_secret
 from api.services import codes
 from api.services.bookings.batch import Decided, NewOrder
-from api.services.orders import (
-    BookingRow,
-    cancel_order,
-    expire_holds,
-    find_bookings,
-)
+from api.services.order_rows import BookingRow
+from api.services.orders import cancel_order, expire_holds, find_bookings
 from tests.integration.asynchronous import ASYNC, book, hold, order, tell
 
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)

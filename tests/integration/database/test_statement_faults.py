@@ -34,7 +34,8 @@ from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingBatcher
-from api.services.orders import OrderRow, cancel_order, expire_holds
+from api.services.order_rows import OrderRow
+from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, hold, states

@@ -38,7 +38,8 @@ from api.errors import (
 from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import Decided, NewOrder
-from api.services.orders import OrderRow, cancel_order, expire_holds
+from api.services.order_rows import OrderRow
+from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order

@@ -23,15 +23,9 @@ from api.errors import (
 from api.payments import simulator
 from api.payments.signatures import Webhook
 from api.services.bookings.batch import Decided, Outcome
-from api.services.orders import (
-    OrderRow,
-    cancel_order,
-    expire_holds,
-    first_answer,
-    get_order,
-    list_orders,
-    purge_declined,
-)
+from api.services.order_rows import OrderRow
+from api.services.order_views import as_first_booked, get_order, list_orders, to_schema
+from api.services.orders import cancel_order, expire_holds, purge_declined
 from api.services.payments import Charges, ChargeUpdate, reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import (
@@ -113,7 +107,7 @@ async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool:
     assert (found.paid_late, found.message) == (True, late)
     (listed,) = (await list_orders(pool, "u", limit=1, cursor=None)).orders
     assert listed == found
-    cancelled, _ = await cancel_order(pool, held.reference, "u")
+    cancelled = to_schema(*await cancel_order(pool, held.reference, "u"))
     assert (cancelled.paid_late, cancelled.message) == (True, "The booking was cancelled.")
 
 
@@ -352,12 +346,12 @@ async def test_cancelling_a_confirmed_booking_frees_its_tickets_and_returns_the_
     held = await hold(pool, "VIP", 2)
     provider.charges[held.reference] = "captured"
     await tell(pool, {held.reference: "captured"})
-    first, event = await cancel_order(pool, held.reference, "u")
-    assert (first.status, first.refund, event) == ("cancelled", first.total, "aurora-sessions")
+    first = to_schema(*await cancel_order(pool, held.reference, "u"))
+    assert (first.status, first.refund, first.event) == ("cancelled", first.total, "aurora-sessions")
     assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
     await reconcile_payments(pool, ASYNC, provider)
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
-    assert (await cancel_order(pool, held.reference, "u"))[0] == first
+    assert to_schema(*await cancel_order(pool, held.reference, "u")) == first
     assert await stock(conn) == {"available": 1300}
 
 
@@ -379,10 +373,10 @@ async def test_paid_within_the_request_it_is_refunded_within_the_cancellation(
 ) -> None:
     (outcome,) = await book(pool, order("GA", 2, reference="inline"), settings=INLINE)
     assert isinstance(outcome, Decided)
-    first, _ = await cancel_order(pool, "inline", "u")
+    first = to_schema(*await cancel_order(pool, "inline", "u"))
     assert (first.status, first.refund) == ("cancelled", 20)
     assert await states(conn, "inline") == ("cancelled", "refunded", 0)
-    assert (await cancel_order(pool, "inline", "u"))[0] == first
+    assert to_schema(*await cancel_order(pool, "inline", "u")) == first
 
 
 async def test_only_its_buyer_cancels_and_only_what_came_about_and_lies_ahead(
@@ -467,7 +461,7 @@ async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
     assert isinstance(again, Decided)
     assert again.replayed
     assert isinstance(again.answer, OrderRow)
-    assert first_answer(again.answer) == first.answer
+    assert as_first_booked(again.answer) == first.answer
     assert again.bookings == first.bookings
 
 

@@ -6,7 +6,7 @@ import icalendar
 import pytest
 
 from api.services.calendar import CONCERT_LASTS, Concert, to_calendar
-from api.services.orders import BookingRow, OrderRow
+from api.services.order_rows import BookingRow, OrderRow
 
 STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
 ORDERED_AT = datetime(2026, 11, 24, 10, 0, 5, 123456, tzinfo=UTC)

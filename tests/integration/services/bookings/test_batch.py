@@ -31,7 +31,7 @@ from api.services.bookings.batch import (
     Retry,
     book_batch,
 )
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 
 PAID = Settings(payment_success_rate=1, bookings_per_minute=0)
 

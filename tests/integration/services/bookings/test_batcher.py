@@ -14,7 +14,7 @@ from api.database.pool import open_pool
 from api.errors import ApiError, Busy, InternalError
 from api.services.bookings.batch import Decided, NewOrder
 from api.services.bookings.batcher import BookingBatcher
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 
 ANSWER_TIMEOUT_S = 20.0
 

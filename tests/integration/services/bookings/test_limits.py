@@ -13,7 +13,7 @@ from api.errors import PaymentDeclined, RateLimited, SoldOut
 from api.services.bookings.batch import Decided, Outcome, Retry
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.limits import purge_limits
-from api.services.orders import OrderRow
+from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import book, let_time_pass, order
 
 LIMIT = 10

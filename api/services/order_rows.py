@@ -1,0 +1,79 @@
+"""Rows of orders and bookings, and the states of an order and of its payment."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Status = Literal["pending", "confirmed", "declined", "expired", "cancelled"]
+PaymentStatus = Literal["pending", "captured", "declined", "void", "refunding", "refunded"]
+
+LIVE: tuple[Status, ...] = ("pending", "confirmed")
+"""States in which an order has tickets."""
+ENDED: tuple[Status, ...] = ("cancelled", "declined", "expired")
+"""States in which an order has no tickets."""
+
+
+class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `orders.find_orders` or `orders.list_orders`; `total_minor` in the currency's minor units."""
+
+    id: int
+    reference: str
+    user_id: str
+    request_digest: bytes
+    status: str
+    total_minor: int
+    currency: str
+    created_at: datetime
+    expires_at: datetime | None
+    """The end of the order's hold; None if the payment was decided within the booking request."""
+    payment: str
+    event: str
+    """The event's slug."""
+    paid_late: bool
+    """True if the order was confirmed after the end of its hold."""
+
+
+class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `bookings.find_bookings`; `price_minor` in the currency's minor units."""
+
+    id: int
+    order_id: int
+    line: int
+    """The booking's number within its order, from 1."""
+    ticket_id: int
+    tier: str
+    price_minor: int
+    row_label: str | None
+    seat_number: int | None
+    created_at: datetime
+
+
+OrderWithBookings = tuple[OrderRow, Sequence[BookingRow]]
+"""An order and its bookings in the order of their lines."""
+
+
+class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `orders.lock_orders`; `total_minor` in the currency's minor units."""
+
+    id: int
+    reference: str
+    user_id: str
+    status: Status
+    total_minor: int
+    currency: str
+    payment: PaymentStatus
+    held: bool
+    """True if the order was made with a hold, for a payment by the provider."""
+    event: str
+    """The event's slug."""
+    begun: bool
+    """True if the event has begun."""
+    called_off: bool
+    """True if the event was cancelled."""
+
+
+def ticket_reference(reference: str, line: int) -> str:
+    """Return the public reference of one ticket of an order."""
+    return f"{reference}-{line}"

@@ -1,0 +1,115 @@
+"""Orders as buyers see them: reads, bodies on the wire and messages."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from api import schemas
+from api.database import queries
+from api.database.pool import Pool
+from api.database.session import Statement, open_session
+from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, Status, ticket_reference
+from api.services.orders import find_bookings, find_order
+
+Show = Literal["upcoming", "past", "cancelled"]
+"""A selection of a buyer's orders: for events that have not begun, for events that have, or without tickets."""
+
+_SELECTIONS: dict[Show | None, tuple[tuple[Status, ...], bool | None]] = {
+    None: (LIVE + ENDED, None),
+    "upcoming": (LIVE, False),
+    "past": (LIVE, True),
+    "cancelled": (ENDED, None),
+}
+"""The states of the orders in each selection, and whether their events have begun (None: either)."""
+
+_NEWEST = 2**63 - 1
+"""A cursor above every order's id."""
+
+_RETURNED = frozenset({"refunding", "refunded"})
+"""States of a payment that is on its way back to the buyer or has arrived there."""
+
+_MESSAGES = {
+    "pending": "{tickets} ticket(s) are held for you until your payment is settled",
+    "confirmed": "Successfully booked {tickets} ticket(s)",
+    "declined": "The payment was declined.",
+    "expired": "The payment did not come in time, so the tickets are on sale again.",
+    "cancelled": "The booking was cancelled.",
+}
+_PAID_LATE = "The payment came late, but the same {tickets} ticket(s) were still free and are booked"
+
+
+async def get_order(pool: Pool, reference: str) -> tuple[schemas.Order, datetime]:
+    """Return an order in its present state, and the database's time at which it was read.
+
+    Raises:
+        NotFound: no order has this reference.
+    """
+    async with open_session(pool) as session:
+        order, read_at = await find_order(session, reference)
+        bookings = await find_bookings(session, [order.id])
+    return to_schema(order, bookings[order.id]), read_at
+
+
+async def list_orders(
+    pool: Pool, user_id: str, *, show: Show | None = None, limit: int, cursor: int | None
+) -> schemas.OrderPage:
+    """Return a page of a buyer's orders, newest first: at most `limit` orders with ids below `cursor`."""
+    statuses, begun = _SELECTIONS[show]
+    parameters = {
+        "user_id": user_id,
+        "before": cursor or _NEWEST,
+        "limit": limit + 1,  # One more row than the page holds shows that another page follows.
+        "statuses": statuses,
+        "begun": begun,
+    }
+    async with open_session(pool) as session:
+        rows = await session.run(Statement(queries.orders.list_orders, parameters, OrderRow))
+        page = rows[:limit]
+        bookings = await find_bookings(session, [order.id for order in page])
+    return schemas.OrderPage(
+        orders=[to_schema(order, bookings[order.id]) for order in page],
+        next=str(page[-1].id) if len(rows) > limit else None,
+    )
+
+
+def to_schema(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
+    """Return the body that shows an order in its present state."""
+    total = schemas.to_major(order.total_minor, order.currency)
+    message = _PAID_LATE if order.paid_late and order.status == "confirmed" else _MESSAGES[order.status]
+    expires_at = order.expires_at if order.status == "pending" else None
+    return schemas.Order(
+        success=order.status not in {"declined", "expired"},
+        reference=order.reference,
+        status=order.status,
+        total=total,
+        currency=order.currency,
+        bookings=[_booking(order, booking) for booking in bookings],
+        message=message.format(tickets=len(bookings)),
+        event=order.event,
+        paid_late=order.paid_late,
+        expires_at=msgspec.UNSET if expires_at is None else expires_at,
+        refund=total if order.payment in _RETURNED else msgspec.UNSET,
+    )
+
+
+def _booking(order: OrderRow, booking: BookingRow) -> schemas.Booking:
+    return schemas.Booking(
+        id=booking.id,
+        booking_reference=ticket_reference(order.reference, booking.line),
+        ticket_id=booking.ticket_id,
+        tier=booking.tier,
+        price=schemas.to_major(booking.price_minor, order.currency),
+        row=booking.row_label,
+        seat=booking.seat_number,
+        user_id=order.user_id,
+        created_at=booking.created_at,
+    )
+
+
+def as_first_booked(order: OrderRow) -> OrderRow:
+    """Return an order in the state that the first response to its booking request showed."""
+    if order.expires_at is None:
+        return msgspec.structs.replace(order, status="confirmed", payment="captured")
+    return msgspec.structs.replace(order, status="pending", payment="pending", paid_late=False)

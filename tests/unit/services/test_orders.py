@@ -1,0 +1,62 @@
+"""Cancellation: the decision for each state of an order and its payment."""
+
+from typing import Any
+
+import pytest
+
+from api.errors import Forbidden, NotCancellable
+from api.services.order_rows import LockedOrder
+from api.services.orders import Change, decide_cancellation
+
+
+def locked(**changes: Any) -> LockedOrder:
+    values: dict[str, Any] = {
+        "id": 7,
+        "reference": "r-1",
+        "user_id": "ada",
+        "status": "confirmed",
+        "total_minor": 1000,
+        "currency": "USD",
+        "payment": "captured",
+        "held": True,
+        "event": "aurora-sessions",
+        "begun": False,
+        "called_off": False,
+    }
+    return LockedOrder(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("order", "payment"),
+    [
+        (locked(), "refunding"),
+        (locked(held=False), "refunded"),
+        (locked(status="pending", payment="pending"), None),
+        (locked(called_off=True), "refunding"),
+    ],
+)
+def test_a_cancellation_returns_a_captured_payment_only(order: LockedOrder, payment: Any) -> None:
+    assert decide_cancellation(order, "ada") == Change(7, "cancelled", payment, "cancelled by its buyer")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_repeated_cancellation_changes_nothing(*, begun: bool) -> None:
+    assert decide_cancellation(locked(status="cancelled", payment="refunded", begun=begun), "ada") is None
+
+
+@pytest.mark.parametrize("status", ["pending", "confirmed", "declined", "expired", "cancelled"])
+def test_only_the_buyer_cancels(status: Any) -> None:
+    with pytest.raises(Forbidden):
+        decide_cancellation(locked(status=status), "ben")
+
+
+@pytest.mark.parametrize("status", ["declined", "expired"])
+def test_an_order_without_tickets_cannot_be_cancelled(status: Any) -> None:
+    with pytest.raises(NotCancellable, match=f"it is {status}"):
+        decide_cancellation(locked(status=status, payment="declined"), "ada")
+
+
+@pytest.mark.parametrize("status", ["pending", "confirmed"])
+def test_nothing_is_cancelled_once_the_event_has_begun(status: Any) -> None:
+    with pytest.raises(NotCancellable, match="the event has begun"):
+        decide_cancellation(locked(status=status, begun=True), "ada")
