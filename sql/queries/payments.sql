@@ -1,6 +1,6 @@
 -- name: insert_payments
--- The payments of new orders.
--- Fails: payments_order_key, when an order has a payment already.
+-- Insert the payments of new orders.
+-- Fails: payments_order_key, if an order already has a payment.
 insert into payments (order_id, status, amount_minor, currency, next_check_at)
 select
     unnest(%(order_ids)s::bigint[]),
@@ -10,8 +10,8 @@ select
     now() + make_interval(secs => %(check_after_ms)s::double precision / 1000);
 
 -- name: change_payments
--- Brings payments, locked before, into other states; those that stay open are taken up with the provider at once.
--- Fails: order_events_transition_check, when a state does not lead to the other.
+-- Change the statuses of locked payments. A payment that stays open is due for a check at once.
+-- Fails: order_events_transition_check, if the transition is not allowed.
 update payments
 set
     status = change.status,
@@ -20,10 +20,10 @@ from unnest(%(order_ids)s::bigint[], %(statuses)s::text[]) as change (order_id, 
 where payments.order_id = change.order_id;
 
 -- name: claim_open
--- Payments that are due to be taken up with the provider, the most overdue first, and when they are due again if
--- nothing comes of it: that time is this worker's to ask in. Given up is one whose hold is over for longer than a
--- request to the provider takes: what the provider does not know then, it will not be asked for any more.
--- Locks: the payments that it returns, FOR UPDATE; waits for none, so that several workers share the work.
+-- Claim open payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
+-- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets. It
+-- is abandoned if the hold ended longer ago than a request can last, so that no request for its charge is in flight.
+-- Locks: the returned payments, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_payments as materialized (
     select id
     from payments

@@ -1,12 +1,12 @@
 -- name: insert_webhook
--- Stores what the provider tells; what was stored before is left as it is.
+-- Store a webhook. A repeated delivery changes nothing.
 insert into webhooks (id, payload)
 values (%(id)s, %(payload)s)
 on conflict on constraint webhooks_pkey do nothing;
 
 -- name: lock_open
--- Webhooks that are to be worked off, the oldest first.
--- Locks: the webhooks, FOR UPDATE; waits for none, so that processes share the work.
+-- Lock webhooks that are not processed, the oldest first.
+-- Locks: the webhooks, FOR UPDATE SKIP LOCKED, so that several processes share the work.
 -- Isolation: read committed.
 select
     id,
@@ -18,15 +18,15 @@ limit %(limit)s
 for update skip locked;
 
 -- name: mark_processed
--- Notes that webhooks are worked off: never earlier than they came, for one may be stored between the beginning of
--- this transaction, which is its now(), and the statement that found it.
+-- Mark webhooks as processed. now() is the start of this transaction, and a webhook may have been stored after that.
+-- greatest() keeps processed_at from preceding received_at.
 update webhooks
 set processed_at = greatest(now(), received_at)
 where id = any(%(ids)s::text[]);
 
 -- name: delete_processed
--- Forgets webhooks that were worked off a number of days ago.
--- Locks: those that it deletes, FOR UPDATE; waits for none.
+-- Delete webhooks that were processed more than a number of days ago.
+-- Locks: the deleted webhooks, FOR UPDATE SKIP LOCKED.
 with locked_webhooks as materialized (
     select id
     from webhooks
