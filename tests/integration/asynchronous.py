@@ -75,7 +75,7 @@ async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) 
     return outcome.answer
 
 
-async def tell(pool: Pool, news: dict[str, ChargeUpdate]) -> None:
+async def apply_updates(pool: Pool, news: dict[str, ChargeUpdate]) -> None:
     """Settle news of charges."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
         await settle(session, news)
@@ -94,7 +94,7 @@ async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
         await conn.execute(statement.replace("%(age)s", f"interval '{seconds} s'"))
 
 
-async def stock(conn: AsyncConnection, event: str = schemas.BUILT_IN_EVENT) -> dict[str, int]:
+async def tickets_by_status(conn: AsyncConnection, event: str = schemas.BUILT_IN_EVENT) -> dict[str, int]:
     """Return an event's tickets by status."""
     cursor = await conn.execute(
         "select status, count(*) from tickets join events on events.id = event_id where slug = %s group by 1", [event]

@@ -26,7 +26,7 @@ from api.services.bookings.batcher import BookingBatcher
 from api.services.order_rows import OrderRow
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import ChargeUpdate
-from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
+from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
 pytestmark = pytest.mark.xdist_group("audit")
@@ -79,7 +79,7 @@ async def live(pool: Pool, batcher: BookingBatcher, new: NewOrder, settling: asy
                     with contextlib.suppress(NotCancellable):
                         await cancel_order(pool, new.reference, new.user_id)
                 else:
-                    await tell(pool, {new.reference: cast("ChargeUpdate", fate)})
+                    await apply_updates(pool, {new.reference: cast("ChargeUpdate", fate)})
 
 
 async def live_through_everything(database_url: str) -> None:
@@ -92,9 +92,9 @@ async def live_through_everything(database_url: str) -> None:
         late, void, *_ = [(await hold(pool, "GA", 2)).reference for _ in range(3)]
         await let_time_pass(conn, ASYNC.hold_seconds + 1)
         await expire_holds(pool, ASYNC)
-        await tell(pool, {late: "captured", void: "unknown"})
+        await apply_updates(pool, {late: "captured", void: "unknown"})
         paid, declined, unpaid, refunded, *_ = [(await hold(pool, "VIP", 2)).reference for _ in range(6)]
-        await tell(pool, {paid: "captured", declined: "declined", refunded: "captured"})
+        await apply_updates(pool, {paid: "captured", declined: "declined", refunded: "captured"})
         for cancelled in (unpaid, refunded):
             await cancel_order(pool, cancelled, "u")
 

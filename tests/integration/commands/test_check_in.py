@@ -16,7 +16,7 @@ from api.services import codes
 from api.services.bookings.batch import Decided, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import cancel_order, expire_holds, find_bookings
-from tests.integration.asynchronous import ASYNC, book, hold, order, tell
+from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order
 
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
 
@@ -118,12 +118,12 @@ async def test_a_ticket_of_a_booking_that_is_not_confirmed_does_not_admit(
     async with open_session(pool) as session:
         (booking,) = (await find_bookings(session, [held.id]))[held.id]
     if fate == "cancelled":
-        await tell(pool, {held.reference: "captured"})
+        await apply_updates(pool, {held.reference: "captured"})
         assert main(["check", code_of(secret, held.reference, booking)]) == 0
         capsys.readouterr()
         await cancel_order(pool, held.reference, "u")
     elif fate == "declined":
-        await tell(pool, {held.reference: "declined"})
+        await apply_updates(pool, {held.reference: "declined"})
     elif fate == "expired":
         await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
         await expire_holds(pool, ASYNC)

@@ -11,7 +11,7 @@ from api.__main__ import main
 from api.commands import history
 from api.database.pool import Pool, open_pool
 from api.services.orders import cancel_order, expire_holds
-from tests.integration.asynchronous import ASYNC, hold, tell
+from tests.integration.asynchronous import ASYNC, apply_updates, hold
 
 SEAT = 17
 
@@ -40,7 +40,7 @@ async def test_whose_a_seat_was_is_known_for_each_moment(pool: Pool, database_ur
     ben = await hold(pool, "VIP", 1, ticket_ids=(SEAT,), user_id="ben")
     times.append(await now(conn))
     await cancel_order(pool, ben.reference, "ben")
-    await tell(pool, {ann.reference: "captured"})
+    await apply_updates(pool, {ann.reference: "captured"})
     times.append(await now(conn))
     await cancel_order(pool, ann.reference, "ann")
     times.append(await now(conn))
@@ -71,7 +71,7 @@ async def test_why_an_order_is_as_it_is_is_told_by_its_history(
     pool: Pool, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = await hold(pool, user_id="ann")
-    await tell(pool, {held.reference: "declined"})
+    await apply_updates(pool, {held.reference: "declined"})
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert main(["history", "--reference", held.reference]) == 0
     told = capsys.readouterr().out.splitlines()

@@ -14,7 +14,7 @@ from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.bookings.batch import Decided
 from api.services.events import EVENTS_LISTED_MAX, event_cache, event_list_cache
-from tests.integration.asynchronous import ASYNC, book, hold, order, tell
+from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ async def test_it_is_sold_out_only_when_nothing_is_held_any_more(pool: Pool, dat
     seed(database_url, event="tiny", inventory=parse_inventory("VIP=2,GA=1"))
     held = [await hold(pool, event="tiny"), await hold(pool, "VIP", 2, event="tiny")]
     assert (await shown(pool, "tiny"))["state"] == "on_sale"
-    await tell(pool, {held[0].reference: "captured"})
+    await apply_updates(pool, {held[0].reference: "captured"})
     assert (await shown(pool, "tiny"))["state"] == "on_sale"
-    await tell(pool, {held[1].reference: "captured"})
+    await apply_updates(pool, {held[1].reference: "captured"})
     assert (await shown(pool, "tiny"))["state"] == "sold_out"
 
 

@@ -31,13 +31,13 @@ from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,
+    apply_updates,
     book,
     hold,
     let_time_pass,
     order,
     states,
-    stock,
-    tell,
+    tickets_by_status,
 )
 
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
@@ -70,17 +70,17 @@ async def test_a_booking_holds_its_tickets_until_its_payment_is_captured(pool: P
     assert held.expires_at
     assert (held.expires_at - held.created_at).total_seconds() == ASYNC.hold_seconds
     assert await states(conn, held.reference) == ("pending", "pending", 3)
-    assert (await stock(conn))["held"] == 3
-    await tell(pool, {held.reference: "captured"})
+    assert (await tickets_by_status(conn))["held"] == 3
+    await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("confirmed", "captured", 3)
-    assert await stock(conn) == {"available": 1297, "sold": 3}
+    assert await tickets_by_status(conn) == {"available": 1297, "sold": 3}
 
 
 async def test_a_declined_payment_puts_the_tickets_back_on_sale(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "VIP", 3)
-    await tell(pool, {held.reference: "declined"})
+    await apply_updates(pool, {held.reference: "declined"})
     assert await states(conn, held.reference) == ("declined", "declined", 0)
-    assert await stock(conn) == {"available": 1300}
+    assert await tickets_by_status(conn) == {"available": 1300}
 
 
 async def test_a_hold_past_its_time_is_put_back_on_sale_once(pool: Pool, conn: AsyncConnection) -> None:
@@ -89,7 +89,7 @@ async def test_a_hold_past_its_time_is_put_back_on_sale_once(pool: Pool, conn: A
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     assert max(await asyncio.gather(*(expire_holds(pool, ASYNC) for _ in range(3)))) > 0
     assert await expire_holds(pool, ASYNC) == 0
-    assert await stock(conn) == {"available": 1300}
+    assert await tickets_by_status(conn) == {"available": 1300}
     assert {await states(conn, reference) for reference in references} == {("expired", "pending", 0)}
     cursor = await conn.execute("select count(*) from order_events where status = 'expired'")
     assert await cursor.fetchone() == (5,)
@@ -99,9 +99,9 @@ async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool:
     held = await hold(pool, "VIP", 2)
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
-    assert await stock(conn) == {"available": 1298, "sold": 2}
+    assert await tickets_by_status(conn) == {"available": 1298, "sold": 2}
     found, _ = await get_order(pool, held.reference)
     late = "The payment came late, but the same 2 ticket(s) were still free and are booked"
     assert (found.paid_late, found.message) == (True, late)
@@ -113,7 +113,7 @@ async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool:
 
 async def test_what_was_paid_in_time_or_never_is_not_paid_late(pool: Pool, conn: AsyncConnection) -> None:
     captured, declined, expired = [(await hold(pool)).reference for _ in range(3)]
-    await tell(pool, {captured: "captured", declined: "declined"})
+    await apply_updates(pool, {captured: "captured", declined: "declined"})
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
     found = [(await get_order(pool, reference))[0] for reference in (captured, declined, expired)]
@@ -131,7 +131,7 @@ async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
     other = await hold(pool, "VIP", 1, ticket_ids=(2,))
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("expired", "refunding", 0)
     provider.charges = {held.reference: "captured", other.reference: "processing"}
     assert await reconcile_payments(pool, ASYNC, provider) == 1
@@ -146,7 +146,7 @@ async def test_paid_late_for_an_event_that_was_cancelled_the_money_goes_back(poo
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
     await conn.execute("update events set cancelled_at = now()")
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("expired", "refunding", 0)
 
 
@@ -159,7 +159,7 @@ async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_m
     second = await hold(pool, "VIP", 1, ticket_ids=(7,))
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
-    await tell(pool, {first.reference: "captured", second.reference: "captured"})
+    await apply_updates(pool, {first.reference: "captured", second.reference: "captured"})
     fates = sorted([await states(conn, first.reference), await states(conn, second.reference)])
     assert fates == [("confirmed", "captured", 1), ("expired", "refunding", 0)]
 
@@ -167,16 +167,18 @@ async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_m
 @pytest.mark.parametrize("news", ["captured", "declined"])
 async def test_what_was_settled_is_not_settled_again(pool: Pool, conn: AsyncConnection, news: ChargeUpdate) -> None:
     held = await hold(pool)
-    await tell(pool, {held.reference: news})
+    await apply_updates(pool, {held.reference: news})
     settled = await states(conn, held.reference)
     for later in ("processing", "captured", "declined", "refunded", "unknown"):
-        await tell(pool, {held.reference: later})
+        await apply_updates(pool, {held.reference: later})
         assert await states(conn, held.reference) == settled
 
 
 async def test_settled_at_once_by_many_it_is_settled_once(pool: Pool, conn: AsyncConnection) -> None:
     held = [await hold(pool) for _ in range(10)]
-    await asyncio.gather(*(tell(pool, dict.fromkeys((h.reference for h in held), "captured")) for _ in range(4)))
+    await asyncio.gather(
+        *(apply_updates(pool, dict.fromkeys((h.reference for h in held), "captured")) for _ in range(4))
+    )
     assert {await states(conn, h.reference) for h in held} == {("confirmed", "captured", 1)}
     cursor = await conn.execute("select count(*) from order_events where subject = 'order' and status = 'confirmed'")
     assert await cursor.fetchone() == (10,)
@@ -254,7 +256,7 @@ async def test_a_stored_webhook_that_cannot_be_read_does_not_hold_up_the_others(
 async def test_what_was_given_back_before_it_was_known_leaves_nothing_open(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool)
     await cancel_order(pool, held.reference, "u")
-    await tell(pool, {held.reference: "refunded"})
+    await apply_updates(pool, {held.reference: "refunded"})
     assert await states(conn, held.reference) == ("cancelled", "void", 0)
 
 
@@ -345,14 +347,14 @@ async def test_cancelling_a_confirmed_booking_frees_its_tickets_and_returns_the_
 ) -> None:
     held = await hold(pool, "VIP", 2)
     provider.charges[held.reference] = "captured"
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     first = to_schema(*await cancel_order(pool, held.reference, "u"))
     assert (first.status, first.refund, first.event) == ("cancelled", first.total, "aurora-sessions")
     assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
     await reconcile_payments(pool, ASYNC, provider)
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
     assert to_schema(*await cancel_order(pool, held.reference, "u")) == first
-    assert await stock(conn) == {"available": 1300}
+    assert await tickets_by_status(conn) == {"available": 1300}
 
 
 async def test_a_payment_that_comes_for_a_cancelled_booking_goes_back(
@@ -362,7 +364,7 @@ async def test_a_payment_that_comes_for_a_cancelled_booking_goes_back(
     await cancel_order(pool, held.reference, "u")
     assert await states(conn, held.reference) == ("cancelled", "pending", 0)
     provider.charges[held.reference] = "captured"
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     await reconcile_payments(pool, ASYNC, provider)
     assert provider.charges[held.reference] == "refunded"
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
@@ -383,7 +385,7 @@ async def test_only_its_buyer_cancels_and_only_what_came_about_and_lies_ahead(
     pool: Pool, conn: AsyncConnection
 ) -> None:
     held, declined = await hold(pool), await hold(pool)
-    await tell(pool, {declined.reference: "declined"})
+    await apply_updates(pool, {declined.reference: "declined"})
     with pytest.raises(NotFound):
         await cancel_order(pool, "nobody", "u")
     with pytest.raises(Forbidden):
@@ -402,7 +404,9 @@ async def test_cancelled_and_paid_at_once_it_is_one_of_the_two_and_the_money_fol
     for _ in range(10):
         held = await hold(pool)
         await asyncio.gather(
-            cancel_order(pool, held.reference, "u"), tell(pool, {held.reference: "captured"}), return_exceptions=True
+            cancel_order(pool, held.reference, "u"),
+            apply_updates(pool, {held.reference: "captured"}),
+            return_exceptions=True,
         )
         assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
 
@@ -424,7 +428,7 @@ async def test_what_others_hold_is_called_held_and_not_sold(
         assert 0 < (all_held.retry_after_s or 0) <= ASYNC.hold_seconds
     too_many = refusal((await book(pool, order(tier, 4, event="tiny")))[0])
     assert isinstance(too_many, SoldOut)
-    await tell(pool, {held.reference: "captured"})
+    await apply_updates(pool, {held.reference: "captured"})
     sold_out = refusal((await book(pool, order(tier, 2, event="tiny")))[0])
     assert isinstance(sold_out, SoldOut)
     assert sold_out.details == {"available": 1}
@@ -454,9 +458,9 @@ async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
             "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.answer.expires_at]
         )
         if fate == "captured late":
-            await tell(pool, {wish.reference: "captured"})
+            await apply_updates(pool, {wish.reference: "captured"})
     else:
-        await tell(pool, {wish.reference: "captured" if fate == "captured" else "declined"})
+        await apply_updates(pool, {wish.reference: "captured" if fate == "captured" else "declined"})
     (again,) = await book(pool, wish)
     assert isinstance(again, Decided)
     assert again.replayed
@@ -472,7 +476,7 @@ async def test_declined_within_the_request_and_declined_by_the_provider_are_both
     reference = next(r for n in range(1000) if simulator.decide(r := f"d-{n}", 0.5) == "declined")
     await book(pool, order(reference=reference), settings=Settings(payment_success_rate=0.5, bookings_per_minute=0))
     held = await hold(pool)
-    await tell(pool, {held.reference: "declined"})
+    await apply_updates(pool, {held.reference: "declined"})
     await let_time_pass(conn, 31 * 24 * 3600)
     assert await purge_declined(pool, ASYNC) == 2
     for table in ("orders", "payments", "bookings", "order_events"):

@@ -15,7 +15,7 @@ from api.errors import UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.orders import cancel_order, expire_holds
 from api.services.states import states_cache
-from tests.integration.asynchronous import ASYNC, hold, let_time_pass, tell
+from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
 
 SEATS_MAX = 300
 
@@ -80,7 +80,7 @@ async def test_every_step_of_an_order_shows_on_its_seats(pool: Pool, conn: Async
     paid = await hold(pool, "VIP", 3, user_id="u")
     await hold(pool, "VIP", 2)
     assert await letters() == {"a": 295, "h": 5}
-    await tell(pool, {paid.reference: "captured"})
+    await apply_updates(pool, {paid.reference: "captured"})
     assert await letters() == {"a": 295, "h": 2, "s": 3}
     await cancel_order(pool, paid.reference, "u")
     assert await letters() == {"a": 298, "h": 2}
