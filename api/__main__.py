@@ -21,6 +21,7 @@ from api.commands import (
     check_in,
     history,
     payment_simulator,
+    ports,
     run,
     seed,
     serve,
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings, _: Arguments) -> int:
-    run.check_port(settings, "API_PORT")
+    ports.check_port(settings, "API_PORT")
     with database_url(settings) as url:
         return serve.serve(settings, url)
 
@@ -96,7 +97,7 @@ def _worker(settings: Settings, _: Arguments) -> int:
 
 
 def _psp(settings: Settings, _: Arguments) -> int:
-    run.check_port(settings, "PSP_PORT")
+    ports.check_port(settings, "PSP_PORT")
     return payment_simulator.serve(settings)
 
 

@@ -14,13 +14,9 @@ import pytest
 from psycopg import sql
 
 from api.commands.audit import audit
-from api.commands.run import (
-    HURRY_AFTER_S,
-    STOP_GRACE_S,
-    StopRequested,
-    stop_signals,
-)
+from api.commands.processes import STOP_GRACE_S
 from api.commands.seed import DEFAULT_EVENTS
+from api.commands.signals import FORCE_AFTER_S, StopRequested, stop_signals
 from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,
@@ -196,9 +192,9 @@ async def test_a_second_signal_hurries(make_system: Callable[..., System]) -> No
     system.process.popen.send_signal(signal.SIGINT)
     await system.until(lambda: "Stopping" in system.process.output(), "the first signal")
     with pytest.raises(AssertionError, match="still running"):
-        await system.process.wait(HURRY_AFTER_S * 2)
+        await system.process.wait(FORCE_AFTER_S * 2)
     system.process.popen.send_signal(signal.SIGINT)
-    assert await system.process.wait(STOP_GRACE_S - HURRY_AFTER_S * 4) == 0
+    assert await system.process.wait(STOP_GRACE_S - FORCE_AFTER_S * 4) == 0
     assert not processes_of(system.data_dir)
 
 

@@ -34,8 +34,8 @@ from api.commands.bench.report import (
     Report,
 )
 from api.commands.bench.system import Servers, throw_away_servers
-from api.commands.run import stop_signals
 from api.commands.seed import TierPlan
+from api.commands.signals import stop_signals
 from api.config import Settings
 from api.database import queries
 

@@ -17,13 +17,15 @@ from psycopg import sql
 
 from api.commands.audit import Violation, audit
 from api.commands.bench.load import GRACE_S, LoadResult, Plan
-from api.commands.run import (
+from api.commands.ports import free_port
+from api.commands.processes import (
+    API,
     ROOT,
-    Child,
-    PartEndedError,
-    end_with,
-    free_port,
-    parts,
+    WORKER,
+    Process,
+    ProcessEndedError,
+    check_alive,
+    end_with_parent,
     wait_until_ready,
 )
 from api.commands.seed import TierPlan, seed
@@ -35,7 +37,6 @@ from api.errors import SetupError
 MACHINE = "machine"
 """Stands beside the names of the parts, for all processes of the machine but this one and its load generators."""
 
-_PARTS = ("worker", "API")
 _PORTS = range(20_000, 32_000)
 """Below the usual range of ephemeral ports."""
 _LOAD_TIMEOUT_S = 60.0
@@ -62,7 +63,7 @@ class Servers:
         self._server = EmbeddedServer(directory / "data")
         self._directory = directory
         self._databases: list[str] = []
-        self._children: dict[str, Child] = {}
+        self._processes: dict[str, Process] = {}
         # What the load needs to be what it is said to be; all else is as the environment says.
         self.settings = msgspec.structs.replace(
             settings,
@@ -115,18 +116,16 @@ class Servers:
         settings = msgspec.structs.replace(self.settings, database_url=database_url)
         with contextlib.ExitStack() as cleanup:
             output = cleanup.enter_context(log.open("wb"))
-            for part in parts(settings):
-                if part.name in _PARTS:
-                    child = Child(part, _environment(settings), output.fileno())
-                    self._children[part.name] = child
-                    cleanup.callback(child.stop, force=lambda: False)
-            cleanup.callback(self._children.clear)
+            for service in (WORKER, API):
+                process = Process(service, _environment(settings), output.fileno())
+                self._processes[service.name] = process
+                cleanup.callback(process.stop, force=lambda: False)
+            cleanup.callback(self._processes.clear)
             try:
-                wait_until_ready(settings, list(self._children.values()))
+                wait_until_ready(settings, self._processes.values())
                 yield
-                for child in self._children.values():
-                    child.check_alive()
-            except (PartEndedError, SetupError, httpx.HTTPError) as error:
+                check_alive(self._processes.values())
+            except (ProcessEndedError, SetupError, httpx.HTTPError) as error:
                 tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
                 raise SetupError("\n".join([f"The benchmark cannot go on: {error}", *tail])) from error
 
@@ -144,7 +143,7 @@ class Servers:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=end_with(os.getpid()),  # noqa: PLW1509 - one system call, which takes no lock
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, which takes no lock
         ) as process:
             try:
                 output, errors = process.communicate(
@@ -169,19 +168,19 @@ class Servers:
 
         Only Linux tells.
         """
-        parts = {name: sum(map(_cpu_s, pids)) for name, pids in self._processes().items()}
+        parts = {name: sum(map(_cpu_s, pids)) for name, pids in self._process_ids().items()}
         return parts | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if parts else {}
 
     def memory(self) -> dict[str, Memory]:
         """Return what each part holds in memory now; only Linux tells."""
-        return {name: _memory(pids) for name, pids in self._processes().items()}
+        return {name: _memory(pids) for name, pids in self._process_ids().items()}
 
     def _administration(self) -> psycopg.Connection:
         return psycopg.connect(self._server.url("postgres"), autocommit=True)
 
-    def _processes(self) -> dict[str, list[int]]:
+    def _process_ids(self) -> dict[str, list[int]]:
         """Return the processes of each part."""
-        roots = {name: child.pid for name, child in self._children.items()}
+        roots = {name: process.pid for name, process in self._processes.items()}
         if pid := self._server.pid:
             roots["PostgreSQL"] = pid
         parents = _parents()

@@ -1,0 +1,160 @@
+"""The system's services and the supervised processes that run them."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from api.commands.ports import PortVariable
+from api.config import Settings
+from api.errors import SetupError
+
+ROOT = Path(__file__).parents[2]
+
+READY_TIMEOUT_S = 120.0
+"""The longest time from a process's start until its service is ready."""
+STOP_GRACE_S = 15.0
+"""Time from SIGTERM to SIGKILL for each process: the API finishes its requests meanwhile."""
+_POLL_S = 0.1
+_HTTP_TIMEOUT_S = 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Service(NamedTuple):
+    """A service of the system, run by `python -m` with `arguments`."""
+
+    name: str
+    arguments: tuple[str, ...]
+    port: PortVariable | None = None
+    ready_url: Callable[[Settings], str] | None = None
+    """Returns the URL that responds with success once the service is ready; None for a service without a server."""
+
+
+WORKER = Service("worker", ("api", "worker"))
+API = Service(
+    "API",
+    ("api", "serve"),
+    "API_PORT",
+    lambda settings: f"{settings.local_url(settings.api_port)}/health/ready",
+)
+_WEB_APP = Service(
+    "web app",
+    ("webapp",),
+    "WEB_PORT",
+    lambda settings: f"{settings.local_url(settings.web_port)}/",
+)
+_PAYMENT_SIMULATOR = Service(
+    "payment simulator",
+    ("api", "psp"),
+    "PSP_PORT",
+    lambda settings: f"http://127.0.0.1:{settings.psp_port}/health",
+)
+
+
+def services(settings: Settings) -> tuple[Service, ...]:
+    """Return the system's services in the order of their start; they stop in the opposite order."""
+    simulated = settings.payment_mode == "async" and not settings.provider_url
+    return (*((_PAYMENT_SIMULATOR,) if simulated else ()), WORKER, API, _WEB_APP)
+
+
+class ProcessEndedError(Exception):
+    """A process ended without a stop request."""
+
+
+class Process:
+    """A running service, in a session of its own, so that Ctrl-C reaches only the supervisor.
+
+    Args:
+        service: the service to run.
+        environment: the complete environment of the process.
+        output_fd: file descriptor for its output; None for the supervisor's own output.
+    """
+
+    def __init__(self, service: Service, environment: dict[str, str], output_fd: int | None = None) -> None:
+        self.service = service
+        self._popen = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", *service.arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output_fd,
+            stderr=output_fd,
+            start_new_session=True,
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, which takes no lock
+        )
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the process, which is the leader of its group."""
+        return self._popen.pid
+
+    def check_alive(self) -> None:
+        """Raise `ProcessEndedError` if the process has ended."""
+        code = self._popen.poll()
+        if code is not None:
+            raise ProcessEndedError(f"The {self.service.name} ended unexpectedly with exit code {code}.")
+
+    def stop(self, *, force: Callable[[], bool]) -> None:
+        """Terminate the process; kill its group after `STOP_GRACE_S`, or as soon as `force` returns True."""
+        self._popen.terminate()
+        deadline = time.monotonic() + STOP_GRACE_S
+        while self._popen.poll() is None and time.monotonic() < deadline and not force():
+            time.sleep(_POLL_S)
+        with contextlib.suppress(ProcessLookupError):  # The group is empty.
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """Return a `preexec_fn` that ends a child with its parent; None except on Linux, which has a system call for it."""
+    if sys.platform != "linux":
+        return None
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None).prctl
+
+    def request_signal() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != parent:  # The parent ended before the call.
+            os._exit(1)
+
+    return request_signal
+
+
+def check_alive(processes: Collection[Process]) -> None:
+    """Raise `ProcessEndedError` if one of the processes has ended."""
+    for process in processes:
+        process.check_alive()
+
+
+def wait_until_ready(settings: Settings, processes: Collection[Process]) -> None:
+    """Wait until each service that has a server is ready.
+
+    Raises:
+        ProcessEndedError: a process ended.
+        SetupError: a service was not ready within `READY_TIMEOUT_S`.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    # A proxy from the environment cannot reach this machine's ports.
+    with httpx.Client(trust_env=False, timeout=_HTTP_TIMEOUT_S) as client:
+        for process in processes:
+            service = process.service
+            while service.ready_url and not _is_ready(client, service.ready_url(settings)):
+                check_alive(processes)
+                if time.monotonic() > deadline:
+                    raise SetupError(f"The {service.name} did not respond within {READY_TIMEOUT_S:.0f} s.")
+                time.sleep(_POLL_S)
+
+
+def _is_ready(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.TransportError:
+        return False
