@@ -23,13 +23,9 @@ from psycopg import sql
 
 from api.commands.seed import seed
 from api.config import Settings
-from api.database.embedded import (
-    EmbeddedServer,
-    binaries_for,
-    owner_of,
-    run_as,
-)
+from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
+from api.database.programs import binaries_for, owner_of, run_as
 
 ROOT = Path(__file__).parent.parent
 

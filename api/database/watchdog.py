@@ -1,8 +1,8 @@
-"""Keeps the embedded PostgreSQL server running while someone uses it, and stops it after the last user.
+"""Watchdog of the embedded PostgreSQL server: restarts it after a crash, stops it after its last user.
 
-`api.database.embedded` runs this file as a script, in its own session. It is a process of its own because users come,
-go and crash in any order: whoever started the server may end first, and the last one may be killed. Only the
-standard library is imported, so that it starts in milliseconds and needs no virtual environment.
+`api.database.embedded` runs this file as a script in its own session. The watchdog is a separate process because
+users start, end and crash in any order: the process that started the server may end first, and the last user may be
+killed. The script imports only the standard library, so it starts in milliseconds without the virtual environment.
 """
 
 import fcntl
@@ -14,16 +14,23 @@ import threading
 import time
 
 RESTART_PAUSE_S = 1.0
-"""After a killed server: its orphaned backends must let go of the shared memory first."""
+"""Pause after the server was killed, in which its orphaned backends detach from the shared memory."""
 
 
-class Keeper:
-    """One server process after another, until nobody uses it."""
+class Watchdog:
+    """A PostgreSQL server that runs, with restarts, until it has no users.
 
-    def __init__(self, command: list[str], data_dir: str, owner: str, life_fd: int) -> None:
+    Args:
+        command: the server's command line.
+        data_dir: the server's data directory, in which it starts.
+        owner: the server's system user as `uid:gid`; empty for the current user.
+        server_lock_fd: descriptor of the lock that every server process inherits.
+    """
+
+    def __init__(self, command: list[str], data_dir: str, owner: str, server_lock_fd: int) -> None:
         self._command = command
         self._data_dir = data_dir
-        self._life_fd = life_fd
+        self._server_lock_fd = server_lock_fd
         uid, _, gid = owner.partition(":")
         self._uid = int(uid) if uid else None
         self._gid = int(gid) if gid else None
@@ -32,7 +39,7 @@ class Keeper:
         self._server: subprocess.Popen[bytes] | None = None
 
     def run(self, users_lock: str) -> int:
-        """Run the server to its end; a server that was killed is started again, which recovers the data."""
+        """Run the server until it ends; return its exit code. A killed server starts again and recovers its data."""
         threading.Thread(target=self._stop_when_unused, args=(users_lock,), daemon=True).start()
         while True:
             with self._guard:
@@ -40,7 +47,7 @@ class Keeper:
                     return 0
                 self._server = self._start()
             code = self._server.wait()
-            if code >= 0:  # asked to stop, or unable to start: not for us to repeat
+            if code >= 0:  # The server was stopped or could not start: a restart would not help.
                 return code
             time.sleep(RESTART_PAUSE_S)
 
@@ -52,13 +59,13 @@ class Keeper:
             group=self._gid,
             extra_groups=None if self._uid is None else [],
             stdin=subprocess.DEVNULL,
-            # The server and its backends inherit the life lock: it is free once the last of them has ended.
-            pass_fds=[self._life_fd],
+            # The server and its backends inherit the lock, so it is free once the last of them has ended.
+            pass_fds=[self._server_lock_fd],
         )
 
     def _stop_when_unused(self, users_lock: str) -> None:
-        # Each user holds a shared lock, which its end releases however it ends. The descriptor is never
-        # closed: a newcomer waits for its shared lock until this process has ended.
+        # Each user holds a shared lock, which the kernel releases when the user ends. The exclusive lock is never
+        # released: a new user waits for its shared lock until this process has ended.
         fcntl.flock(os.open(users_lock, os.O_RDWR), fcntl.LOCK_EX)
         with self._guard:
             self._unused = True
@@ -67,5 +74,5 @@ class Keeper:
 
 
 if __name__ == "__main__":
-    users_lock_path, data_path, owner_ids, life_lock_fd, *server_command = sys.argv[1:]
-    sys.exit(Keeper(server_command, data_path, owner_ids, int(life_lock_fd)).run(users_lock_path))
+    users_lock_path, data_path, owner_ids, server_lock, *server_command = sys.argv[1:]
+    sys.exit(Watchdog(server_command, data_path, owner_ids, int(server_lock)).run(users_lock_path))

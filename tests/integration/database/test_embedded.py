@@ -234,7 +234,7 @@ def test_programs_in_a_private_directory_run_as_another_user(directory: Path, mo
         if part.is_dir() and part.suffix != ".dist-info":
             shutil.copytree(part, private / part.name)
     directory.chmod(0o711)
-    monkeypatch.setattr("api.database.embedded.PUBLIC_PROGRAMS_DIR", directory / "public")
+    monkeypatch.setattr("api.database.programs.PUBLIC_PROGRAMS_DIR", directory / "public")
     monkeypatch.syspath_prepend(private)
     for _ in range(2):  # copied once
         with EmbeddedServer(directory / "data") as server:

