@@ -1,4 +1,4 @@
-"""Parameters in PostgreSQL's text format."""
+"""Encodes parameters in PostgreSQL's text format."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -8,16 +8,21 @@ import psycopg
 
 Scalar = str | bool | int | float | bytes | datetime
 Parameter = Scalar | list[Any] | tuple[Any, ...] | None
-"""What a statement's parameter may be; a list is an array of scalars."""
+"""The type of a statement's parameter; a list or tuple is an array of scalars."""
 
 
 def to_text(value: Parameter) -> bytes | None:
-    """Return a parameter as PostgreSQL reads it; its type is the one that the statement gives it."""
+    """Return a parameter in text format; None is NULL. The statement determines the parameter's SQL type.
+
+    Raises:
+        psycopg.DataError: a text contains a NUL character.
+        KeyError: the parameter's type is not supported.
+    """
     if value is None:
         return None
     text = _TEXTS[type(value)](value)
     if "\0" in text:
-        raise psycopg.DataError("PostgreSQL's texts cannot contain a NUL character")
+        raise psycopg.DataError("PostgreSQL text cannot contain a NUL character")
     return text.encode()
 
 
@@ -27,7 +32,7 @@ def _array(values: Sequence[Any]) -> str:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds == {str}:
         together = "".join(values)
-        if '"' not in together and "\\" not in together:  # Nearly always: then no text is looked at by itself.
+        if '"' not in together and "\\" not in together:  # The usual case needs no escaping per element.
             return '{"' + '","'.join(values) + '"}'
     return "{" + ",".join(map(_element, values)) + "}"
 

@@ -1,7 +1,7 @@
 """Forward-only migrations: `sql/migrations/*.sql` in the order of their names, each applied once.
 
-Of several runners one applies while the others wait. Each file runs in its own transaction and is noted with
-its SHA-256: a file that was edited after it was applied is refused.
+One runner applies migrations while concurrent runners wait. Each file runs in its own transaction, which also records
+the file's SHA-256. A file that was edited after it was applied is refused.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from api.database import queries
 from api.errors import SetupError
 
 SERVER_VERSION_MIN = 15
-"""The oldest PostgreSQL that this system is tested with."""
+"""The oldest major version of PostgreSQL that this system supports."""
 _LOCK_TIMEOUT_MS = 5000
-"""How long a migration waits for a table that others use: waiting longer would hold up everyone behind it."""
+"""The longest wait for a table lock. A longer wait would block the requests that queue behind the migration."""
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """A migration's file: its name, text and checksum."""
+    """A migration file."""
 
     name: str
     sql: LiteralString
@@ -30,7 +30,7 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
-    """Return the migrations of a directory in the order in which they are applied."""
+    """Return the migrations of a directory in the order of their application."""
     migrations = []
     for path in sorted(directory.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
 def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
     """Open an autocommit connection for work on the whole database.
 
-    Its statements may take as long as they need: the limits that a role has are for its requests.
+    The connection has no time limits: those of its role apply to requests.
     """
     connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=10, row_factory=tuple_row)
     connection.execute("set statement_timeout = 0; set lock_timeout = 0")
@@ -50,19 +50,19 @@ def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
 
 
 def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[str]:
-    """Apply what is missing; return the names of the migrations applied now.
+    """Apply the missing migrations; return their names.
 
     Raises:
-        SetupError: an applied migration was edited, or is unknown to this version of the code, or the server
-            is too old.
-        psycopg.Error: a migration failed; it left nothing behind, and those before it stay applied.
+        SetupError: an applied migration was edited or is unknown to this version of the code, or the server is too
+            old.
+        psycopg.Error: a migration failed and was rolled back; the earlier ones stay applied.
     """
     if migrations is None:
         migrations = load()
     with connect(conninfo) as connection:
         version = connection.info.server_version // 10_000
         if version < SERVER_VERSION_MIN:
-            raise SetupError(f"The server is PostgreSQL {version}: {SERVER_VERSION_MIN} or newer is needed.")
+            raise SetupError(f"The server is PostgreSQL {version}, but {SERVER_VERSION_MIN} or newer is needed.")
         connection.execute(queries.migrations.lock_runner.sql)
         try:
             connection.execute("set client_min_messages = warning")
@@ -75,16 +75,20 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
 
 
 def missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
-    """Return the migrations that are yet to be applied to a database that has noted `applied`.
+    """Return the migrations that a database lacks.
+
+    Args:
+        migrations: the files of this version of the code.
+        applied: the database's migrations, by name, with the SHA-256 of each.
 
     Raises:
-        SetupError: what the database has noted does not fit the files.
+        SetupError: an applied migration was edited or is unknown.
     """
     known = {migration.name for migration in migrations}
     if unknown := sorted(applied.keys() - known):
         raise SetupError(
-            f"The database has migrations that this version does not know ({', '.join(unknown)}): "
-            "it belongs to a newer version; run that one."
+            f"The database has migrations that this version lacks ({', '.join(unknown)}): "
+            "run the newer version that applied them."
         )
     for migration in migrations:
         if applied.get(migration.name, migration.sha256) != migration.sha256:

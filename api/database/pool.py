@@ -1,4 +1,4 @@
-"""The connection pool, and the settings of its sessions."""
+"""The connection pool and the session settings of its connections."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ Connection = AsyncConnection[TupleRow]
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
 LOCK_TIMEOUT_MS = 200
-"""The longest wait for a row that another transaction has locked."""
+"""The longest wait for a row lock."""
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000
-"""When the server ends a transaction whose client has gone silent, and frees its locks."""
+"""Time after which the server ends the transaction of a silent client and releases its locks."""
 ACQUIRE_TIMEOUT_S = 0.5
-"""The longest wait for a connection."""
+"""The longest wait for a connection of the pool."""
 ACQUIRE_WAITING_MAX = 500
-"""Requests that may wait for a connection at once; the next is refused."""
+"""The most requests that wait for a connection at once; the pool refuses the next one."""
 
 _ISOLATION = {
     "serializable": IsolationLevel.SERIALIZABLE,
@@ -31,9 +31,9 @@ _ISOLATION = {
 
 @contextlib.asynccontextmanager
 async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
-    """Open a pool of autocommit connections; transactions on them have the settings' isolation.
+    """Open a pool of autocommit connections, whose transactions have the isolation level of the settings.
 
-    The pool opens even while the database is away, and finds it when it is back.
+    The pool opens even while the database is unavailable, and connects as soon as it is available.
     """
 
     async def configure(connection: Connection) -> None:
@@ -49,7 +49,7 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         max_size=settings.db_pool_max,
         timeout=ACQUIRE_TIMEOUT_S,
         max_waiting=ACQUIRE_WAITING_MAX,
-        # Attempts start anew with each request that needs a connection: no long pauses after an outage.
+        # Each request that needs a connection starts new attempts, so a short timeout avoids a pause after an outage.
         reconnect_timeout=2,
         open=False,
     )
@@ -61,19 +61,19 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
 
 
 async def prepare_session(connection: Connection, settings: Settings) -> None:
-    """Give a connection its isolation, its limits, and plans that suit it."""
+    """Set a connection's isolation level, time limits and planner options."""
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
     session = {
         "timezone": "UTC",
-        # Of statements outside a transaction, whatever the server's own default.
+        # Applies to statements outside a transaction, regardless of the server's default.
         "default_transaction_isolation": "read committed",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
-        # Reading a whole table, were it ever so small, predicate-locks it: under SERIALIZABLE every concurrent
+        # A sequential scan predicate-locks the whole table, however small. Under SERIALIZABLE every concurrent
         # booking would then conflict with this one.
         "enable_seqscan": "off",
-        # Every plan is right for all parameters, and to plan anew for each takes longer than to run it.
+        # One plan suits all parameters of a statement, and planning takes longer than running it.
         "plan_cache_mode": "force_generic_plan",
     }
     for name, value in session.items():
@@ -85,9 +85,9 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
         "autocommit": True,
         "connect_timeout": settings.db_connect_timeout_s,
         "application_name": "tickets-api",
-        # Statements are few and all hot: prepare each at its first use.
+        # The statements are few and all frequent, so each is prepared at its first use.
         "prepare_threshold": 0,
-        # A server that vanished without a word is noticed within seconds, not hours.
+        # Detect a server that vanished without closing the connection within seconds instead of hours.
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 2,
@@ -96,12 +96,16 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
 
 
 async def check(connection: Connection) -> None:
-    """Discard a pooled connection that is dead, or whose server cannot write (a primary that was demoted).
+    """Discard a pooled connection that is dead or whose server is read-only, such as a demoted primary.
 
-    Without a round trip: a server that ended closes the socket, and one whose role changes tells its clients.
+    The check needs no round trip: a server that ends closes the socket, and a server whose role changes reports the
+    new parameter values to its clients.
+
+    Raises:
+        psycopg.OperationalError: the connection is closed or read-only.
     """
     connection.pgconn.consume_input()
     for parameter in ("in_hot_standby", "default_transaction_read_only"):
         if connection.info.parameter_status(parameter) == "on":
-            await connection.close()  # Else the pool would keep it and offer it again.
-            raise psycopg.OperationalError(f"the server cannot be written to: {parameter}")
+            await connection.close()  # Otherwise the pool would keep the connection.
+            raise psycopg.OperationalError(f"the server is read-only: {parameter}")

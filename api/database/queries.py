@@ -1,7 +1,7 @@
-"""The SQL of this system: named statements, loaded once at import from `sql/queries/*.sql`.
+"""The named SQL statements of this system, loaded from `sql/queries/*.sql` at import.
 
-A file holds one noun's statements. Each begins with `-- name: verb_noun`, followed by comment lines (what it
-is for, `Locks:`, `Isolation:`, `Fails:`), then the statement. `queries.tickets.lock_tickets` is a `Query`.
+Each file holds the statements of one noun. A statement begins with `-- name: verb_noun`, followed by comment lines
+(its purpose, `Locks:`, `Isolation:`, `Fails:`). `queries.tickets.lock_tickets` is a `Query`.
 """
 
 import re
@@ -18,22 +18,22 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A statement, its name (`noun.verb_noun`) and its header, which psycopg must not see.
+    """A statement with its name (`noun.verb_noun`).
 
-    psycopg reads a statement with parameters as a template: a `%` in a comment would be an error.
-    The name goes first as a comment, so that `pg_stat_activity` and the server's log show it.
+    `sql` begins with the name as a comment, which `pg_stat_activity` and the server's log show. The header's comments
+    are only in `doc`: psycopg reads `sql` as a template, in which a `%` of a comment would be an error.
     """
 
     name: str
     doc: str
     sql: LiteralString
     server_sql: bytes
-    """The statement as the server reads it: $1 for the first of `parameters`, $2 for the next."""
+    """The statement with `$1` for the first name of `parameters`, `$2` for the second."""
     parameters: tuple[str, ...]
 
 
 class Noun:
-    """The statements of one file, as attributes."""
+    """The statements of one file as attributes."""
 
     def __init__(self, path: Path) -> None:
         self._queries = {query.name.partition(".")[2]: query for query in _parse(path)}
@@ -42,7 +42,7 @@ class Noun:
         try:
             return self._queries[name]
         except KeyError:
-            raise AttributeError(f"there is no such statement: {name}; there are {sorted(self._queries)}") from None
+            raise AttributeError(f"no statement {name}; there are {sorted(self._queries)}") from None
 
     def __iter__(self) -> Iterator[Query]:
         return iter(self._queries.values())
@@ -56,7 +56,7 @@ def _parse(path: Path) -> list[Query]:
         doc = [line for line in lines if line.startswith("--")]
         statement = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
         full_name = f"{path.stem}.{name}"
-        # Written by hand in this repository, so as literal as a string in the source.
+        # The repository's SQL files are as trustworthy as a literal string in the source.
         sql = f"/* {full_name} */ {statement}"
         server_sql, parameters = _for_server(sql)
         queries.append(
@@ -72,7 +72,7 @@ def _parse(path: Path) -> list[Query]:
 
 
 def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
-    """Number a statement's parameters; return their names in the order of their numbers."""
+    """Replace named parameters by numbers; return the names in the order of the numbers."""
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
     if not names:
         return sql.encode(), ()

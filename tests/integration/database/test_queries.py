@@ -1,11 +1,10 @@
 """Every statement against the real schema, without running it; the plans of the hot ones."""
 
 import json
-import re
 from typing import Any
 
 import pytest
-from psycopg import AsyncConnection, _queries, pq, sql
+from psycopg import AsyncConnection, pq, sql
 
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
@@ -15,11 +14,6 @@ from api.database.queries import Query
 
 ALL_QUERIES = [query for noun in queries.NOUNS for query in noun]
 HOT_TIER_TICKETS = 20_000
-
-
-def to_server_parameters(statement: str) -> bytes:
-    """Turn %(name)s into $1, as psycopg does before it prepares a statement."""
-    return _queries._query2pg(statement.encode(), "utf-8")[0]
 
 
 @pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
@@ -32,7 +26,7 @@ async def test_every_statement_fits_the_schema(conn: AsyncConnection, query: Que
     )
     if query in definitions:
         return  # definitions cannot be prepared; the migration tests run them
-    prepared = conn.pgconn.prepare(b"checked", to_server_parameters(query.sql))
+    prepared = conn.pgconn.prepare(b"checked", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
 
 
@@ -47,10 +41,9 @@ async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> Asyn
 async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the nodes of a statement's plan."""
     # A statement with its values in the place of the parameters would never have a generic plan.
-    prepared = conn.pgconn.prepare(b"planned", to_server_parameters(query.sql))
+    prepared = conn.pgconn.prepare(b"planned", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
-    names = dict.fromkeys(re.findall(r"%\((\w+)\)s", query.sql))
-    values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in query.parameters)
     cursor = await conn.execute(sql.SQL("explain (format json) execute planned ({})").format(values))
     row = await cursor.fetchone()
     await conn.execute("deallocate planned")
