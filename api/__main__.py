@@ -1,9 +1,9 @@
-"""The command line: `python -m api COMMAND`, where `--help` lists the commands."""
+"""The command line: `python -m api COMMAND`. `--help` lists the commands."""
 
-# ruff: noqa: E402 - the next two lines come before the imports that take long
+# ruff: noqa: E402 - the signal handler has to be set before the slow imports
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends the process without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows no traceback.
 
 import argparse
 import asyncio
@@ -38,11 +38,11 @@ Arguments = argparse.Namespace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the process's exit code."""
+    """Run a command; return the exit code of the process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request says nothing
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs each request at INFO.
     try:
         return _COMMANDS[arguments.command](Settings.from_env(), arguments)
     except SetupError as error:
@@ -57,30 +57,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m api", description="Concert tickets.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="the whole system until Ctrl-C")
-    commands.add_parser("serve", help="the API")
-    commands.add_parser("worker", help="the background worker")
-    commands.add_parser("psp", help="the simulated payment provider")
-    commands.add_parser("migrate", help="apply the migrations that are missing")
-    seeding = commands.add_parser("seed", help="load inventory; safe to repeat")
-    seeding.add_argument("--event", help="an event's slug; without it and --inventory: the default events")
-    seeding.add_argument("--inventory", help='its tiers\' sizes, such as "VIP=100,Front Row=200,GA=1000"')
-    commands.add_parser("audit", help="check the invariants that the data must obey")
-    telling = commands.add_parser("history", help="what happened to an order or a ticket, and whose it was")
-    whose = telling.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--reference", help="an order's reference")
-    whose.add_argument("--ticket", type=int, help="a ticket's id")
-    telling.add_argument("--at", type=_time, help="with --ticket: whose it was at this time (2026-11-24T20:00:07Z)")
-    checking = commands.add_parser("check", help="tell the door whether a ticket's code admits")
-    checking.add_argument("code", metavar="CODE", help="what the ticket's QR code says")
-    benching = commands.add_parser("bench", help="measure what the system does a second, on servers of its own")
-    benching.add_argument("--quick", action="store_true", help="measure little, to see that it works")
-    benching.add_argument("--seconds", type=_seconds, help="the length of each measured run")
-    benching.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
-    benching.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
+    commands.add_parser("run", help="run the whole system until Ctrl-C")
+    commands.add_parser("serve", help="run the API")
+    commands.add_parser("worker", help="run the background worker")
+    commands.add_parser("psp", help="run the simulated payment provider")
+    commands.add_parser("migrate", help="apply the missing migrations")
+    seed_parser = commands.add_parser("seed", help="create events and tickets; safe to repeat")
+    seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")
+    seed_parser.add_argument("--inventory", help='sizes of the tiers, such as "VIP=100,Front Row=200,GA=1000"')
+    commands.add_parser("audit", help="check the invariants of the database")
+    history_parser = commands.add_parser("history", help="show the changes of an order or a ticket, or a holder")
+    subject = history_parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--reference", help="reference of an order")
+    subject.add_argument("--ticket", type=int, help="id of a ticket")
+    history_parser.add_argument("--at", type=_time, help="with --ticket: show its holder then (2026-11-24T20:00:07Z)")
+    check_parser = commands.add_parser("check", help="check whether a ticket's code is valid")
+    check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
+    bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
+    bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
+    bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
+    bench_parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    bench_parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
     commands.add_parser("schema", help="print the schema of the migrated database")
-    resetting = commands.add_parser("reset", help="drop all data and start over, after asking")
-    resetting.add_argument("--yes", action="store_true", help="do not ask")
+    reset_parser = commands.add_parser("reset", help="drop all data and start over, after a confirmation")
+    reset_parser.add_argument("--yes", action="store_true", help="skip the confirmation")
     return parser
 
 
@@ -96,7 +96,7 @@ def _worker(settings: Settings, _: Arguments) -> int:
     return 0
 
 
-def _psp(settings: Settings, _: Arguments) -> int:
+def _payment_simulator(settings: Settings, _: Arguments) -> int:
     ports.check_port(settings, "PSP_PORT")
     return payment_simulator.serve(settings)
 
@@ -104,7 +104,7 @@ def _psp(settings: Settings, _: Arguments) -> int:
 def _migrate(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
         applied = migrations.migrate(url)
-    _say("\n".join(f"Applied {name}." for name in applied) or "All migrations were applied already.")
+    _print("\n".join(f"Applied {name}." for name in applied) or "All migrations are already applied.")
     return 0
 
 
@@ -114,53 +114,53 @@ def _seed(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
         migrations.migrate(url)
         if arguments.event is None and arguments.inventory is None:
-            made = seed.seed_default(url)
+            created = seed.seed_default(url)
         else:
-            made = {event: seed.seed(url, event=event, inventory=inventory)}
-    for slug, tickets in made.items():
-        _say(f"Event {slug}: {tickets} tickets made." if tickets else f"Event {slug} is complete already.")
+            created = {event: seed.seed(url, event=event, inventory=inventory)}
+    for slug, tickets in created.items():
+        _print(f"Created {tickets} tickets of event {slug}." if tickets else f"Event {slug} is already complete.")
     return 0
 
 
 def _audit(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
         violations = audit.audit(url)
-    _say(audit.report(violations))
+    _print(audit.report(violations))
     return 1 if violations else 0
 
 
 def _history(settings: Settings, arguments: Arguments) -> int:
     if arguments.at and arguments.ticket is None:
-        raise SetupError("--at asks whose a ticket was: it needs --ticket.")
+        raise SetupError("--at needs --ticket.")
     with database_url(settings) as url:
         if arguments.at:
-            holder = history.holder(url, arguments.ticket, arguments.at)
+            holder = history.holder_at(url, arguments.ticket, arguments.at)
             found = f"{holder.reference} of {holder.user_id}, {holder.status} since {holder.since}" if holder else ""
-            _say(found or "Nobody's: it was free.")
+            _print(found or "The ticket was available.")
             return 0
         if arguments.reference:
-            events = history.of_order(url, arguments.reference)
+            changes = history.order_history(url, arguments.reference)
         else:
-            events = history.of_ticket(url, arguments.ticket)
-    _say(history.report(events) or "Nothing is known of it.")
-    return 0 if events else 1
+            changes = history.ticket_history(url, arguments.ticket)
+    _print(history.report(changes) or "There is no history.")
+    return 0 if changes else 1
 
 
-def _check(settings: Settings, arguments: Arguments) -> int:
+def _check_in(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
-        found = check_in.check(url, load_or_create_secret(settings, TICKET_SECRET), arguments.code)
-    _say(check_in.report(found))
-    return 0 if found and found.live else 1
+        found = check_in.scan(url, load_or_create_secret(settings, TICKET_SECRET), arguments.code)
+    _print(check_in.report(found))
+    return 0 if found and found.valid else 1
 
 
 def _time(text: str) -> datetime:
-    """Read a time; one without a zone is in UTC."""
+    """Parse a time; a time without a zone is in UTC."""
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
-    # Imported here: it imports the counters, and the API's processes must be told where to keep them before that.
+    # Imported late: prometheus_client reads the directory of the counters at import, and `serve` sets it later.
     from api.commands.bench.sections import bench  # noqa: PLC0415
 
     return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
@@ -169,7 +169,7 @@ def _bench(settings: Settings, arguments: Arguments) -> int:
 def _sections(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if unknown := sorted(set(names) - set(SECTIONS)):
-        raise argparse.ArgumentTypeError(f"there is no section {unknown[0]!r}: there are {', '.join(SECTIONS)}")
+        raise argparse.ArgumentTypeError(f"unknown section {unknown[0]!r}, not one of {', '.join(SECTIONS)}")
     return names
 
 
@@ -193,28 +193,28 @@ def _schema(settings: Settings, _: Arguments) -> int:
 def _reset(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            place = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
-            if not (arguments.yes or _confirms(f"Drop all orders and tickets of database {place}? Type yes: ")):
-                _say("Nothing was changed.")
+            database = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
+            if not (arguments.yes or _confirmed(f"Drop all orders and tickets of database {database}? Type yes: ")):
+                _print("Nothing was changed.")
                 return 1
             with connection.transaction():
                 connection.execute(queries.migrations.drop_tables.sql)
                 connection.execute(queries.migrations.drop_functions.sql)
         migrations.migrate(url)
-        made = seed.seed_default(url)
-    _say(f"Started over with {sum(made.values())} tickets.")
+        created = seed.seed_default(url)
+    _print(f"Started over with {sum(created.values())} tickets.")
     return 0
 
 
-def _confirms(question: str) -> bool:
+def _confirmed(question: str) -> bool:
     try:
         return input(question) == "yes"
-    except EOFError:  # nobody is there to answer
-        _say("")
+    except EOFError:  # The command has no terminal.
+        _print("")
         return False
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
@@ -222,12 +222,12 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "run": lambda settings, _: run.run(settings),
     "serve": _serve,
     "worker": _worker,
-    "psp": _psp,
+    "psp": _payment_simulator,
     "migrate": _migrate,
     "seed": _seed,
     "audit": _audit,
     "history": _history,
-    "check": _check,
+    "check": _check_in,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

@@ -1,7 +1,7 @@
-"""The audit: every invariant of `sql/queries/audit.sql` against the whole database, at one moment of it.
+"""`python -m api audit`: checks every invariant of `sql/queries/audit.sql` in one snapshot of the database.
 
-It sees what no constraint can: invariants between tables. The foreign keys that the hot tables do without are among
-them. It writes nothing and locks no row, so it may run while the sale goes on.
+The audit covers invariants that no constraint enforces: those between tables, such as the foreign keys that the hot
+tables lack. It writes nothing and locks no row, so it can run during a sale.
 """
 
 from typing import Any
@@ -42,27 +42,27 @@ INVARIANTS = (
     queries.audit.find_events_without_order,
     queries.audit.find_missing_keys,
 )
-"""The rows of each are what breaks it; the first line of its header says the invariant in words."""
+"""Each query returns the rows that violate its invariant. The first line of its header states the invariant."""
 
 ROWS_SHOWN_MAX = 20
-"""The offending rows of a invariant that are kept and shown; the others are counted."""
+"""The most rows of a violation that the report shows; it counts the others."""
 
 _SESSION = {
-    # Bounded for each invariant, but not by what a server allows the API's statements.
+    # Overrides the time limit that the role's server sets for the API's statements.
     "statement_timeout": "10min",
     "work_mem": "64MB",
-    # The tables themselves are read, whatever is indexed: an index that is corrupt may be why a invariant is broken.
+    # The audit reads the tables without their indexes: a corrupt index may be the cause of a violation.
     "enable_seqscan": "on",
     "enable_indexscan": "off",
     "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
-    # Each invariant reads whole tables: with an estimate gone wrong a nested loop of two would not end.
+    # Each query reads whole tables. A nested loop, chosen after a wrong estimate, would take hours.
     "enable_nestloop": "off",
 }
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A invariant that does not hold: how many rows break it, and the first of them."""
+    """An invariant that does not hold, with the number of offending rows and the first of them."""
 
     invariant: Query
     total: int
@@ -70,10 +70,10 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 def audit(conninfo: str) -> list[Violation]:
-    """Check every invariant in one snapshot; return those that are broken.
+    """Check every invariant in one snapshot; return the violations.
 
     Raises:
-        SetupError: the database has no tables, or older ones.
+        SetupError: the database lacks migrations.
     """
     with psycopg.connect(conninfo, connect_timeout=10, row_factory=dict_row) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -92,7 +92,7 @@ def audit(conninfo: str) -> list[Violation]:
 def _check(connection: psycopg.Connection[DictRow], invariant: Query) -> Violation:
     rows: list[DictRow] = []
     total = 0
-    # One by one: a invariant that every ticket breaks does not have to fit into memory.
+    # The rows are streamed: a million of them would not fit into memory.
     for total, row in enumerate(connection.cursor().stream(invariant.sql), start=1):
         if total <= ROWS_SHOWN_MAX:
             rows.append(row)
@@ -100,7 +100,7 @@ def _check(connection: psycopg.Connection[DictRow], invariant: Query) -> Violati
 
 
 def report(violations: list[Violation]) -> str:
-    """Say which invariants are broken and by what, for people."""
+    """Format the violations for people."""
     if not violations:
         return f"All {len(INVARIANTS)} invariants hold."
     lines = [f"{len(violations)} of {len(INVARIANTS)} invariants are broken."]

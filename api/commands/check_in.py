@@ -1,4 +1,4 @@
-"""The door: whether a ticket's code is genuine, and whether its ticket still admits."""
+"""`python -m api check`: checks at the entrance whether a ticket's code is genuine and the ticket valid."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from api.services.order_rows import ticket_reference
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """A row of `bookings.find_scanned_ticket`; `live`: the ticket admits."""
+    """A row of `bookings.find_scanned_ticket`."""
 
     reference: str
     line: int
@@ -20,22 +20,22 @@ class ScanResult(msgspec.Struct, frozen=True):
     user_id: str
     event: str
     starts_at: datetime
-    """By the clock of its place."""
+    """In the venue's time zone."""
     called_off: bool
-    """Whether the event was cancelled."""
+    """True if the event was cancelled."""
     tier: str
     row_label: str | None
     seat_number: int | None
-    live: bool
+    valid: bool
 
     @property
     def ticket(self) -> str:
-        """The ticket's own reference."""
+        """Return the ticket's own reference."""
         return ticket_reference(self.reference, self.line)
 
 
-def check(conninfo: str, secret: str, code: str) -> ScanResult | None:
-    """Return what a code is for; None: it is not genuine."""
+def scan(conninfo: str, secret: str, code: str) -> ScanResult | None:
+    """Return the ticket of a code; None if the code is not genuine."""
     code = codes.normal(code)
     booking_id = codes.booking_id_of(code)
     if booking_id is None:
@@ -47,11 +47,11 @@ def check(conninfo: str, secret: str, code: str) -> ScanResult | None:
 
 
 def report(found: ScanResult | None) -> str:
-    """Write for who stands at the door what a code is worth."""
+    """Describe a scan for the person at the entrance."""
     if found is None:
         return "REFUSED: not a code of this box office."
     reason = "the event is cancelled" if found.called_off else f"the booking is {found.status}"
-    verdict = "ADMIT" if found.live else f"REFUSED: {reason}."
+    verdict = "VALID" if found.valid else f"REFUSED: {reason}."
     seat = f", row {found.row_label}, seat {found.seat_number}" if found.row_label else ""
     return "\n".join(
         (

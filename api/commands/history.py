@@ -1,4 +1,4 @@
-"""What happened to an order or a ticket: who held this seat at that time, and why an order is as it is."""
+"""`python -m api history`: who held a ticket at a given time, and how an order reached its status."""
 
 from datetime import datetime
 
@@ -9,20 +9,22 @@ from psycopg.rows import class_row
 from api.database import queries
 
 
-class Event(msgspec.Struct, frozen=True):
-    """A row of `history.list_order` and `history.list_ticket`; `previous` is None for an order that is new."""
+class Change(msgspec.Struct, frozen=True):
+    """A row of `history.list_order` and `history.list_ticket`."""
 
     at: datetime
     reference: str
     user_id: str
     subject: str
+    """Either `order` or `payment`."""
     previous: str | None
+    """The status before; None for a new order or payment."""
     status: str
     reason: str | None
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A row of `history.find_holder`: whose a ticket was, in which state of the order, and since when."""
+    """A row of `history.find_holder`: the order that held or owned a ticket, with its status since `since`."""
 
     reference: str
     user_id: str
@@ -30,32 +32,32 @@ class Holder(msgspec.Struct, frozen=True):
     since: datetime
 
 
-def of_order(conninfo: str, reference: str) -> list[Event]:
-    """Return what happened to the order of a reference."""
-    return _events(conninfo, queries.history.list_order, {"reference": reference})
+def order_history(conninfo: str, reference: str) -> list[Change]:
+    """Return the changes of the order with a reference, oldest first."""
+    return _changes(conninfo, queries.history.list_order, {"reference": reference})
 
 
-def of_ticket(conninfo: str, ticket_id: int) -> list[Event]:
-    """Return what happened to all orders that ever held or bought a ticket."""
-    return _events(conninfo, queries.history.list_ticket, {"ticket_id": ticket_id})
+def ticket_history(conninfo: str, ticket_id: int) -> list[Change]:
+    """Return the changes of all orders that held or bought a ticket, oldest first."""
+    return _changes(conninfo, queries.history.list_ticket, {"ticket_id": ticket_id})
 
 
-def holder(conninfo: str, ticket_id: int, at: datetime) -> Holder | None:
-    """Return whose a ticket was at a time; None: it was free."""
+def holder_at(conninfo: str, ticket_id: int, at: datetime) -> Holder | None:
+    """Return the holder of a ticket at a given time; None if the ticket was available."""
     with psycopg.connect(conninfo, connect_timeout=10) as connection:
         cursor = connection.cursor(row_factory=class_row(Holder))
         return cursor.execute(queries.history.find_holder.sql, {"ticket_id": ticket_id, "at": at}).fetchone()
 
 
-def _events(conninfo: str, query: queries.Query, parameters: dict[str, object]) -> list[Event]:
+def _changes(conninfo: str, query: queries.Query, parameters: dict[str, object]) -> list[Change]:
     with psycopg.connect(conninfo, connect_timeout=10) as connection:
-        return connection.cursor(row_factory=class_row(Event)).execute(query.sql, parameters).fetchall()
+        return connection.cursor(row_factory=class_row(Change)).execute(query.sql, parameters).fetchall()
 
 
-def report(events: list[Event]) -> str:
-    """Write a history for people, one line for each event."""
+def report(changes: list[Change]) -> str:
+    """Format changes for people, one on each line."""
     return "\n".join(
-        f"{event.at:%Y-%m-%d %H:%M:%S.%f} UTC  {event.reference}  of {event.user_id}:  {event.subject} "
-        f"{event.previous or 'new'} -> {event.status}{f' ({event.reason})' if event.reason else ''}"
-        for event in events
+        f"{change.at:%Y-%m-%d %H:%M:%S.%f} UTC  {change.reference}  of {change.user_id}:  {change.subject} "
+        f"{change.previous or 'new'} -> {change.status}{f' ({change.reason})' if change.reason else ''}"
+        for change in changes
     )

@@ -1,7 +1,7 @@
-"""The default inventory: three events at one venue, with their tiers and tickets.
+"""`python -m api seed`: creates events with their tiers and tickets.
 
-The built-in one is on sale, another is not yet, and of a small one every ticket is sold. More events and other sizes
-are data: `python -m api seed --event SLUG --inventory "VIP=100,GA=1000"`.
+The defaults are three events at one venue: the built-in one is on sale, one is not yet on sale, and a small one is
+sold out. `--event SLUG --inventory "VIP=100,GA=1000"` creates others.
 """
 
 import itertools
@@ -30,14 +30,17 @@ _ROW_LABEL_MAX = 3
 _SLUG = re.compile(schemas.SLUG_PATTERN)
 _VENUE = "Harbour Hall"
 _ZONE = ZoneInfo("America/New_York")
-"""Where the venue is."""
+"""The venue's time zone."""
 _CURRENCY = "USD"
 _TICKETS_PER_ORDER = 4
-"""Of the event that is sold out; the last order of a tier may have fewer."""
+"""Tickets of each order of the sold-out event; a tier's last order may have fewer."""
 
 
 class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A tier to be made. `seats_per_row` 0: standing."""
+    """A tier to create.
+
+    `price_minor` is in the currency's minor unit. `seats_per_row` 0 means standing.
+    """
 
     name: str
     capacity: int
@@ -46,12 +49,12 @@ class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> int:
-        """Rows of seats."""
+        """Return the number of rows of seats."""
         return -(-self.capacity // self.seats_per_row) if self.seats_per_row else 0
 
     @property
     def last_position(self) -> int:
-        """The highest position: between two rows one is left out."""
+        """Return the highest position. One position between two rows stays unused."""
         return self.capacity + max(self.rows - 1, 0)
 
 
@@ -63,7 +66,10 @@ DEFAULT_INVENTORY = (
 
 
 class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """An event to be made. `sales_start_at` None: on sale from now on; `sold`: to buyers of its own, all of it."""
+    """An event to create.
+
+    `sales_start_at` None means on sale at once. `sold` creates orders for every ticket.
+    """
 
     slug: str
     name: str
@@ -105,16 +111,16 @@ DEFAULT_EVENTS = (
         ),
     ),
 )
-"""The built-in event comes first."""
+"""The default events; the first one is the built-in event."""
 
 _UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
 
 
 def parse_inventory(text: str) -> tuple[TierPlan, ...]:
-    """Read sizes such as `VIP=100,Front Row=200,GA=1000`; a tier that is not built in is standing, at $10.
+    """Parse sizes such as `VIP=100,Front Row=200,GA=1000`; a tier that is not built in is standing and costs $10.
 
     Raises:
-        ConfigError: the text cannot be read.
+        ConfigError: the text has another form or a size out of range.
     """
     built_in = {plan.name: plan for plan in DEFAULT_INVENTORY}
     plans: dict[str, TierPlan] = {}
@@ -131,10 +137,10 @@ def parse_inventory(text: str) -> tuple[TierPlan, ...]:
 
 
 def row_labels(first: int, rows: int) -> list[str]:
-    """Label so many rows of seats after the `first` ones: A to Z, AA to ZZ, AAA to ZZZ.
+    """Return labels for `rows` rows after the `first` ones: A to Z, AA to ZZ, AAA to ZZZ.
 
     Raises:
-        ConfigError: there are no labels for so many.
+        ConfigError: the event has more rows than there are labels.
     """
     letters = (itertools.product(string.ascii_uppercase, repeat=length) for length in range(1, _ROW_LABEL_MAX + 1))
     labels = ["".join(label) for label in itertools.chain.from_iterable(letters)]
@@ -148,12 +154,12 @@ def row_labels(first: int, rows: int) -> list[str]:
 def seed(
     conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
 ) -> int:
-    """Make an event with these tiers, or what is missing of it; return the number of tickets made.
+    """Create an event and its tiers, as far as they are missing; return the number of new tickets.
 
-    A tier that exists is left as it is, whatever its size. Repeating it, also at once, changes nothing.
+    An existing tier stays as it is, even if its size differs. Repeated and concurrent calls are harmless.
 
     Raises:
-        ConfigError: the slug is not allowed, or there are more rows of seats than labels.
+        ConfigError: the slug is not allowed, or the event has more rows of seats than there are labels.
     """
     if len(event) > schemas.SLUG_MAX or not _SLUG.fullmatch(event):
         raise ConfigError(
@@ -163,37 +169,36 @@ def seed(
     built_in = DEFAULT_EVENTS[0]
     name = event.replace("-", " ").title()
     plan = built_in if event == built_in.slug else EventPlan(slug=event, name=name, starts_at=built_in.starts_at)
-    return _make(conninfo, [msgspec.structs.replace(plan, inventory=inventory)])[event]
+    return _create(conninfo, [msgspec.structs.replace(plan, inventory=inventory)])[event]
 
 
 def seed_default(conninfo: str) -> dict[str, int]:
-    """Make the default events, or what is missing of them; return the number of tickets made by the events' slugs."""
-    return _make(conninfo, DEFAULT_EVENTS)
+    """Create the default events, as far as they are missing; return the number of new tickets by event slug."""
+    return _create(conninfo, DEFAULT_EVENTS)
 
 
 def seed_if_empty(conninfo: str) -> int:
-    """Make the default events in a database without any; return the number of tickets made."""
+    """Create the default events in a database without events; return the number of new tickets."""
     with connect(conninfo) as connection:
         (found,) = connection.execute(queries.events.event_exists.sql).fetchone() or (False,)
     return 0 if found else sum(seed_default(conninfo).values())
 
 
-def _make(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
-    """Make what is missing of these events, each in one transaction; return the number of tickets made of each."""
-    made = {}
+def _create(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
+    """Create the missing parts of events, each event in one transaction; return the number of new tickets of each."""
+    created = {}
     with connect(conninfo) as connection:
         for event in events:
             with connection.transaction():
-                made[event.slug] = sum(plan.capacity for plan in _insert_missing(connection, event))
-        if any(made.values()):
-            # So that the first booking finds a plan made for the tickets that are there, and counts read the index
-            # only.
+                created[event.slug] = sum(plan.capacity for plan in _insert_missing(connection, event))
+        if any(created.values()):
+            # Gives the first booking a plan that fits the new tickets, and allows index-only scans for the counts.
             connection.execute("vacuum (analyze) tickets")
-    return made
+    return created
 
 
 def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) -> list[TierPlan]:
-    """Make the event and its tiers, as far as they are missing; return the tiers made."""
+    """Create an event and its tiers, as far as they are missing; return the new tiers."""
     details = {
         "slug": event.slug,
         "name": event.name,
@@ -207,7 +212,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
     connection.execute(queries.events.upsert_event.sql, details)
     (event_id,) = connection.execute(queries.events.lock_event.sql, {"slug": event.slug}).fetchone() or (0,)
     (next_row,) = connection.execute(queries.tiers.count_rows.sql, {"event_id": event_id}).fetchone() or (0,)
-    made = connection.execute(
+    inserted = connection.execute(
         queries.tiers.insert_tiers.sql,
         {
             "event_id": event_id,
@@ -218,7 +223,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
             "last_positions": [plan.last_position for plan in event.inventory],
         },
     ).fetchall()
-    tier_ids = {name: tier_id for tier_id, name in made}
+    tier_ids = {name: tier_id for tier_id, name in inserted}
     plans = [plan for plan in event.inventory if plan.name in tier_ids]
     for plan in plans:
         values = {"event_id": event_id, "tier_id": tier_ids[plan.name], "capacity": plan.capacity}
@@ -236,7 +241,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
 def _sell(
     connection: psycopg.Connection[TupleRow], event: EventPlan, event_id: int, plan: TierPlan, tier_id: int
 ) -> None:
-    """Sell every ticket of a new tier, by orders that are paid for, as if they had been booked."""
+    """Sell every ticket of a new tier through confirmed and paid orders."""
     search = {"tier_id": tier_id, "start": 1, "limit": plan.capacity}
     found = connection.execute(queries.tickets.find_free_seats.sql, search).fetchall()
     tickets = [ticket_id for ticket_id, *_ in found]

@@ -67,7 +67,7 @@ select
     tickets.seat_number,
     events.starts_at at time zone events.time_zone as starts_at,
     events.cancelled_at is not null as called_off,
-    orders.status = 'confirmed' and bookings.released_at is null and events.cancelled_at is null as live
+    orders.status = 'confirmed' and bookings.released_at is null and events.cancelled_at is null as valid
 from bookings
 inner join orders on bookings.order_id = orders.id
 inner join events on orders.event_id = events.id

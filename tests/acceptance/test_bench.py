@@ -119,7 +119,7 @@ def test_a_breach_of_the_audit_is_named_and_ends_with_1(
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [
-        ("--only", "ceiling,speed", "there is no section 'speed'"),
+        ("--only", "ceiling,speed", "unknown section 'speed'"),
         ("--seconds", "0", "'0' is not a number above 0 and up to 60"),
         ("--seconds", "fast", "'fast' is not a number above 0 and up to 60"),
     ],

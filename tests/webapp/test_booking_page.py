@@ -183,9 +183,9 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
         code = codes.sign(secret, ticket["id"], ticket["bookingReference"])
         drawn = await page.context.request.get(await image.get_attribute("src") or "")
         assert await drawn.body() == codes.draw(code)
-        admission = check_in.check(site.stack.database_url, secret, code)
-        assert admission is not None
-        assert (admission.live, admission.row_label, admission.seat_number) == (True, ticket["row"], ticket["seat"])
+        scanned = check_in.scan(site.stack.database_url, secret, code)
+        assert scanned is not None
+        assert (scanned.valid, scanned.row_label, scanned.seat_number) == (True, ticket["row"], ticket["seat"])
 
     await page.reload()
     await _says(page, words("booking.confirmed.title"))

@@ -1,4 +1,4 @@
-"""The history of orders: who held this seat at that time, and why was I refused."""
+"""The history of orders: the holder of a seat at a given time, and the cause of an order's status."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -23,14 +23,16 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 async def now(conn: AsyncConnection) -> datetime:
-    """Return a time between what was done and what will be."""
+    """Return the database's current time."""
     row = await (await conn.execute("select clock_timestamp()")).fetchone()
     assert row is not None
     return row[0].astimezone(UTC)  # type: ignore[no-any-return]
 
 
-async def test_whose_a_seat_was_is_known_for_each_moment(pool: Pool, database_url: str, conn: AsyncConnection) -> None:
-    """Ann's hold runs out, Ben holds it meanwhile and lets go, Ann pays late and gets it, then cancels."""
+async def test_the_holder_of_a_seat_at_each_moment_is_found(
+    pool: Pool, database_url: str, conn: AsyncConnection
+) -> None:
+    """Ann's hold expires, Ben holds the seat and cancels, Ann pays late and gets the seat, then cancels."""
     times = [await now(conn)]
     ann = await hold(pool, "VIP", 1, ticket_ids=(SEAT,), user_id="ann")
     times.append(await now(conn))
@@ -45,7 +47,7 @@ async def test_whose_a_seat_was_is_known_for_each_moment(pool: Pool, database_ur
     await cancel_order(pool, ann.reference, "ann")
     times.append(await now(conn))
 
-    holders = [history.holder(database_url, SEAT, at) for at in times]
+    holders = [history.holder_at(database_url, SEAT, at) for at in times]
     assert [(h.user_id, h.status) if h else None for h in holders] == [
         None,
         ("ann", "pending"),
@@ -54,8 +56,8 @@ async def test_whose_a_seat_was_is_known_for_each_moment(pool: Pool, database_ur
         ("ann", "confirmed"),
         None,
     ]
-    story = [(e.user_id, e.subject, e.status, e.reason) for e in history.of_ticket(database_url, SEAT)]
-    assert story == [
+    changes = [(c.user_id, c.subject, c.status, c.reason) for c in history.ticket_history(database_url, SEAT)]
+    assert changes == [
         ("ann", "order", "pending", None),
         ("ann", "order", "expired", "not paid in time"),
         ("ben", "order", "pending", None),
@@ -67,15 +69,15 @@ async def test_whose_a_seat_was_is_known_for_each_moment(pool: Pool, database_ur
     ]
 
 
-async def test_why_an_order_is_as_it_is_is_told_by_its_history(
+async def test_the_history_of_an_order_shows_each_change_with_its_reason(
     pool: Pool, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = await hold(pool, user_id="ann")
     await apply_updates(pool, {held.reference: "declined"})
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert main(["history", "--reference", held.reference]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.partition("  ")[2] for line in told] == [
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[2] for line in lines] == [
         f"{held.reference}  of ann:  order new -> pending",
         f"{held.reference}  of ann:  order pending -> declined (the payment was declined)",
         f"{held.reference}  of ann:  payment pending -> declined",
@@ -83,14 +85,14 @@ async def test_why_an_order_is_as_it_is_is_told_by_its_history(
     assert main(["history", "--reference", "nobody"]) == 1
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert main(["history", "--ticket", "17", "--at", later]) == 0
-    assert capsys.readouterr().out.splitlines() == ["Nothing is known of it.", "Nobody's: it was free."]
+    assert capsys.readouterr().out.splitlines() == ["There is no history.", "The ticket was available."]
 
 
 @pytest.mark.parametrize(
     "statement",
     ["update order_events set reason = 'another'", "delete from order_events", "truncate order_events"],
 )
-async def test_what_is_written_stays_written(pool: Pool, conn: AsyncConnection, statement: str) -> None:
+async def test_the_history_is_append_only(pool: Pool, conn: AsyncConnection, statement: str) -> None:
     await hold(pool)
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="append-only"):
         await conn.execute(statement)
@@ -107,7 +109,7 @@ async def test_what_is_written_stays_written(pool: Pool, conn: AsyncConnection, 
         ("payments", "declined", "captured"),
     ],
 )
-async def test_the_database_itself_refuses_a_way_that_is_not_drawn(
+async def test_the_database_refuses_an_undocumented_transition(
     pool: Pool, conn: AsyncConnection, table: str, before: str, after: str
 ) -> None:
     await hold(pool)
