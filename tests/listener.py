@@ -1,4 +1,4 @@
-"""A small HTTP server within a test: it notes each request and answers as the test says."""
+"""A small HTTP server within a test: it records each request and sends the response that the test chooses."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from tests.stack import READY_TIMEOUT_S
 
 
 class Request(NamedTuple):
-    """What was asked; names of headers in lower case."""
+    """A received request; header names are in lower case."""
 
     method: str
     path: str
@@ -18,34 +18,34 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
-    """What to answer. `never`: only this much of it, and then nothing more; `cut`: the connection ends instead."""
+class Response(NamedTuple):
+    """A response. `stalls`: it never ends. `cut`: the connection ends instead."""
 
     status: int = 200
     body: bytes = b""
-    never: bool = False
+    stalls: bool = False
     cut: bool = False
 
 
 class Listener:
-    """Listens on a port of its own; `answer` may be changed at any time."""
+    """Listens on a port of its own. A test may change `respond` at any time."""
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
-        self.answer = answer
+    def __init__(self, respond: Callable[[Request], Response]) -> None:
+        self.respond = respond
         self.requests: list[Request] = []
         self.url = ""
         self._arrived = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for requests that make something true."""
+        """Wait until the recorded requests fulfil a condition."""
         async with asyncio.timeout(READY_TIMEOUT_S):
             while not condition():
                 self._arrived.clear()
                 await self._arrived.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer a connection's requests until it or the test ends."""
+        """Respond to the requests of a connection until the connection or the test ends."""
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
@@ -58,7 +58,7 @@ class Listener:
             writer.close()
 
     async def stop(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks)
@@ -71,22 +71,26 @@ class Listener:
         request = Request(method, path, headers, body)
         self.requests.append(request)
         self._arrived.set()
-        answer = self.answer(request)
-        if answer.cut:
+        response = self.respond(request)
+        if response.cut:
             return False
-        length = len(answer.body) + answer.never
-        phrase = HTTPStatus(answer.status).phrase
-        writer.write(f"HTTP/1.1 {answer.status} {phrase}\r\ncontent-length: {length}\r\n\r\n".encode() + answer.body)
+        length = len(response.body) + response.stalls
+        phrase = HTTPStatus(response.status).phrase
+        writer.write(
+            f"HTTP/1.1 {response.status} {phrase}\r\ncontent-length: {length}\r\n\r\n".encode() + response.body
+        )
         await writer.drain()
-        if answer.never:
+        if response.stalls:
             await asyncio.Event().wait()
         return headers.get("connection") != "close"
 
 
 @contextlib.asynccontextmanager
-async def listening(answer: Callable[[Request], Answer] = lambda _: Answer(), port: int = 0) -> AsyncIterator[Listener]:
-    """Run a listener while the context lasts; by default it answers everything with 200."""
-    listener = Listener(answer)
+async def listening(
+    respond: Callable[[Request], Response] = lambda _: Response(), port: int = 0
+) -> AsyncIterator[Listener]:
+    """Run a listener until the context ends; by default it responds with 200 to every request."""
+    listener = Listener(respond)
     server = await asyncio.start_server(listener.serve, "127.0.0.1", port)
     listener.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

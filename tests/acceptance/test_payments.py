@@ -1,4 +1,4 @@
-"""Asynchronous payment with real processes: API, worker, provider, and the webhooks between them."""
+"""Asynchronous payment with real processes: the API, the worker, the provider and their webhooks."""
 
 import asyncio
 import time
@@ -24,15 +24,17 @@ ASYNC = {
 }
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "paid-later"}
 HOLD_RETURN_MAX_S = 10.0
-"""From a worker's start until an overdue hold is on sale again. Two seconds are promised, where other work does not
-take the processor; the audit has that invariant."""
+"""The longest time from a worker's start until an overdue hold is on sale again.
 
-StartOffice = Callable[..., Awaitable[tuple[Stack, httpx.AsyncClient]]]
+The promise is two seconds on a machine without other load. The audit checks that invariant.
+"""
+
+StartSystem = Callable[..., Awaitable[tuple[Stack, httpx.AsyncClient]]]
 
 
 @pytest.fixture
-async def start_office(start_stack: StartStack) -> Any:
-    """Start the API, a provider and a worker; return them and a client."""
+async def start_system(start_stack: StartStack) -> Any:
+    """Start the API, a provider and a worker; return the stack and a client."""
     clients: list[httpx.AsyncClient] = []
 
     async def start(*, psp: bool = True, worker: bool = True, **env: str) -> tuple[Stack, httpx.AsyncClient]:
@@ -50,8 +52,8 @@ async def start_office(start_stack: StartStack) -> Any:
         await client.aclose()
 
 
-async def settled(client: httpx.AsyncClient, reference: str, status: str) -> dict[str, Any]:
-    """Wait until an order has come into a state; return it."""
+async def order_with_status(client: httpx.AsyncClient, reference: str, status: str) -> dict[str, Any]:
+    """Wait until an order has a status; return the order."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
         order: dict[str, Any] = (await client.get(f"/api/bookings/{reference}")).json()
@@ -61,22 +63,22 @@ async def settled(client: httpx.AsyncClient, reference: str, status: str) -> dic
         await asyncio.sleep(POLL_S)
 
 
-async def test_a_booking_is_held_then_confirmed_by_the_providers_webhook(start_office: StartOffice) -> None:
-    stack, client = await start_office(PSP_DELAY_MS="300")
-    answer = await client.post("/api/bookings", json=BODY)
-    assert answer.status_code == 202
-    held = answer.json()
+async def test_a_webhook_confirms_a_held_order(start_system: StartSystem) -> None:
+    stack, client = await start_system(PSP_DELAY_MS="300")
+    response = await client.post("/api/bookings", json=BODY)
+    assert response.status_code == 202
+    held = response.json()
     assert (held["success"], held["status"], held["total"]) == (True, "pending", 200)
-    assert answer.headers["Location"] == "/api/bookings/paid-later"
+    assert response.headers["Location"] == "/api/bookings/paid-later"
     made_at = time_of(held["bookings"][0]["createdAt"])
     assert (time_of(held["expiresAt"]) - made_at).total_seconds() == 300
     found = await client.get("/api/bookings/paid-later")
     assert found.json() == held
     assert made_at <= time_of(found.headers["X-As-Of"]) < time_of(held["expiresAt"])
-    for path in ("tickets/1.svg", "calendar.ics"):  # not before it is paid
+    for path in ("tickets/1.svg", "calendar.ics"):  # only after the payment
         assert_problem(await client.get(f"/api/bookings/paid-later/{path}"), 404, "not_found")
 
-    confirmed = await settled(client, "paid-later", "confirmed")
+    confirmed = await order_with_status(client, "paid-later", "confirmed")
     assert confirmed["bookings"] == held["bookings"]
     assert "expiresAt" not in confirmed
     assert (await client.get("/api/bookings/paid-later/tickets/2.svg")).status_code == 200
@@ -86,24 +88,22 @@ async def test_a_booking_is_held_then_confirmed_by_the_providers_webhook(start_o
     assert audit(stack.database_url) == []
 
 
-async def test_a_declined_payment_declines_the_order_and_frees_its_tickets(start_office: StartOffice) -> None:
-    stack, client = await start_office(PAYMENT_SUCCESS_RATE="0")
+async def test_a_declined_payment_frees_the_tickets(start_system: StartSystem) -> None:
+    stack, client = await start_system(PAYMENT_SUCCESS_RATE="0")
     assert (await client.post("/api/bookings", json=BODY)).status_code == 202
-    declined = await settled(client, "paid-later", "declined")
+    declined = await order_with_status(client, "paid-later", "declined")
     assert declined["success"] is False
     assert len((await client.get("/api/tickets", params={"tier": "VIP"})).json()) == 100
     assert audit(stack.database_url) == []
 
 
 @pytest.mark.parametrize("noise", ["PSP_DUPLICATE_RATE", "PSP_REORDER_RATE", "PSP_LOSS_RATE"])
-async def test_duplicated_reordered_and_lost_webhooks_settle_every_order_all_the_same(
-    start_office: StartOffice, noise: str
-) -> None:
-    stack, client = await start_office(**{noise: "1", "PAYMENT_SUCCESS_RATE": "0.5"})
-    answers = await asyncio.gather(
+async def test_duplicated_reordered_or_lost_webhooks_settle_every_order(start_system: StartSystem, noise: str) -> None:
+    stack, client = await start_system(**{noise: "1", "PAYMENT_SUCCESS_RATE": "0.5"})
+    responses = await asyncio.gather(
         *(client.post("/api/bookings", json={**BODY, "tier": "GA", "bookingReference": f"r-{n}"}) for n in range(20))
     )
-    assert {answer.status_code for answer in answers} == {202}
+    assert {response.status_code for response in responses} == {202}
     deadline = time.monotonic() + READY_TIMEOUT_S
     while (states := states_of(stack))["pending"]:
         assert time.monotonic() < deadline, states
@@ -111,8 +111,8 @@ async def test_duplicated_reordered_and_lost_webhooks_settle_every_order_all_the
     assert states["confirmed"] + states["declined"] == 20
     assert states["confirmed"]
     assert states["declined"]
-    ledger = (await client.get(f"{stack.psp_url}/charges")).json()
-    captured = {charge["reference"] for charge in ledger if charge["status"] == "captured"}
+    charges = (await client.get(f"{stack.psp_url}/charges")).json()
+    captured = {charge["reference"] for charge in charges if charge["status"] == "captured"}
     assert len(captured) == states["confirmed"]
     assert audit(stack.database_url) == []
 
@@ -123,10 +123,10 @@ def states_of(stack: Stack) -> dict[str, int]:
     return {state: counts.get(state, 0) for state in ("pending", "confirmed", "declined", "expired")}
 
 
-async def test_a_hold_is_on_sale_again_within_two_seconds_of_its_end_though_its_process_is_dead(
-    start_office: StartOffice,
+async def test_an_overdue_hold_returns_to_sale_after_its_process_died(
+    start_system: StartSystem,
 ) -> None:
-    stack, client = await start_office(psp=False, worker=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
+    stack, client = await start_system(psp=False, worker=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
     seed(stack.database_url, event="tiny", inventory=parse_inventory("GA=2"))
     tiny = {"event": "tiny"}
     held = await client.post("/api/bookings", params=tiny, json=BODY | {"tier": "GA"})
@@ -137,9 +137,9 @@ async def test_a_hold_is_on_sale_again_within_two_seconds_of_its_end_though_its_
     assert 1 <= int(others.headers["Retry-After"]) <= 2
     await stack.stop_api(kill=True)
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
-        while not conn.execute(OVER).fetchone():  # noqa: ASYNC110 - the database's clock tells
+        while not conn.execute(OVER).fetchone():  # noqa: ASYNC110 - the database's clock decides
             await asyncio.sleep(POLL_S)
-        assert conn.execute(RETURNED).fetchone() is None  # the negative control: it takes a worker
+        assert conn.execute(RETURNED).fetchone() is None  # the negative control: only a worker returns the hold
         started_at = conn.execute("select now()").fetchone()
         await stack.start_worker()
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -160,37 +160,39 @@ RETURNED = """
 OVER = "select 1 from orders where expires_at < now() - interval '1 s'"
 
 
-async def test_while_the_provider_is_away_bookings_are_refused_and_afterwards_they_are_not(
-    start_office: StartOffice,
+async def test_bookings_are_refused_while_the_provider_is_unavailable(
+    start_system: StartSystem,
 ) -> None:
-    stack, client = await start_office(
+    stack, client = await start_system(
         psp=False, API_WORKERS="1", PROVIDER_BREAKER_FAILURES="1", PROVIDER_BREAKER_RESET_MS="500"
     )
     first = await client.post("/api/bookings", json=BODY)
-    assert first.status_code == 202  # nobody knew yet
-    refused = await eventually_answered(client, 503)
+    assert first.status_code == 202  # The circuit breaker is still closed.
+    refused = await book_until(client, 503)
     assert_problem(refused, 503, "busy")
     assert int(refused.headers["Retry-After"]) >= 1
     repeat = await client.post("/api/bookings", json=BODY)
-    assert (repeat.status_code, repeat.content) == (202, first.content)  # it needs no payment of its own
+    assert (repeat.status_code, repeat.content) == (202, first.content)  # A repeated request needs no payment.
     await stack.start_psp()
-    assert (await settled(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
-    await eventually_answered(client, 202)
+    assert (await order_with_status(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
+    await book_until(client, 202)
 
 
-async def eventually_answered(client: httpx.AsyncClient, status: int) -> httpx.Response:
-    """Book again and again until the answer has this status."""
+async def book_until(client: httpx.AsyncClient, status: int) -> httpx.Response:
+    """Book until the response has a status; return the response."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while (answer := await client.post("/api/bookings", json={**BODY, "bookingReference": None})).status_code != status:
-        assert time.monotonic() < deadline, answer.text
+    while (
+        response := await client.post("/api/bookings", json={**BODY, "bookingReference": None})
+    ).status_code != status:
+        assert time.monotonic() < deadline, response.text
         await asyncio.sleep(POLL_S)
-    return answer
+    return response
 
 
-async def test_a_cancelled_booking_is_refunded_by_the_provider(start_office: StartOffice) -> None:
-    stack, client = await start_office()
+async def test_a_cancelled_booking_is_refunded_by_the_provider(start_system: StartSystem) -> None:
+    stack, client = await start_system()
     await client.post("/api/bookings", json=BODY)
-    await settled(client, "paid-later", "confirmed")
+    await order_with_status(client, "paid-later", "confirmed")
     address, mine = "/api/bookings/paid-later/cancel", {"userId": "user-123"}
     assert_problem(await client.post(address, json={"userId": "somebody-else"}), 403, "forbidden")
     first = await client.post(address, json=mine)

@@ -1,4 +1,4 @@
-"""Asynchronous payment without the network: bookings that hold, a provider that says what a test wants, moved time."""
+"""Asynchronous payment without a network: held orders, an in-process provider, and older data."""
 
 import secrets
 from typing import Any
@@ -23,37 +23,37 @@ ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
 
 
 class Provider:
-    """A payment provider whose charges stand in a dictionary."""
+    """A payment provider in the memory of the test, which may change the charges directly."""
 
     def __init__(self) -> None:
         self.charges: dict[str, ChargeStatus] = {}
         self.amounts: dict[str, Amount] = {}
-        self.away = False
+        self.unavailable = False
 
     def is_open(self) -> bool:
-        return self.away
+        return self.unavailable
 
     async def charge(self, reference: str, amount: Amount) -> None:
-        self._check()
+        self._check_available()
         if self.amounts.setdefault(reference, amount) != amount:
-            raise ProviderError("another amount")
+            raise ProviderError("different amount")
         self.charges.setdefault(reference, "processing")
 
     async def find(self, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
-        self._check()
+        self._check_available()
         if expected not in (None, self.amounts.get(reference, expected)):
-            raise ProviderError("another amount")
+            raise ProviderError("different amount")
         return self.charges.get(reference)
 
     async def refund(self, reference: str) -> None:
-        self._check()
+        self._check_available()
         if self.charges.get(reference) not in {"captured", "refunded"}:
             raise ProviderError("not captured")
         self.charges[reference] = "refunded"
 
-    def _check(self) -> None:
-        if self.away:
-            raise ProviderError("away")
+    def _check_available(self) -> None:
+        if self.unavailable:
+            raise ProviderError("unavailable")
 
 
 def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
@@ -67,7 +67,7 @@ async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list
 
 
 async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) -> OrderRow:
-    """Book one order; return it as it is held."""
+    """Book one order; return the held order."""
     (outcome,) = await book(pool, order(tier, quantity, **changes))
     assert isinstance(outcome, Decided)
     assert isinstance(outcome.answer, OrderRow)
@@ -75,14 +75,14 @@ async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) 
     return outcome.answer
 
 
-async def apply_updates(pool: Pool, news: dict[str, ChargeUpdate]) -> None:
-    """Settle news of charges."""
+async def apply_updates(pool: Pool, updates: dict[str, ChargeUpdate]) -> None:
+    """Settle charge updates, by reference."""
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        await settle(session, news)
+        await settle(session, updates)
 
 
 async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
-    """Make all that is stored so much older."""
+    """Make all stored data `seconds` older."""
     for statement in (
         "update orders set created_at = created_at - %(age)s, expires_at = expires_at - %(age)s",
         "update bookings set created_at = created_at - %(age)s, released_at = released_at - %(age)s",
@@ -95,7 +95,7 @@ async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
 
 
 async def tickets_by_status(conn: AsyncConnection, event: str = schemas.BUILT_IN_EVENT) -> dict[str, int]:
-    """Return an event's tickets by status."""
+    """Return the number of an event's tickets in each status."""
     cursor = await conn.execute(
         "select status, count(*) from tickets join events on events.id = event_id where slug = %s group by 1", [event]
     )
@@ -103,7 +103,7 @@ async def tickets_by_status(conn: AsyncConnection, event: str = schemas.BUILT_IN
 
 
 async def states(conn: AsyncConnection, reference: str) -> tuple[str, str, int]:
-    """Return the states of an order and its payment, and how many live bookings it has."""
+    """Return the statuses of an order and its payment, and the number of its live bookings."""
     cursor = await conn.execute(
         """
         select orders.status, payments.status,

@@ -210,14 +210,14 @@ class OrderLife(RuleBasedStateMachine):
         provider = self.world.provider
         open_now = {name: each for name, each in self.orders.items() if each.payment in {"pending", "refunding"}}
         charges = dict(provider.charges)
-        provider.away = away
+        provider.unavailable = away
 
         async def ask(pool: Pool, conn: AsyncConnection) -> int:
             await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
             return await reconcile_payments(pool, ASYNC, provider)
 
         assert self.world.run(ask) == len(open_now)
-        provider.away = False
+        provider.unavailable = False
         for name, each in () if away else open_now.items():
             if each.payment == "refunding":
                 self._learn(each, "refunded")

@@ -1,4 +1,4 @@
-"""Asynchronous payment: whatever the provider says, when and how often, money and tickets agree."""
+"""Asynchronous payment: every captured payment has tickets or is refunded, whatever the provider reports and when."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool on a database that obeys every invariant when the test is over."""
+    """Open a pool; check every invariant of its database after the test."""
     async with open_pool(database_url, ASYNC) as pool:
         yield pool
     assert audit(database_url) == []
@@ -76,14 +76,14 @@ async def test_a_booking_holds_its_tickets_until_its_payment_is_captured(pool: P
     assert await tickets_by_status(conn) == {"available": 1297, "sold": 3}
 
 
-async def test_a_declined_payment_puts_the_tickets_back_on_sale(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_declined_payment_returns_the_tickets_to_sale(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "VIP", 3)
     await apply_updates(pool, {held.reference: "declined"})
     assert await states(conn, held.reference) == ("declined", "declined", 0)
     assert await tickets_by_status(conn) == {"available": 1300}
 
 
-async def test_a_hold_past_its_time_is_put_back_on_sale_once(pool: Pool, conn: AsyncConnection) -> None:
+async def test_the_tickets_of_an_overdue_hold_return_to_sale_once(pool: Pool, conn: AsyncConnection) -> None:
     references = [(await hold(pool)).reference for _ in range(5)]
     assert await expire_holds(pool, ASYNC) == 0
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
@@ -95,7 +95,7 @@ async def test_a_hold_past_its_time_is_put_back_on_sale_once(pool: Pool, conn: A
     assert await cursor.fetchone() == (5,)
 
 
-async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_late_payment_reclaims_the_same_tickets_if_they_are_free(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "VIP", 2)
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
@@ -111,7 +111,7 @@ async def test_paid_late_the_same_tickets_are_taken_again_if_they_are_free(pool:
     assert (cancelled.paid_late, cancelled.message) == (True, "The booking was cancelled.")
 
 
-async def test_what_was_paid_in_time_or_never_is_not_paid_late(pool: Pool, conn: AsyncConnection) -> None:
+async def test_orders_paid_in_time_or_never_are_not_paid_late(pool: Pool, conn: AsyncConnection) -> None:
     captured, declined, expired = [(await hold(pool)).reference for _ in range(3)]
     await apply_updates(pool, {captured: "captured", declined: "declined"})
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
@@ -124,7 +124,7 @@ async def test_what_was_paid_in_time_or_never_is_not_paid_late(pool: Pool, conn:
     ]
 
 
-async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
+async def test_a_late_payment_is_refunded_if_a_ticket_is_gone(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool, "VIP", 2, ticket_ids=(1, 2))
@@ -141,7 +141,7 @@ async def test_paid_late_the_money_goes_back_if_one_of_the_tickets_is_gone(
     assert (found.status, found.refund, found.paid_late) == ("expired", found.total, False)
 
 
-async def test_paid_late_for_an_event_that_was_cancelled_the_money_goes_back(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_late_payment_for_a_cancelled_event_is_refunded(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "VIP", 1)
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
@@ -150,9 +150,7 @@ async def test_paid_late_for_an_event_that_was_cancelled_the_money_goes_back(poo
     assert await states(conn, held.reference) == ("expired", "refunding", 0)
 
 
-async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_money_back(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_two_late_payments_for_one_seat_end_in_one_sale_and_one_refund(pool: Pool, conn: AsyncConnection) -> None:
     first = await hold(pool, "VIP", 1, ticket_ids=(7,))
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
@@ -160,21 +158,21 @@ async def test_of_two_late_payments_for_one_seat_one_gets_it_and_the_other_its_m
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
     await apply_updates(pool, {first.reference: "captured", second.reference: "captured"})
-    fates = sorted([await states(conn, first.reference), await states(conn, second.reference)])
-    assert fates == [("confirmed", "captured", 1), ("expired", "refunding", 0)]
+    results = sorted([await states(conn, first.reference), await states(conn, second.reference)])
+    assert results == [("confirmed", "captured", 1), ("expired", "refunding", 0)]
 
 
-@pytest.mark.parametrize("news", ["captured", "declined"])
-async def test_what_was_settled_is_not_settled_again(pool: Pool, conn: AsyncConnection, news: ChargeUpdate) -> None:
+@pytest.mark.parametrize("update", ["captured", "declined"])
+async def test_a_settled_order_ignores_later_updates(pool: Pool, conn: AsyncConnection, update: ChargeUpdate) -> None:
     held = await hold(pool)
-    await apply_updates(pool, {held.reference: news})
+    await apply_updates(pool, {held.reference: update})
     settled = await states(conn, held.reference)
     for later in ("processing", "captured", "declined", "refunded", "unknown"):
         await apply_updates(pool, {held.reference: later})
         assert await states(conn, held.reference) == settled
 
 
-async def test_settled_at_once_by_many_it_is_settled_once(pool: Pool, conn: AsyncConnection) -> None:
+async def test_concurrent_transactions_settle_an_order_once(pool: Pool, conn: AsyncConnection) -> None:
     held = [await hold(pool) for _ in range(10)]
     await asyncio.gather(
         *(apply_updates(pool, dict.fromkeys((h.reference for h in held), "captured")) for _ in range(4))
@@ -187,11 +185,9 @@ async def test_settled_at_once_by_many_it_is_settled_once(pool: Pool, conn: Asyn
 # --- The inbox -------------------------------------------------------------------------------------------
 
 
-async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever_order_it_comes(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_repeated_and_reordered_webhooks_are_settled_once(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "GA", 2)
-    inbox = Inbox(pool, ASYNC)  # not running: as in a process that died after it had stored them
+    inbox = Inbox(pool, ASYNC)  # It does not run, as after a crash that follows the commit.
     for webhook_id, kind in (("m2", "captured"), ("m1", "processing"), ("m2", "captured"), ("m3", "captured")):
         await inbox.store(webhook(webhook_id, f"charge.{kind}", held.reference, held.total_minor))
     assert await states(conn, held.reference) == ("pending", "pending", 2)
@@ -201,7 +197,7 @@ async def test_a_stored_webhook_is_worked_off_once_however_often_and_in_whatever
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
 
 
-async def test_a_webhook_stored_after_the_transaction_that_works_it_off_began_is_worked_off_by_it(
+async def test_a_webhook_stored_after_the_settling_transaction_began_is_settled(
     pool: Pool, conn: AsyncConnection
 ) -> None:
     held = await hold(pool)
@@ -216,14 +212,12 @@ async def test_a_running_inbox_settles_what_it_stores(pool: Pool, conn: AsyncCon
     inbox = Inbox(pool, ASYNC)
     async with inbox.running(), asyncio.timeout(20):
         await inbox.store(webhook("m1", "charge.captured", held.reference, held.total_minor))
-        while (await states(conn, held.reference))[0] == "pending":  # noqa: ASYNC110 - the news is in the database
+        while (await states(conn, held.reference))[0] == "pending":  # noqa: ASYNC110 - the status is in the database
             await asyncio.sleep(0.01)
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
 
 
-async def test_a_webhook_of_a_kind_or_a_reference_that_means_nothing_is_let_pass(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_webhooks_of_unknown_types_or_references_are_processed(pool: Pool, conn: AsyncConnection) -> None:
     inbox = Inbox(pool, ASYNC)
     await inbox.store(webhook("m1", "dispute.opened", "nobody"))
     await inbox.store(webhook("m2", "charge.captured", "nobody"))
@@ -243,9 +237,7 @@ async def test_a_capture_of_another_amount_confirms_nothing(
     assert held.reference in caplog.text
 
 
-async def test_a_stored_webhook_that_cannot_be_read_does_not_hold_up_the_others(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_an_invalid_stored_webhook_does_not_block_the_others(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool)
     await conn.execute("insert into webhooks (id, payload) values ('m0', '{}')")
     await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference, held.total_minor))
@@ -253,28 +245,28 @@ async def test_a_stored_webhook_that_cannot_be_read_does_not_hold_up_the_others(
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
 
 
-async def test_what_was_given_back_before_it_was_known_leaves_nothing_open(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_refund_before_the_capture_is_reported_closes_the_payment(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool)
     await cancel_order(pool, held.reference, "u")
     await apply_updates(pool, {held.reference: "refunded"})
     assert await states(conn, held.reference) == ("cancelled", "void", 0)
 
 
-# --- What nobody tells -----------------------------------------------------------------------------------
+# --- Reconciliation -----------------------------------------------------------------------------------
 
 
-async def test_a_charge_that_was_never_sent_is_sent_by_the_worker(
+async def test_the_worker_requests_a_charge_that_was_never_requested(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool, "VIP", 2)
-    assert await reconcile_payments(pool, ASYNC, provider) == 0  # it is not in doubt yet
+    assert await reconcile_payments(pool, ASYNC, provider) == 0  # It is not due yet.
     await let_time_pass(conn, 10)
     assert await reconcile_payments(pool, ASYNC, provider) == 1
     assert provider.charges == {held.reference: "processing"}
     assert provider.amounts == {held.reference: (held.total_minor, held.currency)}
 
 
-async def test_a_payment_whose_webhook_was_lost_is_asked_about(
+async def test_the_worker_finds_a_payment_whose_webhook_was_lost(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     paid, declined = await hold(pool), await hold(pool)
@@ -285,7 +277,7 @@ async def test_a_payment_whose_webhook_was_lost_is_asked_about(
     assert await states(conn, declined.reference) == ("declined", "declined", 0)
 
 
-async def test_a_hold_that_ended_before_it_was_charged_for_is_not_charged_for(
+async def test_a_hold_that_ended_before_its_charge_is_never_charged(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool)
@@ -296,14 +288,14 @@ async def test_a_hold_that_ended_before_it_was_charged_for_is_not_charged_for(
     assert await states(conn, held.reference) == ("expired", "void", 0)
 
 
-async def test_a_charge_on_its_way_when_its_hold_ended_is_found_though_its_webhook_is_lost(
+async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhook(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held, taken = await hold(pool), await hold(pool)
     await cancel_order(pool, taken.reference, "u")
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
-    assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider does not know of them yet.
+    assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider has no charge for them yet.
     provider.charges = dict.fromkeys((held.reference, taken.reference), "captured")
     await let_time_pass(conn, 60)
     await reconcile_payments(pool, ASYNC, provider)
@@ -314,25 +306,25 @@ async def test_a_charge_on_its_way_when_its_hold_ended_is_found_though_its_webho
     assert await reconcile_payments(pool, ASYNC, provider) == 0
 
 
-async def test_what_waited_too_long_to_be_charged_for_is_left_to_the_worker(pool: Pool, provider: Provider) -> None:
+async def test_the_queue_skips_a_charge_whose_hold_has_ended(pool: Pool, provider: Provider) -> None:
     late, due = await hold(pool), await hold(pool)
     charges = Charges(provider)
     charges.request([msgspec.structs.replace(late, expires_at=datetime.now(UTC)), due])
     async with charges.running(), asyncio.timeout(20):
-        while not provider.charges:  # noqa: ASYNC110 - the provider of the test is asked
+        while not provider.charges:  # noqa: ASYNC110 - the provider signals no event
             await asyncio.sleep(0.01)
     assert provider.charges == {due.reference: "processing"}
 
 
-async def test_while_the_provider_is_away_payments_stay_open_and_are_settled_afterwards(
+async def test_payments_stay_open_while_the_provider_is_unavailable(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool)
-    provider.away = True
+    provider.unavailable = True
     await let_time_pass(conn, 10)
     assert await reconcile_payments(pool, ASYNC, provider) == 1
     assert await states(conn, held.reference) == ("pending", "pending", 1)
-    provider.away = False
+    provider.unavailable = False
     provider.charges[held.reference] = "captured"
     await let_time_pass(conn, 10)
     await reconcile_payments(pool, ASYNC, provider)
@@ -342,7 +334,7 @@ async def test_while_the_provider_is_away_payments_stay_open_and_are_settled_aft
 # --- Cancelling ------------------------------------------------------------------------------------------
 
 
-async def test_cancelling_a_confirmed_booking_frees_its_tickets_and_returns_the_money(
+async def test_cancelling_a_confirmed_order_frees_its_tickets_and_refunds_it(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool, "VIP", 2)
@@ -357,7 +349,7 @@ async def test_cancelling_a_confirmed_booking_frees_its_tickets_and_returns_the_
     assert await tickets_by_status(conn) == {"available": 1300}
 
 
-async def test_a_payment_that_comes_for_a_cancelled_booking_goes_back(
+async def test_a_payment_for_a_cancelled_order_is_refunded(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held = await hold(pool)
@@ -370,9 +362,7 @@ async def test_a_payment_that_comes_for_a_cancelled_booking_goes_back(
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
 
 
-async def test_paid_within_the_request_it_is_refunded_within_the_cancellation(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_an_inline_payment_is_refunded_by_the_cancellation(pool: Pool, conn: AsyncConnection) -> None:
     (outcome,) = await book(pool, order("GA", 2, reference="inline"), settings=INLINE)
     assert isinstance(outcome, Decided)
     first = to_schema(*await cancel_order(pool, "inline", "u"))
@@ -381,9 +371,7 @@ async def test_paid_within_the_request_it_is_refunded_within_the_cancellation(
     assert to_schema(*await cancel_order(pool, "inline", "u")) == first
 
 
-async def test_only_its_buyer_cancels_and_only_what_came_about_and_lies_ahead(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_only_the_buyer_cancels_and_only_live_orders_of_future_events(pool: Pool, conn: AsyncConnection) -> None:
     held, declined = await hold(pool), await hold(pool)
     await apply_updates(pool, {declined.reference: "declined"})
     with pytest.raises(NotFound):
@@ -398,9 +386,7 @@ async def test_only_its_buyer_cancels_and_only_what_came_about_and_lies_ahead(
     assert await states(conn, held.reference) == ("pending", "pending", 1)
 
 
-async def test_cancelled_and_paid_at_once_it_is_one_of_the_two_and_the_money_follows(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_a_payment_concurrent_with_a_cancellation_is_refunded(pool: Pool, conn: AsyncConnection) -> None:
     for _ in range(10):
         held = await hold(pool)
         await asyncio.gather(
@@ -415,7 +401,7 @@ async def test_cancelled_and_paid_at_once_it_is_one_of_the_two_and_the_money_fol
 
 
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
-async def test_what_others_hold_is_called_held_and_not_sold(
+async def test_tickets_that_others_hold_are_reported_as_held_and_not_sold(
     pool: Pool, database_url: str, conn: AsyncConnection, tier: str
 ) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory(f"{tier}=3"))
@@ -441,27 +427,27 @@ async def test_a_seat_that_is_held_is_taken(pool: Pool) -> None:
     assert taken.details == {"ticketIds": [5]}
 
 
-@pytest.mark.parametrize("fate", ["captured", "declined", "expired", "captured late", "cancelled"])
-async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
-    pool: Pool, conn: AsyncConnection, fate: str
+@pytest.mark.parametrize("outcome", ["captured", "declined", "expired", "captured late", "cancelled"])
+async def test_a_repeated_request_gets_the_first_response_whatever_the_status(
+    pool: Pool, conn: AsyncConnection, outcome: str
 ) -> None:
-    wish = order("VIP", 2)
-    (first,) = await book(pool, wish)
+    request = order("VIP", 2)
+    (first,) = await book(pool, request)
     assert isinstance(first, Decided)
     assert isinstance(first.answer, OrderRow)
-    if fate == "cancelled":
-        await cancel_order(pool, wish.reference, "u")
-    elif fate in {"expired", "captured late"}:
+    if outcome == "cancelled":
+        await cancel_order(pool, request.reference, "u")
+    elif outcome in {"expired", "captured late"}:
         await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
         await expire_holds(pool, ASYNC)
         await conn.execute(
             "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.answer.expires_at]
         )
-        if fate == "captured late":
-            await apply_updates(pool, {wish.reference: "captured"})
+        if outcome == "captured late":
+            await apply_updates(pool, {request.reference: "captured"})
     else:
-        await apply_updates(pool, {wish.reference: "captured" if fate == "captured" else "declined"})
-    (again,) = await book(pool, wish)
+        await apply_updates(pool, {request.reference: "captured" if outcome == "captured" else "declined"})
+    (again,) = await book(pool, request)
     assert isinstance(again, Decided)
     assert again.replayed
     assert isinstance(again.answer, OrderRow)
@@ -469,9 +455,7 @@ async def test_a_repeat_is_answered_as_the_first_time_whatever_has_become_of_it(
     assert again.bookings == first.bookings
 
 
-async def test_declined_within_the_request_and_declined_by_the_provider_are_both_forgotten_in_time(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_declined_orders_of_both_modes_are_purged(pool: Pool, conn: AsyncConnection) -> None:
 
     reference = next(r for n in range(1000) if simulator.decide(r := f"d-{n}", 0.5) == "declined")
     await book(pool, order(reference=reference), settings=Settings(payment_success_rate=0.5, bookings_per_minute=0))
@@ -480,5 +464,5 @@ async def test_declined_within_the_request_and_declined_by_the_provider_are_both
     await let_time_pass(conn, 31 * 24 * 3600)
     assert await purge_declined(pool, ASYNC) == 2
     for table in ("orders", "payments", "bookings", "order_events"):
-        cursor = await conn.execute(f"select count(*) from {table}")  # noqa: S608 - the test's own words
+        cursor = await conn.execute(f"select count(*) from {table}")  # noqa: S608 - the table names are constants
         assert await cursor.fetchone() == (0,), table

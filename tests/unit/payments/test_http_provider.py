@@ -1,4 +1,4 @@
-"""The provider's client: tries again what may pass, in bounded time, and leaves a provider alone that is away."""
+"""The HTTP client of the provider: bounded retries, and no requests while the provider is unavailable."""
 
 import asyncio
 import contextlib
@@ -13,23 +13,23 @@ import stamina
 from api.config import Settings
 from api.payments.http_provider import RESPONSE_SHOWN_MAX, HttpProvider, open_provider
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, ProviderError
-from tests.listener import Answer, Listener, listening
+from tests.listener import Listener, Response, listening
 from tests.stack import free_port
 
 ATTEMPTS = 3
-UNKNOWN = Answer(404, b'{"code": "not_found"}')
+UNKNOWN = Response(404, b'{"code": "not_found"}')
 FAILURES = 4
 RESET_S = 5
 TIMEOUT_MS = 60_000
 SHORT_TIMEOUT_MS = 50
 
 CHARGE = {"reference": "bk_1", "amount": 100, "currency": "USD", "status": "captured"}
-CAPTURED = Answer(200, msgspec.json.encode(CHARGE))
-FAULT = Answer(500)
+CAPTURED = Response(200, msgspec.json.encode(CHARGE))
+FAULT = Response(500)
 
 
 class Clock:
-    """The time of day, which only the test moves."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -75,8 +75,8 @@ async def fail(provider: HttpProvider, times: int = 1) -> None:
             await provider.find("bk_1")
 
 
-async def test_a_charge_says_what_is_to_be_paid(listener: Listener) -> None:
-    listener.answer = lambda _: Answer(202, b"{}")
+async def test_a_charge_contains_reference_amount_and_currency(listener: Listener) -> None:
+    listener.respond = lambda _: Response(202, b"{}")
     async with provider_at(f"{listener.url}/v1/") as provider:
         await provider.charge("bk_1", Amount(12_50, "USD"))
     (request,) = listener.requests
@@ -86,14 +86,14 @@ async def test_a_charge_says_what_is_to_be_paid(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("status", ["processing", "captured", "declined", "refunded"])
-async def test_a_charge_is_found_as_it_stands(listener: Listener, status: ChargeStatus) -> None:
-    listener.answer = lambda _: Answer(200, msgspec.json.encode({**CHARGE, "status": status, "more": 1}))
+async def test_the_status_of_a_charge_is_found(listener: Listener, status: ChargeStatus) -> None:
+    listener.respond = lambda _: Response(200, msgspec.json.encode({**CHARGE, "status": status, "more": 1}))
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") == status
 
 
-async def test_a_charge_of_another_amount_than_the_order_is_no_answer(listener: Listener) -> None:
-    listener.answer = lambda _: CAPTURED
+async def test_a_charge_of_another_amount_is_an_error(listener: Listener) -> None:
+    listener.respond = lambda _: CAPTURED
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1", Amount(100, "USD")) == "captured"
         for expected in (Amount(101, "USD"), Amount(100, "EUR")):
@@ -101,8 +101,8 @@ async def test_a_charge_of_another_amount_than_the_order_is_no_answer(listener: 
                 await provider.find("bk_1", expected)
 
 
-async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listener) -> None:
-    listener.answer = lambda _: UNKNOWN
+async def test_an_unknown_charge_has_no_status(listener: Listener) -> None:
+    listener.respond = lambda _: UNKNOWN
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") is None
     assert len(listener.requests) == 1
@@ -112,37 +112,37 @@ async def test_a_charge_that_the_provider_does_not_know_is_none(listener: Listen
     ("reference", "path"),
     [("bk_1", "bk_1"), ("..", "%2E%2E"), ("a.b", "a%2Eb"), ("a:b~c+d=e@f-g", "a%3Ab~c%2Bd%3De%40f-g")],
 )
-async def test_every_reference_has_a_place_of_its_own(listener: Listener, reference: str, path: str) -> None:
-    listener.answer = lambda _: Answer(200, msgspec.json.encode({**CHARGE, "reference": reference}))
+async def test_every_reference_has_a_path_of_its_own(listener: Listener, reference: str, path: str) -> None:
+    listener.respond = lambda _: Response(200, msgspec.json.encode({**CHARGE, "reference": reference}))
     async with provider_at(listener.url) as provider:
         await provider.find(reference)
         await provider.refund(reference)
-    asked = [(request.method, request.path) for request in listener.requests]
-    assert asked == [("GET", f"/charges/{path}"), ("POST", f"/charges/{path}/refund")]
+    paths = [(request.method, request.path) for request in listener.requests]
+    assert paths == [("GET", f"/charges/{path}"), ("POST", f"/charges/{path}/refund")]
 
 
-@pytest.mark.parametrize("failure", [FAULT, Answer(503), Answer(429), Answer(cut=True)], ids=str)
+@pytest.mark.parametrize("failure", [FAULT, Response(503), Response(429), Response(cut=True)], ids=str)
 @pytest.mark.parametrize("failures", [1, ATTEMPTS - 1])
-async def test_what_may_pass_is_tried_again(listener: Listener, failure: Answer, failures: int) -> None:
-    answers = iter([failure] * failures + [CAPTURED])
-    listener.answer = lambda _: next(answers)
+async def test_a_temporary_failure_is_retried(listener: Listener, failure: Response, failures: int) -> None:
+    responses = iter([failure] * failures + [CAPTURED])
+    listener.respond = lambda _: next(responses)
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") == "captured"
         assert not provider.is_open()
     assert len(listener.requests) == failures + 1
 
 
-@pytest.mark.parametrize("failure", [FAULT, Answer(429), Answer(cut=True)], ids=str)
-async def test_tries_are_bounded(listener: Listener, failure: Answer) -> None:
-    listener.answer = lambda _: failure
+@pytest.mark.parametrize("failure", [FAULT, Response(429), Response(cut=True)], ids=str)
+async def test_attempts_are_bounded(listener: Listener, failure: Response) -> None:
+    listener.respond = lambda _: failure
     async with provider_at(listener.url) as provider:
         await fail(provider)
     assert len(listener.requests) == ATTEMPTS
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 404, 409, 422])
-async def test_a_refusal_is_told_and_not_tried_again(listener: Listener, status: int) -> None:
-    listener.answer = lambda _: Answer(status, b"because" + b"." * RESPONSE_SHOWN_MAX * 2)
+async def test_a_refusal_is_reported_and_not_retried(listener: Listener, status: int) -> None:
+    listener.respond = lambda _: Response(status, b"because" + b"." * RESPONSE_SHOWN_MAX * 2)
     async with provider_at(listener.url) as provider:
         for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund("bk_1")):
             with pytest.raises(ProviderError, match=f"with {status}: because") as refusal:
@@ -152,21 +152,21 @@ async def test_a_refusal_is_told_and_not_tried_again(listener: Listener, status:
 
 
 @pytest.mark.parametrize("changes", [{"status": "lost"}, {"reference": "bk_2"}, {"status": None}])
-async def test_a_charge_that_makes_no_sense_is_no_answer(listener: Listener, changes: dict[str, Any]) -> None:
-    listener.answer = lambda _: Answer(200, msgspec.json.encode(CHARGE | changes))
+async def test_an_invalid_charge_is_an_error(listener: Listener, changes: dict[str, Any]) -> None:
+    listener.respond = lambda _: Response(200, msgspec.json.encode(CHARGE | changes))
     async with provider_at(listener.url) as provider:
         await fail(provider)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[]"])
-async def test_what_is_no_charge_is_no_answer(listener: Listener, body: bytes) -> None:
-    listener.answer = lambda _: Answer(200, body)
+async def test_a_body_that_is_no_charge_is_an_error(listener: Listener, body: bytes) -> None:
+    listener.respond = lambda _: Response(200, body)
     async with provider_at(listener.url) as provider:
         await fail(provider)
 
 
-async def test_a_provider_that_does_not_answer_is_given_up(listener: Listener) -> None:
-    listener.answer = lambda _: Answer(never=True)
+async def test_a_request_without_response_times_out(listener: Listener) -> None:
+    listener.respond = lambda _: Response(stalls=True)
     async with provider_at(listener.url, provider_timeout_ms=SHORT_TIMEOUT_MS) as provider:
         with pytest.raises(ProviderError, match="did not respond within 0"):
             await provider.find("bk_1")
@@ -174,20 +174,20 @@ async def test_a_provider_that_does_not_answer_is_given_up(listener: Listener) -
         assert provider.is_open()
 
 
-async def test_requests_that_are_given_up_leave_their_connections_to_others(listener: Listener) -> None:
-    listener.answer = lambda _: Answer(never=True)
+async def test_cancelled_requests_release_their_connections(listener: Listener) -> None:
+    listener.respond = lambda _: Response(stalls=True)
     async with provider_at(listener.url, provider_breaker_failures=1000) as provider:
         requests = [asyncio.create_task(provider.find("bk_1")) for _ in range(2 * CONCURRENT_REQUESTS_MAX)]
         await listener.until(lambda: len(listener.requests) == CONCURRENT_REQUESTS_MAX)
         for request in requests:
             request.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
-        listener.answer = lambda _: CAPTURED
+        listener.respond = lambda _: CAPTURED
         assert await asyncio.gather(*(provider.find("bk_1") for _ in requests)) == ["captured"] * len(requests)
 
 
-async def test_a_provider_that_is_away_is_left_alone_for_a_while(listener: Listener, clock: Clock) -> None:
-    listener.answer = lambda _: FAULT
+async def test_an_unavailable_provider_gets_no_requests_for_a_while(listener: Listener, clock: Clock) -> None:
+    listener.respond = lambda _: FAULT
     async with provider_at(listener.url, provider_attempts_max=1) as provider:
         await fail(provider, FAILURES - 1)
         assert not provider.is_open()
@@ -201,43 +201,43 @@ async def test_a_provider_that_is_away_is_left_alone_for_a_while(listener: Liste
         assert len(listener.requests) == FAILURES
 
 
-async def test_a_provider_that_is_not_back_is_left_alone_again(listener: Listener, clock: Clock) -> None:
-    listener.answer = lambda _: FAULT
+async def test_one_failed_request_keeps_a_provider_unavailable(listener: Listener, clock: Clock) -> None:
+    listener.respond = lambda _: FAULT
     async with provider_at(listener.url) as provider:
         await fail(provider, FAILURES)
         clock.now += RESET_S + 1
         assert not provider.is_open()
-        asked = len(listener.requests)
+        sent = len(listener.requests)
         await fail(provider)
         assert provider.is_open()
-        assert len(listener.requests) == asked + 1  # one request finds out, and is not tried again
+        assert len(listener.requests) == sent + 1  # without a retry
 
 
-async def test_a_provider_that_is_back_is_asked_as_before(listener: Listener, clock: Clock) -> None:
-    listener.answer = lambda _: FAULT
+async def test_one_successful_request_makes_a_provider_available(listener: Listener, clock: Clock) -> None:
+    listener.respond = lambda _: FAULT
     async with provider_at(listener.url, provider_attempts_max=1) as provider:
         await fail(provider, FAILURES)
         clock.now += RESET_S + 1
-        listener.answer = lambda _: CAPTURED
+        listener.respond = lambda _: CAPTURED
         assert await provider.find("bk_1") == "captured"
-        listener.answer = lambda _: FAULT
+        listener.respond = lambda _: FAULT
         await fail(provider, FAILURES - 1)
         assert not provider.is_open()
 
 
-@pytest.mark.parametrize("answer", [CAPTURED, UNKNOWN, Answer(409), Answer(429)], ids=str)
-async def test_only_failures_in_a_row_count(listener: Listener, answer: Answer) -> None:
+@pytest.mark.parametrize("response", [CAPTURED, UNKNOWN, Response(409), Response(429)], ids=str)
+async def test_only_consecutive_failures_count(listener: Listener, response: Response) -> None:
     async with provider_at(listener.url, provider_attempts_max=1) as provider:
         for _ in range(3):
-            listener.answer = lambda _: FAULT
+            listener.respond = lambda _: FAULT
             await fail(provider, FAILURES - 1)
-            listener.answer = lambda _: answer
+            listener.respond = lambda _: response
             with contextlib.suppress(ProviderError):
                 await provider.find("bk_1")
         assert not provider.is_open()
 
 
-async def test_nobody_who_listens_counts_as_away() -> None:
+async def test_a_refused_connection_counts_as_a_failure() -> None:
     async with provider_at(f"http://127.0.0.1:{free_port()}") as provider:
         with pytest.raises(ProviderError, match="cannot be reached"):
             await provider.find("bk_1")
@@ -245,7 +245,7 @@ async def test_nobody_who_listens_counts_as_away() -> None:
         assert provider.is_open()
 
 
-async def test_the_environments_proxies_are_passed_over(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_ignored(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") == "captured"
