@@ -1,0 +1,62 @@
+"""The check of comments finds each kind of comment, and only at its start."""
+
+import pytest
+
+from tests.english import comments_of, violations
+
+PYTHON = '''
+"""Whether it runs."""
+
+SIZE = 1  # how many there are
+LIMIT = 2  # those that wait
+"""Of all sizes the largest."""
+
+# Waits, since
+# what runs must end.
+def run() -> str:
+    """Return the name of who runs."""
+    return "# What a string says"
+
+
+class Runner:
+    """Those that run.
+
+    What follows is explained.
+    """
+'''
+SQL = """
+-- name: find_runs
+-- What runs.
+-- Locks: none.
+select '--what' as run;
+
+-- A range scan,
+-- whether sold or not.
+comment on table runs is 'Who runs';
+comment on column runs.name is 'Name of the run';
+"""
+JAVASCRIPT = """
+const site = 'http://what.example' // whose site it is
+// Runs,
+// of course.
+/** What is left. */
+/**
+ * Whether it runs.
+ * @returns {boolean}
+ */
+/* The rest. */
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "lines"),
+    [("a.py", PYTHON, [2, 4, 5, 6, 16]), ("a.sql", SQL, [3, 9]), ("a.js", JAVASCRIPT, [2, 5, 6])],
+)
+def test_comments_that_start_with_a_noun_clause_are_found(path: str, source: str, lines: list[int]) -> None:
+    assert sorted(int(each.split(":")[1]) for each in violations(path, source)) == lines
+
+
+def test_the_rest_of_a_comment_is_free() -> None:
+    source = "# Waits, as Of is no start.\n# Whoever and Offers are other words.\n"
+    assert violations("a.py", source) == []
+    assert [comment.line for comment in comments_of("a.py", source)] == [1]
