@@ -1,4 +1,4 @@
-"""Settings: one frozen struct, read from the environment once at the start of each process."""
+"""Settings: a frozen struct that each process reads from the environment once, at its start."""
 
 import base64
 import binascii
@@ -14,35 +14,39 @@ import msgspec
 from api.errors import ConfigError
 
 WEBHOOK_PATH = "/api/payments/webhook"
-"""Where the API takes webhooks."""
+"""Path at which the API receives webhooks."""
 SECRET_BYTES_MIN = 24
-"""As Standard Webhooks demands."""
+"""The shortest key that Standard Webhooks allows, in bytes."""
 PROVIDER_PAUSE_MAX_MS = 1100
-"""The longest pause between two attempts to reach the payment provider."""
+"""The longest pause between two attempts of a request to the payment provider."""
 
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 _URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret that is given by a setting, or made once and kept in a file of `data_dir`."""
+    """A signing secret, which comes from a setting or from a generated file in `data_dir`."""
 
     field: str
-    """The setting's name."""
+    """Name of the setting."""
     prefix: str
     file_name: str
     signs: str
-    """What it signs, in the plural."""
+    """The signed objects, in the plural, for messages."""
 
     def fits(self, text: str) -> bool:
-        """Whether a text can be this secret: its prefix, and after it enough bytes in base64, padded or not."""
+        """Return True if a text has the prefix, followed by a long enough key in base64, with or without padding."""
         try:
             return text.startswith(self.prefix) and len(self.key(text)) >= SECRET_BYTES_MIN
         except (binascii.Error, ValueError):
             return False
 
     def key(self, text: str) -> bytes:
-        """Return the bytes of a text that fits."""
+        """Return the key in a text.
+
+        Raises:
+            ValueError: the text is not base64.
+        """
         encoded = text.removeprefix(self.prefix)
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
 
@@ -52,135 +56,141 @@ TICKET_SECRET = Secret(field="ticket_secret", prefix="tksec_", file_name="ticket
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set from outside, with its unit in its name and a safe default.
+    """All settings, with units in their names and safe defaults.
 
-    The environment's name of a field is the field's name in capitals (`hold_seconds` is `HOLD_SECONDS`).
-    `Settings.from_env` is the only reader of the environment.
+    The environment variable of a field is its name in capitals: `HOLD_SECONDS` sets `hold_seconds`. Only
+    `Settings.from_env` reads the environment.
     """
 
     database_url: str | None = None
-    """A libpq URL of PostgreSQL 15 or newer; None: the embedded server in `data_dir`.
+    """libpq URL of PostgreSQL 15 or newer; None for the embedded server in `data_dir`.
 
-    Of several hosts the one that can write is meant, unless the URL says otherwise.
+    With several hosts libpq connects to the primary, unless the URL has its own `target_session_attrs`.
     """
     data_dir: Path = Path(".data")
-    """Where the embedded server keeps its data, and the secrets are kept that are not given."""
+    """Directory for the embedded server's data and for generated secrets."""
 
     api_host: str = "127.0.0.1"
+    """Address on which the API and the web app listen."""
     api_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3001
+    """TCP port of the API, from 1 to 65535."""
     web_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3000
+    """TCP port of the web app, from 1 to 65535."""
     public_api_url: str = ""
-    """Where browsers find the API; empty: `http://localhost:$API_PORT`."""
+    """URL of the API for browsers; empty for `http://localhost:$API_PORT`."""
     web_origins: str = ""
-    """The web app's origins, separated by commas, that browsers may call the API from; empty: this machine's."""
+    """Comma-separated origins from which browsers may call the API; empty for a web app on this machine."""
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
-    """Processes of the API."""
+    """Number of API processes, from 1 to 256; the default is one for each core."""
 
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"
+    """Isolation level of booking transactions."""
     payment_mode: Literal["inline", "async"] = "inline"
-    """When buyers pay: within the booking request, or, while their tickets are held, with a provider."""
+    """`inline` decides a payment within the booking request; `async` holds the tickets until a webhook decides it."""
     payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
-    """The share of payments that the simulator captures; 0 and 1 are exact."""
+    """Share of payments that the simulator captures, from 0 (none) to 1 (all)."""
     payment_webhook_secret: str = ""
-    """What signs webhooks (Standard Webhooks, `whsec_` and base64); empty: one is made and kept in `data_dir`."""
+    """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     ticket_secret: str = ""
-    """What signs the codes on tickets (`tksec_` and base64); empty: one is made and kept in `data_dir`."""
+    """Key for ticket codes: `tksec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
-    """How long tickets are held for a buyer who is paying."""
+    """Time that a pending order holds its tickets, from 1 s to a day."""
     payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
-    """How long after the last news of an open payment the worker asks the provider about it."""
+    """Time after the last update of an open payment at which the worker queries the provider, 100 ms to 10 min."""
     provider_url: str = ""
-    """Where the payment provider listens; empty: the simulator on `psp_port` of this machine."""
+    """URL of the payment provider; empty for the simulator on `psp_port` of this machine."""
     provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
-    """The longest that one request to the provider may take."""
+    """Timeout of one request to the provider, from 50 ms to a minute."""
     provider_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
-    """How often a request to the provider is tried, with growing random pauses."""
+    """Attempts of a request to the provider, from 1 to 10, with exponential backoff and jitter between them."""
     provider_breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
-    """Failed requests in a row after which the provider counts as away, and bookings are answered 503 `busy`."""
+    """Consecutive failures, from 1 to 1000, that open the circuit breaker; bookings then fail with 503 `busy`."""
     provider_breaker_reset_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
-    """How long after that the next request tries whether it is back."""
+    """Time until an open circuit breaker lets the next request through, from 100 ms to 10 min."""
     psp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3002
-    """Where the simulated payment provider listens, on this machine only."""
+    """TCP port of the payment simulator on 127.0.0.1, from 1 to 65535."""
     psp_webhook_url: str = ""
-    """Where it sends its webhooks; empty: to the API on `api_port` of this machine."""
+    """URL to which the simulator sends webhooks; empty for the API on `api_port` of this machine."""
     psp_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 500
-    """How long the simulated provider takes to decide a payment."""
+    """Time that the simulator takes to decide a payment, up to an hour."""
     psp_duplicate_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """The share of its webhooks that it sends twice."""
+    """Share of webhooks that the simulator sends twice, from 0 to 1."""
     psp_reorder_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """The share of its webhooks that it sends late, behind those that follow them."""
+    """Share of webhooks that the simulator delays behind later ones, from 0 to 1."""
     psp_loss_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """The share of its webhooks that it never sends."""
+    """Share of webhooks that the simulator never sends, from 0 to 1."""
     bookings_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
-    """Bookings of one buyer in any minute, over all processes; 0: no limit."""
+    """Bookings of one buyer within any minute, over all processes, up to 1000; 0 for no limit."""
     endpoint_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
-    """Requests a second to one endpoint of one process; 0: no limit."""
+    """Requests per second to one endpoint of one process, up to a million; 0 for no limit."""
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    """The most tickets of one booking request, from 1 to 1000."""
     seat_map_seats_max: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 5000
-    """The most seats of an event whose states are told one by one; 0: never."""
+    """The most seats of an event with a seat map, up to 100,000; 0 for no seat maps."""
     statement_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=600_000)] = 2000
-    """The longest that one SQL statement may take."""
+    """Timeout of one SQL statement, from 50 ms to 10 min."""
 
     booking_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
-    """How often a booking transaction is run when it conflicts with others, before 503 `busy`."""
+    """Attempts of a booking transaction that conflicts with others, from 1 to 100, before 503 `busy`."""
     booking_batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    """Booking requests that share one transaction."""
+    """The most booking requests of one transaction, from 1 to 1000."""
     booking_queue_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2000
-    """Booking requests that wait in one process; the next is answered 503 `busy`."""
+    """The most booking requests that wait in one process, from 1 to 100,000; the next one gets 503 `busy`."""
     booking_wait_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
-    """How long a booking request may wait and be tried again, before 503 `busy`."""
+    """Time that a booking request may wait and retry before 503 `busy`, from 50 ms to a minute."""
     declined_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
-    """How long a declined booking is remembered, for its repeats."""
+    """Days until a declined booking, with its idempotency key, is deleted, from 1 to 3650."""
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
-    """How long a webhook is remembered after it was worked off."""
+    """Days until a processed webhook is deleted, from 1 to 3650."""
     shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 200
-    """How long the API goes on serving after it was told to stop, for load balancers to see that it will."""
+    """Time from a stop signal until the API closes its port, up to a minute; load balancers notice the shutdown."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
-    """Database connections of one API process."""
+    """Database connections of one API process, from 2 to 1000."""
     db_connect_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
+    """Timeout of a connection attempt to the database, from 1 s to a minute."""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] = 16_384
-    """The largest request body."""
+    """Size of the largest request body in bytes, from 256 to 10 million."""
 
     @property
     def api_url(self) -> str:
-        """Where browsers find the API, without a slash at the end."""
+        """Return the URL of the API for browsers, without a slash at the end."""
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
 
     @property
     def provider_request_max_s(self) -> float:
-        """The longest from a worker's look at a payment until its charge has come to the provider, or never will."""
-        # It asks for the charge's state first, and its clock may differ a little from the database's.
+        """Return the upper bound on the time in flight of a worker's charge request, in seconds."""
+        # The worker queries the charge before it sends the request, and its clock may differ from the database's.
         return 1 + 2 * self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
 
     @property
     def allowed_origins(self) -> list[str]:
-        """The origins of `web_origins`, or those of a web app on this machine."""
+        """Return the origins of `web_origins`, or those of a web app on this machine."""
         if self.web_origins:
             return [origin.strip().rstrip("/") for origin in self.web_origins.split(",") if origin.strip()]
         return [f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]")]
 
     @property
     def provider_base_url(self) -> str:
-        """Where the payment provider listens, without a slash at the end."""
+        """Return the URL of the payment provider, without a slash at the end."""
         return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
 
     @property
     def webhook_url(self) -> str:
-        """Where the simulated payment provider sends its webhooks."""
+        """Return the URL to which the payment simulator sends webhooks."""
         return self.psp_webhook_url or f"{self.local_url(self.api_port)}{WEBHOOK_PATH}"
 
     def local_url(self, port: int) -> str:
-        """Return where this machine itself reaches a port that API or web app listen on."""
+        """Return the URL under which this machine reaches a port of the API or the web app."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings from `environ`; a variable that is absent or empty keeps its default.
+        """Read the settings from `environ`; an absent or empty variable keeps its default.
 
         Raises:
-            ConfigError: a value cannot be read or is out of range; names the variable, the value and
-                what is allowed.
+            ConfigError: a value has the wrong type or is out of range; the message names the variable, the value and
+                the allowed values.
         """
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(cls):
@@ -205,7 +215,7 @@ def _read(variable: str, text: str, kind: Any) -> Any:
 
 
 def _allowed(kind: Any) -> str:
-    """Say in words which values a field's type admits."""
+    """Describe the allowed values of a field's type."""
     meta = next((m for m in getattr(kind, "__metadata__", ()) if isinstance(m, msgspec.Meta)), None)
     base = get_args(kind)[0] if meta else kind
     if meta:
@@ -217,7 +227,11 @@ def _allowed(kind: Any) -> str:
 
 
 def _to_primary(url: str) -> str:
-    """Return a database's URL that passes over hosts which only read; one of another kind is refused."""
+    """Return a database's URL with `target_session_attrs`, so that libpq skips read-only hosts.
+
+    Raises:
+        ConfigError: the text is not a libpq URL.
+    """
     if not url.startswith(_DATABASE_SCHEMES):
         raise ConfigError(f"DATABASE_URL={_without_password(url)!r} is not allowed: it must start with postgresql://")
     if "target_session_attrs=" in url:
@@ -226,7 +240,7 @@ def _to_primary(url: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    """Return what was meant as a database's URL, or as libpq's `name=value` pairs, for others to see."""
+    """Return a database's URL, or libpq's `name=value` pairs, with the password masked."""
     masked = re.sub(r"^((?:[^:/@]*://)?[^:@]*):(?!//).*@", r"\1:***@", url, flags=re.DOTALL)
     return re.sub(r"(password\s*=\s*)('.*'|[^\s&]+)", r"\1***", masked, flags=re.DOTALL)
 
@@ -241,17 +255,17 @@ def _check_urls(settings: Settings) -> None:
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an address that is none
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # The port or the IPv6 address is invalid.
         return False
-    return named and parts.scheme in ("http", "https") and not re.search(r"\s", url)
+    return has_host and parts.scheme in ("http", "https") and not re.search(r"\s", url)
 
 
 def _check_secret(settings: Settings, secret: Secret) -> None:
     given = getattr(settings, secret.field)
     if given and not secret.fits(given):
-        # Unlike other refusals, this one does not show the value.
+        # The message omits the value, which is secret.
         raise ConfigError(
-            f"{secret.field.upper()} is not allowed: it must be {secret.prefix} and after it, in base64, "
-            f"at least {SECRET_BYTES_MIN} bytes."
+            f"{secret.field.upper()} is not allowed: it must be {secret.prefix} followed by at least "
+            f"{SECRET_BYTES_MIN} bytes in base64."
         )

@@ -1,4 +1,4 @@
-"""The secrets that sign webhooks and tickets: those that were given, else made once and kept in `DATA_DIR`."""
+"""The secrets that sign webhooks and tickets: from the settings, or generated once and kept in `DATA_DIR`."""
 
 import base64
 import fcntl
@@ -10,35 +10,35 @@ from api.errors import SetupError
 
 
 def load_or_create_secret(settings: Settings, secret: Secret) -> str:
-    """Return a secret that all processes share; the first of them that asks makes it.
+    """Return a secret that all processes share; the first process generates it.
 
     Raises:
-        SetupError: the file cannot be used; the message says what to do, and does not show the secret.
+        SetupError: the file cannot be used; the message names the remedy and omits the secret.
     """
-    given: str = getattr(settings, secret.field)
-    if given:
-        return given
+    configured: str = getattr(settings, secret.field)
+    if configured:
+        return configured
     path = settings.data_dir / secret.file_name
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        # Read by its owner only from its first moment on.
+        # The file is private to its owner from its creation on.
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
-            # Of processes that start at once the first writes and the others read: the lock ends with its holder.
+            # The first of several concurrent processes writes, the others read. A crash releases the lock.
             fcntl.flock(file, fcntl.LOCK_EX)
             text = file.read().strip()
-            if not text:  # new, or whoever made it ended before it wrote
-                text = _new(secret)
+            if not text:  # The file is new, or its creator ended before it wrote.
+                text = _generate(secret)
                 file.write(f"{text}\n")
                 file.flush()
                 os.fsync(file.fileno())
     except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"The secret of {secret.signs} in {path} cannot be read or made: {error}") from error
+        raise SetupError(f"The secret of {secret.signs} in {path} cannot be read or created: {error}") from error
     if not secret.fits(text):
         raise SetupError(
-            f"What stands in {path} is no secret of {secret.signs}: remove the file, and a new one is made."
+            f"The file {path} contains no valid secret of {secret.signs}: remove it to generate a new one."
         )
     return text
 
 
-def _new(secret: Secret) -> str:
+def _generate(secret: Secret) -> str:
     return secret.prefix + base64.b64encode(secrets.token_bytes(SECRET_BYTES_MIN)).decode()

@@ -1,4 +1,4 @@
-"""Settings: every variable has a default, takes good values, and refuses bad ones in words that help."""
+"""Settings: every variable has a default, accepts good values, and refuses bad ones with a helpful message."""
 
 import base64
 import os
@@ -18,7 +18,7 @@ TICKET_SECRETS = [secret.replace("whsec_", "tksec_") for secret in (SECRET, LONG
 
 
 class Variable(NamedTuple):
-    """What a variable promises; `bad` are values that it refuses, `allowed` what it then says."""
+    """A variable with its default, accepted and refused values; `allowed` is part of the refusal's message."""
 
     name: str
     default: Any
@@ -31,7 +31,7 @@ class Variable(NamedTuple):
         return self.name.lower()
 
 
-def whole(name: str, default: int, least: int, most: int) -> Variable:
+def integer(name: str, default: int, least: int, most: int) -> Variable:
     """A whole number within a range."""
     return Variable(
         name,
@@ -77,12 +77,12 @@ VARIABLES = [
         allowed="postgresql://",
     ),
     Variable("DATA_DIR", Path(".data"), good={"/srv/tickets": Path("/srv/tickets")}),
-    Variable("API_HOST", "127.0.0.1", good={"0.0.0.0": "0.0.0.0"}),  # noqa: S104 - nobody listens here
-    whole("API_PORT", 3001, 1, 65535),
-    whole("WEB_PORT", 3000, 1, 65535),
+    Variable("API_HOST", "127.0.0.1", good={"0.0.0.0": "0.0.0.0"}),  # noqa: S104 - the test opens no port
+    integer("API_PORT", 3001, 1, 65535),
+    integer("WEB_PORT", 3000, 1, 65535),
     address("PUBLIC_API_URL"),
     Variable("WEB_ORIGINS", "", good={"https://a.example": "https://a.example"}),
-    whole("API_WORKERS", os.cpu_count() or 1, 1, 256),
+    integer("API_WORKERS", os.cpu_count() or 1, 1, 256),
     Variable(
         "BOOKING_ISOLATION",
         "serializable",
@@ -98,41 +98,41 @@ VARIABLES = [
         allowed="inline or async",
     ),
     share("PAYMENT_SUCCESS_RATE", 0.9),
-    # The refusals of secrets have a test of their own: they do not show the value.
+    # Another test covers refused secrets, because their message omits the value.
     Variable(
         "PAYMENT_WEBHOOK_SECRET",
         "",
         good={text: text for text in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))},
     ),
     Variable("TICKET_SECRET", "", good={text: text for text in TICKET_SECRETS}),
-    whole("HOLD_SECONDS", 300, 1, 86_400),
-    whole("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
+    integer("HOLD_SECONDS", 300, 1, 86_400),
+    integer("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
     address("PROVIDER_URL"),
-    whole("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
-    whole("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
-    whole("PROVIDER_BREAKER_FAILURES", 5, 1, 1000),
-    whole("PROVIDER_BREAKER_RESET_MS", 5000, 100, 600_000),
-    whole("PSP_PORT", 3002, 1, 65535),
+    integer("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
+    integer("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
+    integer("PROVIDER_BREAKER_FAILURES", 5, 1, 1000),
+    integer("PROVIDER_BREAKER_RESET_MS", 5000, 100, 600_000),
+    integer("PSP_PORT", 3002, 1, 65535),
     address("PSP_WEBHOOK_URL"),
-    whole("PSP_DELAY_MS", 500, 0, 3_600_000),
+    integer("PSP_DELAY_MS", 500, 0, 3_600_000),
     share("PSP_DUPLICATE_RATE", 0.0),
     share("PSP_REORDER_RATE", 0.0),
     share("PSP_LOSS_RATE", 0.0),
-    whole("BOOKINGS_PER_MINUTE", 10, 0, 1000),
-    whole("ENDPOINT_RPS", 1000, 0, 1_000_000),
-    whole("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
-    whole("SEAT_MAP_SEATS_MAX", 5000, 0, 100_000),
-    whole("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),
-    whole("BOOKING_ATTEMPTS_MAX", 12, 1, 100),
-    whole("BOOKING_BATCH_MAX", 100, 1, 1000),
-    whole("BOOKING_QUEUE_MAX", 2000, 1, 100_000),
-    whole("BOOKING_WAIT_MS", 1000, 50, 60_000),
-    whole("DECLINED_KEPT_DAYS", 30, 1, 3650),
-    whole("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
-    whole("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
-    whole("DB_POOL_MAX", 8, 2, 1000),
-    whole("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
-    whole("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
+    integer("BOOKINGS_PER_MINUTE", 10, 0, 1000),
+    integer("ENDPOINT_RPS", 1000, 0, 1_000_000),
+    integer("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
+    integer("SEAT_MAP_SEATS_MAX", 5000, 0, 100_000),
+    integer("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),
+    integer("BOOKING_ATTEMPTS_MAX", 12, 1, 100),
+    integer("BOOKING_BATCH_MAX", 100, 1, 1000),
+    integer("BOOKING_QUEUE_MAX", 2000, 1, 100_000),
+    integer("BOOKING_WAIT_MS", 1000, 50, 60_000),
+    integer("DECLINED_KEPT_DAYS", 30, 1, 3650),
+    integer("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
+    integer("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
+    integer("DB_POOL_MAX", 8, 2, 1000),
+    integer("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
+    integer("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
 ]
 
 
@@ -154,15 +154,15 @@ def test_an_absent_or_empty_variable_has_its_default(variable: Variable, environ
 @pytest.mark.parametrize(
     ("variable", "text", "value"), [(v, text, value) for v in VARIABLES for text, value in v.good.items()]
 )
-def test_a_good_value_is_taken(variable: Variable, text: str, value: Any) -> None:
+def test_a_good_value_is_accepted(variable: Variable, text: str, value: Any) -> None:
     for written in (text, f" {text}\n"):
-        taken = value_of(variable, {variable.name: written})
-        assert taken == value
-        assert type(taken) is type(value)
+        accepted = value_of(variable, {variable.name: written})
+        assert accepted == value
+        assert type(accepted) is type(value)
 
 
 @pytest.mark.parametrize(("variable", "text"), [(v, text) for v in VARIABLES for text in v.bad])
-def test_a_bad_value_is_refused_with_the_variable_the_value_and_what_is_allowed(variable: Variable, text: str) -> None:
+def test_a_bad_value_is_refused_with_the_variable_and_the_allowed_values(variable: Variable, text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         Settings.from_env({variable.name: text})
     message = str(refusal.value)
@@ -205,13 +205,13 @@ def test_a_refused_secret_is_not_shown(variable: str, prefix: str, secret: str) 
     with pytest.raises(ConfigError) as refusal:
         Settings.from_env({variable: secret.replace("whsec_", prefix)})
     assert str(refusal.value) == (
-        f"{variable} is not allowed: it must be {prefix} and after it, in base64, at least 24 bytes."
+        f"{variable} is not allowed: it must be {prefix} followed by at least 24 bytes in base64."
     )
     assert refusal.value.__cause__ is None
 
 
-def test_a_refusal_ends_a_process_with_a_sentence_and_not_with_a_trace() -> None:
-    assert issubclass(ConfigError, SetupError)  # what the command line prints and ends with
+def test_a_refusal_ends_a_process_without_a_traceback() -> None:
+    assert issubclass(ConfigError, SetupError)  # The command line catches this class.
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -227,7 +227,7 @@ def test_settings_cannot_be_changed() -> None:
         ({"API_PORT": "8080", "PUBLIC_API_URL": "https://tickets.example/"}, "https://tickets.example"),
     ],
 )
-def test_browsers_find_the_api_on_its_port_or_where_it_is_said_to_be(environ: dict[str, str], url: str) -> None:
+def test_the_url_of_the_api_for_browsers(environ: dict[str, str], url: str) -> None:
     assert Settings.from_env(environ).api_url == url
 
 
@@ -239,9 +239,7 @@ def test_browsers_find_the_api_on_its_port_or_where_it_is_said_to_be(environ: di
         ({"WEB_ORIGINS": "https://a.example/, http://b.example:8,"}, ["https://a.example", "http://b.example:8"]),
     ],
 )
-def test_the_web_app_may_call_from_this_machine_or_from_where_it_is_said_to_be(
-    environ: dict[str, str], origins: list[str]
-) -> None:
+def test_the_allowed_origins_of_the_web_app(environ: dict[str, str], origins: list[str]) -> None:
     assert Settings.from_env(environ).allowed_origins == origins
 
 
@@ -250,7 +248,7 @@ def test_the_web_app_may_call_from_this_machine_or_from_where_it_is_said_to_be(
     [
         ({}, "http://127.0.0.1:3002", "http://127.0.0.1:3001/api/payments/webhook"),
         (
-            {"PSP_PORT": "8002", "API_PORT": "8001", "API_HOST": "0.0.0.0"},  # noqa: S104 - nobody listens here
+            {"PSP_PORT": "8002", "API_PORT": "8001", "API_HOST": "0.0.0.0"},  # noqa: S104 - the test opens no port
             "http://127.0.0.1:8002",
             "http://127.0.0.1:8001/api/payments/webhook",
         ),
@@ -263,8 +261,6 @@ def test_the_web_app_may_call_from_this_machine_or_from_where_it_is_said_to_be(
         ),
     ],
 )
-def test_api_and_provider_find_each_other_on_this_machine_or_where_they_are_said_to_be(
-    environ: dict[str, str], provider: str, webhook: str
-) -> None:
+def test_the_urls_of_provider_and_webhook(environ: dict[str, str], provider: str, webhook: str) -> None:
     settings = Settings.from_env(environ)
     assert (settings.provider_base_url, settings.webhook_url) == (provider, webhook)
