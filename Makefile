@@ -1,5 +1,5 @@
-# Everything a fresh machine needs is set up by the target that needs it, and again only when an input changed.
-# The only requirements are git, make and Python 3.11 or newer.
+# The requirements are git, make and Python 3.11 or newer. Each target installs everything else that it needs, and
+# repeats that only after an input changed.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,18 +7,18 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export REFLEX_USE_NPM := 1
 export REFLEX_TELEMETRY_ENABLED := false
-# T selects tests (T=tests/unit) and is handed to pytest as it stands; for the soak it is its seconds (T=600).
+# Arguments of pytest for `make test` (T=tests/unit); seconds for `make soak` (T=600).
 T ?=
-# SEED repeats the schedule of a soak, which prints it.
+# Seed of an earlier soak, whose schedule of faults `make soak` repeats.
 SEED ?=
-# L is handed to Lighthouse's runs as it stands (L="--runs 1 --only home").
+# Arguments of `make lighthouse` (L="--runs 1 --only home").
 L ?=
-# B is handed to the benchmark as it stands (B=--quick, B="--only ceiling,mix --seconds 10").
+# Arguments of `make bench` (B=--quick, B="--only ceiling,mix --seconds 10").
 B ?=
-# C is handed to the crowd as it stands (C="--browsers 200 --seconds 20 --rate 10").
+# Arguments of `make crowd` (C="--browsers 200 --seconds 20 --rate 10").
 C ?=
 
-# Three processes share all tests: one by one, but for those whose mark `xdist_group` says that they belong together.
+# Three processes share all tests. Tests with the same mark `xdist_group` run in the same process.
 TEST_ALL := --numprocesses 3 --dist loadgroup
 
 INSTALLED := $(VENV)/.installed
@@ -28,7 +28,7 @@ TOOLS := tests/webapp/tools
 TOOLS_INSTALLED := $(TOOLS)/node_modules/.installed
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
 
-# A lock on this file needs no other one, and ends with the process that holds it.
+# The lock is on this file, which always exists. It ends with its process.
 SET_UP_ALONE = $(PYTHON) -c 'import fcntl, subprocess, sys; file = open("Makefile"); fcntl.flock(file, fcntl.LOCK_EX); \
 	sys.exit(subprocess.call(sys.argv[1:]))' $(MAKE) --silent ALONE=1
 
@@ -37,29 +37,29 @@ SET_UP_ALONE = $(PYTHON) -c 'import fcntl, subprocess, sys; file = open("Makefil
 ##@ Run
 
 .PHONY: run
-run: $(INSTALLED) $(WEB_BUILT) ## The whole system: PostgreSQL, migrations, seed, API and web app
+run: $(INSTALLED) $(WEB_BUILT) ## Run the whole system: PostgreSQL, migrations, seed, API and web app
 	@exec $(BIN)/python -m api run
 
 .PHONY: api
-api: $(INSTALLED) ## The API alone
+api: $(INSTALLED) ## Run the API
 	@exec $(BIN)/python -m api serve
 
 .PHONY: web
-web: $(INSTALLED) $(WEB_BUILT) ## The web app alone
+web: $(INSTALLED) $(WEB_BUILT) ## Run the web app
 	@exec $(BIN)/python -m webapp
 
 .PHONY: worker
-worker: $(INSTALLED) ## The background worker alone
+worker: $(INSTALLED) ## Run the background worker
 	@exec $(BIN)/python -m api worker
 
 .PHONY: psp
-psp: $(INSTALLED) ## The simulated payment provider alone
+psp: $(INSTALLED) ## Run the simulated payment provider
 	@exec $(BIN)/python -m api psp
 
 ##@ Database
 
 .PHONY: migrate
-migrate: $(INSTALLED) ## Apply the migrations that are missing
+migrate: $(INSTALLED) ## Apply the missing migrations
 	@exec $(BIN)/python -m api migrate
 
 .PHONY: seed
@@ -67,36 +67,36 @@ seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
 	@exec $(BIN)/python -m api seed
 
 .PHONY: audit
-audit: $(INSTALLED) ## Check the invariants that the data must obey
+audit: $(INSTALLED) ## Check the invariants of the database
 	@exec $(BIN)/python -m api audit
 
 .PHONY: schema
-schema: $(INSTALLED) ## Write sql/schema.sql anew after a change of the migrations
+schema: $(INSTALLED) ## Generate sql/schema.sql after a change of the migrations
 	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT INT TERM && \
 		DATABASE_URL= DATA_DIR="$$made/data" $(BIN)/python -m api schema > "$$made/schema.sql" && \
 		mv "$$made/schema.sql" sql/schema.sql
 
 .PHONY: reset
-reset: $(INSTALLED) ## Drop all data and start over, after asking
+reset: $(INSTALLED) ## Drop all data and start over, after a confirmation
 	@exec $(BIN)/python -m api reset
 
 ##@ Quality
 
 .PHONY: test
-test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Every test, the browser's included (T=path runs some)
+test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Run every test, including browser tests (T=path selects some)
 	@$(if $(T),,rm -rf .test-artifacts/screenshots)
 	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak
-soak: $(INSTALLED) ## Random faults under load, then a check of every response (T=seconds, SEED=of an earlier soak)
+soak: $(INSTALLED) ## Inject random faults under load and check every response (T=seconds, SEED=of an earlier soak)
 	@exec $(BIN)/python -m tests.faults.soak "$(T)" "$(SEED)"
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure what the system does a second (B=--quick measures little)
+bench: $(INSTALLED) ## Measure throughput and latency (B=--quick for a trial)
 	@exec $(BIN)/python -m api bench $(B)
 
 .PHONY: lighthouse
-lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Lighthouse's scores of every page (L="--runs 1" is quick)
+lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Measure every page with Lighthouse (L="--runs 1" for a trial)
 	@exec $(BIN)/python -m tests.webapp.lighthouse $(L)
 
 .PHONY: crowd
@@ -104,56 +104,56 @@ crowd: $(INSTALLED) $(WEB_BUILT) ## A thousand browsers on one web process (C="-
 	@exec $(BIN)/python -m tests.webapp.crowd $(C)
 
 .PHONY: check
-check: $(INSTALLED) $(TOOLS_INSTALLED) ## Lint, types and unit tests: under a minute, without a build or a database
+check: $(INSTALLED) $(TOOLS_INSTALLED) ## Run linters, type checkers and unit tests, without a build or a database
 	@$(MAKE) --no-print-directory --jobs 3 lint typecheck unit
 
 .PHONY: unit
-unit: $(INSTALLED) ## The unit tests of both languages
+unit: $(INSTALLED) ## Run the unit tests of both languages
 	@$(BIN)/python -m pytest -q tests/unit
 
 .PHONY: lint
-lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check style: Python, SQL and JavaScript
+lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and JavaScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries
 	cd $(TOOLS) && npm run --silent lint
 
 .PHONY: format
-format: $(INSTALLED) $(TOOLS_INSTALLED) ## Rewrite the sources in the project's style
+format: $(INSTALLED) $(TOOLS_INSTALLED) ## Format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql/migrations sql/queries
 	cd $(TOOLS) && npm run --silent format
 
 .PHONY: typecheck
-typecheck: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the types, strictly
+typecheck: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the types of Python and JavaScript
 	$(BIN)/mypy
 	cd $(TOOLS) && npm run --silent typecheck
 
 ##@ Project
 
 .PHONY: lock
-lock: $(INSTALLED) ## Resolve the Python dependencies again into requirements.lock
+lock: $(INSTALLED) ## Resolve the Python dependencies into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-header pyproject.toml --output-file requirements.lock
 
 .PHONY: declarations
-declarations: $(INSTALLED) ## Write webapp/js/schemas.d.ts anew after a change of api/schemas.py
+declarations: $(INSTALLED) ## Generate webapp/js/schemas.d.ts after a change of api/schemas.py
 	@exec $(BIN)/python -m tests.webapp.declarations
 
 .PHONY: clean
-clean: ## Remove what was built; the database in DATA_DIR stays
+clean: ## Remove built and installed files; the database in DATA_DIR stays
 	rm -rf $(VENV) .web $(TOOLS)/node_modules .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- Set-up ----------------------------------------------------------------------------------------------
 
-# Of several makes at once one sets up; the others wait for it, look again and find it done.
+# Of several concurrent makes one installs. The others wait for it and then find nothing to do.
 ifndef ALONE
 
 $(INSTALLED): requirements.lock
@@ -169,8 +169,8 @@ $(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALL
 
 else
 
-# The lock names every package, so nothing is resolved anew: pip would look at newer releases for an extra that another
-# package asks for (granian[reload]), and refuse them for want of a hash.
+# The lock names every package, so pip needs no dependency resolution. With it pip would consider newer releases for an
+# extra of a dependency (granian[reload]), and refuse them without a hash.
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv) and try again." >&2; exit 1; }
 	@echo "Installing the locked Python dependencies (once, about a minute) ..."
@@ -182,7 +182,7 @@ $(WEB_BUILT): $(WEB_INPUTS)
 	@$(BIN)/python -m webapp build
 	@touch $@
 
-# npm comes from the virtual environment. It removes what an earlier lock asked for, the mark included.
+# npm comes from the virtual environment. It deletes files that the lock does not name, including the marker file.
 $(TOOLS_INSTALLED): $(TOOLS)/package.json $(TOOLS)/package-lock.json | $(INSTALLED)
 	@echo "Installing the JavaScript tools (once, a few seconds) ..."
 	@cd $(TOOLS) && npm ci --silent || { echo "The JavaScript tools could not be installed: check the network connection (or npm's registry setting) and try again." >&2; exit 1; }
