@@ -69,8 +69,8 @@ class ChargeStore:
         """
         amount = Amount(request.amount, request.currency)
         if known := self._charges.get(request.reference):
-            if (known.amount, known.currency) != amount:
-                known_amount = Amount(known.amount, known.currency)
+            known_amount = Amount(known.amount, known.currency)
+            if known_amount != amount:
                 raise Refused(422, "key_reused", f"{known.reference} is already a charge of {known_amount}.")
             return known, False
         if len(self._charges) >= self._charges_max:

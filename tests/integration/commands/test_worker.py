@@ -1,4 +1,4 @@
-"""The worker's jobs: each once, by however many workers."""
+"""The worker's jobs: concurrent workers do each piece of work once."""
 
 import asyncio
 
@@ -23,9 +23,7 @@ OLD_AND_NEW_ORDERS = """
 """
 
 
-async def test_declined_orders_are_forgotten_after_their_time_and_nothing_else_is(
-    database_url: str, conn: AsyncConnection
-) -> None:
+async def test_only_declined_orders_are_purged_after_their_retention(database_url: str, conn: AsyncConnection) -> None:
     await conn.execute(OLD_AND_NEW_ORDERS)
     async with open_pool(database_url, SETTINGS) as pool:
         done = await asyncio.gather(*(purge_declined(pool, SETTINGS) for _ in range(3)))
