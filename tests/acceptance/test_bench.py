@@ -1,4 +1,4 @@
-"""`python -m api bench`: one command measures everything on servers of its own, and leaves nothing of them."""
+"""`python -m api bench`: one command measures everything on throw-away servers and leaves nothing behind."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ from tests.stack import ROOT, STOP_TIMEOUT_S, clean_environment, eventually, pro
 
 BENCH_TIMEOUT_S = 240.0
 PATIENT = {"BOOKING_WAIT_MS": "20000", "STATEMENT_TIMEOUT_MS": "20000"}
-"""Where the machine is busy with other tests a request waits, and is not refused."""
+"""Settings under which a request waits on a busy machine instead of failing."""
 
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """Where the benchmark keeps what it throws away."""
+    """The benchmark's directory for temporary files."""
     with temporary_directory() as directory:
         yield directory
 
@@ -43,7 +43,7 @@ def start_bench(temporary: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def test_every_figure_is_measured_shown_and_saved_and_the_audit_is_clean(temporary: Path, tmp_path: Path) -> None:
+def test_all_results_are_printed_and_saved_and_the_audit_passes(temporary: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures" / "bench.json"
     with start_bench(temporary, "--out", str(out)) as process:
         shown, _ = process.communicate(timeout=BENCH_TIMEOUT_S)
@@ -56,7 +56,7 @@ def test_every_figure_is_measured_shown_and_saved_and_the_audit_is_clean(tempora
     assert [row.connections for row in report.reads] == list(QUICK.connections)
     for row in (*report.ceiling, *report.reads):
         assert row.result.per_s > 0
-        assert row.result.errors == 0, row.result.answers
+        assert row.result.errors == 0, row.result.outcomes
         assert row.result.latency_ms
         assert 0 < row.generator_cpu_share <= 1.1
     assert report.mix
@@ -99,7 +99,7 @@ def test_a_stop_leaves_no_process_and_no_file(temporary: Path, tmp_path: Path) -
     assert not out.exists()
 
 
-def test_a_breach_of_the_audit_is_named_and_ends_with_1(
+def test_a_violation_is_reported_and_ends_with_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def sell_without_booking(self: Bench) -> None:
@@ -124,9 +124,7 @@ def test_a_breach_of_the_audit_is_named_and_ends_with_1(
         ("--seconds", "fast", "'fast' is not a number above 0 and up to 60"),
     ],
 )
-def test_an_option_that_is_not_allowed_is_refused(
-    option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_option_is_refused(option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["bench", option, value])
     assert reason in capsys.readouterr().err

@@ -1,6 +1,6 @@
-"""`make bench`: what the system does a second, measured on throw-away servers of its own."""
+"""`make bench`: throughput and latency of the system, measured on throw-away servers."""
 
 SECTIONS = ("ceiling", "reads", "mix", "reference", "claims")
-"""What can be measured by itself, in this order."""
+"""Sections of the benchmark, in the order of their runs."""
 SECONDS_MAX = 60.0
-"""The longest that one run may take."""
+"""The longest measured run, in seconds."""

@@ -1,8 +1,8 @@
-"""The booking engine without HTTP: the reference design's SQL beside ours, and claims in tiers of any size.
+"""The booking engine without HTTP: compared with a reference design, and measured in tiers of any size.
 
-The reference design books each request in a transaction of its own, which takes the first tickets that nobody has
-locked, and is run again after a pause when it conflicts. Both are driven alike: by so many clients in one process,
-each of which asks for its next booking when it has an answer.
+The reference design books each request in a transaction of its own. The transaction claims the first unlocked
+tickets and retries after a pause when it conflicts. Both designs have the same load: concurrent clients in one
+process, each of which sends its next booking after the outcome of the last.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import TupleRow, class_row
 
 from api import schemas
-from api.commands.bench.load import Spread, spread_of
+from api.commands.bench.plan import Spread, spread_of
 from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool, open_pool
@@ -34,31 +34,31 @@ from api.services.order_rows import OrderRow
 Isolation = Literal["serializable", "read_committed"]
 Design = Literal["ours", "reference"]
 Book = Callable[[int], Awaitable[bool]]
-"""Makes the booking of a number; tells whether it did."""
+"""Makes the booking with a number; returns True on success."""
 
 TIER = "GA"
 ATTEMPTS_MAX = 50
-"""How often the reference design runs a transaction that conflicts."""
+"""Attempts of a conflicting transaction of the reference design."""
 _PAUSE_FIRST_S = 0.002
 _PAUSE_MAX_S = 0.1
-"""Before it does: a random part of a pause that doubles each time. At once it would fare several times worse."""
+"""Bounds of the exponential backoff with full jitter, without which the reference design is several times slower."""
 
 _LEVELS = {"serializable": IsolationLevel.SERIALIZABLE, "read_committed": IsolationLevel.READ_COMMITTED}
 
 
 class DriveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the bookings that so many clients asked for."""
+    """The outcomes of the bookings of concurrent clients."""
 
     per_s: float
     latency_ms: Spread | None
     errors: int
     attempts: int
-    """Runs of a request, the repeats after a conflict included."""
+    """Attempts of all requests, including retries after conflicts."""
     retries: int
 
     @property
     def retried_share(self) -> float:
-        """The share of runs that had to be repeated."""
+        """Return the share of attempts that were retried."""
         return self.retries / self.attempts if self.attempts else 0.0
 
 
@@ -72,7 +72,7 @@ class _Tier(msgspec.Struct, frozen=True):
 
 
 class Clients:
-    """So many clients that book one ticket after the other, ours or the reference design's way."""
+    """Concurrent clients of one design, each of which books one ticket after the other."""
 
     def __init__(self, book: Book, retries: Callable[[], float]) -> None:
         self._book = book
@@ -80,31 +80,31 @@ class Clients:
         self._numbers = itertools.count(1)
 
     async def drive(self, clients: int, warmup_s: float, seconds: float) -> DriveResult:
-        """Book for a while with so many clients; the warm-up is not measured."""
+        """Book with `clients` concurrent clients; the result covers the time after the warm-up."""
         measured_from = time.perf_counter() + warmup_s
         until = measured_from + seconds
         latencies_s: list[float] = []
-        errors = asked = 0
+        errors = requests = 0
 
-        async def ask() -> None:
-            nonlocal errors, asked
+        async def run_client() -> None:
+            nonlocal errors, requests
             while (started := time.perf_counter()) < until:
-                good = await self._book(next(self._numbers))
+                success = await self._book(next(self._numbers))
                 ended = time.perf_counter()
-                asked += 1
+                requests += 1
                 if measured_from <= ended < until:
-                    errors += not good
-                    if good:
+                    errors += not success
+                    if success:
                         latencies_s.append(ended - started)
 
         before = self._retries()
-        await asyncio.gather(*(ask() for _ in range(clients)))
+        await asyncio.gather(*(run_client() for _ in range(clients)))
         retries = round(self._retries() - before)
         return DriveResult(
             per_s=round(len(latencies_s) / seconds, 1),
             latency_ms=spread_of(latencies_s),
             errors=errors,
-            attempts=asked + retries,
+            attempts=requests + retries,
             retries=retries,
         )
 
@@ -113,7 +113,7 @@ class Clients:
 async def clients_of(
     design: Design, url: str, settings: Settings, clients: int, isolation: Isolation
 ) -> AsyncIterator[Clients]:
-    """Prepare clients of a design on a database, with as many connections."""
+    """Open clients of a design on a database, with one connection for each client."""
     own = msgspec.structs.replace(settings, booking_isolation=isolation, db_pool_max=max(clients, 2))
     if design == "ours":
         async with open_pool(url, own) as pool:
@@ -135,7 +135,7 @@ async def _book_ours(batcher: BookingBatcher, number: int) -> bool:
 
 
 def new_order(event: str, number: int) -> NewOrder:
-    """Return the request of another buyer for one ticket."""
+    """Return a request of a new buyer for one ticket."""
     return NewOrder(reference=f"{event}-{number}", event=event, tier=TIER, quantity=1, user_id=f"{event}-{number}")
 
 
@@ -176,7 +176,7 @@ async def _find_tier(pool: Pool) -> _Tier:
 
 
 class _Reference:
-    """Books by the reference design's SQL."""
+    """Bookings with the SQL of the reference design."""
 
     def __init__(self, pool: Pool, tier: _Tier) -> None:
         self._pool = pool
@@ -184,7 +184,7 @@ class _Reference:
         self.retries = 0
 
     async def book(self, number: int) -> bool:
-        """Book one ticket; False: all attempts conflicted, or there is none left."""
+        """Book one ticket; return False if all attempts conflicted or no ticket is left."""
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._book_once(number)
@@ -224,7 +224,7 @@ class _Reference:
 
 
 class Claimer:
-    """Books batches of one ticket each on a connection of its own, one after the other."""
+    """Booking batches on one connection, one after the other; each request books one ticket."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
@@ -232,7 +232,7 @@ class Claimer:
         self._numbers = itertools.count(1)
 
     async def claim(self, event: str, batch: int) -> tuple[int, float]:
-        """Book a batch of so many requests; return how many were booked, and the seconds that it took."""
+        """Book a batch of `batch` requests; return the number of bookings and the elapsed seconds."""
         orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
         started = time.perf_counter()
         outcomes = await book_batch(self._session, orders, self._settings)
@@ -240,9 +240,9 @@ class Claimer:
         return sum(isinstance(o, Decided) and isinstance(o.answer, OrderRow) for o in outcomes), seconds
 
     async def by_size(self, events: list[str], batch: int, batches: int) -> dict[str, list[float]]:
-        """Book so many batches of each event, in turn; return the seconds that each took, by event."""
+        """Book `batches` batches of each event, in random order; return the elapsed seconds of each, by event."""
         took: dict[str, list[float]] = {event: [] for event in events}
-        for event in events:  # the first statements of a connection are slower, whatever the event
+        for event in events:  # The first statements of a connection are slower.
             await self.claim(event, batch)
         for _ in range(batches):
             for event in random.sample(events, len(events)):
@@ -250,10 +250,10 @@ class Claimer:
         return took
 
     async def sell_down(self, event: str, tickets: int, batch: int) -> list[float]:
-        """Sell all tickets of an event; return the tickets a second of each tenth.
+        """Sell all tickets of an event; return the tickets per second of each tenth.
 
         Raises:
-            RuntimeError: not every ticket was sold, or another one was.
+            RuntimeError: a ticket stayed unsold, or was sold twice.
         """
         rates = []
         for tenth in range(10):
@@ -262,7 +262,7 @@ class Claimer:
             while left:
                 sold, seconds = await self.claim(event, min(batch, left))
                 if not sold:
-                    raise RuntimeError(f"{event}: nothing was sold, though {left} tickets of a tenth are left")
+                    raise RuntimeError(f"{event}: no ticket was sold although {left} tickets of a tenth are left")
                 left -= sold
                 took += seconds
             rates.append(round(wanted / took, 1))
@@ -273,6 +273,6 @@ class Claimer:
 
 @contextlib.asynccontextmanager
 async def claimer_of(url: str, settings: Settings) -> AsyncIterator[Claimer]:
-    """Open a connection to claim on."""
+    """Open a connection for batches."""
     async with open_pool(url, settings) as pool, open_session(pool) as session:
         yield Claimer(session, settings)

@@ -1,4 +1,4 @@
-"""The benchmark's figures: as structs, which are its JSON, and as tables for people."""
+"""The results of the benchmark: structs for the JSON file, and tables for people."""
 
 import os
 import platform
@@ -8,29 +8,29 @@ from pathlib import Path
 
 import msgspec
 
-from api.commands.bench.load import KindResult, LoadResult, Spread
+from api.commands.bench.plan import KindResult, LoadResult, Spread
 from api.commands.bench.system import MACHINE, Memory
 
 GENERATOR_SHARE_MAX = 0.9
-"""From this share of a processor on the load generator may have been the bottleneck."""
+"""Share of a processor from which the load generator may have been the bottleneck."""
 
 
 class HttpRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of one kind over a number of connections: the run of the median rate."""
+    """Requests of one kind over a number of connections: the run with the median rate."""
 
     what: str
     connections: int
     result: KindResult
     runs_per_s: list[float]
     retried_share: float
-    """Booking requests that had to be run again, as a share of all runs of requests."""
+    """Share of the attempts of booking requests that were retried."""
     generator_cpu_share: float
     cores: dict[str, float]
-    """Processors that each part of the system kept busy, and `others`: what else ran on the machine."""
+    """Busy processors by service; `others` is the rest of the machine."""
 
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True):
-    """Reads and bookings at given rates, open loop."""
+    """Reads and bookings at fixed rates, open loop."""
 
     reads_per_s: float
     bookings_per_s: float
@@ -40,7 +40,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DesignRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Ours beside the reference design, at an isolation and a number of clients: medians of the runs."""
+    """This engine and the reference design at one isolation level and number of clients: medians of the runs."""
 
     isolation: str
     clients: int
@@ -56,31 +56,31 @@ class DesignRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims as inventory grows, and as it sells down."""
+    """Claims in tiers of several sizes, and in a tier that sells out."""
 
     batch: int
     ms_per_batch: dict[int, float]
-    """By the tickets of a tier, none of them sold before: the median batch."""
+    """Median time of a batch, by the number of tickets of an unsold tier."""
     sell_down_tickets: int
     sell_down_batch: int
     sell_down_per_s: list[float]
-    """Tickets a second in each tenth of a tier, to the last ticket."""
+    """Tickets per second in each tenth of a tier, up to its last ticket."""
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the databases hold when all is over."""
+    """The check of all databases after the benchmark."""
 
     databases: int
     violations: list[str]
     orders_acknowledged: int = 0
-    """Over HTTP."""
+    """Orders that a response over HTTP confirmed."""
     orders_in_database: int = 0
     tickets_acknowledged: int = 0
     tickets_in_database: int = 0
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it was measured."""
+    """The machine that ran the benchmark."""
 
     processor: str
     cores: int
@@ -91,7 +91,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """Everything that a run has measured; what it left out is empty."""
+    """The results of a run; sections that did not run are empty."""
 
     command: str
     started_at: str
@@ -108,29 +108,29 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def median_run(rates: Sequence[float]) -> int:
-    """Return the index of the run with the median rate; of an even number the lower one of the two."""
+    """Return the index of the run with the median rate, or with the lower one of two medians."""
     return sorted(range(len(rates)), key=rates.__getitem__)[(len(rates) - 1) // 2]
 
 
 def share(part: float, rest: float) -> float:
-    """Return the share of a part in it and the rest."""
+    """Return `part` as a share of `part + rest`."""
     return round(part / (part + rest), 4) if part else 0.0
 
 
 def flatness(rates: Iterable[float]) -> float:
-    """Return the lowest of some rates as a share of their median: 1 is flat."""
+    """Return the lowest rate as a share of the median; 1 is flat."""
     rates = list(rates)
     return round(min(rates) / statistics.median(rates), 2)
 
 
 def cores_busy(before: dict[str, float], after: dict[str, float], load_s: float, elapsed_s: float) -> dict[str, float]:
-    """Return how many processors each part kept busy while the load lasted, and what is no part of the benchmark.
+    """Return the busy processors by service during a load; `others` is the rest of the machine.
 
     Args:
-        before: the processor time that each part and the machine had taken, in seconds.
-        after: the same, `elapsed_s` later.
-        load_s: for how long of that there was load; the rest is the load generator's start.
-        elapsed_s: the time in between.
+        before: processor time of each service and of the machine, in seconds.
+        after: the same figures, `elapsed_s` later.
+        load_s: duration of the load; the generator spends the rest of the time on its start.
+        elapsed_s: time between `before` and `after`.
     """
     spent = {name: after[name] - taken for name, taken in before.items() if name in after}
     machine = spent.pop(MACHINE, None)
@@ -155,7 +155,7 @@ def describe_machine(postgresql: str) -> Machine:
 
 
 def _processor() -> str:
-    """Return the processor's name; only Linux keeps it in a file."""
+    """Return the processor's name; outside of Linux, its architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -166,7 +166,7 @@ def _processor() -> str:
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table: its first column to the left, figures to the right."""
+    """Format a table, with its first column left-aligned and the others right-aligned."""
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
     lines = [
         "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(cells))
@@ -176,8 +176,8 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
 
 def http_table(title: str, rows: Sequence[HttpRow]) -> str:
-    """Show requests over HTTP."""
-    heads = ("", "connections", "per s", "p50", "p95", "p99", "max ms", "errors", "run again", "cores busy")
+    """Format results over HTTP."""
+    heads = ("", "connections", "per s", "p50", "p95", "p99", "max ms", "errors", "retried", "cores busy")
     return table(
         title,
         heads,
@@ -197,40 +197,38 @@ def http_table(title: str, rows: Sequence[HttpRow]) -> str:
 
 
 def mix_table(mix: Mix) -> str:
-    """Show the mix of reads and bookings."""
+    """Format the mix of reads and bookings."""
     kinds = [(kind.name, f"{kind.per_s:,.0f}", *_times(kind.latency_ms), _errors(kind)) for kind in mix.load.kinds]
-    lateness = ("the generator's own lateness", "", *_times(mix.load.lateness_ms), "")
+    lateness = ("lateness of the generator", "", *_times(mix.load.lateness_ms), "")
     title = (
-        f"Mix: {mix.reads_per_s:,.0f} reads and {mix.bookings_per_s:,.0f} bookings a second for "
+        f"Mix: {mix.reads_per_s:,.0f} reads and {mix.bookings_per_s:,.0f} bookings per second for "
         f"{mix.load.seconds:g} s, open loop; {_cores(mix.cores, mix.load.cpu_share)} cores busy"
     )
     shown = table(title, ("", "per s", "p50", "p95", "p99", "max ms", "errors"), [*kinds, lateness])
     if mix.load.waiting_max:
-        shown += (
-            f"\n  The API fell behind: up to {mix.load.waiting_max:,} requests were due that no connection was free for"
-        )
+        shown += f"\n  The API fell behind: up to {mix.load.waiting_max:,} due requests waited for a free connection"
     return shown
 
 
 def memory_table(memory: dict[str, Memory]) -> str:
-    """Show what each part held in memory under load."""
+    """Format the memory of each service under load."""
     rows = [(name, str(part.processes), f"{part.rss_mb:,.0f}", f"{part.pss_mb:,.0f}") for name, part in memory.items()]
-    return table("Memory after that, in MB", ("", "processes", "RSS", "PSS"), rows)
+    return table("Memory after this load, in MB", ("", "processes", "RSS", "PSS"), rows)
 
 
 def design_table(rows: Sequence[DesignRow]) -> str:
-    """Show ours beside the reference design."""
+    """Format the comparison with the reference design."""
     return table(
-        "Bookings without HTTP: ours beside the reference design",
+        "Bookings without HTTP, compared with the reference design",
         (
             "",
             "clients",
             "ours per s",
             "p95 ms",
-            "run again",
+            "retried",
             "reference per s",
             "p95 ms",
-            "run again",
+            "retried",
             "errors",
             "ratio",
         ),
@@ -253,21 +251,21 @@ def design_table(rows: Sequence[DesignRow]) -> str:
 
 
 def claims_table(claims: Claims) -> str:
-    """Show claims by the size of a tier, and as one sells down."""
+    """Format claims by the size of a tier, and in a tier that sells out."""
     by_size = [
         (f"{tickets:,} tickets", f"{ms:.1f}", f"{claims.batch / ms * 1000:,.0f}")
         for tickets, ms in claims.ms_per_batch.items()
     ]
     sell_down = (
-        f"  {claims.sell_down_tickets:,} tickets sold to the last one, in batches of {claims.sell_down_batch}: claims "
-        f"per s in each tenth {' '.join(f'{rate:,.0f}' for rate in claims.sell_down_per_s)}; the slowest is "
+        f"  All of {claims.sell_down_tickets:,} tickets in batches of {claims.sell_down_batch}: claims per s in each "
+        f"tenth {' '.join(f'{rate:,.0f}' for rate in claims.sell_down_per_s)}; the slowest is "
         f"{flatness(claims.sell_down_per_s):.0%} of the median"
     )
     return "\n".join(
         [
             table(
-                f"Claims as inventory grows: batches of {claims.batch} bookings of one ticket, one after the other",
-                ("", "ms a batch", "claims per s"),
+                f"Claims by size of the tier: consecutive batches of {claims.batch} bookings of one ticket",
+                ("", "ms per batch", "claims per s"),
                 by_size,
             ),
             sell_down,
@@ -276,7 +274,7 @@ def claims_table(claims: Claims) -> str:
 
 
 def checked_text(checked: Checked) -> str:
-    """Say what the databases hold."""
+    """Format the check of the databases."""
     lines = [
         "",
         f"Audit of {checked.databases} databases: {'all invariants hold.' if not checked.violations else 'VIOLATION'}",
@@ -291,7 +289,7 @@ def checked_text(checked: Checked) -> str:
 
 
 def machine_text(machine: Machine) -> str:
-    """Say where it was measured."""
+    """Format the machine."""
     return (
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system}, "
         f"Python {machine.python}, PostgreSQL {machine.postgresql}; load and servers share the machine"
@@ -305,7 +303,7 @@ def _times(spread: Spread | None) -> tuple[str, str, str, str]:
 
 
 def _errors(result: KindResult) -> str:
-    wrong = {name: count for name, count in result.answers.items() if not name.startswith(("2", "3"))}
+    wrong = {name: count for name, count in result.outcomes.items() if not name.startswith(("2", "3"))}
     return ", ".join(f"{count} {name}" for name, count in wrong.items()) or "0"
 
 

@@ -1,4 +1,4 @@
-"""The benchmark: its sections, one after the other on fresh databases, then the audit of all of them."""
+"""The benchmark's sections, which run on fresh databases, followed by an audit of all databases."""
 
 import contextlib
 import itertools
@@ -18,13 +18,7 @@ from psycopg.rows import tuple_row
 from api import schemas
 from api.commands import audit as invariants
 from api.commands.bench import engine, report
-from api.commands.bench.load import (
-    NUMBER,
-    Kind,
-    KindResult,
-    LoadResult,
-    Plan,
-)
+from api.commands.bench.plan import Kind, KindResult, LoadResult, Plan
 from api.commands.bench.report import (
     Checked,
     Claims,
@@ -34,33 +28,34 @@ from api.commands.bench.report import (
     Report,
 )
 from api.commands.bench.system import Servers, throw_away_servers
+from api.commands.bench.wire import NUMBER
 from api.commands.seed import TierPlan
 from api.commands.signals import stop_signals
 from api.config import Settings
 from api.database import queries
 
 BOOKINGS = "bookings"
-"""The kind of request that books."""
+"""Name of the kind of request that books."""
 
 _GA, _SEATS = engine.TIER, "Seats"
 _QUANTITY_MAX = 2
 _BOOKINGS_PER_S_MAX = 8_000
-"""So much inventory is made that nothing sells out below this rate."""
+"""Rate below which no tier sells out during its runs."""
 _TICKETS_SEATED_MAX = 350_000
-"""An event has no more rows of seats to be labelled."""
+"""The most seats of one event, limited by the labels of rows."""
 
 
 Result = TypeVar("Result")
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured, and for how long."""
+    """Number, length and size of the measurements."""
 
     runs: int = 3
-    """Of which the median counts."""
+    """Runs of each measurement; the result is the median run."""
     warmup_s: float = 0.5
     seconds: float = 2
-    """Of each measured run but the mix."""
+    """Length of each measured run except the mix."""
     connections: tuple[int, ...] = (8, 32, 128)
     mix_seconds: float = 30
     mix_warmup_s: float = 3
@@ -92,11 +87,11 @@ QUICK = Sizes(
     claims_batches=10,
     sell_down_tickets=2_000,
 )
-"""To see that it works: its figures are none to compare."""
+"""Sizes for a test of the benchmark itself; the results are not comparable."""
 
 
 class Bench:
-    """The sections of the benchmark, each of which adds its figures to the report and shows them."""
+    """The sections of the benchmark. Each one adds its results to the report and prints them."""
 
     def __init__(self, servers: Servers, sizes: Sizes, report_: Report) -> None:
         self._servers = servers
@@ -106,7 +101,7 @@ class Bench:
         self._acknowledged: list[LoadResult] = []
 
     def run(self, sections: Sequence[str]) -> None:
-        """Measure these sections, and audit what they leave behind."""
+        """Measure sections and audit their databases."""
         over_http = {"ceiling": self._ceiling, "reads": self._reads, "mix": self._mix}
         url = ""
         if chosen := [measure for name, measure in over_http.items() if name in sections]:
@@ -115,7 +110,7 @@ class Bench:
                 for measure in chosen:
                     measure()
                 self._report.memory = self._servers.memory()
-            _say(report.memory_table(self._report.memory))
+            _print(report.memory_table(self._report.memory))
         if "reference" in sections:
             self._reference()
         if "claims" in sections:
@@ -125,7 +120,7 @@ class Bench:
     # --- Over HTTP ---
 
     def _events(self, sections: Sequence[str]) -> dict[str, tuple[TierPlan, ...]]:
-        """Return the inventory of what is measured over HTTP; each section has its own."""
+        """Return the events for the sections over HTTP; each section has its own."""
         sizes = self._sizes
         booked = int(_BOOKINGS_PER_S_MAX * sizes.runs * (sizes.warmup_s + sizes.seconds))
         events = {schemas.BUILT_IN_EVENT: _standing(1_000)}
@@ -142,11 +137,11 @@ class Bench:
             *self._by_connections("1 standing ticket", lambda n: self._booking(f"standing-{n}", _GA, 1)),
             *self._by_connections("2 seats", lambda n: self._booking(f"seated-{n}", _SEATS, _QUANTITY_MAX)),
         ]
-        _say(report.http_table("Bookings over HTTP, as many as are answered", self._report.ceiling))
+        _print(report.http_table("Bookings over HTTP, closed loop", self._report.ceiling))
 
     def _reads(self) -> None:
         self._report.reads = self._by_connections("availability", lambda _: _read(schemas.BUILT_IN_EVENT))
-        _say(report.http_table("Reads of availability over HTTP, as many as are answered", self._report.reads))
+        _print(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
 
     def _mix(self) -> None:
         sizes = self._sizes
@@ -168,10 +163,10 @@ class Bench:
             retried_share=retried_share,
             cores=cores,
         )
-        _say(report.mix_table(self._report.mix))
+        _print(report.mix_table(self._report.mix))
 
     def _by_connections(self, what: str, kind_of: Callable[[int], Kind]) -> list[HttpRow]:
-        """Measure a kind of request closed loop, in turn over each number of connections."""
+        """Measure a kind of request in a closed loop over each number of connections."""
         sizes = self._sizes
         runs: dict[int, list[tuple[LoadResult, float, dict[str, float]]]] = {n: [] for n in sizes.connections}
         for _ in range(sizes.runs):
@@ -202,7 +197,7 @@ class Bench:
         return rows
 
     def _load(self, plan: Plan) -> tuple[LoadResult, float, dict[str, float]]:
-        """Run a load; return its result, the share of bookings that were run again, and what cores were busy."""
+        """Run a load; return its result, the share of retried bookings, and the busy cores by service."""
         retries_before, cpu_before, started = self._servers.retries(), self._servers.cpu_s(), time.perf_counter()
         load = self._servers.load(plan)
         elapsed_s = time.perf_counter() - started
@@ -212,7 +207,7 @@ class Bench:
         return load, report.share(retries, sum(kind.orders_acknowledged for kind in load.kinds)), cores
 
     def _booking(self, event: str, tier: str, quantity: int) -> Kind:
-        """Return bookings of buyers who have not booked before."""
+        """Return bookings of new buyers."""
         user = f"bench-{next(self._sources)}-{NUMBER}"
         body = f'{{"tier":"{tier}","quantity":{quantity},"userId":"{user}"}}'
         return Kind(name=BOOKINGS, method="POST", path=f"/api/bookings?event={event}", body=body)
@@ -224,12 +219,12 @@ class Bench:
         for isolation in get_args(engine.Isolation):
             for clients in self._sizes.clients:
                 urls = {design: self._servers.new_database(event) for design in get_args(engine.Design)}
-                row = _run(self._beside(urls, isolation, clients))
+                row = _run(self._compare(urls, isolation, clients))
                 self._report.reference.append(row)
-        _say(report.design_table(self._report.reference))
+        _print(report.design_table(self._report.reference))
 
-    async def _beside(self, urls: dict[engine.Design, str], isolation: engine.Isolation, clients: int) -> DesignRow:
-        """Drive ours and the reference design in turn, each on a database of its own."""
+    async def _compare(self, urls: dict[engine.Design, str], isolation: engine.Isolation, clients: int) -> DesignRow:
+        """Measure this engine and the reference design in turn, each on a database of its own."""
         sizes = self._sizes
         runs: dict[engine.Design, list[engine.DriveResult]] = {design: [] for design in urls}
         async with contextlib.AsyncExitStack() as stack:
@@ -278,12 +273,12 @@ class Bench:
             sell_down_batch=sizes.sell_down_batch,
             sell_down_per_s=rates,
         )
-        _say(report.claims_table(self._report.claims))
+        _print(report.claims_table(self._report.claims))
 
-    # --- Afterwards ---
+    # --- Check ---
 
     def _check(self, http_url: str) -> None:
-        """Audit every database, and compare what was acknowledged over HTTP with what is there."""
+        """Audit every database; compare the acknowledged bookings with the database."""
         audited = self._servers.audit()
         checked = Checked(
             databases=len(audited),
@@ -295,28 +290,28 @@ class Bench:
             kinds = [kind for load in self._acknowledged for kind in load.kinds]
             checked = compare(checked, kinds, *_count_booked(http_url))
         self._report.checked = checked
-        _say(report.checked_text(checked))
+        _print(report.checked_text(checked))
 
 
 def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: float | None, out: Path) -> int:
-    """Run these sections, show their figures and save them; return the exit code: 1 after a violation of the audit.
+    """Run sections, print and save their results; return the exit code, which is 1 after a violation.
 
     Args:
-        settings: of the API that is measured; the servers are the benchmark's own.
-        only: names of `SECTIONS`.
-        quick: measure little, to see that it works.
-        seconds: of each measured run; None: as the section has it.
+        settings: settings of the measured API; the servers are throw-away ones.
+        only: names from `SECTIONS`.
+        quick: measure briefly, to test the benchmark itself.
+        seconds: length of each measured run; None for the section's default.
         out: the JSON file to write.
 
     Raises:
-        SetupError: it cannot run here.
+        SetupError: the system cannot run here.
     """
     sizes = QUICK if quick else FULL
     if seconds:
         sizes = msgspec.structs.replace(sizes, seconds=seconds, mix_seconds=seconds)
     started = time.monotonic()
     with stop_signals() as signals, throw_away_servers(settings) as servers, signals.interrupting():
-        made = Report(
+        result = Report(
             command=f"python -m api {' '.join(sys.argv[1:])}",
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=report.describe_machine(servers.server_version()),
@@ -325,19 +320,19 @@ def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: floa
                 for name in ("api_workers", "booking_isolation", "booking_batch_max", "bookings_per_minute")
             },
         )
-        _say(report.machine_text(made.machine))
-        Bench(servers, sizes, made).run(only)
-    made.took_s = round(time.monotonic() - started, 1)
+        _print(report.machine_text(result.machine))
+        Bench(servers, sizes, result).run(only)
+    result.took_s = round(time.monotonic() - started, 1)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
-    _say(f"\nTook {made.took_s:.0f} s; the figures are in {out}.")
-    return 1 if made.checked and made.checked.violations else 0
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    _print(f"\nThe benchmark took {result.took_s:.0f} s; its results are in {out}.")
+    return 1 if result.checked and result.checked.violations else 0
 
 
 def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets: int) -> Checked:
-    """Add what was acknowledged to what was checked; it is a violation if the database has another number.
+    """Add the acknowledged bookings to a check; a difference from the database is a violation.
 
-    A request without an answer that tells may have been booked or not.
+    The database may contain the bookings of requests with an unknown outcome.
     """
     acknowledged = sum(kind.orders_acknowledged for kind in kinds)
     acknowledged_tickets = sum(kind.tickets_acknowledged for kind in kinds)
@@ -348,8 +343,8 @@ def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets:
         and acknowledged_tickets <= tickets <= acknowledged_tickets + _QUANTITY_MAX * unknown
     ):
         violations.append(
-            f"{acknowledged} orders with {acknowledged_tickets} tickets were acknowledged and {unknown} more are "
-            f"unknown, but the database has {orders} with {tickets}."
+            f"{acknowledged} orders with {acknowledged_tickets} tickets were acknowledged and {unknown} requests have "
+            f"an unknown outcome, but the database has {orders} with {tickets}."
         )
     return msgspec.structs.replace(
         checked,
@@ -380,10 +375,10 @@ def _read(event: str) -> Kind:
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run on the event loop that the API runs on."""
+    """Run on uvloop, which the API uses too."""
     return uvloop.run(work)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

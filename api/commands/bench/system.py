@@ -1,4 +1,4 @@
-"""What is measured: a PostgreSQL, the API and the worker of the benchmark's own, and what they take of the machine."""
+"""The measured system: throw-away PostgreSQL, API and worker, with their use of processor and memory."""
 
 import contextlib
 import os
@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from api.commands.audit import Violation, audit
-from api.commands.bench.load import GRACE_S, LoadResult, Plan
+from api.commands.bench.load import GRACE_S
+from api.commands.bench.plan import LoadResult, Plan
 from api.commands.ports import free_port
 from api.commands.processes import (
     API,
@@ -35,36 +36,36 @@ from api.database.migrations import migrate
 from api.errors import SetupError
 
 MACHINE = "machine"
-"""Stands beside the names of the parts, for all processes of the machine but this one and its load generators."""
+"""Key, beside the names of services, for all processes of the machine except the benchmark's own."""
 
 _PORTS = range(20_000, 32_000)
-"""Below the usual range of ephemeral ports."""
+"""Ports below the usual range of ephemeral ports."""
 _LOAD_TIMEOUT_S = 60.0
-"""How long the generator may take beyond its plan: its start, and a machine that is busy."""
+"""Time for the generator's start and end, in addition to its plan."""
 _LOG_LINES_SHOWN = 20
 
 _TEMPLATE = "bench_template"
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part of the system holds in memory."""
+    """The memory of a service."""
 
     processes: int
     rss_mb: float
-    """What its processes see, together: what they share counts for each."""
+    """Sum of the resident set sizes, which counts shared memory once for each process."""
     pss_mb: float
-    """The same, with what they share counted once: a part's true size."""
+    """Sum of the proportional set sizes, which divides shared memory among its users."""
 
 
 class Servers:
-    """A PostgreSQL server with throw-away databases, and now and then an API and a worker."""
+    """A PostgreSQL server with throw-away databases, and optionally an API and a worker."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         self._server = EmbeddedServer(directory / "data")
         self._directory = directory
         self._databases: list[str] = []
         self._processes: dict[str, Process] = {}
-        # What the load needs to be what it is said to be; all else is as the environment says.
+        # The measurement depends on these settings. The others come from the environment.
         self.settings = msgspec.structs.replace(
             settings,
             data_dir=directory / "data",
@@ -86,7 +87,7 @@ class Servers:
             yield
 
     def new_database(self, events: dict[str, tuple[TierPlan, ...]]) -> str:
-        """Make a database with these events, all written to disk; return its URL."""
+        """Create a database with events, flush it to disk, and return its URL."""
         name = f"bench_{secrets.token_hex(4)}"
         with self._administration() as connection:
             connection.execute(
@@ -97,11 +98,11 @@ class Servers:
         for event, inventory in events.items():
             seed(url, event=event, inventory=inventory)
         with self._administration() as connection:
-            connection.execute("checkpoint")  # what seeding has left to be written would slow down the first run
+            connection.execute("checkpoint")  # Otherwise the first run would pay for the seed's writes.
         return url
 
     def audit(self) -> dict[str, list[Violation]]:
-        """Check the invariants in each database; return what breaks them, by database."""
+        """Audit each database; return the violations by database."""
         return {name: audit(self._server.url(name)) for name in self._databases}
 
     def server_version(self) -> str:
@@ -127,13 +128,13 @@ class Servers:
                 check_alive(self._processes.values())
             except (ProcessEndedError, SetupError, httpx.HTTPError) as error:
                 tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
-                raise SetupError("\n".join([f"The benchmark cannot go on: {error}", *tail])) from error
+                raise SetupError("\n".join([f"The benchmark failed: {error}", *tail])) from error
 
     def load(self, plan: Plan) -> LoadResult:
         """Run the load generator.
 
         Raises:
-            SetupError: it failed; says how.
+            SetupError: the generator failed; the message contains its output.
         """
         command = [sys.executable, "-m", "api.commands.bench.load"]
         with subprocess.Popen(  # noqa: S603 - our own module
@@ -157,29 +158,29 @@ class Servers:
         return msgspec.json.decode(output, type=LoadResult)
 
     def retries(self) -> float:
-        """Return how many booking requests the API had to run again since its start."""
+        """Return the number of retried booking requests since the API's start."""
         url = f"http://127.0.0.1:{self.settings.api_port}/metrics"
-        answer = httpx.get(url, trust_env=False, timeout=GRACE_S).raise_for_status()
-        values = (line.split() for line in answer.text.splitlines() if line.startswith("booking_retries_total"))
+        response = httpx.get(url, trust_env=False, timeout=GRACE_S).raise_for_status()
+        values = (line.split() for line in response.text.splitlines() if line.startswith("booking_retries_total"))
         return sum(float(value) for *_, value in values)
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the processor time that each part has taken so far, and the machine without us, in seconds.
+        """Return the processor time of each service and of the machine without this benchmark, in seconds.
 
-        Only Linux tells.
+        The result is empty except on Linux.
         """
-        parts = {name: sum(map(_cpu_s, pids)) for name, pids in self._process_ids().items()}
-        return parts | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if parts else {}
+        services = {name: sum(map(_cpu_s, pids)) for name, pids in self._process_ids().items()}
+        return services | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if services else {}
 
     def memory(self) -> dict[str, Memory]:
-        """Return what each part holds in memory now; only Linux tells."""
+        """Return the memory of each service; empty except on Linux."""
         return {name: _memory(pids) for name, pids in self._process_ids().items()}
 
     def _administration(self) -> psycopg.Connection:
         return psycopg.connect(self._server.url("postgres"), autocommit=True)
 
     def _process_ids(self) -> dict[str, list[int]]:
-        """Return the processes of each part."""
+        """Return the ids of each service's processes, descendants included."""
         roots = {name: process.pid for name, process in self._processes.items()}
         if pid := self._server.pid:
             roots["PostgreSQL"] = pid
@@ -195,8 +196,8 @@ class Servers:
 
 @contextlib.contextmanager
 def throw_away_servers(settings: Settings) -> Iterator[Servers]:
-    """Run a PostgreSQL server of its own; all of it is gone afterwards."""
-    # A short path: the socket's address is limited.
+    """Run a throw-away PostgreSQL server; delete its data afterwards."""
+    # The directory's path is short, because that of a Unix socket is limited.
     with tempfile.TemporaryDirectory(prefix="tickets-bench-") as directory:
         servers = Servers(settings, Path(directory))
         with servers.running():
@@ -209,7 +210,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _parents() -> dict[int, int]:
-    """Return the parent of each process of this machine."""
+    """Return the parent's id of each process of this machine."""
     parents = {}
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -224,14 +225,14 @@ def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
 
 
 def _stat(directory: Path) -> list[str]:
-    """Return the fields of a process's `stat` from its state on: its name, before them, may contain anything."""
+    """Return the fields of a process's `stat` after its name, which may contain spaces and parentheses."""
     return (directory / "stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 def _cpu_s(pid: int) -> float:
     try:
         fields = _stat(Path("/proc", str(pid)))
-    except OSError:  # it has just ended
+    except OSError:  # The process has just ended.
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, and how its load generator reads answers and plans requests."""
+"""The benchmark's arithmetic, and its load generator's requests and responses."""
 
 import re
 from types import SimpleNamespace
@@ -8,20 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.commands.bench.load import (
-    NUMBER,
-    AnswerReader,
-    Kind,
-    KindResult,
-    LoadResult,
-    Request,
-    Spread,
-    Tally,
-    UnreadableError,
-    outcome_of,
-    schedule_of,
-    spread_of,
-)
+from api.commands.bench.load import Tally, schedule_of
+from api.commands.bench.plan import Kind, KindResult, LoadResult, Spread, spread_of
 from api.commands.bench.report import (
     Checked,
     Mix,
@@ -34,34 +22,35 @@ from api.commands.bench.report import (
 )
 from api.commands.bench.sections import compare
 from api.commands.bench.system import MACHINE
+from api.commands.bench.wire import NUMBER, Request, ResponseReader, UnreadableError, outcome_of
 
 BOOKED = b'{"success":true,"bookings":[{"id":1,"ticketId":17},{"id":2,"ticketId":18}]}'
 SOLD_OUT = b'{"type":"about:blank","status":409,"code":"sold_out","message":"GA is sold out."}'
 BUSY = b'{"status":503,"success":false,"code":"busy"}'
 
 
-def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+def response(status: str, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", "content-type: application/json", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-ANSWERS = {
-    (201, BOOKED): answer("201 Created", BOOKED, "location: /api/bookings/bk_1"),
-    (409, SOLD_OUT): answer("409 Conflict", SOLD_OUT),
-    (503, BUSY): answer("503 Service Unavailable", BUSY, "retry-after: 1"),
+RESPONSES = {
+    (201, BOOKED): response("201 Created", BOOKED, "location: /api/bookings/bk_1"),
+    (409, SOLD_OUT): response("409 Conflict", SOLD_OUT),
+    (503, BUSY): response("503 Service Unavailable", BUSY, "retry-after: 1"),
     (304, b""): b'HTTP/1.1 304 Not Modified\r\netag: "1"\r\n\r\n',
-    (200, b""): answer("200 OK"),
+    (200, b""): response("200 OK"),
 }
 
 
-# --- Answers ---
+# --- Responses ---
 
 
 @given(st.data())
-def test_an_answer_is_read_the_same_in_whatever_pieces_it_arrives(data: st.DataObject) -> None:
-    reader = AnswerReader()
-    for expected in data.draw(st.lists(st.sampled_from(list(ANSWERS)), min_size=1, max_size=4)):
-        raw = ANSWERS[expected]
+def test_a_response_is_parsed_from_pieces_of_any_length(data: st.DataObject) -> None:
+    reader = ResponseReader()
+    for expected in data.draw(st.lists(st.sampled_from(list(RESPONSES)), min_size=1, max_size=4)):
+        raw = RESPONSES[expected]
         cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=6)))
         pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
         assert [reader.feed(piece) for piece in pieces] == [*[None] * len(cuts), expected]
@@ -74,37 +63,37 @@ def test_an_answer_is_read_the_same_in_whatever_pieces_it_arrives(data: st.DataO
         b"HTTP/1.1 abc OK\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\n",
-        answer("200 OK") + answer("200 OK"),
+        response("200 OK") + response("200 OK"),
         b"x" * 1_000_001,
     ],
 )
-def test_what_is_no_answer_of_a_known_length_is_refused(raw: bytes) -> None:
+def test_a_response_without_a_length_or_with_another_version_is_refused(raw: bytes) -> None:
     with pytest.raises(UnreadableError):
-        AnswerReader().feed(raw)
+        ResponseReader().feed(raw)
 
 
-def test_an_answer_counts_as_its_status_and_a_refusal_as_its_code_too() -> None:
-    outcomes = [outcome_of(status, body) for status, body in ANSWERS]
+def test_the_outcome_is_the_status_with_the_code_of_a_refusal() -> None:
+    outcomes = [outcome_of(status, body) for status, body in RESPONSES]
     assert outcomes == ["201", "409 sold_out", "503 busy", "304", "200"]
     assert outcome_of(502, b"<html>") == "502"
 
 
-def test_only_measured_requests_count_but_every_acknowledged_ticket_does() -> None:
+def test_the_warm_up_counts_for_acknowledged_tickets_only() -> None:
     tally = Tally(Kind(name="bookings", path="/"))
-    tally.answered(201, BOOKED, 9.0, measured=False)
-    tally.answered(201, BOOKED, 0.010, measured=True)
-    tally.answered(201, BOOKED, 0.030, measured=True)
-    tally.answered(409, SOLD_OUT, 0.001, measured=True)
-    tally.answered(503, BUSY, 0.001, measured=True)
+    tally.responded(201, BOOKED, 9.0, measured=False)
+    tally.responded(201, BOOKED, 0.010, measured=True)
+    tally.responded(201, BOOKED, 0.030, measured=True)
+    tally.responded(409, SOLD_OUT, 0.001, measured=True)
+    tally.responded(503, BUSY, 0.001, measured=True)
     tally.failed("connection lost", measured=True)
-    tally.failed("no answer", measured=False)
+    tally.failed("no response", measured=False)
     tally.failed("no free connection", measured=True, sent=False)
     assert tally.result(seconds=2) == KindResult(
         name="bookings",
         due=6,
         per_s=1.0,
         latency_ms=Spread(10.0, 30.0, 30.0, 30.0),
-        answers={"201": 2, "409 sold_out": 1, "503 busy": 1, "connection lost": 1, "no free connection": 1},
+        outcomes={"201": 2, "409 sold_out": 1, "503 busy": 1, "connection lost": 1, "no free connection": 1},
         errors=4,
         orders_acknowledged=3,
         tickets_acknowledged=6,
@@ -115,7 +104,7 @@ def test_only_measured_requests_count_but_every_acknowledged_ticket_does() -> No
 # --- Requests ---
 
 
-def test_each_booking_is_another_buyers_and_has_its_true_length() -> None:
+def test_each_booking_has_another_buyer_and_the_right_length() -> None:
     kind = Kind(name="bookings", method="POST", path="/api/bookings", body=f'{{"userId":"é-{NUMBER}"}}')
     request = Request(kind, "127.0.0.1", 3001)
     bodies = set()
@@ -129,12 +118,12 @@ def test_each_booking_is_another_buyers_and_has_its_true_length() -> None:
     assert bodies == {"é-00000001", "é-00000002", "é-00000003"}
 
 
-def test_a_read_has_no_body_and_is_the_same_each_time() -> None:
+def test_a_read_has_no_body_and_no_number() -> None:
     request = Request(Kind(name="reads", path="/x?event=e"), "127.0.0.1", 3001)
     assert request.next() == request.next() == b"GET /x?event=e HTTP/1.1\r\nHost: 127.0.0.1:3001\r\n\r\n"
 
 
-def test_requests_are_due_in_order_and_as_many_as_their_rate_in_each_second() -> None:
+def test_requests_are_due_in_order_and_at_their_rate() -> None:
     reads, bookings = SimpleNamespace(rate=90.0), SimpleNamespace(rate=10.0)
     schedule = list(schedule_of([reads, bookings], seconds=3))
     moments = [due for due, _ in schedule]
@@ -148,14 +137,14 @@ def test_requests_are_due_in_order_and_as_many_as_their_rate_in_each_second() ->
 # --- Arithmetic ---
 
 
-def test_percentiles_are_those_of_the_nearest_rank() -> None:
+def test_percentiles_use_the_nearest_rank() -> None:
     assert spread_of([n / 1000 for n in range(1000, 0, -1)]) == Spread(p50=500.0, p95=950.0, p99=990.0, max=1000.0)
     assert spread_of([0.002]) == Spread(2.0, 2.0, 2.0, 2.0)
     assert spread_of([]) is None
 
 
 @given(st.lists(st.floats(0, 10), min_size=1))
-def test_at_most_so_many_percent_lie_above_a_percentile(seconds: list[float]) -> None:
+def test_values_above_a_percentile_are_at_most_the_remaining_share(seconds: list[float]) -> None:
     spread = spread_of(seconds)
     assert spread
     milliseconds = [round(s * 1000, 3) for s in seconds]
@@ -164,7 +153,7 @@ def test_at_most_so_many_percent_lie_above_a_percentile(seconds: list[float]) ->
         assert sum(ms > value for ms in milliseconds) * 100 <= (100 - percent) * len(milliseconds)
 
 
-def test_the_median_run_is_one_that_was_run() -> None:
+def test_the_median_run_is_one_of_the_runs() -> None:
     assert median_run([30.0, 10.0, 20.0]) == 2
     assert median_run([20.0, 10.0]) == 1
     assert median_run([5.0]) == 0
@@ -176,7 +165,7 @@ def test_shares_and_flatness() -> None:
     assert flatness([100.0, 50.0, 100.0]) == 0.5
 
 
-def test_what_else_the_machine_did_is_told_apart() -> None:
+def test_the_rest_of_the_machine_is_reported_separately() -> None:
     before = {"API": 1.0, "PostgreSQL": 2.0, MACHINE: 10.0}
     after = {"API": 4.0, "PostgreSQL": 3.0, "worker": 1.0, MACHINE: 18.0}
     assert cores_busy(before, after, load_s=2, elapsed_s=4) == {"API": 1.5, "PostgreSQL": 0.5, "others": 1.0}
@@ -187,7 +176,7 @@ def test_what_else_the_machine_did_is_told_apart() -> None:
     ("orders", "tickets", "violations"),
     [(10, 20, 0), (11, 22, 0), (9, 20, 1), (12, 22, 1), (10, 19, 1), (10, 23, 1)],
 )
-def test_the_database_must_have_what_was_acknowledged_and_no_more_than_may_have_been(
+def test_the_database_has_every_acknowledged_booking_and_no_impossible_one(
     orders: int, tickets: int, violations: int
 ) -> None:
     booked = result("bookings", orders_acknowledged=10, tickets_acknowledged=20, unknown=1)
@@ -197,33 +186,33 @@ def test_the_database_must_have_what_was_acknowledged_and_no_more_than_may_have_
     assert (checked.orders_acknowledged, checked.orders_in_database) == (10, orders)
 
 
-# --- Words ---
+# --- Text ---
 
 
-def test_tables_are_aligned_and_say_what_went_wrong() -> None:
+def test_tables_are_aligned_and_show_errors() -> None:
     assert table("T", ("", "n"), [("a", "10"), ("long", "9")]) == "\nT\n         n\n  a     10\n  long   9"
     load = LoadResult(
         seconds=30,
-        kinds=[result("reads", answers={"200": 5}), result("bookings", answers={"201": 5, "503 busy": 2})],
+        kinds=[result("reads", outcomes={"200": 5}), result("bookings", outcomes={"201": 5, "503 busy": 2})],
         cpu_share=0.95,
         lateness_ms=Spread(0.1, 0.2, 0.3, 0.4),
         waiting_max=17,
     )
     shown = mix_table(Mix(reads_per_s=4500, bookings_per_s=500, load=load, retried_share=0, cores={"API": 1.5}))
-    assert "4,500 reads and 500 bookings a second for 30 s" in shown
+    assert "4,500 reads and 500 bookings per second for 30 s" in shown
     assert "API 1.50, generator 0.95 (its limit)" in shown
-    assert re.search(r"lateness +0\.1 +0\.2 +0\.3 +0\.4", shown)
+    assert re.search(r"lateness of the generator +0\.1 +0\.2 +0\.3 +0\.4", shown)
     assert "2 503 busy" in shown
-    assert "17 requests" in shown
+    assert "17 due requests" in shown
 
 
-def result(name: str, answers: dict[str, int] | None = None, **counts: int) -> KindResult:
+def result(name: str, outcomes: dict[str, int] | None = None, **counts: int) -> KindResult:
     base = KindResult(
         name=name,
         due=0,
         per_s=0.0,
         latency_ms=None,
-        answers=answers or {},
+        outcomes=outcomes or {},
         errors=0,
         orders_acknowledged=0,
         tickets_acknowledged=0,
