@@ -1,4 +1,4 @@
-"""Fixtures for every kind of test: databases, running systems and a browser."""
+"""Fixtures for all tests: databases, running systems and a browser."""
 
 import contextlib
 import fcntl
@@ -34,11 +34,11 @@ _STACKS = pytest.StashKey[list[list[Stack]]]()
 BROWSER_INSTALL_TIMEOUT_S = 240.0
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_ARGUMENTS = [
-    "--no-sandbox",  # needs rights that containers lack; the only pages opened are ours
+    "--no-sandbox",  # Containers lack the rights for it; the tests open only our pages.
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
-    # No calls to its maker while the tests run.
+    # Suppress the browser's own network traffic.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -46,7 +46,7 @@ BROWSER_ARGUMENTS = [
 
 
 class StartStack(Protocol):
-    """Start a system of real processes; it is stopped after the test."""
+    """Function that starts a system of real processes, which stops after the test."""
 
     def __call__(
         self,
@@ -63,7 +63,7 @@ class StartStack(Protocol):
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    """One embedded server for the whole session, with the template database in it."""
+    """One embedded server for the whole session, with the template database."""
     with embedded_server() as server:
         prepare_template(server)
         yield server
@@ -71,7 +71,7 @@ def server() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def other_server() -> Iterator[TcpServer]:
-    """Another PostgreSQL, reached by TCP and password: this system's own, else the embedded programs."""
+    """Another PostgreSQL server, with TCP and a password."""
     with tcp_server() as server:
         prepare_template(server)
         yield server
@@ -93,14 +93,14 @@ async def conn(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
 
 @pytest.fixture
 async def start_stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[StartStack]:
-    """Start any number of running systems, each with a fresh database; see `StartStack`."""
+    """Function that starts a system with a fresh database; see `StartStack`."""
     async with running_stacks(request.node, server) as start:
         yield start
 
 
 @contextlib.asynccontextmanager
 async def running_stacks(node: pytest.Item | pytest.Collector, server: EmbeddedServer) -> AsyncIterator[StartStack]:
-    """Yield what starts systems for a test, or for many; they are stopped at the end."""
+    """Yield a function that starts systems; stop all of them at the end."""
     stacks: list[Stack] = []
     node.stash[_STACKS] = [*node.stash.get(_STACKS, []), stacks]
 
@@ -139,14 +139,14 @@ async def running_stacks(node: pytest.Item | pytest.Collector, server: EmbeddedS
     finally:
         for stack in stacks:
             await stack.stop()
-        stacks.clear()  # what they wrote is gone
+        stacks.clear()  # Their log files are deleted.
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the processes of a failed test wrote."""
+    """Add the output of a failed test's processes to its report."""
     report = yield
     if report.failed:
         started = [stacks for node in item.listchain() for stacks in node.stash.get(_STACKS, [])]
@@ -156,20 +156,20 @@ def pytest_runtest_makereport(
 
 @contextlib.asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
-    """Run a browser without a window; one is installed if there is none."""
+    """Run a headless browser; install one if there is none."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=browser_path(playwright),
-            args=[*BROWSER_ARGUMENTS, "--process-per-site"],  # a process that knows the site already loads it sooner
+            args=[*BROWSER_ARGUMENTS, "--process-per-site"],  # A process that already has the site loads it faster.
         )
         yield browser
         await browser.close()
 
 
 def browser_path(playwright: Playwright) -> str:
-    """Find a browser, or install one: a skipped test would look like a passed one."""
+    """Return the path of a browser; install one if there is none, because no test may be skipped."""
     with Path(__file__).open() as file:
-        # Of several processes one installs: a browser can be found before all that it needs is there.
+        # Only one of several processes installs the browser. Its executable appears before its libraries.
         fcntl.flock(file, fcntl.LOCK_EX)
         if path := _installed_browser(playwright):
             return path
@@ -199,24 +199,24 @@ def _browser_installers() -> list[list[str]]:
 
 
 _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
-"""The kinds of tests, the quickest first."""
+"""The kinds of tests, fastest first."""
 
 _SHARED_BY_FEW = {"async_site", "declining_site", "silent_site"}
-"""Fixtures that start a system which only some tests use: one process runs them all, and starts it once."""
+"""Fixtures that start a system for a few tests: one xdist worker runs these tests and starts the system once."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the quick files first; where several processes share them the long ones, so that none waits at the end."""
+    """Run fast files first; with several xdist workers run long files first, so that all workers end together."""
     tests = Counter(item.path for item in items)
     need_time = {item.path for item in items if item.get_closest_marker("timeout")}
     need_server = {item.path for item in items if "server" in _fixtures(item)}
 
-    def effort(item: pytest.Item) -> tuple[int, bool, bool, int]:
+    def duration_rank(item: pytest.Item) -> tuple[int, bool, bool, int]:
         kind = max((_KINDS.index(part) for part in item.path.parts if part in _KINDS), default=-1)
         return kind, item.path in need_time, item.path in need_server, tests[item.path]
 
-    items.sort(key=effort, reverse=hasattr(config, "workerinput"))
+    items.sort(key=duration_rank, reverse=hasattr(config, "workerinput"))
     for item in items:
         if shared := _SHARED_BY_FEW & _fixtures(item):
             item.add_marker(pytest.mark.xdist_group(min(shared)))

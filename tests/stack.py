@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL servers and whole systems of real processes, for the tests."""
+"""Throw-away PostgreSQL servers and whole systems of real processes."""
 
 import asyncio
 import contextlib
@@ -30,16 +30,16 @@ from api.database.programs import binaries_for, owner_of, run_as
 ROOT = Path(__file__).parent.parent
 
 READY_TIMEOUT_S = 60.0
-"""From a process's start until it answers; the web app is the slowest."""
+"""The longest time from a process's start until it is ready; the web app is the slowest."""
 STOP_TIMEOUT_S = 20.0
-"""From SIGTERM to the end of a process, which finishes its requests first."""
+"""The longest time from SIGTERM to the end of a process, which finishes its requests first."""
 POLL_S = 0.05
 HTTP_TIMEOUT_S = 10.0
 
 TEMPLATE = "tickets_template"
 
-# Below the usual range of ephemeral ports: a client that polls a stopped server's port could otherwise be
-# given that very port for its own end, and connect to itself.
+# Below the usual range of ephemeral ports: otherwise a client that polls the port of a stopped server may get this
+# port for its own end of the connection, and connect to itself.
 _PORTS = range(20_000, 32_000)
 
 
@@ -51,9 +51,9 @@ class Server(Protocol):
 
 
 class TcpServer:
-    """A plain PostgreSQL server as an operator runs it: TCP, a password, its own settings.
+    """A PostgreSQL server as an operator runs it: with TCP, a password and default settings.
 
-    It is the newest one installed on this system, or the embedded one's programs where there is none.
+    Its programs are the newest ones installed on this system, otherwise those of the embedded server.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -67,7 +67,7 @@ class TcpServer:
     def start(self) -> None:
         self.cluster.mkdir()
         if self._owner:
-            self.cluster.parent.chmod(0o711)  # mkdtemp's 0700 keeps the server's user out
+            self.cluster.parent.chmod(0o711)  # mkdtemp's 0700 would exclude the server's user.
             os.chown(self.cluster, *self._owner)
         password_file = self.cluster.with_name("password")
         password_file.write_text(self._password)
@@ -107,14 +107,14 @@ def _system_binaries() -> Path | None:
 
 @contextlib.contextmanager
 def embedded_server() -> Iterator[EmbeddedServer]:
-    """Run an embedded server of its own, whose data goes with it."""
+    """Run a throw-away embedded server."""
     with temporary_directory() as directory, EmbeddedServer(directory / "data") as server:
         yield server
 
 
 @contextlib.contextmanager
 def tcp_server() -> Iterator[TcpServer]:
-    """Run a plain server of its own, whose data goes with it."""
+    """Run a throw-away server with TCP."""
     with temporary_directory() as directory:
         server = TcpServer(directory)
         server.start()
@@ -126,7 +126,7 @@ def tcp_server() -> Iterator[TcpServer]:
 
 @contextlib.contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """Make a directory with a short path: pytest's own are too long for a socket's address."""
+    """Create a directory with a short path: pytest's own paths are too long for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="tickets-") as name:
         yield Path(name)
 
@@ -136,19 +136,19 @@ def prepare_template(server: Server) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     migrate(server.url(TEMPLATE))
-    seed(server.url(TEMPLATE))  # the built-in event alone: the tests make others as they need them
+    seed(server.url(TEMPLATE))  # Only the built-in event; tests create others.
 
 
 @contextlib.contextmanager
 def cloned_database(server: Server, template: str = TEMPLATE) -> Iterator[str]:
-    """Yield the URL of a fresh copy of a template; it is dropped afterwards, whoever uses it."""
+    """Yield the URL of a fresh copy of a template; drop the copy afterwards, despite open connections."""
     with _database(server, template) as url:
         yield url
 
 
 @contextlib.contextmanager
 def empty_database(server: Server) -> Iterator[str]:
-    """Yield the URL of a database with nothing in it; it is dropped afterwards, whoever uses it."""
+    """Yield the URL of an empty database; drop it afterwards, despite open connections."""
     with _database(server, "template0") as url:
         yield url
 
@@ -158,7 +158,7 @@ def _database(server: Server, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     identifier = sql.Identifier(name)
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
-        # Copying files instead of writing them to the log would need a checkpoint before and after.
+        # The other strategy, file_copy, needs a checkpoint before and after the copy.
         conn.execute(
             sql.SQL("create database {} template {} strategy wal_log").format(identifier, sql.Identifier(template))
         )
@@ -170,9 +170,9 @@ def _database(server: Server, template: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Find a port on which nobody listens."""
+    """Return a free port."""
     while True:
-        port = random.choice(_PORTS)  # at random, to keep parallel runs apart
+        port = random.choice(_PORTS)  # A random choice separates parallel runs.
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -181,29 +181,29 @@ def free_port() -> int:
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:
-    """Return the processes that work for a data directory: named by their command, environment or place.
+    """Return the commands of the processes that use a data directory, by process id.
 
-    Only Linux tells; elsewhere nothing is found.
+    Their command, environment or working directory names the directory. The result is empty except on Linux.
     """
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             environment = (process / "environ").read_bytes()
-            place = (process / "cwd").readlink()
-            if str(data_dir) in command or os.fsencode(data_dir) in environment or data_dir in place.parents:
+            working_dir = (process / "cwd").readlink()
+            if str(data_dir) in command or os.fsencode(data_dir) in environment or data_dir in working_dir.parents:
                 found[int(process.name)] = command
     return found
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our environment without the system's own settings, which are the developer's."""
+    """Return the environment without the settings of a developer's own system."""
     names = {field.name.upper() for field in msgspec.structs.fields(Settings)}
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
 class Process:
-    """One of the system's processes, its output in a file."""
+    """A process of the system with its output in a file."""
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path, source: Path = ROOT) -> None:
         self.log = log
@@ -215,11 +215,11 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that `kill` reaches its workers too
+                start_new_session=True,  # so that `kill` reaches its workers
             )
 
     async def wait_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for something that this process is to bring about."""
+        """Wait until a condition is true; fail if the process ends before."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not condition():
             code = self.popen.poll()
@@ -228,7 +228,7 @@ class Process:
             await asyncio.sleep(POLL_S)
 
     async def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Wait for its end; return its exit code."""
+        """Wait until the process ends; return its exit code."""
         deadline = time.monotonic() + timeout_s
         while (code := self.popen.poll()) is None:
             assert time.monotonic() < deadline, f"still running after {timeout_s:.0f} s\n{self.output()}"
@@ -236,7 +236,7 @@ class Process:
         return code
 
     async def stop(self) -> None:
-        """Ask it to stop; past the deadline, kill it and its workers."""
+        """Send SIGTERM; after the deadline kill the process and its workers."""
         if self.popen.poll() is None:
             self.popen.terminate()
             with contextlib.suppress(AssertionError):
@@ -244,20 +244,20 @@ class Process:
         await self.kill()
 
     async def kill(self) -> None:
-        """End it and its workers at once, like a crash."""
+        """Kill the process and its workers, like a crash."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         await self.wait()
 
     def output(self) -> str:
-        """Return what it wrote so far."""
+        """Return the output so far."""
         return self.log.read_text(errors="replace")
 
 
 class Stack:
-    """A running system of real processes: API, web app and worker, on ports of its own.
+    """A running system of real processes on ports of its own.
 
-    `environment` may be changed before `start_api` to start it again with other settings.
+    A change of `environment` takes effect at the next start of a process.
     """
 
     def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
@@ -265,7 +265,7 @@ class Stack:
         self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.web_url = f"http://localhost:{self.web_port}"
-        self.psp_url = f"http://127.0.0.1:{self.psp_port}"
+        self.simulator_url = f"http://127.0.0.1:{self.psp_port}"
         self.environment = {
             **clean_environment(),
             "DATABASE_URL": database_url,
@@ -273,8 +273,8 @@ class Stack:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
-            "SHUTDOWN_DELAY_MS": "0",  # there is no load balancer to wait for
-            # What is tested are the promises, by few users and many requests; the limits have tests of their own.
+            "SHUTDOWN_DELAY_MS": "0",  # Tests have no load balancer.
+            # Most tests send many requests of few users. The limits have tests of their own.
             "BOOKINGS_PER_MINUTE": "0",
             "ENDPOINT_RPS": "0",
             **environment,
@@ -290,19 +290,19 @@ class Stack:
         return self._processes["api"].popen
 
     @property
-    def psp_process(self) -> subprocess.Popen[bytes]:
-        return self._processes["psp"].popen
+    def simulator_process(self) -> subprocess.Popen[bytes]:
+        return self._processes["payment simulator"].popen
 
     def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
-        """Hand over something that is to be closed after the processes have stopped."""
+        """Close a resource after the processes have stopped."""
         self._cleanup.push(resource)
 
     async def start_api(self) -> None:
-        """Start the API, on the same port as before, and wait until it is ready."""
+        """Start the API, always on the same port, and wait until it is ready."""
         await self._start("api", ["api", "serve"], f"{self.api_url}/health/ready")
 
     async def stop_api(self, *, kill: bool = False) -> None:
-        """Stop the API; `kill` ends it and its workers like a crash."""
+        """Stop the API; `kill` kills it and its workers, like a crash."""
         process = self._processes["api"]
         await (process.kill() if kill else process.stop())
 
@@ -316,17 +316,17 @@ class Stack:
         process = self._processes["worker"]
         await (process.kill() if kill else process.stop())
 
-    async def start_psp(self) -> None:
-        """Start the simulated payment provider, on the same port as before."""
-        await self._start("psp", ["api", "psp"], f"{self.psp_url}/health")
+    async def start_payment_simulator(self) -> None:
+        """Start the payment simulator, always on the same port."""
+        await self._start("payment simulator", ["api", "psp"], f"{self.simulator_url}/health")
 
-    async def stop_psp(self, *, kill: bool = False) -> None:
-        process = self._processes["psp"]
+    async def stop_payment_simulator(self, *, kill: bool = False) -> None:
+        process = self._processes["payment simulator"]
         await (process.kill() if kill else process.stop())
 
     def stop_database(self, mode: Literal["fast", "immediate"] = "fast") -> None:
-        """Stop the database's server; only for a stack with a private one."""
-        assert self.private_server, "start_stack(private_server=True) gives a server that may be stopped"
+        """Stop the database server of a stack with a private one."""
+        assert self.private_server, "only start_stack(private_server=True) has a server that may stop"
         self.private_server.stop(mode)
 
     def start_database(self) -> None:
@@ -334,17 +334,17 @@ class Stack:
         self.private_server.start()
 
     async def stop(self) -> None:
-        """Stop every process at once, then the database."""
+        """Stop all processes concurrently, then the database."""
         await asyncio.gather(*(process.stop() for process in self._processes.values()))
         self._cleanup.close()
 
     def logs(self) -> str:
-        """Return what the processes wrote so far."""
+        """Return the output of all processes so far."""
         return "\n".join(f"--- {name} ---\n{p.output()}" for name, p in self._processes.items())
 
     async def _start(self, name: str, arguments: list[str], address: str) -> None:
         process = self._run(name, arguments)
-        await process.wait_until(lambda: answers(address), f"{name} at {address}")
+        await process.wait_until(lambda: responds(address), f"{name} at {address}")
 
     def _run(self, name: str, arguments: list[str]) -> Process:
         process = Process(arguments, self.environment, self._directory / f"{name}.log", self._source)
@@ -353,7 +353,7 @@ class Stack:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait until something has come true in other processes; False: it did not in time."""
+    """Wait until a condition is true; return False if it is not within `READY_TIMEOUT_S`."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
@@ -362,8 +362,8 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def answers(address: str) -> bool:
-    """Tell whether a GET of this address is answered with success."""
+def responds(address: str) -> bool:
+    """Return True if a GET of an address succeeds."""
     try:
         return httpx.get(address, timeout=HTTP_TIMEOUT_S, follow_redirects=True, trust_env=False).is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""A running system that the tests of a module share, and how they speak to it."""
+"""A running system that the tests of a module share, and a client for it."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ PROBLEM = "application/problem+json"
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_INSIDES = re.compile(r"Traceback|File \"|psycopg|litestar|msgspec|\bSELECT\b", re.IGNORECASE)
+_INTERNALS = re.compile(r"Traceback|File \"|psycopg|litestar|msgspec|\bSELECT\b", re.IGNORECASE)
 _numbers = itertools.count(1)
 
 
@@ -43,69 +43,69 @@ def client_of(stack: Stack) -> Iterator[httpx.Client]:
 
 
 class BoxOffice:
-    """The API as a buyer of one event uses it."""
+    """Client of the API for one event."""
 
     def __init__(self, client: httpx.Client, event: str = BUILT_IN_EVENT) -> None:
         self.client = client
         self.event = event
 
     def book(self, *, key: str | None = None, **wanted: Any) -> httpx.Response:
-        """Ask for a booking: one standing ticket, unless `wanted` says otherwise."""
+        """Request a booking of one standing ticket; `wanted` overrides the body's fields."""
         body = {"tier": "GA", "quantity": 1, "userId": "user-123", **wanted}
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.client.post("/api/bookings", params={"event": self.event}, json=body, headers=headers)
 
     def booked(self, *, key: str | None = None, **wanted: Any) -> dict[str, Any]:
         """Book; return the order."""
-        answer = self.book(key=key, **wanted)
-        assert answer.status_code == 201, answer.text
-        order: dict[str, Any] = answer.json()
+        response = self.book(key=key, **wanted)
+        assert response.status_code == 201, response.text
+        order: dict[str, Any] = response.json()
         return order
 
     def tickets(self, **parameters: str | int) -> list[dict[str, Any]]:
-        """Return the tickets that can be bought."""
-        answer = self.client.get("/api/tickets", params={"event": self.event, **parameters})
-        assert answer.status_code == 200, answer.text
-        tickets: list[dict[str, Any]] = answer.json()
+        """Return the available tickets."""
+        response = self.client.get("/api/tickets", params={"event": self.event, **parameters})
+        assert response.status_code == 200, response.text
+        tickets: list[dict[str, Any]] = response.json()
         return tickets
 
     def availability(self, **headers: str) -> httpx.Response:
         return self.client.get("/api/tickets/availability", params={"event": self.event}, headers=headers)
 
     def available_now(self) -> dict[str, int]:
-        """Return the counts of an answer that was true after this call began."""
+        """Return availability as of a time after the start of this call."""
         called_at = datetime.now(UTC)
         while True:
-            answer = self.availability()
-            assert answer.status_code == 200, answer.text
-            as_of = time_of(answer.headers["X-As-Of"])
+            response = self.availability()
+            assert response.status_code == 200, response.text
+            as_of = time_of(response.headers["X-As-Of"])
             if as_of > called_at:
-                return {tier: counts["available"] for tier, counts in answer.json().items()}
-            # Nobody is told of counts that are more than a second old, so this ends.
+                return {tier: counts["available"] for tier, counts in response.json().items()}
+            # Responses are at most a second old, so this loop ends.
             assert (datetime.now(UTC) - as_of).total_seconds() < HTTP_TIMEOUT_S
             time.sleep(POLL_S)
 
 
 def new_event(stack: Stack, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY) -> str:
-    """Put another event on sale; return its slug."""
+    """Create another event; return its slug."""
     slug = f"evening-{next(_numbers)}"
     seed(stack.database_url, event=slug, inventory=inventory)
     return slug
 
 
 def time_of(text: str) -> datetime:
-    """Read a time, which must be RFC 3339 in UTC."""
+    """Parse a time; fail unless it is RFC 3339 in UTC."""
     assert _TIME.fullmatch(text), text
     return datetime.fromisoformat(text)
 
 
-def assert_problem(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
-    """Check an error to the letter of the contract; return its body."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == PROBLEM
-    assert not _INSIDES.search(answer.text), answer.text
-    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
-    body: dict[str, Any] = answer.json()
+def assert_problem(response: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    """Check that an error conforms to the contract; return its body."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == PROBLEM
+    assert not _INTERNALS.search(response.text), response.text
+    assert {name: response.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    body: dict[str, Any] = response.json()
     assert {"type", "title", "status", "detail", "success", "code", "message"} <= body.keys()
     assert (body["status"], body["code"], body["success"]) == (status, code, False)
     assert isinstance(body["message"], str)

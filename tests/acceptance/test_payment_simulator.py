@@ -69,11 +69,11 @@ async def open_shop(
             defaults = {"PSP_DELAY_MS": str(DELAY_MS), "PAYMENT_SUCCESS_RATE": "1", "PSP_WEBHOOK_URL": webhook_url}
             stack = Stack("postgresql:///none", directory, defaults | environment)
             try:
-                await stack.start_psp()
+                await stack.start_payment_simulator()
                 settings = Settings.from_env(stack.environment | {"PROVIDER_TIMEOUT_MS": "10000"})
                 async with (
                     open_provider(settings) as provider,
-                    httpx.AsyncClient(base_url=stack.psp_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client,
+                    httpx.AsyncClient(base_url=stack.simulator_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client,
                 ):
                     yield Shop(stack, listener, provider, client)
             except BaseException:
@@ -232,7 +232,7 @@ async def test_a_loss_rate_of_1_sends_no_webhook() -> None:
         await shop.until_decided("bk_1")
         await shop.provider.refund("bk_1")
         assert await shop.provider.find("bk_1") == "refunded"
-        await shop.stack.stop_psp()
+        await shop.stack.stop_payment_simulator()
         assert shop.listener.requests == []
 
 
@@ -257,8 +257,8 @@ async def test_webhooks_reach_a_receiver_that_was_down() -> None:
         async with listening() as gone:
             port = int(gone.url.rpartition(":")[2])
         shop.stack.environment["PSP_WEBHOOK_URL"] = gone.url
-        await shop.stack.stop_psp(kill=True)
-        await shop.stack.start_psp()
+        await shop.stack.stop_payment_simulator(kill=True)
+        await shop.stack.start_payment_simulator()
         await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.until_decided("bk_1")
         async with listening(port=port) as back:
@@ -270,9 +270,9 @@ async def test_it_starts_empty_and_stops_during_a_delivery() -> None:
     async with open_shop(lambda _: Response(stalls=True)) as shop:
         await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.listener.until(lambda: len(shop.listener.requests) >= 1)
-        await shop.stack.stop_psp()
+        await shop.stack.stop_payment_simulator()
         assert "Traceback" not in shop.stack.logs()
-        await shop.stack.start_psp()
+        await shop.stack.start_payment_simulator()
         assert await shop.charges() == {}
 
 

@@ -40,7 +40,7 @@ async def start_system(start_stack: StartStack) -> Any:
     async def start(*, psp: bool = True, worker: bool = True, **env: str) -> tuple[Stack, httpx.AsyncClient]:
         stack = await start_stack(api_workers=2, env=ASYNC | env)
         if psp:
-            await stack.start_psp()
+            await stack.start_payment_simulator()
         if worker:
             await stack.start_worker()
         client = httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False)
@@ -111,7 +111,7 @@ async def test_duplicated_reordered_or_lost_webhooks_settle_every_order(start_sy
     assert states["confirmed"] + states["declined"] == 20
     assert states["confirmed"]
     assert states["declined"]
-    charges = (await client.get(f"{stack.psp_url}/charges")).json()
+    charges = (await client.get(f"{stack.simulator_url}/charges")).json()
     captured = {charge["reference"] for charge in charges if charge["status"] == "captured"}
     assert len(captured) == states["confirmed"]
     assert audit(stack.database_url) == []
@@ -173,7 +173,7 @@ async def test_bookings_are_refused_while_the_provider_is_unavailable(
     assert int(refused.headers["Retry-After"]) >= 1
     repeat = await client.post("/api/bookings", json=BODY)
     assert (repeat.status_code, repeat.content) == (202, first.content)  # A repeated request needs no payment.
-    await stack.start_psp()
+    await stack.start_payment_simulator()
     assert (await order_with_status(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
     await book_until(client, 202)
 
@@ -198,7 +198,7 @@ async def test_a_cancelled_booking_is_refunded_by_the_provider(start_system: Sta
     first = await client.post(address, json=mine)
     assert (first.status_code, first.json()["status"], first.json()["refund"]) == (200, "cancelled", 200)
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while (charge := (await client.get(f"{stack.psp_url}/charges/paid-later")).json())["status"] != "refunded":
+    while (charge := (await client.get(f"{stack.simulator_url}/charges/paid-later")).json())["status"] != "refunded":
         assert time.monotonic() < deadline, charge
         await asyncio.sleep(POLL_S)
     again = await client.post(address, json=mine)

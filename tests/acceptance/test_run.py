@@ -21,11 +21,11 @@ from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,
     TcpServer,
-    answers,
     clean_environment,
     eventually,
     free_port,
     processes_of,
+    responds,
     temporary_directory,
 )
 
@@ -96,11 +96,11 @@ async def test_it_serves_and_says_where(make_system: Callable[..., System]) -> N
     assert f"Web app   http://localhost:{system.web_port}\n" in output
     assert f"API       http://localhost:{system.api_port}\n" in output
     assert f"API docs  http://localhost:{system.api_port}/schema\n" in output
-    assert answers(f"{system.api_url}/health/ready")
-    assert answers(f"http://127.0.0.1:{system.web_port}/")
-    assert answers(f"{system.api_url}/schema")
+    assert responds(f"{system.api_url}/health/ready")
+    assert responds(f"http://127.0.0.1:{system.web_port}/")
+    assert responds(f"{system.api_url}/schema")
     await system.stop()
-    assert not answers(f"{system.api_url}/health/live")
+    assert not responds(f"{system.api_url}/health/live")
 
 
 async def test_data_stays_for_the_next_run(make_system: Callable[..., System]) -> None:
@@ -128,7 +128,7 @@ async def test_two_systems_run_side_by_side(make_system: Callable[..., System]) 
     await one.until_running()
     await other.until_running()
     await one.stop()
-    assert answers(f"{other.api_url}/health/ready")
+    assert responds(f"{other.api_url}/health/ready")
     await other.stop()
 
 
@@ -188,7 +188,7 @@ async def test_a_second_signal_hurries(make_system: Callable[..., System]) -> No
     system = make_system()
     system.start()
     await system.until_running()
-    os.kill(system.pid_of("-m webapp"), signal.SIGSTOP)  # so that it never answers the request to stop
+    os.kill(system.pid_of("-m webapp"), signal.SIGSTOP)  # so that it ignores SIGTERM
     system.process.popen.send_signal(signal.SIGINT)
     await system.until(lambda: "Stopping" in system.process.output(), "the first signal")
     with pytest.raises(AssertionError, match="still running"):
@@ -289,7 +289,7 @@ async def test_it_runs_on_another_postgresql(make_system: Callable[..., System],
     system = make_system(DATABASE_URL=other_server.url(name))
     system.start()
     await system.until_running()
-    assert answers(f"{system.api_url}/api/tickets/availability")
+    assert responds(f"{system.api_url}/api/tickets/availability")
     await system.stop()
     assert not (system.data_dir / "postgres").exists()
     with psycopg.connect(other_server.url(name)) as conn:

@@ -45,7 +45,7 @@ MODES = {
 def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[Stack]:
     with running_system(server, **MODES[request.param]) as stack:
         if request.param == "async":
-            asyncio.run(stack.start_psp())
+            asyncio.run(stack.start_payment_simulator())
             asyncio.run(stack.start_worker())
         yield stack
 

@@ -61,7 +61,7 @@ async def rush(stack: Stack, tier: str) -> None:
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
 async def test_held_while_they_are_paid_for_the_fifty_go_to_nobody_else(start_stack: StartStack, tier: str) -> None:
     stack = await start_stack(api_workers=2, env=PAID | {"PAYMENT_MODE": "async", "PSP_DELAY_MS": "2000"}, worker=True)
-    await stack.start_psp()
+    await stack.start_payment_simulator()
     seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"{tier}={SEATS}"))
     answers = await post_all(stack.api_url, buyers(tier), EVENT)
     assert codes(answers).count("202") == SEATS

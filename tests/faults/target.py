@@ -63,7 +63,7 @@ class Target(NamedTuple):
 
     def provider_processes(self) -> list[int]:
         """Return the provider's serving processes, without their parent."""
-        return children_of(self.stack.psp_process.pid)
+        return children_of(self.stack.simulator_process.pid)
 
     def backends(self) -> list[int]:
         """Return the database's backends that serve the system."""
@@ -78,7 +78,7 @@ class Target(NamedTuple):
         """Return the provider's charges; None without a provider."""
         if self.mode == "inline":
             return None
-        response = httpx.get(f"{self.stack.psp_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
+        response = httpx.get(f"{self.stack.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
         return msgspec.json.decode(response.content, type=list[Charge])
 
     async def until_idle(self) -> None:
@@ -124,7 +124,7 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
             # The API needs the proxies of this event loop to start, so a thread waits for it.
             await asyncio.to_thread(asyncio.run, stack.start_api())
             if mode == "async":
-                await asyncio.to_thread(asyncio.run, stack.start_psp())
+                await asyncio.to_thread(asyncio.run, stack.start_payment_simulator())
                 await stack.start_worker()
             yield Target(stack, server.url(TEMPLATE), database_network, webhook_network, mode)
         finally:

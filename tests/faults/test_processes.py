@@ -138,7 +138,7 @@ async def test_orders_of_a_worker_killed_during_expiry_expire_later(start_stack:
 
 async def test_a_worker_killed_before_it_records_a_charge_charges_and_refunds_once(start_stack: StartStack) -> None:
     stack = await start_stack(env=ASYNC)
-    await stack.start_psp()
+    await stack.start_payment_simulator()
     async with client_of(stack) as client:
         await book_until(client, BODY, 202)
         async with worker_killed_at(stack, AT_PAYMENT):
@@ -159,5 +159,5 @@ async def test_a_worker_killed_before_it_records_a_charge_charges_and_refunds_on
 
 
 async def charges(stack: Stack, client: httpx.AsyncClient) -> list[tuple[str, int, str]]:
-    response = await client.get(f"{stack.psp_url}/charges")
+    response = await client.get(f"{stack.simulator_url}/charges")
     return [(charge["reference"], charge["amount"], charge["status"]) for charge in response.json()]

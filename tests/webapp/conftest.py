@@ -207,7 +207,7 @@ async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer)
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with the simulated payment provider, whose payments all succeed, and the worker."""
     async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
-        await site.stack.start_psp()
+        await site.stack.start_payment_simulator()
         yield site
 
 
@@ -215,7 +215,7 @@ async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
 async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system whose payments stay open until they are asked about (silent.py); half of them succeed."""
     async with shared_site(request, server, silent.ENVIRONMENT) as site:
-        await site.stack.start_psp()
+        await site.stack.start_payment_simulator()
         yield site
 
 

