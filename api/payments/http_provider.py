@@ -28,9 +28,6 @@ RETRY_MAX_S = PROVIDER_PAUSE_MAX_MS / 1000 - RETRY_JITTER_S
 RESPONSE_SHOWN_MAX = 200
 """Characters of a response that an error message shows."""
 
-# stamina's own counters and log lines do not name the request; the error of the last attempt does.
-stamina.instrumentation.set_on_retry_hooks([])
-
 
 class _ServerFault(ProviderError):
     """The provider did not respond or responded with 5xx. A retry may succeed; the circuit breaker counts it."""
