@@ -1,8 +1,8 @@
-"""The API on one screen: its routes, what its processes share, and how errors and documents are served."""
+"""The API application: its routes, the objects of a process, and the configuration of the framework."""
 
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import swagger_ui
@@ -16,20 +16,13 @@ from litestar.types import Message, Scope
 
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import open_pool
-from api.fast_path import FrontedApp
+from api.fast_path import FastPath
 from api.http.openapi import complete
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics
 from api.payments.http_provider import open_provider
-from api.routes import (
-    bookings,
-    events,
-    health,
-    metrics,
-    payments,
-    tickets,
-)
+from api.routes import bookings, events, health, metrics, payments, tickets
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher, Sold
@@ -38,21 +31,82 @@ from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
 
+_DOCS_ASSETS = "/schema-assets"
+
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    # Whatever else sets it: caches must tell apart who asked, and in which encoding.
+    # Replaces the framework's value: a cache must distinguish responses by origin and by encoding.
     (b"vary", b"Origin, Accept-Encoding"),
 )
-"""On every answer, errors included."""
+"""The headers of every response, errors included."""
 
-_DOCS_ASSETS = "/schema-assets"
+_ROUTES = (
+    events.get_events,
+    events.get_event,
+    tickets.get_availability,
+    tickets.get_states,
+    tickets.get_tickets,
+    bookings.get_methods,  # before the framework adds its own OPTIONS handler
+    bookings.create_booking,
+    bookings.get_booking,
+    bookings.get_bookings,
+    bookings.cancel_booking,
+    bookings.get_ticket_code,
+    bookings.get_calendar,
+    payments.receive_webhook,
+    health.get_live,
+    health.get_ready,
+    metrics.get_metrics,
+)
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
-    """Return the whole application; its pool and its batcher start with it and end with it."""
+def create_app(settings: Settings | None = None) -> FastPath:
+    """Return the application: the framework's routes behind the fast path."""
     settings = settings or Settings.from_env()
+    throttle = Throttle(settings.endpoint_rps)
+    app = Litestar(
+        route_handlers=[
+            *_ROUTES,
+            create_static_files_router(
+                _DOCS_ASSETS, [Path(swagger_ui.__file__).with_name("static")], include_in_schema=False
+            ),
+        ],
+        lifespan=[_lifespan(settings)],
+        middleware=[RequestMetrics()],
+        guards=[throttle.guard],
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=settings.body_bytes_max,
+        cors_config=CORSConfig(
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
+            expose_headers=[
+                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location", "Content-Disposition"),
+                *("Retry-After", "RateLimit", "RateLimit-Policy"),
+            ],
+            max_age=3600,
+        ),
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude_opt_key="uncompressed"
+        ),
+        before_send=[_complete_headers],
+        openapi_config=OpenAPIConfig(
+            title="Concert tickets",
+            version="1.0.0",
+            description="Availability and bookings. Every error is a problem document (RFC 9457).",
+            path="/schema",
+            use_handler_docstrings=True,
+            render_plugins=[_docs_page()],
+        ),
+    )
+    complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
+    return FastPath(app, throttle=throttle, headers=_HEADERS)
+
+
+def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
+    """Return the context that opens and closes the objects of a process."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -89,65 +143,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
                 state.inbox.running(),
                 state.batcher.running(),
             ):
-                # What is loaded by now stays: no collection of garbage has to look through it again.
+                # Exclude the loaded modules from every later garbage collection.
                 gc.freeze()
                 yield
 
-    throttle = Throttle(settings.endpoint_rps)
-    app = FrontedApp(
-        throttle=throttle,
-        headers=_HEADERS,
-        route_handlers=[
-            events.get_events,
-            events.get_event,
-            tickets.get_availability,
-            tickets.get_states,
-            tickets.get_tickets,
-            bookings.get_methods,  # before the framework makes its own
-            bookings.create_booking,
-            bookings.get_booking,
-            bookings.get_bookings,
-            bookings.cancel_booking,
-            bookings.get_ticket_code,
-            bookings.get_calendar,
-            payments.receive_webhook,
-            health.get_live,
-            health.get_ready,
-            metrics.get_metrics,
-            create_static_files_router(
-                _DOCS_ASSETS, [Path(swagger_ui.__file__).with_name("static")], include_in_schema=False
-            ),
-        ],
-        lifespan=[lifespan],
-        middleware=[RequestMetrics()],
-        guards=[throttle.guard],
-        exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=settings.body_bytes_max,
-        cors_config=CORSConfig(
-            allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
-            expose_headers=[
-                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location", "Content-Disposition"),
-                *("Retry-After", "RateLimit", "RateLimit-Policy"),
-            ],
-            max_age=3600,
-        ),
-        compression_config=CompressionConfig(
-            backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude_opt_key="uncompressed"
-        ),
-        before_send=[_complete_headers],
-        openapi_config=OpenAPIConfig(
-            title="Concert tickets",
-            version="1.0.0",
-            description="Availability and bookings. Every error is a problem document (RFC 9457).",
-            path="/schema",
-            use_handler_docstrings=True,
-            render_plugins=[_docs_page()],
-        ),
-    )
-    complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
-    return app
+    return lifespan
 
 
 async def _complete_headers(message: Message, _: Scope) -> None:
@@ -156,7 +156,7 @@ async def _complete_headers(message: Message, _: Scope) -> None:
 
 
 def _docs_page() -> SwaggerRenderPlugin:
-    """Return the readable page of the API; it needs nothing from outside."""
+    """Return the readable page of the OpenAPI document. It loads nothing from another host."""
     return SwaggerRenderPlugin(
         js_url=f"{_DOCS_ASSETS}/swagger-ui-bundle.js",
         css_url=f"{_DOCS_ASSETS}/swagger-ui.css",

@@ -1,8 +1,8 @@
-"""The short way of the requests that come by the thousands: what is counted once for all who ask, and bookings.
+"""The fast path: an ASGI wrapper that serves simple requests to the hot endpoints without the framework.
 
-The framework takes several times longer over such a request than its answer does. So one that is plain, with
-nothing about it that takes thought, is answered here, by the same functions as on its route; every other goes the
-framework's way, as if nothing stood in front of it. Errors, headers, limits and metrics are the same on both ways.
+The framework takes several times as long for such a request as the service behind it. A request is simple if all of
+its headers are on an allow-list and its query and body have their usual form. Every other request goes to the
+framework. Both paths call the same functions; tests/acceptance/test_fast_path.py compares their responses.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.enums import ScopeType
 from litestar.types import (
@@ -27,20 +27,34 @@ from litestar.types import (
 )
 
 from api import metrics
-from api.http.problems import answer_to
+from api.http.problems import problem_of
 from api.http.rate_limit import Throttle
-from api.http.responses import Answer, live
+from api.http.responses import RawResponse, cached_response
 from api.http.state import ApiState
 from api.routes import bookings, events, tickets
-from api.schemas import (
-    BUILT_IN_EVENT,
-    SLUG_MAX,
-    TEXT_MAX,
-    BookingRequest,
-)
+from api.schemas import BUILT_IN_EVENT, SLUG_MAX, TEXT_MAX, BookingRequest
 from api.services.snapshots import Snapshot
 
 Header = tuple[bytes, bytes]
+
+HARMLESS = frozenset(
+    {
+        # Read by the fast path in the same way as by the framework.
+        *(b"host", b"origin", b"accept-encoding", b"if-none-match"),
+        # Ignored by both: the representation never depends on them.
+        *(b"accept", b"accept-language", b"user-agent", b"referer", b"dnt", b"sec-gpc", b"save-data", b"priority"),
+        *(b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"sec-fetch-storage-access"),
+        *(b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform"),
+        # Directives for caches on the way and for the connection, which the server has already applied.
+        *(b"cache-control", b"pragma", b"connection", b"keep-alive", b"te"),
+        # Added by reverse proxies. No route reads a client's address; remove them here as soon as one does.
+        *(b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"),
+        *(b"x-real-ip", b"x-request-id", b"traceparent", b"tracestate"),
+    }
+)
+"""The headers that a simple request may have."""
+HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempotency-key"}
+"""The headers that a simple request with a body may have."""
 
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
 _EVENT = re.compile(rf"{events.EVENTS}/[a-z0-9-]{{1,{SLUG_MAX}}}")
@@ -49,46 +63,38 @@ _HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]*")
 _decode_booking = msgspec.json.Decoder(BookingRequest).decode
 
 
-class _Plain(NamedTuple):
+class SimpleRequest(NamedTuple):
     """A request that needs no framework."""
 
     path: str
     event: str
     headers: Mapping[bytes, bytes]
-    body: bytes
-    answer_headers: Sequence[Header]
-    """Those that its answer has whatever it is."""
+    body: bytes = b""
 
 
-_Way = Callable[[_Plain], Awaitable[Answer | None]]
-"""How a plain request is answered; None: it is not that plain."""
+Handler = Callable[[SimpleRequest], Awaitable[RawResponse | None]]
+"""Returns the response, or None if the request turns out not to be simple."""
 
 
-class FrontedApp(Litestar):
-    """The application, with the short way in front of it.
+class FastPath:
+    """An ASGI application that serves simple requests itself and passes all others to `app`.
 
-    `headers` are those of every answer; the framework's way adds them by itself.
+    `headers` are the headers that every response has. `throttle` limits both paths together.
     """
 
-    def __init__(
-        self,
-        *,
-        throttle: Throttle,
-        cors_config: CORSConfig,
-        request_max_body_size: int,
-        headers: Sequence[Header],
-        **options: Any,
-    ) -> None:
-        super().__init__(cors_config=cors_config, request_max_body_size=request_max_body_size, **options)
-        self._body_bytes_max = request_max_body_size
+    def __init__(self, app: Litestar, *, throttle: Throttle, headers: Sequence[Header]) -> None:
+        self.app = app
+        self._state = cast("ApiState", app.state)
         self._throttle = throttle
+        self._body_bytes_max = cast("int", app.request_max_body_size)
+        cors = cast("CORSConfig", app.cors_config)
         self._headers = {b"": headers} | {
-            origin.encode("latin-1"): [*headers, *_cors_headers(cors_config, origin)]
-            for origin in cors_config.allow_origins
-            if not cors_config.is_allow_all_origins
+            origin.encode("latin-1"): [*headers, *_cors_headers(cors, origin)]
+            for origin in cors.allow_origins
+            if not cors.is_allow_all_origins
         }
-        """By the origin that asks: what it may do with the answer. Origins that are not here are the framework's."""
-        self._ways: dict[tuple[str, str], _Way] = {
+        """The headers of every response, by the request's origin. Other origins go to the framework."""
+        self._handlers: dict[tuple[str, str], Handler] = {
             ("GET", tickets.AVAILABILITY): self._get_availability,
             ("GET", tickets.STATES): self._get_states,
             ("GET", events.EVENTS): self._get_events,
@@ -98,114 +104,114 @@ class FrontedApp(Litestar):
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
-        """Answer a plain request, and hand everything else to the framework."""
+        """Serve a simple request; pass everything else to the framework."""
         if scope["type"] == ScopeType.HTTP:
-            http = cast("HTTPScope", scope)
+            http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
             method, route = http["method"], http["path"]
-            way = self._ways.get((method, route))
-            if way is None and method == "GET" and _EVENT.fullmatch(route):
-                way, route = self._get_event, events.EVENT
-            if way:
-                message = None
+            handler = self._handlers.get((method, route))
+            if handler is None and method == "GET" and _EVENT.fullmatch(route):
+                handler, route = self._get_event, events.EVENT
+            if handler and (request := self._simple(http)):
                 if method == "POST":
-                    message = await cast("Receive", receive)()
-                    receive = _again(message, cast("Receive", receive))
-                if (plain := self._plain(http, message)) and await _taken(way, route, plain, http, cast("Send", send)):
+                    message = await next_message()
+                    receive = _replay(message, next_message)
+                    request = self._with_body(request, message)
+                if request and await self._serve(handler, method, route, request, reply):
                     return
-        await super().__call__(scope, receive, send)
+        await self.app(scope, receive, send)
 
-    def _plain(self, scope: HTTPScope, message: ReceiveMessage | None) -> _Plain | None:
-        """Return a request as it is answered here; None: the framework has to look at it."""
-        headers = dict(scope["headers"])
+    def _simple(self, scope: HTTPScope) -> SimpleRequest | None:
+        """Return the request if its headers and query are simple."""
+        sent = list(scope["headers"])
+        headers = dict(sent)
         query = _QUERY.fullmatch(scope["query_string"])
-        answer_headers = self._headers.get(headers.get(b"origin", b""))
-        # Of a header that comes twice it is the framework that knows which one counts.
-        if query is None or answer_headers is None or len(headers) != len(list(scope["headers"])):
+        if (
+            query is None
+            or not headers.keys() <= (HARMLESS if scope["method"] == "GET" else HARMLESS_WITH_BODY)
+            or len(headers) != len(sent)  # The framework decides which of two equal headers counts.
+            or headers.get(b"origin", b"") not in self._headers
+            or not _HOST.fullmatch(headers.get(b"host", b""))
+        ):
             return None
-        body = b""
-        if message is not None:
-            body = cast("HTTPRequestEvent", message).get("body", b"")
-            sent_as = headers.get(b"content-type"), headers.get(b"content-length")
-            if sent_as != (b"application/json", b"%d" % len(body)) or len(body) > self._body_bytes_max:
-                return None
-        if not _HOST.fullmatch(headers.get(b"host", b"")):
+        return SimpleRequest(scope["path"], query[1].decode() if query[1] else BUILT_IN_EVENT, headers)
+
+    def _with_body(self, request: SimpleRequest, message: ReceiveMessage) -> SimpleRequest | None:
+        """Return the request with its body if that is JSON and arrived in one message."""
+        body = cast("HTTPRequestEvent", message).get("body", b"")
+        declared = request.headers.get(b"content-type"), request.headers.get(b"content-length")
+        if declared != (b"application/json", b"%d" % len(body)) or len(body) > self._body_bytes_max:
             return None
-        event = query[1].decode() if query[1] else BUILT_IN_EVENT
-        return _Plain(scope["path"], event, headers, body, answer_headers)
+        return request._replace(body=body)
 
-    async def _get_availability(self, plain: _Plain) -> Answer:
-        self._throttle.admit("GET", tickets.AVAILABILITY)
-        return _live(await self._state.availability.get(plain.event), plain)
-
-    async def _get_states(self, plain: _Plain) -> Answer:
-        self._throttle.admit("GET", tickets.STATES)
-        return _live(await self._state.states.get(plain.event), plain)
-
-    async def _get_events(self, plain: _Plain) -> Answer:
-        self._throttle.admit("GET", events.EVENTS)
-        return _live(await self._state.events.get(None), plain)
-
-    async def _get_event(self, plain: _Plain) -> Answer:
-        self._throttle.admit("GET", events.EVENT)
-        return _live(await self._state.event.get(events.slug_of(plain.path.removeprefix(f"{events.EVENTS}/"))), plain)
-
-    async def _create_booking(self, plain: _Plain) -> Answer | None:
+    async def _serve(self, handler: Handler, method: str, route: str, request: SimpleRequest, send: Send) -> bool:
+        """Send the handler's response; return False if the request turns out not to be simple."""
+        started = time.perf_counter()
         try:
-            data = _decode_booking(plain.body)
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
+            response = problem_of(error, method, request.path)
+        if response is None:
+            return False
+        metrics.count_response(method, route, response.status)
+        headers = [*_raw_headers(response), *self._headers[request.headers.get(b"origin", b"")]]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": False})
+        metrics.time_response(route, started)
+        return True
+
+    async def _get_availability(self, request: SimpleRequest) -> RawResponse:
+        self._throttle.admit("GET", tickets.AVAILABILITY)
+        return _cached(await self._state.availability.get(request.event), request)
+
+    async def _get_states(self, request: SimpleRequest) -> RawResponse:
+        self._throttle.admit("GET", tickets.STATES)
+        return _cached(await self._state.states.get(request.event), request)
+
+    async def _get_events(self, request: SimpleRequest) -> RawResponse:
+        self._throttle.admit("GET", events.EVENTS)
+        return _cached(await self._state.events.get(None), request)
+
+    async def _get_event(self, request: SimpleRequest) -> RawResponse:
+        self._throttle.admit("GET", events.EVENT)
+        slug = events.slug_of(request.path.removeprefix(f"{events.EVENTS}/"))
+        return _cached(await self._state.event.get(slug), request)
+
+    async def _create_booking(self, request: SimpleRequest) -> RawResponse | None:
+        try:
+            data = _decode_booking(request.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         self._throttle.admit("POST", bookings.BOOKINGS)
-        key = plain.headers.get(b"idempotency-key")
-        return await bookings.book(self._state, data, plain.event, None if key is None else key.decode("latin-1"))
-
-    @property
-    def _state(self) -> ApiState:
-        return cast("ApiState", self.state)
+        key = request.headers.get(b"idempotency-key")
+        return await bookings.book(self._state, data, request.event, None if key is None else key.decode("latin-1"))
 
 
-def _live(counted: Snapshot, plain: _Plain) -> Answer:
-    known, encodings = plain.headers.get(b"if-none-match", b""), plain.headers.get(b"accept-encoding", b"")
-    return live(counted, known.decode("latin-1"), encodings.decode("latin-1"))
+def _cached(snapshot: Snapshot, request: SimpleRequest) -> RawResponse:
+    etags, encodings = request.headers.get(b"if-none-match", b""), request.headers.get(b"accept-encoding", b"")
+    return cached_response(snapshot, etags.decode("latin-1"), encodings.decode("latin-1"))
 
 
-async def _taken(way: _Way, route: str, plain: _Plain, scope: HTTPScope, send: Send) -> bool:
-    """Answer a request; False: it is not that plain."""
-    started = time.perf_counter()
-    try:
-        answer = await way(plain)
-    except Exception as error:  # noqa: BLE001 - each kind has its answer, the same as in the framework
-        answer = answer_to(Request(scope), error)
-    if answer is None:
-        return False
-    metrics.count_response(scope["method"], route, answer.status)
-    headers = [*_headers(answer), *plain.answer_headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-    metrics.time_response(route, started)
-    return True
-
-
-def _headers(answer: Answer) -> list[Header]:
-    """Return an answer's headers as the framework would send them; all are of this API's making."""
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-    if answer.status != 304:
-        headers.append((b"content-type", answer.media_type.encode()))
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+def _raw_headers(response: RawResponse) -> list[Header]:
+    """Return a response's headers as the framework would send them."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    if response.status != 304:
+        headers.append((b"content-type", response.media_type.encode()))
+        headers.append((b"content-length", b"%d" % len(response.body)))
     return headers
 
 
-def _again(message: ReceiveMessage, receive: Receive) -> Receive:
-    """Return what receives a message that has been received already, and then the rest."""
-    waiting = [message]
+def _replay(message: ReceiveMessage, receive: Receive) -> Receive:
+    """Return a `receive` that yields an already received message first."""
+    received = [message]
 
-    async def receive_again() -> Any:
-        return waiting.pop() if waiting else await receive()
+    async def replay() -> Any:
+        return received.pop() if received else await receive()
 
-    return receive_again
+    return replay
 
 
 def _cors_headers(config: CORSConfig, origin: str) -> list[Header]:
-    """Return the headers that the framework adds to an answer for a page of an allowed origin."""
+    """Return the headers that the framework adds to a response for a page of an allowed origin."""
     headers = {
         **config.simple_headers,
         "Access-Control-Allow-Origin": origin,

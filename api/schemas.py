@@ -1,6 +1,6 @@
 """What crosses the wire: the bodies of requests and answers, in camelCase."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,11 +40,6 @@ def to_major(amount_minor: int, currency: str) -> int | float:
     scale = 1000 if currency in _THREE_DECIMAL_CURRENCIES else 100
     whole, rest = divmod(amount_minor, scale)
     return amount_minor / scale if rest else whole
-
-
-def to_header(time: datetime) -> str:
-    """Return a time as it stands in headers: RFC 3339, in UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

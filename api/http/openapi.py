@@ -1,44 +1,72 @@
-"""What the framework's description of the API leaves out or gets wrong."""
+"""The parts of the OpenAPI document that the framework omits or gets wrong."""
 
+import inspect
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Link, OpenAPI, OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
+
+from api.errors import ApiError, Busy, InternalError, RateLimited
+from api.http.problems import MEDIA_TYPE
+from api.schemas import Problem
+
+NOT_MODIFIED = ResponseSpec(None, description="Unchanged: an ETag of `If-None-Match` matches")
+"""The response 304 of routes with an ETag."""
+
+REFUSALS_OF_EVERY_ROUTE: tuple[type[ApiError], ...] = (RateLimited, InternalError, Busy)
+
+
+def refusals(kinds: Collection[type[ApiError]] = ()) -> dict[int, ResponseSpec]:
+    """Return the documentation of a route's refusals by status: the given ones and those of every route."""
+    by_status: dict[int, list[type[ApiError]]] = {}
+    for kind in sorted((*kinds, *REFUSALS_OF_EVERY_ROUTE), key=lambda kind: (kind.status, kind.code)):
+        by_status.setdefault(kind.status, []).append(kind)
+    return {
+        status: ResponseSpec(
+            Problem,
+            description="\n\n".join(f"`{kind.code}`: {inspect.getdoc(kind)}" for kind in kinds_of_status),
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+        )
+        for status, kinds_of_status in by_status.items()
+    }
 
 
 @dataclass
 class DecoderSchema(Schema):
-    """A request body's schema in the words of its decoder, with every limit."""
+    """A request body's schema as its decoder defines it, with every limit."""
 
     document: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, struct: type[msgspec.Struct]) -> "DecoderSchema":
-        """Return the schema of a struct that has no other structs in it."""
+        """Return the schema of a struct without nested structs."""
         _, components = msgspec.json.schema_components([struct])
         return cls(document=components[struct.__name__])
 
     def to_schema(self) -> dict[str, Any]:
-        """Return it as it stands in the description."""
+        """Return the schema for the OpenAPI document."""
         return self.document
 
 
 def complete(document: OpenAPI, *, tickets_max: int) -> None:
-    """Complete the API's description; `tickets_max`: how many tickets can be booked at once."""
+    """Complete the OpenAPI document. `tickets_max` is the limit of tickets per booking."""
     paths = document.paths or {}
     for path in paths.values():
         for operation in filter(None, (path.get, path.post)):
             for parameter in operation.parameters or []:
-                _never_null(cast("Parameter", parameter))
+                _remove_null(cast("Parameter", parameter))
     _link_booking(paths)
     request = document.components.schemas["BookingRequest"].to_schema()
     request["properties"]["quantity"]["maximum"] = tickets_max
     request["properties"]["ticketIds"]["anyOf"][0]["maxItems"] = tickets_max
 
 
-def _never_null(parameter: Parameter) -> None:
-    """Take the null from a text that may be left out: there it would be the text "null"."""
+def _remove_null(parameter: Parameter) -> None:
+    """Remove null from the type of an optional text parameter, which would be the text "null"."""
     schema = cast("Schema", parameter.schema)
     if schema.one_of and OpenAPIType.STRING in {one.type for one in schema.one_of if isinstance(one, Schema)}:
         schema.type, schema.one_of = OpenAPIType.STRING, None
@@ -47,7 +75,7 @@ def _never_null(parameter: Parameter) -> None:
 
 
 def _link_booking(paths: dict[str, PathItem]) -> None:
-    """Say by what a booking is found again."""
+    """Link the booking's response to the operations that take its reference."""
     book, found, cancel, code, calendar = (
         cast("Operation", operation)
         for operation in (
@@ -65,7 +93,7 @@ def _link_booking(paths: dict[str, PathItem]) -> None:
             "booking": Link(operation_id=found.operation_id, parameters=reference),
             "cancel": Link(operation_id=cancel.operation_id, parameters=reference, request_body=buyer),
         }
-    # Not where it was booked: there it may still have to be paid, and has no tickets yet.
+    # A new booking may still be unpaid. Tickets exist only after the payment, so these links are here.
     cast("OpenAPIResponse", (found.responses or {})["200"]).links = {
         "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
         "calendar": Link(operation_id=calendar.operation_id, parameters=reference),

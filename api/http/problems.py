@@ -1,4 +1,4 @@
-"""Errors over HTTP: problem documents (RFC 9457), for this API's errors and for its frameworks'."""
+"""Errors as problem documents (RFC 9457): the API's refusals, the framework's exceptions and unexpected ones."""
 
 import logging
 import re
@@ -9,7 +9,6 @@ import msgspec
 import psycopg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.openapi.datastructures import ResponseSpec
 
 from api.database.errors import CommitUnknownError
 from api.errors import (
@@ -22,8 +21,7 @@ from api.errors import (
     NotFound,
     invalid,
 )
-from api.http.responses import Answer
-from api.schemas import Problem
+from api.http.responses import RawResponse
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +30,9 @@ MEDIA_TYPE = "application/problem+json"
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 
-NOT_MODIFIED = ResponseSpec(None, description="Unchanged since the answer of that ETag")
-"""What routes document whose answers have an ETag."""
-
-
-def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an error as an answer, with further headers."""
-    return Answer(
+def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> RawResponse:
+    """Return the response for a refusal, with further headers."""
+    return RawResponse(
         msgspec.json.encode(error.body()),
         status=error.status,
         headers={"Cache-Control": "no-store", **error.headers(), **(headers or {})},
@@ -46,60 +40,36 @@ def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> Answer
     )
 
 
-def answers(*statuses: int) -> dict[int, ResponseSpec]:
-    """Document the errors that a route can answer."""
-    return {status: _spec(status) for status in statuses}
+def problem_of(error: Exception, method: str, path: str) -> RawResponse:
+    """Return the response for a request that raised any exception. Failures of the system are logged."""
+    convert = next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)
+    refusal = convert(error, method, path)
+    if isinstance(refusal, InternalError):
+        _log.error("%s %s failed", method, path, exc_info=error)
+    elif isinstance(refusal, Busy) and refusal is not error:
+        _log.warning("%s %s: %s", method, path, error)
+    return problem(refusal)
 
 
-def _spec(status: int) -> ResponseSpec:
-    codes = sorted(kind.code for kind in ApiError.__subclasses__() if kind.status == status)
-    return ResponseSpec(
-        Problem, description=" or ".join(f"`{code}`" for code in codes), media_type=MEDIA_TYPE, generate_examples=False
-    )
-
-
-def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Answer:
-    """Answer an error of this API."""
-    return problem(error)
-
-
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
-    """Answer an error that the framework found in a request, in this API's words."""
+def _http_refusal(error: HTTPException, method: str, path: str) -> ApiError:
+    """Convert an exception that the framework raised about a request."""
     if isinstance(error, ValidationException):
-        return problem(_invalid(error))
+        return _invalid(error)
     match error.status_code:
         case 404:
-            return problem(NotFound(f"resource at {request.url.path}"))
+            return NotFound(f"resource at {path}")
         case 405:
             allowed = ", ".join(value for name, value in (error.headers or {}).items() if name.lower() == "allow")
-            return problem(MethodNotAllowed(request.method, allowed))
+            return MethodNotAllowed(method, allowed)
         case 413:
-            return problem(BodyTooLarge())
+            return BodyTooLarge()
         case status if 400 <= status < 500:
-            return problem(InvalidRequest(error.detail, field="request"))
-    return on_any_error(request, error)
-
-
-def on_database_error(request: Request[Any, Any, Any], error: psycopg.Error) -> Answer:
-    """Answer what the database could not serve."""
-    _log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(Busy())
-
-
-def on_unknown_commit(request: Request[Any, Any, Any], error: CommitUnknownError) -> Answer:
-    """Answer a change that may or may not have been made; asking again finds out."""
-    _log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem(Busy(unknown=True))
-
-
-def on_any_error(request: Request[Any, Any, Any], error: Exception) -> Answer:
-    """Answer a fault of our own; the log has the reason, the answer has not."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(InternalError())
+            return InvalidRequest(error.detail, field="request")
+    return InternalError()
 
 
 def _invalid(error: ValidationException) -> InvalidRequest:
-    """Name the parameter that a request gets wrong."""
+    """Name the parameter at fault."""
     if missing := _MISSING_PARAMETER.search(error.detail):
         return InvalidRequest("is required", field=missing["name"])
     if isinstance(error.extra, list) and error.extra and isinstance(error.extra[0], dict):
@@ -115,25 +85,23 @@ def _camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-_ANSWERS: dict[type[Exception], Callable[[Request[Any, Any, Any], Any], Answer]] = {
-    ApiError: on_api_error,
-    HTTPException: on_http_error,
-    psycopg.OperationalError: on_database_error,
-    psycopg.InterfaceError: on_database_error,
-    psycopg.errors.ReadOnlySqlTransaction: on_database_error,  # a primary that was demoted
-    CommitUnknownError: on_unknown_commit,
-    Exception: on_any_error,
+def _busy(*_: Any) -> ApiError:
+    return Busy()
+
+
+_REFUSALS: dict[type[Exception], Callable[[Any, str, str], ApiError]] = {
+    ApiError: lambda error, _method, _path: error,
+    HTTPException: _http_refusal,
+    psycopg.OperationalError: _busy,
+    psycopg.InterfaceError: _busy,
+    psycopg.errors.ReadOnlySqlTransaction: _busy,  # a demoted primary
+    CommitUnknownError: lambda *_: Busy(unknown=True),
+    Exception: lambda *_: InternalError(),
 }
 
 
-def answer_to(request: Request[Any, Any, Any], error: Exception) -> Answer:
-    """Return the answer to a request that was ended by an error, whichever it is."""
-    answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
-    return answer(request, error)
-
-
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return answer_to(request, error).response()
+    return problem_of(error, request.method, request.url.path).to_litestar()
 
 
-EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(_ANSWERS, _handle)
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(_REFUSALS, _handle)

@@ -1,4 +1,4 @@
-"""How many requests a second each endpoint of one process takes: overload is refused before it costs anything."""
+"""The rate limit of each endpoint of one process. It refuses overload before the overload costs anything."""
 
 import time
 from collections import defaultdict
@@ -11,17 +11,17 @@ from litestar.handlers.base import BaseRouteHandler
 from api.errors import RateLimited
 
 LIMITED = "/api/"
-"""Where limited endpoints are; health, metrics and the API's description are not."""
+"""The path prefix of limited endpoints. Health, metrics and the OpenAPI document have no limit."""
 
 _ROUNDING = 0.001
-"""The part of a request that the sum of a second's requests may be off by."""
+"""The tolerance for rounding errors, as a share of one request's interval."""
 
 
 class Throttle:
-    """A limit of `rps` requests a second to each endpoint, with bursts of one second's requests; 0: no limit.
+    """Limit each endpoint to `rps` requests per second with bursts of one second's requests; 0 means no limit.
 
-    It is the generic cell rate algorithm: what an endpoint has taken is one moment, the one at which all of it will
-    be made up for. `clock` is in seconds and never goes back.
+    This is the generic cell rate algorithm (GCRA). Its only state is the theoretical arrival time (TAT) of each
+    endpoint's next request at a steady rate. `clock` returns monotonic seconds.
     """
 
     def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,10 +30,10 @@ class Throttle:
         self._tat: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def admit(self, method: str, route: str) -> None:
-        """Take one request to an endpoint.
+        """Admit one request to an endpoint.
 
         Raises:
-            RateLimited: the endpoint has taken as many as it can in a second.
+            RateLimited: the limit of the endpoint is exhausted.
         """
         if not self._rps:
             return
@@ -45,7 +45,7 @@ class Throttle:
         self._tat[method, route] = tat
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        """Admit a request that the framework has found the route of; not blocking, so not in a thread of its own."""
+        """Admit a request as a guard of the framework. The coroutine never blocks, so it needs no thread."""
         route, method = connection.scope["path_template"], str(connection.scope.get("method"))
         if route.startswith(LIMITED) and method != "OPTIONS":
             self.admit(method, route)

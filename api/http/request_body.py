@@ -1,4 +1,4 @@
-"""How a request's JSON body is read: strictly, and with the field at fault in each refusal."""
+"""Strict decoding of JSON request bodies. Each refusal names the field at fault."""
 
 from typing import Any, Generic, TypeVar
 
@@ -12,14 +12,14 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class StrictBody(MsgspecDTO[T], Generic[T]):
-    """Decodes a body into its struct as it stands: the framework's own way takes the text "2" for a number."""
+    """Decode a body without conversions. The framework's own decoder accepts the text "2" as a number."""
 
     def decode_bytes(self, value: bytes) -> Any:
         """Return the body's struct.
 
         Raises:
-            UnsupportedMediaType: the body is not sent as JSON.
-            InvalidRequest: it is not JSON, or not of the struct's shape.
+            UnsupportedMediaType: the content type is not JSON.
+            InvalidRequest: the body is not JSON or does not match the struct.
         """
         content_type = self.asgi_connection.headers.get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
@@ -33,7 +33,7 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
 
     @classmethod
     def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:  # noqa: ARG003
-        """Document the struct as its decoder takes it: the framework's own words lack some of the limits."""
+        """Document the struct with the limits of its decoder, some of which the framework omits."""
         reference = schema_creator.for_field_definition(field_definition)
         schema_creator.schema_registry.from_reference(reference).schema = DecoderSchema.of(cls.model_type)
         return reference

@@ -1,6 +1,8 @@
-"""An answer as this API makes it, before the framework or the short way in front of it sends it."""
+"""Responses as the API makes them, before the framework or the fast path sends them."""
 
+import functools
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from litestar import Request, Response
@@ -8,36 +10,46 @@ from litestar import Request, Response
 from api.services.snapshots import Snapshot
 
 
-class Answer(NamedTuple):
-    """A status, a body of a media type, and further headers; much lighter than the framework's own."""
+class RawResponse(NamedTuple):
+    """A status, an encoded body and its headers; cheaper than the framework's `Response`."""
 
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = {}
     media_type: str = "application/json"
 
-    def response(self) -> Response[bytes]:
-        """Return it for the framework to send."""
+    def to_litestar(self) -> Response[bytes]:
+        """Return the response for the framework to send."""
         return Response(self.body, status_code=self.status, headers=self.headers, media_type=self.media_type)
 
 
-def live(counted: Snapshot, known: str, encodings: str) -> Answer:
-    """Return what was counted to who knows counts of these ETags (`If-None-Match`) and takes these encodings."""
+@functools.lru_cache(maxsize=256)  # A snapshot has one time and many responses.
+def rfc3339(time: datetime) -> str:
+    """Format a time for a header: RFC 3339 in UTC with milliseconds."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def cached_response(snapshot: Snapshot, etags: str, encodings: str) -> RawResponse:
+    """Return a snapshot, or 304 if one of the client's ETags matches.
+
+    `etags` is the header `If-None-Match`, `encodings` the header `Accept-Encoding`; both may be empty.
+    """
     headers = {
-        "ETag": counted.etag,
+        "ETag": snapshot.etag,
         "Cache-Control": "public, max-age=1",
-        "X-As-Of": counted.as_of,
+        "X-As-Of": rfc3339(snapshot.as_of),
     }
-    # Compared weakly: whether one of them is marked as weak makes no difference.
-    if known and (known == "*" or counted.etag.removeprefix("W/") in known):
-        return Answer(b"", 304, headers)
-    if counted.gzipped is not None and "gzip" in encodings:
+    # RFC 9110 demands weak comparison: the prefix W/ makes no difference.
+    if etags and (etags == "*" or snapshot.etag.removeprefix("W/") in etags):
+        return RawResponse(b"", 304, headers)
+    if snapshot.gzipped is not None and "gzip" in encodings:
         headers["Content-Encoding"] = "gzip"
-        return Answer(counted.gzipped, headers=headers)
-    return Answer(counted.body, headers=headers)
+        return RawResponse(snapshot.gzipped, headers=headers)
+    return RawResponse(snapshot.body, headers=headers)
 
 
-def cached_response_for(request: Request[Any, Any, Any], counted: Snapshot) -> Response[bytes]:
-    """Return what was counted for the framework to send."""
+def cached_response_for(request: Request[Any, Any, Any], snapshot: Snapshot) -> Response[bytes]:
+    """Return the snapshot for the framework to send."""
     headers = request.headers
-    return live(counted, headers.get("if-none-match", ""), headers.get("accept-encoding", "")).response()
+    etags, encodings = headers.get("if-none-match", ""), headers.get("accept-encoding", "")
+    return cached_response(snapshot, etags, encodings).to_litestar()

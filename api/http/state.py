@@ -1,4 +1,4 @@
-"""What the routes share within one process."""
+"""The objects that the routes of one process share."""
 
 from litestar.datastructures import State
 
@@ -14,7 +14,7 @@ from api.services.webhooks import Inbox
 
 
 class ApiState(State):
-    """Filled by the application's lifespan, before the first request."""
+    """The application state. The lifespan fills it before the first request."""
 
     settings: Settings
     pool: Pool

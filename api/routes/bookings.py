@@ -1,8 +1,8 @@
-"""Booking, and what was booked."""
+"""Bookings: creation, cancellation, lists, ticket codes and calendar files."""
 
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, post, route
@@ -11,15 +11,28 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, 
 
 from api.database.session import with_timeout
 from api.errors import (
+    AllHeld,
     ApiError,
+    BodyTooLarge,
     Busy,
+    Forbidden,
     InvalidRequest,
+    KeyReused,
+    NotCancellable,
     NotFound,
+    NotOnSale,
+    PaymentDeclined,
+    SeatTaken,
+    SoldOut,
+    UnknownEvent,
+    UnknownTier,
+    UnsupportedMediaType,
     invalid,
 )
-from api.http.problems import answers, problem
+from api.http.openapi import refusals
+from api.http.problems import problem
 from api.http.request_body import StrictBody
-from api.http.responses import Answer
+from api.http.responses import RawResponse, rfc3339
 from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.schemas import (
@@ -32,7 +45,6 @@ from api.schemas import (
     Order,
     OrderPage,
     Reference,
-    to_header,
 )
 from api.services import calendar, codes
 from api.services.bookings.batch import NewOrder
@@ -41,14 +53,21 @@ from api.services.orders import cancel_order, is_known
 
 BOOKINGS = "/api/bookings"
 
+_BODY: Final = (InvalidRequest, BodyTooLarge, UnsupportedMediaType)
+CREATE_REFUSALS: Final[tuple[type[ApiError], ...]] = (
+    *_BODY,
+    *(PaymentDeclined, UnknownEvent, UnknownTier, SoldOut, AllHeld, SeatTaken, NotOnSale, KeyReused),
+)
+CANCEL_REFUSALS: Final[tuple[type[ApiError], ...]] = (*_BODY, Forbidden, NotFound, NotCancellable)
+
 _IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        description="The same thing as the body's `bookingReference`; if both are sent they must be equal",
-        schema_extra={"pattern": KEY_HEADER_PATTERN},  # said here only: what is wrong with it is told in our own words
+        description="An alternative to the body's `bookingReference`. If both are present, they must be equal.",
+        schema_extra={"pattern": KEY_HEADER_PATTERN},  # only documented here: `_reference` validates it
     ),
 ]
 
@@ -60,11 +79,11 @@ IdempotencyKey = Annotated[
     return_dto=None,
     opt=UNCOMPRESSED,
     responses={
-        201: ResponseSpec(Order, description="Booked: all of the quantity", generate_examples=False),
+        201: ResponseSpec(Order, description="Booked in full", generate_examples=False),
         202: ResponseSpec(
-            Order, description="Held until `expiresAt`, while the payment is under way", generate_examples=False
+            Order, description="Held until `expiresAt` while the payment is pending", generate_examples=False
         ),
-        **answers(400, 402, 404, 409, 413, 415, 422, 429, 500, 503),
+        **refusals(CREATE_REFUSALS),
     },
 )
 async def create_booking(
@@ -73,18 +92,18 @@ async def create_booking(
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Book a quantity of a tier's tickets, or these very tickets: all or nothing.
+    """Book a quantity of a tier's tickets, or the tickets in `ticketIds`: all or nothing.
 
-    The same key and body give the same answer again, with `Idempotent-Replayed: true`, and book once.
+    Repeats with the same key and body return the same response with `Idempotent-Replayed: true` and book only once.
     """
-    return (await book(state, data, event, idempotency_key)).response()
+    return (await book(state, data, event, idempotency_key)).to_litestar()
 
 
-async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> Answer:
-    """Return the answer to a booking request; `key` as its header has it.
+async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> RawResponse:
+    """Book, and return the response. `key` is the header `Idempotency-Key`.
 
     Raises:
-        ApiError: it was refused before anything was looked at, or could not be decided.
+        ApiError: the request is invalid, or its outcome could not be decided.
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
     if state.provider.is_open() and not await with_timeout(is_known(state.pool, new.reference)):
@@ -97,51 +116,53 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     headers["Location"] = f"/api/bookings/{order.reference}"
     status = 202 if order.status == "pending" else 201
     body = msgspec.json.encode(to_schema(order, decided.bookings))
-    return Answer(body, status, headers)
+    return RawResponse(body, status, headers)
 
 
-@get("/api/bookings/{reference:str}", responses=answers(400, 404, 429, 500, 503))
+@get("/api/bookings/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
-    """A booking with its present status; `X-As-Of` says when it had that, by the clock of `expiresAt`."""
-    order, read_at = await with_timeout(get_order(state.pool, _known(reference)))
-    return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": to_header(read_at)})
+    """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
+    order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference)))
+    return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
 
 
 @get(
     "/api/bookings/{reference:str}/tickets/{file:str}",
     responses={
         200: ResponseSpec(
-            str, description="The code as an image", media_type=codes.MEDIA_TYPE, generate_examples=False
+            str, description="The QR code as an image", media_type=codes.MEDIA_TYPE, generate_examples=False
         ),
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, NotFound]),
     },
 )
 async def get_ticket_code(
     state: ApiState,
     reference: FromPath[str],
     file: Annotated[
-        str, PathParameter(description="The ticket's number within its booking, from 1, and `.svg`: `1.svg`")
+        str, PathParameter(description="The ticket's number within its booking, from 1, with the suffix `.svg`")
     ],
 ) -> Response[bytes]:
-    """The QR code that admits with one ticket of a confirmed booking."""
-    image = await with_timeout(codes.draw_ticket(state.pool, state.ticket_secret, _known(reference), _line(file)))
-    return Answer(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).response()
+    """Return the QR code of one ticket of a confirmed booking."""
+    image = await with_timeout(
+        codes.draw_ticket(state.pool, state.ticket_secret, _valid_reference(reference), _ticket_number(file))
+    )
+    return RawResponse(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).to_litestar()
 
 
 @get(
     "/api/bookings/{reference:str}/calendar.ics",
     responses={
         200: ResponseSpec(
-            str, description="The concert as a calendar file", media_type=calendar.MEDIA_TYPE, generate_examples=False
+            str, description="The event as a calendar file", media_type=calendar.MEDIA_TYPE, generate_examples=False
         ),
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, NotFound]),
     },
 )
 async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[bytes]:
-    """The concert of a confirmed booking, for the buyer's calendar."""
-    name, body = await with_timeout(calendar.write_calendar(state.pool, _known(reference)))
+    """Return the event of a confirmed booking as a calendar file."""
+    name, body = await with_timeout(calendar.write_calendar(state.pool, _valid_reference(reference)))
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
-    return Answer(body, headers=headers, media_type=calendar.MEDIA_TYPE).response()
+    return RawResponse(body, headers=headers, media_type=calendar.MEDIA_TYPE).to_litestar()
 
 
 @post(
@@ -150,53 +171,53 @@ async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[by
     dto=StrictBody[CancelRequest],
     return_dto=None,
     responses={
-        200: ResponseSpec(Order, description="Cancelled, now or before", generate_examples=False),
-        **answers(400, 403, 404, 409, 413, 415, 429, 500, 503),
+        200: ResponseSpec(Order, description="Cancelled by this or an earlier request", generate_examples=False),
+        **refusals(CANCEL_REFUSALS),
     },
 )
 async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBody[CancelRequest]) -> Response[Order]:
-    """Cancel a booking: its tickets go back on sale, and the money, if there was any, goes back to the buyer.
+    """Cancel a booking: release its tickets and refund a captured payment.
 
-    Only its buyer can; cancelling again answers the same.
+    Only the buyer can cancel. Repeats return the same response.
     """
-    order, bookings = await with_timeout(cancel_order(state.pool, _known(reference), data.user_id))
+    order, bookings = await with_timeout(cancel_order(state.pool, _valid_reference(reference), data.user_id))
     state.availability.invalidate({order.event})
     state.states.invalidate({order.event})
     return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
 
 
-@get(BOOKINGS, responses=answers(400, 429, 500, 503))
+@get(BOOKINGS, responses=refusals([InvalidRequest]))
 async def get_bookings(
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
     show: Annotated[
         Show | None,
         QueryParameter(
-            description="`upcoming`: pending or confirmed, of events that have not begun; `past`: of events that "
-            "have; `cancelled`: cancelled, declined or expired; without it all"
+            description="`upcoming`: pending or confirmed, before the event begins; `past`: pending or confirmed, "
+            "after the event has begun; `cancelled`: cancelled, declined or expired; without it, all"
         ),
     ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
-    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
+    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the previous page")] = None,
 ) -> Response[OrderPage]:
-    """A buyer's bookings, newest first."""
+    """Return a buyer's bookings, newest first."""
     page = await with_timeout(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
     return Response(page, headers={"Cache-Control": "no-store"})
 
 
 @route(BOOKINGS, http_method="OPTIONS", status_code=204, include_in_schema=False)
 async def get_methods() -> Response[None]:
-    """What is possible here: where two routes share a path, the framework names the first one's method only."""
+    """Return the supported methods. The framework lists only the first of two routes that share a path."""
     return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
 
 
 def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
-    """Check what the body's types cannot say, and give the order its reference."""
+    """Validate the rules that the body's types cannot express, and give the order its reference."""
     if data.quantity > tickets_max:
-        raise InvalidRequest(f"at most {tickets_max} tickets can be booked at once", field="quantity")
+        raise InvalidRequest(f"at most {tickets_max} tickets are possible in one booking", field="quantity")
     ticket_ids = tuple(data.ticket_ids or ())
     if data.ticket_ids is not None and not len(set(ticket_ids)) == len(ticket_ids) == data.quantity:
-        raise InvalidRequest("must be as many different tickets as the quantity says", field="ticketIds")
+        raise InvalidRequest("must contain as many different tickets as the quantity", field="ticketIds")
     return NewOrder(
         reference=_reference(data.booking_reference, key),
         event=event,
@@ -207,23 +228,31 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
     )
 
 
-def _known(reference: str) -> str:
-    """Return a reference that can be somebody's."""
+def _valid_reference(reference: str) -> str:
+    """Return the reference if it is valid.
+
+    Raises:
+        NotFound: the reference is invalid, so no booking has it.
+    """
     try:
         return msgspec.convert(reference, Reference)
     except msgspec.ValidationError:
         raise NotFound("booking with this reference") from None
 
 
-def _line(file: str) -> int:
-    """Return the number of a ticket within its booking, as the name of its image says it."""
+def _ticket_number(file: str) -> int:
+    """Return the number of a ticket within its booking from the name of its image.
+
+    Raises:
+        NotFound: the name contains no number.
+    """
     if name := _IMAGE.fullmatch(file):
         return int(name[1])
     raise NotFound("ticket with this number")
 
 
 def _reference(in_body: str | None, in_header: str | None) -> str:
-    """Return the client's key, from the body or the header; without one a new reference."""
+    """Return the client's key from the body or the header, or a new reference."""
     if in_header is not None:
         key = in_header.strip()
         if len(key) > 1 and key[0] == key[-1] == '"':

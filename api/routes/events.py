@@ -1,12 +1,12 @@
-"""Events: all that are to come, and one with its tiers."""
+"""Events: the list of upcoming events, and one event with its tiers."""
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from api.errors import UnknownEvent
-from api.http.problems import NOT_MODIFIED, answers
+from api.errors import InvalidRequest, UnknownEvent
+from api.http.openapi import NOT_MODIFIED, refusals
 from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED
@@ -22,11 +22,11 @@ EVENT = "/api/events/{slug}"
     responses={
         200: ResponseSpec(EventList, description="The events, soonest first", generate_examples=False),
         304: NOT_MODIFIED,
-        **answers(429, 500, 503),
+        **refusals(),
     },
 )
 async def get_events(request: Request[None, None, ApiState], state: ApiState) -> Response[bytes]:
-    """The concerts that have not begun, at most a second old; `X-As-Of` says when that was true."""
+    """Return the events that have not begun, at most one second old. `X-As-Of` is the time of their states."""
     return cached_response_for(request, await state.events.get(None))
 
 
@@ -36,19 +36,19 @@ async def get_events(request: Request[None, None, ApiState], state: ApiState) ->
     responses={
         200: ResponseSpec(EventDetails, description="The event, tiers in display order", generate_examples=False),
         304: NOT_MODIFIED,
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, UnknownEvent]),
     },
 )
 async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
-    """A concert and its tiers, at most a second old; `X-As-Of` says when that was true."""
+    """Return an event and its tiers, at most one second old. `X-As-Of` is the time of its state."""
     return cached_response_for(request, await state.event.get(slug_of(slug)))
 
 
 def slug_of(text: str) -> str:
-    """Return a slug that can be an event's.
+    """Return the text as a slug.
 
     Raises:
-        UnknownEvent: the text cannot be one.
+        UnknownEvent: the text is not a valid slug, so no event has it.
     """
     try:
         return msgspec.convert(text, Slug)

@@ -1,4 +1,4 @@
-"""What can be bought: availability by tier, and the tickets themselves."""
+"""Availability: the counts of each tier, the states of the seats, and the available tickets."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -10,7 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.http.problems import NOT_MODIFIED, answers
+from api.errors import InvalidRequest, UnknownEvent, UnknownTier
+from api.http.openapi import NOT_MODIFIED, refusals
 from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.schemas import (
@@ -34,8 +35,7 @@ EventSlug = Annotated[
 ]
 
 UNCOMPRESSED = {"uncompressed": True}
-"""The option of routes whose answers gain nothing from gzip, or have been compressed once for all, and are too
-frequent to be looked at for it."""
+"""The option of hot routes whose responses are too small for gzip or already compressed."""
 
 
 @get(
@@ -44,13 +44,13 @@ frequent to be looked at for it."""
     responses={
         200: ResponseSpec(dict[str, TierAvailability], description="Tiers in display order", generate_examples=False),
         304: NOT_MODIFIED,
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, UnknownEvent]),
     },
 )
 async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
-    """What is left of each tier, at most a second old; `X-As-Of` says when it was true."""
+    """Return the availability of each tier, at most one second old. `X-As-Of` is the time of the counts."""
     return cached_response_for(request, await state.availability.get(event))
 
 
@@ -62,13 +62,16 @@ async def get_availability(
             TicketStates, description="Tiers in display order, rows from the front", generate_examples=False
         ),
         304: NOT_MODIFIED,
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, UnknownEvent]),
     },
 )
 async def get_states(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
-    """What is held of each tier and the state of each seat, at most a second old; `X-As-Of` says when it was true."""
+    """Return the held tickets of each tier and the state of each seat, at most one second old.
+
+    `X-As-Of` is the time of the states.
+    """
     return cached_response_for(request, await state.states.get(event))
 
 
@@ -76,7 +79,7 @@ async def get_states(
     "/api/tickets",
     responses={
         200: ResponseSpec(list[Ticket], description="The tickets, by id", generate_examples=False),
-        **answers(400, 404, 429, 500, 503),
+        **refusals([InvalidRequest, UnknownEvent, UnknownTier]),
     },
 )
 async def get_tickets(
@@ -84,21 +87,21 @@ async def get_tickets(
     event: EventSlug = BUILT_IN_EVENT,
     tier: Annotated[str | None, QueryParameter(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)] = None,
     limit: Annotated[
-        int | None, QueryParameter(ge=1, le=10_000_000, description="At most so many; without it all")
+        int | None, QueryParameter(ge=1, le=10_000_000, description="The most tickets to return; without it, all")
     ] = None,
     after: Annotated[
         int,
         QueryParameter(
             ge=0,
             le=2**63 - 1,
-            description="Only tickets whose id is greater",
-            schema_extra={"maximum": 2**63 - 1},  # the framework describes it as a rounded one
+            description="Return only tickets with a greater id",
+            schema_extra={"maximum": 2**63 - 1},  # the framework rounds it
         ),
     ] = 0,
 ) -> Response[bytes] | Stream:
-    """The tickets that can be bought, by id; `row` and `seat` are null where one stands."""
+    """Return the available tickets by id. `row` and `seat` are null in standing tiers."""
     pages = list_tickets(state.pool, event, tier=tier, limit=limit, after=after)
-    first = await anext(pages)  # before the answer begins: what is wrong with the request can still be told
+    first = await anext(pages)  # before the response begins, so that a refusal can still replace it
     if len(first) < PAGE_TICKETS:
         return Response(msgspec.json.encode(first), media_type=MediaType.JSON)
     return Stream(_json_array(first, pages), media_type=MediaType.JSON)

@@ -16,7 +16,6 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import psycopg
 
-from api import schemas
 from api.database.pool import Pool
 from api.database.queries import Query
 from api.database.session import Statement, open_session
@@ -51,8 +50,8 @@ class Snapshot(NamedTuple):
     """The same compressed, once for all who take it so; None: that would gain nothing."""
     etag: str
     """Weak where there are two forms of the body."""
-    as_of: str
-    """When it was true: RFC 3339 in UTC, by the database's clock."""
+    as_of: datetime
+    """The database's time of the snapshot."""
     counted_at: float
     """The same by this process's monotonic clock, in seconds, and never later than that."""
 
@@ -196,8 +195,7 @@ class SnapshotCache(Generic[Row]):
         return counted
 
 
-def _as_sent(body: bytes, true_at: datetime, counted_at: float, before: Snapshot | None) -> Snapshot:
-    as_of = schemas.to_header(true_at)
+def _as_sent(body: bytes, as_of: datetime, counted_at: float, before: Snapshot | None) -> Snapshot:
     if before is not None and before.body == body:
         return before._replace(as_of=as_of, counted_at=counted_at)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

@@ -1,25 +1,27 @@
-"""What requests must obey beyond what a schema can say, for the requests that Schemathesis makes up."""
+"""Rules for the generated requests of Schemathesis that a JSON schema cannot express, and a further check."""
 
+import re
 from typing import Any, cast
 
 import schemathesis
 
 TICKETS = {"VIP": (1, 100), "Front Row": (101, 300), "GA": (301, 1300)}
-"""The first and the last ticket of each tier of the built-in event."""
+"""The ids of the first and last ticket of each tier of the built-in event."""
 
 
 @schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
-    """Let a valid booking name tickets of its tier, as many as its quantity, and one key; half of them a real tier.
-
-    To a schema 2.0 is a whole number too; this API takes none that is written so.
-    """
+    """Make a booking from a valid body valid for the API as well."""
     if case.operation.label == "POST /api/bookings" and case.meta and case.meta.generation.mode.is_positive:
-        case.body = _booking(cast("dict[str, Any]", case.body), dict(case.headers or {}).get("Idempotency-Key"))
+        case.body = valid_booking(cast("dict[str, Any]", case.body), dict(case.headers or {}).get("Idempotency-Key"))
     return case
 
 
-def _booking(body: dict[str, Any], key: str | None) -> dict[str, Any]:
+def valid_booking(body: dict[str, Any], key: str | None) -> dict[str, Any]:
+    """Return a body with tickets of its tier, as many as its quantity, and one key. Half of the tiers exist.
+
+    A JSON schema accepts 2.0 as a whole number; the API does not.
+    """
     body = dict(body)
     body["quantity"] = int(body["quantity"])
     tiers = list(TICKETS)
@@ -32,3 +34,16 @@ def _booking(body: dict[str, Any], key: str | None) -> dict[str, Any]:
     if key is not None and body.get("bookingReference") is not None:
         body["bookingReference"] = key.strip('"')
     return body
+
+
+@schemathesis.check
+def refusal_is_documented(
+    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Assert that the description of the status lists the code of a refusal."""
+    if response.status_code < 400 or case.operation.path.startswith("/health"):
+        return
+    documented = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    code = response.json()["code"]
+    if code != "method_not_allowed":  # No operation of the document has the method.
+        assert re.search(rf"^`{code}`: ", documented.get("description", ""), re.MULTILINE), code

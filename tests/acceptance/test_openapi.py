@@ -69,6 +69,11 @@ def walk(value: Any) -> Iterator[tuple[str, Any]]:
         yield from walk(inner)
 
 
+def codes_of(response: dict[str, Any]) -> list[str]:
+    """Return the codes that the description of a response lists."""
+    return re.findall(r"^`([a-z_]+)`: ", response["description"], re.MULTILINE)
+
+
 # --- The document ----------------------------------------------------------------------------------------
 
 
@@ -79,7 +84,7 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 
 def test_every_route_is_in_it(document: dict[str, Any]) -> None:
-    app = create_app(Settings(database_url="postgresql://nowhere"))
+    app = create_app(Settings(database_url="postgresql://nowhere")).app
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method)
         for route in app.routes
@@ -252,6 +257,8 @@ def test_every_status_that_is_answered_is_documented_with_its_media_type(
         path = seen.documented_as or urlsplit(seen.path).path
         documented = operations(document)[path, seen.method]["responses"]
         assert str(seen.status) in documented, seen
+        if answer.headers.get("Content-Type") == PROBLEM:
+            assert answer.json()["code"] in codes_of(documented[str(seen.status)]), seen
         if answer.content:
             media_type = answer.headers["Content-Type"].partition(";")[0]
             assert media_type in documented[str(seen.status)]["content"], seen
@@ -259,7 +266,7 @@ def test_every_status_that_is_answered_is_documented_with_its_media_type(
 
 def test_every_route_was_asked() -> None:
     app_routes = {(seen.documented_as or urlsplit(seen.path).path, seen.method) for seen in REQUESTS}
-    app = create_app(Settings(database_url="postgresql://nowhere"))
+    app = create_app(Settings(database_url="postgresql://nowhere")).app
     assert operations(app.openapi_schema.to_schema()).keys() == app_routes
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from litestar.openapi.datastructures import ResponseSpec
 
 from api.errors import (
     AllHeld,
@@ -30,7 +29,7 @@ from api.errors import (
     UnknownTier,
     UnsupportedMediaType,
 )
-from api.http.problems import MEDIA_TYPE, answers, problem
+from api.http.problems import MEDIA_TYPE, problem
 from api.schemas import Problem
 
 KINDS = ApiError.__subclasses__()
@@ -151,10 +150,3 @@ def test_a_response_has_the_headers_of_its_refusal_and_is_never_cached() -> None
     assert (response.status, response.media_type) == (503, MEDIA_TYPE)
     assert response.headers == {"Retry-After": "1", "X-More": "yes", "Cache-Control": "no-store"}
     assert json.loads(response.body)["reference"] == "bk_1"
-
-
-def test_a_documented_status_lists_its_codes() -> None:
-    documented = answers(404, 503)
-    assert documented.keys() == {404, 503}
-    assert all(isinstance(spec, ResponseSpec) and spec.media_type == MEDIA_TYPE for spec in documented.values())
-    assert documented[404].description == "`not_found` or `unknown_event` or `unknown_tier`"

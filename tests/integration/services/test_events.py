@@ -127,7 +127,7 @@ async def test_a_list_without_events_says_when_it_was_true(pool: Pool, conn: Asy
     await conn.execute("update events set starts_at = now()")
     counted = await event_list_cache(pool).get(None)
     assert counted.body == b'{"events":[]}'
-    assert counted.as_of.endswith("Z")
+    assert counted.as_of.tzinfo is not None
 
 
 async def test_a_list_is_no_longer_than_its_limit(pool: Pool, conn: AsyncConnection) -> None:
