@@ -1,0 +1,86 @@
+"""The documentation names only paths, make targets, settings and statements that exist."""
+
+import re
+
+import msgspec
+import pytest
+
+from api.config import Settings
+from api.database import queries
+from tests.stack import ROOT
+
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "[a-z]*/*.md", ".github/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+FOLDERS = ("api/", "sql/", "tests/", "webapp/", "assets/", ".github/")
+SOURCES = (".py", ".sql", ".js", ".md", ".json", ".yml")
+EXAMPLES = {"tests/integration/services/test_first.py"}
+"""Files that a page tells its reader to create."""
+
+_CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+_TARGET = re.compile(r"\bmake ([a-z]+)")
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def code_in(text: str) -> list[str]:
+    """Return the content of code blocks and of text in backticks."""
+    return [block or inline for block, inline in _CODE.findall(text)]
+
+
+def paths_in(text: str) -> set[str]:
+    """Return the words of code that are paths: below a folder of the project, or with the suffix of a source."""
+    words = {word.rstrip(".:,") for code in code_in(text) for word in re.split(r"[\s\"'=()\[\]*|]+", code)}
+    return {word for word in words if word[:1] != "/" and (word.startswith(FOLDERS) or word.endswith(SOURCES))}
+
+
+def missing_paths(page: str, text: str) -> set[str]:
+    """Return the paths and links that exist neither in the project's folder nor beside the page."""
+    here = (ROOT / page).parent
+    generated = {path for path in paths_in(text) if path.startswith(".") and not path.startswith(".github/")}
+    paths = paths_in(text) - generated - EXAMPLES
+    missing = {path for path in paths if not ((ROOT / path).exists() or (here / path).exists())}
+    return missing | {link for link in _LINK.findall(text) if not (here / link).exists()}
+
+
+def unknown_targets(text: str) -> set[str]:
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    return {target for code in code_in(text) for target in _TARGET.findall(code)} - targets
+
+
+def unknown_statements(text: str) -> set[str]:
+    nouns = {noun.name.partition(".")[0] for nouns in queries.NOUNS for noun in nouns}
+    known = {query.name for noun in queries.NOUNS for query in noun}
+    words = {word for code in code_in(text) for word in re.findall(r"^(\w+\.\w+)$", code)}
+    return {word for word in words if word.partition(".")[0] in nouns and not word.endswith(SOURCES)} - known
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_paths_targets_and_statements_that_exist(page: str) -> None:
+    text = read(page)
+    assert missing_paths(page, text) == set()
+    assert unknown_targets(text) == set()
+    assert unknown_statements(text) == set()
+
+
+def test_missing_names_are_found() -> None:
+    text = "`api/none.py` [link](none.md) `make nothing` `tickets.find_nothing`\n```sh\nmake none T=tests/none\n```"
+    assert missing_paths("README.md", text) == {"api/none.py", "tests/none", "none.md"}
+    assert unknown_targets(text) == {"nothing", "none"}
+    assert unknown_statements(text) == {"tickets.find_nothing"}
+
+
+def test_every_setting_is_documented() -> None:
+    settings = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+    rows = re.findall(r"^\|(.*?)\|", read("api/README.md").partition("## Settings")[2], re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)}
+    assert documented == settings
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read("README.md").splitlines()) <= 200
