@@ -1,4 +1,4 @@
-"""Sessions on pooled connections: statements in pipeline mode, transactions, bounded reads."""
+"""Sessions on pooled connections: pipelined statements, transactions, and reads with a timeout."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from api.database.psycopg_patch import Transformer, error_from_result, round_tri
 from api.database.queries import Query
 
 READ_TIMEOUT_S = 1.5
-"""The longest that a read is waited for, even of a server that is frozen."""
+"""Timeout of a read, which also holds if the server is frozen."""
 _BEGIN: dict[IsolationLevel | None, bytes] = {
     IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
     IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
@@ -140,10 +140,16 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
-        """Run what is inside in a transaction; outside, statements are on their own.
+        """Run the statements of this context in a transaction.
 
-        Its isolation is the settings' unless another is named. BEGIN travels with the first statements.
+        Args:
+            isolation: the isolation level; None for the level of the settings.
+
+        Raises:
+            CommitUnknownError: the connection was lost during COMMIT.
+            psycopg.Error: a statement or COMMIT failed; the transaction was rolled back.
         """
+        # BEGIN shares the round trip of the first statements.
         self._send_command(_BEGIN[isolation or self._connection.isolation_level])
         try:
             yield
@@ -151,7 +157,7 @@ class Session:
         except BaseException as error:
             await self._roll_back()
             if isinstance(error, errors.ReadOnlySqlTransaction):
-                await self._connection.close()  # The pool makes another, perhaps to another server.
+                await self._connection.close()  # The pool replaces it, perhaps with one to the new primary.
             raise
 
     async def _commit(self) -> None:
@@ -173,7 +179,7 @@ class Session:
         self._sent.append(None)
 
     def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
-        """Queue a statement; the first time on this connection it is prepared."""
+        """Queue a statement; prepare it at its first use on this connection."""
         sql = statement.query.server_sql
         prepared = self._prepared.get(sql)
         if prepared is None:
@@ -184,22 +190,22 @@ class Session:
         self._sent.append(statement)
 
     async def _sync(self) -> list[PGresult]:
-        """Send what is queued, and return the results of the statements among it."""
+        """Send the queue in one round trip; return the results of its statements."""
         sent, self._sent = self._sent, []
         try:
             results = await round_trip(self._connection)
         except psycopg.OperationalError:
             await self._connection.close()
             raise
-        done: list[PGresult] = []
-        for what, result in zip(sent, results, strict=True):
+        received: list[PGresult] = []
+        for item, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
-            if isinstance(what, Statement):
-                done.append(result)
-            elif what is not None:
-                self._prepared[what.sql] = what
-        return done
+            if isinstance(item, Statement):
+                received.append(result)
+            elif item is not None:
+                self._prepared[item.sql] = item
+        return received
 
     def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
         has_rows = result.status == pq.ExecStatus.TUPLES_OK
@@ -217,33 +223,34 @@ class Session:
 
 
 class _Prepared(msgspec.Struct, eq=False):
-    """A statement that is prepared on one connection, under a name; `columns`: known from its first rows on."""
+    """A statement that is prepared on one connection under `name`."""
 
     sql: bytes
     name: bytes
     columns: list[str] | None = None
+    """Names of the result's columns; None before the first result."""
 
     def columns_of(self, result: PGresult) -> list[str]:
-        """Return the names of its rows' columns."""
+        """Return the names of the columns, and keep them for the next result."""
         if self.columns is None:
             self.columns = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
         return self.columns
 
 
 _Sent = Statement[Any] | _Prepared | None
-"""What a result is the answer to: a statement, the preparation of one, or a command without rows."""
+"""The cause of a result: a statement, the preparation of a statement, or a command without rows (None)."""
 
 _prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
-"""What is prepared on a connection, by its SQL."""
+"""Prepared statements of each connection, by their SQL."""
 _numbers = itertools.count(1)
 
 
 @contextlib.asynccontextmanager
 async def open_session(pool: Pool) -> AsyncIterator[Session]:
-    """Take a connection from the pool for a while.
+    """Open a session on a connection of the pool, which takes the connection back at the end.
 
     Raises:
-        psycopg.OperationalError: there is none within `ACQUIRE_TIMEOUT_S`, or it died.
+        psycopg.OperationalError: no connection was free within `ACQUIRE_TIMEOUT_S`, or the connection was lost.
     """
     connection = await pool.getconn()
     try:
@@ -260,21 +267,21 @@ async def _leave_pipeline(connection: Connection) -> None:
     if not connection.closed:
         try:
             connection.pgconn.exit_pipeline_mode()
-        except psycopg.OperationalError:  # It was left in the middle of a round trip.
+        except psycopg.OperationalError:  # A cancelled round trip left results unread.
             await connection.close()
 
 
 async def with_timeout(read: Coroutine[Any, Any, Row]) -> Row:
     """Wait for a read, at most `READ_TIMEOUT_S`.
 
-    It is then left alone: cancelling it would wait for the server, too.
+    After the timeout the read continues in the background, because its cancellation would wait for the server too.
 
     Raises:
-        psycopg.OperationalError: it was not done in time.
+        psycopg.OperationalError: the read took too long or failed.
     """
     task = asyncio.ensure_future(read)
     task.add_done_callback(lambda task: task.cancelled() or task.exception())
     await asyncio.wait([task], timeout=READ_TIMEOUT_S)
     if not task.done():
-        raise psycopg.OperationalError(f"no answer within {READ_TIMEOUT_S} s")
+        raise psycopg.OperationalError(f"no result within {READ_TIMEOUT_S} s")
     return task.result()

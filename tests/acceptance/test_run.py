@@ -1,4 +1,4 @@
-"""`python -m api run`: one command starts the whole system, one signal stops all of it."""
+"""`python -m api run`: one command starts the whole system, one signal stops it."""
 
 import os
 import secrets
@@ -62,7 +62,7 @@ class System:
         await self.until(lambda: RUNNING in self.process.output(), "the addresses")
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ask it to stop, as a terminal or an operator does, and check that all of it has."""
+        """Send a stop signal; check that all processes end."""
         self.process.popen.send_signal(number)
         assert await self.process.wait() == 0, self.process.output()
         assert not processes_of(self.data_dir)
@@ -78,9 +78,9 @@ async def make_system() -> AsyncIterator[Callable[..., System]]:
     with temporary_directory() as directory:
 
         def make(**environment: str) -> System:
-            place = directory / str(len(systems))
-            place.mkdir()
-            systems.append(System(place, environment))
+            own_directory = directory / str(len(systems))
+            own_directory.mkdir()
+            systems.append(System(own_directory, environment))
             return systems[-1]
 
         yield make
@@ -88,7 +88,7 @@ async def make_system() -> AsyncIterator[Callable[..., System]]:
             await system.process.stop()
 
 
-async def test_it_serves_and_says_where(make_system: Callable[..., System]) -> None:
+async def test_the_system_serves_and_prints_its_addresses(make_system: Callable[..., System]) -> None:
     system = make_system()
     system.start()
     await system.until_running()
@@ -103,7 +103,7 @@ async def test_it_serves_and_says_where(make_system: Callable[..., System]) -> N
     assert not responds(f"{system.api_url}/health/live")
 
 
-async def test_data_stays_for_the_next_run(make_system: Callable[..., System]) -> None:
+async def test_the_next_run_has_the_data(make_system: Callable[..., System]) -> None:
     system = make_system()
     system.start()
     await system.until_running()
@@ -135,12 +135,12 @@ async def test_two_systems_run_side_by_side(make_system: Callable[..., System]) 
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        ("PostgreSQL is set up", signal.SIGINT),
+        ("PostgreSQL is created", signal.SIGINT),
         ("PostgreSQL starts", signal.SIGTERM),
         ("the database is prepared", signal.SIGINT),
         ("the API starts", signal.SIGTERM),
         ("it runs", signal.SIGINT),
-        ("it runs", signal.SIGHUP),  # the terminal was closed
+        ("it runs", signal.SIGHUP),  # The terminal was closed.
     ],
 )
 async def test_a_signal_stops_everything_at_any_moment(
@@ -149,7 +149,7 @@ async def test_a_signal_stops_everything_at_any_moment(
     system = make_system()
     data = system.data_dir
     reached: dict[str, Callable[[], bool]] = {
-        "PostgreSQL is set up": lambda: (data / "postgres.new").exists() or (data / "postgres").exists(),
+        "PostgreSQL is created": lambda: (data / "postgres.new").exists() or (data / "postgres").exists(),
         "PostgreSQL starts": (data / "postgres" / "postmaster.pid").exists,
         "the database is prepared": lambda: "ready to accept" in _text(data / "postgres.log"),
         "the API starts": lambda: "Loaded the default event" in system.process.output(),
@@ -161,22 +161,22 @@ async def test_a_signal_stops_everything_at_any_moment(
     assert "Traceback" not in system.process.output()
 
 
-def test_a_signal_that_meets_a_callback_is_neither_lost_nor_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    class Referred:
+def test_a_signal_during_a_callback_is_neither_lost_nor_reported(capfd: pytest.CaptureFixture[str]) -> None:
+    class Referent:
         pass
 
-    referred = Referred()
-    reference = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGTERM))
+    referent = Referent()
+    reference = weakref.ref(referent, lambda _: signal.raise_signal(signal.SIGTERM))
     steps = []
     try:
         with stop_signals() as signals, signals.interrupting():
-            del referred
-            steps.append("went on")
+            del referent
+            steps.append("continued")
         steps.append("left")
     except StopRequested:
         steps.append("stopped")
     assert reference() is None
-    assert steps == ["went on", "stopped"]
+    assert steps == ["continued", "stopped"]
     assert capfd.readouterr().err == ""
 
 
@@ -184,7 +184,7 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-async def test_a_second_signal_hurries(make_system: Callable[..., System]) -> None:
+async def test_a_second_signal_stops_without_a_grace_period(make_system: Callable[..., System]) -> None:
     system = make_system()
     system.start()
     await system.until_running()
@@ -198,7 +198,7 @@ async def test_a_second_signal_hurries(make_system: Callable[..., System]) -> No
     assert not processes_of(system.data_dir)
 
 
-async def test_a_killed_supervisor_takes_everything_with_it(make_system: Callable[..., System]) -> None:
+async def test_everything_ends_with_a_killed_supervisor(make_system: Callable[..., System]) -> None:
     system = make_system()
     system.start()
     await system.until_running()
@@ -209,7 +209,7 @@ async def test_a_killed_supervisor_takes_everything_with_it(make_system: Callabl
 @pytest.mark.parametrize(
     ("command", "name"), [("-m api serve", "API"), ("-m api psp", "payment simulator"), ("-m webapp", "web app")]
 )
-async def test_a_part_that_ends_by_itself_ends_the_system(
+async def test_a_service_that_ends_by_itself_stops_the_system(
     make_system: Callable[..., System], command: str, name: str
 ) -> None:
     system = make_system(PAYMENT_MODE="async")
@@ -236,12 +236,12 @@ async def test_a_taken_port_is_named(make_system: Callable[..., System], variabl
         other.listen()
         system.start()
         assert await system.process.wait() == 1
-    said = f"Port {port} is taken: stop the program that uses it, or choose another with {variable}="
-    assert system.process.output().startswith(said)
-    assert not system.data_dir.exists(), "something was started before the ports were checked"
+    expected = f"Port {port} is taken: stop the program that uses it, or choose another with {variable}="
+    assert system.process.output().startswith(expected)
+    assert not system.data_dir.exists(), "a process started before the check of the ports"
 
 
-async def test_the_api_alone_names_a_taken_port_too(tmp_path: Path) -> None:
+async def test_serve_names_a_taken_port(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -250,10 +250,10 @@ async def test_the_api_alone_names_a_taken_port_too(tmp_path: Path) -> None:
         api = Process(["api", "serve"], environment, tmp_path / "api.log")
         assert await api.wait() == 1
     assert api.output().startswith(f"Port {port} is taken: stop the program that uses it, or choose another with API_")
-    assert not (tmp_path / "data").exists(), "the database was started before the port was checked"
+    assert not (tmp_path / "data").exists(), "the database started before the check of the port"
 
 
-async def test_a_reset_that_nobody_can_confirm_changes_nothing(database_url: str, tmp_path: Path) -> None:
+async def test_a_reset_without_a_terminal_changes_nothing(database_url: str, tmp_path: Path) -> None:
     reset = Process(["api", "reset"], {**clean_environment(), "DATABASE_URL": database_url}, tmp_path / "reset.log")
     assert await reset.wait() == 1
     assert reset.output().endswith("Type yes: \nNothing was changed.\n")
@@ -264,7 +264,9 @@ async def test_a_reset_that_nobody_can_confirm_changes_nothing(database_url: str
 @pytest.mark.parametrize(
     ("first", "second"), [("API_PORT", "WEB_PORT"), ("API_PORT", "PSP_PORT"), ("WEB_PORT", "PSP_PORT")]
 )
-async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., System], first: str, second: str) -> None:
+async def test_two_services_with_one_port_are_refused(
+    make_system: Callable[..., System], first: str, second: str
+) -> None:
     port = str(free_port())
     system = make_system(PAYMENT_MODE="async", **{first: port, second: port})
     system.start()
@@ -272,7 +274,7 @@ async def test_one_port_for_two_servers_is_refused(make_system: Callable[..., Sy
     assert system.process.output().startswith(f"{first} and {second} are both {port}: ")
 
 
-async def test_a_provider_that_is_not_started_needs_no_port(make_system: Callable[..., System]) -> None:
+async def test_an_unused_payment_simulator_needs_no_port(make_system: Callable[..., System]) -> None:
     system = make_system()
     with socket.socket() as other:
         other.bind(("127.0.0.1", system.psp_port))
@@ -298,7 +300,7 @@ async def test_it_runs_on_another_postgresql(make_system: Callable[..., System],
     assert audit(other_server.url(name)) == []
 
 
-async def test_a_database_that_is_not_there_is_told_in_a_sentence(
+async def test_a_missing_database_is_reported_without_a_traceback(
     make_system: Callable[..., System],
 ) -> None:
     system = make_system(DATABASE_URL=f"postgresql://tickets:secret@127.0.0.1:{free_port()}/tickets")

@@ -1,4 +1,4 @@
-"""Stopping: the API says so first, finishes what it has begun, and a frozen database holds nobody."""
+"""Shutdown: the API announces it and finishes its requests; and a frozen database blocks no request forever."""
 
 import asyncio
 import os
@@ -10,23 +10,23 @@ import psycopg
 from tests.conftest import StartStack
 
 TIMEOUT_S = 10.0
-REST = """
-    create function rest() returns trigger language plpgsql as $$ begin perform pg_sleep(0.7); return null; end $$;
-    create trigger rest before insert on orders for each statement execute function rest();
+SLOW_INSERT = """
+    create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.7); return null; end $$;
+    create trigger slow before insert on orders for each statement execute function slow();
 """
 BODY = {"tier": "GA", "quantity": 1, "userId": "u"}
 
 
-async def test_from_the_signal_on_the_api_is_not_ready_but_finishes_its_requests(start_stack: StartStack) -> None:
+async def test_a_stopping_api_is_not_ready_and_finishes_its_requests(start_stack: StartStack) -> None:
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "SHUTDOWN_DELAY_MS": "400"})
     with psycopg.connect(stack.database_url) as conn:
-        conn.execute(REST)
+        conn.execute(SLOW_INSERT)
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
         booking = asyncio.create_task(client.post("/api/bookings", json=BODY | {"bookingReference": "last"}))
         await asyncio.sleep(0.1)
         stack.api_process.send_signal(signal.SIGTERM)
         ready = await client.get("/health/ready")
-        while ready.status_code == 200:  # the signal is on its way
+        while ready.status_code == 200:  # The signal may not have arrived yet.
             ready = await client.get("/health/ready")
         assert (ready.status_code, ready.json()["reason"]) == (503, "shutting down")
         assert (await client.get("/health/live")).status_code == 200
@@ -35,7 +35,7 @@ async def test_from_the_signal_on_the_api_is_not_ready_but_finishes_its_requests
         assert conn.execute("select status from orders where reference = 'last'").fetchall() == [("confirmed",)]
 
 
-async def test_a_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_moves(
+async def test_a_frozen_database_gets_503_and_works_again_after_it(
     start_stack: StartStack,
 ) -> None:
     stack = await start_stack(env={"PAYMENT_SUCCESS_RATE": "1"})
@@ -51,7 +51,7 @@ async def test_a_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         try:
-            given = await asyncio.gather(
+            responses = await asyncio.gather(
                 client.post("/api/bookings", json=BODY | {"bookingReference": "frozen"}),
                 client.post("/api/bookings", json=BODY | {"bookingReference": "behind"}),
                 client.get("/api/bookings", params={"userId": "u"}),
@@ -59,10 +59,10 @@ async def test_a_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_
         finally:
             for pid in frozen:
                 os.kill(pid, signal.SIGCONT)
-        assert [answer.status_code for answer in given] == [503, 503, 503]
-        assert [answer.json()["code"] for answer in given] == ["busy"] * 3
+        assert [response.status_code for response in responses] == [503, 503, 503]
+        assert [response.json()["code"] for response in responses] == ["busy"] * 3
         for reference in ("frozen", "behind"):
-            answer = await client.post("/api/bookings", json=BODY | {"bookingReference": reference})
-            assert answer.status_code == 201
+            response = await client.post("/api/bookings", json=BODY | {"bookingReference": reference})
+            assert response.status_code == 201
     with psycopg.connect(stack.database_url) as conn:
         assert conn.execute("select count(*) from orders").fetchone() == (3,)

@@ -1,4 +1,4 @@
-"""The audit: silent about what real bookings leave behind, and each invariant notices what breaks it."""
+"""The audit: it passes after real bookings, and each invariant reports its violations."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ def orders(count: int) -> list[NewOrder]:
 async def book(
     database_url: str, wanted: list[NewOrder], isolation: Isolation = "serializable", mode: Mode = "inline"
 ) -> None:
-    """Book through two lanes at once, as two processes would; some payments are declined."""
+    """Book through two concurrent batchers, like two processes; some payments are declined."""
     settings = Settings(
         payment_mode=mode,
         payment_success_rate=0.7,
@@ -63,27 +63,27 @@ async def book(
         bookings_per_minute=0,
     )
     async with open_pool(database_url, settings) as pool:
-        lanes = [BookingBatcher(pool, settings, on_commit=lambda _: None) for _ in range(2)]
+        batchers = [BookingBatcher(pool, settings, on_commit=lambda _: None) for _ in range(2)]
         settling = asyncio.Semaphore(3)
-        async with lanes[0].running(), lanes[1].running():
-            await asyncio.gather(*(live(pool, random.choice(lanes), new, settling) for new in wanted))
+        async with batchers[0].running(), batchers[1].running():
+            await asyncio.gather(*(book_and_settle(pool, random.choice(batchers), new, settling) for new in wanted))
 
 
-async def live(pool: Pool, batcher: BookingBatcher, new: NewOrder, settling: asyncio.Semaphore) -> None:
-    """Book; what is held is then paid for, declined, cancelled, or any two of them in turn."""
+async def book_and_settle(pool: Pool, batcher: BookingBatcher, new: NewOrder, settling: asyncio.Semaphore) -> None:
+    """Book; then apply two random updates to a pending order."""
     booked = (await batcher.book(new)).answer
     if isinstance(booked, OrderRow) and booked.status == "pending":
         async with settling:
-            for fate in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
-                if fate == "cancelled":
+            for update in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
+                if update == "cancelled":
                     with contextlib.suppress(NotCancellable):
                         await cancel_order(pool, new.reference, new.user_id)
                 else:
-                    await apply_updates(pool, {new.reference: cast("ChargeUpdate", fate)})
+                    await apply_updates(pool, {new.reference: cast("ChargeUpdate", update)})
 
 
-async def live_through_everything(database_url: str) -> None:
-    """Leave orders of each tier, quantity, state and way of payment behind."""
+async def create_orders_of_every_kind(database_url: str) -> None:
+    """Create orders of each tier, quantity, status and payment mode."""
     await book(database_url, orders(90))
     async with (
         open_pool(database_url, ASYNC) as pool,
@@ -101,15 +101,15 @@ async def live_through_everything(database_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def booked_template(server: EmbeddedServer) -> Iterator[str]:
-    """The name of a database with orders of every kind, to be cloned."""
+    """The name of a template database with orders of every kind."""
     with cloned_database(server) as url:
-        asyncio.run(live_through_everything(url))
+        asyncio.run(create_orders_of_every_kind(url))
         yield str(conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture
 def booked_url(server: EmbeddedServer, booked_template: str) -> Iterator[str]:
-    """A database with orders of every kind, which obeys every invariant."""
+    """A database with orders of every kind and without violations."""
     with cloned_database(server, booked_template) as url:
         yield url
 
@@ -127,7 +127,7 @@ def run_audit(database_url: str, **environment: str) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize("mode", get_args(Mode))
 @pytest.mark.parametrize("isolation", get_args(Isolation))
-async def test_real_bookings_obey_every_law_and_so_does_each_moment_between(
+async def test_the_audit_passes_during_and_after_real_bookings(
     database_url: str, isolation: Isolation, mode: Mode
 ) -> None:
     booking = asyncio.create_task(book(database_url, orders(150), isolation, mode))
@@ -159,9 +159,9 @@ ROWS = {
     "held": "(select min(id) from tickets where status = 'held')",
     "last_vip": "(select max(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'VIP')",
 }
-"""The ids that corruptions speak of."""
+"""Subqueries for the ids in corruptions."""
 
-# The invariants that a corruption breaks, and its statements. What would make the database refuse them goes first.
+# The invariants that a corruption violates, and its statements. The first ones drop constraints where necessary.
 CORRUPTIONS = [
     (
         "find_double_bookings find_missing_keys",
@@ -423,7 +423,7 @@ CORRUPTIONS = [
 
 
 @pytest.mark.parametrize(("broken", "corruption"), CORRUPTIONS)
-async def test_a_broken_law_is_named_and_no_other(
+async def test_a_violation_is_reported_and_no_other(
     booked_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -435,12 +435,12 @@ async def test_a_broken_law_is_named_and_no_other(
             assert connection.execute(statement.encode()).rowcount, "nothing was corrupted"
     monkeypatch.setenv("DATABASE_URL", booked_url)
     assert main(["audit"]) == 1
-    named = [line for line in capsys.readouterr().out.splitlines() if line.startswith("audit.")]
-    in_words = {f"audit.{name}: {getattr(queries.audit, name).doc.splitlines()[0]}" for name in broken.split()}
-    assert set(named) == in_words
+    reported = [line for line in capsys.readouterr().out.splitlines() if line.startswith("audit.")]
+    expected = {f"audit.{name}: {getattr(queries.audit, name).doc.splitlines()[0]}" for name in broken.split()}
+    assert set(reported) == expected
 
 
-def test_orders_of_every_kind_obey_every_law(booked_url: str) -> None:
+def test_orders_of_every_kind_violate_no_invariant(booked_url: str) -> None:
     with psycopg.connect(booked_url) as connection:
         rows = connection.execute("""
             select distinct orders.status, payments.status from orders join payments on orders.id = order_id
@@ -457,14 +457,14 @@ def test_orders_of_every_kind_obey_every_law(booked_url: str) -> None:
     assert audit(booked_url) == []
 
 
-def test_every_law_is_checked_and_has_a_corruption() -> None:
+def test_every_invariant_is_checked_and_has_a_corruption() -> None:
     assert set(INVARIANTS) == set(queries.audit)
     assert {f"audit.{name}" for broken, _ in CORRUPTIONS for name in broken.split()} == {
         invariant.name for invariant in INVARIANTS
     }
 
 
-def test_a_law_that_much_breaks_is_shown_by_some_of_it_and_the_count_of_all(database_url: str) -> None:
+def test_a_violation_with_many_rows_shows_some_of_them_and_their_number(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("update tickets set status = 'sold'")
     result = run_audit(database_url)
@@ -475,7 +475,7 @@ def test_a_law_that_much_breaks_is_shown_by_some_of_it_and_the_count_of_all(data
     assert "  ... 1300 rows in all\n" in result.stdout
 
 
-def test_the_audit_writes_nothing_and_asks_nothing_of_the_server_s_settings(database_url: str) -> None:
+def test_the_audit_is_read_only_and_independent_of_the_servers_settings(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         name = connection.info.dbname
         for setting in ("default_transaction_read_only = on", "enable_seqscan = off", "statement_timeout = '100ms'"):
@@ -483,7 +483,7 @@ def test_the_audit_writes_nothing_and_asks_nothing_of_the_server_s_settings(data
     assert audit(database_url) == []
 
 
-def test_a_database_without_tables_does_not_pass(server: EmbeddedServer) -> None:
+def test_a_database_without_tables_fails(server: EmbeddedServer) -> None:
     with empty_database(server) as url:
         result = run_audit(url)
         assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""The seed: the default events, other events as data, and any repetition harmless."""
+"""The seed: the default events, other events, and repetition without effect."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,7 +44,7 @@ def test_the_built_in_event_has_its_three_tiers_and_their_seats(database_url: st
     ]
 
 
-def test_neighbouring_seats_and_only_they_have_consecutive_positions(database_url: str) -> None:
+def test_exactly_neighbouring_seats_have_consecutive_positions(database_url: str) -> None:
     wrong = rows(
         database_url,
         """
@@ -60,24 +60,24 @@ def test_neighbouring_seats_and_only_they_have_consecutive_positions(database_ur
 @pytest.mark.parametrize(
     ("tickets", "last_row"), [(20 * 26, "Z"), (20 * 27, "AA"), (20 * 53, "BA"), (20 * 702, "ZZ"), (20 * 703, "AAA")]
 )
-def test_rows_go_on_after_z(database_url: str, tickets: int, last_row: str) -> None:
+def test_row_labels_continue_after_z(database_url: str, tickets: int, last_row: str) -> None:
     seed(database_url, event="long", inventory=parse_inventory(f"VIP={tickets}"))
     query = "select row_label from tickets where event_id <> 1 order by position desc limit 1"
     assert rows(database_url, query) == [(last_row,)]
 
 
-def test_repeated_and_concurrent_seeds_make_each_ticket_once(server: EmbeddedServer) -> None:
+def test_repeated_and_concurrent_seeds_create_each_ticket_once(server: EmbeddedServer) -> None:
     with empty_database(server) as url:
         migrate(url)
         with ThreadPoolExecutor(4) as seeds:
-            made = list(seeds.map(lambda _: seed(url), range(4)))
-        assert sorted(made) == [0, 0, 0, 1300]
+            created = list(seeds.map(lambda _: seed(url), range(4)))
+        assert sorted(created) == [0, 0, 0, 1300]
         assert seed_if_empty(url) == 0
         assert seed(url) == 0
         assert rows(url, "select count(*) from tickets") == [(1300,)]
 
 
-def test_an_empty_database_gets_three_events_of_which_one_is_sold_out_by_real_orders(server: EmbeddedServer) -> None:
+def test_an_empty_database_gets_three_events_one_of_them_sold_out(server: EmbeddedServer) -> None:
     with empty_database(server) as url:
         migrate(url)
         assert seed_if_empty(url) == sum(tier.capacity for event in DEFAULT_EVENTS for tier in event.inventory)
@@ -105,10 +105,10 @@ def test_concurrent_seeds_of_the_default_events_sell_each_ticket_once(server: Em
     with empty_database(server) as url:
         migrate(url)
         with ThreadPoolExecutor(4) as seeds:
-            made = list(seeds.map(lambda _: seed_default(url), range(4)))
+            created = list(seeds.map(lambda _: seed_default(url), range(4)))
         for event in DEFAULT_EVENTS:
             tickets = sum(tier.capacity for tier in event.inventory)
-            assert sorted(each[event.slug] for each in made) == [0, 0, 0, tickets]
+            assert sorted(each[event.slug] for each in created) == [0, 0, 0, tickets]
         assert audit(url) == []
 
 
@@ -130,7 +130,7 @@ def test_a_buyer_of_the_seed_can_repeat_the_order(server: EmbeddedServer) -> Non
         assert order.digest == digest
 
 
-def test_a_seed_never_resizes_a_tier_but_adds_one_that_is_missing(database_url: str) -> None:
+def test_a_seed_adds_missing_tiers_and_resizes_none(database_url: str) -> None:
     assert seed(database_url, event="club", inventory=parse_inventory("GA=10")) == 10
     assert seed(database_url, event="club", inventory=parse_inventory("GA=99")) == 0
     assert seed(database_url, event="club", inventory=parse_inventory("VIP=41,GA=99")) == 41
@@ -163,9 +163,9 @@ def test_a_seed_may_take_longer_than_its_role_allows_requests(database_url: str)
             """
         )
     hasty = make_conninfo(database_url, options="-c statement_timeout=100 -c lock_timeout=100")
-    with ThreadPoolExecutor(2) as seeds:  # the second waits for the first one's lock on the event
-        made = seeds.map(lambda _: seed(hasty, event="club", inventory=parse_inventory("GA=10")), range(2))
-        assert sorted(made) == [0, 10]
+    with ThreadPoolExecutor(2) as seeds:  # The second waits for the lock on the event.
+        created = seeds.map(lambda _: seed(hasty, event="club", inventory=parse_inventory("GA=10")), range(2))
+        assert sorted(created) == [0, 10]
 
 
 def test_a_large_event_has_every_ticket_once(database_url: str) -> None:

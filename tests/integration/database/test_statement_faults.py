@@ -1,7 +1,7 @@
-"""A failed answer of the database at each statement in turn: nothing half done, true answers, and the batcher lives on.
+"""A fault at each statement in turn: bookings stay atomic, outcomes are true, and the batcher keeps running.
 
-The faults are the server's own: at the chosen statement it is sent another that raises the error or ends its
-session. Which statements there are is seen in a run without faults, so that a new one is covered by itself.
+The server raises the faults itself: the session replaces the chosen statement by one that raises the error or ends
+the server's session. A run without faults collects the statements, so the test covers new statements automatically.
 """
 
 import asyncio
@@ -47,15 +47,15 @@ Kind = Literal[
     "57014 statement timeout",
     "XX000 unexpected error",
     "57P01 server shutdown",
-    "answer lost",
+    "result lost",
 ]
 WORKERS_KINDS: tuple[Kind, ...] = (
     "40001 serialization failure",
     "XX000 unexpected error",
     "57P01 server shutdown",
-    "answer lost",
+    "result lost",
 )
-"""What differs where nothing is run again at once."""
+"""Kinds of faults that differ for jobs, which do not retry at once."""
 Mode = Literal["inline", "async"]
 Isolation = Literal["serializable", "read_committed"]
 
@@ -64,7 +64,7 @@ END_SESSION = "select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"
 
 
 class Fault(msgspec.Struct):
-    """What fails: the nth use of a statement, or with `lasting` each use from then on."""
+    """A fault at a given use of a statement, or with `lasting` at that use and all later ones."""
 
     statement: str
     use: int
@@ -75,19 +75,19 @@ class Fault(msgspec.Struct):
 
 
 class Faults:
-    """Notes the statements that are sent, and makes one fail, then another."""
+    """The planned faults, in order, and the statements sent so far."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
         self._planned: list[Fault] = []
 
     def plan(self, *faults: Fault) -> None:
-        """Begin to count anew, with other faults, one after the other, or none."""
+        """Replace the planned faults and forget the statements sent."""
         self.sent = []
         self._planned = list(faults)
 
     def strike(self, statement: str) -> Fault | None:
-        """Note a statement that is sent; return the fault that meets it."""
+        """Record a statement; return the fault for it, if any."""
         self.sent.append(statement)
         if not self._planned or self._planned[0].statement != statement:
             return None
@@ -102,7 +102,7 @@ class Faults:
 
 
 class FaultySession(session.Session):
-    """Sends statements to the real server as they are, except for the one that is to fail."""
+    """A session that replaces a statement with a planned fault."""
 
     faults = Faults()
 
@@ -114,12 +114,12 @@ class FaultySession(session.Session):
 
     def _meet(self, name: str, send: Callable[[], None]) -> None:
         fault = self.faults.strike(name)
-        if fault is None or fault.kind == "answer lost":
+        if fault is None or fault.kind == "result lost":
             send()
         if fault is None:
             return
         instead = END_SESSION
-        if fault.kind not in {"answer lost", "57P01 server shutdown"}:
+        if fault.kind not in {"result lost", "57P01 server shutdown"}:
             sqlstate = fault.kind.split()[0]
             instead = f"do $$ begin raise exception 'injected' using errcode = '{sqlstate}'; end $$"
         super()._send_command(instead.encode())
@@ -127,7 +127,7 @@ class FaultySession(session.Session):
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """Let sessions meet these faults."""
+    """The faults that all sessions raise."""
     planned = Faults()
     monkeypatch.setattr(FaultySession, "faults", planned)
     monkeypatch.setattr(session, "Session", FaultySession)
@@ -135,8 +135,8 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 
 @contextlib.asynccontextmanager
-async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingBatcher]:
-    """Run a batcher on one connection, so that what a fault leaves on it meets the next request."""
+async def batcher_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingBatcher]:
+    """Run a batcher on one connection, so that the effects of a fault on it reach the next request."""
     settings = Settings(
         payment_mode=mode,
         payment_success_rate=SUCCESS_RATE,
@@ -153,7 +153,7 @@ async def lane_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncI
 
 
 class References:
-    """New references whose payment the simulator captures or declines."""
+    """New references, chosen by the simulator's decision for their payment."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -184,7 +184,7 @@ def order(reference: str, tier: str = "GA", quantity: int = 2, ticket_ids: Seque
 
 
 async def batch_of_every_kind(conn: AsyncConnection, references: References, earlier: NewOrder) -> list[NewOrder]:
-    """Return seats, standing places, seats by their ids, a repeat, a payment that is declined, and one too many."""
+    """Return requests for seats, standing tickets, chosen seats, a repeat, a declined payment and too many tickets."""
     cursor = await conn.execute(
         "select tickets.id from tickets join tiers on tiers.id = tier_id"
         " where tiers.name = 'Front Row' and status = 'available' order by 1 limit 2"
@@ -203,9 +203,9 @@ async def batch_of_every_kind(conn: AsyncConnection, references: References, ear
 async def check_answers(
     conn: AsyncConnection, batch: Sequence[NewOrder], given: Sequence[OrderRow | ApiError], earlier: NewOrder
 ) -> None:
-    """See that each request was answered with what the database holds of it: all of it or nothing.
+    """Check that each outcome matches the database, which holds all of an order or nothing.
 
-    A refusal says what that request did: of a repeat, that it booked nothing itself.
+    A refusal of a repeat concerns the repeat itself, not the earlier order.
     """
     for new, answer in zip(batch, given, strict=True):
         stored = await stored_order(conn, new.reference)
@@ -224,11 +224,11 @@ async def check_answers(
             assert "booked nothing" not in answer.message
         else:
             assert isinstance(answer, Busy | InternalError | SoldOut)
-            assert new is earlier or stored is None, f"{new.reference} was booked, and the answer was: {answer.message}"
+            assert new is earlier or stored is None, f"{new.reference} was booked despite: {answer.message}"
 
 
 async def stored_order(conn: AsyncConnection, reference: str) -> tuple[str, str, int, int] | None:
-    """Return an order's state, its payment's, its live bookings, and how many of their tickets are taken likewise."""
+    """Return the status of an order and its payment, the live bookings, and their tickets in a matching status."""
     cursor = await conn.execute(
         """
         select
@@ -262,7 +262,7 @@ FINAL = {
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("lasts", ["once", "lasting"])
 @pytest.mark.parametrize(("mode", "isolation"), [("inline", "serializable"), ("async", "read_committed")])
-async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
+async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
     database_url: str,
     conn: AsyncConnection,
     faults: Faults,
@@ -272,7 +272,7 @@ async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
     lasts: Literal["once", "lasting"],
 ) -> None:
     references = References()
-    async with lane_on(database_url, mode, isolation) as batcher:
+    async with batcher_on(database_url, mode, isolation) as batcher:
         earlier = order(references.captured())
         assert kinds_of(await answers(batcher, earlier)) == FINAL[mode][:1]
         faults.plan()
@@ -299,14 +299,14 @@ async def test_a_fault_at_any_statement_leaves_all_or_nothing_and_true_answers(
     assert await asyncio.to_thread(audit, database_url) == []
 
 
-async def test_what_may_have_been_booked_is_not_called_unbooked_whatever_fails_afterwards(
+async def test_a_booking_with_an_unknown_outcome_is_not_reported_as_unbooked(
     database_url: str, conn: AsyncConnection, faults: Faults
 ) -> None:
     references = References()
-    async with lane_on(database_url, "inline", "serializable") as batcher:
+    async with batcher_on(database_url, "inline", "serializable") as batcher:
         for statement in ("orders.find_orders", "bookings.find_bookings"):
             new = order(references.captured())
-            faults.plan(Fault("commit", 1, "answer lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
+            faults.plan(Fault("commit", 1, "result lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
             given = await answers(batcher, new)
             faults.plan()
             await check_answers(conn, [new], given, order("none"))
@@ -321,22 +321,22 @@ OVERDUE = """
     )
     update bookings set created_at = now() - interval '1 h' from overdue where order_id = overdue.id
 """
-"""Its hold is over, and its payment is to be taken up with the provider."""
+"""Ends an order's hold and makes its payment due for a check with the provider."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A change of an order after its booking: what leads up to it, what it does, and the states before and after."""
+    """A transition of an order after its booking, with the states before and after."""
 
     name: str
     before: tuple[str, str, int]
     after: tuple[str, str, int]
     take: Callable[[Pool, Provider, str], Awaitable[object]]
     charge: ChargeStatus | None = None
-    """What the provider says of its charge."""
+    """Status of the charge at the provider."""
 
 
-async def tell(pool: Pool, kind: str, reference: str) -> None:
-    """Store a webhook, unless it is stored, and work off what is stored."""
+async def deliver(pool: Pool, kind: str, reference: str) -> None:
+    """Store a webhook unless it is already stored; process the stored webhooks."""
     webhook = Webhook(id=f"{kind} {reference}", type=kind, reference=reference, amount_minor=2000, currency="USD")
     await Inbox(pool, ASYNC).store(webhook)
     await settle_webhooks(pool, ASYNC)
@@ -353,19 +353,19 @@ STEPS = (
         "a payment is captured",
         ("pending", "pending", 2),
         ("confirmed", "captured", 2),
-        lambda pool, _, reference: tell(pool, "charge.captured", reference),
+        lambda pool, _, reference: deliver(pool, "charge.captured", reference),
     ),
     Step(
         "a payment is declined",
         ("pending", "pending", 2),
         ("declined", "declined", 0),
-        lambda pool, _, reference: tell(pool, "charge.declined", reference),
+        lambda pool, _, reference: deliver(pool, "charge.declined", reference),
     ),
     Step(
         "a payment is captured late",
         ("expired", "pending", 0),
         ("confirmed", "captured", 2),
-        lambda pool, _, reference: tell(pool, "charge.captured", reference),
+        lambda pool, _, reference: deliver(pool, "charge.captured", reference),
     ),
     Step(
         "a buyer cancels before paying",
@@ -403,16 +403,16 @@ STEPS = (
 
 
 async def lead_to(pool: Pool, conn: AsyncConnection, step: Step) -> str:
-    """Make an order that is in the state before a step; return its reference."""
+    """Create an order in the state before a step; return its reference."""
     reference = (await hold(pool, "GA", 2)).reference
     match step.before[0]:
         case "expired":
             await conn.execute(OVERDUE, [reference])
             await expire_holds(pool, ASYNC)
         case "confirmed":
-            await tell(pool, "charge.captured", reference)
+            await deliver(pool, "charge.captured", reference)
         case "cancelled":
-            await tell(pool, "charge.captured", reference)
+            await deliver(pool, "charge.captured", reference)
             await cancel_order(pool, reference, "u")
     assert await states(conn, reference) == step.before
     if step.name == "a hold ends":
@@ -421,13 +421,13 @@ async def lead_to(pool: Pool, conn: AsyncConnection, step: Step) -> str:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-async def test_a_fault_at_any_statement_leaves_an_order_as_it_was_or_as_it_becomes(
+async def test_a_fault_at_any_statement_leaves_an_order_before_or_after_its_step(
     database_url: str, conn: AsyncConnection, faults: Faults, step: Step
 ) -> None:
     provider = Provider()
 
     async def take(pool: Pool, reference: str) -> None:
-        # Due again, as it will be some seconds later.
+        # Simulates the passage of some seconds, after which the payment is due again.
         await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
         if step.charge:
             provider.charges[reference] = step.charge

@@ -1,4 +1,4 @@
-"""Inventory: what the default is, how other sizes are read, and where a tier's seats stand."""
+"""Inventory: the default sizes, the syntax of other sizes, and the positions of seats."""
 
 import msgspec
 import pytest
@@ -26,24 +26,24 @@ def test_the_default_is_100_vip_200_front_row_and_1000_ga() -> None:
     ]
 
 
-def test_the_default_written_out_is_the_default() -> None:
+def test_the_default_sizes_as_text_give_the_default_inventory() -> None:
     assert parse_inventory("VIP=100,Front Row=200,GA=1000") == DEFAULT_INVENTORY
 
 
 @given(st.dictionaries(NAMES, SIZES, min_size=1, max_size=6))
-def test_sizes_are_read_as_they_are_written_and_in_that_order(sizes: dict[str, int]) -> None:
+def test_sizes_are_parsed_in_their_order(sizes: dict[str, int]) -> None:
     plans = parse_inventory(" , ".join(f"{name} = {size}" for name, size in sizes.items()))
     assert [(plan.name, plan.capacity) for plan in plans] == list(sizes.items())
 
 
-def test_a_tier_keeps_its_kind_and_price_and_an_unknown_one_is_standing() -> None:
+def test_a_built_in_tier_keeps_its_price_and_an_unknown_one_is_standing() -> None:
     vip, balcony = parse_inventory("VIP=5,Balcony=7")
     assert (vip.price_minor, vip.seats_per_row) == (10_000, 20)
     assert (balcony.price_minor, balcony.seats_per_row) == (1_000, 0)
 
 
 @pytest.mark.parametrize(("tickets", "rows"), [(1, 1), (20, 1), (21, 2), (41, 3)])
-def test_a_last_row_that_is_not_full_is_a_row(tickets: int, rows: int) -> None:
+def test_a_partial_last_row_counts(tickets: int, rows: int) -> None:
     vip, ga = parse_inventory(f"VIP={tickets},GA={tickets}")
     assert (vip.rows, ga.rows) == (rows, 0)
 
@@ -52,7 +52,7 @@ def test_a_last_row_that_is_not_full_is_a_row(tickets: int, rows: int) -> None:
     ("first", "labels"),
     [(0, ["A", "B"]), (25, ["Z", "AA"]), (51, ["AZ", "BA"]), (701, ["ZZ", "AAA"]), (18_276, ["ZZY", "ZZZ"])],
 )
-def test_rows_are_lettered_a_to_z_then_aa_to_zz_then_aaa_to_zzz(first: int, labels: list[str]) -> None:
+def test_row_labels_run_from_a_to_zzz(first: int, labels: list[str]) -> None:
     assert row_labels(first, 2) == labels
 
 
@@ -77,7 +77,7 @@ def test_rows_without_a_label_are_refused() -> None:
         ("VIP=1,GA=2,VIP=3", "'VIP=3'"),
     ],
 )
-def test_sizes_that_cannot_be_read_are_refused_with_the_place_and_what_is_allowed(text: str, at: str) -> None:
+def test_malformed_sizes_are_refused_with_their_place_and_the_syntax(text: str, at: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         parse_inventory(text)
     assert str(refusal.value).startswith(f"--inventory {text!r} cannot be read at {at}: it must be NAME=TICKETS")
@@ -85,7 +85,7 @@ def test_sizes_that_cannot_be_read_are_refused_with_the_place_and_what_is_allowe
 
 
 @given(st.integers(1, 300), st.integers(1, 40))
-def test_the_last_position_leaves_one_out_between_rows(capacity: int, seats_per_row: int) -> None:
+def test_one_position_between_rows_is_unused(capacity: int, seats_per_row: int) -> None:
     position = 0
     for number in range(capacity):
         position += 2 if number and number % seats_per_row == 0 else 1

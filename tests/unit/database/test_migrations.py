@@ -1,4 +1,4 @@
-"""Migrations: which are applied, in which order, and which databases are refused."""
+"""Migrations: their order, the missing ones, and refused databases."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ FILES = [migration("0001_first"), migration("0002_second"), migration("0003_thir
 def test_files_are_loaded_by_name_with_their_checksum(tmp_path: Path) -> None:
     for name in ("0002_b.sql", "0001_a.sql", "0010_c.sql"):
         (tmp_path / name).write_text(f"-- {name} é", encoding="utf-8")
-    (tmp_path / "notes.txt").write_text("no migration")
+    (tmp_path / "notes.txt").write_text("not a migration")
     loaded = load(tmp_path)
     assert [m.name for m in loaded] == ["0001_a", "0002_b", "0010_c"]
     assert loaded[0].sql == "-- 0001_a.sql é"
@@ -42,7 +42,7 @@ def test_this_systems_migrations_are_numbered_without_a_gap() -> None:
         (["0001_first", "0002_second", "0003_third"], []),
     ],
 )
-def test_what_is_not_noted_is_missing(applied: list[str], left: list[str]) -> None:
+def test_unrecorded_migrations_are_missing(applied: list[str], left: list[str]) -> None:
     assert [m.name for m in missing(FILES, dict.fromkeys(applied, "a"))] == left
 
 

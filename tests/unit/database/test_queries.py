@@ -1,4 +1,4 @@
-"""The SQL files: each statement is loaded, is safe for psycopg as it stands, and is used."""
+"""The SQL files: each statement is loaded, safe for psycopg, and used."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def loaded(tmp_path: Path, text: str) -> Noun:
     return Noun(path)
 
 
-def test_every_file_is_loaded_under_its_own_name() -> None:
+def test_every_file_is_loaded_under_its_name() -> None:
     files = {path.stem for path in (SQL_DIR / "queries").glob("*.sql")}
     attributes = {name: value for name, value in vars(queries).items() if isinstance(value, Noun)}
     assert attributes.keys() == files
@@ -35,7 +35,7 @@ def test_every_file_is_loaded_under_its_own_name() -> None:
         assert {query.name.partition(".")[0] for query in noun} == {name}
 
 
-def test_no_statement_of_a_file_is_lost_or_hides_another() -> None:
+def test_every_header_gives_one_statement() -> None:
     headers = [
         f"{path.stem}.{name}"
         for path in (SQL_DIR / "queries").glob("*.sql")
@@ -45,7 +45,7 @@ def test_no_statement_of_a_file_is_lost_or_hides_another() -> None:
 
 
 @each_statement
-def test_a_statement_is_named_for_logs_and_says_nothing_else_that_psycopg_would_read(query: Query) -> None:
+def test_a_statement_contains_no_comment_except_its_name(query: Query) -> None:
     comment, statement = query.sql.split(" */ ", 1)
     assert comment == f"/* {query.name}"
     assert "--" not in statement
@@ -59,7 +59,7 @@ def test_a_percent_sign_of_a_statement_with_parameters_is_escaped(query: Query) 
     if parameters:
         assert "%" not in rest.replace("%%", "")
     else:
-        assert "%%" not in rest  # psycopg then takes the statement as it stands
+        assert "%%" not in rest  # psycopg does not unescape a statement without parameters.
 
 
 @each_statement
@@ -68,24 +68,24 @@ def test_a_statement_is_used(query: Query) -> None:
     assert (noun, verb_noun) in USES
 
 
-def test_every_statement_that_is_used_exists() -> None:
+def test_every_used_statement_exists() -> None:
     assert {f"{noun}.{verb_noun}" for noun, verb_noun in USES} <= {query.name for query in STATEMENTS}
 
 
-def test_a_header_becomes_the_doc_and_leaves_the_statement(tmp_path: Path) -> None:
+def test_a_header_becomes_the_doc_of_its_statement(tmp_path: Path) -> None:
     noun = loaded(
         tmp_path,
-        "-- name: find_shows\n-- What is on: 50% of it.\n-- Locks: none.\nselect id\n-- by %(name)s\nfrom shows;\n\n"
+        "-- name: find_shows\n-- List 50% of the shows.\n-- Locks: none.\nselect id\n-- by %(name)s\nfrom shows;\n\n"
         "-- name: drop_shows\ndelete from shows;\n",
     )
     assert noun.find_shows.name == "shows.find_shows"
     assert noun.find_shows.sql == "/* shows.find_shows */ select id\nfrom shows"
-    assert noun.find_shows.doc.startswith("What is on: 50% of it.\nLocks: none.")
+    assert noun.find_shows.doc.startswith("List 50% of the shows.\nLocks: none.")
     assert (noun.drop_shows.sql, noun.drop_shows.doc) == ("/* shows.drop_shows */ delete from shows", "")
     assert [query.name for query in noun] == ["shows.find_shows", "shows.drop_shows"]
 
 
-def test_a_misspelt_name_is_refused_with_the_names_that_there_are(tmp_path: Path) -> None:
+def test_a_misspelt_name_is_refused_with_the_existing_names(tmp_path: Path) -> None:
     noun = loaded(tmp_path, "-- name: find_shows\nselect 1;\n")
     with pytest.raises(AttributeError, match=r"find_show; there are \['find_shows'\]"):
         _ = noun.find_show
