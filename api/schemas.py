@@ -1,4 +1,4 @@
-"""What crosses the wire: the bodies of requests and answers, in camelCase."""
+"""The bodies of requests and responses, in camelCase on the wire."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,44 +6,31 @@ from typing import Annotated, Literal
 import msgspec
 
 TEXT_MAX = 128
-"""The longest tier name, user id and reference, in characters."""
+"""Maximum length of a tier name, user id or reference, in characters."""
 
 BUILT_IN_EVENT = "aurora-sessions"
-"""The slug of the event that a request without `?event=` means."""
+"""The slug of the event for requests without `?event=`."""
 
-# With nothing behind it rather than with $: Python's lets a line feed at the end pass.
+# The negative lookahead replaces $, which also matches before a final line feed.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
 REFERENCE_PATTERN = r"^[A-Za-z0-9._:~+=@-]*(?![\s\S])"
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(?![\s\S])"
 SLUG_MAX = 64
-"""The longest slug of an event, in characters."""
+"""Maximum length of an event's slug, in characters."""
 KEY_HEADER_PATTERN = r'^(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
-"""A reference as the header `Idempotency-Key` has it: its draft standard puts the key in quotes."""
+"""A reference in the header `Idempotency-Key`, optionally quoted as in the header's draft standard."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
 """A name without control characters."""
 Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
-"""An event's public name: small letters, digits and single hyphens."""
+"""An event's public name: lower-case letters, digits and single hyphens."""
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
-"""An idempotency key; its characters can stand in a URL's path."""
+"""An idempotency key of characters that need no escape in a URL's path."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-
-_ZERO_DECIMAL_CURRENCIES = frozenset({"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX",
-                                      "UYI", "VND", "VUV", "XAF", "XOF", "XPF"})  # fmt: skip
-_THREE_DECIMAL_CURRENCIES = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-
-
-def to_major(amount_minor: int, currency: str) -> int | float:
-    """Return an amount in the currency's major unit (ISO 4217): 1250 US cents are 12.5, 10000 are 100."""
-    if currency in _ZERO_DECIMAL_CURRENCIES:
-        return amount_minor
-    scale = 1000 if currency in _THREE_DECIMAL_CURRENCIES else 100
-    whole, rest = divmod(amount_minor, scale)
-    return amount_minor / scale if rest else whole
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /api/bookings`: a quantity of a tier's tickets, or these very tickets."""
+    """The body of `POST /api/bookings`: a quantity of a tier's tickets, or chosen tickets."""
 
     tier: Text
     quantity: Annotated[int, msgspec.Meta(ge=1)]
@@ -52,17 +39,17 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
         Annotated[list[TicketId], msgspec.Meta(min_length=1, extra_json_schema={"uniqueItems": True})] | None
     ) = None
     booking_reference: Reference | None = None
-    """The client's own key; the header `Idempotency-Key` is the same thing."""
+    """The client's idempotency key, as an alternative to the header `Idempotency-Key`."""
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /api/bookings/{reference}/cancel`: who cancels."""
+    """The body of `POST /api/bookings/{reference}/cancel`: the buyer."""
 
     user_id: Text
 
 
 class TierAvailability(msgspec.Struct, frozen=True):
-    """What is left of a tier; `price` in the currency's major unit."""
+    """The available tickets of a tier; `price` in the currency's major unit."""
 
     available: int
     total: int
@@ -70,7 +57,7 @@ class TierAvailability(msgspec.Struct, frozen=True):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """A ticket that can be bought; `row` and `seat` are null where one stands."""
+    """An available ticket; `row` and `seat` are null in standing tiers."""
 
     id: int
     tier: str
@@ -80,7 +67,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A concert; `timeZone` is the IANA name of the zone in which it takes place."""
+    """A concert; `timeZone` is the IANA name of the venue's time zone."""
 
     slug: str
     name: str
@@ -90,12 +77,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     time_zone: str
     sales_start_at: datetime
     sales_end_at: datetime | None
-    """Null: the sale ends when the concert begins."""
+    """The end of the sale; null if the sale ends when the concert begins."""
     currency: str
     state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
-    """`sold_out`: nothing is left, nor held. `ended`: the sale is over, or the concert has begun."""
+    """`sold_out`: no ticket is available or held. `ended`: the sale has ended or the concert has begun."""
     price_from: float
-    """The price of the cheapest tier that has something left, else of the cheapest."""
+    """The price of the cheapest available tier, or of the cheapest tier if none is available."""
 
 
 class EventList(msgspec.Struct, frozen=True):
@@ -120,14 +107,14 @@ class EventDetails(Event, frozen=True, kw_only=True, rename="camel"):
 
 
 class TierState(msgspec.Struct, frozen=True, rename="camel"):
-    """What unfinished bookings hold of a tier, and when the first of these holds ends (null: there is none)."""
+    """The number of held tickets of a tier, and the end of the first hold; null without holds."""
 
     held: int
     held_until: datetime | None
 
 
 class SeatRow(msgspec.Struct, frozen=True):
-    """A row of seats: their tickets' ids and numbers, and one letter for each: `a`vailable, `h`eld or `s`old."""
+    """A row of seats: ticket ids, seat numbers and one letter per seat, `a`vailable, `h`eld or `s`old."""
 
     tier: str
     row: str
@@ -137,7 +124,7 @@ class SeatRow(msgspec.Struct, frozen=True):
 
 
 class TicketStates(msgspec.Struct, frozen=True):
-    """What is held of each tier, and each seat's state; no rows if the event has too many seats for a plan."""
+    """The holds of each tier and the state of each seat; no rows if the event has too many seats for a map."""
 
     tiers: dict[str, TierState]
     rows: list[SeatRow]
@@ -158,7 +145,7 @@ class Booking(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
-    """A booking request that was accepted; amounts in the currency's major unit."""
+    """An accepted booking request; amounts in the currency's major unit."""
 
     success: bool
     reference: str
@@ -170,21 +157,21 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     event: str
     """The event's slug."""
     paid_late: bool
-    """Whether the payment came after the hold, and the same tickets were still free and taken again."""
+    """True if the payment arrived after the hold and the same tickets were still available."""
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
-    """While it is pending: when its tickets go back on sale."""
+    """The end of a pending order's hold."""
     refund: float | msgspec.UnsetType = msgspec.UNSET
-    """What goes back or has gone back to the buyer, if anything does."""
+    """The amount of a started or finished refund."""
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):
-    """A webhook is stored, and will be worked off."""
+    """A webhook is stored and will be processed."""
 
     stored: bool = True
 
 
 class OrderPage(msgspec.Struct, frozen=True):
-    """A buyer's orders, newest first; `next` is the cursor of the following page, null on the last."""
+    """A buyer's orders, newest first; `next` is the cursor of the next page, null on the last page."""
 
     orders: list[Order]
     next: str | None
@@ -220,7 +207,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Whether this process can serve; `reason` says why not."""
+    """The state of this process; `reason` explains an unavailable one."""
 
     status: str
     reason: str | None = None

@@ -1,15 +1,14 @@
 """The objects that the routes of one process share."""
 
+from typing import Any
+
 from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
 from api.payments.provider import PaymentProvider
-from api.services.availability import TierRow
 from api.services.bookings.batcher import BookingBatcher
-from api.services.events import EventRow
 from api.services.snapshots import SnapshotCache
-from api.services.states import StateRow
 from api.services.webhooks import Inbox
 
 
@@ -19,10 +18,10 @@ class ApiState(State):
     settings: Settings
     pool: Pool
     batcher: BookingBatcher
-    availability: SnapshotCache[TierRow]
-    states: SnapshotCache[StateRow]
-    events: SnapshotCache[EventRow]
-    event: SnapshotCache[EventRow]
+    availability: SnapshotCache[Any]
+    states: SnapshotCache[Any]
+    events: SnapshotCache[Any]
+    event: SnapshotCache[Any]
     provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str

@@ -1,4 +1,4 @@
-"""Availability: what is left of each tier."""
+"""Availability: the counts of each tier."""
 
 from datetime import datetime
 
@@ -7,11 +7,12 @@ import msgspec
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
+from api.money import to_major
 from api.services.snapshots import SnapshotCache
 
 
 class TierRow(msgspec.Struct, frozen=True):
-    """A row of `availability.count_tickets`."""
+    """A row of `availability.count_tickets`; `price_minor` in the currency's minor units."""
 
     tier: str
     available: int
@@ -22,7 +23,7 @@ class TierRow(msgspec.Struct, frozen=True):
 
 
 def availability_cache(pool: Pool) -> SnapshotCache[TierRow]:
-    """Return the availability of the events that are asked for."""
+    """Return the cache of the availability of events."""
     return SnapshotCache(pool, queries.availability.count_tickets, TierRow, _encode)
 
 
@@ -30,7 +31,7 @@ def _encode(rows: list[TierRow]) -> bytes:
     return msgspec.json.encode(
         {
             row.tier: schemas.TierAvailability(
-                available=row.available, total=row.total, price=schemas.to_major(row.price_minor, row.currency)
+                available=row.available, total=row.total, price=to_major(row.price_minor, row.currency)
             )
             for row in rows
         }

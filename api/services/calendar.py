@@ -1,4 +1,4 @@
-"""The concert of an order as a calendar file (RFC 5545)."""
+"""Calendar files (RFC 5545) for confirmed orders."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,9 @@ from api.services.orders import find_confirmed
 MEDIA_TYPE = "text/calendar"
 
 CONCERT_LASTS = timedelta(hours=3)
-"""What is kept free in the buyer's calendar: events say when they begin, not when they end."""
+"""The length of the calendar entry. Events have no end time."""
 
-_MADE_BY = "-//concert-tickets//EN"
+_PRODUCT_ID = "-//concert-tickets//EN"
 
 
 class Concert(msgspec.Struct, frozen=True):
@@ -31,10 +31,10 @@ class Concert(msgspec.Struct, frozen=True):
 
 
 async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
-    """Return the name and the content of the calendar file of an order.
+    """Return the name and the content of an order's calendar file.
 
     Raises:
-        NotFound: there is no such order, or it is not confirmed.
+        NotFound: no confirmed order has this reference.
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
@@ -44,7 +44,7 @@ async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
 
 
 def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert) -> bytes:
-    """Return a calendar with one entry; read again, it takes the place of the one that an order gave before."""
+    """Return a calendar with one entry. Its UID is the order's, so a later import replaces an earlier one."""
     entry = icalendar.Event()
     entry.add("uid", f"{order.reference}@concert-tickets")
     entry.add("dtstamp", concert.ordered_at.astimezone(UTC))
@@ -53,16 +53,16 @@ def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concer
     entry.add("dtend", starts_at + CONCERT_LASTS)
     entry.add("summary", concert.name)
     entry.add("location", concert.venue)
-    entry.add("description", f"Booking {order.reference}\n{_places(bookings)}")
+    entry.add("description", f"Booking {order.reference}\n{_seats(bookings)}")
     calendar = icalendar.Calendar()
-    calendar.add("prodid", _MADE_BY)
+    calendar.add("prodid", _PRODUCT_ID)
     calendar.add("version", "2.0")
     calendar.add_component(entry)
-    written: bytes = calendar.to_ical()
-    return written
+    content: bytes = calendar.to_ical()
+    return content
 
 
-def _places(bookings: Sequence[BookingRow]) -> str:
-    """Name what was booked, all of one tier: the seats, or how many stand."""
+def _seats(bookings: Sequence[BookingRow]) -> str:
+    """Describe the tickets, which are of one tier: their number, tier and seats."""
     seats = ", ".join(f"row {each.row_label} seat {each.seat_number}" for each in bookings if each.row_label)
     return f"{len(bookings)} x {bookings[0].tier}{f': {seats}' if seats else ''}"

@@ -1,9 +1,9 @@
-"""The code on a ticket: signed, so that nobody can make one up, and short, so that its QR code is small.
+"""Ticket codes: signed against forgery, and short for a small QR code.
 
-A code is `T1-17-2RBZ…`: the version of its making, the booking's id, and the beginning of an HMAC-SHA256 in base32.
-The signature covers the ticket's reference too, so that a code of a database that was started over is none of the new
-one's, though ids come again. All its characters are of the alphabet that QR codes hold most of. What the ticket is
-for is not in it: the door has to ask the database anyway, whether it still admits.
+A code such as `T1-17-2RBZ…` consists of the version, the booking's id and a truncated HMAC-SHA256 in base32. The
+signature covers the ticket's reference as well, because a recreated database reuses ids. The characters are from the
+alphanumeric mode of QR codes, which is the most compact for text. A code contains no details of the ticket: check-in
+reads the booking from the database anyway, to learn its current state.
 """
 
 import base64
@@ -25,48 +25,48 @@ MEDIA_TYPE = "image/svg+xml"
 
 _VERSION = "T1"
 _SIGNATURE_BYTES = 15
-"""120 bits: beyond guessing, and without padding in base32."""
+"""120 bits are infeasible to guess and need no padding in base32."""
 _CODE = re.compile(r"T1-(?P<booking_id>[1-9][0-9]{0,18})-[A-Z2-7]{24}")
 _BOOKING_ID_MAX = 2**63 - 1
 
 _QUIET_ZONE = 4
-"""Modules of white around the code, as its standard demands: a dark page must not come closer."""
+"""The white margin in modules that the QR code standard requires."""
 
 
 def sign(secret: str, booking_id: int, reference: str) -> str:
-    """Return the code of a booking's ticket; `reference` is the ticket's own, which ends with its line."""
+    """Return the code of a ticket; `reference` is the reference of the ticket, which ends with its line."""
     signed = f"{_VERSION}-{booking_id}"
     mac = hmac.digest(TICKET_SECRET.key(secret), f"{signed}-{reference}".encode(), hashlib.sha256)
     return f"{signed}-{base64.b32encode(mac[:_SIGNATURE_BYTES]).decode()}"
 
 
 def normal(code: str) -> str:
-    """Return a code as it was made, of one that may have been typed or have come from a scanner with a line's end."""
+    """Return the canonical form of a typed or scanned code, without whitespace and in upper case."""
     return code.strip().upper()
 
 
 def booking_id_of(code: str) -> int | None:
-    """Return which booking a code, genuine or not, claims to be of; None: it is no code at all."""
+    """Return the booking id in a code, without verifying the signature; None if the format is wrong."""
     parts = _CODE.fullmatch(code)
     booking_id = int(parts["booking_id"]) if parts else None
     return None if booking_id is None or booking_id > _BOOKING_ID_MAX else booking_id
 
 
 def is_genuine(secret: str, code: str, booking_id: int, reference: str) -> bool:
-    """Whether a code was made with this secret, for this booking's ticket."""
-    # In constant time: how far a wrong signature was right must not be measurable.
+    """Return True if the code has this ticket's signature."""
+    # In constant time, so that the duration reveals nothing about the correct signature.
     return hmac.compare_digest(sign(secret, booking_id, reference).encode(), code.encode())
 
 
 def draw(code: str) -> bytes:
-    """Return a code's QR code as SVG: dark on white with its quiet zone, as large as where it is put."""
+    """Return the QR code as SVG: dark on white with its quiet zone, scalable to any size."""
     image = io.BytesIO()
     segno.make_qr(code, error="m").save(
         image,
         kind="svg",
         border=_QUIET_ZONE,
         light="#fff",
-        omitsize=True,  # a viewBox instead
+        omitsize=True,  # has a viewBox instead
         xmldecl=False,
         svgclass=None,
         lineclass=None,
@@ -76,10 +76,10 @@ def draw(code: str) -> bytes:
 
 
 async def draw_ticket(pool: Pool, secret: str, reference: str, line: int) -> bytes:
-    """Return the image of the code that one ticket of an order admits with.
+    """Return the QR code of one ticket of an order as SVG.
 
     Raises:
-        NotFound: there is no such ticket, or its order is not confirmed.
+        NotFound: the order is not confirmed or has no such ticket.
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)

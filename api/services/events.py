@@ -1,87 +1,86 @@
-"""Events: what is on, when and where, and whether it can be bought."""
+"""Events: their descriptions, times, tiers and sale states."""
 
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Literal
+from typing import Any
 
 import msgspec
 
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
+from api.money import to_major
 from api.services.snapshots import SnapshotCache
 
 EVENTS_LISTED_MAX = 100
-"""The most events that are listed at once."""
+"""Number of events in the list."""
+
+_COLUMNS = [name for name in schemas.Event.__struct_fields__ if name != "price_from"]
+"""The columns of `events.list_events` that are fields of the wire under the same names."""
 
 
-class EventRow(msgspec.Struct, frozen=True):
-    """A row of `events.list_events`: a tier with its event. Where there is none, all but `as_of` is None."""
+class TierRow(msgspec.Struct, frozen=True):
+    """A row of `events.list_events`: a tier and its event; `price_minor` in the currency's minor units.
 
+    If no event matches the query, the only row has null in all columns but `as_of`.
+    """
+
+    event: dict[str, Any]
+    """The values of `_COLUMNS`."""
     as_of: datetime
-    slug: str | None
-    name: str
-    venue: str
-    description: str
-    time_zone: str
-    starts_at: datetime
-    sales_start_at: datetime
-    sales_end_at: datetime | None
-    currency: str
     tier: str
     price_minor: int
     total: int
     seated: bool
     available: bool
-    state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
+
+    @property
+    def slug(self) -> str | None:
+        """The event's slug, or None if no event matches the query."""
+        slug: str | None = self.event["slug"]
+        return slug
+
+    @property
+    def price(self) -> int | float:
+        """The price in the currency's major unit."""
+        return to_major(self.price_minor, self.event["currency"])
 
 
-def event_list_cache(pool: Pool) -> SnapshotCache[EventRow]:
-    """Return the list of events that have not begun; it is got under None."""
-    return SnapshotCache(pool, queries.events.list_events, EventRow, _encode_list, limit=EVENTS_LISTED_MAX)
+def _row(**columns: Any) -> TierRow:
+    """Return a row from its columns by name."""
+    event = {name: columns.pop(name) for name in _COLUMNS}
+    return TierRow(event=event, **columns)
 
 
-def event_cache(pool: Pool) -> SnapshotCache[EventRow]:
-    """Return the events that are asked for, with their tiers."""
-    return SnapshotCache(pool, queries.events.list_events, EventRow, _encode_one, limit=1)
+def event_list_cache(pool: Pool) -> SnapshotCache[TierRow]:
+    """Return the cache of the list of events that have not begun, whose key is None."""
+    return SnapshotCache(pool, queries.events.list_events, _row, _encode_list, limit=EVENTS_LISTED_MAX)
 
 
-def _encode_list(rows: list[EventRow]) -> bytes:
-    events = [_event(list(tiers)) for slug, tiers in itertools.groupby(rows, attrgetter("slug")) if slug is not None]
+def event_cache(pool: Pool) -> SnapshotCache[TierRow]:
+    """Return the cache of single events with their tiers."""
+    return SnapshotCache(pool, queries.events.list_events, _row, _encode_one, limit=1)
+
+
+def _encode_list(rows: list[TierRow]) -> bytes:
+    events = [
+        schemas.Event(**rows_of_event[0].event, price_from=_price_from(rows_of_event))
+        for slug, group in itertools.groupby(rows, attrgetter("slug"))
+        if slug is not None and (rows_of_event := list(group))
+    ]
     return msgspec.json.encode(schemas.EventList(events=events))
 
 
-def _encode_one(rows: list[EventRow]) -> bytes | None:
-    if rows[0].slug is None:
-        return None
-    tiers = [
-        schemas.Tier(
-            name=row.tier,
-            price=schemas.to_major(row.price_minor, row.currency),
-            total=row.total,
-            seated=row.seated,
-        )
-        for row in rows
-    ]
-    return msgspec.json.encode(schemas.EventDetails(**msgspec.structs.asdict(_event(rows)), tiers=tiers))
-
-
-def _event(rows: Sequence[EventRow]) -> schemas.Event:
-    """Return the event of these tiers."""
+def _encode_one(rows: list[TierRow]) -> bytes | None:
     first = rows[0]
-    left = [row.price_minor for row in rows if row.available] or [row.price_minor for row in rows]
-    return schemas.Event(
-        slug=first.slug or "",
-        name=first.name,
-        venue=first.venue,
-        description=first.description,
-        starts_at=first.starts_at,
-        time_zone=first.time_zone,
-        sales_start_at=first.sales_start_at,
-        sales_end_at=first.sales_end_at,
-        currency=first.currency,
-        state=first.state,
-        price_from=schemas.to_major(min(left), first.currency),
-    )
+    if first.slug is None:
+        return None
+    tiers = [schemas.Tier(name=row.tier, price=row.price, total=row.total, seated=row.seated) for row in rows]
+    return msgspec.json.encode(schemas.EventDetails(**first.event, price_from=_price_from(rows), tiers=tiers))
+
+
+def _price_from(rows: Sequence[TierRow]) -> int | float:
+    """Return the price of the cheapest available tier, or of the cheapest tier if none is available."""
+    return min([row for row in rows if row.available] or rows, key=attrgetter("price_minor")).price

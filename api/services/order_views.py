@@ -10,6 +10,7 @@ from api import schemas
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
+from api.money import to_major
 from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, Status, ticket_reference
 from api.services.orders import find_bookings, find_order
 
@@ -76,7 +77,7 @@ async def list_orders(
 
 def to_schema(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
     """Return the body that shows an order in its present state."""
-    total = schemas.to_major(order.total_minor, order.currency)
+    total = to_major(order.total_minor, order.currency)
     message = _PAID_LATE if order.paid_late and order.status == "confirmed" else _MESSAGES[order.status]
     expires_at = order.expires_at if order.status == "pending" else None
     return schemas.Order(
@@ -100,7 +101,7 @@ def _booking(order: OrderRow, booking: BookingRow) -> schemas.Booking:
         booking_reference=ticket_reference(order.reference, booking.line),
         ticket_id=booking.ticket_id,
         tier=booking.tier,
-        price=schemas.to_major(booking.price_minor, order.currency),
+        price=to_major(booking.price_minor, order.currency),
         row=booking.row_label,
         seat=booking.seat_number,
         user_id=order.user_id,

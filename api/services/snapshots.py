@@ -1,7 +1,7 @@
-"""What changes all the time and many ask for: answered from memory and never more than a second old.
+"""Snapshots: encoded results of a query that many clients poll, served from memory and at most one second old.
 
-Each process counts once for all who ask: at a fixed interval, and sooner after its own commits. What is asked for,
-such as an event's availability, is counted as long as someone asks for it.
+Each process takes a snapshot for all of its clients, at a fixed interval and sooner after its own commits. It keeps
+the snapshots of an event up to date for as long as clients request them.
 """
 
 import asyncio
@@ -24,54 +24,56 @@ from api.errors import Busy, UnknownEvent
 _log = logging.getLogger(__name__)
 
 AGE_MAX_S = 1.0
-"""Older counts are not given out."""
+"""The age at which a snapshot is no longer served."""
 _INTERVAL_S = 0.4
-"""Time between two counts: two may fail or be late before what is known is too old."""
+"""Time between two snapshots. Two in a row may fail or be late before the last one exceeds `AGE_MAX_S`."""
 _REST_SHARE = 19
-"""Between two counts as many times as long passes as the last one took, up to the interval: under a rush of
-commits counting takes a twentieth of the time, however many there are."""
-_ASKED_FOR_S = 60
-"""For how long after it was asked for an event goes on being counted."""
+"""Minimum rest between two rounds as a multiple of the last round's duration, up to the interval.
+
+Under a rush of commits the queries take at most a twentieth of the time.
+"""
+_IDLE_MAX_S = 60
+"""Time without a request after which an event's snapshot is dropped."""
 _EVENTS_MAX = 1000
-"""Events counted at once; of others each request counts anew."""
+"""Number of events with a snapshot in memory. A request for any further event runs its own query."""
 _GZIP_BYTES_MIN = 1000
-"""Smaller bodies gain nothing from gzip."""
+"""Size below which gzip gains nothing."""
 _GZIP_LEVEL = 6
 
-Event = str | None
-"""The event that is counted, by its slug; None: all of them."""
+Slug = str | None
+"""An event's slug, or None for a query about all events."""
 
 
 class Snapshot(NamedTuple):
-    """What was counted as it is sent."""
+    """A result in its encoded form."""
 
     body: bytes
     gzipped: bytes | None
-    """The same compressed, once for all who take it so; None: that would gain nothing."""
+    """The compressed body, or None if the body is too small to gain from it."""
     etag: str
-    """Weak where there are two forms of the body."""
+    """The entity tag of the body; weak if there is a compressed body as well."""
     as_of: datetime
-    """The database's time of the snapshot."""
-    counted_at: float
-    """The same by this process's monotonic clock, in seconds, and never later than that."""
+    """The database's time at the start of the query."""
+    taken_at: float
+    """This process's monotonic time in seconds before the query; never later than `as_of`."""
 
 
-class LiveRow(Protocol):
-    """A row that says when it was true."""
+class TimedRow(Protocol):
+    """A row with the time of its query."""
 
     @property
     def as_of(self) -> datetime:
-        """When the statement began."""
+        """The database's time at the start of the query."""
 
 
-Row = TypeVar("Row", bound=LiveRow)
+Row = TypeVar("Row", bound=TimedRow)
 
 
 class SnapshotCache(Generic[Row]):
-    """What a statement counts of the events that are asked for.
+    """The snapshots of one query by event.
 
-    The statement has a parameter `event` beside the `parameters`. `encode` makes a body of its rows, or None where
-    they tell that there is no such event, as it does if there are none.
+    The query has a parameter `event` in addition to `parameters`. `encode` returns the body for the rows, or None if
+    they report that the event does not exist. A result without rows reports the same.
     """
 
     def __init__(
@@ -87,118 +89,117 @@ class SnapshotCache(Generic[Row]):
         self._row = row
         self._encode = encode
         self._parameters = parameters
-        self._known: dict[Event, Snapshot] = {}
-        self._asked_for: dict[Event, float] = {}
-        self._counting: dict[Event, asyncio.Task[Snapshot]] = {}
-        self._stale: set[Event] = set()
-        self._sold = asyncio.Event()
+        self._snapshots: dict[Slug, Snapshot] = {}
+        self._requested_at: dict[Slug, float] = {}
+        self._queries: dict[Slug, asyncio.Task[Snapshot]] = {}
+        self._stale: set[Slug] = set()
+        self._invalidated = asyncio.Event()
 
-    async def get(self, event: Event) -> Snapshot:
-        """Return what is counted of an event, at most `AGE_MAX_S` old.
+    async def get(self, event: Slug) -> Snapshot:
+        """Return the snapshot of an event, at most `AGE_MAX_S` old.
 
         Raises:
-            UnknownEvent: there is no such event.
-            Busy: the database does not answer.
+            UnknownEvent: the event does not exist.
+            Busy: the database does not respond.
         """
         now = time.monotonic()
-        known = self._known.get(event)
-        if known is None or now - known.counted_at >= AGE_MAX_S:
-            known = await self._count(event)
-        if time.monotonic() - known.counted_at >= AGE_MAX_S:  # Counting itself took too long.
-            raise Busy()
-        self._asked_for[event] = now
-        return known
+        snapshot = self._snapshots.get(event)
+        if snapshot is None or now - snapshot.taken_at >= AGE_MAX_S:
+            snapshot = await self._take(event)
+        if time.monotonic() - snapshot.taken_at >= AGE_MAX_S:  # The query itself was too slow.
+            raise Busy
+        self._requested_at[event] = now
+        return snapshot
 
     def invalidate(self, events: set[str]) -> None:
-        """Note that this process has sold or freed tickets of these events: they are counted again at once."""
+        """Take new snapshots of these events soon, because this process sold or released tickets of theirs."""
         self._stale |= events
-        self._sold.set()
+        self._invalidated.set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep what is asked for counted while the context lasts."""
+        """Refresh the requested snapshots while the context lasts."""
         task = asyncio.create_task(self._refresh(), name=self._query.name)
         try:
             yield
         finally:
-            for each in (task, *self._counting.values()):
+            for each in (task, *self._queries.values()):
                 each.cancel()
-            await asyncio.gather(task, *self._counting.values(), return_exceptions=True)
+            await asyncio.gather(task, *self._queries.values(), return_exceptions=True)
 
     async def _refresh(self) -> None:
         rested_s = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sold.wait(), _INTERVAL_S - rested_s)
-            self._sold.clear()
-            # A count that began before the sale does not know of it.
-            await asyncio.gather(*self._counting.values(), return_exceptions=True)
+                await asyncio.wait_for(self._invalidated.wait(), _INTERVAL_S - rested_s)
+            self._invalidated.clear()
+            # A query that began before the commit does not see the sale.
+            await asyncio.gather(*self._queries.values(), return_exceptions=True)
             started = time.monotonic()
-            self._forget(started)
+            self._drop_idle(started)
             due = [
                 event
-                for event, known in self._known.items()
-                if event in self._stale or started - known.counted_at >= _INTERVAL_S / 2
+                for event, snapshot in self._snapshots.items()
+                if event in self._stale or started - snapshot.taken_at >= _INTERVAL_S / 2
             ]
             self._stale.clear()
             for event in due:
-                # Who asks meanwhile has the last counts until they are too old, and then the error.
+                # After a failure `get` serves the last snapshot until it is too old, and then raises.
                 try:
-                    await self._count(event)
+                    await self._take(event)
                 except (Busy, UnknownEvent):
                     continue
-                except Exception:  # noqa: BLE001 - one bad count must not end the counting for good
+                except Exception:  # noqa: BLE001 - one failure must not end the refreshing for good
                     _log.exception("%s of %s failed", self._query.name, event)
             rested_s = min(_REST_SHARE * (time.monotonic() - started), _INTERVAL_S)
             await asyncio.sleep(rested_s)
 
-    def _forget(self, now: float) -> None:
-        for event in [event for event, asked_at in self._asked_for.items() if now - asked_at > _ASKED_FOR_S]:
-            del self._asked_for[event]
-            self._known.pop(event, None)
+    def _drop_idle(self, now: float) -> None:
+        for event in [event for event, requested_at in self._requested_at.items() if now - requested_at > _IDLE_MAX_S]:
+            del self._requested_at[event]
+            self._snapshots.pop(event, None)
 
-    async def _count(self, event: Event) -> Snapshot:
-        """Count an event; whoever asks while that is under way waits for the same answer."""
-        task = self._counting.get(event)
+    async def _take(self, event: Slug) -> Snapshot:
+        """Take a snapshot of an event; concurrent callers share one query."""
+        task = self._queries.get(event)
         if task is None:
-            task = asyncio.create_task(self._count_now(event))
-            self._counting[event] = task
-            task.add_done_callback(lambda task: self._counted(event, task))
-        # Not cancelled when it takes too long: a frozen server would not notice, and others may wait for it.
+            task = asyncio.create_task(self._query_now(event))
+            self._queries[event] = task
+            task.add_done_callback(lambda task: self._finished(event, task))
+        # A slow query continues: cancelling it has no effect on a frozen server, and other callers may await it.
         await asyncio.wait([task], timeout=AGE_MAX_S)
         if not task.done():
-            raise Busy()
+            raise Busy
         return task.result()
 
-    def _counted(self, event: Event, task: "asyncio.Task[Snapshot]") -> None:
-        del self._counting[event]
+    def _finished(self, event: Slug, task: "asyncio.Task[Snapshot]") -> None:
+        del self._queries[event]
         if not task.cancelled():
-            task.exception()  # Looked at, in case that nobody waits any more.
+            task.exception()  # Retrieve the exception even if no caller awaits the task any more.
 
-    async def _count_now(self, event: Event) -> Snapshot:
-        counted_at = time.monotonic()
+    async def _query_now(self, event: Slug) -> Snapshot:
+        taken_at = time.monotonic()
         try:
             async with open_session(self._pool) as session:
-                statement = Statement(self._query, {"event": event, **self._parameters}, self._row)
-                rows = await session.run(statement)
+                rows = await session.run(Statement(self._query, {"event": event, **self._parameters}, self._row))
         except psycopg.Error as error:
             _log.warning("%s of %s failed: %s", self._query.name, event, error)
-            raise Busy() from error
+            raise Busy from error
         body = self._encode(rows) if rows else None
         if body is None:
-            self._known.pop(event, None)
+            self._snapshots.pop(event, None)
             raise UnknownEvent(event)
-        counted = _as_sent(body, rows[0].as_of, counted_at, self._known.get(event))
-        if len(self._known) < _EVENTS_MAX or event in self._known:
-            self._known[event] = counted
-            self._asked_for.setdefault(event, counted_at)
-        return counted
+        snapshot = _snapshot(body, rows[0].as_of, taken_at, self._snapshots.get(event))
+        if len(self._snapshots) < _EVENTS_MAX or event in self._snapshots:
+            self._snapshots[event] = snapshot
+            self._requested_at.setdefault(event, taken_at)
+        return snapshot
 
 
-def _as_sent(body: bytes, as_of: datetime, counted_at: float, before: Snapshot | None) -> Snapshot:
-    if before is not None and before.body == body:
-        return before._replace(as_of=as_of, counted_at=counted_at)
+def _snapshot(body: bytes, as_of: datetime, taken_at: float, previous: Snapshot | None) -> Snapshot:
+    if previous is not None and previous.body == body:
+        return previous._replace(as_of=as_of, taken_at=taken_at)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if len(body) < _GZIP_BYTES_MIN:
-        return Snapshot(body, None, etag, as_of, counted_at)
-    return Snapshot(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, counted_at)
+        return Snapshot(body, None, etag, as_of, taken_at)
+    return Snapshot(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, taken_at)

@@ -1,4 +1,4 @@
-"""The states of an event's tickets: what others are about to buy, and each seat."""
+"""Ticket states: the held tickets of each tier and the state of each seat."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from api.services.snapshots import SnapshotCache
 
 
 class StateRow(msgspec.Struct, frozen=True):
-    """A row of `states.list_states`: a row of seats, or a tier without any, whose seat columns are None."""
+    """A row of `states.list_states`: a row of seats, or a tier without seats, in which `row_label` is None."""
 
     tier: str
     held: int
@@ -24,7 +24,7 @@ class StateRow(msgspec.Struct, frozen=True):
 
 
 def states_cache(pool: Pool, *, seats_max: int) -> SnapshotCache[StateRow]:
-    """Return the states of tickets of the events that are asked for; events with more seats than that have no rows."""
+    """Return the cache of the ticket states of events. An event with more than `seats_max` seats has no seat rows."""
     return SnapshotCache(pool, queries.states.list_states, StateRow, _encode, seats_max=seats_max)
 
 

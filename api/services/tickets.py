@@ -11,6 +11,7 @@ from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.errors import UnknownEvent, UnknownTier
+from api.money import to_major
 
 PAGE_TICKETS = 2000
 """Tickets that are read and encoded at once: a few milliseconds in which the process answers nobody else."""
@@ -57,7 +58,7 @@ def _ticket(row: _TicketRow) -> schemas.Ticket:
     return schemas.Ticket(
         id=row.id,
         tier=row.tier,
-        price=schemas.to_major(row.price_minor, row.currency),
+        price=to_major(row.price_minor, row.currency),
         row=row.row_label,
         seat=row.seat_number,
     )

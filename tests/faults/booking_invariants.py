@@ -6,7 +6,7 @@ Each invariant yields one sentence per violation.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from api.schemas import to_major
+from api.money import to_major
 from tests.faults.database_facts import FOREVER, BookingFact, Bounds, OrderFact
 from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps
 from tests.faults.history import BookingRequest, Entry

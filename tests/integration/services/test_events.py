@@ -83,7 +83,7 @@ async def test_a_cancelled_event_is_refused_with_a_sentence_of_its_own(pool: Poo
     await conn.execute("update events set cancelled_at = now()")
     (outcome,) = await book(pool, order())
     assert isinstance(outcome, Decided)
-    assert str(outcome.answer) == "The concert is cancelled, so its tickets are not on sale any more."
+    assert str(outcome.answer) == "The concert is cancelled, so its tickets are no longer on sale."
 
 
 async def test_it_is_sold_out_only_when_nothing_is_held_any_more(pool: Pool, database_url: str) -> None:
