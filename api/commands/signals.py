@@ -21,7 +21,7 @@ class StopRequested(KeyboardInterrupt):
 class StopSignals:
     """The stop signals received so far.
 
-    `force` is True after a second signal, which asks for a stop without a grace period.
+    `force` is True after a second signal, which requests a stop without a grace period.
     """
 
     def __init__(self) -> None:

@@ -162,8 +162,8 @@ class EmbeddedServer:
     def ensure_database(self, name: str = DATABASE) -> None:
         """Create a database unless it exists."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
-            known = conn.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-            if not known:
+            exists = conn.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if not exists:
                 # Another process may be creating the same database.
                 with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

@@ -61,7 +61,7 @@ def run_as(
 
     An exception, such as KeyboardInterrupt, kills the command and its children.
     """
-    # A stop signal during Popen would leave a process whose id nobody has, so the signal waits.
+    # A stop signal during Popen would leave a process with an unknown id, so the signal waits.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         process = subprocess.Popen(  # noqa: S603 - PostgreSQL's programs from the wheel

@@ -200,31 +200,31 @@ async def batch_of_every_kind(conn: AsyncConnection, references: References, ear
     ]
 
 
-async def check_answers(
-    conn: AsyncConnection, batch: Sequence[NewOrder], given: Sequence[OrderRow | ApiError], earlier: NewOrder
+async def check_outcomes(
+    conn: AsyncConnection, batch: Sequence[NewOrder], outcomes: Sequence[OrderRow | ApiError], earlier: NewOrder
 ) -> None:
     """Check that each outcome matches the database, which holds all of an order or nothing.
 
     A refusal of a repeat concerns the repeat itself, not the earlier order.
     """
-    for new, answer in zip(batch, given, strict=True):
+    for new, outcome in zip(batch, outcomes, strict=True):
         stored = await stored_order(conn, new.reference)
         if stored is not None:
             status, payment, live, in_same_state = stored
             expected = {"confirmed": ("captured", new.quantity), "pending": ("pending", new.quantity)}
             assert (payment, live) == expected.get(status, ("declined", 0))
             assert in_same_state == live
-        if isinstance(answer, OrderRow):
+        if isinstance(outcome, OrderRow):
             assert stored is not None
-            assert (answer.status, answer.payment) == stored[:2]
-        elif isinstance(answer, PaymentDeclined):
+            assert (outcome.status, outcome.payment) == stored[:2]
+        elif isinstance(outcome, PaymentDeclined):
             assert stored is not None
             assert stored[0] == "declined"
-        elif isinstance(answer, Busy) and "not known" in answer.message:
-            assert "booked nothing" not in answer.message
+        elif isinstance(outcome, Busy) and "not known" in outcome.message:
+            assert "booked nothing" not in outcome.message
         else:
-            assert isinstance(answer, Busy | InternalError | SoldOut)
-            assert new is earlier or stored is None, f"{new.reference} was booked despite: {answer.message}"
+            assert isinstance(outcome, Busy | InternalError | SoldOut)
+            assert new is earlier or stored is None, f"{new.reference} was booked despite: {outcome.message}"
 
 
 async def stored_order(conn: AsyncConnection, reference: str) -> tuple[str, str, int, int] | None:
@@ -249,8 +249,8 @@ async def stored_order(conn: AsyncConnection, reference: str) -> tuple[str, str,
     return await cursor.fetchone()
 
 
-def kinds_of(given: Sequence[OrderRow | ApiError]) -> list[str]:
-    return [answer.status if isinstance(answer, OrderRow) else answer.code for answer in given]
+def kinds_of(outcomes: Sequence[OrderRow | ApiError]) -> list[str]:
+    return [outcome.status if isinstance(outcome, OrderRow) else outcome.code for outcome in outcomes]
 
 
 FINAL = {
@@ -287,15 +287,15 @@ async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
                 fault = Fault(statement, use, kind, lasts == "lasting")
                 batch = await batch_of_every_kind(conn, references, earlier)
                 faults.plan(fault)
-                given = await answers(batcher, *batch)
+                outcomes = await answers(batcher, *batch)
                 sent = faults.sent
                 faults.plan()
-                context = f"{fault}: {kinds_of(given)} {sent}"
+                context = f"{fault}: {kinds_of(outcomes)} {sent}"
                 assert fault.struck, context
-                await check_answers(conn, batch, given, earlier)
+                await check_outcomes(conn, batch, outcomes, earlier)
                 if fault.lasting:
-                    given = await answers(batcher, *batch)
-                assert kinds_of(given) == FINAL[mode], context
+                    outcomes = await answers(batcher, *batch)
+                assert kinds_of(outcomes) == FINAL[mode], context
     assert await asyncio.to_thread(audit, database_url) == []
 
 
@@ -307,9 +307,9 @@ async def test_a_booking_with_an_unknown_outcome_is_not_reported_as_unbooked(
         for statement in ("orders.find_orders", "bookings.find_bookings"):
             new = order(references.captured())
             faults.plan(Fault("commit", 1, "result lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
-            given = await answers(batcher, new)
+            outcomes = await answers(batcher, new)
             faults.plan()
-            await check_answers(conn, [new], given, order("none"))
+            await check_outcomes(conn, [new], outcomes, order("none"))
 
 
 OVERDUE = """
