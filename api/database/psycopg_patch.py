@@ -8,6 +8,7 @@ On an upgrade of psycopg compare with `psycopg/generators.py` (`_pipeline_commun
 `tests/integration/database/test_session.py` and change `VERSION`.
 """
 
+import importlib.metadata
 from collections.abc import Awaitable
 
 import psycopg
@@ -24,8 +25,8 @@ __all__ = ["Transformer", "error_from_result", "round_trip"]
 
 VERSION = "3.3"
 """The release series that this module fits."""
-if not psycopg.__version__.startswith(f"{VERSION}."):
-    raise ImportError(f"psycopg {psycopg.__version__} is not {VERSION}: check {__name__} first")
+if not (_installed := importlib.metadata.version("psycopg")).startswith(f"{VERSION}."):
+    raise ImportError(f"psycopg {_installed} is not {VERSION}: check {__name__} first")
 
 
 def round_trip(connection: Connection) -> Awaitable[list[PGresult]]:

@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import socket
-import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from psycopg import sql
 from api.commands.audit import audit
 from api.commands.processes import STOP_GRACE_S
 from api.commands.seed import DEFAULT_EVENTS
-from api.commands.signals import FORCE_AFTER_S, StopRequested, stop_signals
+from api.commands.signals import FORCE_AFTER_S
 from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,
@@ -159,25 +158,6 @@ async def test_a_signal_stops_everything_at_any_moment(
     await system.until(reached[moment], moment)
     await system.stop(number)
     assert "Traceback" not in system.process.output()
-
-
-def test_a_signal_during_a_callback_is_neither_lost_nor_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    class Referent:
-        pass
-
-    referent = Referent()
-    reference = weakref.ref(referent, lambda _: signal.raise_signal(signal.SIGTERM))
-    steps = []
-    try:
-        with stop_signals() as signals, signals.interrupting():
-            del referent
-            steps.append("continued")
-        steps.append("left")
-    except StopRequested:
-        steps.append("stopped")
-    assert reference() is None
-    assert steps == ["continued", "stopped"]
-    assert capfd.readouterr().err == ""
 
 
 def _text(path: Path) -> str:
