@@ -1,7 +1,7 @@
 """The web server: the built pages and their events on one port, without Node and without a build.
 
 Events go to the origin that the page came from (`webapp/frontend.py`), and each page tells the API's public address
-(`webapp/documents.py`), so one build serves every address.
+(`webapp/prerendered.py`), so one build serves every address.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from webapp.build import ROOT, STATIC_DIR, WEB_DIR
-from webapp.documents import Document, Documents
+from webapp.prerendered import Document, Documents
 from webapp.sharing import SharingError, check_redis, redis_url
 
 _EVENTS_PREFIX = "/_reflex"

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from webapp.documents import SETTINGS_ID
+from webapp.prerendered import SETTINGS_ID
 from webapp.pages import booking, bookings, event, home, missing
 from webapp.pages.broken import boundary
 
@@ -12,7 +12,7 @@ app = rx.App(
     html_lang="en",
     stylesheets=["/app.css"],
     head_components=[
-        # The server fills it: webapp/documents.py.
+        # The server fills it: webapp/prerendered.py.
         rx.el.script(id=SETTINGS_ID, type="application/json", custom_attrs={"data-settings": "{}"}),
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.meta(name="color-scheme", content="light dark"),

@@ -12,10 +12,11 @@ from reflex.istate.data import SessionData
 
 from tests.webapp.doubles import ORDER, FakeApi, problem
 from webapp.client import Answer, Wish
-from webapp.components import attempt, cancelling
-from webapp.components.attempt import Booking
+from webapp.components import cancelling
+from webapp.components import checkout as attempt
+from webapp.components.checkout import Booking
 from webapp.components.cancelling import Cancelling
-from webapp.components.visitor import Visitor
+from webapp.components.user_id import Visitor
 from webapp.models import Ticket
 from webapp.purchase import Purchase
 

@@ -4,7 +4,7 @@
 import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "./attempt.js";
+import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "./checkout_feed.js";
 import { secondsUntil, serverNow } from "./clock.js";
 import { useEverySecond, useField, useStore } from "./hooks.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";

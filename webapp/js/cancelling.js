@@ -1,7 +1,7 @@
 // What a page shows of a cancelling: which booking is asked about, that the server is at it, or that nobody heard it.
 import { useEffect } from "react";
 
-import { UNHEARD_AFTER_MS } from "./attempt.js";
+import { UNHEARD_AFTER_MS } from "./checkout_feed.js";
 import { useEverySecond, useStore } from "./hooks.js";
 import { createStore } from "./store.js";
 

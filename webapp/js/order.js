@@ -3,7 +3,7 @@
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { useAfterward } from "./attempt.js";
+import { useAfterward } from "./checkout_feed.js";
 import { secondsUntil, serverNow } from "./clock.js";
 import { useEverySecond, useStore } from "./hooks.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import AttemptFeed, Booking, Place, notice, phase_is, press, sending, sending_words
+from webapp.components.checkout import AttemptFeed, Booking, Place, notice, phase_is, press, sending, sending_words
 from webapp.components.cancelling import (
     Cancelling,
     cancel_button,

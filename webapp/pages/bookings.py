@@ -19,7 +19,7 @@ from webapp.components.language import in_english, money, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_words
 from webapp.components.page import PageTitle
-from webapp.components.visitor import USER_ID_KEPT_AS, user_id_field
+from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
 _MODULE = "$/utils/bookings"
 _SKELETONS = 3

@@ -4,13 +4,13 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.attempt import Booking, Place, notice, phase_is, press, sending, sending_words, user_id_fault
+from webapp.components.checkout import Booking, Place, notice, phase_is, press, sending, sending_words, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map, seat_name
-from webapp.components.visitor import user_id_field
+from webapp.components.user_id import user_id_field
 
 _SKELETON_TIERS = 3
 # What is chosen on old counts may be gone, and what may be gone is not made more.

@@ -17,13 +17,13 @@ from webapp.components import browser
 from webapp.components.arrival import Arrival
 from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box, spinner
-from webapp.components.visitor import Visitor
+from webapp.components.user_id import Visitor
 from webapp.models import Order
 from webapp.purchase import TRIES, USER_ID_LENGTH_MAX, Purchase, carry_out, key_of, read_form, with_key
 
 _log = logging.getLogger(__name__)
 
-_MODULE = "$/utils/attempt"
+_MODULE = "$/utils/checkout_feed"
 
 # What is said while sending takes longer, and after how many seconds more.
 _PATIENCE = (("explain", 2), ("check", 8))
