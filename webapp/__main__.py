@@ -1,24 +1,27 @@
-"""`python -m webapp build` builds the front end; `python -m webapp` serves it with the page's events."""
+"""`python -m webapp build` builds the site, `files DIR` writes it for a file server, and no argument serves it."""
 
 import sys
+from pathlib import Path
 
 from webapp.build import BuildError, build
-from webapp.serve import ServeError, serve
+from webapp.serve import ServeError, serve, write_files
+from webapp.settings import PageSettings, SettingError
 
 
 def main(arguments: list[str]) -> int:
     """Run one command and return the process's exit code."""
-    match arguments:
-        case []:
-            command = serve
-        case ["build"]:
-            command = build
-        case _:
-            print("Usage: python -m webapp [build]", file=sys.stderr)  # noqa: T201
-            return 2
     try:
-        command()
-    except (BuildError, ServeError) as error:
+        match arguments:
+            case []:
+                serve()
+            case ["build"]:
+                build()
+            case ["files", directory]:
+                write_files(Path(directory), PageSettings.from_env())
+            case _:
+                print("Usage: python -m webapp [build | files DIR]", file=sys.stderr)  # noqa: T201
+                return 2
+    except (BuildError, ServeError, SettingError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 WEB_DIR = ROOT / ".web"
-STATIC_DIR = WEB_DIR / "build" / "client"
-DRAWN_PATHS = ("/event/_", "/booking/_")
-"""Pages with a name in their address, drawn at build time under the name that stands for all."""
+BUILD_DIR = WEB_DIR / "build" / "client"
+RENDERED_PATHS = ("/event/_", "/booking/_")
+"""Pages with a name in their address, rendered at build time under the name `_`."""
 _LOCK_DIR = ROOT / "reflex.lock"
 _TIMEOUT_S = 900
 _LINES_SHOWN = 25
@@ -66,7 +66,7 @@ def build() -> None:
             raise BuildError(f"The web app was not built within {_TIMEOUT_S} s.") from None
         log.seek(0)
         output = log.read()
-    if done.returncode != 0 or not (STATIC_DIR / "index.html").is_file():
+    if done.returncode != 0 or not (BUILD_DIR / "index.html").is_file():
         if any(sign in output for sign in _NETWORK_SIGNS):
             raise BuildError(
                 "The web app's npm packages could not be fetched: check the network connection "

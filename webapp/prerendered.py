@@ -1,8 +1,8 @@
-"""The pages' HTML as it is served: what the build drew beforehand, completed with what only the server knows.
+"""The site's files: the pages that the build rendered, completed with the settings of one installation.
 
-The build knows no address. The settings are put into an attribute of each page, so that the same files serve every
-`WEB_PORT`, every `PUBLIC_API_URL` and every proxy. And a page shows itself before the scripts have come: its style
-stands in it, and scripts wait for what is seen first.
+The build knows no address. This module writes the settings into an attribute of each page, so that one build serves
+every `WEB_PORT` and every `PUBLIC_API_URL`. It also puts the style into each page and lets scripts wait, so that a page
+shows before its scripts arrive. Each page carries its own content security policy, which works on any file server.
 """
 
 import base64
@@ -11,79 +11,99 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-from webapp.build import DRAWN_PATHS
+import brotli
+
+from webapp.build import RENDERED_PATHS
+from webapp.settings import PageSettings
 
 SETTINGS_ID = "settings"
-"""The id of the element that carries them; the build leaves them empty, and settings.js reads them."""
+"""The id of the element with the settings. The build leaves it empty, and settings.js reads it."""
+MISSING_PAGE = "/404.html"
 
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
 _STYLESHEET = re.compile(r'<link\b[^>]*\bhref="(/assets/[^"]+\.css)"[^>]*>')
 _EXECUTED_SCRIPT = re.compile(r'<script(?![^>]*\b(?:src=|type="application/json"))[^>]*>(.*?)</script>', re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Document:
-    """One page's HTML, as it is and compressed."""
+def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None:
+    """Write the complete site into an empty directory."""
+    for source in _files(build_dir):
+        if source.suffix != ".html" and source.with_suffix("").suffix != ".html":
+            target = directory / source.relative_to(build_dir)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    for source in build_dir.rglob("*.html"):
+        if not source.name.startswith("__"):
+            page = _complete(source.read_text("utf-8"), build_dir, settings).encode()
+            target = directory / file_of(_address(source.relative_to(build_dir))).lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(page)
+            target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(page, mtime=0))
+            target.with_name(f"{target.name}.br").write_bytes(brotli.compress(page))
 
-    body: bytes
-    compressed: bytes
-    etag: str
 
-    @classmethod
-    def of(cls, text: str) -> "Document":
-        """Encode a page."""
-        body = text.encode()
-        return cls(body, gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+def file_of(path: str) -> str:
+    """Return the file of a page's address: `/bookings/index.html` for `/bookings`.
+
+    One file serves all addresses that differ in a name: `/event/_/index.html` is the page of every event.
+    """
+    address = path.rstrip("/")
+    for rendered in RENDERED_PATHS:
+        prefix = rendered.removesuffix("_")
+        if address.startswith(prefix) and "/" not in address.removeprefix(prefix):
+            address = rendered
+    return MISSING_PAGE if address == "/404" else f"{address}/index.html"
 
 
-class Documents:
-    """All pages of a build, by the paths of their addresses."""
-
-    def __init__(self, static_dir: Path, settings: Mapping[str, Any]) -> None:
-        texts = {
-            _address(path.relative_to(static_dir)): _complete(path.read_text("utf-8"), static_dir, settings)
-            for path in static_dir.rglob("*.html")
-            if not path.name.startswith("__")
-        }
-        self._pages = {address: Document.of(text) for address, text in texts.items()}
-        self._missing = self._pages.pop("/404")
-        scripts = {script for text in texts.values() for script in _EXECUTED_SCRIPT.findall(text)}
-        digests = sorted(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-        self.script_sources = tuple(f"'sha256-{digest}'" for digest in digests)
-        """The inline scripts of all pages, for the content security policy."""
-
-    def find(self, path: str) -> tuple[int, Document]:
-        """Return the status and the page of an address."""
-        address = path.rstrip("/") or "/"
-        for drawn in DRAWN_PATHS:
-            prefix = drawn.removesuffix("_")
-            if address.startswith(prefix) and "/" not in address.removeprefix(prefix):
-                address = drawn
-        page = self._pages.get(address)
-        return (200, page) if page else (404, self._missing)
+def _files(directory: Path) -> Iterator[Path]:
+    return (path for path in directory.rglob("*") if path.is_file())
 
 
 def _address(file: Path) -> str:
-    """Return the address of a file's page: `/bookings` for `bookings/index.html` and for `bookings.html`."""
+    """Return the address of a built page: `/bookings` for `bookings/index.html` and for `bookings.html`."""
     parts = file.with_suffix("").parts
     return "/" + "/".join(parts[:-1] if parts[-1] == "index" else parts)
 
 
-def _complete(text: str, static_dir: Path, settings: Mapping[str, Any]) -> str:
-    written = html.escape(json.dumps(settings))
-    text = _SETTINGS.sub(lambda _: written, text)
-    api = html.escape(str(settings["apiUrl"]))
-    sheets = dict.fromkeys(_STYLESHEET.findall(text))
-    style = "".join((static_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
-    # React takes over the whole document, but for what it does not know in the head: nothing that it drew may be
-    # missing, while attributes are not compared. The sheets stay for it, as ones that no screen waits for.
-    text = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), text)
-    text = text.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
+def _complete(page: str, build_dir: Path, settings: PageSettings) -> str:
+    values = html.escape(json.dumps({"apiUrl": settings.api_url, "ticketsMax": settings.tickets_max}))
+    page = _SETTINGS.sub(lambda _: values, page)
+    sheets = dict.fromkeys(_STYLESHEET.findall(page))
+    style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
+    # React hydrates the whole document: no element that it rendered may be missing from the head, while it ignores
+    # changed attributes and elements that are not its own. The sheets stay, for a medium that no screen waits for.
+    page = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), page)
+    page = page.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
+    api = html.escape(settings.api_url)
     early = f'<link rel="preconnect" href="{api}" crossorigin="anonymous"/><style>{style}</style>'
-    place = "<title>" if "<title>" in text else "</head>"
-    return text.replace(place, f"{early}{place}", 1)
+    place = "<title>" if "<title>" in page else "</head>"
+    page = page.replace(place, f"{early}{place}", 1)
+    policy = html.escape(_policy(settings.api_url, _EXECUTED_SCRIPT.findall(page)))
+    # Browsers look for the encoding in the first kilobyte only, and apply the policy to what follows it.
+    first = f'<meta charset="utf-8"/><meta http-equiv="Content-Security-Policy" content="{policy}"/>'
+    return page.replace("<head>", f"<head>{first}", 1)
+
+
+def _policy(api_url: str, scripts: list[str]) -> str:
+    """Return a content security policy that allows the page's own parts and the API."""
+    digests = sorted({base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts})
+    api = f"{urlsplit(api_url).scheme}://{urlsplit(api_url).netloc}"
+    return "; ".join(
+        (
+            "default-src 'self'",
+            " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in digests))),
+            # Widths of bars are style attributes, and a page's style stands in it.
+            "style-src 'self' 'unsafe-inline'",
+            # The API draws the tickets' codes.
+            f"img-src 'self' data: {api}",
+            f"connect-src 'self' {api}",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "object-src 'none'",
+        )
+    )

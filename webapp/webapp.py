@@ -2,13 +2,15 @@
 
 import reflex as rx
 
-from webapp.prerendered import SETTINGS_ID
 from webapp.pages import booking, bookings, event, home, missing
 from webapp.pages.broken import boundary
+from webapp.prerendered import SETTINGS_ID
 
 __all__ = ["app", "booking", "bookings", "event", "home", "missing"]
 
 app = rx.App(
+    # Pages are files: what a visitor does stays in the browser, or goes to the API.
+    enable_state=False,
     html_lang="en",
     stylesheets=["/app.css"],
     head_components=[

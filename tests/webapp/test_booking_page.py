@@ -132,11 +132,11 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
     page = await visit(f"{site.url}/bookings")
     # Looking takes longer than the page waits for an answer before it asks again.
     await page.add_init_script("AbortSignal.timeout = () => new AbortController().signal")
-    site.browser_gate.hold()
+    site.network.hold()
     await page.goto(f"{site.url}/booking/{reference}")
     await _says(page, words("booking.loading"))
     await look(page, "order-loading")
-    site.browser_gate.release()
+    site.network.release()
     await _says(page, words("booking.confirmed.title"))
 
 
@@ -153,11 +153,11 @@ async def test_an_unavailable_api_is_named_and_the_booking_appears_once_it_is_ba
 ) -> None:
     site = await make_event("VIP=5")
     reference = await _booked(site)
-    site.browser_gate.lose_answers()
+    site.network.lose_answers()
     page = await _visit(visit, site, reference)
     await _says(page, words("away.title"))
     await look(page, "order-away")
-    site.browser_gate.mend()
+    site.network.mend()
     await _says(page, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
 
@@ -324,12 +324,11 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     page = await _visit(visit, site, await _booked(site))
     await _codes_are_drawn(page, 2)
     # At first the page cannot ask either.
-    site.server_gate.lose_answers()
-    site.browser_gate.lose_answers()
+    site.network.lose_answers()
     await _cancel(page)
     await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
     await look(page, "order-cancel-unknown")
-    site.browser_gate.mend()
+    site.network.mend()
     await _says(page, words("booking.cancelled.title"))
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
     await expect(page.locator(".notice")).to_have_count(0)
@@ -338,15 +337,15 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
 async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     page = await _visit(visit, site, await _booked(site))
-    site.server_gate.freeze()
+    site.network.hold("POST ")
     await _cancel(page)
     await expect(page.get_by_role("button", name=words("booking.cancel.sending"))).to_be_visible()
     await page.get_by_role("link", name="Night Tide").click()
-    # What is wrong with this, the page's server says without asking the API.
+    # The page finds the fault by itself.
     await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
     await expect(page.get_by_text(words("attempt.invalid.user_missing"))).to_be_visible(timeout=10_000)
-    site.server_gate.release()
+    site.network.release()
     await page.go_back()
     await _says(page, words("booking.cancelled.title"))
 
@@ -575,11 +574,11 @@ async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
 ) -> None:
     site = await make_silent_event("VIP=2")
     _, page = await _visit_waiting(visit, site)
-    site.browser_gate.lose_answers()
+    site.network.lose_answers()
     stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
     before = await _seconds_left(page)
     await look(page, "order-stale")
     await expect(page.locator(".countdown")).not_to_have_text(f"{before // 60}:{before % 60:02}")
-    site.browser_gate.mend()
+    site.network.mend()
     await expect(stale).to_have_count(0, timeout=SOON_MS)

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp import silent
-from tests.webapp.conftest import MakeEvent, OpenPage, Site, keep_entering, look
+from tests.webapp.conftest import BOOKINGS, READS, MakeEvent, OpenPage, Site, keep_entering, look
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,7 +36,7 @@ async def _more(page: Page, times: int) -> None:
 async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "slow")
-    site.server_gate.hold()
+    site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.sending"))
@@ -45,7 +45,7 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     await look(page, "booking-slow")
     await expect(page.get_by_role("button", name=words("attempt.check"))).to_be_visible(timeout=SLOW_MS)
     await look(page, "booking-offers-check")
-    site.server_gate.release()
+    site.network.release()
     await page.wait_for_url("**/booking/*")
     # Two clicks, one booking.
     assert len(await site.orders("slow")) == 1
@@ -87,13 +87,13 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     page = await _open(site, visit, "fewer")
     await _more(page, 4)
     # The page must not learn of it before the click does.
-    site.browser_gate.hold()
+    site.network.hold(READS)
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=3))
     await look(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    site.browser_gate.release()
+    site.network.release()
     await page.get_by_role("button", name=words("attempt.book_left", left=3, total="$300")).click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("fewer")) == 1
@@ -102,7 +102,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
 async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "late")
-    site.browser_gate.hold()
+    site.network.hold(READS)
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
@@ -110,7 +110,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=0, total=40))
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    site.browser_gate.release()
+    site.network.release()
     await look(page, "booking-sold-out-meanwhile")
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
         [words("summary.next_best", tier="Front Row", price="$50")]
@@ -124,20 +124,20 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     site = await make_event(HOUSE)
     page = await _open(site, visit, "hopeful")
     await _more(page, 4)
-    site.browser_gate.hold()
+    site.network.hold(READS)
     few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
-    site.browser_gate.release()
+    site.network.release()
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     # And "only 3 left" is so no more when there are forty.
-    site.browser_gate.hold()
+    site.network.hold(READS)
     await site.sell("VIP", 1)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=2))
-    site.browser_gate.release()
+    site.network.release()
     await site.cancel(all_others, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_be_enabled()
@@ -147,7 +147,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     site = await make_silent_event("GA=2,VIP=20")
     page = await _open(site, visit, "patient")
     gone = page.locator(".tier[data-tier='GA']")
-    site.browser_gate.hold()
+    site.network.hold(READS)
     reference = await silent.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
@@ -158,7 +158,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
         [words("summary.next_best", tier="VIP", price="$100")]
     )
     await look(page, "booking-all-held")
-    site.browser_gate.release()
+    site.network.release()
     # Another tier need not wait.
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
@@ -174,13 +174,13 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
 async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "tardy")
-    site.browser_gate.hold()
+    site.network.hold(READS)
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.not_on_sale.title"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
-    site.browser_gate.release()
+    site.network.release()
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
 
 
@@ -189,16 +189,16 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "lost")
-    lost_before = site.server_gate.answers_lost
-    site.server_gate.lose_answers()
+    lost_before = site.network.answers_lost
+    site.network.lose_answers(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     # It is still being asked while the picture is taken.
-    site.server_gate.hold()
+    site.network.hold(BOOKINGS)
     await look(page, "booking-connection-lost")
-    site.server_gate.mend()
+    site.network.mend()
     await page.wait_for_url("**/booking/*")
-    assert site.server_gate.answers_lost > lost_before
+    assert site.network.answers_lost > lost_before
     assert len(await site.orders("lost")) == 1
 
 
@@ -207,7 +207,7 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "silent")
-    site.server_gate.lose_answers()
+    site.network.lose_answers(BOOKINGS)
     field = page.get_by_label(words("user.label"))
     await field.press("Enter")
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"), timeout=SLOW_MS)
@@ -220,7 +220,7 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     # A reload does not forget that the outcome is open.
     await page.reload()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
-    site.server_gate.mend()
+    site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("silent")) == 1
 
@@ -229,8 +229,6 @@ async def _leave_in_doubt(page: Page) -> None:
     """Book by a way that was broken: nobody learns what became of it, and the pages' server forgets the visitor."""
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
-    # The tab remembers what was sent; what the server knew of this tab is lost, as when it is started anew.
-    await page.evaluate("sessionStorage.removeItem('token')")
     await page.reload()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
 
@@ -247,22 +245,22 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "checking")
-    site.server_gate.lose_answers()
+    site.network.lose_answers(BOOKINGS)
     await _leave_in_doubt(page)
     check = page.locator(NOTICE).get_by_role("button")
-    site.server_gate.mend()
-    site.server_gate.hold()
+    site.network.mend()
+    site.network.hold(BOOKINGS)
     await check.click()
     await expect(check).to_have_text(words("attempt.checking"))
     await expect(check).to_have_attribute("aria-busy", "true")
     await look(page, "booking-checking")
     # Where that teaches nothing either, it may be asked again.
-    site.server_gate.lose_answers()
-    site.server_gate.release()
+    site.network.lose_answers(BOOKINGS)
+    site.network.release()
     await expect(check).to_have_text(words("attempt.check"))
     await expect(check).to_have_attribute("aria-busy", "false")
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
-    site.server_gate.mend()
+    site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("checking")
 
@@ -272,14 +270,14 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "doubtful")
-    site.server_gate.lose_answers()
+    site.network.lose_answers(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
     await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.unreachable.title"))
     await expect(page.locator(".closed").get_by_role("button")).to_have_text([words("attempt.check")])
     await look(page, "booking-unknown-ended")
-    site.server_gate.mend()
+    site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("doubtful")
 
@@ -289,10 +287,10 @@ async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit, "never-arrived")
-    site.server_gate.cut_rate = 1.0
+    site.network.lose_requests(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
-    site.server_gate.mend()
+    site.network.mend()
     await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.not_found.over"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-not-found-ended")
@@ -304,11 +302,11 @@ async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanw
 ) -> None:
     site = await make_declining_event(HOUSE)
     page = await _open(site, visit, "declined-late")
-    site.server_gate.hold()
+    site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
     await site.until_ordered("declined-late")
     await _end_sale(site, page)
-    site.server_gate.release()
+    site.network.release()
     await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.declined.title"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-declined-ended")

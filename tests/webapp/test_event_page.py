@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.webapp import silent
-from tests.webapp.conftest import DESKTOP, PHONE, MakeEvent, OpenPage, Site, keep_entering, look
+from tests.webapp.conftest import DESKTOP, PHONE, READS, MakeEvent, OpenPage, Site, keep_entering, look
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,11 +50,11 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     await expect(cards["Gone"]).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(".concert", has_text="Called Off")).to_contain_text(words("state.cancelled"))
     await look(page, "home")
-    soon.browser_gate.lose_answers()
+    soon.network.lose_answers(READS)
     await expect(page.get_by_text(words("away.stale"))).to_be_visible()
     await expect(cards["Later Tonight"]).to_be_visible()
     await look(page, "home-stale")
-    soon.browser_gate.mend()
+    soon.network.mend()
     await cards["Later Tonight"].get_by_role("link").click()
     await page.wait_for_url(soon.event_url)
     await expect(page).to_have_title(words("event.title", event="Later Tonight", venue="Harbour Hall"))
@@ -64,7 +64,7 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    site.browser_gate.hold()
+    site.network.hold(READS)
     page = await visit(site.event_url, size=DESKTOP)
     await expect(page.locator(".freshness")).to_have_text(words("counts.loading"))
     await expect(page.locator(".skeleton")).to_have_count(3)
@@ -73,7 +73,7 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     places = (page.locator(SUBMIT), page.locator(".tiers"), page.get_by_label(words("user.label")))
     before = [await place.bounding_box() for place in places]
     await look(page, "event-loading")
-    site.browser_gate.release()
+    site.network.release()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     assert [await place.bounding_box() for place in places] == before
 
@@ -99,13 +99,13 @@ async def test_nothing_jumps_when_slow_answers_come(
     site = await make_event(HOUSE)
     page = await visit("about:blank", size=size)
     await page.add_init_script(_WATCH_SHIFTS)
-    site.browser_gate.hold()
+    site.network.hold(READS)
     await page.goto(site.url + path.format(site.event))
     await expect(page.locator(loading)).to_have_count(3)
     if not path and size == PHONE:
         await look(page, "home-loading")
         await page.evaluate("globalThis.shifted = 0")
-    site.browser_gate.release()
+    site.network.release()
     await expect(page.locator(loaded).first).to_be_visible()
     await expect(page.locator(loading)).to_have_count(0)
     assert await page.evaluate("shifted") <= SHIFT_MAX
@@ -160,7 +160,7 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     site = await make_event(HOUSE)
     page = await _open(site, visit)
     await page.get_by_role("button", name=words("quantity.more")).click()
-    site.browser_gate.freeze()
+    site.network.freeze()
     await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"), timeout=STALE_AFTER_MS)
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=20, total=20))
     names = (words("quantity.more"), words("quantity.fewer"), words("seats.best"), pattern("book.button", total=".+"))
@@ -168,8 +168,8 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     for button in buttons:
         await expect(button).to_be_disabled()
     await look(page, "event-stale")
-    site.browser_gate.mend()
-    site.browser_gate.cut()
+    site.network.mend()
+    site.network.cut()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"), timeout=STALE_AFTER_MS)
     for button in buttons:
         await expect(button).to_be_enabled()

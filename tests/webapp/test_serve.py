@@ -19,6 +19,7 @@ from tests.stack import ROOT, Process, clean_environment, free_port, responds
 pytestmark = pytest.mark.xdist_group("serve")
 
 _SETTINGS = re.compile(r'data-settings="([^"]*)"')
+_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 async def _start(tmp_path: Path, environment: Mapping[str, str]) -> tuple[Process, str]:
@@ -43,8 +44,8 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     first, first_url = await _start(tmp_path, {"API_PORT": "3456"})
     second, second_url = await _start(tmp_path, {"PUBLIC_API_URL": "https://api.example.org/v1/"})
     async with httpx.AsyncClient() as http:
-        policies = [(await http.get(url)).headers["content-security-policy"] for url in (first_url, second_url)]
         pages = [(await http.get(url)).text for url in (first_url, second_url)]
+        policies = [html.unescape(_POLICY.findall(page)[0]) for page in pages]
         told = [json.loads(html.unescape(_SETTINGS.findall(page)[0])) for page in pages]
     await first.stop()
     await second.stop()
@@ -57,9 +58,14 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     # The tickets' codes are pictures that the API draws.
     assert "img-src 'self' data: http://localhost:3456;" in policies[0]
     assert "img-src 'self' data: https://api.example.org;" in policies[1]
-    # But for what they are told, both are the same.
-    addresses = ("http://localhost:3456", "https://api.example.org/v1")
-    assert pages[0].replace(addresses[0], addresses[1]) == pages[1]
+    # But for the addresses, both are the same.
+    for longer, shorter in (
+        ("http://localhost:3456", "https://api.example.org/v1"),
+        ("http://localhost:3456", "https://api.example.org"),
+    ):
+        pages[0] = pages[0].replace(longer, "API")
+        pages[1] = pages[1].replace(shorter, "API")
+    assert pages[0] == pages[1]
 
 
 async def test_headers_keep_pages_fresh_and_files_for_ever(url: str) -> None:
@@ -84,7 +90,9 @@ async def test_headers_keep_pages_fresh_and_files_for_ever(url: str) -> None:
     for response in (page, missing, asset):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
-        assert "script-src 'self' 'sha256-" in response.headers["content-security-policy"]
+        assert response.headers["content-security-policy"] == "frame-ancestors 'none'"
+    for response in (page, missing):
+        assert "script-src 'self' 'sha256-" in html.unescape(_POLICY.findall(response.text)[0])
 
 
 async def test_every_page_has_its_status_and_every_other_address_404(url: str) -> None:
@@ -107,31 +115,27 @@ async def test_every_page_has_its_status_and_every_other_address_404(url: str) -
         **dict.fromkeys(others, 404),
     }
     for response in answers_.values():
-        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert response.headers["content-type"].replace('"', "") == "text/html; charset=utf-8"
         assert response.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize(
-    ("accepted", "of_page", "of_file"),
-    # Pages are completed by the server, and small; files were compressed once for all by the build.
-    [("gzip, deflate, br, zstd", "gzip", "br"), ("gzip", "gzip", "gzip"), ("", None, None)],
+    ("accepted", "encoding"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("", None)],
 )
-async def test_files_are_sent_compressed_and_asked_for_once(
-    accepted: str, of_page: str | None, of_file: str | None, url: str
-) -> None:
+async def test_files_are_sent_compressed_and_asked_for_once(accepted: str, encoding: str | None, url: str) -> None:
     client = ROOT / ".web" / "build" / "client"
     script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
     paths = ("/", "/booking/x", "/app.css", f"/assets/{script.name}")
     async with httpx.AsyncClient(base_url=url, headers={"Accept-Encoding": accepted}) as http:
         first = {path: await http.get(path) for path in paths}
         again = {path: await http.get(path, headers={"If-None-Match": first[path].headers["etag"]}) for path in paths}
-    encodings = [first[path].headers.get("content-encoding") for path in paths]
-    assert encodings == [of_page, of_page, of_file, of_file]
+    assert {first[path].headers.get("content-encoding") for path in paths} == {encoding}
     for path in paths:
         assert "Accept-Encoding" in first[path].headers["vary"]
         assert again[path].status_code == 304
         assert again[path].content == b""
-    if of_file:
+    if encoding:
         assert int(first[paths[-1]].headers["content-length"]) < script.stat().st_size / 2
 
 
@@ -142,13 +146,6 @@ async def test_files_are_sent_compressed_and_asked_for_once(
         ({"WEB_PORT": "http"}, "WEB_PORT='http' is not allowed: it must be a whole number from 1 to 65535."),
         ({"PUBLIC_API_URL": "example.org"}, "PUBLIC_API_URL='example.org' is not allowed"),
         ({"PUBLIC_API_URL": "http://x; script-src *"}, "PUBLIC_API_URL='http://x; script-src *' is not allowed"),
-        (
-            {"REDIS_URL": "localhost:6379"},
-            "REDIS_URL is not allowed: it must begin with redis://, rediss:// or unix://.",
-        ),
-        ({"REDIS_URL": "redis://localhost:none"}, "REDIS_URL is not allowed: "),
-        ({"REDIS_URL": "unix:///nowhere/redis.sock"}, "The Redis of REDIS_URL does not answer: "),
-        ({"REDIS_URL": "redis://:secret@127.0.0.1:1"}, "The Redis of REDIS_URL does not answer: "),
         ({"MAX_TICKETS_PER_BOOKING": "many"}, "MAX_TICKETS_PER_BOOKING='many' is not allowed"),
     ],
 )

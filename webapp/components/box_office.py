@@ -7,8 +7,6 @@ pages' server.
 from dataclasses import dataclass
 from typing import Any
 
-import reflex as rx
-
 from webapp.components import browser
 from webapp.components.concerts import Concert
 
@@ -162,23 +160,6 @@ class EventFeed(browser.Part):
 
     library = _MODULE
     tag = "EventFeed"
-
-    phase: rx.Var[str]
-    """How the attempt to book stands, as the page's State has it."""
-    turn: rx.Var[int]
-    """Changes whenever the phase is to be looked at anew."""
-    heard: rx.Var[str]
-    """The last click that the State knows of."""
-    unsettled: rx.Var[str]
-    """The last purchase, until its key is spent."""
-    wait_s: rx.Var[int]
-    """Seconds until another attempt makes sense; 0: now."""
-    seats_gone: rx.Var[list[int]]
-    """Tickets that the API refused because others have them."""
-    refused: rx.Var[str]
-    """The tier of which the API refused tickets, or as many; "": none."""
-    left: rx.Var[int]
-    """How many the refusal left of it."""
 
 
 def action(name: str, *arguments: Any) -> Any:

@@ -1,92 +1,34 @@
-"""Cancelling a booking: its State, the question before it, and what became of it; for its own page and the list."""
+"""Cancelling an order: the button, the dialog and the outcome, on the order's page and in the list."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from webapp.client import api
-from webapp.components.arrival import Arrival
 from webapp.components.browser import Part, action, hooked
 from webapp.components.language import money, say
 from webapp.components.layout import Ui, notice_box
 
 _MODULE = "$/utils/cancelling"
 
-# Longer than the client waits for an answer: past this it was cut short, and the page is free again.
-_SENDING_S_MAX = 25
-
-
-class Cancelling(Arrival, rx.State):
-    """One visitor's cancelling of a booking. The truth is in the API; this is what the page says about it."""
-
-    phase: str = "idle"
-    """`idle`, `sending`, `done`, or why it was not done, as the client's `Problem.kind`."""
-    reference: str = ""
-    """The booking that it is about."""
-    turn: int = 0
-    _sending_until: float = 0
-
-    @rx.event
-    def arrive(self) -> None:
-        """Start clean; what is under way goes on, and what was told outlives a connection."""
-        if not self._has_only_reconnected() and not self._under_way():
-            self._show("idle")
-
-    @rx.event(background=True)
-    async def cancel(self, reference: str, user_id: str) -> None:
-        """Cancel a booking for its buyer; while one is being cancelled, another click does nothing.
-
-        Cancelling twice is harmless.
-        """
-        async with self:
-            if self._under_way():
-                return
-            self._sending_until = time.time() + _SENDING_S_MAX
-            self.reference = reference
-            self._show("sending")
-        problem = (await api().cancel(reference, user_id)).problem
-        async with self:
-            # Past its time it may have made room for another.
-            if self.reference == reference:
-                self._show("done" if problem is None else problem.kind)
-
-    def _under_way(self) -> bool:
-        return self.phase == "sending" and time.time() < self._sending_until
-
-    def _show(self, phase: str) -> None:
-        self.phase = phase
-        self.turn += 1
-
 
 class CancellingFeed(Part):
-    """Tells the browser what the State says. Place it once on a page."""
+    """Forgets the last outcome on another page. Place it once on a page that cancels."""
 
     library = _MODULE
     tag = "CancellingFeed"
 
-    phase: rx.Var[str]
-    reference: rx.Var[str]
-    turn: rx.Var[int]
-    """Changes whenever the State has dealt with a click."""
-
 
 @dataclass(frozen=True)
-class _Shown:
-    """What became of the last click, as cancelling.js knows it."""
+class Cancelling:
+    """The last cancelling, as cancelling.js has it."""
 
     reference: str
     phase: str
-    """As the State's, or `unheard`: the page's server did not take it up."""
+    """`idle`, `sending`, `offline` (it is repeated once the network is back), `done`, or the problem's kind."""
 
 
-_cancelling: Any = hooked(_MODULE, "cancelling", "useCancelling()", _Shown)
-
-
-def cancelling_feed() -> Ui:
-    """Return what a page that cancels needs once."""
-    return CancellingFeed.create(phase=Cancelling.phase, reference=Cancelling.reference, turn=Cancelling.turn)
+_cancelling: Any = hooked(_MODULE, "cancelling", "useCancelling()", Cancelling)
 
 
 def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: str) -> Ui:
@@ -142,10 +84,7 @@ def cancel_dialog(order: Any) -> Ui:
             rx.el.button(
                 say("booking.cancel.do"),
                 type="button",
-                on_click=[
-                    action(_MODULE, "confirm", order.reference),
-                    Cancelling.cancel(order.reference, order.user_id),  # type: ignore[misc]
-                ],
+                on_click=action(_MODULE, "confirm", order.reference, order.user_id),
                 class_name="danger",
             ),
             class_name="actions",
@@ -168,7 +107,7 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                 ("sending", rx.fragment()),
                 ("done", done),
                 (
-                    "unheard",
+                    "offline",
                     notice_box(_cancelling.phase, say("attempt.unheard.title"), say("booking.cancel.unheard")),
                 ),
                 # Unless the page has seen what became of it. The API may be busy with this very cancelling.

@@ -5,7 +5,6 @@ from typing import Any
 import reflex as rx
 from reflex.style import toggle_color_mode
 from reflex.vars.function import ArgsFunctionOperation, FunctionVar
-from reflex_components_core.core.banner import has_too_many_connection_errors  # type: ignore[import-untyped]
 from reflex_components_core.el.elements.inline import A  # type: ignore[import-untyped]
 from reflex_components_core.react_router import link  # type: ignore[import-untyped]
 
@@ -41,7 +40,6 @@ def page(*content: rx.Component) -> Ui:
         ),
         rx.el.main(*content, id="content", tab_index=-1),
         rx.el.footer(rx.el.p(say("site.demonstration")), class_name="foot"),
-        _connection_notice(),
     )
 
 
@@ -94,13 +92,4 @@ def _language_picker() -> Ui:
         on_change=picked.to(FunctionVar, rx.EventChain),
         aria_label=say("language.label"),
         class_name="language",
-    )
-
-
-def _connection_notice() -> Ui:
-    """Return what takes the place of Reflex's own toasts while the page's server cannot be reached."""
-    return rx.el.div(
-        rx.cond(has_too_many_connection_errors, rx.el.p(say("connection.lost"), class_name="lost")),
-        role="status",
-        aria_live="polite",
     )

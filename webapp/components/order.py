@@ -86,13 +86,6 @@ class OrderFeed(Part):
     library = _MODULE
     tag = "OrderFeed"
 
-    phase: rx.Var[str]
-    turn: rx.Var[int]
-    """Of the attempt to book the same again."""
-    cancelling: rx.Var[str]
-    cancelling_turn: rx.Var[int]
-    """Phase and turn of the order's cancelling."""
-
 
 class TicketCode(Part):
     """The QR code of a ticket."""

@@ -7,16 +7,11 @@ import reflex as rx
 from webapp.components.language import say
 from webapp.components.layout import Ui
 from webapp.components.page import RememberedInput
-from webapp.purchase import USER_ID_LENGTH_MAX
 
 USER_ID_KEPT_AS = "user-id"
 """The name in the browser's local storage."""
-
-
-class Visitor(rx.State):
-    """The name that pages share. The API decides what the id may do."""
-
-    user_id: str = rx.LocalStorage("", name=USER_ID_KEPT_AS)
+USER_ID_LENGTH_MAX = 128
+"""In characters, as the API allows."""
 
 
 def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:

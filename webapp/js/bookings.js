@@ -16,7 +16,7 @@ const PAGE_SIZE = 10;
 const PENDING_POLL_MS = 10_000;
 const SHOWN = ["upcoming", "past", "cancelled"];
 // As long as nobody has answered, nothing has come of a cancelling.
-const UNANSWERED = ["idle", "sending", "unheard"];
+const UNANSWERED = ["idle", "sending", "offline"];
 
 let facts = {
   user: "",

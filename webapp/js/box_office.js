@@ -4,8 +4,10 @@
 import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { attempt, keepFocus, stopWaiting, useAfterward, useAttemptFeed } from "./checkout_feed.js";
+import { useCheckout, useOutcome } from "./checkout_feed.js";
+import { checkout } from "./checkout_store.js";
 import { secondsUntil, serverNow } from "./clock.js";
+import { keepFocus } from "./focus.js";
 import { useEverySecond, useField, useStore } from "./hooks.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
 import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "./seats.js";
@@ -116,7 +118,7 @@ function tierOf({ name, price, total, seated }) {
     percent: Math.max(0, Math.min(100, (available / total) * 100)),
     sold_out: refusedAs === "sold_out" || (told && held === 0),
     all_held: refusedAs === "all_held" || (told && held > 0),
-    back_in: refusedAs === "all_held" ? attempt.get().wait : told && heldUntil ? secondsUntil(heldUntil) : 0,
+    back_in: refusedAs === "all_held" ? checkout.view.get().wait : told && heldUntil ? secondsUntil(heldUntil) : 0,
     low,
   };
 }
@@ -183,7 +185,7 @@ function summarise() {
     whole: facts.zoom <= farthest(),
     // Whoever picked seats and lost one of them decides what shall be booked instead.
     locked:
-      attempt.get().locked ||
+      checkout.view.get().locked ||
       sale !== "on_sale" ||
       phase !== "live" ||
       !bookable ||
@@ -272,14 +274,14 @@ function reviewRefusal() {
   if (refused.over || !isRefusalPast(refused)) return;
   keepFocus();
   update({ refused: { ...refused, over: true } });
-  if (refused.phase === "all_held" && !facts.limited) stopWaiting();
+  if (refused.phase === "all_held" && !facts.limited) checkout.stopWaiting();
 }
 
 function learnStates({ body, asOf }) {
   const house = isDrawnOf(facts.house, body.rows) ? facts.house : draw(body.rows);
   const seatStates = new Map(body.rows.flatMap((row) => row.ids.map((id, column) => [id, row.states[column]])));
   // What is being booked, or may have been, is sold to this visitor and not lost, nor is what was told before the pick.
-  const mayBeLost = !attempt.get().sending && !facts.inDoubt && asOf > facts.pickedAfter;
+  const mayBeLost = !checkout.view.get().sending && !facts.inDoubt && asOf > facts.pickedAfter;
   const gone = mayBeLost ? facts.picks.filter((id) => seatStates.get(id) !== "a") : [];
   if (gone.length) keepFocus();
   // Seats that the address asked for are of a tier that was not chosen yet.
@@ -313,11 +315,11 @@ function loseSeats(ids) {
 
 // Another tier need not wait for what is held of the last one.
 function turnTo(tier) {
-  if (tier !== facts.tier && !facts.limited) stopWaiting();
+  if (tier !== facts.tier && !facts.limited) checkout.stopWaiting();
 }
 
 export function choose(tier) {
-  if (attempt.get().sending) return;
+  if (checkout.view.get().sending) return;
   keepFocus();
   turnTo(tier);
   update({ tier, picks: [], lost: [], announcement: NOTHING.announcement, announcedAt: 0 });
@@ -337,7 +339,7 @@ export function changeQuantity(by) {
 
 export function pick(id) {
   const seat = seatOf(id);
-  if (!seat || attempt.get().sending) return;
+  if (!seat || checkout.view.get().sending) return;
   if (facts.picks.includes(id)) {
     const picks = facts.picks.filter((each) => each !== id);
     return update({ focused: id, picks, quantity: Math.max(1, picks.length + facts.lost.length) });
@@ -360,13 +362,13 @@ export function pickBest() {
 }
 
 export function unpickAll() {
-  if (attempt.get().sending) return;
+  if (checkout.view.get().sending) return;
   keepFocus();
   update({ picks: [], lost: [] });
 }
 
 export function keepPicks() {
-  if (attempt.get().sending) return;
+  if (checkout.view.get().sending) return;
   keepFocus();
   update({ quantity: facts.picks.length, lost: [] });
 }
@@ -517,15 +519,19 @@ function forgetAskedSeats() {
 
 // --- React -----------------------------------------------------------------------------------------------
 
-// Polls what there is and passes on what the page's State says of the booking. It draws nothing.
-export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, refused, left }) {
+// Phases in which the API refused tickets of a tier, or as many.
+const TIER_REFUSED = ["sold_out", "fewer_left", "all_held"];
+
+// Polls what there is and takes in the outcome of each booking. It draws nothing.
+export function EventFeed() {
   const { slug } = useParams();
+  const phase = useCheckout("phase");
   const over = ["ended", "cancelled"].includes(useBoxOffice("sale"));
   const query = `?event=${encodeURIComponent(slug)}`;
   const event = usePolled(`/api/events/${encodeURIComponent(slug)}`, EVENT_POLL_MS);
   const counts = usePolled(over ? null : `/api/tickets/availability${query}`, POLL_MS);
   const states = usePolled(over ? null : `/api/tickets/states${query}`, POLL_MS);
-  useEffect(() => attempt.subscribe(refresh), []);
+  useEffect(() => checkout.view.subscribe(refresh), []);
   useEverySecond(refresh);
   useEffect(() => {
     // Another event, or this one after another page: what was picked there is not picked here.
@@ -534,22 +540,18 @@ export function EventFeed({ phase, turn, heard, unsettled, waitS, seatsGone, ref
     looks.clear();
     update({ ...NOTHING, ...asked });
   }, [slug]);
-  useAfterward(
-    () => {
-      const lost = seatsGone.length ? loseSeats(seatsGone) : 0;
-      // Of seats that are known the summary and the map say it.
-      update({ refused: { phase, tier: refused, left, at: serverNow(), over: lost > 0 } });
-      counts.mutate();
-      states.mutate();
-      if (!refused && phase !== "not_on_sale") return;
-      event.mutate();
-      const again = setTimeout(event.mutate, CACHE_MAX_AGE_MS);
-      return () => clearTimeout(again);
-    },
-    { phase, turn },
-  );
-  // Before the seats' states are learnt: which of them were lost depends on it.
-  useAttemptFeed({ phase, turn, heard, unsettled, waitS });
+  useOutcome(() => {
+    const outcome = checkout.view.get();
+    const tier = outcome.event === slug && TIER_REFUSED.includes(outcome.phase) ? outcome.tier : "";
+    const lost = outcome.seats_gone.length ? loseSeats(outcome.seats_gone) : 0;
+    // Of seats that are known the summary and the map say it.
+    update({ refused: { phase: outcome.phase, tier, left: outcome.left, at: serverNow(), over: lost > 0 } });
+    counts.mutate();
+    states.mutate();
+    if (!tier && outcome.phase !== "not_on_sale") return;
+    event.mutate();
+    setTimeout(event.mutate, CACHE_MAX_AGE_MS);
+  });
   useEffect(() => {
     update({ inDoubt: phase === "unreachable", limited: phase === "rate_limited" });
   }, [phase, slug]);

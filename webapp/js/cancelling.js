@@ -1,59 +1,48 @@
-// What a page shows of a cancelling: which booking is asked about, that the server is at it, or that nobody heard it.
+// The components and events of cancelling for pages.
+
 import { useEffect } from "react";
+import { useLocation } from "react-router";
 
-import { UNHEARD_AFTER_MS } from "./checkout_feed.js";
-import { useEverySecond, useStore } from "./hooks.js";
-import { createStore } from "./store.js";
+import { cancelling } from "./cancelling_store.js";
+import { useStore } from "./hooks.js";
 
-// Longer than the server takes; past it the server was cut short, and the button is free again.
-const SENDING_MS_MAX = 30_000;
+/** Draw a component from the last cancelling. */
+export const useCancelling = () => useStore(cancelling.view);
 
-let facts = {
-  asked: "", // the booking that the dialog is about
-  clicked: "", // the one whose cancelling the server has not taken up yet
-  told: { phase: "idle", reference: "" }, // what the server says
-  since: 0, // when the click was, or when the server said it
-};
+const dialog = () => /** @type {HTMLDialogElement | null} */ (document.getElementById("cancel-dialog"));
 
-function outcome() {
-  const { clicked, told, since } = facts;
-  const past = Date.now() - since;
-  if (clicked !== "") return { reference: clicked, phase: past > UNHEARD_AFTER_MS ? "unheard" : "sending" };
-  return told.phase === "sending" && past > SENDING_MS_MAX ? { ...told, phase: "unreachable" } : told;
-}
-
-const summarise = () => ({ asked: facts.asked, ...outcome() });
-const view = createStore(summarise());
-export const useCancelling = () => useStore(view);
-
-function update(changes) {
-  facts = { ...facts, ...changes };
-  view.set(summarise());
-}
-
-const tick = () => update({});
-
-const dialog = () => document.getElementById("cancel-dialog");
-
+/**
+ * Open the dialog about an order.
+ * @param {string} reference
+ */
 export function ask(reference) {
-  // What is under way is waited for.
-  if (view.get().phase === "sending") return;
-  update({ asked: reference });
-  dialog()?.showModal();
+  if (cancelling.ask(reference)) dialog()?.showModal();
 }
 
+/** Close the dialog. */
 export const keep = () => dialog()?.close();
 
-export function confirm(reference) {
+/**
+ * Cancel the order that the dialog names.
+ * @param {string} reference
+ * @param {string} userId
+ */
+export function confirm(reference, userId) {
   keep();
-  update({ clicked: reference, since: Date.now() });
+  void cancelling.cancel(reference, userId);
 }
 
-// Passes on what the page's State says. It draws nothing.
-export function CancellingFeed({ phase, reference, turn }) {
-  useEffect(() => {
-    update({ clicked: "", told: { phase, reference }, since: Date.now() });
-  }, [phase, reference, turn]);
-  useEverySecond(tick);
+/**
+ * Call a function after each outcome of a cancelling.
+ * @param {() => void} look
+ */
+export function useAfterCancelling(look) {
+  useEffect(() => cancelling.onOutcome(look));
+}
+
+/** Tells the store which page shows the outcome. */
+export function CancellingFeed() {
+  const { pathname } = useLocation();
+  useEffect(() => cancelling.arrive(pathname), [pathname]);
   return null;
 }

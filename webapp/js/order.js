@@ -3,7 +3,8 @@
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { useAfterward } from "./checkout_feed.js";
+import { useAfterCancelling } from "./cancelling.js";
+import { useOutcome } from "./checkout_feed.js";
 import { secondsUntil, serverNow } from "./clock.js";
 import { useEverySecond, useStore } from "./hooks.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
@@ -131,7 +132,7 @@ function pace() {
 // --- React -----------------------------------------------------------------------------------------------
 
 // Polls the order of the address, and its event. It draws nothing.
-export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
+export function OrderFeed() {
   const { reference } = useParams();
   const [every, setEvery] = useState(PENDING_POLL_MS);
   const order = usePolled(orderPath(reference), every);
@@ -166,15 +167,14 @@ export function OrderFeed({ phase, turn, cancelling, cancellingTurn }) {
     setEvery(pace());
   }, []);
   useEverySecond(tick);
-  useAfterward(() => void order.mutate(), { phase, turn });
-  useEffect(() => {
-    if (["idle", "sending"].includes(cancelling)) return;
+  useOutcome(() => void order.mutate());
+  useAfterCancelling(() => {
     order.mutate();
     // Why it may not be cancelled: the concert may begin earlier than was known.
     event.mutate();
     const again = setTimeout(event.mutate, CACHE_MAX_AGE_MS);
     return () => clearTimeout(again);
-  }, [cancelling, cancellingTurn]);
+  });
   return null;
 }
 

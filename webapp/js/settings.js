@@ -4,6 +4,3 @@ const written = typeof document === "undefined" ? undefined : document.getElemen
 
 /** @type {{ apiUrl: string, ticketsMax: number }} `apiUrl` has no slash at its end; `ticketsMax` is for one booking. */
 export const settings = { apiUrl: "", ticketsMax: 10, ...JSON.parse(written ?? "{}") };
-
-// Identifies this page load for arrival.py: a websocket that reconnects keeps it, a reload does not.
-if (typeof sessionStorage !== "undefined") sessionStorage.setItem("page-load", String(performance.timeOrigin));

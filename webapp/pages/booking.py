@@ -4,15 +4,14 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.checkout import AttemptFeed, Booking, Place, notice, phase_is, press, sending, sending_words
 from webapp.components.cancelling import (
-    Cancelling,
+    CancellingFeed,
     cancel_button,
     cancel_dialog,
     cancel_outcome,
     cancelled_words,
-    cancelling_feed,
 )
+from webapp.components.checkout import CheckoutFeed, Place, book_again, checkout, notice, phase_is, sending_words
 from webapp.components.concerts import when_and_where
 from webapp.components.language import in_english, moment, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
@@ -27,22 +26,13 @@ _CODE_SIZE = 164
     image="/favicon.svg",
     title=in_english("booking.head"),
     description=in_english("booking.description"),
-    on_load=[Booking.arrive, Cancelling.arrive],
 )
 def booking_page() -> Ui:
     """Show one booking."""
     return page(
-        OrderFeed.create(
-            phase=Booking.phase, turn=Booking.turn, cancelling=Cancelling.phase, cancelling_turn=Cancelling.turn
-        ),
-        AttemptFeed.create(
-            phase=Booking.phase,
-            turn=Booking.turn,
-            heard=Booking.heard,
-            unsettled=Booking.unsettled,
-            wait_s=Booking.wait_s,
-        ),
-        cancelling_feed(),
+        CheckoutFeed.create(),
+        CancellingFeed.create(),
+        OrderFeed.create(),
         PageTitle.create(
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
         ),
@@ -197,19 +187,18 @@ def _text() -> Any:
 
 def _again() -> Ui:
     """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
-    events = [press(), Booking.again(order.reference, sending.click)]  # type: ignore[misc]
-    busy = sending.sending
+    busy = checkout.sending
     # What was left in doubt elsewhere is told here, too, and is none of this booking's.
-    this_one = (Booking.event == order.event.slug) & (Booking.tier == order.tier)
+    this_one = (checkout.event == order.event.slug) & (checkout.tier == order.tier)
     place = Place(
-        locked=sending.locked,
+        locked=checkout.locked,
         about=True,
         leads=this_one,
-        again={"type": "button", "on_click": events},
-        before_fewer=[press()],
+        again={"type": "button", "on_click": book_again(order.reference)},
+        before_fewer=[],
         waits=True,
         hindered=False,
-        total_left=money(order.total / order.quantity * Booking.left, order.currency),
+        total_left=money(order.total / order.quantity * checkout.left, order.currency),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         way_from_seat_taken=_to_other_seats(),
@@ -232,8 +221,8 @@ def _again() -> Ui:
                         ),
                     ),
                     type="button",
-                    on_click=events,
-                    disabled=sending.locked,
+                    on_click=book_again(order.reference),
+                    disabled=checkout.locked,
                     aria_busy=busy,
                     class_name="submit",
                 ),
@@ -252,7 +241,7 @@ def _to_other_seats() -> Ui:
             rx.foreach(
                 order.tickets,
                 lambda ticket: rx.cond(
-                    Booking.seats_gone.contains(ticket.id) & (ticket.row != ""),
+                    checkout.seats_gone.contains(ticket.id) & (ticket.row != ""),
                     rx.el.li(say("map.lost", row=ticket.row, number=ticket.seat)),
                 ),
             )

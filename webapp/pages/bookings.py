@@ -7,12 +7,11 @@ import reflex as rx
 
 from webapp.components.browser import Part, action, hooked
 from webapp.components.cancelling import (
-    Cancelling,
+    CancellingFeed,
     cancel_button,
     cancel_dialog,
     cancel_outcome,
     cancelled_words,
-    cancelling_feed,
 )
 from webapp.components.concerts import when_and_where
 from webapp.components.language import in_english, money, say
@@ -67,13 +66,12 @@ class WhoForm(Part):
     image="/favicon.svg",
     title=in_english("bookings.head"),
     description=in_english("bookings.description"),
-    on_load=Cancelling.arrive,
 )
 def bookings_page() -> Ui:
     """List the bookings of the user whose id the visitor types."""
     return page(
         BookingsFeed.create(),
-        cancelling_feed(),
+        CancellingFeed.create(),
         PageTitle.create(text=say("bookings.head")),
         rx.el.div(
             rx.el.h1(say("bookings.title")),

@@ -4,13 +4,22 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.checkout import Booking, Place, notice, phase_is, press, sending, sending_words, user_id_fault
 from webapp.components.box_office import EventFeed, Tier, action, box_office
+from webapp.components.checkout import (
+    CheckoutFeed,
+    CheckoutForm,
+    Place,
+    checkout,
+    notice,
+    phase_is,
+    sending_words,
+    user_id_fault,
+)
 from webapp.components.language import in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map, seat_name
-from webapp.components.user_id import user_id_field
+from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
 _SKELETON_TIERS = 3
 # What is chosen on old counts may be gone, and what may be gone is not made more.
@@ -23,26 +32,13 @@ _lost_some = box_office.lost.length() > 0
     image="/favicon.svg",
     title=in_english("event.head"),
     description=in_english("event.description"),
-    on_load=Booking.arrive,
 )
 def event_page() -> Ui:
     """Show one concert, and sell its tickets."""
     event = box_office.event
     return page(
-        EventFeed.create(
-            phase=Booking.phase,
-            turn=Booking.turn,
-            heard=Booking.heard,
-            unsettled=Booking.unsettled,
-            wait_s=Booking.wait_s,
-            seats_gone=Booking.seats_gone,
-            refused=rx.cond(
-                _of_this_event(),
-                rx.match(Booking.phase, ("sold_out", "fewer_left", "all_held", Booking.tier), ""),
-                "",
-            ),
-            left=Booking.left,
-        ),
+        CheckoutFeed.create(),
+        EventFeed.create(),
         PageTitle.create(
             text=rx.cond(event.name != "", say("event.title", event=event.name, venue=event.venue), ""),
         ),
@@ -146,7 +142,7 @@ def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
     return rx.el.section(
         rx.el.h2(title),
         # What was sent may have been booked before the sale ended, and what became of it is said.
-        rx.cond(sending.sending | phase_is("unreachable", "not_found", "declined"), _notice()),
+        rx.cond(checkout.sending | phase_is("unreachable", "not_found", "declined"), _notice()),
         *content,
         rx.el.p(*((first, to_concerts) if first else (to_concerts, to_bookings)), class_name="actions"),
         class_name="closed",
@@ -166,7 +162,7 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
 
 
 def _box_office() -> Ui:
-    return rx.el.form(
+    return CheckoutForm.create(
         # The one that the Enter key presses: where no button books, that does not either.
         rx.el.input(type="submit", hidden=True, disabled=box_office.locked | ~_books()),
         rx.el.section(
@@ -195,7 +191,7 @@ def _box_office() -> Ui:
                 _stepper(),
                 user_id_field(
                     rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
-                    refused=rx.cond(user_id_fault() == "", 0, Booking.turn),
+                    refused=rx.cond(user_id_fault() == "", 0, checkout.turn),
                 ),
                 class_name="order",
             ),
@@ -204,7 +200,6 @@ def _box_office() -> Ui:
             aria_labelledby="tickets",
         ),
         _summary(),
-        rx.el.input(type="hidden", name="click", value=sending.click),
         rx.el.input(type="hidden", name="event", value=box_office.event.slug),
         rx.el.input(type="hidden", name="quantity", value=box_office.quantity),
         rx.el.input(
@@ -212,10 +207,10 @@ def _box_office() -> Ui:
             name="ticket_ids",
             value=box_office.picks.foreach(lambda seat: seat.id).join(","),
         ),
-        on_submit=[press(), Booking.book],
+        storage_key=USER_ID_KEPT_AS,
         id="booking",
         class_name="sale",
-        data_gone=box_office.sold_out & ~sending.sending,
+        custom_attrs={"data-gone": box_office.sold_out & ~checkout.sending},
     )
 
 
@@ -259,7 +254,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             name="tier",
             value=tier.name,
             checked=(box_office.tier == tier.name) & ~box_office.sold_out,
-            disabled=tier.sold_out | sending.sending,
+            disabled=tier.sold_out | checkout.sending,
             on_change=action("choose", tier.name),
         ),
         rx.el.span(
@@ -328,7 +323,7 @@ def _stepper() -> Ui:
             rx.el.span(sign, aria_hidden="true"),
             type="button",
             aria_label=say(name),
-            disabled=at_end | sending.sending | _stale,
+            disabled=at_end | checkout.sending | _stale,
             on_click=action("changeQuantity", by),
         )
 
@@ -349,7 +344,7 @@ def _stepper() -> Ui:
                     say("seats.best"),
                     type="button",
                     on_click=action("pickBest"),
-                    disabled=~box_office.bookable | sending.sending | ~box_office.has_map | _stale,
+                    disabled=~box_office.bookable | checkout.sending | ~box_office.has_map | _stale,
                     class_name="button best",
                 ),
             ),
@@ -377,7 +372,7 @@ def _summary() -> Ui:
         ),
         rx.cond(_books(), _submit()),
         _notice(),
-        rx.cond(box_office.bookable | sending.sending | _nothing_now(), rx.fragment(), _other_tier()),
+        rx.cond(box_office.bookable | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -442,7 +437,7 @@ def _any_seats() -> Ui:
 
 
 def _nothing_to_choose() -> Ui:
-    told = (phase_is("sold_out", "all_held") & _about()) | _nothing_now() | sending.sending
+    told = (phase_is("sold_out", "all_held") & _about()) | _nothing_now() | checkout.sending
     return rx.match(
         box_office.phase,
         (
@@ -494,13 +489,13 @@ def _other_tier() -> Ui:
 def _books() -> Any:
     """Say whether the form has its button, which its notice may have instead, or nothing can be booked."""
     nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable")
-    return sending.sending | (~_leads_on() & ~_lost_some & (box_office.bookable | nothing_known))
+    return checkout.sending | (~_leads_on() & ~_lost_some & (box_office.bookable | nothing_known))
 
 
 def _submit() -> Ui:
     return rx.el.button(
         rx.cond(
-            sending.sending,
+            checkout.sending,
             sending_words(),
             rx.cond(
                 box_office.bookable,
@@ -511,20 +506,20 @@ def _submit() -> Ui:
         type="submit",
         class_name="submit",
         disabled=box_office.locked,
-        aria_busy=sending.sending,
+        aria_busy=checkout.sending,
     )
 
 
 def _of_this_event() -> Any:
     """Say whether the last attempt was for the event of the page."""
-    return Booking.event == box_office.event.slug
+    return checkout.event == box_office.event.slug
 
 
 def _about() -> Any:
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
-    this_tier = (Booking.tier == box_office.tier) & _of_this_event()
+    this_tier = (checkout.tier == box_office.tier) & _of_this_event()
     # Of a click that was lost nobody knows what it was for.
-    of_a_tier &= Booking.tier != ""
+    of_a_tier &= checkout.tier != ""
     return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
 
 
@@ -544,9 +539,9 @@ def _leads_on() -> Any:
 
     For another tier or another number than was tried for, the form's own button has it again.
     """
-    same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (Booking.quantity == box_office.quantity)
-    enough = phase_is("fewer_left") & (Booking.left <= box_office.quantity)
-    same_tier = (Booking.tier == box_office.tier) & _of_this_event()
+    same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (checkout.quantity == box_office.quantity)
+    enough = phase_is("fewer_left") & (checkout.left <= box_office.quantity)
+    same_tier = (checkout.tier == box_office.tier) & _of_this_event()
     return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
 
 
@@ -559,11 +554,11 @@ def _notice() -> Ui:
         leads=leads & ~phase_is("all_held"),
         waits=~phase_is("all_held"),
         again={"type": "submit"},
-        before_fewer=[action("changeQuantity", Booking.left - box_office.quantity), press()],
-        hindered=leads & _stale & (Booking.phase != "unreachable"),
-        total_left=money(box_office.price * Booking.left, box_office.event.currency),
+        before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
+        hindered=leads & _stale & (checkout.phase != "unreachable"),
+        total_left=money(box_office.price * checkout.left, box_office.event.currency),
         other=rx.match(
-            Booking.phase,
+            checkout.phase,
             ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),
             # Of a tier without any ticket the form itself leads to another.
             ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { UNREACHABLE } from "../../../webapp/js/booking_api.js";
+import { IN_DOUBT, KEY, later, ORDER_PAGE, order, refusal, tab, WANTED } from "./doubles.js";
+
+const EXPIRED = order({ status: "expired" });
+const STANDING_EXPIRED = order({
+  status: "expired",
+  bookings: [8, 9].map((ticketId) => ({ ticketId, tier: "GA", userId: "user-1", seat: null })),
+});
+const NOT_FOUND = refusal("not_found");
+
+beforeEach(() => mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_000 }));
+afterEach(() => mock.timers.reset());
+
+// --- Another wish --------------------------------------------------------------------------------------------
+
+test("another wish is sent only after the purchase in doubt is settled", async () => {
+  const { api, checkout, phase } = tab({ find: [order()] }, { purchase: IN_DOUBT });
+  await checkout.book({ ...WANTED, tier: "GA" });
+  assert.equal(phase(), "done");
+  assert.deepEqual(api.requests, [["find", KEY]]);
+});
+
+test("another wish has the key of the purchase in doubt when that never arrived", async () => {
+  const { api, checkout } = tab({ find: [NOT_FOUND], book: [order()] }, { purchase: IN_DOUBT });
+  await checkout.book({ ...WANTED, tier: "GA" });
+  // The earlier request may still be on its way: under one key only one of them is booked.
+  assert.deepEqual(
+    api.sent.map(({ tier, reference }) => [tier, reference]),
+    [["GA", KEY]],
+  );
+});
+
+for (const [status, phase] of [
+  ["expired", "done"],
+  ["declined", "declined"],
+])
+  test(`another wish is not sent before the buyer knows that the purchase in doubt is ${status}`, async () => {
+    const { api, storage, checkout } = tab({ find: [order({ status })] }, { purchase: IN_DOUBT });
+    await checkout.book({ ...WANTED, tier: "GA" });
+    assert.deepEqual([checkout.view.get().phase, storage.purchase], [phase, null]);
+    assert.deepEqual(api.requests, [["find", KEY]]);
+  });
+
+test("another wish queries again about a purchase that was not there just now", async () => {
+  const { api, checkout, phase } = tab({ find: [NOT_FOUND, order()] }, { purchase: IN_DOUBT });
+  await checkout.check();
+  assert.equal(phase(), "not_found");
+  await checkout.book({ ...WANTED, tier: "GA" });
+  assert.equal(phase(), "done");
+  assert.deepEqual(
+    api.requests.map(([request]) => request),
+    ["find", "find"],
+  );
+});
+
+// --- Trying again for an order that came to nothing ----------------------------------------------------------
+
+test("an expired order is tried again for the same seats under a new key", async () => {
+  const { api, checkout, visited, arrive } = tab({ find: [EXPIRED], book: [order()] });
+  arrive("/booking/bk_0");
+  await checkout.again("bk_0");
+  assert.deepEqual(visited, [ORDER_PAGE]);
+  assert.deepEqual(api.sent[0].ticketIds, [1, 2]);
+  assert.match(api.sent[0].reference, /^bk_[a-z2-7]{26}$/);
+});
+
+test("tickets without a seat are tried again as well, and other ones only if these are taken", async () => {
+  const declined = tab({ find: [STANDING_EXPIRED], book: [refusal("declined")] });
+  await declined.checkout.again("bk_0");
+  // With any other tickets a late payment for these would be a second one.
+  assert.deepEqual(declined.api.sent[0].ticketIds, [8, 9]);
+  assert.equal(declined.phase(), "declined");
+  const taken = tab({ find: [STANDING_EXPIRED], book: [refusal("seat_taken", { ticketIds: [9] }), order()] });
+  await taken.checkout.again("bk_0");
+  assert.deepEqual(
+    taken.api.sent.map(({ ticketIds }) => ticketIds),
+    [[8, 9], []],
+  );
+  assert.equal(taken.api.sent[1].quantity, 2);
+  assert.equal(taken.phase(), "done");
+});
+
+test("seats that others have are not replaced", async () => {
+  const { api, checkout, phase } = tab({ find: [EXPIRED], book: [refusal("seat_taken", { ticketIds: [1] })] });
+  await checkout.again("bk_0");
+  assert.deepEqual([phase(), api.sent.length], ["seat_taken", 1]);
+});
+
+test("an order that stands after all is not booked again", async () => {
+  const { api, checkout, phase } = tab({ find: [order()] });
+  const { turn } = checkout.view.get();
+  await checkout.again("bk_0");
+  assert.deepEqual([phase(), api.requests], ["idle", [["find", "bk_0"]]]);
+  assert.ok(checkout.view.get().turn > turn);
+});
+
+test("trying again shows at once and explains itself while the order is looked up", async () => {
+  const lookedUp = later();
+  const { checkout, phase } = tab({ find: [lookedUp.outcome], book: [order()] });
+  const trying = checkout.again("bk_0");
+  mock.timers.tick(2_000);
+  assert.deepEqual([phase(), checkout.view.get().patience], ["sending", "explain"]);
+  lookedUp.respond(EXPIRED);
+  await trying;
+  assert.equal(phase(), "done");
+});
+
+for (const [outcome, phase, wait] of /** @type {const} */ ([
+  [UNREACHABLE, "away", 0],
+  [refusal("busy", { retryAfterS: 3 }), "busy", 3],
+  [refusal("rate_limited", { retryAfterS: 42 }), "rate_limited", 42],
+  [NOT_FOUND, "refused", 0],
+]))
+  test(`trying again leaves nothing in doubt where nothing was sent: ${phase}`, async () => {
+    const { api, storage, checkout } = tab({ find: [outcome] });
+    await checkout.again("bk_0");
+    assert.deepEqual([checkout.view.get().phase, checkout.view.get().wait, storage.purchase], [phase, wait, null]);
+    assert.deepEqual(api.requests, [["find", "bk_0"]]);
+  });
+
+test("trying again elsewhere does not hide that an earlier purchase is in doubt", async () => {
+  const { storage, checkout, phase } = tab({ find: [refusal("busy")] }, { purchase: IN_DOUBT });
+  await checkout.again("bk_0");
+  // "Nothing was booked" would be too much said.
+  assert.deepEqual([phase(), storage.purchase], ["unreachable", IN_DOUBT]);
+});

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { UNREACHABLE } from "../../../webapp/js/booking_api.js";
+import { TRIES } from "../../../webapp/js/submit.js";
+import { later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "./doubles.js";
+
+const NOT_FOUND = refusal("not_found");
+
+beforeEach(() => mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_000 }));
+afterEach(() => mock.timers.reset());
+
+test("a booking leads to its own page", async () => {
+  const { api, storage, checkout, visited, arrive, phase } = tab({ book: [order()] });
+  arrive();
+  await checkout.book(WANTED);
+  assert.deepEqual(visited, [ORDER_PAGE]);
+  assert.deepEqual([phase(), storage.purchase], ["done", null]);
+  const { event, tier, quantity, userId, ticketIds } = api.sent[0];
+  assert.deepEqual({ event, tier, quantity, userId, ticketIds }, WANTED);
+});
+
+test("the buyer who comes back before the order's page was shown is led there again", async () => {
+  const { checkout, visited, arrive, phase } = tab({ book: [order()] });
+  arrive()();
+  await checkout.book(WANTED);
+  arrive();
+  assert.deepEqual(visited, [ORDER_PAGE, ORDER_PAGE]);
+  assert.equal(phase(), "done", "a second click would book once more");
+  arrive(ORDER_PAGE);
+  assert.equal(phase(), "idle");
+});
+
+test("a second click while a purchase is being sent does nothing", async () => {
+  const first = later();
+  const { api, checkout, phase } = tab({ book: [first.outcome] });
+  const sending = checkout.book(WANTED);
+  await checkout.book(WANTED);
+  await checkout.again("bk_2");
+  checkout.reject("user_missing");
+  assert.equal(phase(), "sending");
+  first.respond(order());
+  await sending;
+  await checkout.book(WANTED);
+  assert.deepEqual([phase(), api.requests.length], ["done", 1]);
+});
+
+test("the purchase is stored as in doubt before it is sent", async () => {
+  const { storage, checkout } = tab({ book: [later().outcome] });
+  void checkout.book(WANTED);
+  await settled();
+  assert.equal(storage.purchase?.inDoubt, true);
+  assert.equal(storage.purchase?.sentAt, Date.now());
+});
+
+test("another try after a declined payment has a new key", async () => {
+  const { api, storage, checkout, phase } = tab({ book: [refusal("declined"), order()] });
+  await checkout.book(WANTED);
+  assert.deepEqual([phase(), storage.purchase], ["declined", null]);
+  await checkout.book(WANTED);
+  assert.notEqual(api.sent[0].reference, api.sent[1].reference);
+});
+
+for (const kind of /** @type {const} */ (["busy", "unreachable"]))
+  test(`another try after ${kind} has the same key`, async () => {
+    const tries = Array(TRIES).fill(refusal(kind));
+    const { api, checkout, visited, phase } = tab({
+      book: [...tries, order()],
+      find: Array(TRIES).fill(refusal("busy")),
+    });
+    await checkout.book(WANTED);
+    assert.equal(phase(), kind);
+    await checkout.book(WANTED);
+    assert.deepEqual(visited.length, 0); // no page has arrived
+    assert.equal(phase(), "done");
+    assert.equal(new Set(api.sent.map(({ reference }) => reference)).size, 1);
+  });
+
+for (const [outcome, phase, wait] of /** @type {const} */ ([
+  [refusal("sold_out"), "sold_out", 0],
+  [refusal("all_held", { retryAfterS: 75 }), "all_held", 75],
+  [refusal("rate_limited", { retryAfterS: 42 }), "rate_limited", 42],
+  [refusal("not_on_sale"), "not_on_sale", 0],
+  [refusal("refused"), "refused", 0],
+  [refusal("invalid"), "invalid", 0],
+]))
+  test(`a refusal has its own phase: ${phase}`, async () => {
+    const { storage, checkout } = tab({ book: [outcome] });
+    await checkout.book(WANTED);
+    const view = checkout.view.get();
+    assert.deepEqual([view.phase, view.wait, view.locked], [phase, wait, wait > 0]);
+    assert.deepEqual([view.event, view.tier, view.quantity], ["concert", "VIP", 2]);
+    // A refused request spends no key: the tab's next purchase may have the same, and nothing is in doubt.
+    assert.equal(storage.purchase?.inDoubt, false);
+  });
+
+test("the wait counts down and can be ended", async () => {
+  const { checkout } = tab({ book: [refusal("rate_limited", { retryAfterS: 42 })] });
+  await checkout.book(WANTED);
+  mock.timers.tick(10_000);
+  checkout.refresh();
+  assert.equal(checkout.view.get().wait, 32);
+  checkout.stopWaiting();
+  assert.deepEqual([checkout.view.get().wait, checkout.view.get().locked], [0, false]);
+});
+
+test("a form that cannot be sent is named by a code", () => {
+  const { api, checkout } = tab({});
+  checkout.reject("user_missing");
+  const { phase, detail } = checkout.view.get();
+  assert.deepEqual([phase, detail, api.requests], ["invalid", "user_missing", []]);
+});
+
+test("fewer tickets that are left are booked with one click, under the same key", async () => {
+  const { api, checkout } = tab({ book: [refusal("sold_out", { available: 1 }), order()] });
+  await checkout.book({ ...WANTED, ticketIds: [7, 8] });
+  const { phase, left, tier, quantity } = checkout.view.get();
+  assert.deepEqual([phase, left, tier, quantity], ["fewer_left", 1, "VIP", 2]);
+  await checkout.bookLeft();
+  assert.deepEqual([api.sent[1].quantity, api.sent[1].ticketIds], [1, []]);
+  assert.equal(api.sent[0].reference, api.sent[1].reference);
+});
+
+test("nothing is booked as the rest before fewer were left", async () => {
+  const { api, checkout } = tab({});
+  await checkout.bookLeft();
+  assert.deepEqual(api.requests, []);
+});
+
+test("seats that others have are named to the page", async () => {
+  const { checkout, phase } = tab({ book: [refusal("seat_taken", { ticketIds: [7] })] });
+  await checkout.book({ ...WANTED, ticketIds: [7, 8] });
+  assert.deepEqual([phase(), checkout.view.get().seats_gone], ["seat_taken", [7]]);
+});
+
+test("a page hears of an outcome once, after it is shown", async () => {
+  const { checkout, phase } = tab({ book: [refusal("sold_out"), refusal("not_on_sale")] });
+  /** @type {string[]} */
+  const heard = [];
+  const stop = checkout.onOutcome(() => heard.push(phase()));
+  await checkout.book(WANTED);
+  stop();
+  await checkout.book(WANTED);
+  assert.deepEqual(heard, ["sold_out"]);
+});
+
+test("slow sending explains itself and then offers to check", async () => {
+  const { checkout } = tab({ book: [later().outcome] });
+  void checkout.book(WANTED);
+  await settled();
+  assert.equal(checkout.view.get().patience, "");
+  mock.timers.tick(2_000);
+  assert.equal(checkout.view.get().patience, "explain");
+  mock.timers.tick(8_000);
+  assert.equal(checkout.view.get().patience, "check");
+});
+
+test("offline, the page says that the purchase waits, and sends it once the network is back", async () => {
+  const { network, checkout, phase } = tab({ book: [UNREACHABLE, order()], find: [NOT_FOUND] });
+  network.online = false;
+  const seen = new Set();
+  checkout.view.subscribe(() => seen.add(checkout.view.get().offline));
+  network.onWait = () => {
+    network.online = true;
+  };
+  await checkout.book(WANTED);
+  assert.equal(phase(), "done");
+  assert.ok(seen.has(true));
+});

@@ -1,0 +1,159 @@
+// Stand-ins for the API, the browser's storage and its network.
+
+import { outcomeOf, refusal } from "../../../webapp/js/booking_api.js";
+import { CheckoutStore } from "../../../webapp/js/checkout_store.js";
+
+/**
+ * @typedef {import("../../../webapp/js/booking_api.js").Kind} Kind
+ * @typedef {import("../../../webapp/js/booking_api.js").Order} Order
+ * @typedef {import("../../../webapp/js/booking_api.js").Outcome} Outcome
+ * @typedef {import("../../../webapp/js/purchase.js").Purchase} Purchase
+ */
+
+export const KEY = `bk_${"k".repeat(26)}`;
+
+/** @type {Purchase} */
+export const PURCHASE = {
+  event: "concert",
+  tier: "VIP",
+  quantity: 2,
+  userId: "user-1",
+  ticketIds: [7, 8],
+  reference: KEY,
+  inDoubt: false,
+  sentAt: 0,
+};
+
+/** @type {Order} */
+export const ORDER = {
+  reference: "bk_1",
+  status: "confirmed",
+  event: "concert",
+  bookings: [
+    { ticketId: 1, tier: "VIP", userId: "user-1", seat: 1 },
+    { ticketId: 2, tier: "VIP", userId: "user-1", seat: 2 },
+  ],
+};
+
+/**
+ * @param {Partial<Order>} [changes]
+ * @returns {Outcome}
+ */
+export const order = (changes) => outcomeOf(200, null, { ...ORDER, ...changes });
+
+export { refusal };
+
+/** Hands out outcomes in turn and notes the requests. An outcome may be a promise. */
+export class FakeApi {
+  /** @type {string[][]} Kind and reference of each request. */
+  requests = [];
+  /** @type {Purchase[]} Purchases that were sent. */
+  sent = [];
+
+  /** @param {{ book?: (Outcome | Promise<Outcome>)[], find?: (Outcome | Promise<Outcome>)[], cancel?: (Outcome | Promise<Outcome>)[] }} outcomes */
+  constructor({ book = [], find = [], cancel = [] }) {
+    this.outcomes = { book: [...book], find: [...find], cancel: [...cancel] };
+  }
+
+  /** @param {Purchase} purchase */
+  book = (purchase) => {
+    this.sent.push(purchase);
+    return this.#next("book", purchase.reference);
+  };
+
+  /** @param {string} reference */
+  find = (reference) => this.#next("find", reference);
+
+  /**
+   * @param {string} reference
+   * @param {string} userId
+   */
+  cancel = (reference, userId) => {
+    this.canceller = userId;
+    return this.#next("cancel", reference);
+  };
+
+  /**
+   * @param {"book" | "find" | "cancel"} request
+   * @param {string} reference
+   * @returns {Promise<Outcome>}
+   */
+  async #next(request, reference) {
+    this.requests.push([request, reference]);
+    const outcome = this.outcomes[request].shift();
+    if (!outcome) throw new Error(`no outcome of ${request} is left`);
+    return outcome;
+  }
+}
+
+/** A tab's storage without a browser. */
+export class FakeStorage {
+  /** @type {Purchase | null} */
+  purchase = null;
+  /** @type {Purchase | null} Left behind by a tab that is gone. */
+  orphan = null;
+  openPurchase = () => this.purchase;
+  /** @param {Purchase | null} purchase */
+  keepPurchase = (purchase) => {
+    this.purchase = purchase;
+  };
+  adoptPurchase = async () => {
+    if (!this.purchase?.inDoubt) this.purchase = this.orphan ?? this.purchase;
+  };
+}
+
+/** A network whose waits take no time, but are noted. */
+export class FakeNetwork {
+  online = true;
+  /** @type {number[]} Milliseconds. */
+  waits = [];
+  onWait = () => {};
+  isOnline = () => this.online;
+  /** @param {number} ms */
+  sleep = async (ms) => {
+    this.waits.push(ms);
+    this.onWait();
+  };
+  untilOnline = this.sleep;
+  restore = () => {};
+  /** @param {() => void} listener */
+  onRestore = (listener) => {
+    this.restore = listener;
+    return () => {
+      this.restore = () => {};
+    };
+  };
+}
+
+/** Let everything that waits for nothing but promises happen. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Return a response that a test gives later. */
+export function later() {
+  /** @type {(outcome: Outcome) => void} */
+  let respond = () => {};
+  const outcome = /** @type {Promise<Outcome>} */ (new Promise((resolve) => (respond = resolve)));
+  return { outcome, respond: (/** @type {Outcome} */ value) => respond(value) };
+}
+
+export const EVENT_PAGE = "/event/concert";
+export const ORDER_PAGE = "/booking/bk_1";
+export const WANTED = { event: "concert", tier: "VIP", quantity: 2, userId: "user-1", ticketIds: [] };
+export const IN_DOUBT = { ...PURCHASE, ticketIds: [], inDoubt: true };
+
+/**
+ * Return a tab's checkout with the API's next outcomes.
+ * @param {ConstructorParameters<typeof FakeApi>[0]} outcomes
+ * @param {Partial<FakeStorage>} [stored]
+ */
+export function tab(outcomes, stored = {}) {
+  const api = new FakeApi(outcomes);
+  const storage = Object.assign(new FakeStorage(), stored);
+  const network = new FakeNetwork();
+  const checkout = new CheckoutStore(api, storage, network);
+  /** @type {string[]} */
+  const visited = [];
+  const arrive = (path = EVENT_PAGE) => checkout.arrive(path, (to) => visited.push(to));
+  const phase = () => checkout.view.get().phase;
+  return { api, storage, network, checkout, visited, arrive, phase };
+}

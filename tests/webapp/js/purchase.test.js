@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../webapp/js/purchase.js";
+import { KEY, PURCHASE } from "./doubles.js";
+
+const FORM = { event: "concert", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "" };
+
+test("keys are hard to guess and new each time", () => {
+  const keys = new Set(Array.from({ length: 1000 }, newKey));
+  assert.equal(keys.size, 1000);
+  for (const key of keys) assert.match(key, /^bk_[a-z2-7]{26}$/);
+});
+
+test("a form makes a purchase", () => {
+  const form = { ...FORM, tier: "Front Row", quantity: "3", user_id: " user-1 " };
+  const wanted = { event: "concert", tier: "Front Row", quantity: 3, userId: "user-1", ticketIds: [] };
+  assert.deepEqual(readForm(form, 128), { wanted });
+});
+
+test("chosen seats decide the number of tickets", () => {
+  const wanted = { event: "concert", tier: "VIP", quantity: 2, userId: "user-1", ticketIds: [8, 9] };
+  assert.deepEqual(readForm({ ...FORM, ticket_ids: "8,9" }, 128), { wanted });
+});
+
+for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
+  [{}, "tier_missing"],
+  [{ ...FORM, user_id: "  " }, "user_missing"],
+  [{ ...FORM, user_id: "u".repeat(129) }, "user_too_long"],
+  [{ ...FORM, quantity: "0" }, "quantity_missing"],
+  [{ ...FORM, quantity: "-3" }, "quantity_missing"],
+  [{ ...FORM, quantity: "two" }, "quantity_missing"],
+  [{ ...FORM, quantity: "[1]" }, "quantity_missing"],
+]))
+  test(`a form that cannot be sent says why: ${JSON.stringify(form).slice(0, 60)}`, () => {
+    assert.deepEqual(readForm(form, 128), { fault });
+  });
+
+test("a tab without a purchase makes a key, and one with a purchase keeps its key", () => {
+  assert.match(withKey(PURCHASE, null).reference, /^bk_[a-z2-7]{26}$/);
+  assert.equal(withKey(PURCHASE, null).inDoubt, false);
+  const next = withKey({ ...PURCHASE, tier: "GA" }, { ...PURCHASE, inDoubt: true, sentAt: 5 });
+  assert.deepEqual(next, { ...PURCHASE, tier: "GA", reference: KEY, inDoubt: true, sentAt: 5 });
+});
+
+test("equal wishes are the same whatever their keys", () => {
+  const again = { ...PURCHASE, reference: newKey(), inDoubt: true, sentAt: 1 };
+  assert.ok(wantsTheSame(PURCHASE, again));
+  assert.ok(!wantsTheSame(PURCHASE, { ...again, ticketIds: [7, 9] }));
+  assert.ok(!wantsTheSame(PURCHASE, { ...again, event: "other" }));
+});
+
+test("a purchase survives the browser's storage", () => {
+  assert.deepEqual(parsePurchase(JSON.stringify(PURCHASE)), PURCHASE);
+});
+
+for (const text of [null, "", "{", "[]", "null", '"x"', "{}"])
+  test(`no purchase: ${text}`, () => {
+    assert.equal(parsePurchase(text), null);
+  });
+
+for (const [stored, changed] of [
+  ["bk_", "../"],
+  ['"quantity":2', '"quantity":"many"'],
+  ['"quantity":2', '"quantity":2.5'],
+  ["[7,8]", '["seat"]'],
+  ["[7,8]", "7"],
+  ['"inDoubt":false', '"inDoubt":0'],
+  ['"event":"concert"', '"event":null'],
+])
+  test(`a purchase that was changed to ${changed} is none`, () => {
+    const text = JSON.stringify(PURCHASE);
+    assert.ok(text.includes(stored));
+    assert.equal(parsePurchase(text.replace(stored, changed)), null);
+  });

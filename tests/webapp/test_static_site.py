@@ -1,0 +1,219 @@
+"""The pages are files: they need no websocket, no Reflex and, once they are loaded, no web server."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from api.database.embedded import EmbeddedServer
+from api.schemas import BUILT_IN_EVENT
+from tests.stack import ROOT, Process, clean_environment, responds
+from tests.webapp.conftest import BOOKINGS, OpenPage, Site, look, shared_site
+from tests.webapp.words import words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
+
+REFERENCE = re.compile("bk_[a-z2-7]{26}")
+SUBMIT = "button.submit"
+SOON_MS = 30_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system with asynchronous payment."""
+    async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+        await site.stack.start_payment_simulator()
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def file_server(site: Site, tmp_path: Path) -> AsyncIterator[None]:
+    """Python's own file server in place of the web server, with the site's files."""
+    directory = tmp_path / "files"
+    writing = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "webapp", "files", str(directory)),
+        cwd=ROOT,
+        env={**clean_environment(), "PUBLIC_API_URL": f"http://localhost:{site.network.port}"},
+    )
+    assert await writing.wait() == 0
+    await site.stack._processes["web"].stop()
+    process = Process(
+        ["http.server", "--bind", "127.0.0.1", "--directory", str(directory), str(site.stack.web_port)],
+        clean_environment(),
+        tmp_path / "http-server.log",
+    )
+    await process.wait_until(lambda: responds(site.url), "file server")
+    yield
+    await process.stop()
+    await site.start_web()
+
+
+@pytest.fixture(autouse=True)
+def mend_network(site: Site) -> None:
+    site.network.mend()
+
+
+async def _choose(page: Page, user_id: str) -> None:
+    """Choose two seats."""
+    await page.get_by_role("radio", name=re.compile("^VIP")).check()
+    await page.get_by_role("button", name=words("quantity.more")).click()
+    await page.get_by_label(words("user.label")).fill(user_id)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def _arrive(page: Page) -> str:
+    """Wait for the page of a confirmed order; return its reference."""
+    await page.wait_for_url("**/booking/*", timeout=SOON_MS)
+    reference = page.url.rpartition("/")[2]
+    assert REFERENCE.fullmatch(reference)
+    heading = page.get_by_role("heading", level=1)
+    await expect(heading).to_have_text(words("booking.confirmed.title"), timeout=SOON_MS)
+    return reference
+
+
+async def _cancel(page: Page) -> None:
+    await page.get_by_role("button", name=words("booking.cancel")).click()
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(words("booking.cancelled.title"))
+
+
+@pytest.mark.usefixtures("file_server")
+async def test_a_plain_file_server_and_no_websocket_suffice_for_a_whole_purchase(site: Site, visit: OpenPage) -> None:
+    page = await visit("about:blank")
+    sockets: list[str] = []
+    requested: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.on("request", lambda request: requested.append(request.url))
+    await page.goto(site.url)
+    await page.locator(".concert a").first.click()
+    await _choose(page, "plain-files")
+    await page.locator(SUBMIT).click()
+    reference = await _arrive(page)
+    assert await site.orders("plain-files") == [(reference, "confirmed")]
+    await _cancel(page)
+    await page.get_by_label(words("nav.label")).get_by_role("link", name=words("nav.bookings")).click()
+    await page.get_by_role("link", name=words("bookings.cancelled")).click()
+    await expect(page.locator(".booking")).to_contain_text(reference)
+    assert sockets == []
+    api = f"http://localhost:{site.network.port}"
+    assert {url.split("/api/")[0] for url in requested if not url.startswith(site.url)} == {api}
+
+
+async def test_no_page_opens_a_websocket(site: Site, visit: OpenPage) -> None:
+    reference = (await site.sell("GA", 1)).json()["reference"]
+    page = await visit("about:blank")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    for path, ready in (
+        ("/", page.locator(".concert")),
+        (f"/event/{BUILT_IN_EVENT}", page.locator(".tier")),
+        (f"/booking/{reference}", page.locator("#reference")),
+        ("/bookings", page.locator("form.who")),
+        ("/no-such-page", page.get_by_role("heading", name=words("missing.title"))),
+    ):
+        await page.goto(f"{site.url}{path}")
+        await expect(ready.first).to_be_visible()
+    assert sockets == []
+
+
+async def test_a_loaded_page_books_pays_cancels_and_polls_after_the_web_server_is_killed(
+    site: Site, visit: OpenPage
+) -> None:
+    page = await visit(site.event_url)
+    vip = page.locator(".tier[data-tier='VIP']")
+    await expect(vip).to_contain_text("of 100")
+    # The page of the order is loaded ahead.
+    await expect(page.locator("link[rel=modulepreload][href*=booking]").first).to_be_attached()
+    await page.wait_for_load_state("networkidle")
+    await site.stack._processes["web"].kill()
+    try:
+        left = int((await vip.locator(".tier-count").inner_text()).split()[0])
+        await site.sell("VIP", 1)
+        await expect(vip).to_contain_text(words("tier.left", left=left - 1, total=100))
+        await _choose(page, "without-web-server")
+        await page.locator(SUBMIT).click()
+        reference = await _arrive(page)
+        assert await site.orders("without-web-server") == [(reference, "confirmed")]
+        await _cancel(page)
+        assert await site.orders("without-web-server") == [(reference, "cancelled")]
+    finally:
+        await site.start_web()
+
+
+async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.event_url)
+    await _choose(page, "sender")
+    # As it is at first, for as long as the pictures take.
+    await page.clock.install()
+    site.network.hold(BOOKINGS)
+    await page.locator(SUBMIT).click()
+    await expect(page.locator(".summary .notice")).to_contain_text(words("attempt.sending.title"))
+    await look(page, "booking-sending")
+    site.network.release()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("sender")) == 1
+
+
+async def test_a_lost_click_may_be_made_again(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.event_url)
+    await _choose(page, "in-a-tunnel")
+    site.network.lose_requests(BOOKINGS)
+    await page.locator(SUBMIT).click()
+    notice = page.locator(".summary .notice")
+    await expect(notice).to_contain_text(words("attempt.unreachable.title"), timeout=SOON_MS)
+    site.network.mend()
+    await expect(notice).to_contain_text(words("attempt.not_found.text"), timeout=SOON_MS)
+    assert await site.orders("in-a-tunnel") == []
+    await page.get_by_role("button", name=words("attempt.again")).click()
+    await page.wait_for_url("**/booking/*")
+    assert len(await site.orders("in-a-tunnel")) == 1
+
+
+async def test_a_booking_whose_response_never_came_is_found_after_a_reload(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.event_url)
+    await _choose(page, "out-of-reach")
+    site.network.hold(BOOKINGS)
+    await page.locator(SUBMIT).click()
+    await site.until_ordered("out-of-reach")
+    await page.reload()
+    site.network.mend()
+    reference = await _arrive(page)
+    assert await site.orders("out-of-reach") == [(reference, "confirmed")]
+
+
+async def test_a_new_tab_finds_the_purchase_of_a_tab_that_crashed(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.event_url)
+    await _choose(page, "crashed")
+    site.network.hold(BOOKINGS)
+    await page.locator(SUBMIT).click()
+    await site.until_ordered("crashed")
+    # Its tab lives: another one leaves the purchase to it, and may buy something else.
+    other = await visit(site.event_url, context=page.context)
+    await expect(other.locator(SUBMIT)).to_be_enabled()
+    assert await other.evaluate("sessionStorage.getItem('purchase')") is None
+    await page.close()
+    site.network.mend()
+    await other.reload()
+    reference = await _arrive(other)
+    assert await site.orders("crashed") == [(reference, "confirmed")]
+    assert await other.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('purchase'))") == []
+
+
+async def test_the_forms_faults_are_shown_without_a_request(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.event_url)
+    await _choose(page, "   ")
+    site.network.freeze()
+    field = page.get_by_label(words("user.label"))
+    await page.locator(SUBMIT).click()
+    await expect(field).to_be_focused()
+    await field.blur()
+    # Another choice neither takes the words away nor leads anybody to the field once more.
+    await page.get_by_role("radio", name=re.compile("^GA")).check()
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
+    await expect(field).not_to_be_focused()

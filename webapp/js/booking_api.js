@@ -1,0 +1,145 @@
+// Requests that book, look up and cancel orders, and the meaning of each response for a page.
+
+import { settings } from "./settings.js";
+
+/**
+ * @typedef {object} Line One ticket of an order.
+ * @property {number} ticketId
+ * @property {string} tier
+ * @property {string} userId
+ * @property {number | null} [seat]
+ */
+
+/**
+ * @typedef {object} Order The order in the API's response; a declined one may have no lines.
+ * @property {string} reference
+ * @property {string} status
+ * @property {string} event
+ * @property {Line[]} bookings
+ */
+
+/**
+ * Why the API did not do what a request wanted. After `unreachable` the outcome is unknown. `key_reused` means that
+ * another purchase has the key. After any other kind nothing was booked.
+ * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "not_on_sale" | "not_cancellable" | "rate_limited" |
+ *   "busy" | "not_found" | "key_reused" | "invalid" | "refused" | "unreachable"} Kind
+ */
+
+/**
+ * @typedef {object} Problem
+ * @property {Kind} kind
+ * @property {number} available Tickets that are left of the tier.
+ * @property {number[]} ticketIds Tickets that others have.
+ * @property {number} retryAfterS Seconds; 0: unknown.
+ */
+
+/** @typedef {{ order: Order, problem?: undefined } | { problem: Problem, order?: undefined }} Outcome */
+
+/** Longer than the API's own limits: a slow response is worth more than a second request. In milliseconds. */
+export const RESPONSE_TIMEOUT_MS = 15_000;
+const RETRY_AFTER_S_MAX = 300;
+
+/** @type {Record<string, Kind>} */
+const KIND_OF_CODE = {
+  payment_declined: "declined",
+  sold_out: "sold_out",
+  all_held: "all_held",
+  seat_taken: "seat_taken",
+  not_on_sale: "not_on_sale",
+  not_cancellable: "not_cancellable",
+  rate_limited: "rate_limited",
+  busy: "busy",
+  not_found: "not_found",
+  key_reused: "key_reused",
+  invalid_request: "invalid",
+};
+
+/**
+ * Make an outcome without an order.
+ * @param {Kind} kind
+ * @param {Partial<Problem>} [details]
+ * @returns {{ problem: Problem }}
+ */
+export const refusal = (kind, details) => ({
+  problem: { available: 0, ticketIds: [], retryAfterS: 0, ...details, kind },
+});
+
+/** A request without a usable response: nobody knows whether it arrived. */
+export const UNREACHABLE = refusal("unreachable");
+
+/**
+ * Book all tickets of a purchase or none. A repetition under the same reference never books twice.
+ * @param {import("./purchase.js").Purchase} purchase
+ * @returns {Promise<Outcome>}
+ */
+export function book({ event, tier, quantity, userId, ticketIds, reference }) {
+  const seats = ticketIds.length > 0 ? { ticketIds } : {};
+  const body = { tier, quantity, userId, bookingReference: reference, ...seats };
+  return send(`/api/bookings?event=${encodeURIComponent(event)}`, body);
+}
+
+/**
+ * Look up an order.
+ * @param {string} reference
+ * @returns {Promise<Outcome>}
+ */
+export const find = (reference) => send(`/api/bookings/${encodeURIComponent(reference)}`);
+
+/**
+ * Cancel a buyer's order. A repetition has the same outcome.
+ * @param {string} reference
+ * @param {string} userId
+ * @returns {Promise<Outcome>}
+ */
+export const cancel = (reference, userId) => send(`/api/bookings/${encodeURIComponent(reference)}/cancel`, { userId });
+
+/**
+ * Send a request: POST with a body, else GET.
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<Outcome>}
+ */
+async function send(path, body) {
+  const post = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  try {
+    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
+    const response = await fetch(settings.apiUrl + path, { cache: "no-store", signal, ...post });
+    return outcomeOf(response.status, response.headers.get("Retry-After"), await response.json());
+  } catch {
+    return UNREACHABLE;
+  }
+}
+
+/**
+ * Interpret a response.
+ * @param {number} status HTTP status.
+ * @param {string | null} retryAfter Header of that name.
+ * @param {any} body Decoded JSON.
+ * @returns {Outcome}
+ */
+export function outcomeOf(status, retryAfter, body) {
+  if (status < 300) return isOrder(body) ? { order: body } : UNREACHABLE;
+  // A proxy in front of an API that is away responds without a code.
+  if (typeof body?.code !== "string") return UNREACHABLE;
+  // After a fault of its own the API may have booked all the same, and `unknown` says that it may have.
+  const other = status >= 500 ? "unreachable" : "refused";
+  return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
+    available: whole(body.available),
+    ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
+    retryAfterS: Math.min(whole(retryAfter), RETRY_AFTER_S_MAX),
+  });
+}
+
+const isOrder = (/** @type {any} */ body) =>
+  typeof body?.reference === "string" &&
+  typeof body.status === "string" &&
+  Array.isArray(body.bookings) &&
+  (body.bookings.length > 0 || body.status === "declined");
+
+/**
+ * @param {unknown} value
+ * @returns {number}
+ */
+function whole(value) {
+  return Math.max(0, Math.trunc(Number(value)) || 0);
+}

@@ -1,0 +1,130 @@
+// What a page shows of a purchase, from the click to its outcome. Pure functions; checkout_store.js has the effects.
+
+import { TRIES } from "./submit.js";
+
+/** @typedef {import("./booking_api.js").Outcome} Outcome */
+/** @typedef {import("./booking_api.js").Kind} Kind */
+/** @typedef {import("./purchase.js").Purchase} Purchase */
+
+/**
+ * @typedef {object} Checkout
+ * @property {"idle" | "sending" | "done" | "fewer_left" | "away" | Kind} phase `done` leads to the order's page; `invalid`
+ *   and every other phase is the last outcome. `away`: the order to repeat could not be looked up.
+ * @property {string} detail While sending: `busy`, `asking`, `no_answer` or `offline`. After `unreachable`: `checking`.
+ *   After `invalid`: the fault of the form.
+ * @property {number} attempt Number of the current try.
+ * @property {"" | "explain" | "check"} patience What else is said as sending takes longer.
+ * @property {string} event Slug of the event, tier and number of the last purchase.
+ * @property {string} tier
+ * @property {number} quantity
+ * @property {number} left Tickets that are left of the tier, after `sold_out` or `fewer_left`.
+ * @property {string} reference Of the order, once done.
+ * @property {number[]} seatsGone Tickets that others have, after `seat_taken`.
+ * @property {number} waitUntil Browser time in milliseconds until which another try makes no sense; 0: none.
+ * @property {number} turn Counts the phases, so that a repeated phase is a change.
+ */
+
+/** @type {Checkout} */
+export const IDLE = {
+  phase: "idle",
+  detail: "",
+  attempt: 0,
+  patience: "",
+  event: "",
+  tier: "",
+  quantity: 0,
+  left: 0,
+  reference: "",
+  seatsGone: [],
+  waitUntil: 0,
+  turn: 0,
+};
+
+/** A request may arrive this long after it was sent: until then "not found" is not final. In milliseconds. */
+export const UNDER_WAY_MS = 90_000;
+/** Until then a page goes on showing that the purchase is being sent. In milliseconds. */
+export const IN_FLIGHT_MS = 15_000;
+
+/**
+ * Return whether an order stands, so that its tickets are not booked once more.
+ * @param {import("./booking_api.js").Order} order
+ * @returns {boolean}
+ */
+export const isStanding = ({ status }) => status === "confirmed" || status === "pending";
+
+/**
+ * Return whether a purchase is being sent or leads to its page, so that a click does nothing.
+ * @param {Checkout} checkout
+ * @returns {boolean}
+ */
+export const isBusy = ({ phase }) => phase === "sending" || phase === "done";
+
+/**
+ * Begin a phase.
+ * @param {Checkout} checkout
+ * @param {Checkout["phase"]} phase
+ * @param {string} [detail]
+ * @returns {Checkout}
+ */
+export function enter(checkout, phase, detail = "") {
+  const { event, tier, quantity, reference, turn } = checkout;
+  return { ...IDLE, event, tier, quantity, reference, phase, detail, turn: turn + 1 };
+}
+
+/**
+ * Show the outcome of a purchase, and decide whether its key is spent.
+ *
+ * The API remembers the key of an order, also of a declined one. After any other outcome the next purchase has the same
+ * key: a request that is still on its way then cannot book besides it.
+ * @param {Checkout} checkout
+ * @param {Purchase} purchase
+ * @param {Outcome | null} outcome null: the API does not have the order.
+ * @param {number} now Browser time in milliseconds.
+ * @returns {{ checkout: Checkout, open: Purchase | null }} `open`: the purchase whose key is not spent.
+ */
+export function conclude(checkout, purchase, outcome, now) {
+  const { event, tier, quantity } = purchase;
+  const told = { ...checkout, event, tier, quantity };
+  if (outcome?.order && outcome.order.status !== "declined")
+    return { checkout: { ...enter(told, "done"), reference: outcome.order.reference }, open: null };
+  const { available = 0, ticketIds = [], retryAfterS = 0 } = outcome?.problem ?? {};
+  const kind = outcome?.problem?.kind ?? (outcome ? "declined" : "not_found");
+  const isFewer = (kind === "sold_out" || kind === "all_held") && available > 0;
+  return {
+    checkout: {
+      ...enter(told, isFewer ? "fewer_left" : kind),
+      left: available,
+      seatsGone: ticketIds,
+      waitUntil: isFewer || retryAfterS === 0 ? 0 : now + retryAfterS * 1000,
+    },
+    open: kind === "declined" ? null : { ...purchase, inDoubt: kind === "unreachable" || kind === "not_found" },
+  };
+}
+
+/**
+ * Show why the tickets of an order are not booked once more. Nothing was sent.
+ * @param {Checkout} checkout
+ * @param {Outcome} outcome Of looking up the order.
+ * @param {number} now Browser time in milliseconds.
+ * @returns {Checkout}
+ */
+export function refuseToRepeat(checkout, { problem }, now) {
+  // A late payment was faster: the page reads the order again.
+  if (!problem) return enter(checkout, "idle");
+  if (problem.kind === "busy" || problem.kind === "rate_limited")
+    return { ...enter(checkout, problem.kind), waitUntil: now + problem.retryAfterS * 1000 };
+  return enter(checkout, problem.kind === "unreachable" ? "away" : "refused");
+}
+
+/**
+ * Derive what pages read.
+ * @param {Checkout} checkout
+ * @param {number} now Browser time in milliseconds.
+ */
+export function derive(checkout, now) {
+  const { seatsGone, waitUntil, ...shown } = checkout;
+  const wait = Math.max(0, Math.ceil((waitUntil - now) / 1000));
+  const sending = isBusy(checkout);
+  const offline = checkout.phase === "sending" && checkout.detail === "offline";
+  return { ...shown, tries: TRIES, seats_gone: seatsGone, sending, offline, wait, locked: sending || wait > 0 };
+}

@@ -1,0 +1,329 @@
+// The tab's checkout: it takes the buyer's clicks, sends the purchase, and finds out its outcome.
+
+import * as bookingApi from "./booking_api.js";
+import {
+  conclude,
+  derive,
+  enter,
+  IDLE,
+  IN_FLIGHT_MS,
+  isBusy,
+  isStanding,
+  refuseToRepeat,
+  UNDER_WAY_MS,
+} from "./checkout.js";
+import * as browserNetwork from "./network.js";
+import { wantsTheSame, withKey } from "./purchase.js";
+import * as browserStorage from "./purchase_storage.js";
+import { createStore } from "./store.js";
+import { submit } from "./submit.js";
+
+/** @typedef {import("./booking_api.js").Outcome} Outcome */
+/** @typedef {import("./checkout.js").Checkout} Checkout */
+/** @typedef {import("./purchase.js").Purchase} Purchase */
+/** @typedef {import("./purchase.js").Wanted} Wanted */
+
+const EXPLAIN_AFTER_MS = 2_000;
+const OFFER_CHECK_AFTER_MS = 10_000;
+// A purchase of unknown outcome is looked up this often and this long.
+const ASK_EVERY_MS = 5_000;
+const ASK_FOR_MS = 10 * 60_000;
+/** Phases in which the outcome may still become known. @type {Checkout["phase"][]} */
+const OPEN_PHASES = ["sending", "unreachable", "not_found"];
+
+const pathOf = (/** @type {string} */ reference) => `/booking/${reference}`;
+
+/** One tab's checkout. */
+export class CheckoutStore {
+  /** @type {Checkout} */
+  #state = IDLE;
+  /** The last purchase that was sent. @type {Purchase | null} */
+  #last = null;
+  /** Number of submissions so far. */
+  #submissions = 0;
+  /** Number of the submission whose outcome is awaited; 0: none. */
+  #current = 0;
+  /** Number of pages that show the checkout. */
+  #pages = 0;
+  /** Number of the latest follow-up; an earlier one ends. */
+  #following = 0;
+  /** @type {(path: string) => void} */
+  #navigate = () => {};
+  /** @type {Set<() => void>} */
+  #listeners = new Set();
+  #api;
+  #storage;
+  #network;
+
+  /**
+   * @param {Pick<typeof bookingApi, "book" | "find">} api
+   * @param {typeof browserStorage} storage
+   * @param {typeof browserNetwork} network
+   */
+  constructor(api, storage, network) {
+    this.#api = api;
+    this.#storage = storage;
+    this.#network = network;
+    /** What pages read. */
+    this.view = createStore(derive(this.#state, Date.now()));
+  }
+
+  /**
+   * Call a function after each click whose outcome is shown on the page.
+   * @param {() => void} listener
+   * @returns {() => void} Ends it.
+   */
+  onOutcome(listener) {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Count down the wait. */
+  refresh = () => this.view.set(derive(this.#state, Date.now()));
+
+  /** End the wait: another try may succeed now. */
+  stopWaiting() {
+    this.#amend({ waitUntil: 0 });
+  }
+
+  // --- What the buyer does -------------------------------------------------------------------------------
+
+  /**
+   * Show that the form cannot be sent.
+   * @param {import("./purchase.js").Fault} fault
+   */
+  reject(fault) {
+    if (!isBusy(this.#state)) this.#show(enter(this.#state, "invalid", fault));
+  }
+
+  /**
+   * Book tickets. A second click while a purchase is being sent does nothing.
+   * @param {Wanted} wanted
+   */
+  async book(wanted) {
+    if (isBusy(this.#state)) return;
+    this.#show(enter(this.#state, "sending"));
+    await this.#send(wanted);
+  }
+
+  /** Book as many tickets as are left, after fewer were left than wanted. */
+  async bookLeft() {
+    const { phase, left } = this.#state;
+    if (this.#last && phase === "fewer_left") await this.book({ ...this.#last, quantity: left, ticketIds: [] });
+  }
+
+  /**
+   * Book the tickets of an order that came to nothing once more.
+   * @param {string} reference
+   */
+  async again(reference) {
+    if (isBusy(this.#state)) return;
+    this.#show(enter(this.#state, "sending"));
+    this.#begin();
+    const outcome = await this.#patiently(this.#api.find(reference));
+    this.#current = 0;
+    const { order } = outcome;
+    if (!order || isStanding(order)) {
+      const earlier = this.#storage.openPurchase();
+      if (earlier?.inDoubt) this.#settle(earlier, bookingApi.UNREACHABLE);
+      else this.#show(refuseToRepeat(this.#state, outcome, Date.now()));
+      return;
+    }
+    const [{ tier, userId }] = order.bookings;
+    // These very tickets, without a seat as well: while this buyer has them, a late payment cannot take them once more.
+    const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
+    const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds };
+    await this.#send(wanted);
+    const hasSeats = order.bookings.some(({ seat }) => seat != null);
+    if (!hasSeats && this.#state.phase === "seat_taken") await this.book({ ...wanted, ticketIds: [] });
+  }
+
+  /** Look up the purchase, while or after it is sent. */
+  async check() {
+    const purchase = this.#storage.openPurchase();
+    if (this.#state.phase === "unreachable") this.#amend({ detail: "checking" });
+    if (purchase) await this.#lookUp(purchase);
+  }
+
+  // --- Sending -------------------------------------------------------------------------------------------
+
+  /** @param {Wanted} wanted */
+  async #send(wanted) {
+    const isCurrent = this.#begin();
+    const earlier = this.#storage.openPurchase();
+    const purchase = withKey(wanted, earlier);
+    const { event, tier, quantity } = purchase;
+    this.#last = purchase;
+    this.#amend({ event, tier, quantity });
+    if (earlier?.inDoubt && !wantsTheSame(earlier, purchase)) {
+      // The earlier purchase may have been booked: the buyer learns its outcome first.
+      const found = await this.#find(earlier.reference);
+      if (found) return this.#settle(earlier, found);
+    }
+    const submission = submit(purchase, {
+      // From here on it may be booked, whatever happens to this page. A submission that is settled sends nothing more.
+      book: () => {
+        if (!isCurrent()) return Promise.resolve(bookingApi.UNREACHABLE);
+        this.#storage.keepPurchase({ ...purchase, inDoubt: true, sentAt: Date.now() });
+        return this.#api.book(purchase);
+      },
+      find: this.#api.find,
+      report: (detail, attempt) => isCurrent() && this.#amend({ detail, attempt }),
+      network: this.#network,
+    });
+    const outcome = await this.#patiently(submission, OFFER_CHECK_AFTER_MS);
+    if (isCurrent()) this.#settle(purchase, outcome);
+  }
+
+  /**
+   * Begin a submission.
+   * @returns {() => boolean} Whether its outcome is still awaited.
+   */
+  #begin() {
+    this.#submissions += 1;
+    const number = this.#submissions;
+    this.#current = number;
+    return () => this.#current === number;
+  }
+
+  /**
+   * Wait for an outcome, and say more the longer it takes.
+   * @param {Promise<Outcome>} outcome
+   * @param {number} [offerCheckAfterMs]
+   * @returns {Promise<Outcome>}
+   */
+  async #patiently(outcome, offerCheckAfterMs) {
+    const say = (/** @type {Checkout["patience"]} */ patience) =>
+      this.#state.phase === "sending" && this.#amend({ patience });
+    const timers = [setTimeout(say, EXPLAIN_AFTER_MS, "explain")];
+    if (offerCheckAfterMs) timers.push(setTimeout(say, offerCheckAfterMs, "check"));
+    try {
+      return await outcome;
+    } finally {
+      timers.forEach(clearTimeout);
+    }
+  }
+
+  // --- Finding out ---------------------------------------------------------------------------------------
+
+  /**
+   * Begin a page: forget what the last one showed, and find out about a purchase in doubt.
+   * @param {string} path
+   * @param {(path: string) => void} navigate
+   * @returns {() => void} Ends it.
+   */
+  arrive(path, navigate) {
+    this.#navigate = navigate;
+    this.#pages += 1;
+    if (!this.#isUnderWay(path)) {
+      this.#show(enter(this.#state, "idle"));
+      void this.#resume();
+    }
+    // A page from the back/forward cache still shows what it did.
+    const stop = this.#network.onRestore(() => void (this.#isUnderWay(path) || this.#resume()));
+    return () => {
+      this.#pages -= 1;
+      stop();
+    };
+  }
+
+  /**
+   * Return whether a purchase is being sent. If it is booked, lead to its page, so that the buyer does not rebook.
+   * @param {string} path
+   */
+  #isUnderWay(path) {
+    const { phase, reference } = this.#state;
+    const isElsewhere = phase === "done" && path !== pathOf(reference);
+    if (isElsewhere) this.#navigate(pathOf(reference));
+    return isElsewhere || this.#current > 0;
+  }
+
+  async #resume() {
+    await this.#storage.adoptPurchase();
+    const purchase = this.#storage.openPurchase();
+    if (!purchase?.inDoubt || this.#current > 0) return;
+    this.#storage.keepPurchase(purchase);
+    if (isInFlight(purchase)) this.#show({ ...enter(this.#state, "sending"), patience: "check" });
+    await this.#follow(purchase);
+  }
+
+  /**
+   * Look up a purchase in doubt until its outcome is known, while a page shows the checkout.
+   * @param {Purchase} purchase
+   * @param {number} [delayMs] Before the first time.
+   */
+  async #follow(purchase, delayMs = 0) {
+    this.#following += 1;
+    const number = this.#following;
+    const isWanted = () =>
+      this.#following === number && this.#pages > 0 && this.#current === 0 && this.#isOpen(purchase);
+    const endsAt = Date.now() + ASK_FOR_MS;
+    await this.#network.sleep(delayMs);
+    while (isWanted() && Date.now() < endsAt) {
+      await this.#lookUp(purchase);
+      if (!isWanted() || !OPEN_PHASES.includes(this.#state.phase)) return;
+      if (this.#state.phase === "not_found" && Date.now() > purchase.sentAt + UNDER_WAY_MS)
+        return this.#storage.keepPurchase({ ...purchase, inDoubt: false });
+      await this.#network.sleep(ASK_EVERY_MS);
+    }
+  }
+
+  /** @param {Purchase} purchase */
+  async #lookUp(purchase) {
+    const found = await this.#find(purchase.reference);
+    if (!this.#isOpen(purchase)) return;
+    const { phase } = this.#state;
+    const mayArrive = this.#current > 0 || (!found && isInFlight(purchase));
+    if (found?.order) this.#settle(purchase, found);
+    else if (mayArrive) this.#amend({ detail: phase === "sending" ? "no_answer" : "" });
+    else if (phase === (found ? "unreachable" : "not_found")) this.#amend({ detail: "" });
+    else this.#settle(purchase, found);
+  }
+
+  /**
+   * Look up an order; null: the API does not have it. Any other problem leaves the outcome unknown.
+   * @param {string} reference
+   * @returns {Promise<Outcome | null>}
+   */
+  async #find(reference) {
+    const outcome = await this.#api.find(reference);
+    if (outcome.order) return outcome;
+    return outcome.problem.kind === "not_found" ? null : bookingApi.UNREACHABLE;
+  }
+
+  /**
+   * Show an outcome, and do what follows: lead to the order's page, or look it up again.
+   * @param {Purchase} purchase
+   * @param {Outcome | null} outcome
+   */
+  #settle(purchase, outcome) {
+    this.#current = 0;
+    const { checkout, open } = conclude(this.#state, this.#storage.openPurchase() ?? purchase, outcome, Date.now());
+    this.#storage.keepPurchase(open);
+    this.#show(checkout);
+    if (checkout.phase === "done") this.#navigate(pathOf(checkout.reference));
+    if (checkout.phase === "unreachable" && open) void this.#follow(open, ASK_EVERY_MS);
+  }
+
+  /** @param {Purchase} purchase */
+  #isOpen({ reference }) {
+    return this.#storage.openPurchase()?.reference === reference;
+  }
+
+  /** @param {Checkout} next */
+  #show(next) {
+    const wasBusy = isBusy(this.#state);
+    this.#state = next;
+    this.refresh();
+    if (wasBusy && !isBusy(next)) for (const listener of this.#listeners) listener();
+  }
+
+  /** @param {Partial<Checkout>} changes */
+  #amend(changes) {
+    this.#show({ ...this.#state, ...changes });
+  }
+}
+
+const isInFlight = (/** @type {Purchase} */ { sentAt }) => Date.now() < sentAt + IN_FLIGHT_MS;
+
+export const checkout = new CheckoutStore(bookingApi, browserStorage, browserNetwork);

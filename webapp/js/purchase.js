@@ -1,0 +1,104 @@
+// A purchase: the tickets that a buyer wants, and the key that makes repeating the request harmless. Pure functions.
+
+/**
+ * @typedef {object} Purchase
+ * @property {string} event Slug of the event.
+ * @property {string} tier Name of the tier.
+ * @property {number} quantity Number of tickets.
+ * @property {string} userId Name of the buyer.
+ * @property {number[]} ticketIds The chosen seats; empty: any tickets of the tier.
+ * @property {string} reference Idempotency key and, once booked, reference of the order.
+ * @property {boolean} inDoubt Whether a request was sent whose outcome is unknown.
+ * @property {number} sentAt Browser time of the last request in milliseconds; 0: never sent.
+ */
+
+/**
+ * The part of a purchase that the buyer chooses.
+ * @typedef {Pick<Purchase, "event" | "tier" | "quantity" | "userId" | "ticketIds">} Wanted
+ */
+
+/** @typedef {"tier_missing" | "user_missing" | "user_too_long" | "quantity_missing"} Fault */
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+const KEY_LENGTH = 26; // 130 bits
+const KEY = /^bk_[a-z2-7]{26}$/;
+
+/**
+ * Make a key that nobody can guess.
+ * @returns {string}
+ */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
+  return `bk_${Array.from(bytes, (byte) => BASE32[byte % BASE32.length]).join("")}`;
+}
+
+const isCount = (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+const wholeNumbers = (/** @type {string} */ text) =>
+  text
+    .split(",")
+    .filter((part) => /^\d+$/.test(part))
+    .map(Number)
+    .filter(isCount);
+
+/**
+ * Read the form's fields, or return the code of what is wrong with them. The API checks them again.
+ * @param {Record<string, string>} fields
+ * @param {number} userIdLengthMax
+ * @returns {{ wanted: Wanted } | { fault: Fault }}
+ */
+export function readForm(fields, userIdLengthMax) {
+  const tier = (fields.tier ?? "").trim();
+  const userId = (fields.user_id ?? "").trim();
+  const ticketIds = wholeNumbers(fields.ticket_ids ?? "");
+  const quantity = ticketIds.length || (wholeNumbers(fields.quantity ?? "")[0] ?? 0);
+  if (!tier) return { fault: "tier_missing" };
+  if (!userId) return { fault: "user_missing" };
+  if (userId.length > userIdLengthMax) return { fault: "user_too_long" };
+  if (quantity < 1) return { fault: "quantity_missing" };
+  return { wanted: { event: fields.event ?? "", tier, quantity, userId, ticketIds } };
+}
+
+/**
+ * Give the wanted tickets a key. A tab keeps its key until a purchase is booked or declined under it.
+ * @param {Wanted} wanted
+ * @param {Purchase | null} earlier The tab's last purchase whose key is not spent.
+ * @returns {Purchase}
+ */
+export function withKey(wanted, earlier) {
+  const { reference = newKey(), inDoubt = false, sentAt = 0 } = earlier ?? {};
+  return { ...wanted, reference, inDoubt, sentAt };
+}
+
+/**
+ * Return whether two purchases want the same tickets for the same buyer.
+ * @param {Wanted} one
+ * @param {Wanted} other
+ * @returns {boolean}
+ */
+export function wantsTheSame(one, other) {
+  const wishOf = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds }) =>
+    JSON.stringify([event, tier, quantity, userId, ticketIds]);
+  return wishOf(one) === wishOf(other);
+}
+
+/**
+ * Read a purchase back from browser storage; null if the text is anything else.
+ * @param {string | null} text
+ * @returns {Purchase | null}
+ */
+export function parsePurchase(text) {
+  try {
+    const { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } = JSON.parse(text ?? "");
+    const valid =
+      [event, tier, userId].every((value) => typeof value === "string") &&
+      [quantity, sentAt].every(isCount) &&
+      Array.isArray(ticketIds) &&
+      ticketIds.every(isCount) &&
+      typeof inDoubt === "boolean" &&
+      KEY.test(reference);
+    return valid ? { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } : null;
+  } catch {
+    return null;
+  }
+}
