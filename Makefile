@@ -100,7 +100,7 @@ lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Measure every page w
 	@exec $(BIN)/python -m tests.webapp.lighthouse $(L)
 
 .PHONY: crowd
-crowd: $(INSTALLED) $(WEB_BUILT) ## A thousand browsers on one web process (C="--browsers 200 --seconds 20")
+crowd: $(INSTALLED) $(WEB_BUILT) ## 10,000 browsers that poll and book (C="--browsers 200 --seconds 20")
 	@exec $(BIN)/python -m tests.webapp.crowd $(C)
 
 .PHONY: check
