@@ -1,5 +1,6 @@
 // What a page shows of a purchase, from the click to its outcome. Pure functions; checkout_store.js has the effects.
 
+import { RESPONSE_TIMEOUT_MS } from "./booking_api.js";
 import { TRIES } from "./submit.js";
 
 /** @typedef {import("./booking_api.js").Outcome} Outcome */
@@ -42,8 +43,14 @@ export const IDLE = {
 
 /** A request may arrive this long after it was sent: until then "not found" is not final. In milliseconds. */
 export const UNDER_WAY_MS = 90_000;
-/** Until then a page goes on showing that the purchase is being sent. In milliseconds. */
-export const IN_FLIGHT_MS = 15_000;
+
+/**
+ * Return whether the last request may still be processed, so that a page goes on showing that it is being sent.
+ * @param {Purchase} purchase
+ * @param {number} now Browser time in milliseconds.
+ * @returns {boolean}
+ */
+export const isInFlight = ({ sentAt }, now) => now < sentAt + RESPONSE_TIMEOUT_MS;
 
 /**
  * Return whether an order stands, so that its tickets are not booked once more.
@@ -58,6 +65,13 @@ export const isStanding = ({ status }) => status === "confirmed" || status === "
  * @returns {boolean}
  */
 export const isBusy = ({ phase }) => phase === "sending" || phase === "done";
+
+/**
+ * Return the path of an order's page.
+ * @param {string} reference
+ * @returns {string}
+ */
+export const pathOf = (reference) => `/booking/${reference}`;
 
 /**
  * Begin a phase.

@@ -6,13 +6,15 @@ import {
   derive,
   enter,
   IDLE,
-  IN_FLIGHT_MS,
   isBusy,
+  isInFlight,
   isStanding,
+  pathOf,
   refuseToRepeat,
   UNDER_WAY_MS,
 } from "./checkout.js";
 import * as browserNetwork from "./network.js";
+import { waitPatiently } from "./patience.js";
 import { wantsTheSame, withKey } from "./purchase.js";
 import * as browserStorage from "./purchase_storage.js";
 import { createStore } from "./store.js";
@@ -23,15 +25,11 @@ import { submit } from "./submit.js";
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 /** @typedef {import("./purchase.js").Wanted} Wanted */
 
-const EXPLAIN_AFTER_MS = 2_000;
-const OFFER_CHECK_AFTER_MS = 10_000;
 // A purchase of unknown outcome is looked up this often and this long.
 const ASK_EVERY_MS = 5_000;
 const ASK_FOR_MS = 10 * 60_000;
 /** Phases in which the outcome may still become known. @type {Checkout["phase"][]} */
 const OPEN_PHASES = ["sending", "unreachable", "not_found"];
-
-const pathOf = (/** @type {string} */ reference) => `/booking/${reference}`;
 
 /** One tab's checkout. */
 export class CheckoutStore {
@@ -39,14 +37,10 @@ export class CheckoutStore {
   #state = IDLE;
   /** The last purchase that was sent. @type {Purchase | null} */
   #last = null;
-  /** Number of submissions so far. */
-  #submissions = 0;
-  /** Number of the submission whose outcome is awaited; 0: none. */
-  #current = 0;
-  /** Number of pages that show the checkout. */
-  #pages = 0;
-  /** Number of the latest follow-up; an earlier one ends. */
-  #following = 0;
+  #submissions = 0; // so far
+  #current = 0; // number of the submission whose outcome is awaited; 0: none
+  #pages = 0; // that show the checkout
+  #following = 0; // number of the latest follow-up; an earlier one ends
   /** @type {(path: string) => void} */
   #navigate = () => {};
   /** @type {Set<() => void>} */
@@ -120,7 +114,7 @@ export class CheckoutStore {
     if (isBusy(this.#state)) return;
     this.#show(enter(this.#state, "sending"));
     this.#begin();
-    const outcome = await this.#patiently(this.#api.find(reference));
+    const outcome = await waitPatiently(this.#api.find(reference), this.#say, false);
     this.#current = 0;
     const { order } = outcome;
     if (!order || isStanding(order)) {
@@ -171,14 +165,11 @@ export class CheckoutStore {
       report: (detail, attempt) => isCurrent() && this.#amend({ detail, attempt }),
       network: this.#network,
     });
-    const outcome = await this.#patiently(submission, OFFER_CHECK_AFTER_MS);
+    const outcome = await waitPatiently(submission, this.#say, true);
     if (isCurrent()) this.#settle(purchase, outcome);
   }
 
-  /**
-   * Begin a submission.
-   * @returns {() => boolean} Whether its outcome is still awaited.
-   */
+  /** Begin a submission, and return a function that says whether its outcome is still awaited. */
   #begin() {
     this.#submissions += 1;
     const number = this.#submissions;
@@ -186,23 +177,8 @@ export class CheckoutStore {
     return () => this.#current === number;
   }
 
-  /**
-   * Wait for an outcome, and say more the longer it takes.
-   * @param {Promise<Outcome>} outcome
-   * @param {number} [offerCheckAfterMs]
-   * @returns {Promise<Outcome>}
-   */
-  async #patiently(outcome, offerCheckAfterMs) {
-    const say = (/** @type {Checkout["patience"]} */ patience) =>
-      this.#state.phase === "sending" && this.#amend({ patience });
-    const timers = [setTimeout(say, EXPLAIN_AFTER_MS, "explain")];
-    if (offerCheckAfterMs) timers.push(setTimeout(say, offerCheckAfterMs, "check"));
-    try {
-      return await outcome;
-    } finally {
-      timers.forEach(clearTimeout);
-    }
-  }
+  /** @param {"explain" | "check"} patience */
+  #say = (patience) => this.#state.phase === "sending" && this.#amend({ patience });
 
   // --- Finding out ---------------------------------------------------------------------------------------
 
@@ -227,11 +203,8 @@ export class CheckoutStore {
     };
   }
 
-  /**
-   * Return whether a purchase is being sent. If it is booked, lead to its page, so that the buyer does not rebook.
-   * @param {string} path
-   */
-  #isUnderWay(path) {
+  /** Return whether a purchase is being sent. If it is booked, lead to its page, so that the buyer does not rebook. */
+  #isUnderWay(/** @type {string} */ path) {
     const { phase, reference } = this.#state;
     const isElsewhere = phase === "done" && path !== pathOf(reference);
     if (isElsewhere) this.#navigate(pathOf(reference));
@@ -243,7 +216,7 @@ export class CheckoutStore {
     const purchase = this.#storage.openPurchase();
     if (!purchase?.inDoubt || this.#current > 0) return;
     this.#storage.keepPurchase(purchase);
-    if (isInFlight(purchase)) this.#show({ ...enter(this.#state, "sending"), patience: "check" });
+    if (isInFlight(purchase, Date.now())) this.#show({ ...enter(this.#state, "sending"), patience: "check" });
     await this.#follow(purchase);
   }
 
@@ -255,8 +228,8 @@ export class CheckoutStore {
   async #follow(purchase, delayMs = 0) {
     this.#following += 1;
     const number = this.#following;
-    const isWanted = () =>
-      this.#following === number && this.#pages > 0 && this.#current === 0 && this.#isOpen(purchase);
+    const isLatest = () => this.#following === number && this.#pages > 0;
+    const isWanted = () => isLatest() && this.#current === 0 && this.#isOpen(purchase);
     const endsAt = Date.now() + ASK_FOR_MS;
     await this.#network.sleep(delayMs);
     while (isWanted() && Date.now() < endsAt) {
@@ -273,7 +246,7 @@ export class CheckoutStore {
     const found = await this.#find(purchase.reference);
     if (!this.#isOpen(purchase)) return;
     const { phase } = this.#state;
-    const mayArrive = this.#current > 0 || (!found && isInFlight(purchase));
+    const mayArrive = this.#current > 0 || (!found && isInFlight(purchase, Date.now()));
     if (found?.order) this.#settle(purchase, found);
     else if (mayArrive) this.#amend({ detail: phase === "sending" ? "no_answer" : "" });
     else if (phase === (found ? "unreachable" : "not_found")) this.#amend({ detail: "" });
@@ -323,7 +296,5 @@ export class CheckoutStore {
     this.#show({ ...this.#state, ...changes });
   }
 }
-
-const isInFlight = (/** @type {Purchase} */ { sentAt }) => Date.now() < sentAt + IN_FLIGHT_MS;
 
 export const checkout = new CheckoutStore(bookingApi, browserStorage, browserNetwork);

@@ -104,6 +104,15 @@ test("the wait counts down and can be ended", async () => {
   assert.deepEqual([checkout.view.get().wait, checkout.view.get().locked], [0, false]);
 });
 
+test("a fault of the app's own does not leave the page sending", async (context) => {
+  const logged = context.mock.method(console, "error", () => {});
+  const { storage, checkout, phase } = tab({}); // The API has no response to give, and throws.
+  await checkout.book(WANTED);
+  assert.deepEqual([phase(), storage.purchase?.inDoubt, logged.mock.callCount()], ["unreachable", true, 1]);
+  await checkout.again("bk_0");
+  assert.equal(phase(), "unreachable");
+});
+
 test("a form that cannot be sent is named by a code", () => {
   const { api, checkout } = tab({});
   checkout.reject("user_missing");
