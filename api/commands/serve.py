@@ -10,6 +10,8 @@ from api.commands.granian_patch import Server
 from api.config import Settings
 from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 
+_CONNECTIONS_MAX = 20_000
+"""Open connections of one process. Browsers keep theirs between two polls; the default is 4,096 for all processes."""
 _KILL_AFTER_S = 10
 """Time that a worker has to finish its requests after a stop signal, before it is killed."""
 
@@ -36,6 +38,7 @@ def serve(settings: Settings, database_url: str) -> int:
             loop=Loops.uvloop,
             workers=settings.api_workers,
             backlog=4096,
+            backpressure=_CONNECTIONS_MAX,
             respawn_failed_workers=True,
             respawn_interval=0.5,
             workers_kill_timeout=_KILL_AFTER_S,
