@@ -19,6 +19,8 @@ SECRET_BYTES_MIN = 24
 """The shortest key that Standard Webhooks allows, in bytes."""
 PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts of a request to the payment provider."""
+_ROUND_TRIP_MARGIN_MS = 1000
+"""Time beyond `STATEMENT_TIMEOUT_MS` for a commit and the network."""
 
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 _URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
@@ -146,6 +148,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Time from a stop signal until the API closes its port, up to a minute; load balancers notice the shutdown."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
     """Database connections of one API process, from 2 to 1000."""
+    db_round_trip_max_ms: Annotated[int, msgspec.Meta(ge=0, le=660_000)] = 0
+    """Limit of one round trip to the database, up to 11 min; 0 for `statement_timeout_ms` and a second.
+
+    A server that reaches it is frozen or cut off, because its own timeout is shorter. The connection is then closed.
+    """
     db_connect_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
     """Timeout of a connection attempt to the database, from 1 s to a minute."""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] = 16_384
@@ -161,6 +168,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the upper bound on the time in flight of a worker's charge request, in seconds."""
         # The worker queries the charge before it sends the request, and its clock may differ from the database's.
         return 1 + 2 * self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
+
+    @property
+    def round_trip_max_s(self) -> float:
+        """Return the limit of one round trip to the database, in seconds."""
+        return (self.db_round_trip_max_ms or self.statement_timeout_ms + _ROUND_TRIP_MARGIN_MS) / 1000
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -201,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             values["database_url"] = _to_primary(url)
         settings = cls(**values)
         _check_urls(settings)
+        _check_round_trip(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET):
             _check_secret(settings, secret)
         return settings
@@ -250,6 +263,15 @@ def _check_urls(settings: Settings) -> None:
         url = getattr(settings, variable.lower())
         if url and not _is_http(url):
             raise ConfigError(f"{variable}={url!r} is not allowed: it must be an http or https address.")
+
+
+def _check_round_trip(settings: Settings) -> None:
+    limit_ms = settings.db_round_trip_max_ms
+    if 0 < limit_ms < settings.statement_timeout_ms:
+        raise ConfigError(
+            f"DB_ROUND_TRIP_MAX_MS='{limit_ms}' is not allowed: it must be 0 or at least STATEMENT_TIMEOUT_MS, "
+            f"which is {settings.statement_timeout_ms}."
+        )
 
 
 def _is_http(url: str) -> bool:

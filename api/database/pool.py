@@ -1,6 +1,8 @@
 """The connection pool and the session settings of its connections."""
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,8 +12,8 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from api.config import Settings
+from api.database.connection import Connection
 
-Connection = AsyncConnection[TupleRow]
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
 LOCK_TIMEOUT_MS = 200
@@ -37,14 +39,20 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
     """
 
     async def configure(connection: Connection) -> None:
+        connection.round_trip_max_s = settings.round_trip_max_s
+        connection.on_timeout = replacement.request
         await prepare_session(connection, settings)
+
+    async def check_usable(connection: Connection) -> None:
+        await replacement.check(connection)
+        await check(connection)
 
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         conninfo,
-        connection_class=AsyncConnection[TupleRow],
+        connection_class=Connection,
         kwargs=_connect_options(settings),
         configure=configure,
-        check=check,
+        check=check_usable,
         min_size=min(2, settings.db_pool_max),
         max_size=settings.db_pool_max,
         timeout=ACQUIRE_TIMEOUT_S,
@@ -53,6 +61,7 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         reconnect_timeout=2,
         open=False,
     )
+    replacement = _Replacement(pool)
     await pool.open(wait=False)
     try:
         yield pool
@@ -60,7 +69,36 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         await pool.close(timeout=2)
 
 
-async def prepare_session(connection: Connection, settings: Settings) -> None:
+class _Replacement:
+    """Replaces all connections of a pool after a round trip has reached its limit.
+
+    The pool's other connections lead to the same server. If it is frozen, each of them would cost a request the full
+    limit.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._replaced_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def request(self, silent: Connection) -> None:
+        """Replace the connections, unless this happened after `silent` was opened."""
+        if silent.opened_at > self._replaced_at:
+            self._replaced_at = time.monotonic()
+            self._task = asyncio.create_task(self._pool.drain())
+
+    async def check(self, connection: Connection) -> None:
+        """Discard a connection that is to be replaced.
+
+        Raises:
+            psycopg.OperationalError: the connection is older than the last timeout.
+        """
+        if connection.opened_at <= self._replaced_at:
+            await connection.close()
+            raise psycopg.OperationalError("another connection to this server timed out")
+
+
+async def prepare_session(connection: AsyncConnection[TupleRow], settings: Settings) -> None:
     """Set a connection's isolation level, time limits and planner options."""
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
     session = {

@@ -12,9 +12,10 @@ import psycopg
 from psycopg import IsolationLevel, errors, pq
 from psycopg.pq.abc import PGresult
 
+from api.database.connection import Connection
 from api.database.encoding import to_text
 from api.database.errors import CommitUnknownError
-from api.database.pool import Connection, Pool
+from api.database.pool import Pool
 from api.database.psycopg_patch import Transformer, error_from_result, round_trip
 from api.database.queries import Query
 

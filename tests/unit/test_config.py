@@ -131,6 +131,7 @@ VARIABLES = [
     integer("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
     integer("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
     integer("DB_POOL_MAX", 8, 2, 1000),
+    integer("DB_ROUND_TRIP_MAX_MS", 0, 0, 660_000),
     integer("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
     integer("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
 ]
@@ -208,6 +209,14 @@ def test_a_refused_secret_is_not_shown(variable: str, prefix: str, secret: str) 
         f"{variable} is not allowed: it must be {prefix} followed by at least 24 bytes in base64."
     )
     assert refusal.value.__cause__ is None
+
+
+def test_the_limit_of_a_round_trip_exceeds_that_of_a_statement() -> None:
+    assert Settings().round_trip_max_s == 3.0
+    assert Settings.from_env({"STATEMENT_TIMEOUT_MS": "60000"}).round_trip_max_s == 61.0
+    assert Settings.from_env({"DB_ROUND_TRIP_MAX_MS": "2000"}).round_trip_max_s == 2.0
+    with pytest.raises(ConfigError, match=r"DB_ROUND_TRIP_MAX_MS='1999' is not allowed: .* STATEMENT_TIMEOUT_MS"):
+        Settings.from_env({"DB_ROUND_TRIP_MAX_MS": "1999"})
 
 
 def test_a_refusal_ends_a_process_without_a_traceback() -> None:

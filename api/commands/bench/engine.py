@@ -16,13 +16,14 @@ from typing import Literal
 import msgspec
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection, IsolationLevel
-from psycopg.rows import TupleRow, class_row
+from psycopg import IsolationLevel
+from psycopg.rows import class_row
 
 from api import schemas
 from api.commands.bench.plan import Spread, spread_of
 from api.config import Settings
 from api.database import queries
+from api.database.connection import Connection
 from api.database.pool import Pool, open_pool
 from api.database.session import Session, open_session
 from api.errors import ApiError
@@ -153,12 +154,12 @@ def _retries_ours() -> float:
 
 @contextlib.asynccontextmanager
 async def _reference_pool(url: str, isolation: Isolation, size: int) -> AsyncIterator[Pool]:
-    async def configure(connection: AsyncConnection[TupleRow]) -> None:
+    async def configure(connection: Connection) -> None:
         await connection.set_isolation_level(_LEVELS[isolation])
 
     async with psycopg_pool.AsyncConnectionPool(
         url,
-        connection_class=AsyncConnection[TupleRow],
+        connection_class=Connection,
         kwargs={"autocommit": True, "prepare_threshold": 0},
         configure=configure,
         min_size=size,

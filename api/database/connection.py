@@ -1,0 +1,53 @@
+"""A database connection whose every wait is bounded."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.abc import PQGen
+from psycopg.rows import TupleRow
+
+from api.database.psycopg_patch import WAIT_INTERVAL_S, wait_at_most
+
+Value = TypeVar("Value")
+
+ROUND_TRIP_MAX_S = 3.0
+"""Limit of a round trip on a connection that belongs to no pool."""
+
+
+class Connection(AsyncConnection[TupleRow]):
+    """A connection that limits every round trip and never cancels a statement.
+
+    A frozen server still acknowledges packets, so TCP keepalives do not detect it. psycopg sends a cancel request if a
+    task is cancelled during a statement. PostgreSQL responds to a cancelled COMMIT by ending its wait for the
+    synchronous standby, and keeps the transaction on the primary only. This class closes the socket instead: the
+    server then continues to wait.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.opened_at = time.monotonic()
+        self.round_trip_max_s = ROUND_TRIP_MAX_S
+        self.on_timeout: Callable[[Connection], None] | None = None
+        """Receives the connection after a round trip that reached its limit."""
+
+    async def wait(self, gen: PQGen[Value], interval: float = WAIT_INTERVAL_S, timeout: float | None = None) -> Value:  # noqa: ASYNC109 - psycopg's signature
+        """Run a round trip of psycopg, at most `timeout` or `round_trip_max_s` seconds.
+
+        Raises:
+            psycopg.OperationalError: the server did not respond in time. The connection is closed.
+        """
+        limit_s = self.round_trip_max_s if timeout is None else timeout
+        try:
+            return await wait_at_most(gen, self.pgconn, limit_s, interval)
+        except TimeoutError:
+            self.pgconn.finish()
+            if self.on_timeout:
+                self.on_timeout(self)
+            raise psycopg.OperationalError(f"no response within {limit_s:g} s, so the connection was closed") from None
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.pgconn.finish()
+            raise
