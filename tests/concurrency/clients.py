@@ -1,4 +1,4 @@
-"""Many buyers at once over HTTP, and what the database says afterwards."""
+"""Many concurrent buyers over HTTP, and the bookings in the database afterwards."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests.integration import asynchronous
+
 TIMEOUT_S = 30.0
 
 
 async def post_all(api_url: str, bodies: Iterable[Mapping[str, Any]], event: str | None = None) -> list[httpx.Response]:
-    """Send all bookings at once, each on a connection of its own; return the answers in their order."""
+    """Send all bookings at once, each on its own connection; return the responses in the same order."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S, limits=limits) as client:
         parameters = {"event": event} if event else {}
@@ -19,13 +21,13 @@ async def post_all(api_url: str, bodies: Iterable[Mapping[str, Any]], event: str
         return await asyncio.gather(*requests)
 
 
-def codes(answers: Iterable[httpx.Response]) -> list[str]:
-    """Return each answer's status, and its code where it is an error."""
-    return [f"{a.status_code} {a.json().get('code', '')}".strip() for a in answers]
+def codes(responses: Iterable[httpx.Response]) -> list[str]:
+    """Return the status of each response, followed by its code if it is an error."""
+    return [f"{r.status_code} {r.json().get('code', '')}".strip() for r in responses]
 
 
 def live_bookings(database_url: str, event: str) -> list[int]:
-    """Return the tickets of the event's live bookings, one entry for each booking."""
+    """Return the ticket of each live booking of an event."""
     with psycopg.connect(database_url) as conn:
         rows = conn.execute(
             """
@@ -38,11 +40,7 @@ def live_bookings(database_url: str, event: str) -> list[int]:
     return [ticket_id for (ticket_id,) in rows]
 
 
-def stock(database_url: str, event: str) -> dict[str, int]:
-    """Return the event's tickets by status."""
-    with psycopg.connect(database_url) as conn:
-        rows = conn.execute(
-            "select status, count(*) from tickets join events on events.id = event_id where slug = %s group by 1",
-            [event],
-        ).fetchall()
-    return dict(rows)
+async def tickets_by_status(database_url: str, event: str) -> dict[str, int]:
+    """Return the numbers of an event's tickets by status."""
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        return await asynchronous.tickets_by_status(conn, event)

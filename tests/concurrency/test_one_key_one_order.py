@@ -1,21 +1,15 @@
-"""One key makes one order, however often it is sent, at once or later, and to whichever process."""
+"""One key makes one order, for any number of requests, at once or later, to any process."""
 
 import httpx
 import psycopg
 
 from api.commands.seed import parse_inventory, seed
-from tests.concurrency.clients import codes, live_bookings, post_all, stock
+from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
+from tests.concurrency.weakened import SLOW_COMMITS
 from tests.conftest import StartStack
 
 REPEATS = 50
 EVENT = "once"
-
-
-# Between claim and commit each transaction rests a while, so that those of the two processes do overlap.
-REST = """
-    create function rest() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$;
-    create trigger rest before insert on orders for each statement execute function rest();
-"""
 
 
 def orders(database_url: str) -> int:
@@ -25,26 +19,27 @@ def orders(database_url: str) -> int:
     return int(row[0])
 
 
-async def test_fifty_repeats_at_once_make_one_order_and_get_fifty_equal_answers(start_stack: StartStack) -> None:
+async def test_fifty_repeats_at_once_make_one_order_and_get_fifty_equal_responses(start_stack: StartStack) -> None:
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
     seed(stack.database_url, event=EVENT, inventory=parse_inventory("VIP=40,GA=100"))
     for tier, quantity in (("VIP", 3), ("GA", 2)):
         body = {"tier": tier, "quantity": quantity, "userId": "u", "bookingReference": f"key-{tier}"}
-        answers = await post_all(stack.api_url, [body] * REPEATS, EVENT)
-        assert codes(answers) == ["201"] * REPEATS
-        assert len({answer.content for answer in answers}) == 1
-        first = [answer for answer in answers if "Idempotent-Replayed" not in answer.headers]
+        responses = await post_all(stack.api_url, [body] * REPEATS, EVENT)
+        assert codes(responses) == ["201"] * REPEATS
+        assert len({response.content for response in responses}) == 1
+        first = [response for response in responses if "Idempotent-Replayed" not in response.headers]
         assert len(first) == 1
     assert orders(stack.database_url) == 2
-    assert stock(stack.database_url, EVENT)["sold"] == len(live_bookings(stack.database_url, EVENT)) == 5
+    tickets = await tickets_by_status(stack.database_url, EVENT)
+    assert tickets["sold"] == len(live_bookings(stack.database_url, EVENT)) == 5
 
 
 async def test_a_declined_payment_is_remembered_by_all_its_repeats(start_stack: StartStack) -> None:
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0"})
     body = {"tier": "GA", "quantity": 2, "userId": "u", "bookingReference": "declined"}
-    answers = await post_all(stack.api_url, [body] * REPEATS)
-    assert codes(answers) == ["402 payment_declined"] * REPEATS
-    assert len({answer.content for answer in answers}) == 1
+    responses = await post_all(stack.api_url, [body] * REPEATS)
+    assert codes(responses) == ["402 payment_declined"] * REPEATS
+    assert len({response.content for response in responses}) == 1
     assert orders(stack.database_url) == 1
 
 
@@ -55,8 +50,8 @@ async def test_a_repeat_of_the_order_that_took_the_last_tickets_is_not_told_sold
         tier = ("VIP", "GA")[number % 2]
         seed(stack.database_url, event=event, inventory=parse_inventory(f"{tier}=2"))
         body = {"tier": tier, "quantity": 2, "userId": "u", "bookingReference": event}
-        answers = await post_all(stack.api_url, [body] * 12, event)
-        assert codes(answers) == ["201"] * 12, event
+        responses = await post_all(stack.api_url, [body] * 12, event)
+        assert codes(responses) == ["201"] * 12, event
     assert orders(stack.database_url) == 10
 
 
@@ -66,9 +61,9 @@ async def test_another_body_under_the_same_key_is_refused_and_sells_nothing(star
         {"tier": "GA", "quantity": 1 + number % 2, "userId": "u", "bookingReference": "contested"}
         for number in range(REPEATS)
     ]
-    answers = await post_all(stack.api_url, bodies)
-    assert codes(answers).count("201") == codes(answers).count("422 key_reused") == REPEATS // 2
-    (winner,) = {a.json()["bookings"][0]["id"] for a in answers if a.status_code == 201}
+    responses = await post_all(stack.api_url, bodies)
+    assert codes(responses).count("201") == codes(responses).count("422 key_reused") == REPEATS // 2
+    (winner,) = {r.json()["bookings"][0]["id"] for r in responses if r.status_code == 201}
     assert winner
     assert orders(stack.database_url) == 1
 
@@ -85,16 +80,16 @@ async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: Sta
             " where event_id <> 1"
         )
     async with httpx.AsyncClient() as client:
-        answer = await client.post(f"{stack.api_url}/api/bookings", json=body, params={"event": EVENT})
-    assert codes([answer]) == ["201"]
-    assert "Idempotent-Replayed" not in answer.headers
+        response = await client.post(f"{stack.api_url}/api/bookings", json=body, params={"event": EVENT})
+    assert codes([response]) == ["201"]
+    assert "Idempotent-Replayed" not in response.headers
 
 
 async def test_without_the_unique_key_the_same_repeats_make_several_orders(start_stack: StartStack) -> None:
-    """The negative control: one process lets repeats wait for their first, but knows nothing of another's."""
+    """The negative control: a process joins repeats to its own queued request, but not to another process's."""
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
     with psycopg.connect(stack.database_url) as conn:
-        conn.execute(REST)
+        conn.execute(SLOW_COMMITS % 0.05)
         conn.execute("alter table orders drop constraint orders_reference_key")
     for number in range(10):
         body = {"tier": "GA", "quantity": 1, "userId": "u", "bookingReference": f"key-{number}"}
