@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import swagger_ui
@@ -25,8 +25,9 @@ from api.payments.http_provider import open_provider
 from api.routes import bookings, events, health, metrics, payments, tickets
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
-from api.services.bookings.batcher import BookingBatcher, Sold
+from api.services.bookings.batcher import BookingBatcher
 from api.services.events import event_cache, event_list_cache
+from api.services.order_rows import OrderRow
 from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
@@ -127,11 +128,11 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
             state.inbox = Inbox(pool, settings)
             charges = Charges(provider)
 
-            def on_commit(sold: list[Sold]) -> None:
-                changed = {each.event for each in sold}
+            def on_commit(committed: Sequence[OrderRow]) -> None:
+                changed = {order.event for order in committed}
                 state.availability.invalidate(changed)
                 state.states.invalidate(changed)
-                charges.request([each.order for each in sold if each.order.status == "pending"])
+                charges.request([order for order in committed if order.status == "pending"])
 
             state.batcher = BookingBatcher(pool, settings, on_commit)
             async with (

@@ -19,7 +19,7 @@ from api import schemas
 from api.database import queries
 from api.database.migrations import connect
 from api.errors import ConfigError
-from api.services.bookings.batch import NewOrder
+from api.services.bookings.model import NewOrder
 
 TIER_TICKETS_MAX = 5_000_000
 """The most tickets of one tier that can be seeded."""

@@ -47,11 +47,12 @@ from api.schemas import (
     Reference,
 )
 from api.services import calendar, codes
-from api.services.bookings.batch import NewOrder
+from api.services.bookings.model import Booked, Declined, NewOrder, Refused
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order, is_known
 
 BOOKINGS = "/api/bookings"
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 _BODY: Final = (InvalidRequest, BodyTooLarge, UnsupportedMediaType)
 CREATE_REFUSALS: Final[tuple[type[ApiError], ...]] = (
@@ -108,15 +109,16 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
     if state.provider.is_open() and not await with_timeout(is_known(state.pool, new.reference)):
         raise Busy("payments")
-    decided = await state.batcher.book(new)
-    headers = {"Idempotent-Replayed": "true"} if decided.replayed else {}
-    if isinstance(decided.answer, ApiError):
-        return problem(decided.answer, headers)
-    order = as_first_booked(decided.answer)
-    headers["Location"] = f"/api/bookings/{order.reference}"
-    status = 202 if order.status == "pending" else 201
-    body = msgspec.json.encode(to_schema(order, decided.bookings))
-    return RawResponse(body, status, headers)
+    match await state.batcher.book(new):
+        case Booked(order, bookings, replayed):
+            order = as_first_booked(order)
+            body = msgspec.json.encode(to_schema(order, bookings))
+            headers = (_REPLAYED if replayed else {}) | {"Location": f"/api/bookings/{order.reference}"}
+            return RawResponse(body, 202 if order.status == "pending" else 201, headers)
+        case Declined(error, replayed):
+            return problem(error, _REPLAYED if replayed else {})
+        case Refused(error):
+            return problem(error)
 
 
 @get("/api/bookings/{reference:str}", responses=refusals([InvalidRequest, NotFound]))

@@ -21,7 +21,6 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
-from api.payments import simulator
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
 from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
@@ -34,13 +33,6 @@ CHARGES_QUEUED_MAX = 10_000
 
 ChargeUpdate = ChargeStatus | Literal["unknown"]
 """A charge's reported status; `unknown`: the provider has no charge, and no process will request one."""
-
-
-def begin(reference: str, settings: Settings) -> Literal["captured", "declined", "pending"]:
-    """Return the first status of a payment, for the booking transaction to record."""
-    if settings.payment_mode == "async":
-        return "pending"
-    return simulator.decide(reference, settings.payment_success_rate)
 
 
 class Charges:

@@ -9,13 +9,10 @@ from api import schemas
 from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
+from api.errors import ApiError
 from api.payments.provider import Amount, ChargeStatus, ProviderError
-from api.services.bookings.batch import (
-    Decided,
-    NewOrder,
-    Outcome,
-    book_batch,
-)
+from api.services.bookings.batch import book_batch
+from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome, Retry
 from api.services.order_rows import OrderRow
 from api.services.payments import ChargeUpdate, settle
 
@@ -63,16 +60,21 @@ def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:
     async with open_session(pool) as session:
-        return await book_batch(session, batch, settings)
+        return await book_batch(session, batch, BookingPolicy.of(settings))
+
+
+def response(outcome: Outcome) -> OrderRow | ApiError:
+    """Return the order or the error of a decision."""
+    assert not isinstance(outcome, Retry)
+    return outcome.order if isinstance(outcome, Booked) else outcome.error
 
 
 async def hold(pool: Pool, tier: str = "GA", quantity: int = 1, **changes: Any) -> OrderRow:
     """Book one order; return the held order."""
     (outcome,) = await book(pool, order(tier, quantity, **changes))
-    assert isinstance(outcome, Decided)
-    assert isinstance(outcome.answer, OrderRow)
-    assert outcome.answer.status == "pending"
-    return outcome.answer
+    assert isinstance(outcome, Booked)
+    assert outcome.order.status == "pending"
+    return outcome.order
 
 
 async def apply_updates(pool: Pool, updates: dict[str, ChargeUpdate]) -> None:

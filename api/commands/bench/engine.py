@@ -28,9 +28,9 @@ from api.database.pool import Pool, open_pool
 from api.database.session import Session, open_session
 from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
-from api.services.bookings.batch import Decided, NewOrder, book_batch
+from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
-from api.services.order_rows import OrderRow
+from api.services.bookings.model import Booked, BookingPolicy, NewOrder
 
 Isolation = Literal["serializable", "read_committed"]
 Design = Literal["ours", "reference"]
@@ -129,10 +129,10 @@ async def clients_of(
 
 async def _book_ours(batcher: BookingBatcher, number: int) -> bool:
     try:
-        decided = await batcher.book(new_order(schemas.BUILT_IN_EVENT, number))
+        decision = await batcher.book(new_order(schemas.BUILT_IN_EVENT, number))
     except ApiError:
         return False
-    return isinstance(decided.answer, OrderRow)
+    return isinstance(decision, Booked)
 
 
 def new_order(event: str, number: int) -> NewOrder:
@@ -229,16 +229,16 @@ class Claimer:
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
-        self._settings = settings
+        self._policy = BookingPolicy.of(settings)
         self._numbers = itertools.count(1)
 
     async def claim(self, event: str, batch: int) -> tuple[int, float]:
         """Book a batch of `batch` requests; return the number of bookings and the elapsed seconds."""
         orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
         started = time.perf_counter()
-        outcomes = await book_batch(self._session, orders, self._settings)
+        outcomes = await book_batch(self._session, orders, self._policy)
         seconds = time.perf_counter() - started
-        return sum(isinstance(o, Decided) and isinstance(o.answer, OrderRow) for o in outcomes), seconds
+        return sum(isinstance(outcome, Booked) for outcome in outcomes), seconds
 
     async def by_size(self, events: list[str], batch: int, batches: int) -> dict[str, list[float]]:
         """Book `batches` batches of each event, in random order; return the elapsed seconds of each, by event."""

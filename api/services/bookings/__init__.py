@@ -1,1 +1,9 @@
-"""Booking: batches of requests, each batch in one transaction."""
+"""Bookings: requests join batches, and each batch is one transaction.
+
+- `batcher`: the queue of requests; one transaction at a time in each process (group commit)
+- `batch`: one batch: prefetch, transaction, classification of refusals
+- `prefetch`: everything a batch reads before its transaction
+- `records`: the rows that a batch inserts
+- `limits`: the statements of the limit per buyer
+- `model`, `allocation`, `refusals`, `seating`, `allowance`: values and decisions without I/O
+"""

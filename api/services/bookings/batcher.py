@@ -1,12 +1,12 @@
-"""The booking batcher: natural batching of booking requests, one transaction at a time in each API process.
+"""The booking batcher: group commit of booking requests, one transaction at a time in each API process.
 
-Requests that arrive while a transaction is under way wait for the next one, which takes all that wait, up to a
-limit. Idle, a batch is one request without any added delay; busy, batches grow by themselves, and with them
-what one commit and its flush to disk are shared by. There is no timer that collects them.
+Requests that arrive during a transaction join the next batch, up to a limit. An idle process books a single request
+without delay. Under load the batches grow, so more requests share one commit and its flush to disk. No timer collects
+requests.
 
-Requests under one reference are one booking with several waiters: a repeat waits for the first.
+Requests with the same reference and content are one queued request with several waiters.
 
-Waiting is bounded: the queue has a limit, and each request is answered in time, whatever the database does.
+The queue is bounded, and each request gets a response in bounded time, even if the database does not respond.
 """
 
 import asyncio
@@ -26,249 +26,248 @@ from api.config import Settings
 from api.database import session as database
 from api.database.errors import CommitUnknownError, is_retryable, is_unavailable
 from api.database.pool import Pool
-from api.errors import (
-    ApiError,
-    Busy,
-    InternalError,
-    PaymentDeclined,
-)
+from api.errors import ApiError, Busy, InternalError
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
-from api.services.bookings.batch import (
-    Decided,
-    NewOrder,
-    Outcome,
-    Retry,
-    book_batch,
-)
+from api.services.bookings.batch import book_batch
+from api.services.bookings.model import Booked, BookingPolicy, Decision, Declined, NewOrder, Outcome, Refused, Retry
 from api.services.order_rows import OrderRow
 
 _log = logging.getLogger(__name__)
 
 TRANSACTION_GRACE_S = 0.9
-"""What a transaction that is under way is given beyond `booking_wait_ms`, before its requests are answered."""
+"""The time beyond `booking_wait_ms` that a running transaction gets before its requests are refused."""
 _PAUSE_FIRST_S = 0.002
 _PAUSE_MAX_S = 0.1
-"""Before a transaction is run again: a random part of a pause that doubles each time, up to the second."""
+"""The pause before a retry is a random part of an interval that doubles with each attempt, up to the maximum."""
+
+Waiter = asyncio.Future[Decision]
 
 
 class QueuedRequest(msgspec.Struct, eq=False):
-    """A booking in the batcher, and who waits for its answer: the first request, then its repeats."""
+    """A request in the batcher; the first waiter is the request itself, the others are its repeats."""
 
-    new: NewOrder
+    request: NewOrder
     deadline: float
-    waiters: "list[asyncio.Future[Decided]]"
+    """The end of its attempts, by the monotonic clock in seconds."""
+    waiters: list[Waiter]
     attempts: int = 0
     running: bool = False
-    unknown: bool = False
-    """Whether a commit of it may have gone through."""
-    away: bool = False
-    """Whether the last attempt found no database."""
+    commit_unknown: bool = False
+    """True once a commit of an attempt may have succeeded."""
+    unavailable: bool = False
+    """True if the last attempt found no database."""
 
     def busy(self) -> Busy:
-        """Return the refusal that is true of it now."""
-        if self.unknown or self.running:
-            return Busy(reference=self.new.reference, unknown=True)
-        return Busy("database" if self.away else "overload", reference=self.new.reference)
+        """Return the refusal that fits the present state."""
+        reference = self.request.reference
+        if self.commit_unknown or self.running:
+            return Busy(reference=reference, unknown=True)
+        return Busy("database" if self.unavailable else "overload", reference=reference)
 
     def failure(self) -> ApiError:
-        """Return the answer to a fault of our own."""
-        return self.busy() if self.unknown else InternalError(booked_nothing=True)
+        """Return the response to an unexpected error."""
+        return self.busy() if self.commit_unknown else InternalError(booked_nothing=True)
 
 
-class _Waiting(NamedTuple):
-    """Who waits for a booking's answer, and until when, by the event loop's clock."""
+class _Deadline(NamedTuple):
+    """The time at which a waiter gets a refusal, by the event loop's clock in seconds."""
 
-    until: float
-    waiter: "asyncio.Future[Decided]"
-    booking: QueuedRequest
-
-
-class Sold(NamedTuple):
-    """An order that this process has just committed, confirmed or held."""
-
-    event: str
-    order: OrderRow
+    at: float
+    waiter: Waiter
+    queued: QueuedRequest
 
 
 class BookingBatcher:
-    """Takes booking requests and answers them after their commit."""
+    """Books requests in batches and returns decisions after their commit.
 
-    def __init__(self, pool: Pool, settings: Settings, on_commit: Callable[[list[Sold]], None]) -> None:
+    `on_commit` receives the orders of each commit, confirmed or pending.
+    """
+
+    def __init__(self, pool: Pool, settings: Settings, on_commit: Callable[[Sequence[OrderRow]], None]) -> None:
         self._pool = pool
         self._settings = settings
+        self._policy = BookingPolicy.of(settings)
         self._on_commit = on_commit
         self._open: dict[str, QueuedRequest] = {}
+        """Queued and running requests by reference."""
         self._queue: deque[QueuedRequest] = deque()
-        self._waiting: deque[_Waiting] = deque()
-        """In the order in which they give up, since all wait equally long; a single timer is for the first."""
+        self._deadlines: deque[_Deadline] = deque()
+        """Deadlines of the waiters, earliest first because all waiters wait equally long; one timer is enough."""
         self._timer: asyncio.TimerHandle | None = None
-        self._arrived = asyncio.Event()
-        self._ended = False
+        self._not_empty = asyncio.Event()
+        self._closed = False
 
-    async def book(self, new: NewOrder) -> Decided:
-        """Return a request's answer once it is committed.
+    async def book(self, request: NewOrder) -> Decision:
+        """Return the decision on a request after its commit.
 
         Raises:
-            Busy: it was not booked, or, as the message then says, it is unknown whether it was.
-            InternalError: it failed for a reason that the log has; it was not booked.
+            Busy: the request was not booked, or the outcome is unknown and the error says so.
+            InternalError: an unexpected error, which the log contains; the request was not booked.
         """
-        booking = self._open.get(new.reference)
-        if booking and booking.new.digest != new.digest:
-            # Whether the other request under this reference leaves an order decides what becomes of this one.
+        queued = self._open.get(request.reference)
+        if queued and queued.request.digest != request.digest:
+            # The decision depends on whether the other request with this reference makes an order.
             with contextlib.suppress(ApiError):
-                await self._wait_for(booking)
-            booking = self._open.get(new.reference)
-            if booking and booking.new.digest != new.digest:
-                raise booking.busy()
-        if booking is None:
-            booking = self._enqueue(new)
-        return await self._wait_for(booking)
+                await self._wait_for(queued)
+            queued = self._open.get(request.reference)
+            if queued and queued.request.digest != request.digest:
+                raise queued.busy()
+        if queued is None:
+            queued = self._enqueue(request)
+        return await self._wait_for(queued)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work the queue while the context lasts; what is still waiting at its end is answered `busy`."""
-        task = asyncio.create_task(self._work(), name="booking-batcher")
+        """Process the queue within the context; refuse the remaining requests as `busy` at its end."""
+        task = asyncio.create_task(self._process_queue(), name="booking-batcher")
         try:
             yield
         finally:
-            self._ended = True
+            self._closed = True
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            for booking in list(self._open.values()):
-                self._refuse(booking, booking.busy)
+            for queued in list(self._open.values()):
+                self._refuse(queued, queued.busy)
             if self._timer:
                 self._timer.cancel()
 
-    def _enqueue(self, new: NewOrder) -> QueuedRequest:
+    def _enqueue(self, request: NewOrder) -> QueuedRequest:
         deadline = time.monotonic() + self._settings.booking_wait_ms / 1000
-        booking = QueuedRequest(new, deadline, [])
-        if self._ended or len(self._queue) >= self._settings.booking_queue_max:
-            raise booking.busy()
-        self._open[new.reference] = booking
-        self._queue.append(booking)
-        self._arrived.set()
-        return booking
+        queued = QueuedRequest(request, deadline, [])
+        if self._closed or len(self._queue) >= self._settings.booking_queue_max:
+            raise queued.busy()
+        self._open[request.reference] = queued
+        self._queue.append(queued)
+        self._not_empty.set()
+        return queued
 
-    def _wait_for(self, booking: QueuedRequest) -> "asyncio.Future[Decided]":
-        """Return a future that has the booking's answer, or in time its refusal."""
+    def _wait_for(self, queued: QueuedRequest) -> Waiter:
+        """Return a future for the decision, or for a refusal once the waiting time is over."""
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Decided] = loop.create_future()
-        booking.waiters.append(waiter)
-        while self._waiting and self._waiting[0].waiter.done():  # What was answered is not to be kept.
-            self._waiting.popleft()
+        waiter: Waiter = loop.create_future()
+        queued.waiters.append(waiter)
+        while self._deadlines and self._deadlines[0].waiter.done():  # The deque must not keep decided requests.
+            self._deadlines.popleft()
         within_s = self._settings.booking_wait_ms / 1000 + TRANSACTION_GRACE_S
-        self._waiting.append(_Waiting(loop.time() + within_s, waiter, booking))
+        self._deadlines.append(_Deadline(loop.time() + within_s, waiter, queued))
         if self._timer is None:
-            self._timer = loop.call_later(within_s, self._give_up)
+            self._timer = loop.call_later(within_s, self._refuse_overdue)
         return waiter
 
-    def _give_up(self) -> None:
-        """Refuse who has waited for too long, and set the timer for the next."""
+    def _refuse_overdue(self) -> None:
+        """Refuse the waiters whose deadline has passed, and set the timer for the next deadline."""
         loop = asyncio.get_running_loop()
-        while self._waiting and (self._waiting[0].waiter.done() or self._waiting[0].until <= loop.time()):
-            _, waiter, booking = self._waiting.popleft()
+        while self._deadlines and (self._deadlines[0].waiter.done() or self._deadlines[0].at <= loop.time()):
+            _, waiter, queued = self._deadlines.popleft()
             if not waiter.done():
-                waiter.set_exception(booking.busy())
-        self._timer = loop.call_at(self._waiting[0].until, self._give_up) if self._waiting else None
+                waiter.set_exception(queued.busy())
+        self._timer = loop.call_at(self._deadlines[0].at, self._refuse_overdue) if self._deadlines else None
 
-    async def _work(self) -> None:
+    async def _process_queue(self) -> None:
         while True:
-            await self._arrived.wait()
-            if batch := self._take():
+            await self._not_empty.wait()
+            if batch := self._next_batch():
                 await self._book(batch)
             if not self._queue:
-                self._arrived.clear()
-            elif all(booking.attempts for booking in self._queue):
-                await asyncio.sleep(_pause(min(booking.attempts for booking in self._queue)))
+                self._not_empty.clear()
+            elif all(queued.attempts for queued in self._queue):
+                await asyncio.sleep(_pause(min(queued.attempts for queued in self._queue)))
 
-    def _take(self) -> list[QueuedRequest]:
-        """Take the next batch from the queue, without those that nobody waits for or that waited too long."""
+    def _next_batch(self) -> list[QueuedRequest]:
+        """Take the next batch from the queue; refuse overdue requests and those that no waiter awaits any more."""
         batch: list[QueuedRequest] = []
         now = time.monotonic()
         while self._queue and len(batch) < self._settings.booking_batch_max:
-            booking = self._queue.popleft()
-            abandoned = all(waiter.done() for waiter in booking.waiters)
-            if abandoned or now > booking.deadline or booking.attempts >= self._settings.booking_attempts_max:
-                self._refuse(booking, booking.busy)
+            queued = self._queue.popleft()
+            abandoned = all(waiter.done() for waiter in queued.waiters)
+            if abandoned or now > queued.deadline or queued.attempts >= self._settings.booking_attempts_max:
+                self._refuse(queued, queued.busy)
             else:
-                batch.append(booking)
+                batch.append(queued)
         return batch
 
     async def _book(self, batch: Sequence[QueuedRequest]) -> None:
-        """Book a batch, and give each of its members an answer or its place in the queue back."""
+        """Book a batch; decide each of its requests or return it to the queue."""
         BATCH_SIZE.observe(len(batch))
-        for booking in batch:
-            booking.attempts += 1
-            booking.running = True
-            booking.away = False
+        for queued in batch:
+            queued.attempts += 1
+            queued.running = True
+            queued.unavailable = False
         outcomes: list[Outcome] | None = None
         try:
             async with database.open_session(self._pool) as session:
-                outcomes = await book_batch(session, [booking.new for booking in batch], self._settings)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the batcher lives on and each request is answered
+                outcomes = await book_batch(session, [queued.request for queued in batch], self._policy)
+        except Exception as error:  # noqa: BLE001 - any error must leave the batcher running and decide each request
             if outcomes is None:
-                await self._failed(batch, error)
-        if outcomes is not None:  # Committed, even if the connection died on its way back into the pool.
-            self._answer(batch, outcomes)
+                await self._handle_failure(batch, error)
+        if outcomes is not None:  # Committed, even if the connection failed on its return to the pool.
+            self._resolve(batch, outcomes)
 
-    def _answer(self, batch: Sequence[QueuedRequest], outcomes: Sequence[Outcome]) -> None:
-        sold: list[Sold] = []
-        again = []
-        for booking, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Retry):
-                again.append(booking)
-                continue
-            if outcome.bookings and not outcome.replayed and isinstance(outcome.answer, OrderRow):
-                sold.append(Sold(booking.new.event, outcome.answer))
-            del self._open[booking.new.reference]
-            for number, waiter in enumerate(booking.waiters):
+    def _resolve(self, batch: Sequence[QueuedRequest], outcomes: Sequence[Outcome]) -> None:
+        committed: list[OrderRow] = []
+        retries: list[QueuedRequest] = []
+        for queued, outcome in zip(batch, outcomes, strict=True):
+            match outcome:
+                case Retry():
+                    retries.append(queued)
+                    continue
+                case Booked(order, replayed=False):
+                    committed.append(order)
+            del self._open[queued.request.reference]
+            for number, waiter in enumerate(queued.waiters):
                 if not waiter.done():
-                    waiter.set_result(_repeated(outcome) if number else outcome)
-        if sold:
-            self._on_commit(sold)
-        self._put_back(again, "locked_tickets")
+                    waiter.set_result(_as_repeat(outcome) if number else outcome)
+        if committed:
+            self._on_commit(committed)
+        self._requeue(retries, "locked_tickets")
 
-    async def _failed(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
-        """Run a batch again that failed for others' sake; of one that failed for its own, find the culprit."""
-        if isinstance(error, psycopg.Error) and is_retryable(error):
-            self._put_back(batch, error.sqlstate or "conflict")
-        elif isinstance(error, CommitUnknownError):
-            for booking in batch:
-                booking.unknown = True
-            self._put_back(batch, "commit_unknown")
-        elif isinstance(error, psycopg.errors.QueryCanceled):
-            self._put_back(batch, "timeout")
-        elif isinstance(error, psycopg_pool.PoolTimeout) or is_unavailable(error):
-            for booking in batch:
-                booking.away = True
-            self._put_back(batch, "no_database")
-        elif len(batch) > 1:
-            for booking in batch:
-                await self._book([booking])
-        else:
-            _log.error("booking %s failed", batch[0].new.reference, exc_info=error)
-            self._refuse(batch[0], batch[0].failure)
+    async def _handle_failure(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
+        """Retry a batch after a transient error; otherwise run its requests singly to isolate the bad one."""
+        match error:
+            case psycopg.Error() if is_retryable(error):
+                self._requeue(batch, error.sqlstate or "conflict")
+            case CommitUnknownError():
+                for queued in batch:
+                    queued.commit_unknown = True
+                self._requeue(batch, "commit_unknown")
+            case psycopg.errors.QueryCanceled():
+                self._requeue(batch, "timeout")
+            case _ if isinstance(error, psycopg_pool.PoolTimeout) or is_unavailable(error):
+                for queued in batch:
+                    queued.unavailable = True
+                self._requeue(batch, "no_database")
+            case _ if len(batch) > 1:
+                for queued in batch:
+                    await self._book([queued])
+            case _:
+                _log.error("booking %s failed", batch[0].request.reference, exc_info=error)
+                self._refuse(batch[0], batch[0].failure)
 
-    def _put_back(self, batch: Sequence[QueuedRequest], cause: str) -> None:
+    def _requeue(self, batch: Sequence[QueuedRequest], cause: str) -> None:
+        """Return requests to the head of the queue."""
         if batch:
             BOOKING_RETRIES.labels(cause).inc(len(batch))
-        for booking in batch:
-            booking.running = False
+        for queued in batch:
+            queued.running = False
         self._queue.extendleft(reversed(batch))
 
-    def _refuse(self, booking: QueuedRequest, error: Callable[[], ApiError]) -> None:
-        del self._open[booking.new.reference]
-        for waiter in booking.waiters:
+    def _refuse(self, queued: QueuedRequest, error: Callable[[], ApiError]) -> None:
+        del self._open[queued.request.reference]
+        for waiter in queued.waiters:
             if not waiter.done():
                 waiter.set_exception(error())
 
 
-def _repeated(decided: Decided) -> Decided:
-    """Return the answer of a repeat: marked as one if the first is remembered, else refused like it."""
-    remembered = not isinstance(decided.answer, ApiError) or isinstance(decided.answer, PaymentDeclined)
-    return msgspec.structs.replace(decided, replayed=True) if remembered else decided
+def _as_repeat(decision: Decision) -> Decision:
+    """Return the decision on a repeat of a request that ran in the same batch."""
+    match decision:
+        case Booked() | Declined():
+            return msgspec.structs.replace(decision, replayed=True)
+        case Refused():
+            return decision
 
 
 def _pause(attempts: int) -> float:
+    """Return the pause before a retry, in seconds."""
     return random.uniform(0, min(_PAUSE_FIRST_S * 2**attempts, _PAUSE_MAX_S))

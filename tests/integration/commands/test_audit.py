@@ -21,9 +21,8 @@ from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
-from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingBatcher
-from api.services.order_rows import OrderRow
+from api.services.bookings.model import Booked, NewOrder
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import ChargeUpdate
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
@@ -71,8 +70,8 @@ async def book(
 
 async def book_and_settle(pool: Pool, batcher: BookingBatcher, new: NewOrder, settling: asyncio.Semaphore) -> None:
     """Book; then apply two random updates to a pending order."""
-    booked = (await batcher.book(new)).answer
-    if isinstance(booked, OrderRow) and booked.status == "pending":
+    booked = await batcher.book(new)
+    if isinstance(booked, Booked) and booked.order.status == "pending":
         async with settling:
             for update in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
                 if update == "cancelled":

@@ -13,7 +13,7 @@ from api.database.pool import Pool, open_pool
 from api.database.session import open_session
 from api.secret import load_or_create_secret
 from api.services import codes
-from api.services.bookings.batch import Decided, NewOrder
+from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import cancel_order, expire_holds, find_bookings
 from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order
@@ -37,7 +37,7 @@ def secret(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -
 
 async def booked(pool: Pool, new: NewOrder) -> list[BookingRow]:
     (outcome,) = await book(pool, new, settings=INLINE)
-    assert isinstance(outcome, Decided)
+    assert isinstance(outcome, Booked)
     return list(outcome.bookings)
 
 

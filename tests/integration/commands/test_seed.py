@@ -18,7 +18,7 @@ from api.commands.seed import (
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.errors import ConfigError
-from api.services.bookings.batch import NewOrder
+from api.services.bookings.model import NewOrder
 from tests.stack import empty_database
 
 

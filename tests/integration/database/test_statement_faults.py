@@ -32,8 +32,8 @@ from api.errors import (
 from api.payments import simulator
 from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
-from api.services.bookings.batch import NewOrder
 from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.model import NewOrder
 from api.services.order_rows import OrderRow
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments

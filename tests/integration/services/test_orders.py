@@ -37,12 +37,12 @@ from api.errors import (
 )
 from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
-from api.services.bookings.batch import Decided, NewOrder
+from api.services.bookings.model import NewOrder
 from api.services.order_rows import OrderRow
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
-from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order
+from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order, response
 
 Result = TypeVar("Result")
 
@@ -314,8 +314,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def _book(self, new: NewOrder, mode: str) -> OrderRow | ApiError:
         (outcome,) = self.world.run(lambda pool, _: book(pool, new, settings=INLINE.get(mode, ASYNC)))
-        assert isinstance(outcome, Decided)
-        return outcome.answer
+        return response(outcome)
 
     def _webhook(self, new: NewOrder, kind: str) -> Webhook:
         return Webhook(

@@ -22,8 +22,7 @@ from api.errors import (
 )
 from api.payments import simulator
 from api.payments.signatures import Webhook
-from api.services.bookings.batch import Decided, Outcome
-from api.services.order_rows import OrderRow
+from api.services.bookings.model import Booked
 from api.services.order_views import as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order, expire_holds, purge_declined
 from api.services.payments import Charges, ChargeUpdate, reconcile_payments
@@ -36,6 +35,7 @@ from tests.integration.asynchronous import (
     hold,
     let_time_pass,
     order,
+    response,
     states,
     tickets_by_status,
 )
@@ -58,11 +58,6 @@ def provider() -> Provider:
 
 def webhook(webhook_id: str, kind: str, reference: str, amount_minor: int = 1000) -> Webhook:
     return Webhook(id=webhook_id, type=kind, reference=reference, amount_minor=amount_minor, currency="USD")
-
-
-def refusal(outcome: Outcome) -> object:
-    assert isinstance(outcome, Decided)
-    return outcome.answer
 
 
 async def test_a_booking_holds_its_tickets_until_its_payment_is_captured(pool: Pool, conn: AsyncConnection) -> None:
@@ -364,7 +359,7 @@ async def test_a_payment_for_a_cancelled_order_is_refunded(
 
 async def test_an_inline_payment_is_refunded_by_the_cancellation(pool: Pool, conn: AsyncConnection) -> None:
     (outcome,) = await book(pool, order("GA", 2, reference="inline"), settings=INLINE)
-    assert isinstance(outcome, Decided)
+    assert isinstance(outcome, Booked)
     first = to_schema(*await cancel_order(pool, "inline", "u"))
     assert (first.status, first.refund) == ("cancelled", 20)
     assert await states(conn, "inline") == ("cancelled", "refunded", 0)
@@ -408,21 +403,21 @@ async def test_tickets_that_others_hold_are_reported_as_held_and_not_sold(
     held = await hold(pool, tier, 2, event="tiny")
     for quantity in (2, 3):
         (outcome,) = await book(pool, order(tier, quantity, event="tiny"))
-        all_held = refusal(outcome)
+        all_held = response(outcome)
         assert isinstance(all_held, AllHeld)
         assert all_held.details == {"available": 1}
         assert 0 < (all_held.retry_after_s or 0) <= ASYNC.hold_seconds
-    too_many = refusal((await book(pool, order(tier, 4, event="tiny")))[0])
+    too_many = response((await book(pool, order(tier, 4, event="tiny")))[0])
     assert isinstance(too_many, SoldOut)
     await apply_updates(pool, {held.reference: "captured"})
-    sold_out = refusal((await book(pool, order(tier, 2, event="tiny")))[0])
+    sold_out = response((await book(pool, order(tier, 2, event="tiny")))[0])
     assert isinstance(sold_out, SoldOut)
     assert sold_out.details == {"available": 1}
 
 
 async def test_a_seat_that_is_held_is_taken(pool: Pool) -> None:
     await hold(pool, "VIP", 1, ticket_ids=(5,))
-    taken = refusal((await book(pool, order("VIP", 2, ticket_ids=(5, 6))))[0])
+    taken = response((await book(pool, order("VIP", 2, ticket_ids=(5, 6))))[0])
     assert isinstance(taken, SeatTaken)
     assert taken.details == {"ticketIds": [5]}
 
@@ -433,25 +428,23 @@ async def test_a_repeated_request_gets_the_first_response_whatever_the_status(
 ) -> None:
     request = order("VIP", 2)
     (first,) = await book(pool, request)
-    assert isinstance(first, Decided)
-    assert isinstance(first.answer, OrderRow)
+    assert isinstance(first, Booked)
     if outcome == "cancelled":
         await cancel_order(pool, request.reference, "u")
     elif outcome in {"expired", "captured late"}:
         await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
         await expire_holds(pool, ASYNC)
         await conn.execute(
-            "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.answer.expires_at]
+            "update orders set created_at = created_at + interval '1 h', expires_at = %s", [first.order.expires_at]
         )
         if outcome == "captured late":
             await apply_updates(pool, {request.reference: "captured"})
     else:
         await apply_updates(pool, {request.reference: "captured" if outcome == "captured" else "declined"})
     (again,) = await book(pool, request)
-    assert isinstance(again, Decided)
+    assert isinstance(again, Booked)
     assert again.replayed
-    assert isinstance(again.answer, OrderRow)
-    assert as_first_booked(again.answer) == first.answer
+    assert as_first_booked(again.order) == first.order
     assert again.bookings == first.bookings
 
 

@@ -1,8 +1,6 @@
 """The booking transaction, one batch at a time: many fates in one batch, and none touches another."""
 
-import secrets
 from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
 import psycopg
@@ -13,7 +11,6 @@ from api import schemas
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
 from api.database.pool import Pool, open_pool
-from api.database.session import open_session
 from api.errors import (
     ApiError,
     KeyReused,
@@ -24,14 +21,10 @@ from api.errors import (
     UnknownTier,
 )
 from api.payments import simulator
-from api.services.bookings.batch import (
-    Decided,
-    NewOrder,
-    Outcome,
-    Retry,
-    book_batch,
-)
+from api.services.bookings.model import Booked, NewOrder, Outcome, Retry
 from api.services.order_rows import OrderRow
+from tests.integration import asynchronous
+from tests.integration.asynchronous import order, response
 
 PAID = Settings(payment_success_rate=1, bookings_per_minute=0)
 
@@ -42,23 +35,12 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
-    values = {"reference": f"r-{secrets.token_hex(6)}", "event": schemas.BUILT_IN_EVENT, "user_id": "u"}
-    return NewOrder(**{**values, "tier": tier, "quantity": quantity, **changes})
-
-
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = PAID) -> list[Outcome]:
-    async with open_session(pool) as session:
-        return await book_batch(session, batch, settings)
-
-
-def answer(outcome: Outcome) -> OrderRow | ApiError:
-    assert isinstance(outcome, Decided)
-    return outcome.answer
+    return await asynchronous.book(pool, *batch, settings=settings)
 
 
 def seats(outcome: Outcome) -> list[tuple[str | None, int | None]]:
-    assert isinstance(outcome, Decided)
+    assert isinstance(outcome, Booked)
     return [(booking.row_label, booking.seat_number) for booking in outcome.bookings]
 
 
@@ -98,7 +80,7 @@ async def test_all_fates_meet_in_one_batch_and_none_touches_another(pool: Pool, 
     outcomes = await book(pool, *batch.values(), settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
     fates = dict(zip(batch, outcomes, strict=True))
 
-    assert {fate: type(answer(outcome)) for fate, outcome in fates.items()} == {
+    assert {fate: type(response(outcome)) for fate, outcome in fates.items()} == {
         "neighbours": OrderRow,
         "declined": PaymentDeclined,
         "replayed": OrderRow,
@@ -108,9 +90,7 @@ async def test_all_fates_meet_in_one_batch_and_none_touches_another(pool: Pool, 
         "named seat": OrderRow,
     }
     assert neighbours(seats(fates["neighbours"]))
-    assert [fate for fate, outcome in fates.items() if isinstance(outcome, Decided) and outcome.replayed] == [
-        "replayed"
-    ]
+    assert [fate for fate, outcome in fates.items() if isinstance(outcome, Booked) and outcome.replayed] == ["replayed"]
     assert await sold(conn) == 2 * 2 + 3 + 1
 
 
@@ -130,9 +110,9 @@ async def test_without_neighbours_left_seats_apart_are_sold_to_the_last(pool: Po
     await conn.execute("update tickets set status = 'sold' where id <= 100 and seat_number %% 2 = 0", [])
     taken = await sold(conn)
     outcomes = [(await book(pool, order("VIP", 10)))[0] for _ in range(5)]
-    assert all(isinstance(answer(outcome), OrderRow) for outcome in outcomes)
+    assert all(isinstance(response(outcome), OrderRow) for outcome in outcomes)
     assert await sold(conn) == taken + 50
-    refusal = answer((await book(pool, order("VIP")))[0])
+    refusal = response((await book(pool, order("VIP")))[0])
     assert isinstance(refusal, SoldOut)
     assert refusal.details == {"available": 0}
 
@@ -141,17 +121,17 @@ async def test_without_neighbours_left_seats_apart_are_sold_to_the_last(pool: Po
 async def test_the_last_tickets_are_found_from_every_random_start(pool: Pool, database_url: str, tier: str) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory(f"{tier}=25"))
     for left in range(25, 0, -1):
-        refusal = answer((await book(pool, order(tier, left + 1, event="tiny")))[0])
+        refusal = response((await book(pool, order(tier, left + 1, event="tiny")))[0])
         assert isinstance(refusal, SoldOut)
         assert refusal.details == {"available": left}
-        assert isinstance(answer((await book(pool, order(tier, 1, event="tiny")))[0]), OrderRow)
-    assert isinstance(answer((await book(pool, order(tier, 1, event="tiny")))[0]), SoldOut)
+        assert isinstance(response((await book(pool, order(tier, 1, event="tiny")))[0]), OrderRow)
+    assert isinstance(response((await book(pool, order(tier, 1, event="tiny")))[0]), SoldOut)
 
 
 async def test_in_one_batch_the_last_tickets_go_to_whoever_they_suffice_for(pool: Pool, database_url: str) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("GA=3"))
     wishes = [order("GA", quantity, event="tiny") for quantity in (2, 2, 1, 1)]
-    answers = [answer(outcome) for outcome in await book(pool, *wishes)]
+    answers = [response(outcome) for outcome in await book(pool, *wishes)]
     assert [type(a) for a in answers] == [OrderRow, SoldOut, OrderRow, SoldOut]
     refusals = [a.details["available"] for a in answers if isinstance(a, SoldOut)]
     assert refusals == [0, 0]  # what is left when all of the batch is committed
@@ -171,7 +151,7 @@ async def test_of_ten_buyers_for_the_last_ticket_nine_declined_the_tenth_gets_it
     while waiting:  # seats that another of the batch was about to get are looked at again
         outcomes = await book(pool, *waiting, settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
         pairs = list(zip(waiting, outcomes, strict=True))
-        answers |= {new.reference: answer(o) for new, o in pairs if not isinstance(o, Retry)}
+        answers |= {new.reference: response(o) for new, o in pairs if not isinstance(o, Retry)}
         waiting = [new for new, o in pairs if isinstance(o, Retry)]
     assert isinstance(answers[batch[-1].reference], OrderRow)
     assert all(isinstance(answers[reference], PaymentDeclined) for reference in declined)
@@ -180,7 +160,7 @@ async def test_of_ten_buyers_for_the_last_ticket_nine_declined_the_tenth_gets_it
 async def test_the_same_seat_named_twice_in_a_batch_is_sold_once(pool: Pool, conn: AsyncConnection) -> None:
     first, second = await book(pool, order("VIP", 2, ticket_ids=(1, 2)), order("VIP", 2, ticket_ids=(2, 3)))
     assert seats(first) == [("A", 1), ("A", 2)]
-    refusal = answer(second)
+    refusal = response(second)
     assert isinstance(refusal, SeatTaken)
     assert refusal.details == {"ticketIds": [2]}
     assert await sold(conn) == 2
@@ -196,7 +176,7 @@ async def test_named_standing_tickets_are_not_given_to_others_of_the_batch(pool:
     outcomes = dict(zip(("any", "named"), await book(pool, any_two, named), strict=True))
     if isinstance(outcomes["any"], Retry):
         (outcomes["any"],) = await book(pool, any_two)
-    bought = [booking.ticket_id for o in outcomes.values() if isinstance(o, Decided) for booking in o.bookings]
+    bought = [booking.ticket_id for o in outcomes.values() if isinstance(o, Booked) for booking in o.bookings]
     assert sorted(bought) == ids
 
 
@@ -210,7 +190,7 @@ async def test_what_an_unfinished_transaction_has_locked_is_not_called_sold(pool
         await other.rollback()
     for tier in ("GA", "VIP"):
         (outcome,) = await book(pool, order(tier, 1, event="tiny"))
-        assert isinstance(answer(outcome), OrderRow)
+        assert isinstance(response(outcome), OrderRow)
 
 
 async def test_a_confirmed_order_has_exactly_one_captured_payment_and_a_declined_one_none(

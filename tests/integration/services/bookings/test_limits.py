@@ -10,11 +10,11 @@ from api.commands.seed import parse_inventory, seed
 from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.errors import PaymentDeclined, RateLimited, SoldOut
-from api.services.bookings.batch import Decided, Outcome, Retry
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.limits import purge_limits
+from api.services.bookings.model import Booked, Outcome, Retry
 from api.services.order_rows import OrderRow
-from tests.integration.asynchronous import book, let_time_pass, order
+from tests.integration.asynchronous import book, let_time_pass, order, response
 
 LIMIT = 10
 LIMITED = Settings(payment_success_rate=1, bookings_per_minute=LIMIT)
@@ -27,7 +27,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 def kinds(outcomes: list[Outcome]) -> list[type]:
-    return [type(outcome.answer) if isinstance(outcome, Decided) else type(outcome) for outcome in outcomes]
+    return [Retry if isinstance(outcome, Retry) else type(response(outcome)) for outcome in outcomes]
 
 
 async def test_the_eleventh_booking_of_a_minute_is_refused_and_told_when_it_is_possible(
@@ -37,8 +37,7 @@ async def test_the_eleventh_booking_of_a_minute_is_refused_and_told_when_it_is_p
         assert kinds(await book(pool, order(), settings=LIMITED)) == [OrderRow]
     await let_time_pass(conn, 20)
     (outcome,) = await book(pool, order(), settings=LIMITED)
-    assert isinstance(outcome, Decided)
-    refusal = outcome.answer
+    refusal = response(outcome)
     assert isinstance(refusal, RateLimited)
     assert 30 < (refusal.retry_after_s or 0) <= 40
     assert refusal.headers() == {
@@ -72,7 +71,7 @@ async def test_a_repeat_is_answered_though_the_limit_is_used_up(pool: Pool) -> N
     wishes = [order() for _ in range(LIMIT)]
     await book(pool, *wishes, settings=LIMITED)
     (again,) = await book(pool, wishes[0], settings=LIMITED)
-    assert isinstance(again, Decided)
+    assert isinstance(again, Booked)
     assert again.replayed
 
 
@@ -89,12 +88,12 @@ async def test_two_processes_together_admit_exactly_the_limit(
         booking_attempts_max=100,
     )
     async with open_pool(database_url, settings) as one, open_pool(database_url, settings) as other:
-        lanes = [BookingBatcher(pool, settings, lambda _: None) for pool in (one, other)]
-        async with lanes[0].running(), lanes[1].running():
+        batchers = [BookingBatcher(pool, settings, lambda _: None) for pool in (one, other)]
+        async with batchers[0].running(), batchers[1].running():
             decided = await asyncio.gather(
-                *(lanes[n % 2].book(order(user_id=f"user-{n % 3}")) for n in range(3 * 2 * LIMIT))
+                *(batchers[n % 2].book(order(user_id=f"user-{n % 3}")) for n in range(3 * 2 * LIMIT))
             )
-    answers = [type(each.answer) for each in decided]
+    answers = [type(response(each)) for each in decided]
     assert answers.count(OrderRow) == 3 * LIMIT
     assert answers.count(RateLimited) == 3 * LIMIT
     cursor = await conn.execute("select user_id, count(*) from orders group by user_id order by user_id")

@@ -1,0 +1,110 @@
+"""Values that the booking modules exchange: policy, requests, rows and outcomes."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Self
+
+import msgspec
+
+from api.config import Settings
+from api.errors import ApiError, PaymentDeclined
+from api.services.order_rows import BookingRow, OrderRow
+
+
+class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that decide a booking; `api.config.Settings` documents them."""
+
+    payment_mode: Literal["inline", "async"]
+    payment_success_rate: float
+    payment_check_after_ms: int
+    hold_seconds: int
+    bookings_per_minute: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the policy that the settings contain."""
+        return msgspec.convert(settings, cls, from_attributes=True)
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A validated booking request with its reference; `ticket_ids` is empty if the buyer accepts any tickets."""
+
+    reference: str
+    event: str
+    tier: str
+    quantity: int
+    user_id: str
+    ticket_ids: tuple[int, ...] = ()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of all fields but the reference; equal digests mean equal requests."""
+        content = (self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids))
+        return hashlib.sha256(msgspec.json.encode(content)).digest()
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """A row of `tiers.find_tiers`; the columns of the tier are None if the event has no such tier."""
+
+    event: str
+    event_id: int
+    currency: str
+    sales_start_at: datetime
+    sales_end_at: datetime | None
+    starts_at: datetime
+    cancelled_at: datetime | None
+    on_sale: bool
+    tier_id: int
+    tier: str | None
+    price_minor: int
+    seated: bool
+    last_position: int
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A ticket as a statement read it; `ctid` is the location of its row in the table."""
+
+    id: int
+    position: int
+    ctid: str
+    row_label: str | None = None
+    seat_number: int | None = None
+    tier_id: int = 0
+    status: str = "available"
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """An order that exists, sold or held; `replayed` if an earlier request made it."""
+
+    order: OrderRow
+    bookings: Sequence[BookingRow]
+    replayed: bool = False
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """A declined payment, which an order records for repeats; `replayed` if an earlier request made that order."""
+
+    error: PaymentDeclined
+    replayed: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A refusal that recorded nothing; the same reference may book later."""
+
+    error: ApiError
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """A request whose outcome depends on uncommitted transactions; it must run again."""
+
+
+Decision = Booked | Declined | Refused
+"""The committed response to a request."""
+Outcome = Decision | Retry
+"""The result of one run of a request."""
+
+
+def takes_any_ticket(request: NewOrder, tier: Tier) -> bool:
+    """Return whether any tickets of a standing tier satisfy a request."""
+    return not tier.seated and not request.ticket_ids

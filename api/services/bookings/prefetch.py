@@ -1,0 +1,128 @@
+"""Everything that a batch reads before its transaction.
+
+These reads hold no locks, so they sell nothing. The transaction locks the tickets again, guards the limits again and
+relies on the unique index of references.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Container, Sequence
+
+import msgspec
+
+from api.database import queries
+from api.database.session import Session, Statement
+from api.services import orders
+from api.services.bookings import limits
+from api.services.bookings.allowance import Allowance
+from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Refused, Retry, Ticket, Tier
+from api.services.bookings.refusals import refuse_early, replay
+from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
+from api.services.order_rows import OrderRow
+
+_SEARCH_SEATS_MIN = 64
+_SEARCH_SEATS_MAX = 5000
+"""The available seats of the first search for adjacent ones, and of the second if the first fails."""
+
+
+class Prefetched(msgspec.Struct):
+    """The state that a batch has read before its transaction."""
+
+    tiers: dict[tuple[str, str], Tier]
+    """Tiers by event and name."""
+    named: dict[int, Ticket]
+    """The tickets that requests name, in any state, by id."""
+    outcomes: dict[str, Outcome]
+    """Outcomes by reference, for the requests that need no transaction."""
+    chosen: dict[str, list[Ticket]] = msgspec.field(default_factory=dict)
+    """Seats by reference; a request for seats that is missing here cannot be satisfied."""
+
+    def tier(self, request: NewOrder) -> Tier:
+        """Return the tier of a request that passed the early refusals."""
+        return self.tiers[request.event, request.tier]
+
+    def requested_tickets(self, request: NewOrder) -> list[Ticket]:
+        """Return the tickets that a request names or that were chosen for it; empty if any ticket will do."""
+        return [self.named[ticket_id] for ticket_id in request.ticket_ids] or self.chosen.get(request.reference, [])
+
+
+async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy) -> Prefetched:
+    """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
+    named_ids = [ticket_id for request in batch for ticket_id in request.ticket_ids]
+    pipeline = session.pipeline()
+    existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
+    tiers = pipeline.add(_select_tiers(batch))
+    limit = policy.bookings_per_minute
+    recent = pipeline.add(limits.select_recent({request.user_id for request in batch})) if limit else None
+    named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, Ticket)) if named_ids else None
+    await pipeline.run()
+
+    prefetched = Prefetched(
+        tiers={(row.event, row.tier): row for row in tiers.rows if row.tier is not None},
+        named={ticket.id: ticket for ticket in named.rows} if named else {},
+        outcomes=await find_replays(session, existing.rows, batch),
+    )
+    events = {row.event for row in tiers.rows}
+    _refuse(batch, events, Allowance(recent.rows if recent else [], limit), prefetched)
+    await _choose_seats(session, batch, prefetched)
+    return prefetched
+
+
+def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
+    parameters = {
+        "events": list({request.event for request in batch}),
+        "tiers": list({request.tier for request in batch}),
+    }
+    return Statement(queries.tiers.find_tiers, parameters, Tier)
+
+
+async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
+    """Return the outcomes of the requests whose references have orders, by reference."""
+    if not existing:
+        return {}
+    bookings = await orders.find_bookings(session, [order.id for order in existing])
+    requests = {request.reference: request for request in batch}
+    return {order.reference: replay(requests[order.reference], order, bookings[order.id]) for order in existing}
+
+
+def _refuse(batch: Sequence[NewOrder], events: Container[str], allowance: Allowance, prefetched: Prefetched) -> None:
+    """Add the outcomes of the requests that neither the stock nor the limits can satisfy."""
+    outcomes = prefetched.outcomes
+    for request in batch:
+        if request.reference in outcomes:
+            continue
+        tier = prefetched.tiers.get((request.event, request.tier))
+        if error := refuse_early(request, events, tier, prefetched.named) or allowance.refusal(request.user_id):
+            outcomes[request.reference] = Refused(error)
+        elif not allowance.take(request.user_id):
+            outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust the limit, uncommitted.
+
+
+async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:
+    """Choose seats for the requests for seated tiers that name none."""
+    seated: dict[int, list[NewOrder]] = defaultdict(list)
+    for request in batch:
+        if request.reference not in prefetched.outcomes and not request.ticket_ids:
+            tier = prefetched.tier(request)
+            if tier.seated:
+                seated[tier.tier_id].append(request)
+    for requests in seated.values():
+        prefetched.chosen |= await _search_seats(session, prefetched.tier(requests[0]), requests, prefetched.named)
+
+
+async def _search_seats(
+    session: Session, tier: Tier, requests: Sequence[NewOrder], named: Container[int]
+) -> dict[str, list[Ticket]]:
+    """Choose seats of one tier by reference: adjacent ones, or separate ones if no search finds adjacent ones."""
+    quantities = {request.reference: request.quantity for request in requests}
+    start = random.randint(1, tier.last_position)
+    enough = 2 * sum(quantities.values())  # The end of a row may waste as many seats as it provides.
+    for limit in (max(_SEARCH_SEATS_MIN, enough), _SEARCH_SEATS_MAX):
+        parameters = {"tier_id": tier.tier_id, "start": start, "limit": limit}
+        found = await session.run(Statement(queries.tickets.find_free_seats, parameters, Ticket))
+        free = [seat for seat in order_from(found, start) if seat.id not in named]
+        chosen, remaining = choose_adjacent(free, quantities)
+        if len(chosen) == len(quantities) or len(found) < limit:
+            break
+    missing = {reference: quantity for reference, quantity in quantities.items() if reference not in chosen}
+    return chosen | choose_separate(remaining, missing)

@@ -1,0 +1,150 @@
+"""The rows that a batch inserts: orders, payments and bookings."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from api.database import queries
+from api.database.session import Statement
+from api.errors import PaymentDeclined
+from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Ticket, Tier
+from api.services.order_rows import BookingRow, OrderRow
+
+_STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
+
+
+class DrawnIds(msgspec.Struct, frozen=True):
+    """The row of `orders.draw_ids`."""
+
+    created_at: datetime
+    order_ids: list[int]
+    booking_ids: list[int]
+
+
+class Sale(msgspec.Struct, frozen=True):
+    """A request with its tickets and its payment; a declined payment has no tickets."""
+
+    request: NewOrder
+    tier: Tier
+    tickets: Sequence[Ticket]
+    payment: Literal["captured", "declined", "pending"]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A sale with its rows."""
+
+    sale: Sale
+    order: OrderRow
+    bookings: list[BookingRow]
+
+    def outcome(self) -> Booked | Declined:
+        """Return the outcome of the request once the rows are committed."""
+        if self.sale.payment == "declined":
+            return Declined(PaymentDeclined(self.order.reference))
+        return Booked(self.order, self.bookings)
+
+
+def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) -> list[Record]:
+    """Return the rows of sales, in the order of their references.
+
+    Concurrent transactions insert their orders in the same order, so they cannot deadlock.
+    """
+    order_ids, booking_ids = iter(drawn.order_ids), iter(drawn.booking_ids)
+    held_until = drawn.created_at + timedelta(seconds=policy.hold_seconds)
+    records = []
+    for sale in sorted(sales, key=lambda sale: sale.request.reference):
+        request, tier = sale.request, sale.tier
+        order = OrderRow(
+            id=next(order_ids),
+            reference=request.reference,
+            user_id=request.user_id,
+            request_digest=request.digest,
+            status=_STATUS_BY_PAYMENT[sale.payment],
+            total_minor=request.quantity * tier.price_minor,
+            currency=tier.currency,
+            created_at=drawn.created_at,
+            expires_at=held_until if sale.payment == "pending" else None,
+            payment=sale.payment,
+            event=request.event,
+            paid_late=False,
+        )
+        bookings = [
+            BookingRow(
+                id=next(booking_ids),
+                order_id=order.id,
+                line=line,
+                ticket_id=ticket.id,
+                tier=request.tier,
+                price_minor=tier.price_minor,
+                row_label=ticket.row_label,
+                seat_number=ticket.seat_number,
+                created_at=drawn.created_at,
+            )
+            for line, ticket in enumerate(sale.tickets, start=1)
+        ]
+        records.append(Record(sale, order, bookings))
+    return records
+
+
+def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Statement[Any]]:
+    """Return the statements that insert the rows and mark the tickets as sold or held."""
+    held_until = records[0].order.expires_at  # The payment mode is the same for the whole batch.
+    statements = [_insert_orders(records, held_until), _insert_payments(records, held_until, policy)]
+    ctids = [ticket.ctid for record in records for ticket in record.sale.tickets]
+    if ctids:
+        parameters = {"ctids": ctids, "held_until": held_until}
+        statements += [
+            _insert_bookings(records),
+            Statement(queries.tickets.take_tickets, parameters, affects=len(ctids)),
+        ]
+    return statements
+
+
+def _insert_orders(records: Sequence[Record], held_until: datetime | None) -> Statement[Any]:
+    orders = [record.order for record in records]
+    return Statement(
+        queries.orders.insert_orders,
+        {
+            "ids": [order.id for order in orders],
+            "event_ids": [record.sale.tier.event_id for record in records],
+            "references": [order.reference for order in orders],
+            "user_ids": [order.user_id for order in orders],
+            "request_digests": [order.request_digest for order in orders],
+            "statuses": [order.status for order in orders],
+            "quantities": [record.sale.request.quantity for record in records],
+            "totals_minor": [order.total_minor for order in orders],
+            "currencies": [order.currency for order in orders],
+            "expires_at": held_until,
+        },
+    )
+
+
+def _insert_payments(records: Sequence[Record], held_until: datetime | None, policy: BookingPolicy) -> Statement[Any]:
+    orders = [record.order for record in records]
+    return Statement(
+        queries.payments.insert_payments,
+        {
+            "order_ids": [order.id for order in orders],
+            "statuses": [order.payment for order in orders],
+            "amounts_minor": [order.total_minor for order in orders],
+            "currencies": [order.currency for order in orders],
+            "check_after_ms": policy.payment_check_after_ms if held_until else None,
+        },
+    )
+
+
+def _insert_bookings(records: Sequence[Record]) -> Statement[Any]:
+    bookings = [booking for record in records for booking in record.bookings]
+    return Statement(
+        queries.bookings.insert_bookings,
+        {
+            "ids": [booking.id for booking in bookings],
+            "order_ids": [booking.order_id for booking in bookings],
+            "lines": [booking.line for booking in bookings],
+            "ticket_ids": [booking.ticket_id for booking in bookings],
+            "tier_ids": [record.sale.tier.tier_id for record in records for _ in record.bookings],
+            "prices_minor": [booking.price_minor for booking in bookings],
+        },
+    )

@@ -1,0 +1,97 @@
+"""Refusals and repeats: the responses that a request gets without a sale."""
+
+import math
+from collections.abc import Container, Mapping, Sequence
+
+import msgspec
+
+from api.errors import (
+    AllHeld,
+    ApiError,
+    InvalidRequest,
+    KeyReused,
+    NotOnSale,
+    PaymentDeclined,
+    SeatTaken,
+    SoldOut,
+    UnknownEvent,
+    UnknownTier,
+)
+from api.services.bookings.model import Booked, Decision, Declined, NewOrder, Refused, Retry, Ticket, Tier
+from api.services.order_rows import BookingRow, OrderRow
+
+
+class TierStock(msgspec.Struct, frozen=True):
+    """A row of `tickets.count_left`: the committed tickets of a tier.
+
+    `back_in_s` is the time until the first hold ends, in seconds; None without a hold.
+    """
+
+    tier_id: int
+    available: int
+    held: int
+    back_in_s: float | None
+
+
+def refuse_early(
+    request: NewOrder, events: Container[str], tier: Tier | None, named: Mapping[int, Ticket]
+) -> ApiError | None:
+    """Return the error of a request that no stock can satisfy; None if the request may proceed.
+
+    `events` are the slugs that exist. `named` are the existing tickets by id.
+    """
+    if request.event not in events:
+        return UnknownEvent(request.event)
+    if tier is None:
+        return UnknownTier(request.tier)
+    if not tier.on_sale:
+        return _not_on_sale(tier)
+    foreign = [
+        ticket_id
+        for ticket_id in request.ticket_ids
+        if (ticket := named.get(ticket_id)) is None or ticket.tier_id != tier.tier_id
+    ]
+    if foreign:
+        ids = ", ".join(map(str, foreign))
+        return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
+    return None
+
+
+def _not_on_sale(tier: Tier) -> NotOnSale:
+    if tier.cancelled_at:
+        return NotOnSale(None)
+    return NotOnSale((tier.sales_start_at, min(tier.starts_at, tier.sales_end_at or tier.starts_at)))
+
+
+def replay(request: NewOrder, order: OrderRow, bookings: Sequence[BookingRow]) -> Decision:
+    """Return the decision on a request whose reference has an order."""
+    if order.request_digest != request.digest:
+        return Refused(KeyReused(request.reference))
+    if order.status == "declined" and order.expires_at is None:  # Declined within the booking request.
+        return Declined(PaymentDeclined(request.reference), replayed=True)
+    return Booked(order, bookings, replayed=True)
+
+
+def seat_taken(tickets: Sequence[Ticket]) -> SeatTaken:
+    """Return the error that names the unavailable tickets of a request."""
+    return SeatTaken(
+        {
+            ticket.id: f"row {ticket.row_label} seat {ticket.seat_number}"
+            if ticket.row_label
+            else f"ticket {ticket.id}"
+            for ticket in tickets
+        }
+    )
+
+
+def classify_shortage(request: NewOrder, stock: TierStock) -> Refused | Retry:
+    """Classify a request that got no tickets by the committed stock of its tier.
+
+    Uncommitted transactions may still release their tickets. Hence only committed sales make a tier sold out.
+    """
+    if stock.available >= request.quantity:
+        return Retry()
+    if stock.available + stock.held >= request.quantity:
+        retry_after_s = max(1, math.ceil(stock.back_in_s or 0))
+        return Refused(AllHeld(request.tier, stock.available, retry_after_s=retry_after_s))
+    return Refused(SoldOut(request.tier, stock.available))

@@ -1,0 +1,68 @@
+"""Records: the rows of a batch, their order and the statements that write them."""
+
+from datetime import timedelta
+from typing import Any
+
+from api.services.bookings.model import Booked, Declined
+from api.services.bookings.records import DrawnIds, Sale, insertions, make_records
+from tests.unit.services.bookings.values import NOW, policy, request, seat, tier
+
+DRAWN = DrawnIds(NOW, order_ids=[11, 12, 13], booking_ids=[101, 102, 103, 104])
+
+
+def sale(reference: str, *numbers: int, payment: Any = "captured") -> Sale:
+    new = request(reference=reference, quantity=2)
+    return Sale(new, tier(), [seat(number) for number in numbers], payment)
+
+
+def test_rows_are_in_the_order_of_their_references() -> None:
+    records = make_records([sale("b", 1, 2), sale("a", 3, 4)], DRAWN, policy())
+    assert [(record.order.id, record.order.reference) for record in records] == [(11, "a"), (12, "b")]
+    lines = [(each.id, each.order_id, each.line, each.ticket_id) for record in records for each in record.bookings]
+    assert lines == [(101, 11, 1, 3), (102, 11, 2, 4), (103, 12, 1, 1), (104, 12, 2, 2)]
+
+
+def test_an_inline_payment_decides_the_order_at_once() -> None:
+    paid, declined = make_records([sale("a", 1, 2), sale("b", payment="declined")], DRAWN, policy())
+    assert (paid.order.status, paid.order.expires_at, paid.order.total_minor) == ("confirmed", None, 2500)
+    assert paid.outcome() == Booked(paid.order, paid.bookings)
+    assert (declined.order.status, declined.order.total_minor, declined.bookings) == ("declined", 2500, [])
+    outcome = declined.outcome()
+    assert isinstance(outcome, Declined)
+    assert not outcome.replayed
+    assert outcome.error.details == {"reference": "b"}
+
+
+def test_a_pending_payment_holds_the_tickets() -> None:
+    (held,) = make_records([sale("a", 1, 2, payment="pending")], DRAWN, policy(hold_seconds=60))
+    assert (held.order.status, held.order.expires_at) == ("pending", NOW + timedelta(seconds=60))
+
+
+def test_the_statements_write_all_rows_and_take_exactly_the_tickets() -> None:
+    records = make_records([sale("a", 1, 2), sale("b", payment="declined")], DRAWN, policy())
+    orders, payments, bookings, tickets = insertions(records, policy())
+    assert orders.parameters["references"] == ["a", "b"]
+    assert orders.parameters["statuses"] == ["confirmed", "declined"]
+    assert orders.parameters["quantities"] == [2, 2]
+    assert orders.parameters["expires_at"] is None
+    assert payments.parameters["statuses"] == ["captured", "declined"]
+    assert payments.parameters["check_after_ms"] is None
+    assert bookings.parameters["ticket_ids"] == [1, 2]
+    assert bookings.parameters["prices_minor"] == [1250, 1250]
+    assert tickets.parameters == {"ctids": ["(0,1)", "(0,2)"], "held_until": None}
+    assert tickets.affects == 2
+
+
+def test_held_tickets_are_taken_until_the_hold_ends() -> None:
+    records = make_records([sale("a", 1, 2, payment="pending")], DRAWN, policy())
+    orders, payments, _, tickets = insertions(records, policy())
+    assert orders.parameters["expires_at"] == tickets.parameters["held_until"] == NOW + timedelta(seconds=300)
+    assert payments.parameters["check_after_ms"] == 5000
+
+
+def test_a_batch_of_declined_payments_takes_no_ticket() -> None:
+    records = make_records([sale("a", payment="declined")], DRAWN, policy())
+    assert [statement.query.name for statement in insertions(records, policy())] == [
+        "orders.insert_orders",
+        "payments.insert_payments",
+    ]

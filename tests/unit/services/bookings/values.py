@@ -1,0 +1,55 @@
+"""Example values for the booking modules' unit tests."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.services.bookings.model import BookingPolicy, NewOrder, Ticket, Tier
+
+NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
+
+SEATED, STANDING = 1, 2
+"""Ids of the two tiers."""
+
+
+def request(**changes: Any) -> NewOrder:
+    values: dict[str, Any] = {"reference": "r", "event": "show", "tier": "VIP", "quantity": 2, "user_id": "ada"}
+    return NewOrder(**values | changes)
+
+
+def tier(*, seated: bool = True, **changes: Any) -> Tier:
+    values: dict[str, Any] = {
+        "event": "show",
+        "event_id": 7,
+        "currency": "USD",
+        "sales_start_at": NOW - timedelta(days=1),
+        "sales_end_at": None,
+        "starts_at": NOW + timedelta(days=1),
+        "cancelled_at": None,
+        "on_sale": True,
+        "tier_id": SEATED if seated else STANDING,
+        "tier": "VIP" if seated else "GA",
+        "price_minor": 1250,
+        "seated": seated,
+        "last_position": 100,
+    }
+    return Tier(**values | changes)
+
+
+def ticket(number: int, **changes: Any) -> Ticket:
+    values: dict[str, Any] = {"id": number, "position": number, "ctid": f"(0,{number})", "tier_id": SEATED}
+    return Ticket(**values | changes)
+
+
+def seat(number: int, **changes: Any) -> Ticket:
+    return ticket(number, row_label="A", seat_number=number, **changes)
+
+
+def policy(**changes: Any) -> BookingPolicy:
+    values: dict[str, Any] = {
+        "payment_mode": "inline",
+        "payment_success_rate": 1.0,
+        "payment_check_after_ms": 5000,
+        "hold_seconds": 300,
+        "bookings_per_minute": 0,
+    }
+    return BookingPolicy(**values | changes)
