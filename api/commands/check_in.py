@@ -51,7 +51,7 @@ def report(found: ScanResult | None) -> str:
     if found is None:
         return "REFUSED: not a code of this box office."
     reason = "the event is cancelled" if found.called_off else f"the booking is {found.status}"
-    verdict = "VALID" if found.valid else f"REFUSED: {reason}."
+    verdict = "ADMIT" if found.valid else f"REFUSED: {reason}."
     seat = f", row {found.row_label}, seat {found.seat_number}" if found.row_label else ""
     return "\n".join(
         (

@@ -52,7 +52,7 @@ async def test_a_genuine_code_is_valid_and_shows_ticket_buyer_and_seat(
     bookings = await booked(pool, new)
     assert main(["check", code_of(secret, new.reference, bookings[1])]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "VALID",
+        "ADMIT",
         f"  ticket  {new.reference}-2",
         "  place   VIP, row A, seat 18",
         "  buyer   ann",
