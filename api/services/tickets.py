@@ -1,4 +1,4 @@
-"""The tickets that can be bought."""
+"""The available tickets of an event."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +14,10 @@ from api.errors import UnknownEvent, UnknownTier
 from api.money import to_major
 
 PAGE_TICKETS = 2000
-"""Tickets that are read and encoded at once: a few milliseconds in which the process answers nobody else."""
+"""The number of tickets that one read returns and that take a few milliseconds to encode.
+
+The process serves no other request while it encodes them.
+"""
 
 
 class _TicketRow(msgspec.Struct, frozen=True):
@@ -31,13 +34,14 @@ class _TicketRow(msgspec.Struct, frozen=True):
 async def list_tickets(
     pool: Pool, event: str, *, tier: str | None, limit: int | None, after: int
 ) -> AsyncIterator[list[schemas.Ticket]]:
-    """Yield the available tickets of an event, by id: those above `after`, at most `limit` (None: all).
+    """Yield pages of an event's available tickets with ids above `after`, by id: at most `limit` tickets (None: all).
 
-    They come in pages, all full but the last, which may be empty. Each is read on its own, and no connection is
-    kept between two: however slowly a client reads, it holds nobody up.
+    All pages but the last are full, and the last may be empty. Each page is a statement of its own, and no connection
+    is kept between two pages, so a slow client holds no connection.
 
     Raises:
-        UnknownEvent, UnknownTier: there is none of that name.
+        UnknownEvent: no event has this slug.
+        UnknownTier: the event has no tier with this name.
     """
     left = sys.maxsize if limit is None else limit
     size = PAGE_TICKETS
@@ -65,7 +69,7 @@ def _ticket(row: _TicketRow) -> schemas.Ticket:
 
 
 async def _check_names(session: Session, event: str, tier: str | None) -> None:
-    """Tell an event or tier that does not exist from one that has nothing left."""
+    """Check the names of an event and a tier that have no available tickets."""
     statement: Statement[dict[str, Any]] = Statement(
         queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict
     )

@@ -43,7 +43,7 @@ async def test_a_declined_payment_is_remembered_by_all_its_repeats(start_stack: 
     assert orders(stack.database_url) == 1
 
 
-async def test_a_repeat_of_the_order_that_took_the_last_tickets_is_not_told_sold_out(start_stack: StartStack) -> None:
+async def test_a_repeat_of_the_order_that_took_the_last_tickets_is_not_sold_out(start_stack: StartStack) -> None:
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
     for number in range(10):
         event = f"last-{number}"

@@ -37,7 +37,7 @@ async def test_two_hundred_buyers_get_exactly_the_fifty_tickets(
     await rush(await start_stack(api_workers=2, env=PAID | {"BOOKING_ISOLATION": isolation}), tier)
 
 
-async def test_on_another_postgresql_with_its_own_settings_they_get_them_too(
+async def test_another_postgresql_with_its_own_settings_sells_exactly_the_fifty_tickets(
     start_stack: StartStack, other_server: TcpServer
 ) -> None:
     await rush(await start_stack(api_workers=2, env=PAID, database_server=other_server), "VIP")
@@ -58,7 +58,7 @@ async def rush(stack: Stack, tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
-async def test_held_while_they_are_paid_for_the_fifty_go_to_nobody_else(start_stack: StartStack, tier: str) -> None:
+async def test_the_fifty_tickets_go_to_no_other_buyer_while_they_are_held(start_stack: StartStack, tier: str) -> None:
     stack = await start_stack(api_workers=2, env=PAID | {"PAYMENT_MODE": "async", "PSP_DELAY_MS": "2000"}, worker=True)
     await stack.start_payment_simulator()
     seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"{tier}={SEATS}"))
@@ -73,7 +73,7 @@ async def test_held_while_they_are_paid_for_the_fifty_go_to_nobody_else(start_st
     assert sorted(held) == live_bookings(stack.database_url, EVENT)
 
 
-async def test_declined_payments_leave_their_tickets_to_the_others(start_stack: StartStack) -> None:
+async def test_declined_payments_leave_their_tickets_to_other_buyers(start_stack: StartStack) -> None:
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"})
     seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"VIP={SEATS}"))
     responses = await post_all(stack.api_url, buyers(), EVENT)

@@ -39,7 +39,7 @@ from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
-from tests.integration.services.bookings.test_batcher import answers
+from tests.integration.services.bookings.test_batcher import responses
 
 Kind = Literal[
     "40001 serialization failure",
@@ -274,10 +274,10 @@ async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
     references = References()
     async with batcher_on(database_url, mode, isolation) as batcher:
         earlier = order(references.captured())
-        assert kinds_of(await answers(batcher, earlier)) == FINAL[mode][:1]
+        assert kinds_of(await responses(batcher, earlier)) == FINAL[mode][:1]
         faults.plan()
         batch = await batch_of_every_kind(conn, references, earlier)
-        assert kinds_of(await answers(batcher, *batch)) == FINAL[mode]
+        assert kinds_of(await responses(batcher, *batch)) == FINAL[mode]
         used = Counter(faults.sent)
         assert used["begin"] == used["commit"] == 1, "not one batch"
         assert used["orders.insert_orders"] == used["tickets.count_left"] == 1
@@ -287,14 +287,14 @@ async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
                 fault = Fault(statement, use, kind, lasts == "lasting")
                 batch = await batch_of_every_kind(conn, references, earlier)
                 faults.plan(fault)
-                outcomes = await answers(batcher, *batch)
+                outcomes = await responses(batcher, *batch)
                 sent = faults.sent
                 faults.plan()
                 context = f"{fault}: {kinds_of(outcomes)} {sent}"
                 assert fault.struck, context
                 await check_outcomes(conn, batch, outcomes, earlier)
                 if fault.lasting:
-                    outcomes = await answers(batcher, *batch)
+                    outcomes = await responses(batcher, *batch)
                 assert kinds_of(outcomes) == FINAL[mode], context
     assert await asyncio.to_thread(audit, database_url) == []
 
@@ -307,7 +307,7 @@ async def test_a_booking_with_an_unknown_outcome_is_not_reported_as_unbooked(
         for statement in ("orders.find_orders", "bookings.find_bookings"):
             new = order(references.captured())
             faults.plan(Fault("commit", 1, "result lost"), Fault(statement, 1, "XX000 unexpected error", lasting=True))
-            outcomes = await answers(batcher, new)
+            outcomes = await responses(batcher, new)
             faults.plan()
             await check_outcomes(conn, [new], outcomes, order("none"))
 

@@ -1,7 +1,7 @@
-"""An order's whole life in every order of events: the database is where a plain model says, and obeys every invariant.
+"""The life of orders in random sequences of events: the database equals a plain model and keeps every invariant.
 
-A few orders want the same few seats. Payments are decided, told of late, twice and out of order; buyers cancel;
-holds end; the worker asks and gives money back.
+A few orders compete for the same seats. The provider decides payments, and its webhooks arrive late, twice and out of
+order. Buyers cancel, holds end, and the worker queries and refunds payments.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ INLINE = {
     "captured": Settings(payment_success_rate=1, bookings_per_minute=0),
     "declined": Settings(payment_success_rate=0, bookings_per_minute=0),
 }
-LIVES = settings(
+SEQUENCES = settings(
     max_examples=40,
     stateful_step_count=20,
     deadline=None,
@@ -68,14 +68,14 @@ LIVES = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-WAYS_MIN = 14
-"""Of the 18 ways between states, so many are taken: else this shows little."""
-LONG_OVER_S = 200
-"""By so much a hold is exceeded here: longer than a request to the provider may be on its way."""
+TRANSITIONS_MIN = 14
+"""The minimum of the 18 transitions that the random sequences must take."""
+PAST_HOLD_S = 200
+"""The time after the end of a hold, in seconds; longer than the longest request to the provider."""
 
 
 class Expected(msgspec.Struct):
-    """An order as the model has it."""
+    """An order in the model."""
 
     new: NewOrder
     status: str
@@ -88,14 +88,14 @@ class Expected(msgspec.Struct):
         return self.status in {"pending", "confirmed"}
 
 
-class World:
-    """The database and the provider, and a loop to reach them from rules that do not wait."""
+class Environment:
+    """The database, the provider, and an event loop for the synchronous rules."""
 
     def __init__(self, database_url: str) -> None:
         self.database_url = database_url
         self.provider = Provider()
-        self.ways: Counter[str] = Counter()
-        """The ways between states that orders have taken, and how often."""
+        self.transitions: Counter[str] = Counter()
+        """The number of times that each transition was taken."""
         self._runner = asyncio.Runner()
         self._open = contextlib.AsyncExitStack()
         self._pool, self._conn = self._runner.run(self._connect())
@@ -118,8 +118,8 @@ class World:
         self._runner.run(self._open.aclose())
         self._runner.close()
 
-    def begin_anew(self) -> None:
-        """Forget every order; what is never deleted goes as well."""
+    def reset(self) -> None:
+        """Delete all orders and their history, and make all tickets available."""
 
         async def clear(_: Pool, conn: AsyncConnection) -> None:
             await conn.execute("alter table order_events disable trigger order_events_no_truncate")
@@ -132,13 +132,13 @@ class World:
 
 
 class OrderLife(RuleBasedStateMachine):
-    """What can happen to orders, in any order."""
+    """The events in the life of orders."""
 
-    world: World
+    environment: Environment
 
     def __init__(self) -> None:
         super().__init__()
-        self.world.begin_anew()
+        self.environment.reset()
         self.orders: dict[str, Expected] = {}
         self.webhooks = itertools.count()
         self.changes_audited = 0
@@ -146,13 +146,13 @@ class OrderLife(RuleBasedStateMachine):
     # --- Rules -------------------------------------------------------------------------------------------
 
     @initialize(mode=st.sampled_from(["async", "captured"]), abandoned=st.sampled_from([False, False, True]))
-    def orders_are_there(self, mode: str, abandoned: bool) -> None:  # noqa: FBT001 - drawn by its name
-        """Begin with two orders, and perhaps long after."""
+    def start_with_orders(self, mode: str, abandoned: bool) -> None:  # noqa: FBT001 - drawn by its name
+        """Begin with two orders, in some sequences long after their holds."""
         self.book({1, 2}, "ada", "async")
         self.book({3}, "ben", mode)
         if abandoned:
-            self.holds_end(0, comes=False)
-            self.worker_asks(away=False)
+            self.holds_end(0, captured=False)
+            self.worker_reconciles(unavailable=False)
 
     @precondition(lambda self: len(self.orders) < ORDERS_MAX)
     @rule(
@@ -162,11 +162,11 @@ class OrderLife(RuleBasedStateMachine):
     )
     def book(self, seats: set[int], buyer: str, mode: str) -> None:
         new = order("VIP", len(seats), ticket_ids=tuple(sorted(seats)), user_id=buyer)
-        answer = self._book(new, mode)
+        received = self._book(new, mode)
         if seats & self._taken():
-            assert isinstance(answer, SeatTaken)
+            assert isinstance(received, SeatTaken)
             return
-        assert isinstance(answer, PaymentDeclined if mode == "declined" else OrderRow)
+        assert isinstance(received, PaymentDeclined if mode == "declined" else OrderRow)
         status, payment = FIRST_STATES[mode]
         self.orders[new.reference] = Expected(new, status, payment, held=mode == "async")
 
@@ -178,56 +178,56 @@ class OrderLife(RuleBasedStateMachine):
         assert isinstance(self._book(known.new, mode), PaymentDeclined if declined_at_once else OrderRow)
 
     @precondition(lambda self: self.orders)
-    @rule(which=CHOICE, charge=st.sampled_from(["captured", "captured", "declined"]), told=st.booleans())
-    def provider_decides(self, which: int, charge: ChargeStatus, told: bool) -> None:  # noqa: FBT001 - drawn by its name
+    @rule(which=CHOICE, charge=st.sampled_from(["captured", "captured", "declined"]), reported=st.booleans())
+    def provider_decides(self, which: int, charge: ChargeStatus, reported: bool) -> None:  # noqa: FBT001 - drawn by its name
         known = self._chosen(which)
         if known.held and self._charge_of(known) == "processing":
-            self.world.provider.charges[known.new.reference] = charge
-            if told:
-                self._tell(known, charge)
+            self.environment.provider.charges[known.new.reference] = charge
+            if reported:
+                self._deliver(known, charge)
 
     @precondition(lambda self: self.orders)
-    @rule(which=CHOICE, news=st.sampled_from(["true", "true", "processing", "declined"]))
-    def webhook_comes(self, which: int, news: Any) -> None:
-        """Tell what is true of a charge, or was, or never was: only never of money that is not there."""
+    @rule(which=CHOICE, update=st.sampled_from(["true", "true", "processing", "declined"]))
+    def webhook_arrives(self, which: int, update: Any) -> None:
+        """Deliver a webhook with a true, an old or a false status, but never with a false capture."""
         known = self._chosen(which)
-        self._tell(known, self._charge_of(known) if news == "true" else news)
+        self._deliver(known, self._charge_of(known) if update == "true" else update)
 
-    @rule(last=CHOICE, comes=st.booleans())
-    def holds_end(self, last: int, comes: bool) -> None:  # noqa: FBT001 - drawn by its name
-        """Let all holds end; of one order a payment is told of before the worker comes."""
-        self.world.run(lambda _, conn: let_time_pass(conn, ASYNC.hold_seconds + LONG_OVER_S))
-        if comes and self.orders and self._charge_of(self._chosen(last)) == "captured":
-            self._tell(self._chosen(last), "captured")
-        self.world.run(lambda pool, _: expire_holds(pool, ASYNC))
+    @rule(last=CHOICE, captured=st.booleans())
+    def holds_end(self, last: int, captured: bool) -> None:  # noqa: FBT001 - drawn by its name
+        """End all holds; in some sequences a webhook reports a capture before the worker runs."""
+        self.environment.run(lambda _, conn: let_time_pass(conn, ASYNC.hold_seconds + PAST_HOLD_S))
+        if captured and self.orders and self._charge_of(self._chosen(last)) == "captured":
+            self._deliver(self._chosen(last), "captured")
+        self.environment.run(lambda pool, _: expire_holds(pool, ASYNC))
         for each in self.orders.values():
             each.long_over = True
             if each.status == "pending":
                 each.status = "expired"
 
-    @rule(away=st.sampled_from([False, False, True]))
-    def worker_asks(self, away: bool) -> None:  # noqa: FBT001 - drawn by its name
-        provider = self.world.provider
+    @rule(unavailable=st.sampled_from([False, False, True]))
+    def worker_reconciles(self, unavailable: bool) -> None:  # noqa: FBT001 - drawn by its name
+        provider = self.environment.provider
         open_now = {name: each for name, each in self.orders.items() if each.payment in {"pending", "refunding"}}
         charges = dict(provider.charges)
-        provider.unavailable = away
+        provider.unavailable = unavailable
 
-        async def ask(pool: Pool, conn: AsyncConnection) -> int:
+        async def reconcile(pool: Pool, conn: AsyncConnection) -> int:
             await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
             return await reconcile_payments(pool, ASYNC, provider)
 
-        assert self.world.run(ask) == len(open_now)
+        assert self.environment.run(reconcile) == len(open_now)
         provider.unavailable = False
-        for name, each in () if away else open_now.items():
+        for name, each in () if unavailable else open_now.items():
             if each.payment == "refunding":
-                self._learn(each, "refunded")
+                self._apply(each, "refunded")
                 assert provider.charges[name] == "refunded"
             elif name in charges:
-                self._learn(each, charges[name])
+                self._apply(each, charges[name])
             elif each.status == "pending":
                 assert provider.charges[name] == "processing"
             elif each.long_over or self._state_of(name)[1] == "void":
-                each.payment = "void"  # Until its hold is long over, the worker may wait with that.
+                each.payment = "void"  # Before that the worker may leave the payment pending.
 
     @precondition(lambda self: self.orders)
     @rule(which=CHOICE, own=st.booleans())
@@ -237,7 +237,7 @@ class OrderLife(RuleBasedStateMachine):
         reference = known.new.reference
         error: ApiError | None = None
         try:
-            found, _ = self.world.run(lambda pool, _: cancel_order(pool, reference, buyer))
+            found, _ = self.environment.run(lambda pool, _: cancel_order(pool, reference, buyer))
             assert found.status == "cancelled"
         except ApiError as refusal:
             error = refusal
@@ -251,33 +251,33 @@ class OrderLife(RuleBasedStateMachine):
             if known.payment == "captured":
                 known.payment = "refunding" if known.held else "refunded"
 
-    # --- What holds after each ----------------------------------------------------------------------------
+    # --- Invariants ---------------------------------------------------------------------------------------
 
     @invariant()
-    def the_database_is_where_the_model_is(self) -> None:
+    def the_database_equals_the_model(self) -> None:
         for reference, known in self.orders.items():
             assert self._state_of(reference) == (known.status, known.payment)
         expected = dict.fromkeys(SEATS, "available")
         for each in self.orders.values():
             if each.live:
                 expected |= dict.fromkeys(each.new.ticket_ids, "held" if each.status == "pending" else "sold")
-        found = self.world.query("select id, status from tickets where id = any(%s)", list(SEATS))
+        found = self.environment.query("select id, status from tickets where id = any(%s)", list(SEATS))
         assert dict(found) == expected
-        assert self.world.query("select count(*) from orders") == [(len(self.orders),)]
+        assert self.environment.query("select count(*) from orders") == [(len(self.orders),)]
 
     @invariant()
-    def every_law_holds(self) -> None:
-        ((changes,),) = self.world.query("select count(*) from order_events")
+    def every_invariant_holds(self) -> None:
+        ((changes,),) = self.environment.query("select count(*) from order_events")
         if changes != self.changes_audited:
-            assert audit(self.world.database_url) == []
+            assert audit(self.environment.database_url) == []
             self.changes_audited = changes
 
     # --- The model ----------------------------------------------------------------------------------------
 
-    def _learn(self, known: Expected, news: str) -> None:
-        """Bring the model's order to where news of its charge lead."""
+    def _apply(self, known: Expected, update: str) -> None:
+        """Apply an update of a charge to the model's order."""
         open_or_void = known.payment in {"pending", "void"}
-        match news, known.status:
+        match update, known.status:
             case "captured", "pending":
                 known.status, known.payment = "confirmed", "captured"
             case "captured", "expired" if open_or_void and not set(known.new.ticket_ids) & self._taken():
@@ -295,25 +295,25 @@ class OrderLife(RuleBasedStateMachine):
         return list(self.orders.values())[which % len(self.orders)]
 
     def _charge_of(self, known: Expected) -> ChargeStatus:
-        return self.world.provider.charges.get(known.new.reference, "processing")
+        return self.environment.provider.charges.get(known.new.reference, "processing")
 
-    def _tell(self, known: Expected, news: ChargeStatus) -> None:
-        """Let a webhook come, and come again."""
-        webhook = self._webhook(known.new, news)
+    def _deliver(self, known: Expected, update: ChargeStatus) -> None:
+        """Deliver a webhook twice."""
+        webhook = self._webhook(known.new, update)
 
-        async def come(pool: Pool, _: AsyncConnection) -> None:
+        async def deliver(pool: Pool, _: AsyncConnection) -> None:
             for _again in range(2):
                 await Inbox(pool, ASYNC).store(webhook)
                 await settle_webhooks(pool, ASYNC)
 
-        self.world.run(come)
-        self._learn(known, news)
+        self.environment.run(deliver)
+        self._apply(known, update)
 
     def _taken(self) -> set[int]:
         return {seat for each in self.orders.values() if each.live for seat in each.new.ticket_ids}
 
     def _book(self, new: NewOrder, mode: str) -> OrderRow | ApiError:
-        (outcome,) = self.world.run(lambda pool, _: book(pool, new, settings=INLINE.get(mode, ASYNC)))
+        (outcome,) = self.environment.run(lambda pool, _: book(pool, new, settings=INLINE.get(mode, ASYNC)))
         return response(outcome)
 
     def _webhook(self, new: NewOrder, kind: str) -> Webhook:
@@ -326,7 +326,7 @@ class OrderLife(RuleBasedStateMachine):
         )
 
     def _state_of(self, reference: str) -> tuple[str, str]:
-        ((status, payment),) = self.world.query(
+        ((status, payment),) = self.environment.query(
             "select orders.status, payments.status from orders join payments on order_id = orders.id"
             " where reference = %s",
             reference,
@@ -334,20 +334,20 @@ class OrderLife(RuleBasedStateMachine):
         return status, payment
 
     def teardown(self) -> None:
-        taken = self.world.query(
+        taken = self.environment.query(
             "select subject || ':' || coalesce(previous, 'new') || '>' || status from order_events"
         )
-        self.world.ways.update(way for (way,) in taken)
+        self.environment.transitions.update(transition for (transition,) in taken)
 
 
 @pytest.fixture
-def world(database_url: str) -> Iterator[World]:
-    world = World(database_url)
-    yield world
-    world.close()
+def environment(database_url: str) -> Iterator[Environment]:
+    environment = Environment(database_url)
+    yield environment
+    environment.close()
 
 
-def test_whatever_happens_to_orders_money_and_tickets_agree(world: World) -> None:
-    machine = type("Life", (OrderLife,), {"world": world})
-    run_state_machine_as_test(machine, settings=LIVES)
-    assert len(world.ways) >= WAYS_MIN, f"the walks were shallow: {world.ways}"
+def test_money_and_tickets_agree_in_every_sequence_of_events(environment: Environment) -> None:
+    machine = type("Life", (OrderLife,), {"environment": environment})
+    run_state_machine_as_test(machine, settings=SEQUENCES)
+    assert len(environment.transitions) >= TRANSITIONS_MIN, f"the walks were shallow: {environment.transitions}"

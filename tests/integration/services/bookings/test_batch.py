@@ -1,4 +1,4 @@
-"""The booking transaction, one batch at a time: many fates in one batch, and none touches another."""
+"""The booking transaction, one batch at a time: no request affects another request of its batch."""
 
 from collections.abc import AsyncIterator
 
@@ -44,9 +44,9 @@ def seats(outcome: Outcome) -> list[tuple[str | None, int | None]]:
     return [(booking.row_label, booking.seat_number) for booking in outcome.bookings]
 
 
-def neighbours(places: list[tuple[str | None, int | None]]) -> bool:
-    rows, numbers = {row for row, _ in places}, sorted(number or 0 for _, number in places)
-    return len(rows) == 1 and numbers == list(range(numbers[0], numbers[0] + len(places)))
+def adjacent(positions: list[tuple[str | None, int | None]]) -> bool:
+    rows, numbers = {row for row, _ in positions}, sorted(number or 0 for _, number in positions)
+    return len(rows) == 1 and numbers == list(range(numbers[0], numbers[0] + len(positions)))
 
 
 async def sold(conn: AsyncConnection, event: str = schemas.BUILT_IN_EVENT) -> int:
@@ -63,13 +63,13 @@ def reference_with(outcome: simulator.Outcome, rate: float) -> str:
     return next(r for n in range(1000) if simulator.decide(r := f"{outcome}-{n}", rate) == outcome)
 
 
-async def test_all_fates_meet_in_one_batch_and_none_touches_another(pool: Pool, conn: AsyncConnection) -> None:
+async def test_no_outcome_affects_another_request_of_the_batch(pool: Pool, conn: AsyncConnection) -> None:
     rate = 0.5
     paid = (reference for n in range(1000) if simulator.decide(reference := f"paid-{n}", rate) == "captured")
     earlier = [order("GA", 2, reference=next(paid)) for _ in range(2)]
     await book(pool, *earlier, settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
     batch = {
-        "neighbours": order("VIP", 3, reference=next(paid)),
+        "adjacent": order("VIP", 3, reference=next(paid)),
         "declined": order("VIP", 1, reference=reference_with("declined", rate)),
         "replayed": earlier[0],
         "reused": msgspec.structs.replace(earlier[1], user_id="someone-else"),
@@ -78,10 +78,10 @@ async def test_all_fates_meet_in_one_batch_and_none_touches_another(pool: Pool, 
         "named seat": order("Front Row", 1, ticket_ids=(150,), reference=next(paid)),
     }
     outcomes = await book(pool, *batch.values(), settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
-    fates = dict(zip(batch, outcomes, strict=True))
+    results = dict(zip(batch, outcomes, strict=True))
 
-    assert {fate: type(response(outcome)) for fate, outcome in fates.items()} == {
-        "neighbours": OrderRow,
+    assert {kind: type(response(outcome)) for kind, outcome in results.items()} == {
+        "adjacent": OrderRow,
         "declined": PaymentDeclined,
         "replayed": OrderRow,
         "reused": KeyReused,
@@ -89,24 +89,26 @@ async def test_all_fates_meet_in_one_batch_and_none_touches_another(pool: Pool, 
         "unknown event": UnknownEvent,
         "named seat": OrderRow,
     }
-    assert neighbours(seats(fates["neighbours"]))
-    assert [fate for fate, outcome in fates.items() if isinstance(outcome, Booked) and outcome.replayed] == ["replayed"]
+    assert adjacent(seats(results["adjacent"]))
+    assert [kind for kind, outcome in results.items() if isinstance(outcome, Booked) and outcome.replayed] == [
+        "replayed"
+    ]
     assert await sold(conn) == 2 * 2 + 3 + 1
 
 
 @pytest.mark.parametrize("tier", ["VIP", "Front Row"])
-async def test_a_quantity_gets_neighbours_in_one_row_as_long_as_there_are_any(pool: Pool, tier: str) -> None:
+async def test_a_quantity_gets_adjacent_seats_while_there_are_any(pool: Pool, tier: str) -> None:
     for quantity in (2, 10, 7, 3, 5):
         (outcome,) = await book(pool, order(tier, quantity))
-        assert neighbours(seats(outcome)), f"{quantity}: {seats(outcome)}"
+        assert adjacent(seats(outcome)), f"{quantity}: {seats(outcome)}"
 
 
-async def test_a_whole_batch_gets_neighbours_each(pool: Pool) -> None:
+async def test_each_request_of_a_batch_gets_adjacent_seats(pool: Pool) -> None:
     outcomes = await book(pool, *(order("Front Row", quantity) for quantity in (4, 4, 3, 2, 6, 10, 5, 2)))
-    assert all(neighbours(seats(outcome)) for outcome in outcomes)
+    assert all(adjacent(seats(outcome)) for outcome in outcomes)
 
 
-async def test_without_neighbours_left_seats_apart_are_sold_to_the_last(pool: Pool, conn: AsyncConnection) -> None:
+async def test_without_adjacent_seats_separate_seats_are_sold_to_the_last(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update tickets set status = 'sold' where id <= 100 and seat_number %% 2 = 0", [])
     taken = await sold(conn)
     outcomes = [(await book(pool, order("VIP", 10)))[0] for _ in range(5)]
@@ -128,13 +130,15 @@ async def test_the_last_tickets_are_found_from_every_random_start(pool: Pool, da
     assert isinstance(response((await book(pool, order(tier, 1, event="tiny")))[0]), SoldOut)
 
 
-async def test_in_one_batch_the_last_tickets_go_to_whoever_they_suffice_for(pool: Pool, database_url: str) -> None:
+async def test_in_one_batch_the_last_tickets_go_to_the_requests_that_they_satisfy(
+    pool: Pool, database_url: str
+) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("GA=3"))
-    wishes = [order("GA", quantity, event="tiny") for quantity in (2, 2, 1, 1)]
-    answers = [response(outcome) for outcome in await book(pool, *wishes)]
-    assert [type(a) for a in answers] == [OrderRow, SoldOut, OrderRow, SoldOut]
-    refusals = [a.details["available"] for a in answers if isinstance(a, SoldOut)]
-    assert refusals == [0, 0]  # what is left when all of the batch is committed
+    requests = [order("GA", quantity, event="tiny") for quantity in (2, 2, 1, 1)]
+    responses = [response(outcome) for outcome in await book(pool, *requests)]
+    assert [type(a) for a in responses] == [OrderRow, SoldOut, OrderRow, SoldOut]
+    refusals = [a.details["available"] for a in responses if isinstance(a, SoldOut)]
+    assert refusals == [0, 0]  # the stock after the commit of the whole batch
 
 
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
@@ -147,14 +151,14 @@ async def test_of_ten_buyers_for_the_last_ticket_nine_declined_the_tenth_gets_it
     declined = [r for r in references if simulator.decide(r, rate) == "declined"][:9]
     batch = [order(tier, 1, event="tiny", reference=reference) for reference in declined]
     batch.append(order(tier, 1, event="tiny", reference=reference_with("captured", rate)))
-    waiting, answers = batch, dict[str, OrderRow | ApiError]()
-    while waiting:  # seats that another of the batch was about to get are looked at again
+    waiting, responses = batch, dict[str, OrderRow | ApiError]()
+    while waiting:  # Seats that were chosen for a declined request are tried again.
         outcomes = await book(pool, *waiting, settings=Settings(payment_success_rate=rate, bookings_per_minute=0))
         pairs = list(zip(waiting, outcomes, strict=True))
-        answers |= {new.reference: response(o) for new, o in pairs if not isinstance(o, Retry)}
+        responses |= {new.reference: response(o) for new, o in pairs if not isinstance(o, Retry)}
         waiting = [new for new, o in pairs if isinstance(o, Retry)]
-    assert isinstance(answers[batch[-1].reference], OrderRow)
-    assert all(isinstance(answers[reference], PaymentDeclined) for reference in declined)
+    assert isinstance(responses[batch[-1].reference], OrderRow)
+    assert all(isinstance(responses[reference], PaymentDeclined) for reference in declined)
 
 
 async def test_the_same_seat_named_twice_in_a_batch_is_sold_once(pool: Pool, conn: AsyncConnection) -> None:
@@ -180,7 +184,9 @@ async def test_named_standing_tickets_are_not_given_to_others_of_the_batch(pool:
     assert sorted(bought) == ids
 
 
-async def test_what_an_unfinished_transaction_has_locked_is_not_called_sold(pool: Pool, database_url: str) -> None:
+async def test_tickets_that_an_unfinished_transaction_has_locked_are_not_sold_out(
+    pool: Pool, database_url: str
+) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("GA=1,VIP=1"))
     async with await AsyncConnection.connect(database_url) as other:
         await other.execute("select id from tickets where event_id <> 1 for update")

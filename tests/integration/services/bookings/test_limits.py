@@ -1,4 +1,4 @@
-"""The limit of bookings for each buyer: exactly so many in any minute, and refused only when it is used up."""
+"""The limit of bookings per buyer: exact in any minute, and refused only by committed bookings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ def kinds(outcomes: list[Outcome]) -> list[type]:
     return [Retry if isinstance(outcome, Retry) else type(response(outcome)) for outcome in outcomes]
 
 
-async def test_the_eleventh_booking_of_a_minute_is_refused_and_told_when_it_is_possible(
+async def test_the_eleventh_booking_of_a_minute_is_refused_with_the_time_to_wait(
     pool: Pool, conn: AsyncConnection
 ) -> None:
     for _ in range(LIMIT):
@@ -50,14 +50,14 @@ async def test_the_eleventh_booking_of_a_minute_is_refused_and_told_when_it_is_p
     assert kinds(await book(pool, order(), settings=LIMITED)) == [OrderRow]
 
 
-async def test_in_one_batch_only_what_is_committed_refuses(pool: Pool) -> None:
-    wishes = [order() for _ in range(LIMIT + 2)]
-    outcomes = await book(pool, *wishes, settings=LIMITED)
+async def test_only_committed_bookings_refuse_a_request_of_the_batch(pool: Pool) -> None:
+    requests = [order() for _ in range(LIMIT + 2)]
+    outcomes = await book(pool, *requests, settings=LIMITED)
     assert kinds(outcomes) == [OrderRow] * LIMIT + [Retry] * 2
-    assert kinds(await book(pool, *wishes[LIMIT:], settings=LIMITED)) == [RateLimited] * 2
+    assert kinds(await book(pool, *requests[LIMIT:], settings=LIMITED)) == [RateLimited] * 2
 
 
-async def test_a_refusal_uses_nothing_up_and_a_declined_payment_does(pool: Pool, database_url: str) -> None:
+async def test_a_declined_payment_counts_and_a_refusal_does_not(pool: Pool, database_url: str) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("GA=1"))
     for _ in range(LIMIT + 1):
         assert kinds(await book(pool, order("GA", 2, event="tiny"), settings=LIMITED)) == [SoldOut]
@@ -67,10 +67,10 @@ async def test_a_refusal_uses_nothing_up_and_a_declined_payment_does(pool: Pool,
     assert kinds(await book(pool, order(), settings=LIMITED)) == [RateLimited]
 
 
-async def test_a_repeat_is_answered_though_the_limit_is_used_up(pool: Pool) -> None:
-    wishes = [order() for _ in range(LIMIT)]
-    await book(pool, *wishes, settings=LIMITED)
-    (again,) = await book(pool, wishes[0], settings=LIMITED)
+async def test_a_repeat_gets_its_response_though_the_limit_is_exhausted(pool: Pool) -> None:
+    requests = [order() for _ in range(LIMIT)]
+    await book(pool, *requests, settings=LIMITED)
+    (again,) = await book(pool, requests[0], settings=LIMITED)
     assert isinstance(again, Booked)
     assert again.replayed
 
@@ -93,14 +93,14 @@ async def test_two_processes_together_admit_exactly_the_limit(
             decided = await asyncio.gather(
                 *(batchers[n % 2].book(order(user_id=f"user-{n % 3}")) for n in range(3 * 2 * LIMIT))
             )
-    answers = [type(response(each)) for each in decided]
-    assert answers.count(OrderRow) == 3 * LIMIT
-    assert answers.count(RateLimited) == 3 * LIMIT
+    responses = [type(response(each)) for each in decided]
+    assert responses.count(OrderRow) == 3 * LIMIT
+    assert responses.count(RateLimited) == 3 * LIMIT
     cursor = await conn.execute("select user_id, count(*) from orders group by user_id order by user_id")
     assert await cursor.fetchall() == [(f"user-{n}", LIMIT) for n in range(3)]
 
 
-async def test_without_a_limit_nothing_is_counted(pool: Pool, conn: AsyncConnection) -> None:
+async def test_without_a_limit_no_booking_is_counted(pool: Pool, conn: AsyncConnection) -> None:
     unlimited = Settings(payment_success_rate=1, bookings_per_minute=0)
     outcomes = await book(pool, *(order() for _ in range(30)), settings=unlimited)
     assert kinds(outcomes) == [OrderRow] * 30
@@ -108,7 +108,7 @@ async def test_without_a_limit_nothing_is_counted(pool: Pool, conn: AsyncConnect
     assert await cursor.fetchone() == (0,)
 
 
-async def test_buyers_who_have_not_booked_of_late_are_forgotten(pool: Pool, conn: AsyncConnection) -> None:
+async def test_buyers_without_a_recent_booking_are_purged(pool: Pool, conn: AsyncConnection) -> None:
     await book(pool, order(user_id="long-ago"), settings=LIMITED)
     await let_time_pass(conn, 121)
     await book(pool, order(user_id="just-now"), settings=LIMITED)
