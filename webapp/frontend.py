@@ -11,7 +11,7 @@ from webapp import reflex_patch
 _FONT = "@fontsource-variable/bricolage-grotesque"
 _NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
 _HERE = Path(__file__).parent
-_MODULES = ((_HERE / "js", "*.js"), (_HERE / "strings", "*.json"))
+_MODULES = ((_HERE / "js", "**/*.js"), (_HERE, "strings/*.json"))
 
 
 class FrontendFiles(rx.plugins.Plugin):
@@ -28,7 +28,7 @@ class FrontendFiles(rx.plugins.Plugin):
     def get_static_assets(self, **_context: Any) -> Sequence[tuple[Path, str | bytes]]:
         """Place the JavaScript modules and the texts where generated pages import them from."""
         return [
-            (Path("utils") / (folder.name if folder.name == "strings" else "") / path.name, path.read_text("utf-8"))
+            (Path("utils") / path.relative_to(folder), path.read_text("utf-8"))
             for folder, pattern in _MODULES
             for path in sorted(folder.glob(pattern))
         ]

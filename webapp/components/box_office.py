@@ -10,7 +10,7 @@ from typing import Any
 from webapp.components import browser
 from webapp.components.concerts import Concert
 
-_MODULE = "$/utils/box_office"
+_MODULE = "$/utils/event/store"
 
 
 @dataclass(frozen=True)

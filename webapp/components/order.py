@@ -8,7 +8,7 @@ import reflex as rx
 from webapp.components.browser import Part, hooked
 from webapp.components.language import say
 
-_MODULE = "$/utils/order"
+_MODULE = "$/utils/orders/page"
 
 
 @dataclass(frozen=True)

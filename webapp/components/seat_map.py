@@ -13,7 +13,7 @@ from webapp.components.browser import Part, function
 from webapp.components.language import money, number, say
 from webapp.components.layout import Ui
 
-_MODULE = "$/utils/box_office"
+_MODULE = "$/utils/event/store"
 
 
 class SeatPlan(Part):

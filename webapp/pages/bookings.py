@@ -20,7 +20,7 @@ from webapp.components.order import Described, status_words
 from webapp.components.page import PageTitle
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
-_MODULE = "$/utils/bookings"
+_MODULE = "$/utils/orders/list"
 _SKELETONS = 3
 
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "../../../webapp/js/seats.js";
+import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "../../../../webapp/js/event/seating.js";
 
 /**
  * Return rows as the API does. Ids are numbered through, from 1.
@@ -19,7 +19,7 @@ function rowsOf(plan) {
 const houseOf = (...plan) => draw(rowsOf(plan));
 
 /**
- * @param {import("../../../webapp/js/seats.js").House} house
+ * @param {import("../../../../webapp/js/event/seating.js").House} house
  * @param {number} id
  */
 function seatOf(house, id) {

@@ -4,12 +4,12 @@ import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
-import { keep, useCancelling } from "./cancelling.js";
-import { useEverySecond, useStore } from "./hooks.js";
-import { fetchSnapshot } from "./http.js";
-import { described, eventPath, NO_ORDER, orderPath } from "./order.js";
-import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "./polling.js";
-import { createStore } from "./store.js";
+import { keep, useCancelling } from "../cancelling.js";
+import { useEverySecond, useStore } from "../hooks.js";
+import { fetchSnapshot } from "../http.js";
+import { described, eventPath, NO_ORDER, orderPath } from "./page.js";
+import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
+import { createStore } from "../store.js";
 
 const PAGE_SIZE = 10;
 // Only while an order waits for its payment; else the list is asked for again when the tab is looked at.

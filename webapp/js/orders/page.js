@@ -3,13 +3,13 @@
 import { createElement, useCallback, useEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { useAfterCancelling } from "./cancelling.js";
-import { useOutcome } from "./checkout_feed.js";
-import { secondsUntil, serverNow } from "./clock.js";
-import { useEverySecond, useStore } from "./hooks.js";
-import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
-import { settings } from "./settings.js";
-import { createStore } from "./store.js";
+import { useAfterCancelling } from "../cancelling.js";
+import { useOutcome } from "../checkout_feed.js";
+import { secondsUntil, serverNow } from "../clock.js";
+import { useEverySecond, useStore } from "../hooks.js";
+import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
+import { settings } from "../settings.js";
+import { createStore } from "../store.js";
 
 const PENDING_POLL_MS = 2_000;
 // A payment that comes late still changes an order that came to nothing; it is looked for this often and this long.

@@ -4,15 +4,15 @@
 import { createElement, startTransition, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useParams } from "react-router";
 
-import { useCheckout, useOutcome } from "./checkout_feed.js";
-import { checkout } from "./checkout_store.js";
-import { secondsUntil, serverNow } from "./clock.js";
-import { keepFocus } from "./focus.js";
-import { useEverySecond, useField, useStore } from "./hooks.js";
-import { CACHE_MAX_AGE_MS, usePolled } from "./polling.js";
-import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "./seats.js";
-import { settings } from "./settings.js";
-import { createStore } from "./store.js";
+import { useCheckout, useOutcome } from "../checkout_feed.js";
+import { checkout } from "../checkout_store.js";
+import { secondsUntil, serverNow } from "../clock.js";
+import { keepFocus } from "../focus.js";
+import { useEverySecond, useField, useStore } from "../hooks.js";
+import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
+import { bestAvailable, draw, isDrawnOf, NO_HOUSE, nearest, step } from "./seating.js";
+import { settings } from "../settings.js";
+import { createStore } from "../store.js";
 
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
