@@ -1,15 +1,22 @@
 """The components that our browser modules have, as pages use them."""
 
+import json
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import msgspec
 import pytest
 import reflex as rx
 
 from api import schemas
+from webapp.build import ROOT
+from webapp.components.box_office import BoxOffice
 from webapp.components.browser import Part
 from webapp.components.concerts import Concert
-from webapp.components.order import OrderEvent
+from webapp.components.order import OrderEvent, OrderView
+from webapp.pages.bookings import Bookings
 
 
 class Ruler(Part):
@@ -34,3 +41,30 @@ def test_a_part_takes_its_own_properties_and_those_of_every_element() -> None:
 def test_pages_name_the_fields_of_an_event_as_the_api_does(shown: type) -> None:
     on_the_wire = {field.encode_name for field in msgspec.structs.fields(schemas.Event)}
     assert {field.name for field in fields(shown)} - on_the_wire == set()
+
+
+_DERIVED = {
+    BoxOffice: """
+        import { deriveView } from "./webapp/js/event/derive.js";
+        import { INITIAL_STATE } from "./webapp/js/event/state.js";
+        const checkout = { locked: false, wait: 0 };
+        const view = deriveView(INITIAL_STATE, { now: 0, serverNow: 0, ticketsMax: 10, checkout });
+    """,
+    OrderView: """
+        import { deriveOrderPage, INITIAL_STATE } from "./webapp/js/orders/page_view.js";
+        const view = deriveOrderPage(INITIAL_STATE, 0, "");
+    """,
+    Bookings: """
+        import { deriveList, INITIAL_STATE } from "./webapp/js/orders/list_view.js";
+        const view = deriveList(INITIAL_STATE, 0);
+    """,
+}
+
+
+@pytest.mark.parametrize("shown", list(_DERIVED))
+def test_pages_name_the_fields_that_the_browser_derives(shown: type) -> None:
+    script = f"{_DERIVED[shown]} console.log(JSON.stringify(Object.keys(view)))"
+    node = Path(sys.executable).with_name("node")
+    command = [str(node), "--input-type=module", "--eval", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {field.name for field in fields(shown)} == set(json.loads(done.stdout))

@@ -1,7 +1,6 @@
-"""The event's page in the browser: a thin wrapper around box_office.js, and typed vars for pages.
+"""The event's page in the browser: wrappers of webapp/js/event, and typed vars for pages.
 
-What is left and which seats are free is polled from the API by the browser itself; what is chosen never waits for the
-pages' server.
+The browser itself polls the API for counts and seats, and keeps what the visitor has chosen.
 """
 
 from dataclasses import dataclass
@@ -10,12 +9,10 @@ from typing import Any
 from webapp.components import browser
 from webapp.components.concerts import Concert
 
-_MODULE = "$/utils/event/store"
-
 
 @dataclass(frozen=True)
 class Tier:
-    """One tier as it stands; `price` in the currency's major unit, `back_in` in seconds."""
+    """One tier; `price` in the currency's major unit, `percent` of its tickets that are available."""
 
     name: str
     price: float
@@ -26,12 +23,13 @@ class Tier:
     sold_out: bool
     all_held: bool
     back_in: int
+    """Seconds until held tickets may come back; 0: unknown."""
     low: bool
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A seat by its name."""
+    """The name of a seat."""
 
     id: int
     tier: str
@@ -40,8 +38,8 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A tier's part of the seat map; `y` is where its name stands, `tone` the number of its colour."""
+class Section:
+    """The area of a tier on the seat map; `y` is the position of its name, `tone` the number of its colour."""
 
     name: str
     tone: int
@@ -50,13 +48,9 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A seat in the drawing."""
+class PlacedSeat(Seat):
+    """A seat at its position in the drawing."""
 
-    id: int
-    tier: str
-    row: str
-    number: int
     x: int
     y: int
 
@@ -79,12 +73,12 @@ class Row:
     tone: int
     name: str
     labels: list[Label]
-    seats: list[Place]
+    seats: list[PlacedSeat]
 
 
 @dataclass(frozen=True)
-class House:
-    """All rows, in order from the stage; sizes in the drawing's units."""
+class Layout:
+    """All rows in order from the stage; sizes in the drawing's units."""
 
     rows: list[Row]
     width: int
@@ -95,7 +89,7 @@ class House:
 
 @dataclass(frozen=True)
 class Announcement:
-    """What screen readers hear of the chosen tier now and then: `left`, `sold_out` or `all_held`."""
+    """A text about the chosen tier for screen readers; `code` is `left`, `sold_out`, `all_held` or empty."""
 
     code: str
     tier: str
@@ -104,21 +98,22 @@ class Announcement:
 
 @dataclass(frozen=True)
 class BoxOffice:
-    """What the browser knows and what the visitor has chosen; computed in box_office.js. Times in seconds."""
+    """Everything that the page shows (`deriveView` in webapp/js/event/derive.js). Times in seconds."""
 
     page: str
-    """`loading`, `found`, `missing` (no such event) or `away` (the API does not answer)."""
+    """`loading`, `found`, `missing` (no such event) or `away` (the API does not respond)."""
     event: Concert
     sale: str
     """`on_sale`, `upcoming`, `ended` or `cancelled`."""
     opens_in: int
     phase: str
-    """Of the counts: `loading`, `unreachable` (nothing was ever heard), `live` or `stale`."""
+    """State of the counts: `loading`, `unreachable` (they have never come), `live` or `stale`."""
     age: int
+    """Age of stale counts."""
     tiers: list[Tier]
     sold_out: bool
     next_best: str
-    """Another tier that has tickets, the nearest in price; "": there is none."""
+    """The available tier nearest in price to the chosen one; empty without any."""
     next_best_price: float
     tier: str
     seated: bool
@@ -126,9 +121,9 @@ class BoxOffice:
     price: float
     tier_sold_out: bool
     back_in: int
-    """Until tickets of the tier may come back, of which others hold the last; 0: that is not known."""
+    """As in `Tier`, for the chosen tier."""
     refusal_over: bool
-    """Whether what was refused is past: newer answers say otherwise, or it is said elsewhere."""
+    """Whether newer data contradict the last refusal, or another part of the page reports it."""
     quantity: int
     fewest: bool
     most: bool
@@ -137,31 +132,35 @@ class BoxOffice:
     picks: list[Seat]
     lost: list[Seat]
     offers: list[Seat]
+    """Free seats in place of the lost ones."""
     may_have_map: bool
-    """Whether there is a seat map, or that is not known yet."""
+    """Whether there is a seat map, as far as is known."""
     map_away: bool
     """Whether the tier has seats whose map could not be loaded."""
     has_map: bool
-    house: House
-    blocks: list[Block]
+    layout: Layout
+    sections: list[Section]
     list: bool
+    """Whether the list of seats is open."""
+    zoom: float
+    """Scale of the seat map; 0: the whole map."""
     widest: bool
     whole: bool
     locked: bool
-    """Whether nothing can be booked just now."""
+    """Whether nothing can be booked at the moment."""
     announcement: Announcement
 
 
-box_office: Any = browser.watched(_MODULE, "boxOffice", "useBoxOffice", BoxOffice)
+box_office: Any = browser.watched("$/utils/event/store", "boxOffice", "useBoxOffice", BoxOffice)
 
 
 class EventFeed(browser.Part):
-    """Polls the event of the address from the browser while the tab is visible. Place it once on a page."""
+    """Polls the event in the page's address while the tab is visible. Place it once on a page."""
 
-    library = _MODULE
+    library = "$/utils/event/feed"
     tag = "EventFeed"
 
 
 def action(name: str, *arguments: Any) -> Any:
-    """Return an event that does something about what the visitor has chosen: a function of box_office.js."""
-    return browser.action(_MODULE, name, *arguments)
+    """Return an event that calls a function of webapp/js/event/actions.js."""
+    return browser.action("$/utils/event/actions", name, *arguments)

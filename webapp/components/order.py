@@ -1,4 +1,4 @@
-"""An order in the browser: thin wrappers around order.js, and the words for its states."""
+"""An order in the browser: wrappers of webapp/js/orders, typed vars for pages, and the texts of its states."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ _MODULE = "$/utils/orders/page"
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """The concert of an order; all but `slug` may be unknown, which is empty."""
+    """The concert of an order; every field but `slug` is empty while it is unknown."""
 
     slug: str
     name: str
@@ -24,20 +24,21 @@ class OrderEvent:
 
 @dataclass(frozen=True)
 class Described:
-    """An order as a list shows it; amounts in the currency's major unit."""
+    """An order as lists and pages show it; amounts in the currency's major unit."""
 
     reference: str
     state: str
-    """`confirmed`, `paid_late` (confirmed, though the payment came after the hold), `pending`, `overdue` (pending, and
-    its time to pay is over), `declined`, `expired`, `paid_too_late` (expired, and the late payment goes back),
-    `cancelled` or `cancelled_refunded`."""
+    """`confirmed`, `paid_late` (confirmed by a payment after the hold), `pending`, `overdue` (pending after its hold),
+    `declined`, `expired`, `paid_too_late` (expired, and a late payment is refunded), `cancelled` or
+    `cancelled_refunded`."""
     event: OrderEvent
     tier: str
     quantity: int
     total: float
     refund: float
-    """What goes back to the buyer; 0: nothing was taken."""
+    """Amount that is refunded; 0: none."""
     admits: bool
+    """Whether its tickets are valid at the door."""
     cancellable: bool
     currency: str
     user_id: str
@@ -46,7 +47,7 @@ class Described:
 
 @dataclass(frozen=True)
 class OrderTicket:
-    """One ticket of the page's order; `row` is empty where there are no seats, `code` the address of its QR code."""
+    """One ticket of the page's order; `row` is empty without a seat, `code` is the address of its QR code."""
 
     id: int
     line: int
@@ -57,40 +58,42 @@ class OrderTicket:
 
 @dataclass(frozen=True)
 class OrderView(Described):
-    """The order of the page's address; times in seconds."""
+    """The order in the page's address (`deriveOrderPage` in webapp/js/orders/page_view.js); times in seconds."""
 
     page: str
-    """`loading`, `found`, `missing` (no such order) or `away` (the API does not answer)."""
+    """`loading`, `found`, `missing` (no such order) or `away` (the API does not respond)."""
     away: bool
-    """What is shown is the last that was heard."""
+    """Whether the page shows the last known data because the API does not respond."""
     left: int
+    """Remaining time of the hold."""
     hurry: bool
     begun: bool
     called_off: bool
     repeatable: bool
+    """Whether the same tickets can be tried again."""
     anew: bool
-    """It came to nothing before its tickets were known, and others may be chosen."""
+    """Whether the order ended before it held any tickets, so that others can be chosen."""
     seated: bool
     tickets: list[OrderTicket]
     calendar: str
     said: str
-    """What screen readers hear: the state that the order has come to, or `hurry`."""
+    """Announcement for screen readers: a new state of the order, or `hurry`."""
 
 
 order: Any = hooked(_MODULE, "order", "useOrder()", OrderView)
 
 
 class OrderFeed(Part):
-    """Polls the order of the address from the browser while the tab is visible. Place it once on a page."""
+    """Polls the order in the page's address while the tab is visible. Place it once on a page."""
 
     library = _MODULE
     tag = "OrderFeed"
 
 
 class TicketCode(Part):
-    """The QR code of a ticket."""
+    """The QR code of a ticket, which loads again after the API was unavailable."""
 
-    library = _MODULE
+    library = "$/utils/orders/ticket_code"
     tag = "TicketCode"
 
     src: rx.Var[str]
@@ -100,7 +103,7 @@ class TicketCode(Part):
 
 
 def status_words(state: Any) -> Any:
-    """Say an order's state in a word or two."""
+    """Return an order's state in a word or two."""
     return rx.match(
         state,
         ("confirmed", say("status.confirmed")),

@@ -1,50 +1,50 @@
-"""The house as a drawing: stage, rows and seats, to be picked with a mouse, a finger or the keyboard.
+"""The seat map: stage, rows and seats, to pick with a mouse, a finger or the keyboard, and the same seats as a list.
 
-Where seats are drawn and what they are is computed in the browser (seats.js, box_office.js). The drawing is made anew
-only with another house; a seat alone when its own look changes, so that a thousand of them stay smooth.
+The browser computes positions and states (webapp/js/event). Each seat draws itself when its own state changes, and the
+drawing only when the event's seats change. A thousand seats therefore stay smooth.
 """
 
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import Place, Row, action, box_office
+from webapp.components.box_office import PlacedSeat, Row, action, box_office
 from webapp.components.browser import Part, function
 from webapp.components.language import money, number, say
 from webapp.components.layout import Ui
 
-_MODULE = "$/utils/event/store"
+_MODULE = "$/utils/event/seat_map"
 
 
 class SeatPlan(Part):
-    """The frame around the drawing, which hears what is done to seats."""
+    """The frame around the drawing, which scrolls and handles the events of all seats."""
 
     library = _MODULE
     tag = "SeatPlan"
 
 
-class House(Part):
-    """The drawing's frame, which grows by itself as one comes closer."""
+class Drawing(Part):
+    """The drawing, which zooms without drawing its seats again."""
 
     library = _MODULE
-    tag = "House"
+    tag = "Drawing"
 
     columns: rx.Var[int]
     tall: rx.Var[int]
-    """Its height, in the drawing's units."""
+    """Height in the drawing's units."""
 
 
-class SeatLook(Part):
-    """A seat's group in the drawing, which follows the seat's state by itself."""
+class SeatShape(Part):
+    """A seat in the drawing, which follows its own state."""
 
     library = _MODULE
-    tag = "SeatLook"
+    tag = "SeatShape"
 
     seat: rx.Var[int]
 
 
 def seat_map() -> Ui:
-    """Return the map with its legend, its tools and the same seats as a list; nothing where there are no seats."""
+    """Return the map with its legend, its tools and the list of seats; nothing for a tier without seats."""
     return rx.cond(
         box_office.has_map,
         rx.el.section(
@@ -65,24 +65,24 @@ def seat_map() -> Ui:
 
 
 def seat_name(seat: Any) -> Any:
-    """Say a seat's name."""
+    """Return a seat's name in the visitor's language."""
     return say("seat.name", row=seat.row, number=seat.number)
 
 
 def _drawing() -> Ui:
-    house = box_office.house
-    return House.create(
-        rx.el.svg.path(d=function(_MODULE, "stagePath").call(house.width), class_name="stage"),
-        rx.el.svg.text(say("map.stage"), x=house.middle, y=44, class_name="stage-name"),
+    layout = box_office.layout
+    return Drawing.create(
+        rx.el.svg.path(d=function(_MODULE, "stagePath").call(layout.width), class_name="stage"),
+        rx.el.svg.text(say("map.stage"), x=layout.middle, y=44, class_name="stage-name"),
         rx.foreach(
-            box_office.blocks,
-            lambda block: rx.el.svg.text(block.name, x=house.middle, y=block.y, class_name="block-name"),
+            box_office.sections,
+            lambda section: rx.el.svg.text(section.name, x=layout.middle, y=section.y, class_name="block-name"),
         ),
-        rx.foreach(house.rows, _row),
-        columns=house.columns,
-        tall=house.height,
+        rx.foreach(layout.rows, _row),
+        columns=layout.columns,
+        tall=layout.height,
         custom_attrs={
-            "viewBox": f"0 0 {house.width} {house.height}",
+            "viewBox": f"0 0 {layout.width} {layout.height}",
             "role": "group",
             "aria-label": say("map.title"),
             "aria-describedby": "map-help",
@@ -101,8 +101,8 @@ def _row(row: rx.vars.ObjectVar[Row]) -> Ui:
     )
 
 
-def _seat(seat: rx.vars.ObjectVar[Place]) -> Ui:
-    return SeatLook.create(
+def _seat(seat: rx.vars.ObjectVar[PlacedSeat]) -> Ui:
+    return SeatShape.create(
         rx.el.svg.circle(cx=seat.x, cy=seat.y, r=11),
         rx.el.svg.text(number(seat.number), x=seat.x, y=seat.y, aria_hidden="true"),
         seat=seat.id,
@@ -131,10 +131,10 @@ def _legend() -> Ui:
         entry("held", say("map.held")),
         entry("sold", say("map.sold")),
         rx.foreach(
-            box_office.blocks,
-            lambda block: rx.el.li(
-                rx.el.span(class_name="tone", data_tone=block.tone, aria_hidden="true"),
-                say("map.tier", tier=block.name, price=money(block.price, box_office.event.currency)),
+            box_office.sections,
+            lambda section: rx.el.li(
+                rx.el.span(class_name="tone", data_tone=section.tone, aria_hidden="true"),
+                say("map.tier", tier=section.name, price=money(section.price, box_office.event.currency)),
             ),
         ),
         class_name="legend",
@@ -162,7 +162,7 @@ def _tools() -> Ui:
 
 
 def _lost() -> Ui:
-    """Return what is said of seats that others took while they were picked here, and the nearest free ones."""
+    """Return a notice about picked seats that other buyers took, with the nearest free seats."""
     return rx.el.div(
         rx.cond(
             box_office.lost.length() > 0,
@@ -195,7 +195,7 @@ def _lost() -> Ui:
 
 
 def _list() -> Ui:
-    """Return the seats as check boxes, row by row, for whom a drawing is of no use; made only when it is opened."""
+    """Return the seats as check boxes, row by row, for visitors who cannot use a drawing; built when it is opened."""
     return rx.el.div(
         rx.el.button(
             rx.cond(box_office.list, say("map.list_close"), say("map.list_open")),
@@ -206,7 +206,7 @@ def _list() -> Ui:
         ),
         rx.cond(
             box_office.list,
-            rx.el.div(rx.foreach(box_office.house.rows, _list_row), class_name="seat-list"),
+            rx.el.div(rx.foreach(box_office.layout.rows, _list_row), class_name="seat-list"),
         ),
     )
 
@@ -219,7 +219,7 @@ def _list_row(row: rx.vars.ObjectVar[Row]) -> Ui:
 
 
 class SeatBox(Part):
-    """A seat's check box in the list, which follows the seat's state by itself."""
+    """A seat's check box in the list, which follows its own state."""
 
     library = _MODULE
     tag = "SeatBox"

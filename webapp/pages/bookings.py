@@ -26,37 +26,40 @@ _SKELETONS = 3
 
 @dataclass(frozen=True)
 class Bookings:
-    """The list as it is known."""
+    """The list (`deriveList` in webapp/js/orders/list_view.js)."""
+
+    user: str
 
     phase: str
-    """`idle` (nobody named yet), `loading`, `listed` or `away` (the API does not answer)."""
+    """`idle` (no user is named), `loading`, `listed` or `away` (the API does not respond)."""
     away: bool
-    """What is listed is the last that was heard."""
+    """Whether the list shows the last known data because the API does not respond."""
     show: str
     """`upcoming`, `past` or `cancelled`."""
     orders: list[Described]
     asked: Described
-    """The one that is asked about before it is cancelled."""
+    """The order that the cancel dialog is about."""
     more: bool
+    """Whether there is another page."""
     adding: bool
-    """The next page is being fetched."""
+    """Whether the next page is being fetched."""
 
 
 bookings: Any = hooked(_MODULE, "bookings", "useBookings()", Bookings)
 
 
 class BookingsFeed(Part):
-    """Reads the list from the browser. Place it once on a page."""
+    """Polls the list while the tab is visible. Place it once on a page."""
 
     library = _MODULE
     tag = "BookingsFeed"
 
 
-class WhoForm(Part):
-    """The form that says whose bookings are listed; the browser keeps the name under `storage_key`."""
+class UserForm(Part):
+    """The form that names the user; the browser remembers the name under `storage_key`."""
 
     library = _MODULE
-    tag = "WhoForm"
+    tag = "UserForm"
 
     storage_key: rx.Var[str]
 
@@ -75,7 +78,7 @@ def bookings_page() -> Ui:
         PageTitle.create(text=say("bookings.head")),
         rx.el.div(
             rx.el.h1(say("bookings.title")),
-            WhoForm.create(
+            UserForm.create(
                 user_id_field(),
                 rx.el.button(say("bookings.show"), type="submit", class_name="submit"),
                 storage_key=USER_ID_KEPT_AS,

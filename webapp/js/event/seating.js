@@ -1,9 +1,6 @@
-// Geometry of the seat map: positions of seats, distances, adjacent seats and arrow keys. Pure functions.
+// Geometry of the seat map: positions of seats, the nearest and the best seats, arrow keys. Pure functions.
 
-/**
- * A row of seats as `GET /api/tickets/states` returns it.
- * @typedef {{ tier: string, row: string, ids: number[], numbers: number[], states: string }} SeatRow
- */
+/** @import { SeatRow } from "../schemas.js" */
 
 /**
  * A seat in the drawing. `line` is the index of its row, `column` its index in the row; `x` and `y` are its centre.
@@ -16,8 +13,20 @@
  */
 
 /**
+ * The area of a tier in the drawing; `y` is the position of its name.
+ * @typedef {{ name: string, tone: number, y: number }} Section
+ */
+
+/**
  * All seats of an event. `middle` is the x coordinate of the stage's centre, `columns` the length of the longest row.
- * @typedef {{ seats: Map<number, Seat>, rows: Row[], tiers: { name: string, tone: number, y: number }[], width: number, height: number, middle: number, columns: number }} House
+ * @typedef {object} Layout
+ * @property {Map<number, Seat>} seats by their tickets' ids
+ * @property {Row[]} rows in order from the stage
+ * @property {Section[]} sections
+ * @property {number} width
+ * @property {number} height
+ * @property {number} middle
+ * @property {number} columns
  */
 
 // All lengths are in the drawing's units.
@@ -32,27 +41,28 @@ const TONES = 4; // number of colours that distinguish tiers
 // The best seats are near the stage and its middle: a row further back costs as much as this many seats to the side.
 const ROW_COST = 2.5;
 
-/** @type {House} */
-export const NO_HOUSE = { seats: new Map(), rows: [], tiers: [], width: 0, height: 0, middle: 0, columns: 0 };
+/** @type {Layout} */
+export const EMPTY_LAYOUT = { seats: new Map(), rows: [], sections: [], width: 0, height: 0, middle: 0, columns: 0 };
 
 /**
- * Place every seat of the API's rows in the drawing.
+ * Assign a position in the drawing to every seat of the API's rows.
  * @param {SeatRow[]} rows
- * @returns {House}
+ * @returns {Layout}
  */
-export function draw(rows) {
-  if (rows.length === 0) return NO_HOUSE;
+export function layOut(rows) {
+  if (rows.length === 0) return EMPTY_LAYOUT;
   const columns = Math.max(...rows.map((row) => row.ids.length));
   const width = columns * PITCH + 2 * LABEL;
   /** @param {number} x */
   const bend = (x) => Math.round((x - width / 2) ** 2 * BEND);
   const seats = new Map();
-  /** @type {House["tiers"]} */
-  const tiers = [];
+  /** @type {Section[]} */
+  const sections = [];
   let y = STAGE;
   const drawn = rows.map((row, index) => {
     if (index > 0) y += row.tier === rows[index - 1].tier ? ROW_PITCH : ROW_PITCH + TIER_GAP;
-    if (tiers.at(-1)?.name !== row.tier) tiers.push({ name: row.tier, tone: tiers.length % TONES, y: y - ABOVE });
+    if (sections.at(-1)?.name !== row.tier)
+      sections.push({ name: row.tier, tone: sections.length % TONES, y: y - ABOVE });
     const start = (width - (row.ids.length - 1) * PITCH) / 2;
     const places = row.ids.map((id, column) => {
       const x = start + column * PITCH;
@@ -73,7 +83,7 @@ export function draw(rows) {
     return {
       key: `${row.tier}/${row.row}`,
       tier: row.tier,
-      tone: (tiers.length - 1) % TONES,
+      tone: (sections.length - 1) % TONES,
       name: row.row,
       labels: ends.map((x) => ({ key: String(x), x, y: y - bend(x) })),
       seats: places,
@@ -82,18 +92,18 @@ export function draw(rows) {
   // The ends of a bent row are above its middle: move everything down until the highest seat clears the stage.
   const up = Math.max(0, STAGE - Math.min(...[...seats.values()].map((seat) => seat.y)));
   for (const row of drawn) for (const place of [...row.seats, ...row.labels]) place.y += up;
-  for (const tier of tiers) tier.y += up;
-  return { seats, rows: drawn, tiers, width, height: y + up + ROW_PITCH, middle: width / 2, columns };
+  for (const section of sections) section.y += up;
+  return { seats, rows: drawn, sections, width, height: y + up + ROW_PITCH, middle: width / 2, columns };
 }
 
 /**
- * Tell whether a house consists of exactly the seats of the API's rows.
- * @param {House} house
+ * Tell whether a layout has exactly the seats of the API's rows.
+ * @param {Layout} layout
  * @param {SeatRow[]} rows
  */
-export const isDrawnOf = (house, rows) =>
-  house.rows.length === rows.length &&
-  house.rows.every(({ seats }, line) => {
+export const hasSameSeats = (layout, rows) =>
+  layout.rows.length === rows.length &&
+  layout.rows.every(({ seats }, line) => {
     const { ids } = rows[line];
     return seats.length === ids.length && seats.every((seat, column) => seat.id === ids[column]);
   });
@@ -112,13 +122,13 @@ const distance = (seat, other) => Math.hypot(seat.x - other.x, seat.y - other.y)
 
 /**
  * Return the free seats of the same tier that are nearest to `seat`, the nearest first.
- * @param {House} house
+ * @param {Layout} layout
  * @param {Seat} seat
  * @param {(id: number) => boolean} isFree
  * @param {number} count
  */
-export function nearest(house, seat, isFree, count = 1) {
-  return [...house.seats.values()]
+export function nearestSeats(layout, seat, isFree, count = 1) {
+  return [...layout.seats.values()]
     .filter((other) => other.tier === seat.tier && other.id !== seat.id && isFree(other.id))
     .sort((a, b) => distance(a, seat) - distance(b, seat))
     .slice(0, count);
@@ -126,19 +136,19 @@ export function nearest(house, seat, isFree, count = 1) {
 
 /**
  * Return the best `count` free seats of a tier: adjacent ones if there are any, else the best single seats.
- * @param {House} house
+ * @param {Layout} layout
  * @param {string} tier
  * @param {number} count
  * @param {(id: number) => boolean} isFree
  * @returns {Seat[]} fewer than `count` if the tier has fewer free seats
  */
-export function bestAvailable(house, tier, count, isFree) {
+export function bestSeats(layout, tier, count, isFree) {
   /** @param {Seat} seat */
-  const cost = (seat) => seat.line * ROW_COST * PITCH + Math.abs(seat.x - house.width / 2);
+  const cost = (seat) => seat.line * ROW_COST * PITCH + Math.abs(seat.x - layout.width / 2);
   const free = [];
   /** @type {{ sum: number, seats: Seat[] } | null} */
   let best = null;
-  for (const row of house.rows.filter((each) => each.tier === tier)) {
+  for (const row of layout.rows.filter((each) => each.tier === tier)) {
     /** @type {Seat[]} */
     let run = [];
     for (const seat of row.seats) {
@@ -160,16 +170,16 @@ export function bestAvailable(house, tier, count, isFree) {
 
 /**
  * Return the seat that an arrow key, Home or End leads to from `seat`, or undefined for any other key and at an edge.
- * @param {House} house
+ * @param {Layout} layout
  * @param {Seat} seat
  * @param {string} key `KeyboardEvent.key`
  * @returns {Seat | undefined}
  */
-export function step(house, seat, key) {
-  const row = house.rows[seat.line].seats;
+export function neighbour(layout, seat, key) {
+  const row = layout.rows[seat.line].seats;
   /** @param {number} line */
   const lineAt = (line) =>
-    house.rows[line]?.seats.toSorted((a, b) => Math.abs(a.x - seat.x) - Math.abs(b.x - seat.x))[0];
+    layout.rows[line]?.seats.toSorted((a, b) => Math.abs(a.x - seat.x) - Math.abs(b.x - seat.x))[0];
   switch (key) {
     case "ArrowLeft":
       return row[seat.column - 1];

@@ -1,97 +1,94 @@
-// The part of "My bookings" that lives in the browser: whose bookings are listed, which of them, and how many pages.
-import { createElement, useEffect } from "react";
+// "My bookings": the store of the list, and the polling of its pages.
+import { createElement, useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
 
 import { keep, useCancelling } from "../cancelling.js";
-import { useEverySecond, useStore } from "../hooks.js";
+import { serverNow } from "../clock.js";
+import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
-import { described, eventPath, NO_ORDER, orderPath } from "./page.js";
+import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { createStore } from "../store.js";
+import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
+import { isPending } from "./order.js";
 
-const PAGE_SIZE = 10;
-// Only while an order waits for its payment; else the list is asked for again when the tab is looked at.
+/** @import { SubmitEvent } from "react" */
+/** @import { SWRResponse } from "swr" */
+/** @import { SWRInfiniteResponse } from "swr/infinite" */
+/** @import { Snapshot } from "../http.js" */
+/** @import { EventDetails, Order, OrderPage } from "../schemas.js" */
+/** @import { ListState } from "./list_view.js" */
+
 const PENDING_POLL_MS = 10_000;
-const SHOWN = ["upcoming", "past", "cancelled"];
-// As long as nobody has answered, nothing has come of a cancelling.
+// Phases of a cancelling without a response.
 const UNANSWERED = ["idle", "sending", "offline"];
 
-let facts = {
-  user: "",
-  show: SHOWN[0],
-  orders: null, // null: nothing is known yet
-  asked: "", // the reference of the one that the dialog is about
-  events: {},
-  next: false,
-  adding: false, // the next page is being fetched
-  failed: false,
-};
+let state = INITIAL_STATE;
+const view = createStore(deriveList(state, serverNow()));
 
-function summarise() {
-  const { user, show, orders, asked, events, next, adding, failed } = facts;
-  const shown = (orders ?? []).map((order) => described(order, events[order.event]));
-  return {
-    user,
-    phase: user === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
-    away: orders !== null && failed,
-    show,
-    orders: shown,
-    asked: shown.find(({ reference }) => reference === asked) ?? described(NO_ORDER),
-    more: next,
-    adding,
-  };
-}
-
-const view = createStore(summarise());
+/** Draw a component from the list. */
 export const useBookings = () => useStore(view);
 
+/** @param {Partial<ListState>} changes */
 function update(changes) {
   const card = document.activeElement?.closest(".booking");
-  facts = { ...facts, ...changes };
-  view.set(summarise());
+  state = { ...state, ...changes };
+  view.set(deriveList(state, serverNow()));
   if (!view.get().asked.cancellable) keep();
-  // A button that had the focus may be gone with what it was for.
-  if (card)
-    setTimeout(() => {
-      if (document.activeElement !== document.body) return;
-      (card.isConnected ? card.querySelector("a") : document.querySelector(".filters [aria-current=page]"))?.focus();
-    });
+  // A button that had the focus may have disappeared.
+  if (card) setTimeout(() => refocus(card));
 }
 
-function pathOf(user, show, before) {
-  const cursor = before ? { cursor: before.body.next } : {};
-  return `/api/bookings?${new URLSearchParams({ userId: user, show, limit: PAGE_SIZE, ...cursor })}`;
+const refresh = () => update({});
+
+/** @param {Element} card */
+function refocus(card) {
+  if (document.activeElement !== document.body) return;
+  focus(card.isConnected ? card.querySelector("a") : document.querySelector(".filters [aria-current=page]"));
 }
 
-const readEvents = (slugs) =>
-  Promise.all(
-    slugs.map((slug) =>
-      fetchSnapshot(eventPath(slug)).then(
-        ({ body }) => [slug, body],
-        // Without it a booking is listed as it was, or by its tickets.
-        () => [slug, facts.events[slug] ?? {}],
-      ),
-    ),
-  ).then(Object.fromEntries);
+/** @param {Element | null | undefined} element */
+function focus(element) {
+  if (element instanceof HTMLElement) element.focus();
+}
 
-const tick = () => update({});
+/**
+ * Read events. A failed one stays as it was known before, if it was.
+ * @param {string[]} slugs
+ * @returns {Promise<ListState["events"]>}
+ */
+async function fetchEvents(slugs) {
+  const entries = slugs.map(async (slug) => {
+    try {
+      /** @type {Snapshot<EventDetails>} */
+      const { body } = await fetchSnapshot(eventPath(slug));
+      return [slug, body];
+    } catch {
+      return [slug, state.events[slug] ?? {}];
+    }
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
 
-let addPage = () => {};
-// Where the focus goes once there are more than this many; 0: it stays.
-let focusAfter = 0;
+let fetchNextPage = () => {};
+// After the next page has come, the focus moves to its first order: the one behind so many. 0: it stays.
+let focusBehind = 0;
 
+/** Add the next page to the list. */
 export function showMore() {
-  focusAfter = view.get().orders.length;
-  addPage();
+  focusBehind = view.get().orders.length;
+  fetchNextPage();
 }
 
-// Whose bookings are listed. It remembers the name as the form for booking does.
-export function WhoForm({ storageKey, ...props }) {
-  useEffect(() => {
-    update({ user: localStorage.getItem(storageKey) ?? "" });
-  }, [storageKey]);
+/**
+ * The form that names the user. The browser remembers the name under `storageKey`.
+ * @param {{ storageKey: string } & Record<string, unknown>} props
+ */
+export function UserForm({ storageKey, ...props }) {
+  useEffect(() => update({ user: localStorage.getItem(storageKey) ?? "" }), [storageKey]);
+  /** @param {SubmitEvent<HTMLFormElement>} event */
   const onSubmit = (event) => {
     event.preventDefault();
     const user = String(new FormData(event.currentTarget).get("user_id")).trim();
@@ -102,65 +99,69 @@ export function WhoForm({ storageKey, ...props }) {
   return createElement("form", { ...props, onSubmit });
 }
 
-const isPending = ({ status }) => status === "pending";
-
-// The pages of the list with what has become of one of their orders.
-function withChanged(pages, order) {
-  const isIt = ({ reference }) => reference === order.reference;
-  return pages?.map((page) => {
-    const { orders } = page.body;
-    if (!orders.some(isIt)) return page;
-    return { ...page, body: { ...page.body, orders: orders.map((each) => (isIt(each) ? order : each)) } };
-  });
-}
-
-// Reads the pages of the list, and the order of which a cancelling was answered. It draws nothing.
+/** Polls the pages of the list, and the order whose cancelling has an outcome. It draws nothing. */
 export function BookingsFeed() {
   const [search] = useSearchParams();
-  const show = SHOWN.includes(search.get("show")) ? search.get("show") : SHOWN[0];
-  const { user } = useBookings();
-  const { asked, reference, phase } = useCancelling();
-  const pending = (facts.orders ?? []).some(isPending);
+  const show = FILTERS.find((name) => name === search.get("show")) ?? FILTERS[0];
+  const user = useField(view, "user");
+  const [pending, setPending] = useState({ anywhere: false, onFurtherPage: false });
+  /** @type {SWRInfiniteResponse<Snapshot<OrderPage>>} */
   const list = useSWRInfinite(
-    (_index, before) => (user === "" || (before && !before.body.next) ? null : pathOf(user, show, before)),
+    (_index, /** @type {Snapshot<OrderPage> | null} */ previous) => pagePath(user, show, previous),
     fetchSnapshot,
     {
-      ...pollingOptions(pending ? PENDING_POLL_MS : 0),
-      // An order that waits on a further page is followed, too; else only the first page is asked for again.
-      revalidateAll: (facts.orders ?? []).slice(PAGE_SIZE).some(isPending),
+      // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
+      ...pollingOptions(pending.anywhere ? PENDING_POLL_MS : 0),
+      // Otherwise swr reads only the first page again.
+      revalidateAll: pending.onFurtherPage,
     },
   );
   const { data, error, size, setSize, isValidating, mutate } = list;
-  const orders = data?.flatMap(({ body }) => body.orders) ?? null;
-  const slugs = [...new Set((orders ?? []).map(({ event }) => event))].sort().join(" ");
-  const events = useSWR(slugs === "" ? null : `events ${slugs}`, () => readEvents(slugs.split(" ")));
-  const changed = usePolled(UNANSWERED.includes(phase) ? null : orderPath(reference), 0).data?.body;
+  const orders = useMemo(() => data?.flatMap(({ body }) => body.orders) ?? null, [data]);
+  const slugs = [...new Set(orders?.map(({ event }) => event))].sort().join(" ");
+  const { data: events, mutate: readEventsAgain } = useSWR(slugs === "" ? null : `events ${slugs}`, () =>
+    fetchEvents(slugs.split(" ")),
+  );
+
+  const { asked, reference, phase } = useCancelling();
+  /** @type {SWRResponse<Snapshot<Order>>} */
+  const cancelled = usePolled(UNANSWERED.includes(phase) ? null : orderPath(reference), 0);
+  const changed = cancelled.data?.body;
   useEffect(() => {
     if (!changed) return;
-    // The booking stays where it is, and says what became of it, until the list is read again.
-    mutate((pages) => withChanged(pages, changed), { revalidate: false });
-    events.mutate();
-    const again = setTimeout(events.mutate, CACHE_MAX_AGE_MS);
-    return () => clearTimeout(again);
-  }, [changed]);
-  // A concert begins, and the time to pay ends, without anybody's saying so.
-  useEverySecond(tick);
+    // The order stays in its place and shows the outcome until the list is read again.
+    mutate((pages) => replaceOrder(pages, changed), { revalidate: false });
+    readEventsAgain();
+    // The API may have refused because the concert begins earlier than it did. Its cache does not show that at once.
+    const timer = setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
+    return () => clearTimeout(timer);
+  }, [changed, mutate, readEventsAgain]);
+
   useEffect(() => {
-    addPage = () => setSize(size + 1);
-    update({
-      show,
-      orders,
-      asked,
-      events: events.data ?? facts.events,
-      next: Boolean(data && data.at(-1)?.body.next),
-      adding: Boolean(data) && data.length < size,
-      ...(isValidating ? {} : { failed: Boolean(error) }),
-    });
-    if (focusAfter > 0 && orders && orders.length > focusAfter) {
-      const index = focusAfter;
-      focusAfter = 0;
-      setTimeout(() => document.querySelectorAll(".bookings a")[index]?.focus());
-    }
-  });
+    update({ show, orders });
+    if (!orders) return;
+    setPending({ anywhere: orders.some(isPending), onFurtherPage: orders.slice(PAGE_SIZE).some(isPending) });
+    if (focusBehind === 0 || orders.length <= focusBehind) return;
+    const index = focusBehind;
+    focusBehind = 0;
+    setTimeout(() => focus(document.querySelectorAll(".bookings a")[index]));
+  }, [show, orders]);
+  const next = Boolean(data?.at(-1)?.body.next);
+  useEffect(() => update({ next }), [next]);
+  useEffect(() => update({ asked }), [asked]);
+  useEffect(() => {
+    if (events) update({ events });
+  }, [events]);
+  const adding = data !== undefined && data.length < size;
+  useEffect(() => {
+    fetchNextPage = () => setSize(size + 1);
+    update({ adding });
+  }, [adding, size, setSize]);
+  const failed = Boolean(error);
+  useEffect(() => {
+    if (!isValidating) update({ failed });
+  }, [isValidating, failed]);
+  // A concert begins, and a hold ends, without a response.
+  useEverySecond(refresh);
   return null;
 }

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { deriveView, saleOf } from "../../../../webapp/js/event/derive.js";
+import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
+import { at, counts, EVENT, loaded, NOW, seatStates, seats } from "./states.js";
+
+/** @import { Surroundings } from "../../../../webapp/js/event/derive.js" */
+/** @import { EventState } from "../../../../webapp/js/event/state.js" */
+
+/**
+ * @param {EventState} state
+ * @param {Partial<Surroundings>} [surroundings]
+ */
+const view = (state, surroundings = {}) =>
+  deriveView(state, {
+    now: NOW,
+    serverNow: NOW,
+    ticketsMax: 10,
+    checkout: { locked: false, wait: 0 },
+    ...surroundings,
+  });
+
+test("the sale follows the server's clock, the event's state and its times", () => {
+  assert.equal(saleOf(EVENT, NOW), "on_sale");
+  assert.equal(saleOf({ ...EVENT, state: "sold_out" }, NOW), "on_sale");
+  assert.equal(saleOf({ ...EVENT, salesStartAt: at(1) }, NOW), "upcoming");
+  assert.equal(saleOf({ ...EVENT, salesStartAt: at(0) }, NOW), "on_sale");
+  assert.equal(saleOf({ ...EVENT, state: "ended" }, NOW), "ended");
+  assert.equal(saleOf({ ...EVENT, salesEndAt: at(0) }, NOW), "ended");
+  assert.equal(saleOf({ ...EVENT, startsAt: at(0) }, NOW), "ended");
+  assert.equal(saleOf({ ...EVENT, state: "cancelled", salesStartAt: at(1) }, NOW), "cancelled");
+});
+
+test("the page is loading, found, missing or away", () => {
+  assert.equal(view(INITIAL_STATE).page, "loading");
+  assert.equal(view({ ...INITIAL_STATE, failed: true }).page, "away");
+  assert.equal(view({ ...INITIAL_STATE, failed: true, missing: true }).page, "missing");
+  assert.equal(view(loaded({ failed: true, missing: true })).page, "found");
+});
+
+test("counts are loading, unreachable, live or stale", () => {
+  assert.equal(view(loaded({ counts: null })).phase, "loading");
+  assert.equal(view(loaded({ counts: null, failed: true })).phase, "unreachable");
+  const live = view(loaded(), { now: NOW + 10_000 });
+  assert.deepEqual([live.phase, live.age], ["live", 0]);
+  const stale = view(loaded(), { now: NOW + 10_400 });
+  assert.deepEqual([stale.phase, stale.age], ["stale", 10]);
+});
+
+test("beside a seat map the older of counts and seats counts", () => {
+  assert.equal(view(loaded({ statesFreshAt: NOW - 20_000 })).age, 20);
+  assert.equal(view(loaded({ countsFreshAt: NOW - 20_000 })).age, 20);
+  const standing = { layout: INITIAL_STATE.layout, statesFreshAt: 0 };
+  assert.equal(view(loaded(standing)).phase, "live");
+});
+
+test("an upcoming sale counts down by the server's clock and is locked", () => {
+  const state = loaded({ event: { ...EVENT, salesStartAt: at(90) } });
+  const upcoming = view(state, { now: NOW + 3_600_000, serverNow: NOW + 30_000 });
+  assert.equal(upcoming.opens_in, 60);
+  assert.equal(upcoming.locked, true);
+  assert.equal(view(loaded()).opens_in, 0);
+});
+
+test("the quantity stays within the limit and what is left", () => {
+  const wanted = loaded({ quantity: 8 });
+  assert.deepEqual(
+    [view(wanted).quantity, view(wanted).limit, view(wanted).total, view(wanted).most],
+    [6, 6, 600, true],
+  );
+  assert.equal(view(wanted, { ticketsMax: 4 }).quantity, 4);
+  // Before the counts are known nothing but the limit bounds it.
+  assert.equal(view(loaded({ quantity: 8, counts: null })).quantity, 8);
+  const one = view(loaded());
+  assert.deepEqual([one.quantity, one.fewest, one.most], [1, true, false]);
+});
+
+test("picked seats determine the quantity", () => {
+  const state = loaded({ picks: [2, 3], quantity: 5 });
+  assert.equal(view(state).quantity, 2);
+  assert.deepEqual(view(state).picks, [
+    { id: 2, tier: "VIP", row: "A", number: 2 },
+    { id: 3, tier: "VIP", row: "A", number: 3 },
+  ]);
+});
+
+test("an empty tier books nothing and offers the tier nearest in price", () => {
+  const gone = view(loaded({ counts: counts(0, 6, 100), emptySince: { VIP: at(0) } }));
+  assert.deepEqual(
+    [gone.bookable, gone.total, gone.tier_sold_out, gone.locked, gone.next_best, gone.next_best_price],
+    [false, 0, true, true, "Front Row", 50],
+  );
+  assert.equal(gone.sold_out, false);
+  const emptySince = { VIP: at(0), "Front Row": at(0), GA: at(0) };
+  assert.equal(view(loaded({ counts: counts(0, 0, 0), emptySince })).sold_out, true);
+});
+
+test("near a lost seat, the nearest free seats that are not picked are offered", () => {
+  const state = loaded({ picks: [1], seatStates: seatStates({ 2: "s" }) });
+  const lost = view({ ...state, lost: seats(state, 2) });
+  assert.deepEqual(
+    lost.offers.map(({ id }) => id),
+    [4, 5, 3],
+  );
+  assert.deepEqual(
+    lost.lost.map(({ id }) => id),
+    [2],
+  );
+  assert.equal(lost.locked, true);
+  assert.deepEqual(view(state).offers, []);
+});
+
+test("nothing can be booked on stale data, with unknown seats, or while the checkout is locked", () => {
+  assert.equal(view(loaded()).locked, false);
+  assert.equal(view(loaded(), { now: NOW + 11_000 }).locked, true);
+  assert.equal(view(loaded({ picks: [99] })).locked, true);
+  assert.equal(view(loaded(), { checkout: { locked: true, wait: 5 } }).locked, true);
+});
+
+test("a seat map is possible until the seat states are known", () => {
+  const unread = { layout: INITIAL_STATE.layout, statesAsOf: "" };
+  const loading = view(loaded(unread));
+  assert.deepEqual([loading.may_have_map, loading.has_map, loading.map_away], [true, false, false]);
+  assert.equal(view(loaded({ ...unread, statesFailed: true })).map_away, true);
+  assert.equal(view(loaded({ ...unread, statesFailed: true, tier: "GA" })).map_away, false);
+  assert.equal(view(loaded({ layout: INITIAL_STATE.layout })).may_have_map, false);
+  assert.equal(view(loaded()).has_map, true);
+});
+
+test("the sections of the map have their tiers' prices", () => {
+  assert.deepEqual(
+    view(loaded()).sections.map(({ name, price }) => [name, price]),
+    [
+      ["VIP", 100],
+      ["Front Row", 50],
+    ],
+  );
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { applyCounts, applyStates } from "../../../../webapp/js/event/snapshots.js";
+import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
+import { at, counts, loaded, NOW, rows, seats } from "./states.js";
+
+/** @import { EventState } from "../../../../webapp/js/event/state.js" */
+
+const TIMES = { now: NOW, serverNow: NOW };
+
+/**
+ * Apply the seats' states of a moment after the page was loaded.
+ * @param {EventState} state
+ * @param {string} letters
+ * @param {{ mayLosePicks?: boolean }} [options]
+ */
+const withStates = (state, letters, { mayLosePicks = true } = {}) => ({
+  ...state,
+  ...applyStates(
+    state,
+    { body: { tiers: { VIP: { held: 1, heldUntil: null } }, rows: rows(letters) }, asOf: at(1) },
+    { ...TIMES, mayLosePicks },
+  ),
+});
+
+test("the first counts choose the first tier with available tickets", () => {
+  const first = applyCounts(INITIAL_STATE, { body: counts(0, 6, 100), asOf: at(0) }, TIMES);
+  assert.equal(first.tier, "Front Row");
+  assert.equal(applyCounts(INITIAL_STATE, { body: counts(0, 0, 0), asOf: at(0) }, TIMES).tier, "VIP");
+  // A chosen tier stays, even without tickets.
+  assert.equal(applyCounts(loaded(), { body: counts(0, 6, 100), asOf: at(1) }, TIMES).tier, "VIP");
+  assert.equal(applyCounts(loaded({ tier: "Balcony" }), { body: counts(6, 6, 100), asOf: at(1) }, TIMES).tier, "VIP");
+});
+
+test("a tier is empty since the first counts without an available ticket", () => {
+  const state = loaded({ emptySince: { VIP: at(-5), GA: at(-5) } });
+  const { emptySince } = applyCounts(state, { body: counts(0, 0, 100), asOf: at(1) }, TIMES);
+  assert.deepEqual(emptySince, { VIP: at(-5), "Front Row": at(1) });
+});
+
+test("data is as old as the server's clock says", () => {
+  const later = { now: NOW + 700_000, serverNow: NOW + 5_000 };
+  assert.equal(
+    applyCounts(loaded(), { body: counts(6, 6, 100), asOf: at(3) }, later).countsFreshAt,
+    NOW + 700_000 - 2_000,
+  );
+  // A response from the future and a response without a time are current.
+  assert.equal(applyCounts(loaded(), { body: counts(6, 6, 100), asOf: at(9) }, later).countsFreshAt, later.now);
+  assert.equal(applyCounts(loaded(), { body: counts(6, 6, 100), asOf: "" }, later).countsFreshAt, later.now);
+});
+
+test("a repeated response does not get fresher", () => {
+  const state = loaded({ countsFreshAt: NOW - 9_000, statesFreshAt: NOW - 8_000 });
+  assert.equal(applyCounts(state, { body: counts(6, 6, 100), asOf: at(0) }, TIMES).countsFreshAt, NOW - 9_000);
+  const states = applyStates(
+    state,
+    { body: { tiers: {}, rows: rows() }, asOf: at(0) },
+    { ...TIMES, mayLosePicks: true },
+  );
+  assert.equal(states.statesFreshAt, NOW - 8_000);
+});
+
+test("the same seats keep their layout, other seats get a new one", () => {
+  const state = loaded();
+  assert.equal(withStates(state, "aaasssaaaaaa").layout, state.layout);
+  const fewer = applyStates(
+    state,
+    { body: { tiers: {}, rows: rows().slice(1) }, asOf: at(1) },
+    { ...TIMES, mayLosePicks: true },
+  );
+  assert.equal(fewer.layout?.rows.length, 2);
+  assert.equal(fewer.focused, 4);
+});
+
+test("picked seats that others take are lost", () => {
+  const state = loaded({ picks: [2, 3, 4], quantity: 3 });
+  const next = withStates(state, "ashaaaaaaaaa");
+  assert.deepEqual(next.picks, [4]);
+  assert.deepEqual(
+    next.lost.map(({ id }) => id),
+    [2, 3],
+  );
+  // They add to those that were lost before.
+  const again = withStates({ ...next, lost: seats(state, 1) }, "assssaaaaaaa");
+  assert.deepEqual(
+    again.lost.map(({ id }) => id),
+    [1, 4],
+  );
+});
+
+test("picks that are being booked are not lost", () => {
+  const next = withStates(loaded({ picks: [2] }), "asaaaaaaaaaa", { mayLosePicks: false });
+  assert.deepEqual([next.picks, next.lost], [[2], []]);
+});
+
+test("seats from the address choose their tier", () => {
+  assert.equal(withStates(loaded({ picks: [8] }), "a".repeat(12)).tier, "Front Row");
+  assert.equal(withStates(loaded({ picks: [] }), "a".repeat(12)).tier, "VIP");
+});
+
+test("the first seat is in the tab order until another has the focus", () => {
+  assert.equal(withStates(loaded(), "a".repeat(12)).focused, 1);
+  assert.equal(withStates(loaded({ focused: 5 }), "a".repeat(12)).focused, 5);
+});

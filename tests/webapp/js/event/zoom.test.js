@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { deriveZoom, zoomBy } from "../../../../webapp/js/event/zoom.js";
+
+test("a narrow screen can zoom out to the whole map, a wide one always shows it", () => {
+  assert.equal(zoomBy({ fit: 0.5, zoom: 0 }, -1), -1);
+  assert.equal(zoomBy({ fit: 0.5, zoom: -1 }, -1), -1);
+  assert.equal(zoomBy({ fit: 1, zoom: 0 }, -1), 0);
+  assert.deepEqual(deriveZoom({ fit: 0.5, zoom: -1 }), { zoom: 0, widest: false, whole: true });
+  assert.deepEqual(deriveZoom({ fit: 0.5, zoom: 0 }), { zoom: 1, widest: false, whole: false });
+  assert.deepEqual(deriveZoom({ fit: 1, zoom: 0 }), { zoom: 1, widest: false, whole: true });
+});
+
+test("zooming in ends at the widest level", () => {
+  assert.equal(zoomBy({ fit: 1, zoom: 2 }, 1), 3);
+  assert.equal(zoomBy({ fit: 1, zoom: 3 }, 1), 3);
+  assert.deepEqual(deriveZoom({ fit: 1, zoom: 3 }), { zoom: 2.8, widest: true, whole: false });
+});

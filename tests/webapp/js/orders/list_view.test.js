@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { deriveList, INITIAL_STATE, pagePath, replaceOrder } from "../../../../webapp/js/orders/list_view.js";
+import { event, NOW, order } from "./examples.js";
+
+/** @import { ListState } from "../../../../webapp/js/orders/list_view.js" */
+/** @import { Order } from "../../../../webapp/js/schemas.js" */
+
+/** @param {Partial<ListState>} changes */
+const view = (changes) => deriveList({ ...INITIAL_STATE, ...changes }, NOW);
+
+/**
+ * @param {Order[]} orders
+ * @param {string | null} [next]
+ */
+const page = (orders, next = null) => ({ body: { orders, next }, asOf: "" });
+
+test("the list is idle, loading, listed or away", () => {
+  assert.equal(view({}).phase, "idle");
+  assert.equal(view({ user: "user-1" }).phase, "loading");
+  assert.equal(view({ user: "user-1", failed: true }).phase, "away");
+  const listed = view({ user: "user-1", orders: [], failed: true });
+  assert.deepEqual([listed.phase, listed.away], ["listed", true]);
+  assert.equal(view({ user: "user-1", orders: [] }).away, false);
+});
+
+test("orders are described with their events, or without", () => {
+  const other = order({ reference: "bk_2", event: "other" });
+  const { orders } = view({ user: "user-1", orders: [order(), other], events: { "aurora-sessions": event() } });
+  assert.deepEqual(
+    orders.map((each) => [each.reference, each.event.slug, each.event.name]),
+    [
+      ["bk_1", "aurora-sessions", "Aurora Sessions"],
+      ["bk_2", "other", ""],
+    ],
+  );
+});
+
+test("the dialog is about the order that was asked about, if it is listed", () => {
+  assert.equal(view({ orders: [order()], asked: "bk_1" }).asked.reference, "bk_1");
+  const missing = view({ orders: [order()], asked: "bk_9" }).asked;
+  assert.deepEqual([missing.reference, missing.cancellable], ["", false]);
+});
+
+test("without a user nothing is read", () => {
+  assert.equal(pagePath("", "upcoming", null), null);
+});
+
+test("the first page has no cursor, each further page that of the one before, and the last has none behind it", () => {
+  assert.equal(pagePath("a&b", "past", null), "/api/bookings?userId=a%26b&show=past&limit=10");
+  const path = pagePath("user-1", "upcoming", page([], "x=1"));
+  assert.equal(path, "/api/bookings?userId=user-1&show=upcoming&limit=10&cursor=x%3D1");
+  assert.equal(pagePath("user-1", "upcoming", page([])), null);
+});
+
+test("a changed order replaces itself on its page and leaves the others as they are", () => {
+  const pages = [
+    page([order({ reference: "bk_1" })]),
+    page([order({ reference: "bk_2" }), order({ reference: "bk_3" })]),
+  ];
+  const changed = order({ reference: "bk_2", status: "cancelled" });
+  const next = replaceOrder(pages, changed);
+  assert.equal(next?.[0], pages[0]);
+  assert.equal(next?.[1].body.orders[0], changed);
+  assert.equal(next?.[1].body.orders[1], pages[1].body.orders[1]);
+  assert.equal(pages[1].body.orders[0].status, "confirmed");
+  assert.equal(replaceOrder(undefined, changed), undefined);
+});

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { describeOrder, hasBegun, NO_ORDER } from "../../../../webapp/js/orders/order.js";
+import { at, event, NOW, order } from "./examples.js";
+
+/** @import { Order } from "../../../../webapp/js/schemas.js" */
+
+/** @param {Partial<Order>} changes */
+const stateOf = (changes) => describeOrder(order(changes), event(), NOW).state;
+
+test("a status is refined by late payments, holds and refunds", () => {
+  assert.equal(stateOf({}), "confirmed");
+  assert.equal(stateOf({ paidLate: true }), "paid_late");
+  assert.equal(stateOf({ status: "pending", expiresAt: at(1) }), "pending");
+  assert.equal(stateOf({ status: "pending", expiresAt: at(0) }), "overdue");
+  assert.equal(stateOf({ status: "declined", bookings: [] }), "declined");
+  assert.equal(stateOf({ status: "expired" }), "expired");
+  assert.equal(stateOf({ status: "expired", refund: 200 }), "paid_too_late");
+  assert.equal(stateOf({ status: "cancelled" }), "cancelled");
+  assert.equal(stateOf({ status: "cancelled", refund: 0 }), "cancelled_refunded");
+});
+
+test("an order shows its first ticket's tier and buyer, and its amounts", () => {
+  const described = describeOrder(order({ refund: 50 }), event(), NOW);
+  assert.deepEqual(
+    [described.tier, described.quantity, described.total, described.refund, described.currency],
+    ["VIP", 2, 200, 50, "USD"],
+  );
+  assert.deepEqual([described.user_id, described.booked_at], ["user-123", at(-60)]);
+  assert.equal(described.event.name, "Aurora Sessions");
+});
+
+test("an order without tickets has neither tier nor buyer", () => {
+  const described = describeOrder(order({ status: "declined", bookings: [] }), event(), NOW);
+  assert.deepEqual([described.tier, described.quantity, described.user_id, described.booked_at], ["", 0, "", ""]);
+});
+
+test("of an unknown event only the slug is shown", () => {
+  const { event: unknown } = describeOrder(order(), null, NOW);
+  assert.deepEqual(unknown, { slug: "aurora-sessions", name: "", venue: "", startsAt: "", timeZone: "UTC" });
+});
+
+test("pending and confirmed orders can be cancelled until the concert begins", () => {
+  for (const [status, startsAt, expected] of /** @type {[string, string, boolean][]} */ ([
+    ["confirmed", at(1), true],
+    ["pending", at(1), true],
+    ["confirmed", at(0), false],
+    ["expired", at(1), false],
+    ["declined", at(1), false],
+    ["cancelled", at(1), false],
+  ]))
+    assert.equal(describeOrder(order({ status }), event({ startsAt }), NOW).cancellable, expected, status);
+  assert.equal(describeOrder(order(), null, NOW).cancellable, true);
+  assert.equal(describeOrder(NO_ORDER, null, NOW).cancellable, false);
+});
+
+test("tickets admit while their order is confirmed", () => {
+  assert.equal(describeOrder(order(), event(), NOW).admits, true);
+  assert.equal(describeOrder(order({ status: "pending" }), event(), NOW).admits, false);
+});
+
+test("a concert begins at its time by the server's clock", () => {
+  assert.equal(hasBegun({ startsAt: at(1) }, NOW), false);
+  assert.equal(hasBegun({ startsAt: at(0) }, NOW), true);
+  assert.equal(hasBegun({ startsAt: "" }, NOW), false);
+});

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  announcementOf,
+  applyOrder,
+  deriveOrderPage,
+  INITIAL_STATE,
+  pollInterval,
+} from "../../../../webapp/js/orders/page_view.js";
+import { at, event, NOW, order } from "./examples.js";
+
+/** @import { OrderState } from "../../../../webapp/js/orders/page_view.js" */
+
+/** @param {Partial<OrderState>} changes */
+const view = (changes) => deriveOrderPage({ ...INITIAL_STATE, event: event(), ...changes }, NOW, "http://api");
+
+test("the page is loading, found, missing or away", () => {
+  assert.equal(view({}).page, "loading");
+  assert.equal(view({ failed: true }).page, "away");
+  assert.equal(view({ missing: true, failed: true }).page, "missing");
+  const found = view({ order: order(), failed: true });
+  assert.deepEqual([found.page, found.away], ["found", true]);
+});
+
+test("a hold counts down by the server's clock, and hurries in its last minute", () => {
+  const pending = (/** @type {number} */ seconds) =>
+    view({ order: order({ status: "pending", expiresAt: at(seconds) }) });
+  assert.deepEqual([pending(60).left, pending(60).hurry], [60, false]);
+  assert.deepEqual([pending(59).left, pending(59).hurry], [59, true]);
+  assert.deepEqual([pending(0).left, pending(0).hurry], [0, false]);
+  assert.equal(view({ order: order() }).left, 0);
+});
+
+test("an order that came to nothing can be repeated while its concert is ahead", () => {
+  const expired = order({ status: "expired" });
+  assert.equal(view({ order: expired }).repeatable, true);
+  assert.equal(view({ order: order({ status: "declined" }) }).repeatable, true);
+  assert.equal(view({ order: expired, event: null }).repeatable, true);
+  for (const over of [event({ startsAt: at(0) }), event({ state: "ended" }), event({ state: "cancelled" })])
+    assert.equal(view({ order: expired, event: over }).repeatable, false);
+  assert.equal(view({ order: order({ status: "expired", refund: 200 }) }).repeatable, false);
+  assert.equal(view({ order: order() }).repeatable, false);
+});
+
+test("without known tickets others are chosen anew", () => {
+  const declined = view({ order: order({ status: "declined", bookings: [] }) });
+  assert.deepEqual([declined.repeatable, declined.anew], [false, true]);
+  assert.equal(view({ order: order({ status: "expired" }) }).anew, false);
+});
+
+test("each ticket has its seat and the address of its code", () => {
+  const { tickets, seated, calendar } = view({ order: order({ reference: "a/b" }) });
+  assert.deepEqual(tickets[1], {
+    id: 18,
+    line: 2,
+    row: "A",
+    seat: 8,
+    code: "http://api/api/bookings/a%2Fb/tickets/2.svg",
+  });
+  assert.equal(calendar, "http://api/api/bookings/a%2Fb/calendar.ics");
+  assert.equal(seated, true);
+  const standing = order();
+  const bookings = standing.bookings.map((booking) => ({ ...booking, row: null, seat: null }));
+  const unseated = view({ order: { ...standing, bookings } });
+  assert.deepEqual([unseated.seated, unseated.tickets[0].row, unseated.tickets[0].seat], [false, "", 0]);
+});
+
+test("a called-off concert is reported", () => {
+  assert.equal(view({ order: order(), event: event({ state: "cancelled" }) }).called_off, true);
+  assert.equal(view({ order: order() }).called_off, false);
+  assert.equal(view({ order: order(), event: event({ startsAt: at(0) }) }).begun, true);
+});
+
+test("new states are announced, and that time is short, but not the first state", () => {
+  const loading = view({});
+  const calm = view({ order: order({ status: "pending", expiresAt: at(90) }) });
+  const hurried = view({ order: order({ status: "pending", expiresAt: at(30) }) });
+  const confirmed = view({ order: order(), said: "hurry" });
+  assert.equal(announcementOf(loading, confirmed), "hurry");
+  assert.equal(announcementOf(loading, calm), "");
+  assert.equal(announcementOf(calm, hurried), "hurry");
+  assert.equal(announcementOf(hurried, confirmed), "confirmed");
+  assert.equal(announcementOf(confirmed, { ...confirmed, said: "confirmed" }), "confirmed");
+});
+
+test("an unpaid end is remembered from when it was first seen", () => {
+  const expired = order({ status: "expired" });
+  assert.equal(applyOrder(INITIAL_STATE, expired, NOW).endedAt, NOW);
+  assert.equal(applyOrder({ ...INITIAL_STATE, endedAt: NOW - 5_000 }, expired, NOW).endedAt, NOW - 5_000);
+  assert.equal(applyOrder(INITIAL_STATE, order({ status: "cancelled" }), NOW).endedAt, NOW);
+  assert.equal(applyOrder(INITIAL_STATE, order({ status: "expired", refund: 200 }), NOW).endedAt, 0);
+  assert.equal(applyOrder({ ...INITIAL_STATE, endedAt: NOW }, order(), NOW).endedAt, 0);
+});
+
+test("a pending order is polled often, an unpaid end seldom and for ten minutes, a final state never", () => {
+  const state = (/** @type {Partial<OrderState>} */ changes) => ({ ...INITIAL_STATE, ...changes });
+  assert.equal(pollInterval(INITIAL_STATE, NOW), 2_000);
+  assert.equal(pollInterval(state({ order: order({ status: "pending" }) }), NOW), 2_000);
+  const expired = state({ order: order({ status: "expired" }), endedAt: NOW });
+  assert.equal(pollInterval(expired, NOW + 599_999), 15_000);
+  assert.equal(pollInterval(expired, NOW + 600_000), 0);
+  assert.equal(pollInterval(state({ order: order() }), NOW), 0);
+});

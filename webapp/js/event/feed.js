@@ -1,0 +1,156 @@
+// Polling of an event's page: its event, counts and seat states, and the outcomes of bookings.
+import { createElement, startTransition, useEffect, useState } from "react";
+import { useParams } from "react-router";
+
+import { useOutcome } from "../checkout_feed.js";
+import { checkout } from "../checkout_store.js";
+import { serverNow } from "../clock.js";
+import { keepFocus } from "../focus.js";
+import { useEverySecond } from "../hooks.js";
+import { HttpError } from "../http.js";
+import { countsPath, eventPath, statesPath } from "../paths.js";
+import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
+import { settings } from "../settings.js";
+import { readSeats, removeSeats } from "./address.js";
+import { announce } from "./announcements.js";
+import { loseSeats } from "./selection.js";
+import { applyCounts, applyStates } from "./snapshots.js";
+import { getState, getView, refresh, reset, update, useBoxOffice } from "./store.js";
+import { isRefusalOver } from "./tiers.js";
+
+/** @import { SWRResponse } from "swr" */
+/** @import { Snapshot } from "../http.js" */
+/** @import { EventDetails, TicketStates, TierAvailability } from "../schemas.js" */
+
+const POLL_MS = 2_000;
+const EVENT_POLL_MS = 15_000;
+// The checkout's phases after a refusal that concerns a tier.
+const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
+
+const times = () => ({ now: Date.now(), serverNow: serverNow() });
+const isNotFound = (/** @type {unknown} */ error) => error instanceof HttpError && error.status === 404;
+
+/** Polls the event in the page's address. It draws nothing. */
+export function EventFeed() {
+  const { slug = "" } = useParams();
+  // With another key React starts anew for another event.
+  return createElement(Polling, { key: slug, slug });
+}
+
+/** @param {{ slug: string }} props */
+function Polling({ slug }) {
+  const isOver = ["ended", "cancelled"].includes(useBoxOffice("sale"));
+  /** @type {SWRResponse<Snapshot<EventDetails>>} */
+  const event = usePolled(eventPath(slug), EVENT_POLL_MS);
+  /** @type {SWRResponse<Snapshot<Record<string, TierAvailability>>>} */
+  const counts = usePolled(isOver ? null : countsPath(slug), POLL_MS);
+  /** @type {SWRResponse<Snapshot<TicketStates>>} */
+  const states = usePolled(isOver ? null : statesPath(slug), POLL_MS);
+
+  const [knownAsOf] = useState(states.data?.asOf ?? "");
+  useEffect(() => {
+    const ids = readSeats(window.location.search, settings.ticketsMax);
+    const picks = { picksAfter: knownAsOf, ...(ids.length > 0 ? { picks: ids, quantity: ids.length } : {}) };
+    // A visitor who returns to the event finds its data, but not the old picks.
+    if (getState().event?.slug === slug) update({ picks: [], lost: [], ...picks });
+    else reset(picks);
+  }, [slug, knownAsOf]);
+
+  useEffect(() => checkout.view.subscribe(refresh), []);
+  useEverySecond(refresh);
+  useOutcome(() => {
+    recordOutcome(slug);
+    counts.mutate();
+    states.mutate();
+    const { phase, tier } = getState().refusal;
+    if (tier === "" && phase !== "not_on_sale") return;
+    // The event may have changed, which the API's cache does not show at once.
+    event.mutate();
+    setTimeout(() => event.mutate(), CACHE_MAX_AGE_MS);
+  });
+
+  const { data: eventData } = event;
+  useEffect(() => {
+    if (eventData) startTransition(() => receiveEvent(eventData));
+  }, [eventData]);
+  const { data: countsData } = counts;
+  useEffect(() => {
+    if (countsData) startTransition(() => receiveCounts(countsData));
+  }, [countsData]);
+  const { data: statesData } = states;
+  useEffect(() => {
+    if (statesData) startTransition(() => receiveStates(statesData));
+  }, [statesData]);
+
+  const statesFailed = Boolean(states.error);
+  useEffect(() => {
+    // Without a map the visitor could not see the seats from the address.
+    const hasMap = getState().statesAsOf !== "";
+    update({ statesFailed, ...(statesFailed && !hasMap ? { picks: [] } : {}) });
+  }, [statesFailed]);
+  const missing = isNotFound(event.error);
+  useEffect(() => update({ missing }), [missing]);
+  const isSettled = !counts.isValidating && !event.isValidating;
+  const failed = [counts.error, event.error].some((error) => error && !isNotFound(error));
+  useEffect(() => {
+    if (isSettled) update({ failed });
+  }, [isSettled, failed]);
+  return null;
+}
+
+/** @param {Snapshot<EventDetails>} snapshot */
+function receiveEvent({ body, asOf }) {
+  update({ event: body, eventAsOf: asOf });
+  reviewRefusal();
+}
+
+/** @param {Snapshot<Record<string, TierAvailability>>} snapshot */
+function receiveCounts(snapshot) {
+  update(applyCounts(getState(), snapshot, times()));
+  reviewRefusal();
+  const announcement = announce(getState(), getView(), Date.now());
+  if (announcement) update(announcement);
+}
+
+/** @param {Snapshot<TicketStates>} snapshot */
+function receiveStates(snapshot) {
+  const state = getState();
+  const { sending, phase } = checkout.view.get();
+  const mayLosePicks = !sending && phase !== "unreachable" && snapshot.asOf > state.picksAfter;
+  const changes = applyStates(state, snapshot, { ...times(), mayLosePicks });
+  if (changes.picks.length < state.picks.length) keepFocus();
+  update(changes);
+  if (mayLosePicks) removeSeats();
+  reviewRefusal();
+}
+
+/**
+ * Record the outcome of a booking as the last refusal.
+ * @param {string} slug
+ */
+function recordOutcome(slug) {
+  const state = getState();
+  const { phase, event, tier, left, seats_gone: taken } = checkout.view.get();
+  const isAboutTier = event === slug && TIER_REFUSALS.includes(phase);
+  update({
+    ...(taken.length > 0 ? loseSeats(state, taken) : {}),
+    refusal: {
+      phase,
+      tier: isAboutTier ? tier : "",
+      left,
+      at: serverNow(),
+      // The map and the summary report seats that they know.
+      over: taken.some((id) => state.layout.seats.has(id)),
+    },
+  });
+}
+
+/** End a refusal that newer snapshots contradict, and the wait that it has caused. */
+function reviewRefusal() {
+  const { refusal } = getState();
+  const { tiers, sale } = getView();
+  if (refusal.over || !isRefusalOver(getState(), tiers, sale)) return;
+  keepFocus();
+  update({ refusal: { ...refusal, over: true } });
+  if (refusal.phase === "all_held" && checkout.view.get().phase !== "rate_limited") checkout.stopWaiting();
+}

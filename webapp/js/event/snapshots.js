@@ -1,0 +1,70 @@
+// Changes of the page's state by snapshots of the API. Pure functions.
+import { hasSameSeats, layOut } from "./seating.js";
+
+/** @import { Snapshot } from "../http.js" */
+/** @import { TicketStates, TierAvailability } from "../schemas.js" */
+/** @import { EventState } from "./state.js" */
+
+/** The browser's and the server's time, in milliseconds. @typedef {{ now: number, serverNow: number }} Times */
+
+/**
+ * Return the browser time at which data was last known to be current.
+ *
+ * Data ages from the moment at which its own time last changed. A wrong clock of the browser and a cache that repeats
+ * an old response therefore cannot make it look fresher, and data from an earlier visit is as old as it is.
+ * @param {string} asOf time of the data
+ * @param {string} lastAsOf time of the data before
+ * @param {number} lastFreshAt
+ * @param {Times} times
+ */
+function freshnessOf(asOf, lastAsOf, lastFreshAt, { now, serverNow }) {
+  if (asOf !== "" && asOf === lastAsOf) return lastFreshAt;
+  return now - Math.max(0, serverNow - (Date.parse(asOf) || serverNow));
+}
+
+/**
+ * Apply the counts of the tiers. Without a chosen tier the first one with available tickets is chosen.
+ * @param {EventState} state
+ * @param {Snapshot<Record<string, TierAvailability>>} snapshot
+ * @param {Times} times
+ * @returns {Partial<EventState>}
+ */
+export function applyCounts(state, { body, asOf }, times) {
+  const names = Object.keys(body);
+  const firstOpen = names.find((name) => body[name].available > 0) ?? names[0] ?? "";
+  const empty = names.filter((name) => body[name].available <= 0);
+  return {
+    counts: body,
+    countsAsOf: asOf,
+    emptySince: Object.fromEntries(empty.map((name) => [name, state.emptySince[name] ?? asOf])),
+    countsFreshAt: freshnessOf(asOf, state.countsAsOf, state.countsFreshAt, times),
+    tier: names.includes(state.tier) ? state.tier : firstOpen,
+  };
+}
+
+/**
+ * Apply the states of the seats. Picked seats that are no longer available become lost ones.
+ * @param {EventState} state
+ * @param {Snapshot<TicketStates>} snapshot
+ * @param {Times & { mayLosePicks: boolean }} circumstances `mayLosePicks` is false while the picks are being booked or
+ *   may have been: they are then sold to this buyer
+ */
+export function applyStates(state, { body, asOf }, { mayLosePicks, ...times }) {
+  const layout = hasSameSeats(state.layout, body.rows) ? state.layout : layOut(body.rows);
+  const seatStates = new Map(
+    body.rows.flatMap((row) => row.ids.map((id, column) => /** @type {const} */ ([id, row.states[column]]))),
+  );
+  const isLost = (/** @type {number} */ id) => mayLosePicks && seatStates.get(id) !== "a";
+  return {
+    layout,
+    seatStates,
+    holds: body.tiers,
+    statesAsOf: asOf,
+    statesFreshAt: freshnessOf(asOf, state.statesAsOf, state.statesFreshAt, times),
+    // Seats from the address may belong to another tier than the chosen one.
+    tier: layout.seats.get(state.picks[0])?.tier ?? state.tier,
+    picks: state.picks.filter((id) => !isLost(id)),
+    lost: [...state.lost, ...state.picks.filter(isLost).flatMap((id) => layout.seats.get(id) ?? [])],
+    focused: layout.seats.has(state.focused) ? state.focused : (layout.rows[0]?.seats[0]?.id ?? 0),
+  };
+}

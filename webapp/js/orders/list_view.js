@@ -1,0 +1,78 @@
+// Derivation and paging of "My bookings". Pure functions.
+import { describeOrder, NO_ORDER } from "./order.js";
+
+/** @import { Snapshot } from "../http.js" */
+/** @import { Event, Order, OrderPage } from "../schemas.js" */
+
+/** The number of orders that a page of the list has. */
+export const PAGE_SIZE = 10;
+
+/** The filters of the list, as the API names them; the first is the default. */
+export const FILTERS = ["upcoming", "past", "cancelled"];
+
+/**
+ * @typedef {object} ListState
+ * @property {string} user id of the user whose orders are listed; "": none
+ * @property {string} show one of `FILTERS`
+ * @property {Order[] | null} orders null until the first response
+ * @property {Record<string, Partial<Event>>} events by slug, as far as they are known
+ * @property {string} asked reference of the order that the cancel dialog is about
+ * @property {boolean} next whether there are further pages
+ * @property {boolean} adding whether the next page is being fetched
+ * @property {boolean} failed the last request failed
+ */
+
+/** @type {ListState} */
+export const INITIAL_STATE = {
+  user: "",
+  show: FILTERS[0],
+  orders: null,
+  events: {},
+  asked: "",
+  next: false,
+  adding: false,
+  failed: false,
+};
+
+/**
+ * @param {ListState} state
+ * @param {number} serverNow in milliseconds
+ */
+export function deriveList({ user, show, orders, events, asked, next, adding, failed }, serverNow) {
+  const described = (orders ?? []).map((order) => describeOrder(order, events[order.event] ?? null, serverNow));
+  return {
+    user,
+    phase: user === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
+    away: orders !== null && failed,
+    show,
+    orders: described,
+    asked: described.find(({ reference }) => reference === asked) ?? describeOrder(NO_ORDER, null, serverNow),
+    more: next,
+    adding,
+  };
+}
+
+/**
+ * Return the path of a page of the list, or null if there is none.
+ * @param {string} user
+ * @param {string} show
+ * @param {Snapshot<OrderPage> | null} previous the page before; null for the first
+ */
+export function pagePath(user, show, previous) {
+  if (user === "" || previous?.body.next === null) return null;
+  const query = new URLSearchParams({ userId: user, show, limit: String(PAGE_SIZE) });
+  if (previous) query.set("cursor", previous.body.next);
+  return `/api/bookings?${query}`;
+}
+
+/**
+ * Replace one order in the pages of the list.
+ * @param {Snapshot<OrderPage>[] | undefined} pages
+ * @param {Order} order
+ */
+export const replaceOrder = (pages, order) =>
+  pages?.map((page) => {
+    const { orders } = page.body;
+    const index = orders.findIndex(({ reference }) => reference === order.reference);
+    return index < 0 ? page : { ...page, body: { ...page.body, orders: orders.with(index, order) } };
+  });

@@ -1,0 +1,80 @@
+// An order as pages show it. Pure functions.
+import { secondsUntil } from "../clock.js";
+
+/** @import { Event, Order } from "../schemas.js" */
+
+/** @typedef {Pick<Event, "slug" | "name" | "venue" | "startsAt" | "timeZone">} OrderEvent "" stands for unknown */
+
+/** @typedef {ReturnType<typeof describeOrder>} DescribedOrder */
+
+const NO_EVENT = { slug: "", name: "", venue: "", startsAt: "", timeZone: "UTC" };
+
+/** @type {Order} */
+export const NO_ORDER = {
+  success: false,
+  reference: "",
+  status: "",
+  total: 0,
+  currency: "",
+  bookings: [],
+  message: "",
+  event: "",
+  paidLate: false,
+};
+
+/** @param {Order} order */
+export const isPending = ({ status }) => status === "pending";
+
+/**
+ * Return an order's status, refined by what its buyer needs to know.
+ * @param {Order} order
+ * @param {number} serverNow in milliseconds
+ */
+function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
+  switch (status) {
+    case "confirmed":
+      return paidLate ? "paid_late" : "confirmed";
+    case "pending":
+      return expiresAt && secondsUntil(expiresAt, serverNow) === 0 ? "overdue" : "pending";
+    case "expired":
+      return refund === undefined ? "expired" : "paid_too_late";
+    case "cancelled":
+      return refund === undefined ? "cancelled" : "cancelled_refunded";
+    default:
+      return status;
+  }
+}
+
+/**
+ * Tell whether a concert has begun. An unknown time has not come: the API decides in the end.
+ * @param {{ startsAt: string }} event
+ * @param {number} serverNow in milliseconds
+ */
+export const hasBegun = ({ startsAt }, serverNow) => startsAt !== "" && Date.parse(startsAt) <= serverNow;
+
+/**
+ * Describe an order. All its tickets belong to one tier. An order that was declined before it held any tickets has
+ * none, and neither a tier nor a buyer.
+ * @param {Order} order
+ * @param {Partial<Event> | null} event as far as it is known
+ * @param {number} serverNow in milliseconds
+ */
+export function describeOrder(order, event, serverNow) {
+  const [first] = order.bookings;
+  /** @type {OrderEvent} */
+  const concert = { ...NO_EVENT, slug: order.event, ...event };
+  return {
+    reference: order.reference,
+    state: stateOf(order, serverNow),
+    event: concert,
+    tier: first?.tier ?? "",
+    quantity: order.bookings.length,
+    total: order.total,
+    refund: order.refund ?? 0,
+    admits: order.status === "confirmed",
+    cancellable: ["pending", "confirmed"].includes(order.status) && !hasBegun(concert, serverNow),
+    currency: order.currency,
+    user_id: first?.userId ?? "",
+    booked_at: first?.createdAt ?? "",
+  };
+}

@@ -1,0 +1,98 @@
+// Derivation of an order's page. Pure functions.
+import { secondsUntil } from "../clock.js";
+import { orderPath } from "../paths.js";
+import { describeOrder, hasBegun, isPending, NO_ORDER } from "./order.js";
+
+/** @import { EventDetails, Order } from "../schemas.js" */
+
+const PENDING_POLL_MS = 2_000;
+// A late payment can still change an order that has expired or was cancelled. The page polls for it this long.
+const LATE_POLL_MS = 15_000;
+const LATE_FOR_MS = 10 * 60_000;
+// A buyer has to hurry in the last minute of a hold.
+const HURRY_S = 60;
+
+/**
+ * @typedef {object} OrderState
+ * @property {Order | null} order null until the first response
+ * @property {EventDetails | null} event
+ * @property {boolean} missing the API responded that there is no such order
+ * @property {boolean} failed the last request failed
+ * @property {number} endedAt browser time, in milliseconds, at which the order was first seen to have ended unpaid; 0: it
+ *   has not
+ * @property {string} said what screen readers announce: a new state of the order, or `hurry`
+ */
+
+/** @type {OrderState} */
+export const INITIAL_STATE = { order: null, event: null, missing: false, failed: false, endedAt: 0, said: "" };
+
+/** @typedef {ReturnType<typeof deriveOrderPage>} OrderView */
+
+/**
+ * @param {OrderState} state
+ * @param {number} serverNow in milliseconds
+ * @param {string} apiUrl
+ */
+export function deriveOrderPage(state, serverNow, apiUrl) {
+  const known = state.order !== null;
+  const order = state.order ?? NO_ORDER;
+  const described = describeOrder(order, state.event, serverNow);
+  const begun = hasBegun(described.event, serverNow);
+  const calledOff = state.event?.state === "cancelled";
+  const left = isPending(order) && order.expiresAt ? secondsUntil(order.expiresAt, serverNow) : 0;
+  const isRepeatable =
+    ["declined", "expired"].includes(described.state) && !begun && !calledOff && state.event?.state !== "ended";
+  const resource = apiUrl + orderPath(order.reference);
+  return {
+    ...described,
+    page: known ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
+    away: known && state.failed,
+    left,
+    hurry: left > 0 && left < HURRY_S,
+    begun,
+    called_off: calledOff,
+    // The same tickets can be tried again, or others chosen if they are unknown.
+    repeatable: isRepeatable && described.quantity > 0,
+    anew: isRepeatable && described.quantity === 0,
+    seated: order.bookings.some(({ row }) => row != null),
+    tickets: order.bookings.map(({ ticketId, row, seat }, index) => ({
+      id: ticketId,
+      line: index + 1,
+      row: row ?? "",
+      seat: seat ?? 0,
+      code: `${resource}/tickets/${index + 1}.svg`,
+    })),
+    calendar: `${resource}/calendar.ics`,
+    said: state.said,
+  };
+}
+
+/**
+ * Return the announcement for screen readers after a change of the page, or the last one if there is no news.
+ * @param {OrderView} last
+ * @param {OrderView} next
+ */
+export function announcementOf(last, next) {
+  if (last.page === "found" && next.page === "found" && next.state !== last.state) return next.state;
+  return next.hurry && !last.hurry ? "hurry" : next.said;
+}
+
+/**
+ * @param {OrderState} state
+ * @param {Order} order
+ * @param {number} now the browser's time, in milliseconds
+ */
+export function applyOrder(state, order, now) {
+  const hasEndedUnpaid = ["expired", "cancelled"].includes(order.status) && order.refund === undefined;
+  return { order, endedAt: hasEndedUnpaid ? state.endedAt || now : 0 };
+}
+
+/**
+ * Return the interval at which an order is polled, in milliseconds; 0: only when the tab gains the focus.
+ * @param {OrderState} state
+ * @param {number} now the browser's time, in milliseconds
+ */
+export function pollInterval({ order, endedAt }, now) {
+  if (!order || isPending(order)) return PENDING_POLL_MS;
+  return endedAt > now - LATE_FOR_MS ? LATE_POLL_MS : 0;
+}

@@ -1,0 +1,13 @@
+// Paths of the API's resources.
+
+/** @param {string} slug */
+export const eventPath = (slug) => `/api/events/${encodeURIComponent(slug)}`;
+
+/** @param {string} slug */
+export const countsPath = (slug) => `/api/tickets/availability?event=${encodeURIComponent(slug)}`;
+
+/** @param {string} slug */
+export const statesPath = (slug) => `/api/tickets/states?event=${encodeURIComponent(slug)}`;
+
+/** @param {string} reference */
+export const orderPath = (reference) => `/api/bookings/${encodeURIComponent(reference)}`;
