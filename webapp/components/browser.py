@@ -1,4 +1,4 @@
-"""What lives in the browser, for pages: vars that React hooks yield, and functions of our browser modules."""
+"""Use of JavaScript modules in pages: components, vars from React hooks, and functions."""
 
 from dataclasses import fields
 from types import SimpleNamespace
@@ -10,17 +10,17 @@ from reflex.vars.function import ArgsFunctionOperation, FunctionVar
 
 
 class Part(rx.Component):
-    """A component of a browser module of ours.
+    """A component of a module in webapp/js.
 
-    Of a property that it does not have Reflex would make style, without a word: here that fails the build.
+    Reflex would turn an unknown property into style. Here it fails the build.
     """
 
     @classmethod
     def create(cls, *children: Any, **props: Any) -> Self:
-        """Create it.
+        """Create the component.
 
         Raises:
-            TypeError: it has no such property.
+            TypeError: The component has no such property.
         """
         unknown = props.keys() - cls.get_fields().keys() - cls.get_event_triggers().keys()
         if unknown:
@@ -29,10 +29,10 @@ class Part(rx.Component):
 
 
 def hooked(module: str, name: str, hook: str, kind: Any) -> Any:
-    """Return a var that a React hook of a browser module yields.
+    """Return a var with the value of a module's React hook.
 
-    Each component that uses the var brings the hook along, wherever the compiler places it. To mypy a var of an
-    object has no attributes, hence Any.
+    Each component that uses the var calls the hook, wherever the compiler places the component. The return type is Any
+    because mypy knows no attributes of object vars.
     """
     tag = hook.partition("(")[0]
     data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})
@@ -40,9 +40,9 @@ def hooked(module: str, name: str, hook: str, kind: Any) -> Any:
 
 
 def watched(module: str, name: str, hook: str, kind: Any) -> Any:
-    """Return vars for the fields of the dataclass `kind`, each of which the React hook yields by its name.
+    """Return a var for each field of the dataclass `kind`; the React hook takes the field's name.
 
-    A component that uses some of them is drawn again only when one of these changes.
+    React draws a component again only when a field that it uses changes.
     """
     return SimpleNamespace(
         **{
@@ -53,11 +53,11 @@ def watched(module: str, name: str, hook: str, kind: Any) -> Any:
 
 
 def function(module: str, name: str) -> FunctionVar[Any]:
-    """Return a function of a browser module for use in a page."""
+    """Return a function of a module."""
     return rx.Var(name, _var_data=VarData(imports={module: [rx.ImportVar(tag=name)]})).to(FunctionVar)
 
 
 def action(module: str, name: str, *arguments: Any) -> Any:
-    """Return an event that calls a browser module's function at once, whether or not the server hears."""
+    """Return an event that calls a function of a module."""
     call = ArgsFunctionOperation.create((), function(module, name).call(*arguments))
     return call.to(FunctionVar, rx.EventChain)

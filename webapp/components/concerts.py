@@ -1,4 +1,4 @@
-"""Concerts as the API tells them, the words for one, and the list of them: a thin wrapper around concerts.js."""
+"""Concerts as the API describes them, their list (a wrapper of webapp/js/concerts.js), and their date in words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ _MODULE = "$/utils/concerts"
 
 @dataclass(frozen=True)
 class Concert:
-    """A concert, as `/api/events` and `/api/events/{slug}` tell it."""
+    """A concert, as `/api/events` and `/api/events/{slug}` return it."""
 
     slug: str
     name: str
@@ -28,12 +28,12 @@ class Concert:
 
 @dataclass(frozen=True)
 class Concerts:
-    """The list as it is known."""
+    """The list of concerts."""
 
     phase: str
-    """`loading`, `listed` or `away` (the API does not answer)."""
+    """`loading`, `listed` or `away` (the API does not respond)."""
     stale: bool
-    """Whether the API has not answered since the list was read."""
+    """Whether the last request for the list failed."""
     events: list[Concert]
 
 
@@ -41,7 +41,7 @@ concerts: Any = hooked(_MODULE, "concerts", "useConcerts()", Concerts)
 
 
 def when_and_where(event: Any) -> Any:
-    """Say in one line when and where a concert is; it needs its `startsAt`, `timeZone` and `venue`."""
+    """Return a line with the date, time and venue of a concert, from its `startsAt`, `timeZone` and `venue`."""
     return say(
         "concert.when_and_where",
         weekday=local("weekday", event.startsAt, event.timeZone),

@@ -1,4 +1,4 @@
-"""Small things that any page may need of the browser (page.js)."""
+"""Small parts that any page may need, in the browser: wrappers of webapp/js/page.js."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ _MODULE = "$/utils/page"
 
 
 class RememberedInput(Part):
-    """A text input that starts with what the browser kept under `storage_key`."""
+    """A text input that starts with its value of the last visit."""
 
     library = _MODULE
     tag = "RememberedInput"
 
     storage_key: rx.Var[str]
-    """The name in the browser's local storage."""
+    """Name of the value in the browser's local storage."""
     refused: rx.Var[int]
-    """Changes, and is not 0, whenever what it holds was refused: then it is marked and takes the focus."""
+    """Changes, and is not 0, whenever the value was refused: the input is then marked and takes the focus."""
 
 
 class PageTitle(Part):
-    """Names the browser's tab in the visitor's language; "" leaves it. It draws nothing."""
+    """Sets the tab's title in the visitor's language; an empty text keeps the title."""
 
     library = _MODULE
     tag = "PageTitle"
@@ -31,7 +31,7 @@ class PageTitle(Part):
 
 
 copied: Any = hooked(_MODULE, "copied", "useCopied()", str)
-"""What became of the last copying, for a few seconds: `done`, or `select` where it is not possible."""
+"""Outcome of the last copying, for a few seconds: `done`, or `select` where the browser offers no clipboard."""
 
 
 def copy_text(text: Any) -> Any:
@@ -45,5 +45,5 @@ def print_page() -> Any:
 
 
 def reload_page() -> Any:
-    """Return an event that loads the page anew."""
+    """Return an event that reloads the page."""
     return action(_MODULE, "reloadPage")
