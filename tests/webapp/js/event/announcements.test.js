@@ -21,6 +21,10 @@ test("the chosen tier's count is announced", () => {
   assert.deepEqual(announcementFor({}), { announcement: { code: "left", tier: "VIP", left: 6 }, announcedAt: NOW });
 });
 
+test("the last ticket is announced", () => {
+  assert.equal(announcementFor({ counts: counts(1, 6, 100) })?.announcement.left, 1);
+});
+
 test("an equal announcement is not repeated", () => {
   assert.equal(announcementFor({ announcement: { code: "left", tier: "VIP", left: 6 } }), null);
 });

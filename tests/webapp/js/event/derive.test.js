@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { deriveView, saleOf } from "../../../../webapp/js/event/derive.js";
+import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
-import { at, counts, EVENT, loaded, NOW, seatStates, seats } from "./states.js";
+import { at, counts, EVENT, loaded, NOW, rows, seatStates, seats } from "./states.js";
 
 /** @import { Surroundings } from "../../../../webapp/js/event/derive.js" */
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
@@ -28,6 +29,7 @@ test("the sale follows the server's clock, the event's state and its times", () 
   assert.equal(saleOf({ ...EVENT, salesStartAt: at(0) }, NOW), "on_sale");
   assert.equal(saleOf({ ...EVENT, state: "ended" }, NOW), "ended");
   assert.equal(saleOf({ ...EVENT, salesEndAt: at(0) }, NOW), "ended");
+  assert.equal(saleOf({ ...EVENT, salesEndAt: at(1) }, NOW), "on_sale");
   assert.equal(saleOf({ ...EVENT, startsAt: at(0) }, NOW), "ended");
   assert.equal(saleOf({ ...EVENT, state: "cancelled", salesStartAt: at(1) }, NOW), "cancelled");
 });
@@ -74,6 +76,19 @@ test("the quantity stays within the limit and what is left", () => {
   assert.equal(view(loaded({ quantity: 8, counts: null })).quantity, 8);
   const one = view(loaded());
   assert.deepEqual([one.quantity, one.fewest, one.most], [1, true, false]);
+  assert.equal(view(loaded({ quantity: 2 })).fewest, false);
+  const last = view(loaded({ counts: counts(1, 6, 100) }));
+  assert.deepEqual([last.bookable, last.limit, last.total], [true, 1, 100]);
+});
+
+test("the chosen tier's fields are shown, and nothing without one", () => {
+  const holds = { VIP: { held: 6, heldUntil: at(30) } };
+  const held = view(loaded({ counts: counts(0, 6, 100), emptySince: { VIP: at(0) }, holds }));
+  assert.deepEqual([held.tier, held.price, held.seated, held.back_in], ["VIP", 100, true, 30]);
+  const none = view(loaded({ tier: "" }));
+  assert.deepEqual([none.tier, none.price, none.seated, none.back_in], ["", 0, false, 0]);
+  const alone = view(loaded({ counts: counts(6, 0, 0) }));
+  assert.deepEqual([alone.next_best, alone.next_best_price], ["", 0]);
 });
 
 test("picked seats determine the quantity", () => {
@@ -94,6 +109,9 @@ test("an empty tier books nothing and offers the tier nearest in price", () => {
   assert.equal(gone.sold_out, false);
   const emptySince = { VIP: at(0), "Front Row": at(0), GA: at(0) };
   assert.equal(view(loaded({ counts: counts(0, 0, 0), emptySince })).sold_out, true);
+  const single = { event: { ...EVENT, tiers: EVENT.tiers.slice(0, 1) }, counts: counts(0, 0, 0), emptySince };
+  assert.equal(view(loaded(single)).sold_out, true);
+  assert.equal(view(loaded({ ...single, event: { ...EVENT, tiers: [] } })).sold_out, false);
 });
 
 test("near a lost seat, the nearest free seats that are not picked are offered", () => {
@@ -108,6 +126,8 @@ test("near a lost seat, the nearest free seats that are not picked are offered",
     [2],
   );
   assert.equal(lost.locked, true);
+  const unpicked = view({ ...state, picks: [], lost: seats(state, 2) });
+  assert.equal(unpicked.offers.length, 3);
   assert.deepEqual(view(state).offers, []);
 });
 
@@ -125,6 +145,7 @@ test("a seat map is possible until the seat states are known", () => {
   assert.equal(view(loaded({ ...unread, statesFailed: true })).map_away, true);
   assert.equal(view(loaded({ ...unread, statesFailed: true, tier: "GA" })).map_away, false);
   assert.equal(view(loaded({ layout: INITIAL_STATE.layout })).may_have_map, false);
+  assert.equal(view(loaded({ layout: layOut(rows().slice(0, 1)) })).has_map, true);
   assert.equal(view(loaded()).has_map, true);
 });
 

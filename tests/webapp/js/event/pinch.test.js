@@ -10,8 +10,8 @@ function pinching() {
   const pinch = createPinch((step) => void steps.push(step));
   const spread = (/** @type {number} */ distance) =>
     pinch.move([
-      { clientX: 0, clientY: 0 },
-      { clientX: 0, clientY: distance },
+      { clientX: 50, clientY: 70 },
+      { clientX: 50 + 0.6 * distance, clientY: 70 + 0.8 * distance },
     ]);
   return { pinch, steps, spread };
 }

@@ -77,8 +77,11 @@ test("rows bend around the stage, and no seat reaches into it", () => {
   assert.ok(seats[0].y < seats[20].y);
   assert.equal(seats[0].y, seats[40].y);
   assert.equal(Math.min(...seats.map(({ y }) => y)), 112);
-  assert.ok(labels[0].x < seats[0].x);
-  assert.ok(labels[1].x > seats[40].x);
+  assert.ok(0 < labels[0].x && labels[0].x < seats[0].x);
+  assert.ok(seats[40].x < labels[1].x && labels[1].x < layout.width);
+  // The labels follow the bend.
+  assert.ok(labels[0].y < seats[0].y);
+  assert.ok(layout.sections[0].y < seats[20].y);
   assert.ok(layout.height > Math.max(...seats.map(({ y }) => y)));
 });
 
@@ -101,6 +104,15 @@ test("a layout is compared with rows by the ids of their seats", () => {
   assert.ok(!hasSameSeats(layout, rows.slice(1)));
   assert.ok(!hasSameSeats(layout, [rows[1], rows[0]]));
   assert.ok(!hasSameSeats(layout, [rows[0], { ...rows[1], ids: [3] }]));
+  assert.ok(!hasSameSeats(layout, [rows[0], { ...rows[1], ids: [3, 9] }]));
+});
+
+test("the nearest seats come first", () => {
+  const layout = layoutOf(["VIP", "A", 9]);
+  // The row bends away to the right, so the seat on the left is nearer.
+  assert.deepEqual(idsOf(nearestSeats(layout, seatOf(layout, 7), everySeat, 4)), [6, 8, 5, 9]);
+  const rows = layoutOf(["VIP", "A", 3], ["VIP", "B", 3]);
+  assert.deepEqual(idsOf(nearestSeats(rows, seatOf(rows, 5), everySeat, 3).toSorted((a, b) => a.id - b.id)), [2, 4, 6]);
 });
 
 test("the nearest free seats are of the same tier and exclude the seat itself", () => {

@@ -19,6 +19,7 @@ function after(state, changes) {
 test("another tier drops the picks and the lost seats", () => {
   const state = loaded({ picks: [1], quantity: 3 });
   const chosen = after({ ...state, lost: seats(state, 2) }, chooseTier("GA"));
+  assert.equal(chooseTier("GA").announcedAt, 0);
   assert.deepEqual(chosen, { tier: "GA", quantity: 3, picks: [], lost: [], focused: 0 });
 });
 
@@ -42,6 +43,10 @@ test("picks shrink from the last one on, but not below one", () => {
   const state = loaded({ picks: [3, 1, 2] });
   assert.deepEqual(changeQuantity(state, -1, { quantity: 3, limit: 6 }).picks, [3, 1]);
   assert.deepEqual(changeQuantity(loaded({ picks: [3] }), -1, { quantity: 1, limit: 6 }).picks, [3]);
+  // At the limit nothing is added.
+  assert.deepEqual(changeQuantity(state, 1, { quantity: 3, limit: 3 }).picks, [3, 1, 2]);
+  // An unknown seat has no neighbours.
+  assert.deepEqual(changeQuantity(loaded({ picks: [99] }), 1, { quantity: 1, limit: 6 }).picks, [99]);
 });
 
 test("an added neighbour replaces a lost seat", () => {
@@ -64,6 +69,8 @@ test("a free seat is picked, and a picked seat is returned", () => {
     lost: [],
     focused: 2,
   });
+  const withLost = { ...two, lost: seats(two, 5) };
+  assert.equal(after(withLost, togglePick(withLost, 2, 10)).quantity, 2);
   const last = loaded({ picks: [2] });
   assert.equal(after(last, togglePick(last, 2, 10)).quantity, 1);
 });
@@ -107,6 +114,7 @@ test("the best seats replace picks and lost seats, within the limit", () => {
   const state = loaded({ picks: [9], quantity: 5 });
   const best = after({ ...state, lost: seats(state, 8) }, pickBest(state, 2));
   assert.deepEqual(best, { tier: "VIP", quantity: 2, picks: [1, 2], lost: [], focused: 0 });
+  assert.deepEqual(pickBest(state, 1).picks, [2]);
   const full = loaded({ seatStates: seatStates({ 1: "s", 2: "s", 3: "s", 4: "s", 5: "s", 6: "s" }) });
   assert.deepEqual(pickBest(full, 2), {});
 });

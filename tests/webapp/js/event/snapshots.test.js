@@ -27,6 +27,7 @@ const withStates = (state, letters, { mayLosePicks = true } = {}) => ({
 test("the first counts choose the first tier with available tickets", () => {
   const first = applyCounts(INITIAL_STATE, { body: counts(0, 6, 100), asOf: at(0) }, TIMES);
   assert.equal(first.tier, "Front Row");
+  assert.equal(applyCounts(INITIAL_STATE, { body: counts(0, 1, 100), asOf: at(0) }, TIMES).tier, "Front Row");
   assert.equal(applyCounts(INITIAL_STATE, { body: counts(0, 0, 0), asOf: at(0) }, TIMES).tier, "VIP");
   // A chosen tier stays, even without tickets.
   assert.equal(applyCounts(loaded(), { body: counts(0, 6, 100), asOf: at(1) }, TIMES).tier, "VIP");
@@ -35,7 +36,7 @@ test("the first counts choose the first tier with available tickets", () => {
 
 test("a tier is empty since the first counts without an available ticket", () => {
   const state = loaded({ emptySince: { VIP: at(-5), GA: at(-5) } });
-  const { emptySince } = applyCounts(state, { body: counts(0, 0, 100), asOf: at(1) }, TIMES);
+  const { emptySince } = applyCounts(state, { body: counts(0, 0, 1), asOf: at(1) }, TIMES);
   assert.deepEqual(emptySince, { VIP: at(-5), "Front Row": at(1) });
 });
 
@@ -69,8 +70,10 @@ test("the same seats keep their layout, other seats get a new one", () => {
     { body: { tiers: {}, rows: rows().slice(1) }, asOf: at(1) },
     { ...TIMES, mayLosePicks: true },
   );
-  assert.equal(fewer.layout?.rows.length, 2);
+  assert.equal(fewer.layout.rows.length, 2);
   assert.equal(fewer.focused, 4);
+  const without = applyStates(state, { body: { tiers: {}, rows: [] }, asOf: at(1) }, { ...TIMES, mayLosePicks: true });
+  assert.deepEqual([without.layout.rows, without.focused], [[], 0]);
 });
 
 test("picked seats that others take are lost", () => {

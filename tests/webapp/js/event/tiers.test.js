@@ -32,6 +32,9 @@ test("the bar shows the available share", () => {
 });
 
 test("a tier is low from a tenth of its tickets on, or at its last ticket", () => {
+  // A tier of one ticket is not low before it is sold.
+  const only = { name: "Box", price: 1, total: 1, seated: true };
+  assert.equal(deriveTier(loaded({ counts: { Box: { available: 1, total: 1, price: 1 } } }), only, NOW, 0).low, false);
   for (const [vip, ga, expected] of /** @type {[number, number, boolean[]][]} */ ([
     [2, 11, [false, false]],
     [1, 10, [true, true]],
@@ -45,8 +48,14 @@ test("a tier is low from a tenth of its tickets on, or at its last ticket", () =
 test("a tier without available tickets is sold out if nobody holds any", () => {
   const empty = { counts: counts(0, 6, 100), emptySince: { VIP: at(0) } };
   assert.deepEqual(shown(tiersOf(empty)[0]), { sold_out: true, all_held: false, back_in: 0 });
-  const holds = { VIP: { held: 2, heldUntil: at(61) } };
+  const holds = { VIP: { held: 1, heldUntil: at(61) } };
   assert.deepEqual(shown(tiersOf({ ...empty, holds })[0]), { sold_out: false, all_held: true, back_in: 61 });
+});
+
+test("the last available ticket is neither sold out nor held", () => {
+  const [vip] = tiersOf({ counts: counts(1, 6, 100), holds: { VIP: { held: 5, heldUntil: at(61) } } });
+  assert.deepEqual([vip.available, shown(vip)], [1, { sold_out: false, all_held: false, back_in: 0 }]);
+  assert.equal(tiersOf({ counts: counts(0, 6, 100) })[0].percent, 0);
 });
 
 test("an empty tier is neither until the seat states are as new as its counts", () => {
@@ -78,6 +87,8 @@ test("a refusal tells sold out from held until newer snapshots do", () => {
     all_held: true,
     back_in: 30,
   });
+  // With tickets left, a refusal ends nothing.
+  assert.equal(tiersOf({ ...older, refusal: refusal({ left: 2 }) })[0].sold_out, false);
   // Another tier's refusal says nothing about this one.
   assert.equal(tiersOf({ ...older, refusal: refusal({ tier: "GA" }) })[0].sold_out, false);
 });
@@ -96,6 +107,8 @@ test("the alternative is the available tier that is nearest in price", () => {
   const emptied = tiersOf({ counts: counts(6, 0, 100) });
   assert.equal(alternativeTo(emptied, emptied[0])?.name, "GA");
   assert.equal(alternativeTo(emptied, undefined)?.name, "GA");
+  const last = tiersOf({ counts: counts(6, 0, 1) });
+  assert.equal(alternativeTo(last, last[0])?.name, "GA");
   const gone = tiersOf({ counts: counts(6, 0, 0) });
   assert.equal(alternativeTo(gone, gone[0]), undefined);
   // Of two tiers with the same difference, the cheaper one.
@@ -124,7 +137,7 @@ test("a refusal is over when newer counts differ from what it left", () => {
 test("a refusal is over when newer seat states turn held into sold or sold into held", () => {
   const empty = { counts: counts(0, 6, 100), countsAsOf: at(1), eventAsOf: at(1), emptySince: { VIP: at(0) } };
   const held = { VIP: { held: 2, heldUntil: at(60) } };
-  const turned = { ...empty, statesAsOf: at(1) };
+  const turned = { ...empty, statesAsOf: at(0) };
   assert.ok(isOver({ ...turned, refusal: refusal({ phase: "all_held" }) }));
   assert.ok(isOver({ ...turned, holds: held, refusal: refusal({}) }));
   assert.ok(!isOver({ ...turned, holds: held, refusal: refusal({ phase: "all_held" }) }));

@@ -12,6 +12,12 @@ test("a narrow screen can zoom out to the whole map, a wide one always shows it"
   assert.deepEqual(deriveZoom({ fit: 1, zoom: 0 }), { zoom: 1, widest: false, whole: true });
 });
 
+test("each level is closer than the one before", () => {
+  const scales = [0, 1, 2, 3].map((zoom) => deriveZoom({ fit: 1, zoom }).zoom);
+  assert.deepEqual(scales, [1, 1.4, 2, 2.8]);
+  assert.equal(deriveZoom({ fit: 1, zoom: 2 }).widest, false);
+});
+
 test("zooming in ends at the widest level", () => {
   assert.equal(zoomBy({ fit: 1, zoom: 2 }, 1), 3);
   assert.equal(zoomBy({ fit: 1, zoom: 3 }, 1), 3);

@@ -17,7 +17,8 @@ const view = (changes) => deriveList({ ...INITIAL_STATE, ...changes }, NOW);
 const page = (orders, next = null) => ({ body: { orders, next }, asOf: "" });
 
 test("the list is idle, loading, listed or away", () => {
-  assert.equal(view({}).phase, "idle");
+  const { phase, show, more, adding } = view({});
+  assert.deepEqual([phase, show, more, adding], ["idle", "upcoming", false, false]);
   assert.equal(view({ user: "user-1" }).phase, "loading");
   assert.equal(view({ user: "user-1", failed: true }).phase, "away");
   const listed = view({ user: "user-1", orders: [], failed: true });

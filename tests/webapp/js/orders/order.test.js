@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { describeOrder, hasBegun, NO_ORDER } from "../../../../webapp/js/orders/order.js";
+import { describeOrder, hasBegun, isPending, NO_ORDER } from "../../../../webapp/js/orders/order.js";
 import { at, event, NOW, order } from "./examples.js";
 
 /** @import { Order } from "../../../../webapp/js/schemas.js" */
@@ -29,6 +29,7 @@ test("an order shows its first ticket's tier and buyer, and its amounts", () => 
   );
   assert.deepEqual([described.user_id, described.booked_at], ["user-123", at(-60)]);
   assert.equal(described.event.name, "Aurora Sessions");
+  assert.equal(describeOrder(order(), event(), NOW).refund, 0);
 });
 
 test("an order without tickets has neither tier nor buyer", () => {
@@ -53,6 +54,11 @@ test("pending and confirmed orders can be cancelled until the concert begins", (
     assert.equal(describeOrder(order({ status }), event({ startsAt }), NOW).cancellable, expected, status);
   assert.equal(describeOrder(order(), null, NOW).cancellable, true);
   assert.equal(describeOrder(NO_ORDER, null, NOW).cancellable, false);
+});
+
+test("an order is pending by its status", () => {
+  assert.equal(isPending(order({ status: "pending" })), true);
+  assert.equal(isPending(order()), false);
 });
 
 test("tickets admit while their order is confirmed", () => {

@@ -21,6 +21,8 @@ test("the page is loading, found, missing or away", () => {
   assert.equal(view({ missing: true, failed: true }).page, "missing");
   const found = view({ order: order(), failed: true });
   assert.deepEqual([found.page, found.away], ["found", true]);
+  assert.equal(view({ order: order() }).away, false);
+  assert.equal(view({ failed: true }).away, false);
 });
 
 test("a hold counts down by the server's clock, and hurries in its last minute", () => {
@@ -28,14 +30,17 @@ test("a hold counts down by the server's clock, and hurries in its last minute",
     view({ order: order({ status: "pending", expiresAt: at(seconds) }) });
   assert.deepEqual([pending(60).left, pending(60).hurry], [60, false]);
   assert.deepEqual([pending(59).left, pending(59).hurry], [59, true]);
+  assert.deepEqual([pending(1).left, pending(1).hurry], [1, true]);
   assert.deepEqual([pending(0).left, pending(0).hurry], [0, false]);
-  assert.equal(view({ order: order() }).left, 0);
+  assert.equal(view({ order: order({ expiresAt: at(60) }) }).left, 0);
 });
 
 test("an order that came to nothing can be repeated while its concert is ahead", () => {
   const expired = order({ status: "expired" });
   assert.equal(view({ order: expired }).repeatable, true);
   assert.equal(view({ order: order({ status: "declined" }) }).repeatable, true);
+  const single = order({ status: "expired", bookings: order().bookings.slice(1) });
+  assert.equal(view({ order: single }).repeatable, true);
   assert.equal(view({ order: expired, event: null }).repeatable, true);
   for (const over of [event({ startsAt: at(0) }), event({ state: "ended" }), event({ state: "cancelled" })])
     assert.equal(view({ order: expired, event: over }).repeatable, false);
@@ -61,6 +66,9 @@ test("each ticket has its seat and the address of its code", () => {
   assert.equal(calendar, "http://api/api/bookings/a%2Fb/calendar.ics");
   assert.equal(seated, true);
   const standing = order();
+  const [first, second] = standing.bookings;
+  const mixed = view({ order: { ...standing, bookings: [{ ...first, row: null, seat: null }, second] } });
+  assert.equal(mixed.seated, true);
   const bookings = standing.bookings.map((booking) => ({ ...booking, row: null, seat: null }));
   const unseated = view({ order: { ...standing, bookings } });
   assert.deepEqual([unseated.seated, unseated.tickets[0].row, unseated.tickets[0].seat], [false, "", 0]);
