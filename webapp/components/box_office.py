@@ -123,7 +123,7 @@ class BoxOffice:
     back_in: int
     """As in `Tier`, for the chosen tier."""
     refusal_over: bool
-    """Whether newer data contradict the last refusal, or another part of the page reports it."""
+    """True if newer data contradict the last refusal, or another part of the page reports it."""
     quantity: int
     fewest: bool
     most: bool
@@ -134,20 +134,20 @@ class BoxOffice:
     offers: list[Seat]
     """Free seats in place of the lost ones."""
     may_have_map: bool
-    """Whether there is a seat map, as far as is known."""
+    """False if the event certainly has no seat map."""
     map_away: bool
-    """Whether the tier has seats whose map could not be loaded."""
+    """True if the tier has seats whose map could not be loaded."""
     has_map: bool
     layout: Layout
     sections: list[Section]
     list: bool
-    """Whether the list of seats is open."""
+    """True if the list of seats is open."""
     zoom: float
     """Scale of the seat map; 0: the whole map."""
     widest: bool
     whole: bool
     locked: bool
-    """Whether nothing can be booked at the moment."""
+    """True if nothing can be booked at the moment."""
     announcement: Announcement
 
 

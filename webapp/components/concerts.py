@@ -33,7 +33,7 @@ class Concerts:
     phase: str
     """`loading`, `listed` or `away` (the API does not respond)."""
     stale: bool
-    """Whether the last request for the list failed."""
+    """True if the last request for the list failed."""
     events: list[Concert]
 
 

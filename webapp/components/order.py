@@ -38,7 +38,7 @@ class Described:
     refund: float
     """Amount that is refunded; 0: none."""
     admits: bool
-    """Whether its tickets are valid at the door."""
+    """True if its tickets are valid at the door."""
     cancellable: bool
     currency: str
     user_id: str
@@ -63,16 +63,16 @@ class OrderView(Described):
     page: str
     """`loading`, `found`, `missing` (no such order) or `away` (the API does not respond)."""
     away: bool
-    """Whether the page shows the last known data because the API does not respond."""
+    """True if the page shows the last known data because the API does not respond."""
     left: int
     """Remaining time of the hold."""
     hurry: bool
     begun: bool
     called_off: bool
     repeatable: bool
-    """Whether the same tickets can be tried again."""
+    """True if the same tickets can be tried again."""
     anew: bool
-    """Whether the order ended before it held any tickets, so that others can be chosen."""
+    """True if the order ended before it held any tickets, so that others can be chosen."""
     seated: bool
     tickets: list[OrderTicket]
     calendar: str

@@ -33,16 +33,16 @@ class Bookings:
     phase: str
     """`idle` (no user is named), `loading`, `listed` or `away` (the API does not respond)."""
     away: bool
-    """Whether the list shows the last known data because the API does not respond."""
+    """True if the list shows the last known data because the API does not respond."""
     show: str
     """`upcoming`, `past` or `cancelled`."""
     orders: list[Described]
     asked: Described
     """The order that the cancel dialog is about."""
     more: bool
-    """Whether there is another page."""
+    """True if there is another page."""
     adding: bool
-    """Whether the next page is being fetched."""
+    """True while the next page is being fetched."""
 
 
 bookings: Any = hooked(_MODULE, "bookings", "useBookings()", Bookings)

@@ -45,7 +45,7 @@ const nameOf = ({ id, tier, row, number }) => ({ id, tier, row, number });
 /**
  * Return how the sale stands: `on_sale`, `upcoming`, `ended` or `cancelled`.
  *
- * A sold out event counts as on sale: the counts are polled more often than the event, and know better.
+ * A sold out event counts as on sale, because the counts are polled more often than the event.
  * @param {EventDetails} event
  * @param {number} serverNow in milliseconds
  */

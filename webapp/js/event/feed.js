@@ -33,7 +33,7 @@ const isNotFound = (/** @type {unknown} */ error) => error instanceof HttpError 
 /** Polls the event in the page's address. It draws nothing. */
 export function EventFeed() {
   const { slug = "" } = useParams();
-  // With another key React starts anew for another event.
+  // The key makes React mount the polling again for another event.
   return createElement(Polling, { key: slug, slug });
 }
 
@@ -139,7 +139,7 @@ function recordOutcome(slug) {
       tier: isAboutTier ? tier : "",
       left,
       at: serverNow(),
-      // The map and the summary report seats that they know.
+      // The map and the summary report the loss of seats that are on the map.
       over: taken.some((id) => state.layout.seats.has(id)),
     },
   });

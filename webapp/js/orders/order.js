@@ -26,7 +26,7 @@ export const NO_ORDER = {
 export const isPending = ({ status }) => status === "pending";
 
 /**
- * Return an order's status, refined by what its buyer needs to know.
+ * Return an order's status, refined by late payments, ended holds and refunds.
  * @param {Order} order
  * @param {number} serverNow in milliseconds
  */

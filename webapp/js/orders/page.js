@@ -38,7 +38,7 @@ function update(changes) {
 /** Polls the order in the page's address, and its event. It draws nothing. */
 export function OrderFeed() {
   const { reference = "" } = useParams();
-  // With another key React starts anew for another order.
+  // The key makes React mount the polling again for another order.
   return createElement(Polling, { key: reference, reference });
 }
 

@@ -111,7 +111,7 @@ test("the alternative is the available tier that is nearest in price", () => {
   assert.equal(alternativeTo(last, last[0])?.name, "GA");
   const gone = tiersOf({ counts: counts(6, 0, 0) });
   assert.equal(alternativeTo(gone, gone[0]), undefined);
-  // Of two tiers with the same difference, the cheaper one.
+  // The cheaper of two tiers with the same difference.
   const between = { ...tiers[0], name: "Balcony", price: 75 };
   assert.equal(alternativeTo([tiers[0], between, tiers[1]], between)?.name, "Front Row");
 });
