@@ -143,7 +143,7 @@ declarations: $(INSTALLED) ## Generate webapp/js/schemas.d.ts after a change of 
 
 .PHONY: clean
 clean: ## Remove built and installed files; the database in DATA_DIR stays
-	rm -rf $(VENV) .web $(TOOLS)/node_modules .states .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .web $(TOOLS)/node_modules .bench .test-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -1,4 +1,4 @@
-"""The production build of the front end, from the committed locks and nothing else."""
+"""The production build of the web app, from the committed locks."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ RENDERED_PATHS = ("/event/_", "/booking/_")
 _LOCK_DIR = ROOT / "reflex.lock"
 _TIMEOUT_S = 900
 _LINES_SHOWN = 25
-# What npm writes besides its errors, for Reflex runs it at its most talkative.
+# Messages of npm besides its errors: Reflex runs it with the most verbose log level.
 _CHATTER = ("npm verbose", "npm silly", "npm http", "npm info", "npm timing")
 _NETWORK_SIGNS = (
     "ENOTFOUND",
@@ -29,8 +29,8 @@ _NETWORK_SIGNS = (
     "network request",
 )
 
-# Runs in a process of its own: Reflex prints as it likes, changes the environment and exits on failure.
-# `reflex export` is not used, for it rewrites .gitignore when .web is absent.
+# Runs in its own process: Reflex prints messages, changes the environment and exits on failure.
+# `reflex export` would rewrite .gitignore when .web is absent.
 _EXPORT = """
 from reflex.utils import export, prerequisites
 prerequisites.initialize_reflex_user_directory()
@@ -40,7 +40,7 @@ export.export(zipping=False, backend=False)
 
 
 class BuildError(Exception):
-    """The front end could not be built; the message says why."""
+    """The web app could not be built; the message names the reason."""
 
 
 def build() -> None:
@@ -52,7 +52,7 @@ def build() -> None:
     _clear()
     with _unchanged_locks(), tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         try:
-            done = subprocess.run(  # noqa: S603 - this interpreter, with a script of our own
+            done = subprocess.run(  # noqa: S603 - this interpreter, with the script above
                 [sys.executable, "-c", _EXPORT],
                 cwd=ROOT,
                 env=os.environ | _environment(),

@@ -1,7 +1,7 @@
-"""What the browser tests share: a system behind a breakable network, and pages that may not misbehave.
+"""Fixtures of the browser tests: a system behind a breakable network, and pages without errors.
 
-A module that uses it says `pytestmark = pytest.mark.asyncio(loop_scope="session")`: gates, browser and tests must share
-an event loop.
+A module that uses them sets `pytestmark = pytest.mark.asyncio(loop_scope="session")`: proxies, browser and tests share
+one event loop.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from tests.webapp import silent
 
 SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
 TOOLS = Path(__file__).parent / "tools" / "node_modules"
-"""What `make test` installs from the lock beside it: axe-core and Lighthouse."""
+"""axe-core and Lighthouse, which `make test` installs from the lock beside this folder."""
 BOOKINGS = " /api/bookings"
 """Matches the requests that book, cancel and look up orders; see `FaultyProxy`."""
 READS = "GET /api/(events|tickets)"
@@ -44,7 +44,7 @@ DESKTOP = (1280, 800)
 # The narrowest screen that WCAG 1.4.10 asks for.
 NARROWEST = 320
 _SETTLED_WITHIN_S = 30.0
-# Nothing is promised to be quick here: what a test waits for comes, or does not come at all.
+# No test measures speed: an expected change comes within this time on any machine.
 expect.set_options(timeout=20_000)
 _numbers = itertools.count(1)
 # The browser's own messages while a test keeps the API out of reach.
@@ -59,7 +59,7 @@ class Site:
     network: FaultyProxy
 
     event: str = BUILT_IN_EVENT
-    """The slug of the event that is sold here."""
+    """Slug of the event that the tests use."""
 
     @property
     def url(self) -> str:
@@ -70,7 +70,7 @@ class Site:
         return f"{self.url}/event/{self.event}"
 
     async def make_event(self, inventory: str | tuple[TierPlan, ...], columns: Mapping[str, object]) -> "Site":
-        """Make an event of its own in this running system, and return the system as it is seen from there.
+        """Make an event in this running system, and return the system with that event.
 
         `columns` are set in its row of `events` before anybody hears of it.
         """
@@ -100,14 +100,14 @@ class Site:
     async def sell(
         self, tier: str, quantity: int, user_id: str = "somebody-else", *, ticket_ids: Sequence[int] = ()
     ) -> httpx.Response:
-        """Book past the web app, as another buyer does; with `ticket_ids` these very seats."""
+        """Book through the API, as another buyer; with `ticket_ids` these seats."""
         seats = {"ticketIds": list(ticket_ids)} if ticket_ids else {}
         body = {"tier": tier, "quantity": quantity, "userId": user_id, **seats}
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             return await http.post("/api/bookings", json=body, params={"event": self.event})
 
     async def cancel(self, reference: str, user_id: str) -> None:
-        """Cancel a booking past the web app."""
+        """Cancel an order through the API."""
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             answer = await http.post(f"/api/bookings/{reference}/cancel", json={"userId": user_id})
             answer.raise_for_status()
@@ -117,7 +117,7 @@ class Site:
         await self._until(reference, lambda order: order["status"] != "pending")
 
     async def until(self, reference: str, status: str, *, refund: float | None = None) -> None:
-        """Wait until an order has come to a state, and so much goes back (None: nothing)."""
+        """Wait until an order has a status and a refund (None: no refund)."""
         await self._until(reference, lambda order: (order["status"], order.get("refund")) == (status, refund))
 
     async def _until(self, reference: str, come: Callable[[dict[str, Any]], bool]) -> None:
@@ -134,7 +134,7 @@ class Site:
             return await cursor.fetchall()
 
     async def until_ordered(self, user_id: str) -> None:
-        """Wait until something that a user wanted has come to the database."""
+        """Wait until the database has an order of a user."""
         deadline = time.monotonic() + _SETTLED_WITHIN_S
         while not await self.orders(user_id):
             assert time.monotonic() < deadline, f"nothing of {user_id}'s came"
@@ -173,27 +173,27 @@ async def _starting_sites(request: pytest.FixtureRequest, server: EmbeddedServer
 
 # --- One system for all tests -------------------------------------------------------------------------
 #
-# A test that uses `make_event` (or one of its brothers) costs an event of its own instead of a start of every
-# process. Gates are mended after each test; what stops a process belongs on a system of its own (`start_site`).
+# A test that uses `make_event` (or a similar fixture) costs an event instead of a start of every process. The network
+# is repaired after each test. A test that stops a process needs its own system (`start_site`).
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def inline_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system in which payments are decided at once, and all succeed."""
+    """A system with inline payments, which all succeed."""
     async with shared_site(request, server) as site:
         yield site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system in which payments are decided at once, and all are declined."""
+    """A system with inline payments, which are all declined."""
     async with shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
         yield site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system with the simulated payment provider, whose payments all succeed, and the worker."""
+    """A system with asynchronous payments, which all succeed, and the worker."""
     async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
         await site.stack.start_payment_simulator()
         yield site
@@ -215,7 +215,7 @@ async def shared_site(
     *,
     private_server: bool = False,
 ) -> AsyncIterator[Site]:
-    """Run a system with a worker for many tests, for a fixture of a wide scope."""
+    """Run a system with a worker for many tests."""
     async with _starting_sites(request, server) as start:
         yield await start(env=env, private_server=private_server, worker=True)
 
@@ -229,14 +229,14 @@ async def make_event(inline_site: Site) -> AsyncIterator[MakeEvent]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def make_declining_event(declining_site: Site) -> AsyncIterator[MakeEvent]:
-    """Make events for which every payment is declined."""
+    """Make events whose payments are all declined."""
     async with making_events(declining_site) as make:
         yield make
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def make_async_event(async_site: Site) -> AsyncIterator[MakeEvent]:
-    """Make events in the shared system with the payment provider."""
+    """Make events in the shared system with asynchronous payment."""
     async with making_events(async_site) as make:
         yield make
 
@@ -250,7 +250,7 @@ async def make_silent_event(silent_site: Site) -> AsyncIterator[MakeEvent]:
 
 @contextlib.asynccontextmanager
 async def making_events(site: Site) -> AsyncIterator[MakeEvent]:
-    """Yield what makes events in a shared system, for one test; the system's gates are mended after it."""
+    """Yield a function that makes events in a shared system. Repair the system's network afterwards."""
 
     async def make(inventory: str | tuple[TierPlan, ...], /, **columns: object) -> Site:
         return await site.make_event(inventory, columns)
@@ -269,10 +269,10 @@ async def shared_browser() -> AsyncIterator[Browser]:
 
 
 class Visitors:
-    """Browser contexts, each as if it were somebody's own browser.
+    """Browser contexts, each of which acts as one visitor's browser.
 
-    One that a test has done with forgets everything but the files of the web app, and keeps a picture of it open, so
-    that its process lives on: that halves what the next visit costs.
+    A visitor whose test has ended forgets everything except the web app's files. A page with one of its pictures keeps
+    the visitor's process alive, which halves the cost of the next visit.
     """
 
     def __init__(self, browser: Browser) -> None:
@@ -281,7 +281,7 @@ class Visitors:
         self._kept: dict[BrowserContext, CDPSession] = {}
 
     async def come(self, locale: str) -> BrowserContext:
-        """Return a visitor who was never here."""
+        """Return a new visitor."""
         if self._idle[locale]:
             return self._idle[locale].pop()
         context = await self._browser.new_context(locale=locale)
@@ -293,7 +293,7 @@ class Visitors:
         origins = {page.url.split("/", 3)[2] for page in context.pages if page.url.startswith("http")}
         kept, *others = context.pages
         if kept.url == "about:blank" and origins:
-            with contextlib.suppress(Error):  # of a server that a test has stopped nothing is kept
+            with contextlib.suppress(Error):  # a test may have stopped the server
                 await kept.goto(f"http://{next(iter(origins))}/favicon.svg")
         for page in others:
             await page.close()
@@ -307,7 +307,7 @@ class Visitors:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def visitors(shared_browser: Browser) -> Visitors:
-    """The visitors that tests have in turn."""
+    """The visitors, which tests use in turn."""
     return Visitors(shared_browser)
 
 
@@ -316,7 +316,7 @@ async def visitors(shared_browser: Browser) -> Visitors:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
-    """Open pages that must not write errors to the console, nor ask any other host for anything.
+    """Open pages that must neither write errors to the console nor send requests to other hosts.
 
     Each is another visitor's, unless it is opened in the `context` of one that there is.
     """
@@ -340,7 +340,7 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
             here.append((context, locale))
         page = await context.new_page()
         await page.set_viewport_size({"width": size[0], "height": size[1]})
-        # What moves costs more than all the rest.
+        # Animations cost more time than everything else.
         await page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         page.on("request", check_request)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
@@ -364,16 +364,16 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
 
 
 async def keep_entering(page: Page) -> None:
-    """Do what the browser does when its tab is entered, again and again: pages do not ask the API each time."""
+    """Dispatch the event of a selected tab repeatedly: a page does not poll after each of them."""
     await page.evaluate("setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
 
 
 # --- How pages look --------------------------------------------------------------------------------------
 
 _TURN_WITHIN_S = 2.0
-"""From a change of the system's colour scheme until the page has followed it."""
+"""Time for a page to follow the system's colour scheme."""
 
-# Every rule that is on by default (WCAG 2.0 to 2.1, A and AA, and best practices), and WCAG 2.2's, which is not.
+# All rules that are on by default (WCAG 2.0 to 2.1, A and AA, and best practices), and those of WCAG 2.2.
 _EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 _COLOURS_ONLY = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 _AXE_RUN = """async (options) => {
@@ -385,14 +385,14 @@ _AXE_RUN = """async (options) => {
 
 
 async def look(page: Page, name: str) -> None:
-    """Keep what the page looks like, light, dark and on a phone, and see that everybody can use it so.
+    """Store pictures of the page in light, in dark and on a phone, and check its accessibility.
 
-    Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. Nothing may stick out sideways, not even
-    on the narrowest screen. axe-core must find nothing wrong on the phone, and no bad contrast in the dark either. The
-    page is left as it was.
+    Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. The page may not scroll sideways, on the
+    narrowest screen either. axe-core may find no violation on the phone, and no bad contrast in the dark. Afterwards
+    the page has its former size and scheme.
 
     Raises:
-        AssertionError: something sticks out, axe-core found something, or the page did not follow the scheme.
+        AssertionError: the page scrolls sideways, has a violation or does not follow the scheme.
     """
     size = page.viewport_size or {"width": PHONE[0], "height": PHONE[1]}
     dark, still = await page.evaluate(
@@ -400,7 +400,7 @@ async def look(page: Page, name: str) -> None:
             .map((query) => matchMedia(query).matches)"""
     )
     try:
-        # Half faded in, any text has too little contrast.
+        # During an animation any text has too little contrast.
         await page.emulate_media(reduced_motion="reduce")
         if dark:
             await _turn(page, "light")
@@ -413,7 +413,7 @@ async def look(page: Page, name: str) -> None:
         await shot(page, f"{name}-light")
         await _turn(page, "dark")
         await shot(page, f"{name}-dark")
-        # Of what is on the page only the colours are others in the dark.
+        # Only the colours differ in the dark.
         wrong["dark, desktop"] = await violations(page, _COLOURS_ONLY)
     finally:
         await page.emulate_media(
@@ -425,8 +425,8 @@ async def look(page: Page, name: str) -> None:
 
 
 async def violations(page: Page, options: Mapping[str, object] = _EVERY_RULE) -> list[str]:
-    """Return what axe-core finds wrong with the page as it is, a readable text for each place."""
-    # Evaluated through the browser's debugger, which the page's content security policy lets pass.
+    """Return the violations that axe-core finds on the page, as readable texts."""
+    # The page's content security policy does not apply to the browser's debugger.
     if not await page.evaluate("typeof axe === 'object'"):
         await page.evaluate(_axe())
     found: list[dict[str, Any]] = await page.evaluate(_AXE_RUN, options)
@@ -445,7 +445,7 @@ def _axe() -> str:
 
 
 async def _turn(page: Page, scheme: Literal["light", "dark"]) -> None:
-    """Do what a change of the system's colour scheme does, and wait until the page has followed."""
+    """Change the system's colour scheme, and wait until the page has followed."""
     await page.emulate_media(color_scheme=scheme)
     deadline = time.monotonic() + _TURN_WITHIN_S
     while scheme not in await page.evaluate("getComputedStyle(document.documentElement).colorScheme"):
@@ -460,12 +460,12 @@ async def _resize(page: Page, width: int, height: int) -> None:
 
 
 async def _settle(page: Page) -> None:
-    """Wait for what the browser has to draw anew."""
+    """Wait until the browser has drawn the page."""
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
 async def shot(page: Page, name: str) -> None:
-    """Keep what the page looks like in NAME.jpg, and see that nothing sticks out sideways."""
+    """Store a picture of the page in NAME.jpg, and check that it does not scroll sideways."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(
         path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80, full_page=True, animations="disabled"
@@ -474,7 +474,7 @@ async def shot(page: Page, name: str) -> None:
 
 
 async def _check_width(page: Page) -> None:
-    """See that nothing sticks out sideways."""
+    """Check that the page does not scroll sideways."""
     width, inner, out = await page.evaluate(
         """() => {
             const inner = window.innerWidth;

@@ -1,4 +1,4 @@
-"""What pages do while a process of the system is away, or its database; each test starts again what it stopped."""
+"""Pages while a process of the system or its database is away. Each test restarts what it stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ BOOKINGS_PER_MINUTE = 2
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system of these tests alone."""
+    """A system for these tests alone."""
     limit = {"BOOKINGS_PER_MINUTE": str(BOOKINGS_PER_MINUTE)}
     async with shared_site(request, server, limit, private_server=True) as site:
         yield site
@@ -58,7 +58,7 @@ async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(s
     await look(page, "booking-busy")
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.busy.title"), timeout=60_000)
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.busy.text"))
-    # The button waits, and says what for.
+    # The button waits, and the notice names the reason.
     await expect(page.get_by_role("button", name=words("attempt.again"))).to_be_disabled()
     await expect(page.locator(NOTICE)).to_contain_text(words("counts.unreachable"))
     await look(page, "booking-busy-end")
@@ -76,7 +76,7 @@ async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Si
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unheard.title"), timeout=SLOW_MS)
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unheard.text"))
     await expect(page.locator(SUBMIT)).to_have_text(words("book.unheard"))
-    # It is still to be sent: there is no second click.
+    # The purchase is not sent yet, and a second click is not possible.
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "connection-lost")
     assert await site.orders("user-click") == []

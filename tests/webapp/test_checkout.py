@@ -1,4 +1,4 @@
-"""Every way in which an attempt to book can go, brought about for real."""
+"""Every outcome of a purchase on the event's page, with a real system."""
 
 import asyncio
 import re
@@ -60,14 +60,14 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.title"))
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.text"))
-    # The button that had the focus is gone: it is on what there is to do now.
+    # The button that had the focus is gone: the next action has the focus.
     await expect(page.get_by_role("button", name=words("attempt.again"))).to_be_focused()
     await look(page, "booking-declined")
-    # What was typed is kept, and one click is another attempt.
+    # The form keeps its values, and one click is another try.
     await expect(page.get_by_label(words("user.label"))).to_have_value("declined")
     await expect(page.locator(".summary-line")).to_contain_text("$200")
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    # For something else the form has its own button again.
+    # For another choice the form has its own button again.
     await _more(page, 1)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
@@ -106,7 +106,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
-    # What was counted before contradicts it no longer.
+    # The old counts no longer contradict the refusal.
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=0, total=40))
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
@@ -132,7 +132,7 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
-    # And "only 3 left" is so no more when there are forty.
+    # "Only 2 left" is over as well once there are more.
     site.network.hold(READS)
     await site.sell("VIP", 1)
     await page.locator(SUBMIT).click()
@@ -164,7 +164,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await page.get_by_role("radio").first.check()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.all_held.title"))
-    # Once it is paid for there is nothing to wait for.
+    # Nobody waits for tickets that are paid.
     await silent.ask_provider(site, reference)
     await expect(gone).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(NOTICE)).to_have_count(0)
@@ -193,7 +193,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     site.network.lose_answers(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
-    # It is still being asked while the picture is taken.
+    # The page is still looking the order up while the picture is taken.
     site.network.hold(BOOKINGS)
     await look(page, "booking-connection-lost")
     site.network.mend()
@@ -212,12 +212,12 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     await field.press("Enter")
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"), timeout=SLOW_MS)
     await look(page, "booking-unknown")
-    # One way on, and no second button that books; nor does the key.
+    # There is one action. Neither another button nor the Enter key books.
     await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("attempt.check")])
     await page.evaluate("document.forms.booking.addEventListener('submit', () => { globalThis.sent = true; })")
     await field.press("Enter")
     assert not await page.evaluate("globalThis.sent")
-    # A reload does not forget that the outcome is open.
+    # The outcome is still unknown after a reload.
     await page.reload()
     await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
     site.network.mend()
@@ -226,7 +226,7 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
 
 
 async def _leave_in_doubt(page: Page) -> None:
-    """Book by a way that was broken: nobody learns what became of it, and the pages' server forgets the visitor."""
+    """Book over the broken network and reload the page, so that the outcome is unknown."""
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     await page.reload()
@@ -234,7 +234,7 @@ async def _leave_in_doubt(page: Page) -> None:
 
 
 async def _end_sale(site: Site, page: Page) -> None:
-    """End the sale, and wait until the page knows."""
+    """End the sale, and wait until the page shows it."""
     await site.set_columns(sales_end_at="now")
     await keep_entering(page)
     await expect(page.get_by_text(words("event.lead"))).to_have_count(0)
@@ -254,7 +254,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     await expect(check).to_have_text(words("attempt.checking"))
     await expect(check).to_have_attribute("aria-busy", "true")
     await look(page, "booking-checking")
-    # Where that teaches nothing either, it may be asked again.
+    # After a failed check the buyer may check again.
     site.network.lose_answers(BOOKINGS)
     site.network.release()
     await expect(check).to_have_text(words("attempt.check"))
@@ -325,7 +325,7 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     page = await _open(site, visit, user_id)
     await page.locator(SUBMIT).click()
     if user_id:
-        # It is said at the field, which has the focus and is not below the bar.
+        # The field has the text and the focus, and the bar does not cover it.
         field = page.get_by_label(words("user.label"))
         await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
         await expect(field).to_have_attribute("aria-invalid", "true")

@@ -1,4 +1,4 @@
-"""The web server: what it tells browsers, what it refuses, and how it ends."""
+"""The web server: its responses, its settings and its end."""
 
 import asyncio
 import html
@@ -34,7 +34,7 @@ async def _start(tmp_path: Path, environment: Mapping[str, str]) -> tuple[Proces
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of a web server without settings of its own, for many tests."""
+    """The address of a web server with default settings, for many tests."""
     process, address = await _start(tmp_path_factory.mktemp("web"), {})
     yield address
     await process.stop()
@@ -55,10 +55,10 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     ]
     assert "connect-src 'self' http://localhost:3456;" in policies[0]
     assert "connect-src 'self' https://api.example.org;" in policies[1]
-    # The tickets' codes are pictures that the API draws.
+    # The API draws the tickets' codes.
     assert "img-src 'self' data: http://localhost:3456;" in policies[0]
     assert "img-src 'self' data: https://api.example.org;" in policies[1]
-    # But for the addresses, both are the same.
+    # Both pages are equal except for the addresses.
     for longer, shorter in (
         ("http://localhost:3456", "https://api.example.org/v1"),
         ("http://localhost:3456", "https://api.example.org"),
@@ -174,7 +174,7 @@ async def test_it_is_one_process_that_ends_when_told(sign: signal.Signals, tmp_p
 
 
 def _children(pid: int) -> str:
-    """Return the ids of its child processes, where the system tells them."""
+    """Return the ids of a process's children. Only Linux has this file."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     return children.read_text() if children.exists() else ""
 

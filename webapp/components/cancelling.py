@@ -32,14 +32,14 @@ _cancelling: Any = hooked(_MODULE, "cancelling", "useCancelling()", Cancelling)
 
 
 def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: str) -> Ui:
-    """Return the button that asks whether an order shall be cancelled; with the concert it is told from others."""
+    """Return the button that opens the dialog. In a list, its label names the concert as well."""
     under_way = _cancelling.phase == "sending"
     this_one = _cancelling.reference == order.reference
     return rx.el.button(
         rx.cond(under_way & this_one, say("booking.cancel.sending"), words),
         type="button",
         on_click=action(_MODULE, "ask", order.reference),
-        # The one that is under way keeps its focus.
+        # The button whose request is under way keeps its focus.
         disabled=under_way & ~this_one,
         aria_label=None
         if concert is None
@@ -55,7 +55,7 @@ def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: st
 
 
 def cancel_dialog(order: Any) -> Ui:
-    """Return the question before an order is cancelled, which names it and what goes back."""
+    """Return the dialog that confirms a cancellation. It names the order and the refund."""
     return rx.el.dialog(
         rx.el.h2(say("booking.cancel.title"), id="cancel-title"),
         rx.el.div(
@@ -97,7 +97,7 @@ def cancel_dialog(order: Any) -> Ui:
 
 
 def cancel_outcome(order: Any, done: Any) -> Ui:
-    """Return what became of cancelling an order: `done`, or why it was not cancelled."""
+    """Return the outcome of a cancellation: `done`, or the reason of a refusal."""
     return rx.el.div(
         rx.cond(
             _cancelling.reference == order.reference,
@@ -110,7 +110,7 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                     "offline",
                     notice_box(_cancelling.phase, say("attempt.unheard.title"), say("booking.cancel.unheard")),
                 ),
-                # Unless the page has seen what became of it. The API may be busy with this very cancelling.
+                # The order may show the outcome already. The API may be busy with this very request.
                 (
                     "unreachable",
                     "busy",
@@ -127,8 +127,8 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
     )
 
 
-def cancelled_words(order: Any) -> Any:
-    """Say of a cancelled order what goes back."""
+def cancelled_text(order: Any) -> Any:
+    """Return the text about the refund of a cancelled order."""
     return rx.cond(
         order.state == "cancelled_refunded",
         say("booking.cancelled.refunded", refund=money(order.refund, order.currency)),

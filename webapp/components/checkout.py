@@ -34,15 +34,15 @@ class Checkout:
     left: int
     """Tickets that are left of the tier, after `sold_out` or `fewer_left`."""
     reference: str
-    """Of the order, once done."""
+    """The order's reference, once done."""
     seats_gone: list[int]
     """Tickets that others have, after `seat_taken`."""
     turn: int
     """Counts the phases."""
     sending: bool
-    """Whether a purchase is being sent, so that a click does nothing."""
+    """True: a purchase is being sent, and a click does nothing."""
     offline: bool
-    """Whether the purchase waits for the network."""
+    """True: the purchase waits for the network."""
     wait: int
     """Seconds until another try makes sense."""
     locked: bool
@@ -75,44 +75,45 @@ def book_again(reference: Any) -> Any:
     return browser.action(_MODULE, "again", reference)
 
 
-def sending_words() -> Ui:
+def sending_label() -> Ui:
     """Return the button's label while a purchase is being sent."""
     return rx.fragment(spinner(), rx.cond(checkout.offline, say("book.unheard"), say("book.sending")))
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the notice stands: that page's own ways on."""
+class NoticePlace:
+    """The place of a notice on a page, and the actions of that page."""
 
     locked: Any
-    about: Any
-    """Whether what is chosen now is what was tried for; else what is said of it is over."""
-    leads: Any
-    """Whether the notice has the button that books."""
+    applies: Any
+    """True: the buyer's present choice is the one that the outcome is about."""
+    books: Any
+    """True: the notice has the button that books."""
     again: dict[str, Any]
-    """Properties of a button that tries the same again."""
+    """Properties of the button for another try."""
     before_fewer: list[Any]
-    """Events before as many are booked as are left."""
+    """Events before the remaining tickets are booked."""
     waits: Any
-    """Whether it can be tried again after a while."""
-    hindered: Any
-    """Whether it cannot be tried again just now, for the box office cannot be reached."""
+    """True: the notice counts down to the next try."""
+    blocked: Any
+    """True: the API is out of reach, so that another try is not possible now."""
     total_left: Any
-    """What as many as are left cost, in words."""
+    """Total of the remaining tickets, as a text."""
     other: Ui
-    """A way to other tickets."""
+    """Action that leads to other tickets."""
     seat_taken: Any
-    """What to do about seats that others have."""
-    way_from_seat_taken: Ui
+    """Advice after `seat_taken`."""
+    after_seat_taken: Ui
+    """Action after `seat_taken`."""
 
 
 def phase_is(*phases: str) -> Any:
-    """Say whether the attempt is in one of these phases."""
+    """Return whether the checkout is in one of these phases."""
     return functools.reduce(operator.or_, (checkout.phase == phase for phase in phases))
 
 
 def user_id_fault() -> Any:
-    """Say what is wrong with the user id that was typed, which stands at its field; "": nothing."""
+    """Return the text about a wrong user id, which is shown at its field; "": the user id is right."""
     return rx.match(
         checkout.detail,
         ("user_missing", say("attempt.invalid.user_missing")),
@@ -121,28 +122,28 @@ def user_id_fault() -> Any:
     )
 
 
-def notice(place: Place) -> Ui:
-    """Everything that can be said about an attempt, below the button that started it."""
+def notice(place: NoticePlace) -> Ui:
+    """Return the notice about the purchase, which stands below the button that sent it."""
     return rx.el.div(
         rx.cond(
             checkout.offline,
             notice_box("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
             rx.cond(
-                (checkout.phase != "idle") & place.about,
+                (checkout.phase != "idle") & place.applies,
                 notice_box(
                     checkout.phase,
                     _title(),
                     _text(place),
                     _patience(),
                     rx.cond(
-                        place.hindered,
+                        place.blocked,
                         rx.el.p(say("counts.unreachable")),
                         rx.cond(
                             place.waits & (checkout.wait > 0),
                             rx.el.p(say("attempt.wait", time=span(checkout.wait)), role="timer"),
                         ),
                     ),
-                    _ways_on(place),
+                    _actions(place),
                 ),
             ),
         ),
@@ -173,7 +174,7 @@ def _title() -> Any:
     )
 
 
-def _text(place: Place) -> Any:
+def _text(place: NoticePlace) -> Any:
     return rx.match(
         checkout.phase,
         (
@@ -205,7 +206,7 @@ def _text(place: Place) -> Any:
         ("rate_limited", say("attempt.rate_limited.text")),
         ("busy", "away", say("attempt.busy.text")),
         ("unreachable", say("attempt.unreachable.text")),
-        ("not_found", rx.cond(place.leads, say("attempt.not_found.text"), say("attempt.not_found.over"))),
+        ("not_found", rx.cond(place.books, say("attempt.not_found.text"), say("attempt.not_found.over"))),
         say("attempt.refused.text"),
     )
 
@@ -219,10 +220,10 @@ def _patience() -> Ui:
     )
 
 
-def _ways_on(place: Place) -> Ui:
-    again = rx.cond(place.leads, rx.el.button(say("attempt.again"), disabled=place.locked, **place.again))
+def _actions(place: NoticePlace) -> Ui:
+    again = rx.cond(place.books, rx.el.button(say("attempt.again"), disabled=place.locked, **place.again))
     book_left = rx.cond(
-        place.leads,
+        place.books,
         rx.el.button(
             say("attempt.book_left", left=checkout.left, total=place.total_left),
             type="button",
@@ -240,7 +241,7 @@ def _ways_on(place: Place) -> Ui:
         ("not_found", again),
         ("fewer_left", rx.fragment(book_left, place.other)),
         ("sold_out", place.other),
-        ("seat_taken", place.way_from_seat_taken),
+        ("seat_taken", place.after_seat_taken),
         ("done", link(say("attempt.done.see"), to=f"/booking/{checkout.reference}", class_name="button")),
         ("sending", rx.fragment()),
         ("invalid", rx.fragment()),

@@ -1,6 +1,6 @@
-"""The words of the pages: every one of them stands in `webapp/strings`, in English and in other languages.
+"""The texts of the pages, from `webapp/strings`, in English and other languages.
 
-The browser picks the language and writes them (language.js). A page says which text, by its key, and with which values.
+The browser selects the language and formats the texts (language.js). A page names a text by its key, with its values.
 """
 
 import json
@@ -14,7 +14,7 @@ from reflex.vars.function import FunctionVar
 
 STRINGS = Path(__file__).parent.parent / "strings"
 LANGUAGES = {"en": "English", "de": "Deutsch", "ar": "العربية"}
-"""Each language in its own words."""
+"""The name of each language in that language."""
 
 _MODULE = "$/utils/language"
 _TEXTS: dict[str, str] = json.loads((STRINGS / "en.json").read_text(encoding="utf-8"))
@@ -22,11 +22,11 @@ _ARGUMENT = re.compile(r"\{\s*(\w+)\s*[,}]")
 
 
 def arguments(message: str) -> set[str]:
-    """Return the names of the values that an ICU message wants."""
+    """Return the names of an ICU message's values."""
     return set(_ARGUMENT.findall(message))
 
 
-# Each component that uses the var brings the hook along, wherever the compiler places it.
+# Each component that uses the var has the hook, wherever the compiler places the component.
 _words: Any = rx.Var(
     "words",
     _var_type=Any,
@@ -43,7 +43,7 @@ def _call(name: str, *values: Any) -> Any:
 
 
 def in_english(key: str) -> str:
-    """Return a text without values as the build writes it into a page's head.
+    """Return a text without values, for the head of a page, which the build writes.
 
     Raises:
         KeyError: there is no such text.
@@ -64,27 +64,27 @@ def say(key: str, **values: Any) -> Any:
 
 
 def money(amount: Any, currency: Any) -> Any:
-    """Write an amount in the visitor's locale, with its currency."""
+    """Format an amount in the visitor's locale, with its currency."""
     return _call("money", amount, currency)
 
 
 def number(value: Any) -> Any:
-    """Write a count in the visitor's locale."""
+    """Format a count in the visitor's locale."""
     return _call("number", value)
 
 
 def span(seconds: Any) -> Any:
-    """Write a time that is left: minutes and seconds, and hours and days if there are any."""
+    """Format a remaining time: minutes and seconds, and hours and days if there are any."""
     return _call("span", seconds)
 
 
 def moment(time: Any) -> Any:
-    """Write when something happened, by the visitor's own clock."""
+    """Format a time by the visitor's clock."""
     return _call("moment", time)
 
 
 def local(style: str, time: Any, time_zone: Any) -> Any:
-    """Write a part of a time by the clock of a place.
+    """Format a part of a time by the clock of a place.
 
     `style` is `weekday`, `date`, `shortDate`, `day`, `month`, `shortMonth` or `hour`, which names a zone that is not
     the visitor's.
@@ -93,9 +93,9 @@ def local(style: str, time: Any, time_zone: Any) -> Any:
 
 
 language: Any = rx.Var("words.language", _var_type=str, _var_data=_words._get_all_var_data()).guess_type()  # noqa: SLF001
-"""The code of the language that the page is shown in."""
+"""The code of the page's language."""
 
 choose_language: Any = rx.Var(
     "chooseLanguage", _var_data=VarData(imports={_MODULE: [rx.ImportVar(tag="chooseLanguage")]})
 ).to(FunctionVar)
-"""The browser's function that shows the pages in another language, and keeps that."""
+"""The browser's function that changes the language of the pages and stores the choice."""

@@ -1,4 +1,4 @@
-"""What every page has around it."""
+"""The frame of every page, and parts that several pages share."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from webapp.components.language import LANGUAGES, choose_language, language, say
 
 __all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page", "spinner"]
 
-# What a function that builds a part of a page returns: Reflex's element functions have no types.
+# The return type of functions that build a part of a page: Reflex's element functions have no types.
 Ui = Any
 
 
 def page(*content: rx.Component) -> Ui:
     """Return a page with the site's header and footer around `content`."""
     return rx.fragment(
-        # Not the router's link, which `rx.el.a` is: it would only scroll, and the browser itself moves the focus along.
+        # A plain link moves the focus. The router's link, which `rx.el.a` is, would only scroll.
         A.create(say("skip"), href="#content", class_name="skip"),
         rx.el.header(
             link(say("site.name"), to="/", class_name="brand"),
@@ -44,7 +44,7 @@ def page(*content: rx.Component) -> Ui:
 
 
 def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
-    """Return the content of a page that has nothing to show but words and ways on."""
+    """Return the content of a page that consists of a text and actions."""
     return rx.el.div(
         rx.el.h1(title),
         rx.el.p(text, class_name="message-text"),
@@ -54,7 +54,7 @@ def message_page(title: Any, text: Any, *actions: rx.Component) -> Ui:
 
 
 def notice_box(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
-    """Return what became of a click; `kind` tells the style sheet."""
+    """Return a notice about the outcome of a click; the style sheet depends on `kind`."""
     return rx.el.div(
         rx.el.p(title, class_name="notice-title"),
         rx.cond(text != "", rx.el.p(text)),
@@ -65,12 +65,12 @@ def notice_box(kind: Any, title: Any, text: Any, *more: rx.Component) -> Ui:
 
 
 def away_page(*actions: rx.Component) -> Ui:
-    """Return the content of a page that looks for the API, and shows that it does."""
+    """Return the content of a page while the API is out of reach."""
     return message_page(say("away.title"), rx.fragment(spinner(), say("away.text")), *actions)
 
 
 def away_notice() -> Ui:
-    """Return the same for a part of a page."""
+    """Return the notice of a part of a page while the API is out of reach."""
     return rx.el.div(
         rx.el.p(say("away.title"), class_name="notice-title"),
         rx.el.p(spinner(), say("away.text"), class_name="message-text"),
@@ -80,7 +80,7 @@ def away_notice() -> Ui:
 
 
 def spinner() -> Ui:
-    """Return what shows that something goes on; the words beside it say what."""
+    """Return an animation that shows activity. The text beside it names the activity."""
     return rx.el.span(class_name="spinner", aria_hidden="true")
 
 

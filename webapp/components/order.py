@@ -102,7 +102,7 @@ class TicketCode(Part):
     height: rx.Var[int]
 
 
-def status_words(state: Any) -> Any:
+def status_text(state: Any) -> Any:
     """Return an order's state in a word or two."""
     return rx.match(
         state,

@@ -1,4 +1,4 @@
-"""Who the visitor says they are: a mocked user id, kept in the browser between visits."""
+"""The input for the user id, which the browser stores between visits. There is no sign-in."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from webapp.components.page import RememberedInput
 USER_ID_KEPT_AS = "user-id"
 """The name in the browser's local storage."""
 USER_ID_LENGTH_MAX = 128
-"""In characters, as the API allows."""
+"""Characters that the API allows."""
 
 
 def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:
-    """Return the labelled input for the user id; see `RememberedInput` for `refused`, whose reason `hint` then is."""
+    """Return the labelled input for the user id. After a refusal (see `RememberedInput`), `hint` is its reason."""
     return rx.el.label(
         rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(

@@ -19,7 +19,7 @@ import { TRIES } from "./submit.js";
  * @property {string} tier
  * @property {number} quantity
  * @property {number} left Tickets that are left of the tier, after `sold_out` or `fewer_left`.
- * @property {string} reference Of the order, once done.
+ * @property {string} reference The order's, once done.
  * @property {number[]} seatsGone Tickets that others have, after `seat_taken`.
  * @property {number} waitUntil Browser time in milliseconds until which another try makes no sense; 0: none.
  * @property {number} turn Counts the phases, so that a repeated phase is a change.

@@ -1,1 +1,1 @@
-"""One module for each page, with that page's State in it."""
+"""One module for each page."""

@@ -1,4 +1,4 @@
-"""The page of one booking, under its reference: right after booking, after a reload and later."""
+"""The page of one order, under its reference."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from webapp.components.cancelling import (
     cancel_button,
     cancel_dialog,
     cancel_outcome,
-    cancelled_words,
+    cancelled_text,
 )
-from webapp.components.checkout import CheckoutFeed, Place, book_again, checkout, notice, phase_is, sending_words
+from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
 from webapp.components.concerts import when_and_where
 from webapp.components.language import in_english, moment, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
-from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_words
+from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
 from webapp.components.page import PageTitle, copied, copy_text, print_page
 
 _CODE_SIZE = 164
@@ -28,7 +28,7 @@ _CODE_SIZE = 164
     description=in_english("booking.description"),
 )
 def booking_page() -> Ui:
-    """Show one booking."""
+    """Show one order."""
     return page(
         CheckoutFeed.create(),
         CancellingFeed.create(),
@@ -97,10 +97,10 @@ def _found() -> Ui:
 def _head() -> Ui:
     event = order.event
     return rx.el.header(
-        # Of any other state the heading says the same.
+        # The heading names all other states.
         rx.cond(
             order.admits & ~order.called_off,
-            rx.el.p(status_words(order.state), class_name="status", data_status=order.state),
+            rx.el.p(status_text(order.state), class_name="status", data_status=order.state),
         ),
         rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
         rx.cond(
@@ -128,13 +128,13 @@ def _title(state: Any) -> Any:
         ("paid_too_late", say("booking.paid_too_late.title")),
         ("cancelled", say("booking.cancelled.title")),
         ("cancelled_refunded", say("booking.cancelled.title")),
-        status_words(state),
+        status_text(state),
     )
 
 
 def _body() -> Ui:
     return rx.el.div(
-        # Of what is cancelled the heading tells.
+        # The heading names a cancelled order.
         cancel_outcome(order, rx.fragment()),
         rx.cond(~(order.called_off & order.cancellable), rx.el.p(_text(), class_name="order-text")),
         rx.cond(
@@ -179,31 +179,31 @@ def _text() -> Any:
         ),
         ("expired", say("booking.expired.text")),
         ("paid_too_late", say("booking.paid_too_late.text", refund=refund)),
-        ("cancelled", cancelled_words(order)),
-        ("cancelled_refunded", cancelled_words(order)),
+        ("cancelled", cancelled_text(order)),
+        ("cancelled_refunded", cancelled_text(order)),
         "",
     )
 
 
 def _again() -> Ui:
-    """Return the way to the same tickets after a booking that came to nothing, and what became of trying it."""
+    """Return the button that books the same tickets again after a failed order, and the notice about its outcome."""
     busy = checkout.sending
-    # What was left in doubt elsewhere is told here, too, and is none of this booking's.
+    # A purchase in doubt is shown here as well, although it is not about this order.
     this_one = (checkout.event == order.event.slug) & (checkout.tier == order.tier)
-    place = Place(
+    place = NoticePlace(
         locked=checkout.locked,
-        about=True,
-        leads=this_one,
+        applies=True,
+        books=this_one,
         again={"type": "button", "on_click": book_again(order.reference)},
         before_fewer=[],
         waits=True,
-        hindered=False,
+        blocked=False,
         total_left=money(order.total / order.quantity * checkout.left, order.currency),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
-        way_from_seat_taken=_to_other_seats(),
+        after_seat_taken=_to_other_seats(),
     )
-    # What was sent may have been booked, even if the sale has ended since.
+    # A purchase may have been booked even if the sale has ended since.
     return rx.cond(
         order.repeatable | phase_is("sending", "unreachable", "not_found", "declined"),
         rx.el.div(
@@ -212,7 +212,7 @@ def _again() -> Ui:
                 rx.el.button(
                     rx.cond(
                         busy,
-                        sending_words(),
+                        sending_label(),
                         say(
                             "booking.again",
                             quantity=order.quantity,
@@ -234,7 +234,7 @@ def _again() -> Ui:
 
 
 def _to_other_seats() -> Ui:
-    """Name the seats that others have, and lead to the free ones beside those that are left."""
+    """Name the seats that others have, and link to the seat map with the remaining ones."""
     seats = order.tickets.foreach(lambda ticket: ticket.id).join(",")
     return rx.fragment(
         rx.el.ul(
@@ -276,7 +276,7 @@ def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
 def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
     return rx.el.li(
         rx.el.div(
-            # On paper they are cut apart.
+            # Visitors cut printed tickets apart.
             rx.cond(
                 order.event.name != "",
                 rx.fragment(
@@ -389,7 +389,7 @@ def _actions() -> Ui:
                 ),
             ),
             rx.cond(
-                # What may be paid for is not to be bought once more, and nothing else leads there.
+                # While the payment is open, no link invites the buyer to book again.
                 (order.state != "pending") & (order.state != "overdue") & ~order.admits & ~order.anew & ~leads_there,
                 _to_concert(say("booking.to_concert")),
             ),

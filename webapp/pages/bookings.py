@@ -11,12 +11,12 @@ from webapp.components.cancelling import (
     cancel_button,
     cancel_dialog,
     cancel_outcome,
-    cancelled_words,
+    cancelled_text,
 )
 from webapp.components.concerts import when_and_where
 from webapp.components.language import in_english, money, say
 from webapp.components.layout import Ui, away_notice, link, page
-from webapp.components.order import Described, status_words
+from webapp.components.order import Described, status_text
 from webapp.components.page import PageTitle
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
@@ -153,7 +153,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 class_name="booking-words",
             ),
             rx.el.span(
-                rx.el.span(status_words(order.state), class_name="status", data_status=order.state),
+                rx.el.span(status_text(order.state), class_name="status", data_status=order.state),
                 rx.el.span(tickets, class_name="small"),
                 rx.match(
                     order.state,
@@ -189,7 +189,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
 
 def _cancelled(order: rx.vars.ObjectVar[Described]) -> Ui:
     """Return what is said in the list until it is read again, which moves the booking to its own tab."""
-    return rx.cond(~order.cancellable, rx.el.p(cancelled_words(order), class_name="booking-cancelled"))
+    return rx.cond(~order.cancellable, rx.el.p(cancelled_text(order), class_name="booking-cancelled"))
 
 
 def _empty() -> Ui:

@@ -1,6 +1,7 @@
-"""What is shown in place of a page that could not be drawn."""
+"""The page that replaces a page with an error."""
 
 import reflex as rx
+from reflex.vars.function import FunctionVar
 from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ignore[import-untyped]
 
 from webapp.components.language import say
@@ -9,12 +10,14 @@ from webapp.components.page import PageTitle, reload_page
 
 
 def boundary() -> Ui:
-    """Return what is put around every page: it catches what goes wrong while one is drawn, and logs it."""
-    return ErrorBoundary.create(fallback_render=rx.Var.create(_broken_page()))
+    """Return the boundary around every page, which catches errors of rendering."""
+    # React logs the error to the console. Reflex's default would send it to a server.
+    ignore = rx.Var("(() => {})").to(FunctionVar, rx.EventChain)
+    return ErrorBoundary.create(fallback_render=rx.Var.create(_broken_page()), on_error=ignore)
 
 
 def _broken_page() -> Ui:
-    """Return a page that needs none of what may be broken; its links load the next page anew."""
+    """Return a page that uses no state. Its links reload the document."""
     return rx.fragment(
         PageTitle.create(text=say("error.title")),
         rx.el.header(link(say("site.name"), to="/", reload_document=True, class_name="brand"), class_name="top"),

@@ -1,4 +1,4 @@
-"""A concert's page: what it is, what is left of it, its seats, and the form that books."""
+"""The page of a concert: its description, tiers and seats, and the form that books."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from webapp.components.box_office import EventFeed, Tier, action, box_office
 from webapp.components.checkout import (
     CheckoutFeed,
     CheckoutForm,
-    Place,
+    NoticePlace,
     checkout,
     notice,
     phase_is,
-    sending_words,
+    sending_label,
     user_id_fault,
 )
 from webapp.components.language import in_english, local, money, number, say, span
@@ -22,7 +22,7 @@ from webapp.components.seat_map import seat_map, seat_name
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
 _SKELETON_TIERS = 3
-# What is chosen on old counts may be gone, and what may be gone is not made more.
+# Old counts allow no larger quantity.
 _stale = box_office.phase == "stale"
 _lost_some = box_office.lost.length() > 0
 
@@ -34,7 +34,7 @@ _lost_some = box_office.lost.length() > 0
     description=in_english("event.description"),
 )
 def event_page() -> Ui:
-    """Show one concert, and sell its tickets."""
+    """Show one concert and sell its tickets."""
     event = box_office.event
     return page(
         CheckoutFeed.create(),
@@ -73,7 +73,7 @@ def _poster() -> Ui:
                 class_name="poster-venue",
             ),
             rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
-            # Until the concert's own words come, and where it has none.
+            # A concert without a description has a general one.
             rx.el.p(
                 rx.cond(event.description != "", event.description, rx.cond(to_be_had, say("event.lead"), "")),
                 class_name="poster-lead",
@@ -136,12 +136,12 @@ def _sale() -> Ui:
 
 
 def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
-    """Return what stands in the form's place while nothing is sold; `first` is what there is to do."""
+    """Return the section that replaces the form while nothing is sold; `first` is the main action."""
     to_bookings = link(say("nav.bookings"), to="/bookings", class_name="button")
     to_concerts = link(say("nav.all_concerts"), to="/", class_name="button")
     return rx.el.section(
         rx.el.h2(title),
-        # What was sent may have been booked before the sale ended, and what became of it is said.
+        # A purchase may have been booked before the sale ended.
         rx.cond(checkout.sending | phase_is("unreachable", "not_found", "declined"), _notice()),
         *content,
         rx.el.p(*((first, to_concerts) if first else (to_concerts, to_bookings)), class_name="actions"),
@@ -163,7 +163,7 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
 
 def _box_office() -> Ui:
     return CheckoutForm.create(
-        # The one that the Enter key presses: where no button books, that does not either.
+        # The Enter key activates this button. It is disabled whenever no visible button books.
         rx.el.input(type="submit", hidden=True, disabled=box_office.locked | ~_books()),
         rx.el.section(
             rx.el.div(rx.el.h2(say("tickets.title"), id="tickets"), _freshness(), class_name="box-head"),
@@ -226,7 +226,7 @@ def _freshness() -> Ui:
         class_name="freshness",
         data_phase=box_office.phase,
         role="status",
-        # The age of old counts is not read out each second.
+        # Screen readers do not read the age of old counts every second.
         aria_live=rx.cond(_stale, "off", "polite"),
     )
 
@@ -359,7 +359,7 @@ def _stepper() -> Ui:
 
 
 def _summary() -> Ui:
-    """Return what would be booked and the button that does; it stays in view."""
+    """Return the summary of the choice with the button that books. It stays in view."""
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
@@ -407,12 +407,12 @@ def _chosen() -> Ui:
                 aria_labelledby="summary",
             ),
         ),
-        rx.cond(_lost_some, _ways_from_lost(), _any_seats()),
+        rx.cond(_lost_some, _alternatives_to_lost(), _any_seats()),
     )
 
 
-def _ways_from_lost() -> Ui:
-    """Return what else than another seat there is; until the buyer decides, no button books."""
+def _alternatives_to_lost() -> Ui:
+    """Return the alternatives to another seat. No button books until the buyer decides."""
     return rx.el.div(
         rx.cond(
             box_office.picks.length() > 0,
@@ -437,7 +437,7 @@ def _any_seats() -> Ui:
 
 
 def _nothing_to_choose() -> Ui:
-    told = (phase_is("sold_out", "all_held") & _about()) | _nothing_now() | checkout.sending
+    told = (phase_is("sold_out", "all_held") & _applies()) | _nothing_now() | checkout.sending
     return rx.match(
         box_office.phase,
         (
@@ -487,16 +487,16 @@ def _other_tier() -> Ui:
 
 
 def _books() -> Any:
-    """Say whether the form has its button, which its notice may have instead, or nothing can be booked."""
+    """Return whether the form has its button. The notice may have the button instead."""
     nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable")
-    return checkout.sending | (~_leads_on() & ~_lost_some & (box_office.bookable | nothing_known))
+    return checkout.sending | (~_notice_books() & ~_lost_some & (box_office.bookable | nothing_known))
 
 
 def _submit() -> Ui:
     return rx.el.button(
         rx.cond(
             checkout.sending,
-            sending_words(),
+            sending_label(),
             rx.cond(
                 box_office.bookable,
                 say("book.button", total=money(box_office.total, box_office.event.currency)),
@@ -511,31 +511,30 @@ def _submit() -> Ui:
 
 
 def _of_this_event() -> Any:
-    """Say whether the last attempt was for the event of the page."""
+    """Return whether the last purchase was for the event of the page."""
     return checkout.event == box_office.event.slug
 
 
-def _about() -> Any:
+def _applies() -> Any:
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
     this_tier = (checkout.tier == box_office.tier) & _of_this_event()
-    # Of a click that was lost nobody knows what it was for.
     of_a_tier &= checkout.tier != ""
     return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
 
 
 def _past() -> Any:
-    """Say whether what was refused is not so any more, or said elsewhere."""
+    """Return whether newer counts contradict the refusal, or another part of the page shows it."""
     refused = phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "not_on_sale")
     return refused & _of_this_event() & box_office.refusal_over
 
 
 def _nothing_now() -> Any:
-    """Say whether nothing can be booked here, whatever is chosen."""
+    """Return whether nothing can be booked, whatever the choice."""
     return phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event() & ~_past())
 
 
-def _leads_on() -> Any:
-    """Say whether the notice has the one way on, or there is none, so that no other button books.
+def _notice_books() -> Any:
+    """Return whether the notice has the only button that books, or none may book.
 
     For another tier or another number than was tried for, the form's own button has it again.
     """
@@ -546,25 +545,25 @@ def _leads_on() -> Any:
 
 
 def _notice() -> Ui:
-    leads = _leads_on() & (box_office.sale == "on_sale")
-    place = Place(
+    leads = _notice_books() & (box_office.sale == "on_sale")
+    place = NoticePlace(
         locked=box_office.locked,
-        about=_about(),
-        # Once tickets that others hold come back the form has its button again.
-        leads=leads & ~phase_is("all_held"),
+        applies=_applies(),
+        # The form has its button again once held tickets are released.
+        books=leads & ~phase_is("all_held"),
         waits=~phase_is("all_held"),
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
-        hindered=leads & _stale & (checkout.phase != "unreachable"),
+        blocked=leads & _stale & (checkout.phase != "unreachable"),
         total_left=money(box_office.price * checkout.left, box_office.event.currency),
         other=rx.match(
             checkout.phase,
             ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),
-            # Of a tier without any ticket the form itself leads to another.
+            # For a tier without tickets the form itself offers another tier.
             ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
             rx.fragment(),
         ),
         seat_taken=say("attempt.seat_taken.text"),
-        way_from_seat_taken=rx.fragment(),
+        after_seat_taken=rx.fragment(),
     )
     return notice(place)

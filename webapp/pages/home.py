@@ -1,4 +1,4 @@
-"""The first page: the concerts on sale and those to come."""
+"""The first page: the list of concerts."""
 
 from typing import Any
 

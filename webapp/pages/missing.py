@@ -1,4 +1,4 @@
-"""The page for an address that is none of ours."""
+"""The page for an unknown address."""
 
 import reflex as rx
 
@@ -14,7 +14,7 @@ from webapp.components.page import PageTitle
     description=in_english("missing.text"),
 )
 def missing_page() -> Ui:
-    """Say that there is nothing here, and where there is something."""
+    """Say that the page does not exist, and link to pages that do."""
     return page(
         PageTitle.create(text=say("missing.title")),
         message_page(
