@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import psycopg
 import uvloop
@@ -38,8 +38,8 @@ RATE_MAX = 1_000
 POLL_EVERY_S = 2.0
 EVENT_EVERY = 7
 """Rounds of polling after which a page reads the event as well: every 15 s."""
-SETTLE_S = 5.0
-"""From the arrival of the last browser to the first booking, so that queues are empty."""
+SETTLE_S = 15.0
+"""Time for the processes to start, and for queues to empty before the first booking."""
 RESPONSE_TIMEOUT_S = 45.0
 """Longer than a page waits for the outcome of a purchase."""
 SPARE_FILES = 500
@@ -141,8 +141,7 @@ class Connection(asyncio.Protocol):
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports have another base
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -73,9 +73,9 @@ async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Si
     page = await _open(site, visit, "user-click")
     await page.context.set_offline(True)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unheard.title"), timeout=SLOW_MS)
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unheard.text"))
-    await expect(page.locator(SUBMIT)).to_have_text(words("book.unheard"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.offline.title"), timeout=SLOW_MS)
+    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.offline.text"))
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.offline"))
     # The purchase is not sent yet, and a second click is not possible.
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await look(page, "connection-lost")
@@ -110,8 +110,8 @@ async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_
 
     await page.context.set_offline(True)
     await cancel(first)
-    await expect(outcome).to_contain_text(words("booking.cancel.unheard"))
-    await look(page, "bookings-cancel-unheard")
+    await expect(outcome).to_contain_text(words("booking.cancel.offline"))
+    await look(page, "bookings-cancel-offline")
     site.network.mend()
     site.network.cut()
     await page.context.set_offline(False)

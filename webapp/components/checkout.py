@@ -77,7 +77,7 @@ def book_again(reference: Any) -> Any:
 
 def sending_label() -> Ui:
     """Return the button's label while a purchase is being sent."""
-    return rx.fragment(spinner(), rx.cond(checkout.offline, say("book.unheard"), say("book.sending")))
+    return rx.fragment(spinner(), rx.cond(checkout.offline, say("book.offline"), say("book.sending")))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def notice(place: NoticePlace) -> Ui:
     return rx.el.div(
         rx.cond(
             checkout.offline,
-            notice_box("unheard", say("attempt.unheard.title"), say("attempt.unheard.text")),
+            notice_box("offline", say("attempt.offline.title"), say("attempt.offline.text")),
             rx.cond(
                 (checkout.phase != "idle") & place.applies,
                 notice_box(

@@ -39,7 +39,7 @@ export class CheckoutStore {
   #last = null;
   #submissions = 0; // so far
   #current = 0; // number of the submission whose outcome is awaited; 0: none
-  #pages = 0; // that show the checkout
+  #path = ""; // of the page that shows the checkout; "": none
   #following = 0; // number of the latest follow-up; an earlier one ends
   /** @type {(path: string) => void} */
   #navigate = () => {};
@@ -65,7 +65,6 @@ export class CheckoutStore {
   /**
    * Call a function after each click whose outcome is shown on the page.
    * @param {() => void} listener
-   * @returns {() => void} Ends it.
    */
   onOutcome(listener) {
     this.#listeners.add(listener);
@@ -190,7 +189,7 @@ export class CheckoutStore {
    */
   arrive(path, navigate) {
     this.#navigate = navigate;
-    this.#pages += 1;
+    this.#path = path;
     if (!this.#isUnderWay(path)) {
       this.#show(enter(this.#state, "idle"));
       void this.#resume();
@@ -198,7 +197,7 @@ export class CheckoutStore {
     // A page from the back/forward cache still shows what it did.
     const stop = this.#network.onRestore(() => void (this.#isUnderWay(path) || this.#resume()));
     return () => {
-      this.#pages -= 1;
+      this.#path = "";
       stop();
     };
   }
@@ -228,7 +227,7 @@ export class CheckoutStore {
   async #follow(purchase, delayMs = 0) {
     this.#following += 1;
     const number = this.#following;
-    const isLatest = () => this.#following === number && this.#pages > 0;
+    const isLatest = () => this.#following === number && this.#path !== "";
     const isWanted = () => isLatest() && this.#current === 0 && this.#isOpen(purchase);
     const endsAt = Date.now() + ASK_FOR_MS;
     await this.#network.sleep(delayMs);
@@ -273,8 +272,9 @@ export class CheckoutStore {
     this.#current = 0;
     const { checkout, open } = conclude(this.#state, this.#storage.openPurchase() ?? purchase, outcome, Date.now());
     this.#storage.keepPurchase(open);
-    this.#show(checkout);
-    if (checkout.phase === "done") this.#navigate(pathOf(checkout.reference));
+    const isHere = checkout.phase === "done" && this.#path === pathOf(checkout.reference);
+    this.#show(isHere ? enter(checkout, "idle") : checkout);
+    if (checkout.phase === "done" && !isHere) this.#navigate(pathOf(checkout.reference));
     if (checkout.phase === "unreachable" && open) void this.#follow(open, ASK_EVERY_MS);
   }
 

@@ -24,6 +24,17 @@ test("a tab finds out about the purchase of a tab that is gone", async () => {
   assert.deepEqual(visited, [ORDER_PAGE]);
 });
 
+test("a page of the order itself shows nothing of a purchase that it finds", async () => {
+  const { storage, visited, phase, arrive } = tab({ find: [order()] }, { orphan: IN_DOUBT });
+  arrive(ORDER_PAGE);
+  await settled();
+  assert.deepEqual([phase(), visited, storage.purchase], ["idle", [], null]);
+  storage.orphan = null;
+  // Another page is not led back.
+  arrive();
+  assert.deepEqual([phase(), visited], ["idle", []]);
+});
+
 test("a tab that has no purchase in doubt asks for nothing", async () => {
   const { api, phase, arrive } = tab({}, { purchase: { ...IN_DOUBT, inDoubt: false } });
   arrive();
