@@ -54,7 +54,10 @@ def test_all_results_are_printed_and_saved_and_the_audit_passes(temporary: Path,
         (what, connections) for what in ("1 standing ticket", "2 seats") for connections in QUICK.connections
     ]
     assert [row.connections for row in report.reads] == list(QUICK.connections)
-    for row in (*report.ceiling, *report.reads):
+    assert [row.what for row in report.fast_path] == [
+        f"{what}, {path}" for what in ("reads", "bookings") for path in ("fast path", "framework")
+    ]
+    for row in (*report.ceiling, *report.reads, *report.fast_path):
         assert row.result.per_s > 0
         assert row.result.errors == 0, row.result.outcomes
         assert row.result.latency_ms

@@ -100,6 +100,7 @@ class Report(msgspec.Struct, kw_only=True):
     settings: dict[str, str | int]
     ceiling: list[HttpRow] = []
     reads: list[HttpRow] = []
+    fast_path: list[HttpRow] = []
     mix: Mix | None = None
     memory: dict[str, Memory] = {}
     reference: list[DesignRow] = []

@@ -5,15 +5,13 @@ import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import msgspec
-import psycopg
 import uvloop
-from psycopg.rows import tuple_row
 
 from api import schemas
 from api.commands import audit as invariants
@@ -27,12 +25,11 @@ from api.commands.bench.report import (
     Mix,
     Report,
 )
-from api.commands.bench.system import Servers, throw_away_servers
+from api.commands.bench.system import Servers, count_booked, throw_away_servers
 from api.commands.bench.wire import NUMBER
 from api.commands.seed import TierPlan
 from api.commands.signals import stop_signals
 from api.config import Settings
-from api.database import queries
 
 BOOKINGS = "bookings"
 """Name of the kind of request that books."""
@@ -102,7 +99,7 @@ class Bench:
 
     def run(self, sections: Sequence[str]) -> None:
         """Measure sections and audit their databases."""
-        over_http = {"ceiling": self._ceiling, "reads": self._reads, "mix": self._mix}
+        over_http = {"ceiling": self._ceiling, "reads": self._reads, "fast-path": self._fast_path, "mix": self._mix}
         url = ""
         if chosen := [measure for name, measure in over_http.items() if name in sections]:
             url = self._servers.new_database(self._events(sections))
@@ -128,20 +125,37 @@ class Bench:
             for connections in sizes.connections:
                 events[f"standing-{connections}"] = _standing(booked)
                 events[f"seated-{connections}"] = _seated(min(booked, _TICKETS_SEATED_MAX))
+        if "fast-path" in sections:
+            events["fast-path"] = _standing(2 * booked)
         if "mix" in sections:
             events["mix"] = _standing(int(sizes.bookings_per_s * (sizes.mix_seconds + sizes.mix_warmup_s)) + 1_000)
         return events
 
     def _ceiling(self) -> None:
-        self._report.ceiling = [
-            *self._by_connections("1 standing ticket", lambda n: self._booking(f"standing-{n}", _GA, 1)),
-            *self._by_connections("2 seats", lambda n: self._booking(f"seated-{n}", _SEATS, _QUANTITY_MAX)),
-        ]
+        self._report.ceiling = self._by_connections(
+            {
+                "1 standing ticket": lambda n: self._booking(f"standing-{n}", _GA, 1),
+                "2 seats": lambda n: self._booking(f"seated-{n}", _SEATS, _QUANTITY_MAX),
+            }
+        )
         _print(report.http_table("Bookings over HTTP, closed loop", self._report.ceiling))
 
     def _reads(self) -> None:
-        self._report.reads = self._by_connections("availability", lambda _: _read(schemas.BUILT_IN_EVENT))
+        self._report.reads = self._by_connections({"availability": lambda _: _read(schemas.BUILT_IN_EVENT)})
         _print(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
+
+    def _fast_path(self) -> None:
+        event, framework = "fast-path", "&unlisted="  # An unlisted parameter leads a request to the framework.
+        self._report.fast_path = self._by_connections(
+            {
+                "reads, fast path": lambda _: _read(event),
+                "reads, framework": lambda _: _read(event + framework),
+                "bookings, fast path": lambda _: self._booking(event, _GA, 1),
+                "bookings, framework": lambda _: self._booking(event + framework, _GA, 1),
+            },
+            self._sizes.connections[1:2],
+        )
+        _print(report.http_table("The fast path and the framework, closed loop", self._report.fast_path))
 
     def _mix(self) -> None:
         sizes = self._sizes
@@ -165,22 +179,25 @@ class Bench:
         )
         _print(report.mix_table(self._report.mix))
 
-    def _by_connections(self, what: str, kind_of: Callable[[int], Kind]) -> list[HttpRow]:
-        """Measure a kind of request in a closed loop over each number of connections."""
+    def _by_connections(
+        self, kinds: Mapping[str, Callable[[int], Kind]], connections_of: Sequence[int] = ()
+    ) -> list[HttpRow]:
+        """Measure kinds of requests alternately, in a closed loop over each number of connections."""
         sizes = self._sizes
-        runs: dict[int, list[tuple[LoadResult, float, dict[str, float]]]] = {n: [] for n in sizes.connections}
+        measured = list(itertools.product(kinds, connections_of or sizes.connections))
+        runs: dict[tuple[str, int], list[tuple[LoadResult, float, dict[str, float]]]] = {key: [] for key in measured}
         for _ in range(sizes.runs):
-            for connections in sizes.connections:
+            for what, connections in measured:
                 plan = Plan(
                     port=self._servers.settings.api_port,
                     connections=connections,
                     warmup_s=sizes.warmup_s,
                     seconds=sizes.seconds,
-                    kinds=[kind_of(connections)],
+                    kinds=[kinds[what](connections)],
                 )
-                runs[connections].append(self._load(plan))
+                runs[what, connections].append(self._load(plan))
         rows = []
-        for connections, made in runs.items():
+        for (what, connections), made in runs.items():
             rates = [load.kinds[0].per_s for load, _, _ in made]
             load, retried_share, cores = made[report.median_run(rates)]
             rows.append(
@@ -288,7 +305,7 @@ class Bench:
         )
         if http_url:
             kinds = [kind for load in self._acknowledged for kind in load.kinds]
-            checked = compare(checked, kinds, *_count_booked(http_url))
+            checked = compare(checked, kinds, *count_booked(http_url))
         self._report.checked = checked
         _print(report.checked_text(checked))
 
@@ -354,12 +371,6 @@ def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets:
         tickets_acknowledged=acknowledged_tickets,
         tickets_in_database=tickets,
     )
-
-
-def _count_booked(url: str) -> tuple[int, int]:
-    with psycopg.connect(url, row_factory=tuple_row) as connection:
-        (row,) = connection.execute(queries.bench.count_booked.sql).fetchall()
-    return row
 
 
 def _standing(tickets: int) -> tuple[TierPlan, ...]:

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from api.commands.audit import Violation, audit
 from api.commands.bench.load import GRACE_S
@@ -31,6 +32,7 @@ from api.commands.processes import (
 )
 from api.commands.seed import TierPlan, seed
 from api.config import Settings
+from api.database import queries
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.errors import SetupError
@@ -222,6 +224,13 @@ def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
     while pid in parents:
         yield pid
         pid = parents[pid]
+
+
+def count_booked(url: str) -> tuple[int, int]:
+    """Return the numbers of orders and tickets in a database."""
+    with psycopg.connect(url, row_factory=tuple_row) as connection:
+        (row,) = connection.execute(queries.bench.count_booked.sql).fetchall()
+    return row
 
 
 def _stat(directory: Path) -> list[str]:
