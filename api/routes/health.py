@@ -1,4 +1,4 @@
-"""Whether this process runs, and whether it can serve."""
+"""Health checks: liveness of this process, and readiness to serve."""
 
 import psycopg
 from litestar import Response, get

@@ -1,4 +1,4 @@
-"""What the API promises to its clients, over HTTP, from real processes with a real database."""
+"""The API's HTTP contract, tested against real processes with a real database."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -208,7 +208,7 @@ LIVE = (
     "/api/tickets/availability?event={event}",
     "/api/tickets/states?event={event}",
 )
-"""What is counted once for all who ask."""
+"""The endpoints that serve snapshots."""
 
 
 @pytest.mark.parametrize("path", LIVE)

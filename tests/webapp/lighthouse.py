@@ -1,8 +1,8 @@
-"""What Lighthouse says about every page: `make lighthouse`.
+"""Measures every page with Lighthouse: `make lighthouse`.
 
-It starts a system with the production build and opens each page in Chromium, as a phone (Lighthouse's default
-throttling) and as a desktop, several times over. It prints the scores of the run whose performance is the median, and
-each audit that costs something, with what it costs; the reports are kept in `.test-artifacts/lighthouse/`.
+The command starts a system with the production build and opens each page in Chromium several times, as a phone
+(Lighthouse's default throttling) and as a desktop. It prints the scores of the run with the median performance, and
+each audit that lowers the score, with its cost. The reports are in `.test-artifacts/lighthouse/`.
 """
 
 import argparse
@@ -70,7 +70,7 @@ class Address:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """What is judged; Lighthouse cannot measure how fast a page is whose status is 404."""
+        """The measured categories. Lighthouse cannot measure the performance of a page with status 404."""
         return ("performance", *JUDGED) if self.exists else JUDGED
 
 

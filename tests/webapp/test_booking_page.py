@@ -177,7 +177,7 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     await _codes_are_drawn(page, 2)
     await look(page, "order-confirmed")
 
-    # What is drawn is what the door lets in.
+    # The check-in accepts the drawn codes.
     secret = load_or_create_secret(Settings.from_env(site.stack.environment), TICKET_SECRET)
     for image, ticket in zip(await _codes(page).all(), order["bookings"], strict=True):
         code = codes.sign(secret, ticket["id"], ticket["bookingReference"])
@@ -381,7 +381,7 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     await expect(page.get_by_text(words("booking.declined.at_once"))).to_be_visible()
     await expect(page.locator("#reference")).to_have_text(reference)
     await look(page, "order-declined-at-once")
-    # Of what was never held the API tells neither tier nor seats.
+    # The API reports neither tier nor seats of an order that held no ticket.
     await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
     await page.get_by_role("link", name=words("booking.choose_anew")).click()
     await page.wait_for_url(site.event_url)

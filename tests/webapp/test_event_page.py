@@ -1,4 +1,4 @@
-"""What an event's page shows before and while tickets are sold, brought about for real."""
+"""The states of an event's page before and during the sale, with a real system."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -217,7 +217,7 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
 ) -> None:
     site = await make_event(HOUSE)
     page = await _open(site, visit)
-    # What came over the network: a page is told of 200 where its browser had the body already.
+    # The network's statuses: for a cached body the page itself sees 200 instead of 304.
     network = await page.context.new_cdp_session(page)
     polls: set[str] = set()
     answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
@@ -355,7 +355,7 @@ async def test_a_sale_that_is_over_says_why_and_may_begin_again(
     await expect(page.get_by_text(words("event.lead"))).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, name)
-    # What is left of it nobody needs to know.
+    # Without a sale the page polls no counts.
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if "/api/tickets" in request.url else None)
     await page.wait_for_timeout(5_000)
@@ -419,7 +419,7 @@ async def test_the_clock_of_the_venue_counts(make_event: MakeEvent, visit: OpenP
     site = await make_event("GA=5", starts_at=datetime(2027, 6, 19, 0, 0, tzinfo=UTC), time_zone="America/New_York")
     page = await visit("about:blank")
     place = await page.context.new_cdp_session(page)
-    # Who is elsewhere reads whose clock it is.
+    # A visitor in another time zone sees the zone's name.
     for zone, time in (("Europe/Paris", "Friday, 8:00 PM EDT"), ("America/New_York", "Friday, 8:00 PM")):
         await place.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
         await page.goto(site.event_url)

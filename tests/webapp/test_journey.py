@@ -89,8 +89,8 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await expect(dialog).to_have_count(0)
 
 
-# Whether what has the focus looks different without it (a seat by its circle, a tier's button by the ticket around
-# it), and again as before once it has it back.
+# Compare the focused element's style with and without focus. A seat shows focus by its circle, a tier's button by the
+# ticket around it. The style with focus must return when the focus does.
 _LOOKS_WITH_AND_WITHOUT_FOCUS = """() => {
     const element = document.activeElement;
     const seen = [element, element.querySelector("circle"), element.closest(".tier")].filter(Boolean);

@@ -204,7 +204,7 @@ async def test_a_concert_that_cannot_be_read_again_keeps_its_name(make_event: Ma
     await expect(_cards(page)).to_contain_text("Night Tide")
     about_the_concert = re.compile("/api/events/")
     await page.route(about_the_concert, lambda route: route.abort())
-    # What is cancelled is asked about again, and its concert.
+    # After a cancellation the page reads the order and its event again.
     async with page.expect_event("requestfailed", lambda request: bool(about_the_concert.search(request.url))):
         await _cancel(page, reference)
     await expect(_cards(page)).to_contain_text(words("status.cancelled_refunded"))

@@ -113,7 +113,7 @@ async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPag
 async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     ids = await _ticket_ids(site, "VIP")
-    # Of the first row only single seats are left in the middle.
+    # The middle of the first row has only single seats left.
     await _take(site, "VIP", *(ids["A", number] for number in range(4, 20, 2)))
     page = await _open(site, visit)
     for _ in range(3):
@@ -217,7 +217,7 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     await page.get_by_label(words("user.label")).fill("asked-for")
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
-    # Who comes back has them, and has lost nothing.
+    # On the way back the seats are the buyer's and not reported as lost.
     await page.go_back()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(".summary-lost, .picks")).to_have_count(0)
@@ -416,6 +416,6 @@ async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEven
     for poll in range(3):
         await page.wait_for_event("response", lambda response: "/tickets/states" in response.url)
         if poll == 0:
-            # What was begun before the pick may have been drawn after it.
+            # Drawing that began before the pick may end after it.
             await page.evaluate("numbersWritten = 0")
     assert await page.evaluate("numbersWritten") == 0

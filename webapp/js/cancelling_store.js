@@ -21,7 +21,7 @@ const OFFLINE_MS_MAX = 10 * 60_000;
 
 /** One tab's last cancelling. */
 export class CancellingStore {
-  /** What pages read. */
+  /** The state that pages read. */
   view = createStore(/** @type {Cancelling} */ ({ asked: "", reference: "", phase: "idle" }));
   /** Path of the page that shows the outcome. */
   #path = "";

@@ -1,4 +1,5 @@
-// What a page shows of a purchase, from the click to its outcome. Pure functions; checkout_store.js has the effects.
+// The phases of a purchase on a page, from the click to its outcome. The functions are pure; checkout_store.js has the
+// effects.
 
 import { RESPONSE_TIMEOUT_MS } from "./booking_api.js";
 import { TRIES } from "./submit.js";

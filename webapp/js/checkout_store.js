@@ -58,7 +58,7 @@ export class CheckoutStore {
     this.#api = api;
     this.#storage = storage;
     this.#network = network;
-    /** What pages read. */
+    /** The state that pages read. */
     this.view = createStore(derive(this.#state, Date.now()));
   }
 

@@ -117,7 +117,7 @@ async def test_what_is_to_come_is_listed_soonest_first(pool: Pool, database_url:
     assert (first["slug"], first["state"]) == (BUILT_IN_EVENT, "cancelled")
     await conn.execute("update events set starts_at = now() where slug = 'small-hours'")
     assert [event["slug"] for event in await listed(pool)] == [BUILT_IN_EVENT, "winterlight"]
-    assert (await shown(pool, "small-hours"))["state"] == "ended"  # who has bought it can still look
+    assert (await shown(pool, "small-hours"))["state"] == "ended"  # buyers can still open the event
 
 
 async def test_a_list_without_events_says_when_it_was_true(pool: Pool, conn: AsyncConnection) -> None:

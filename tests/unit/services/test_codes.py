@@ -28,7 +28,7 @@ QR_ALPHANUMERIC = set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")
 QUIET_ZONE = 4
 
 
-# What `openssl dgst -sha256 -mac HMAC` makes of it: a change here would turn away who has bought a ticket.
+# The code is the output of `openssl dgst -sha256 -mac HMAC`. A change would invalidate every sold ticket.
 def test_a_code_stays_what_it_is_as_long_as_tickets_with_it_are_in_the_world() -> None:
     assert CODE == "T1-1234567-OJW3MRVUIXRKEW6KG7QZ3UQU"
 

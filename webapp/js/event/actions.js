@@ -1,4 +1,4 @@
-// What a visitor does on an event's page. While a booking is being sent the selection stays as it is.
+// A visitor's actions on an event's page. While a booking is being sent, the selection does not change.
 import { checkout } from "../checkout_store.js";
 import { keepFocus } from "../focus.js";
 import { settings } from "../settings.js";

@@ -29,7 +29,7 @@ const NO_EVENT = {
 };
 
 /**
- * What the page depends on besides its state.
+ * The inputs of the page besides its state.
  * @typedef {object} Surroundings
  * @property {number} now the browser's time, in milliseconds
  * @property {number} serverNow the server's time, in milliseconds
