@@ -112,10 +112,11 @@ unit: $(INSTALLED) ## Run the unit tests of both languages
 	@$(BIN)/python -m pytest -q tests/unit
 
 .PHONY: lint
-lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and JavaScript
+lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and JavaScript, and their comments
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries
+	$(BIN)/python -m tests.english
 	cd $(TOOLS) && npm run --silent lint
 
 .PHONY: format

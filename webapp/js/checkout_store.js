@@ -39,7 +39,7 @@ export class CheckoutStore {
   #last = null;
   #submissions = 0; // so far
   #current = 0; // number of the submission whose outcome is awaited; 0: none
-  #path = ""; // of the page that shows the checkout; "": none
+  #path = ""; // the path of the page that shows the checkout; "": none
   #following = 0; // number of the latest follow-up; an earlier one ends
   /** @type {(path: string) => void} */
   #navigate = () => {};
