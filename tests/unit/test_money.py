@@ -7,10 +7,24 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iso4217 import Currency
 
 from api.money import to_major
 
-SCALES = {"USD": 100, "EUR": 100, "JPY": 1, "KRW": 1, "BHD": 1000, "KWD": 1000}
+ZERO_DECIMALS = [
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
+    *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+]
+THREE_DECIMALS = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
+FOUR_DECIMALS = ["CLF", "UYW"]
+TWO_DECIMALS = ["USD", "EUR", "GBP", "CHF", "HUF", "IDR", "COP", "CRC", "LBP", "MGA", "TWD"]
+"""Among them currencies for which CLDR has no decimals or a payment provider has rules of its own."""
+SCALES = {
+    **dict.fromkeys(ZERO_DECIMALS, 1),
+    **dict.fromkeys(TWO_DECIMALS, 100),
+    **dict.fromkeys(THREE_DECIMALS, 1_000),
+    **dict.fromkeys(FOUR_DECIMALS, 10_000),
+}
 AMOUNTS_MINOR = st.integers(0, 10**13)
 
 
@@ -40,3 +54,20 @@ def test_no_amount_loses_a_cent_on_the_wire(amount_minor: int, currency: str) ->
 @given(AMOUNTS_MINOR)
 def test_a_whole_amount_is_written_without_a_fraction(amount: int) -> None:
     assert re.fullmatch(rb"\d+", msgspec.json.encode(to_major(amount * 100, "USD")))
+
+
+@pytest.mark.parametrize("currency", SCALES)
+def test_a_currency_has_the_decimals_of_iso_4217(currency: str) -> None:
+    assert to_major(1, currency) == 1 / SCALES[currency]
+    assert to_major(SCALES[currency], currency) == 1
+
+
+def test_every_other_currency_has_two_decimals() -> None:
+    others = {each.code for each in Currency} - SCALES.keys()
+    assert len(others) > 100
+    assert {to_major(1, code) for code in others} == {0.01}
+
+
+@pytest.mark.parametrize("code", ["XAU", "XXX", "ABC", "", "usd"])
+def test_a_code_without_decimals_has_two(code: str) -> None:
+    assert to_major(1_250, code) == 12.5
