@@ -5,18 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from api.http.openapi import REFUSALS_OF_EVERY_ROUTE
+from api.routes.bookings import CANCEL_REFUSALS, CREATE_REFUSALS
 from tests.webapp.declarations import FILE, declarations
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "webapp" / "js"
 TOOLS = ROOT / "tests" / "webapp" / "tools"
+NODE = Path(sys.executable).with_name("node")
 
 
 def test_the_unit_tests_in_javascript_pass() -> None:
     files = sorted(TESTS.rglob("*.test.js"))
     assert files
-    node = Path(sys.executable).with_name("node")
-    done = subprocess.run([node, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([NODE, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -30,3 +32,12 @@ def test_the_types_are_those_of_the_packages_in_the_bundle() -> None:
 
 def test_the_declarations_are_those_of_the_api_s_schemas() -> None:
     assert FILE.read_text(encoding="utf-8") == declarations(), "run `make declarations`"
+
+
+def test_the_page_handles_every_refusal_of_booking_and_cancelling() -> None:
+    script = 'import { KIND_OF_CODE } from "./webapp/js/booking_api.js"; console.log(JSON.stringify(KIND_OF_CODE))'
+    done = subprocess.run(
+        [NODE, "--input-type=module", "--eval", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    refusals = {*CREATE_REFUSALS, *CANCEL_REFUSALS, *REFUSALS_OF_EVERY_ROUTE}
+    assert json.loads(done.stdout).keys() == {kind.code for kind in refusals}

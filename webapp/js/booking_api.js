@@ -39,8 +39,11 @@ import { settings } from "./settings.js";
 export const RESPONSE_TIMEOUT_MS = 15_000;
 const RETRY_AFTER_S_MAX = 300;
 
-/** @type {Record<string, Kind>} */
-const KIND_OF_CODE = {
+/**
+ * The kind of each refusal of the API's booking routes. A test compares the codes with the API's.
+ * @type {Record<string, Kind>}
+ */
+export const KIND_OF_CODE = {
   payment_declined: "declined",
   sold_out: "sold_out",
   all_held: "all_held",
@@ -52,6 +55,12 @@ const KIND_OF_CODE = {
   not_found: "not_found",
   key_reused: "key_reused",
   invalid_request: "invalid",
+  forbidden: "refused",
+  unknown_event: "refused",
+  unknown_tier: "refused",
+  body_too_large: "refused",
+  unsupported_media_type: "refused",
+  internal_error: "unreachable",
 };
 
 /**
