@@ -73,6 +73,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     venue: str
     description: str
+    doors_at: datetime | None
+    """The time at which the doors open; null if it is not announced."""
     starts_at: datetime
     time_zone: str
     sales_start_at: datetime

@@ -109,9 +109,11 @@ CREATE TABLE public.events (
     description text DEFAULT ''::text NOT NULL,
     time_zone text DEFAULT 'UTC'::text NOT NULL,
     cancelled_at timestamp with time zone,
+    doors_at timestamp with time zone,
     CONSTRAINT events_cancelled_at_check CHECK ((cancelled_at >= created_at)),
     CONSTRAINT events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT events_description_check CHECK ((length(description) <= 2000)),
+    CONSTRAINT events_doors_at_check CHECK ((doors_at <= starts_at)),
     CONSTRAINT events_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
     CONSTRAINT events_sales_window_check CHECK ((sales_start_at < sales_end_at)),
     CONSTRAINT events_slug_check CHECK (((slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'::text) AND (length(slug) <= 64))),
@@ -127,11 +129,15 @@ COMMENT ON COLUMN public.events.time_zone IS 'IANA name of the venue''s time zon
 
 COMMENT ON COLUMN public.events.cancelled_at IS 'Time of the cancellation, which ends the sale; null: not cancelled';
 
+COMMENT ON COLUMN public.events.doors_at IS 'Time at which the doors open; null if it is not announced';
+
 COMMENT ON CONSTRAINT events_cancelled_at_check ON public.events IS 'An event is cancelled after it was created';
 
 COMMENT ON CONSTRAINT events_currency_check ON public.events IS 'A currency is a three-letter code of ISO 4217';
 
 COMMENT ON CONSTRAINT events_description_check ON public.events IS 'A description has at most 2000 characters';
+
+COMMENT ON CONSTRAINT events_doors_at_check ON public.events IS 'The doors open no later than the concert starts';
 
 COMMENT ON CONSTRAINT events_name_check ON public.events IS 'An event has a name of at most 200 characters';
 

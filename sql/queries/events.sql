@@ -88,6 +88,7 @@ select
     events.venue,
     events.description,
     events.time_zone,
+    events.doors_at,
     events.starts_at,
     events.sales_start_at,
     events.sales_end_at,

@@ -416,15 +416,24 @@ async def test_the_page_speaks_the_visitors_language(
 
 
 async def test_the_clock_of_the_venue_counts(make_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_event("GA=5", starts_at=datetime(2027, 6, 19, 0, 0, tzinfo=UTC), time_zone="America/New_York")
+    site = await make_event(
+        "GA=5",
+        doors_at=datetime(2027, 6, 18, 23, 0, tzinfo=UTC),
+        starts_at=datetime(2027, 6, 19, 0, 0, tzinfo=UTC),
+        time_zone="America/New_York",
+    )
     page = await visit("about:blank")
     place = await page.context.new_cdp_session(page)
     # A visitor in another time zone sees the zone's name.
-    for zone, time in (("Europe/Paris", "Friday, 8:00 PM EDT"), ("America/New_York", "Friday, 8:00 PM")):
+    for zone, time, doors in (
+        ("Europe/Paris", "Friday, 8:00 PM EDT", "7:00 PM EDT"),
+        ("America/New_York", "Friday, 8:00 PM", "7:00 PM"),
+    ):
         await place.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
         await page.goto(site.event_url)
         await expect(page.locator(".poster-day")).to_have_text("18")
         await expect(page.locator(".poster-month span").last).to_have_text(time)
+        await expect(page.locator(".poster-date").get_by_text(words("event.doors", time=doors))).to_be_visible()
 
 
 async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -17,7 +17,8 @@ class Concert:
     name: str
     venue: str
     description: str
-    startsAt: str  # noqa: N815 - the API's own name
+    doorsAt: str | None  # noqa: N815 - the API's own name
+    startsAt: str  # noqa: N815
     timeZone: str  # noqa: N815
     salesStartAt: str  # noqa: N815
     currency: str

@@ -32,6 +32,7 @@ export interface Event {
   name: string;
   venue: string;
   description: string;
+  doorsAt: string | null;
   startsAt: string;
   timeZone: string;
   salesStartAt: string;
@@ -57,6 +58,7 @@ export interface EventDetails {
   name: string;
   venue: string;
   description: string;
+  doorsAt: string | null;
   startsAt: string;
   timeZone: string;
   salesStartAt: string;

@@ -98,6 +98,14 @@ def _poster() -> Ui:
                     date_time=event.startsAt,
                 ),
             ),
+            rx.cond(
+                event.doorsAt,
+                rx.el.time(
+                    say("event.doors", time=local("hour", event.doorsAt, event.timeZone)),
+                    date_time=event.doorsAt,
+                    class_name="small",
+                ),
+            ),
             class_name="poster-date",
         ),
         class_name="poster",

@@ -39,6 +39,7 @@ async def test_the_built_in_event_is_shown_with_all_that_its_page_says(pool: Poo
         "name": "Aurora Sessions",
         "venue": "Harbour Hall",
         "description": "One night of strings, synths and northern light, live by the water.",
+        "doorsAt": None,
         "startsAt": "2027-06-19T00:00:00Z",  # 20:00 in New York
         "timeZone": "America/New_York",
         "salesStartAt": event["salesStartAt"],
@@ -75,6 +76,17 @@ async def test_the_state_says_whether_it_can_be_booked(
     assert (await shown(pool))["state"] == state
     (outcome,) = await book(pool, order())
     assert isinstance(response(outcome), NotOnSale) == (state != "on_sale")
+
+
+async def test_the_doors_are_shown_once_they_are_announced(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute("update events set doors_at = starts_at - interval '1 hour' where slug = %s", [BUILT_IN_EVENT])
+    assert (await shown(pool))["doorsAt"] == "2027-06-18T23:00:00Z"
+    assert {event["slug"]: event["doorsAt"] for event in await listed(pool)}[BUILT_IN_EVENT] == "2027-06-18T23:00:00Z"
+
+
+async def test_the_database_refuses_doors_that_open_after_the_start(conn: AsyncConnection) -> None:
+    with pytest.raises(CheckViolation, match="events_doors_at_check"):
+        await conn.execute("update events set doors_at = starts_at + interval '1 second'")
 
 
 async def test_a_cancelled_event_is_refused_with_a_sentence_of_its_own(pool: Pool, conn: AsyncConnection) -> None:

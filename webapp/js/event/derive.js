@@ -18,6 +18,7 @@ const NO_EVENT = {
   name: "",
   venue: "",
   description: "",
+  doorsAt: null,
   startsAt: "",
   timeZone: "UTC",
   salesStartAt: "",
