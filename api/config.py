@@ -153,6 +153,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     A server that reaches it is frozen or cut off, because its own timeout is shorter. The connection is then closed.
     """
+    db_commits_waiting_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    """Commits that may wait for a synchronous standby, from 1 to 10,000, before writes fail with 503 `busy`.
+
+    The limit applies to all processes together. It keeps commits whose client has given up from using up the server's
+    `max_connections`.
+    """
     db_connect_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 2
     """Timeout of a connection attempt to the database, from 1 s to a minute."""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] = 16_384

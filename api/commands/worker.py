@@ -16,6 +16,7 @@ import psycopg
 from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
 from api.services.bookings.limits import purge_limits
@@ -72,6 +73,8 @@ async def work(conninfo: str, settings: Settings) -> None:
 async def _repeat(job: Job, pool: Pool, settings: Settings, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
+            async with open_session(pool) as session:
+                await session.check_commits()
             done = await job.run_once(pool, settings)
             pause_s = 0 if done else job.pause_s
         except (psycopg.Error, CommitUnknownError) as error:

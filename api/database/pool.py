@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from api.config import Settings
-from api.database.connection import Connection
+from api.database.connection import Connection, SharedState
 
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
@@ -37,8 +37,10 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
 
     The pool opens even while the database is unavailable, and connects as soon as it is available.
     """
+    shared = SharedState(commits_waiting_max=settings.db_commits_waiting_max)
 
     async def configure(connection: Connection) -> None:
+        connection.shared = shared
         connection.round_trip_max_s = settings.round_trip_max_s
         connection.on_timeout = replacement.request
         await prepare_session(connection, settings)

@@ -90,6 +90,7 @@ limits = Noun(SQL_DIR / "queries" / "limits.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
+replication = Noun(SQL_DIR / "queries" / "replication.sql")
 states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
@@ -106,6 +107,7 @@ NOUNS = (
     migrations,
     orders,
     payments,
+    replication,
     states,
     tickets,
     tiers,

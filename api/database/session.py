@@ -12,7 +12,8 @@ import psycopg
 from psycopg import IsolationLevel, errors, pq
 from psycopg.pq.abc import PGresult
 
-from api.database.connection import Connection
+from api.database import queries
+from api.database.connection import Connection, SharedState
 from api.database.encoding import to_text
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
@@ -116,6 +117,30 @@ class Session:
         self._transformer = Transformer(connection)
         self._sent: list[_Sent] = []
 
+    @property
+    def shared(self) -> SharedState:
+        """Return the state that the connections of the pool share."""
+        return self._connection.shared
+
+    @property
+    def round_trip_max_s(self) -> float:
+        """Return the limit of a round trip, in seconds."""
+        return self._connection.round_trip_max_s
+
+    async def check_commits(self) -> None:
+        """Refuse a write while too many commits wait for the synchronous standby.
+
+        A commit whose client has closed the connection continues to wait, and occupies a backend.
+
+        Raises:
+            psycopg.OperationalError: `SharedState.commits_waiting_max` commits wait.
+        """
+        if self.shared.abandoned:
+            ((waiting,),) = await self.run(Statement(queries.replication.count_waiting, {}))
+            if waiting >= self.shared.commits_waiting_max:
+                raise psycopg.OperationalError(f"{waiting} commits wait for the standby")
+            self.shared.abandoned = waiting > 0
+
     def pipeline(self) -> Pipeline:
         """Return an empty pipeline."""
         return Pipeline(self)
@@ -147,9 +172,11 @@ class Session:
             isolation: the isolation level; None for the level of the settings.
 
         Raises:
-            CommitUnknownError: the connection was lost during COMMIT.
+            CommitUnknownError: the connection was lost during COMMIT, or the standby may lack the transaction.
+            psycopg.OperationalError: too many commits wait for the standby.
             psycopg.Error: a statement or COMMIT failed; the transaction was rolled back.
         """
+        await self.check_commits()
         # BEGIN shares the round trip of the first statements.
         self._send_command(_BEGIN[isolation or self._connection.isolation_level])
         try:
@@ -198,6 +225,9 @@ class Session:
         except psycopg.OperationalError:
             await self._connection.close()
             raise
+        if self._connection.standby_wait_cancelled:
+            await self._connection.close()
+            raise CommitUnknownError("the wait for the standby was cancelled")
         received: list[PGresult] = []
         for item, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:

@@ -14,6 +14,7 @@ from psycopg import IsolationLevel
 from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
+from api.database.replication import run_replicated
 from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, NotCancellable, NotFound
 from api.services.order_rows import (
@@ -40,8 +41,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int, list[BookingRow]]:
-    """Return the bookings of orders by order id, in the order of their lines."""
-    rows = await session.run(Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, BookingRow))
+    """Return the bookings of orders by order id, in the order of their lines.
+
+    The standby then has the orders as the session has read them, so that a failover cannot falsify a response.
+    """
+    statement = Statement(queries.bookings.find_bookings, {"order_ids": order_ids}, BookingRow)
+    rows = await run_replicated(session, statement, order_ids)
     bookings: dict[int, list[BookingRow]] = defaultdict(list)
     for row in rows:
         bookings[row.order_id].append(row)

@@ -17,6 +17,7 @@ from psycopg import IsolationLevel
 from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
+from api.database.replication import run_replicated
 from api.database.session import Statement, open_session
 from api.payments.provider import Amount
 from api.payments.signatures import Webhook
@@ -47,7 +48,9 @@ class Inbox:
         """
         payload = msgspec.json.encode(webhook).decode()
         async with open_session(self._pool) as session:
-            await session.run(Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload}))
+            statement = Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload})
+            # A repeated delivery writes nothing, and the standby may lack the first one.
+            await run_replicated(session, statement)
         self._stored.set()
 
     @contextlib.asynccontextmanager

@@ -132,6 +132,7 @@ VARIABLES = [
     integer("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
     integer("DB_POOL_MAX", 8, 2, 1000),
     integer("DB_ROUND_TRIP_MAX_MS", 0, 0, 660_000),
+    integer("DB_COMMITS_WAITING_MAX", 20, 1, 10_000),
     integer("DB_CONNECT_TIMEOUT_S", 2, 1, 60),
     integer("BODY_BYTES_MAX", 16_384, 256, 10_000_000),
 ]
