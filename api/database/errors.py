@@ -3,7 +3,8 @@
 import psycopg
 from psycopg import errors
 
-RACED_CONSTRAINTS = frozenset({"orders_reference_key", "bookings_live_ticket_key"})
+_REFERENCE_KEY = "orders_reference_key"
+RACED_CONSTRAINTS = frozenset({_REFERENCE_KEY, "bookings_live_ticket_key"})
 """Constraints that a transaction violates only if a concurrent transaction was faster."""
 
 
@@ -18,6 +19,15 @@ def is_unavailable(error: Exception) -> bool:
     """Return True if the database is unreachable or read-only at the moment; the transaction changed nothing."""
     # A demoted or read-only primary refuses writes with 25006.
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.ReadOnlySqlTransaction)
+
+
+def waited_for_reference(error: psycopg.Error) -> bool:
+    """Return True if a transaction gave up waiting for an unfinished insert of one of its references.
+
+    The outcome of that reference is unknown: the other transaction may commit.
+    """
+    # The message of a lock timeout is translated, unlike the names in its context.
+    return isinstance(error, errors.LockNotAvailable) and _REFERENCE_KEY in (error.diag.context or "")
 
 
 def is_retryable(error: psycopg.Error) -> bool:

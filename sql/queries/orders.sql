@@ -88,6 +88,13 @@ where
 order by orders.id desc
 limit %(limit)s;
 
+-- name: lock_references
+-- Lock references before their orders exist; return those that an unfinished transaction has locked.
+-- Locks: an advisory lock of the transaction for each reference; does not wait.
+select reference
+from unnest(%(references)s::text[]) as reference
+where not pg_try_advisory_xact_lock(hashtextextended(reference, 20261122));
+
 -- name: insert_orders
 -- Insert new orders.
 -- Locks: waits for an unfinished transaction that has inserted one of the references.

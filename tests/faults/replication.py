@@ -1,91 +1,154 @@
-"""A primary and a synchronous standby of it, each with an address of its own."""
+"""A primary and its synchronous standby, each on a loopback address of its own."""
 
+import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
+from psycopg import sql
 
 from api.database.programs import binaries_for, owner_of, run_as
-from tests.stack import TEMPLATE, eventually
+from tests.faults.target import children_of, is_running
+from tests.faulty_proxy import FaultyProxy
+from tests.stack import TEMPLATE, eventually, free_port, prepare_template, temporary_directory
 
-STANDBY = "standby"
-"""The standby's application name, which the primary's `synchronous_standby_names` contains."""
-SETTINGS = {
+_SETTINGS = {
     "max_connections": "60",
     "shared_buffers": "32MB",
     "wal_log_hints": "on",
     "max_pred_locks_per_transaction": "512",
     "max_pred_locks_per_page": "64",
-    # A frozen peer must not end the replication by itself.
+    "unix_socket_directories": "",
+    # The tests decide when a replication connection ends.
     "wal_sender_timeout": "0",
     "wal_receiver_timeout": "0",
 }
 
 
-class ReplicatedServer:
-    """A PostgreSQL server on a loopback address of its own."""
+class Server:
+    """A PostgreSQL server with a data directory of its own; `tickets` is its superuser."""
 
-    def __init__(self, directory: Path, name: str, host: str, port: int) -> None:
-        self.cluster = directory / name
+    def __init__(self, directory: Path, host: str) -> None:
         self.host = host
-        self.port = port
+        self.port = free_port()
+        self.cluster = directory / host
         self._owner = owner_of(self.cluster)
         self._binaries = binaries_for(self._owner)
-        self._log = directory / f"{name}.log"
+        self._log = directory / f"{host}.log"
         directory.chmod(0o711)  # mkdtemp's 0700 would exclude the server's user.
         self.cluster.mkdir(mode=0o700)
         if self._owner:
             os.chown(self.cluster, *self._owner)
 
     def create(self) -> None:
-        """Initialize an empty primary that accepts replication connections."""
-        self.run("initdb", "--username=tickets", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        """Initialize an empty primary."""
+        self._run("initdb", "--username=tickets", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 
-    def copy_of(self, primary: "ReplicatedServer") -> None:
-        """Initialize a standby of a running primary."""
-        conninfo = f"host={primary.host} port={primary.port} user=tickets application_name={STANDBY}"
-        self.run("pg_basebackup", "-d", conninfo, "--checkpoint=fast", "--write-recovery-conf", "--no-sync")
+    def copy(self, primary: "Server", link: FaultyProxy) -> None:
+        """Initialize a standby of a primary that replicates through `link`."""
+        self._run("pg_basebackup", f"--dbname={primary.url()}", "--checkpoint=fast", "--no-sync")
+        (self.cluster / "standby.signal").touch()
+        with (self.cluster / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = 'host=127.0.0.1 port={link.port} user=tickets sslmode=disable'\n")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        settings = {**SETTINGS, "listen_addresses": self.host, "port": str(self.port), "unix_socket_directories": ""}
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self.run("pg_ctl", "start", "--wait", f"--log={self._log}", f"--options={options}")
+        # `FaultyProxy` connects to 127.0.0.1.
+        settings = {**_SETTINGS, "port": str(self.port), "listen_addresses": f"127.0.0.1,{self.host}"}
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        self._run("pg_ctl", "start", "--wait", f"--log={self._log}", f"--options={options}")
 
-    def kill(self) -> None:
-        """Kill all processes of the server with SIGKILL, as a power cut does."""
+    def processes(self) -> list[int]:
+        """Return the ids of the server's processes."""
+        with contextlib.suppress(OSError):
+            postmaster = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            return [postmaster, *children_of(postmaster)]
+        return []
+
+    def stop(self) -> None:
+        """Kill all processes at once, as a power cut does."""
         pids = self.processes()
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: not any(_runs(pid) for pid in pids))
+        assert eventually(lambda: not any(map(is_running, pids)))
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def promote(self) -> None:
         """Make a standby the primary."""
-        self.run("pg_ctl", "promote", "--wait")
-
-    def processes(self) -> list[int]:
-        """Return the ids of the postmaster and its children, the postmaster first."""
-        with contextlib.suppress(OSError):
-            postmaster = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-            return [postmaster, *_children(postmaster)]
-        return []
+        self._run("pg_ctl", "promote", "--wait")
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://tickets@{self.host}:{self.port}/{database}"
+        return f"postgresql://tickets@{self.host}:{self.port}/{database}?sslmode=disable&gssencmode=disable"
 
-    def execute(self, statement: str) -> list[tuple[object, ...]]:
-        """Run a statement outside of a transaction; return its rows."""
-        with psycopg.connect(self.url(TEMPLATE), autocommit=True, connect_timeout=5) as conn:
-            cursor = conn.execute(statement.encode())
+    def rows(self, statement: sql.SQL) -> list[tuple[object, ...]]:
+        """Run a statement in the tests' database; return its rows."""
+        with psycopg.connect(self.url(TEMPLATE), autocommit=True) as conn:
+            cursor = conn.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs on the server's data directory."""
+    def replicate_synchronously(self, names: str) -> None:
+        """Set `synchronous_standby_names`."""
+        with psycopg.connect(self.url(TEMPLATE), autocommit=True) as conn:
+            conn.execute(sql.SQL("alter system set synchronous_standby_names = {}").format(names))
+            conn.execute("select pg_reload_conf()")
+
+    def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), "-D", str(self.cluster), *arguments]
+        self._log.touch(mode=0o666)
+        self._log.chmod(0o666)
         with self._log.open("ab") as log:
             code = run_as(self._owner, command, cwd=self.cluster, output_fd=log.fileno())
         assert code == 0, f"{program} ended with {code}:\n{self._log.read_text()}"
+
+
+class Pair(NamedTuple):
+    """A primary with the tests' database, and a standby for which its commits wait."""
+
+    primary: Server
+    standby: Server
+    link: FaultyProxy
+    """The replication connection."""
+
+    @property
+    def url(self) -> str:
+        """A URL with both hosts, the primary first."""
+        hosts = f"{self.primary.host}:{self.primary.port},{self.standby.host}:{self.standby.port}"
+        return f"postgresql://tickets@{hosts}/{TEMPLATE}?target_session_attrs=read-write&sslmode=disable"
+
+    def fail_over(self) -> None:
+        """Kill the primary, lose the data in flight, and promote the standby."""
+        self.primary.stop()
+        self.link.cut()
+        self.standby.promote()
+
+
+@contextlib.asynccontextmanager
+async def replicated_pair() -> AsyncIterator[Pair]:
+    """Run a primary and its synchronous standby."""
+    with temporary_directory() as directory:
+        primary, standby = Server(directory, "127.0.0.2"), Server(directory, "127.0.0.3")
+        async with FaultyProxy(primary.port) as link:
+            pair = Pair(primary, standby, link)
+            try:
+                await asyncio.to_thread(_start, pair)
+                yield pair
+            finally:
+                link.mend()
+                for server in (primary, standby):
+                    server.stop()
+
+
+def _start(pair: Pair) -> None:
+    pair.primary.create()
+    pair.primary.start()
+    prepare_template(pair.primary)
+    pair.standby.copy(pair.primary, pair.link)
+    pair.standby.start()
+    pair.primary.replicate_synchronously("*")
+    synchronous = sql.SQL("select 1 from pg_stat_replication where sync_state = 'sync'")
+    assert eventually(lambda: bool(pair.primary.rows(synchronous)))

@@ -146,6 +146,14 @@ def children_of(pid: int) -> list[int]:
     return sorted(found)
 
 
+def is_running(pid: int) -> bool:
+    """Return True if a process exists and has not ended. Works on Linux only."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def frozen(*pids: int) -> Iterator[None]:
     """Stop processes with SIGSTOP for the duration of the context."""

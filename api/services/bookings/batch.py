@@ -63,8 +63,11 @@ async def _sell(
     attempts: dict[str, _Attempt] = {}
     sales: list[Sale] = []
     async with session.transaction():
-        drawn, claimed = await _claim(session, requests, prefetched)
+        drawn, claimed, in_flight = await _claim(session, requests, prefetched)
         for request in requests:
+            if request.reference in in_flight:
+                attempts[request.reference] = Retry(in_flight=True)
+                continue
             tier = prefetched.tier(request)
             match allocate(request, tier, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
@@ -80,8 +83,14 @@ async def _sell(
     return attempts
 
 
-async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Prefetched) -> tuple[DrawnIds, Claimed]:
-    """Lock the tickets of the requests as far as they are available, and draw ids."""
+async def _claim(
+    session: Session, requests: Sequence[NewOrder], prefetched: Prefetched
+) -> tuple[DrawnIds, Claimed, set[str]]:
+    """Lock the tickets of the requests as far as they are available, and draw ids.
+
+    The last result contains the references for which another attempt is in flight, such as a commit that waits for a
+    standby. That attempt may have locked the requested tickets.
+    """
     # Sold and held tickets stay unlocked: a lock would delay the transactions that settle or expire a hold.
     ctids = [
         ticket.ctid
@@ -99,6 +108,8 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
 
     pipeline = session.pipeline()
     counts = {"orders": len(requests), "bookings": sum(request.quantity for request in requests)}
+    references = [request.reference for request in requests]
+    in_flight = pipeline.add(Statement(queries.orders.lock_references, {"references": references}))
     drawn = pipeline.add(Statement(queries.orders.draw_ids, counts, DrawnIds))
     locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"ctids": ctids})) if ctids else None
     claims: dict[int, Result[Ticket]] = {}
@@ -109,13 +120,14 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
     await pipeline.run()
 
     rows = locked.rows if locked else []
-    return drawn.rows[0], Claimed(
+    claimed = Claimed(
         locked={(ticket_id, ctid) for ticket_id, ctid, status in rows if status == "available"},
         standing={
             tier_id: [ticket for ticket in claim.rows if ticket.id not in prefetched.named]
             for tier_id, claim in claims.items()
         },
     )
+    return drawn.rows[0], claimed, {reference for (reference,) in in_flight.rows}
 
 
 def _pay(request: NewOrder, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:

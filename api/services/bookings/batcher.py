@@ -24,7 +24,7 @@ import psycopg_pool
 
 from api.config import Settings
 from api.database import session as database
-from api.database.errors import CommitUnknownError, is_retryable, is_unavailable
+from api.database.errors import CommitUnknownError, is_retryable, is_unavailable, waited_for_reference
 from api.database.pool import Pool
 from api.errors import ApiError, Busy, InternalError
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
@@ -209,7 +209,8 @@ class BookingBatcher:
         retries: list[QueuedRequest] = []
         for queued, outcome in zip(batch, outcomes, strict=True):
             match outcome:
-                case Retry():
+                case Retry(in_flight):
+                    queued.commit_unknown |= in_flight
                     retries.append(queued)
                     continue
                 case Booked(order, replayed=False):
@@ -225,6 +226,12 @@ class BookingBatcher:
     async def _handle_failure(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
         """Retry a batch after a transient error; otherwise run its requests singly to isolate the bad one."""
         match error:
+            case psycopg.Error() if waited_for_reference(error):
+                if len(batch) > 1:
+                    await self._book_singly(batch)
+                else:
+                    batch[0].commit_unknown = True
+                    self._requeue(batch, "in_flight")
             case psycopg.Error() if is_retryable(error):
                 self._requeue(batch, error.sqlstate or "conflict")
             case CommitUnknownError():
@@ -238,11 +245,14 @@ class BookingBatcher:
                     queued.unavailable = True
                 self._requeue(batch, "no_database")
             case _ if len(batch) > 1:
-                for queued in batch:
-                    await self._book([queued])
+                await self._book_singly(batch)
             case _:
                 _log.error("booking %s failed", batch[0].request.reference, exc_info=error)
                 self._refuse(batch[0], batch[0].failure)
+
+    async def _book_singly(self, batch: Sequence[QueuedRequest]) -> None:
+        for queued in batch:
+            await self._book([queued])
 
     def _requeue(self, batch: Sequence[QueuedRequest], cause: str) -> None:
         """Return requests to the head of the queue."""

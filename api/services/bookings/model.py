@@ -96,7 +96,12 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """A request whose outcome depends on uncommitted transactions; it must run again."""
+    """A request whose outcome depends on uncommitted transactions; it must run again.
+
+    `in_flight` means that one of them books under the same reference.
+    """
+
+    in_flight: bool = False
 
 
 Decision = Booked | Declined | Refused

@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 
 import msgspec
+import psycopg
 
 from api.database import queries
+from api.database.errors import CommitUnknownError
 from api.database.session import Session, Statement
 from api.services import orders
 from api.services.bookings import limits
@@ -77,10 +79,17 @@ def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
 
 
 async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
-    """Return the outcomes of the requests whose references have orders, by reference."""
+    """Return the outcomes of the requests whose references have orders, by reference.
+
+    Raises:
+        CommitUnknownError: a failover may lose the orders, because the standby did not confirm them.
+    """
     if not existing:
         return {}
-    bookings = await orders.find_bookings(session, [order.id for order in existing])
+    try:
+        bookings = await orders.find_bookings(session, [order.id for order in existing])
+    except psycopg.OperationalError as error:
+        raise CommitUnknownError(str(error)) from error
     requests = {request.reference: request for request in batch}
     return {order.reference: replay(requests[order.reference], order, bookings[order.id]) for order in existing}
 

@@ -1,0 +1,156 @@
+"""A synchronous standby takes over: no response before the failover is false after it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from api.commands.audit import audit
+from api.config import Settings
+from api.database import queries
+from api.database.connection import Connection
+from api.database.pool import Pool, open_pool
+from api.database.session import Session, Statement, open_session
+from api.errors import ApiError, Busy, NotFound
+from api.payments.signatures import Webhook
+from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.model import Booked
+from api.services.order_views import get_order, list_orders
+from api.services.webhooks import Inbox
+from tests.faults.replication import Pair, replicated_pair
+from tests.faults.target import until
+from tests.integration.services.bookings.test_batcher import order
+from tests.stack import TEMPLATE
+
+SETTINGS = Settings(
+    payment_success_rate=1,
+    bookings_per_minute=0,
+    booking_wait_ms=500,
+    statement_timeout_ms=300,
+    db_round_trip_max_ms=600,
+    db_commits_waiting_max=3,
+)
+CANCEL_WAITS = sql.SQL("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+REFERENCES = sql.SQL("select reference from orders order by 1")
+WAITING = sql.SQL("select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'")
+WEBHOOK = Webhook(id="1", type="charge.captured", reference="none", amount_minor=1, currency="USD")
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with replicated_pair() as pair:
+        yield pair
+
+
+@contextlib.asynccontextmanager
+async def api_process(pair: Pair) -> AsyncIterator[tuple[Pool, BookingBatcher]]:
+    """Run the parts of an API process that book; they stop as on SIGTERM."""
+    async with open_pool(pair.url, SETTINGS) as pool:
+        batcher = BookingBatcher(pool, SETTINGS, on_commit=lambda _: None)
+        async with batcher.running():
+            yield pool, batcher
+
+
+async def book(batcher: BookingBatcher, reference: str) -> Booked | ApiError:
+    try:
+        decision = await batcher.book(order(reference))
+    except ApiError as error:
+        return error
+    assert isinstance(decision, Booked)
+    return decision
+
+
+async def stop_during_a_commit(pair: Pair, reference: str) -> None:
+    """Book while the standby is cut off, and stop the process while its commit waits."""
+    async with api_process(pair) as (_, batcher):
+        booking = asyncio.create_task(book(batcher, reference))
+        await until(lambda: pair.primary.rows(WAITING) != [(0,)], "a commit waits for the standby")
+    response = await booking
+    assert isinstance(response, Busy)
+    assert response.details["unknown"] is True
+
+
+async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> None:
+    async with api_process(pair) as (_, batcher):
+        assert isinstance(await book(batcher, "durable"), Booked)
+    pair.link.freeze()
+    await stop_during_a_commit(pair, "doubtful")
+    assert pair.primary.rows(REFERENCES) == [("durable",)]  # The commit still waits.
+    async with api_process(pair) as (pool, batcher):
+        response = await book(batcher, "doubtful")
+        assert isinstance(response, Busy)
+        assert response.details["unknown"] is True
+
+        pair.primary.rows(CANCEL_WAITS)
+        await until(lambda: len(pair.primary.rows(REFERENCES)) == 2, "the order is visible on the primary")
+        response = await book(batcher, "doubtful")
+        assert isinstance(response, Busy)
+        assert response.details["unknown"] is True
+        for read in (get_order(pool, "doubtful"), list_orders(pool, "u", limit=5, cursor=None)):
+            with pytest.raises(psycopg.OperationalError):
+                await read
+        with pytest.raises(psycopg.OperationalError):
+            await Inbox(pool, SETTINGS).store(WEBHOOK)
+    pair.fail_over()
+    async with api_process(pair) as (pool, batcher):
+        found, _ = await get_order(pool, "durable")
+        assert found.status == "confirmed"
+        with pytest.raises(NotFound):
+            await get_order(pool, "doubtful")
+        booked = await book(batcher, "doubtful")
+        assert isinstance(booked, Booked)
+        assert not booked.replayed
+    assert audit(pair.standby.url(TEMPLATE)) == []
+
+
+async def test_a_commit_whose_wait_an_operator_cancels_has_an_unknown_outcome(pair: Pair) -> None:
+    pair.link.freeze()
+    async with api_process(pair) as (_, batcher):
+        booking = asyncio.create_task(book(batcher, "doubtful"))
+        await until(lambda: pair.primary.rows(WAITING) != [(0,)], "a commit waits for the standby")
+        pair.primary.rows(CANCEL_WAITS)
+        response = await booking
+    assert isinstance(response, Busy)
+    assert response.details["unknown"] is True
+
+
+async def test_without_these_rules_a_failover_loses_an_acknowledged_order(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: psycopg's cancellation of a COMMIT, and reads that do not wait for the standby."""
+    monkeypatch.delattr(Connection, "wait")
+    monkeypatch.setattr(Connection, "_note", lambda *_: None)
+    pair.link.freeze()
+    await stop_during_a_commit(pair, "doubtful")
+    assert pair.primary.rows(REFERENCES) == [("doubtful",)]
+
+    async def run(session: Session, statement: Statement[object], _: object = None) -> list[object]:
+        return await session.run(statement)
+
+    monkeypatch.setattr("api.services.orders.run_replicated", run)
+    async with api_process(pair) as (_, batcher):
+        assert isinstance(await book(batcher, "doubtful"), Booked)
+    pair.fail_over()
+    assert pair.standby.rows(REFERENCES) == []
+
+
+async def test_abandoned_commits_stop_new_ones_at_the_limit_and_reads_continue(pair: Pair) -> None:
+    async with api_process(pair) as (pool, batcher):
+        assert isinstance(await book(batcher, "durable"), Booked)
+        pair.link.freeze()
+        for number in range(2 * SETTINGS.db_commits_waiting_max):
+            assert isinstance(await book(batcher, f"doubtful-{number}"), Busy)
+        assert pair.primary.rows(WAITING) == [(SETTINGS.db_commits_waiting_max,)]
+        response = await book(batcher, "refused")
+        assert isinstance(response, Busy)
+        assert "unknown" not in response.details
+        async with open_session(pool) as session:
+            assert await session.run(Statement(queries.migrations.list_applied, {}))
+        pair.link.mend()
+        await until(lambda: pair.primary.rows(WAITING) == [(0,)], "no commit waits")
+        assert isinstance(await book(batcher, "refused"), Booked)
+        assert isinstance(await book(batcher, "doubtful-0"), Booked)
+    assert audit(pair.primary.url(TEMPLATE)) == []
