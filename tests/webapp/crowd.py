@@ -9,6 +9,7 @@ fails if an acknowledged booking is not in the database or a request went wrong.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -180,6 +181,66 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
+class Poller(asyncio.Protocol):
+    """A browser's connection for polling. It needs no task, so that ten thousand of them are cheap."""
+
+    def __init__(self, origin: str, measured: Measured) -> None:
+        self._origin = origin
+        self._measured = measured
+        self._etags: dict[str, str] = {}
+        self._turns = itertools.count()
+        self._waiting: list[str] = []
+        self._received = b""
+        self._asked_at = 0.0
+        self._next: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._closing = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._begin_turn()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not end or len(body) < (int(length[1]) if length else 0):
+            return
+        self._received = b""
+        self._measured.poll_ms.append((time.perf_counter() - self._asked_at) * 1000)
+        self._measured.polls[head[9:12].decode()] += 1
+        if etag := _ETAG.search(head):
+            self._etags[self._waiting[0]] = etag[1].decode()
+        del self._waiting[0]
+        if self._waiting:
+            self._ask()
+        else:
+            self._next = asyncio.get_running_loop().call_later(POLL_EVERY_S, self._begin_turn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closing:
+            self._measured.errors[f"poll: connection lost ({exc!r})"] += 1
+
+    def close(self) -> None:
+        self._closing = True
+        if self._next is not None:
+            self._next.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _begin_turn(self) -> None:
+        reads_event = next(self._turns) % EVENT_EVERY == 0
+        self._waiting = [*_POLLED, *([_EVENT] if reads_event else [])]
+        self._ask()
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        path = self._waiting[0]
+        known = f"If-None-Match: {self._etags[path]}\r\n" if path in self._etags else ""
+        self._asked_at = time.perf_counter()
+        self._transport.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{self._origin}{known}\r\n".encode())
+
+
 class Browser:
     """A browser on the event's page: it loads the files, polls, and may book."""
 
@@ -188,8 +249,7 @@ class Browser:
         self._web_port, self._api_port = ports
         self._origin = f"Origin: http://localhost:{self._web_port}\r\n"
         self._measured = measured
-        self._etags: dict[str, str] = {}
-        self._polling: asyncio.Task[None] | None = None
+        self._poller: Poller | None = None
 
     async def arrive(self, _due: float) -> None:
         """Load the page's files, and begin to poll."""
@@ -204,7 +264,11 @@ class Browser:
                 self._measured.files[str(file.status)] += 1
             connection.close()
             self._measured.load_ms.append((time.perf_counter() - began) * 1000)
-        self._polling = asyncio.create_task(self._poll())
+        with self._counting("poll"):
+            loop = asyncio.get_running_loop()
+            _, self._poller = await loop.create_connection(
+                lambda: Poller(self._origin, self._measured), "127.0.0.1", self._api_port
+            )
 
     async def book(self, due: float) -> None:
         """Book one ticket as the page does: preflight, booking, and the order's page."""
@@ -229,35 +293,10 @@ class Browser:
             await connection.request("GET", f"/api/bookings/{reference}", self._origin)
             connection.close()
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Close the tab."""
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
-
-    async def _poll(self) -> None:
-        connection = None
-        try:
-            with self._counting("poll"):
-                connection = await Connection.open(self._api_port)
-                turn = 0
-                while True:
-                    for path in (*_POLLED, *((_EVENT,) if turn % EVENT_EVERY == 0 else ())):
-                        await self._poll_once(connection, path)
-                    turn += 1
-                    await asyncio.sleep(POLL_EVERY_S)
-        finally:
-            if connection is not None:
-                connection.close()
-
-    async def _poll_once(self, connection: Connection, path: str) -> None:
-        known = f"If-None-Match: {self._etags[path]}\r\n" if path in self._etags else ""
-        began = time.perf_counter()
-        response = await connection.request("GET", path, self._origin + known)
-        self._measured.poll_ms.append((time.perf_counter() - began) * 1000)
-        self._measured.polls[str(response.status)] += 1
-        if etag := _ETAG.search(response.head):
-            self._etags[path] = etag[1].decode()
+        if self._poller is not None:
+            self._poller.close()
 
     @contextlib.contextmanager
     def _counting(self, action: str) -> Iterator[None]:
@@ -286,7 +325,8 @@ async def _play(number: int, plan: Plan, ports: tuple[int, int], start_booking_a
     measured.poll_ms.clear()
     bookings = min(round(plan.rate * plan.seconds), plan.browsers)
     await _in_turn(plan.rate, [browser.book for browser in browsers[:bookings]])
-    await asyncio.gather(*(browser.leave() for browser in browsers))
+    for browser in browsers:
+        browser.leave()
     return measured
 
 
