@@ -9,7 +9,7 @@ from webapp.components.browser import Part, action, hooked
 from webapp.components.language import money, say
 from webapp.components.layout import Ui, notice_box
 
-_MODULE = "$/utils/cancelling"
+_MODULE = "$/utils/orders/cancelling"
 
 
 class CancellingFeed(Part):
@@ -21,7 +21,7 @@ class CancellingFeed(Part):
 
 @dataclass(frozen=True)
 class Cancelling:
-    """The last cancelling, as cancelling.js has it."""
+    """The last cancelling, as orders/cancelling_store.js has it."""
 
     reference: str
     phase: str

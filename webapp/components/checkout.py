@@ -12,15 +12,15 @@ from webapp.components.language import say, span
 from webapp.components.layout import Ui, link, notice_box, spinner
 from webapp.components.user_id import USER_ID_LENGTH_MAX
 
-_MODULE = "$/utils/checkout_feed"
+_MODULE = "$/utils/checkout/feed"
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The purchase of the tab, as checkout.js derives it."""
+    """The purchase of the tab, as checkout/state.js derives it."""
 
     phase: str
-    """`idle`, `sending`, `done` (the order's page follows), `invalid`, or the last outcome; see checkout.js."""
+    """`idle`, `sending`, `done` (the order's page follows), `invalid`, or the last outcome; see checkout/state.js."""
     detail: str
     attempt: int
     """Number of the current try of `tries`."""

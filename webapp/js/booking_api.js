@@ -78,7 +78,7 @@ export const UNREACHABLE = refusal("unreachable");
 
 /**
  * Book all tickets of a purchase or none. A repetition under the same reference never books twice.
- * @param {import("./purchase.js").Purchase} purchase
+ * @param {import("./checkout/purchase.js").Purchase} purchase
  * @returns {Promise<Outcome>}
  */
 export function book({ event, tier, quantity, userId, ticketIds, reference }) {

@@ -1,13 +1,13 @@
 // Stand-ins for the API, the browser's storage and its network.
 
 import { outcomeOf, refusal } from "../../../webapp/js/booking_api.js";
-import { CheckoutStore } from "../../../webapp/js/checkout_store.js";
+import { CheckoutStore } from "../../../webapp/js/checkout/store.js";
 
 /**
  * @typedef {import("../../../webapp/js/booking_api.js").Kind} Kind
  * @typedef {import("../../../webapp/js/booking_api.js").Order} Order
  * @typedef {import("../../../webapp/js/booking_api.js").Outcome} Outcome
- * @typedef {import("../../../webapp/js/purchase.js").Purchase} Purchase
+ * @typedef {import("../../../webapp/js/checkout/purchase.js").Purchase} Purchase
  */
 
 export const KEY = `bk_${"k".repeat(26)}`;

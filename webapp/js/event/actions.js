@@ -1,5 +1,5 @@
 // A visitor's actions on an event's page. While a booking is being sent, the selection does not change.
-import { checkout } from "../checkout_store.js";
+import { checkout } from "../checkout/store.js";
 import { keepFocus } from "../focus.js";
 import { settings } from "../settings.js";
 import * as selection from "./selection.js";

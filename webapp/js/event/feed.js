@@ -2,8 +2,8 @@
 import { createElement, startTransition, useEffect, useState } from "react";
 import { useParams } from "react-router";
 
-import { useOutcome } from "../checkout_feed.js";
-import { checkout } from "../checkout_store.js";
+import { useOutcome } from "../checkout/feed.js";
+import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { keepFocus } from "../focus.js";
 import { useEverySecond } from "../hooks.js";

@@ -1,5 +1,5 @@
 // The store of an event's page: its state, and what pages and seats draw from it.
-import { checkout } from "../checkout_store.js";
+import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { useField, useStore } from "../hooks.js";
 import { settings } from "../settings.js";

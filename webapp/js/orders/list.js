@@ -3,14 +3,13 @@ import { createElement, useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
-
-import { keep, useCancelling } from "../cancelling.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { createStore } from "../store.js";
+import { keep, useCancelling } from "./cancelling.js";
 import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
 

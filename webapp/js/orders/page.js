@@ -1,9 +1,7 @@
 // The page of an order: its store, and the polling of the order and its event.
 import { createElement, useCallback, useEffect, useState } from "react";
 import { useParams } from "react-router";
-
-import { useAfterCancelling } from "../cancelling.js";
-import { useOutcome } from "../checkout_feed.js";
+import { useOutcome } from "../checkout/feed.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useStore } from "../hooks.js";
 import { HttpError } from "../http.js";
@@ -11,6 +9,7 @@ import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
+import { useAfterCancelling } from "./cancelling.js";
 import { announcementOf, applyOrder, deriveOrderPage, INITIAL_STATE, pollInterval } from "./page_view.js";
 
 /** @import { SWRResponse } from "swr" */

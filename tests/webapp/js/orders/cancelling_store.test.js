@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { UNREACHABLE } from "../../../webapp/js/booking_api.js";
-import { CancellingStore } from "../../../webapp/js/cancelling_store.js";
-import { FakeApi, FakeNetwork, order, refusal } from "./doubles.js";
+import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
+import { CancellingStore } from "../../../../webapp/js/orders/cancelling_store.js";
+import { FakeApi, FakeNetwork, order, refusal } from "../doubles.js";
 
 const CANCELLED = order({ status: "cancelled" });
 

@@ -1,8 +1,8 @@
 // Sends one purchase under its key until the outcome is known or patience ends.
 
-import { UNREACHABLE } from "./booking_api.js";
+import { UNREACHABLE } from "../booking_api.js";
 
-/** @typedef {import("./booking_api.js").Outcome} Outcome */
+/** @typedef {import("../booking_api.js").Outcome} Outcome */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 
 /**
@@ -10,7 +10,7 @@ import { UNREACHABLE } from "./booking_api.js";
  * @property {(purchase: Purchase) => Promise<Outcome>} book
  * @property {(reference: string) => Promise<Outcome>} find
  * @property {(detail: "busy" | "asking" | "offline", attempt: number) => void} report Receives the number of the next try.
- * @property {Pick<typeof import("./network.js"), "isOnline" | "untilOnline" | "sleep">} network
+ * @property {Pick<typeof import("../network.js"), "isOnline" | "untilOnline" | "sleep">} network
  */
 
 export const TRIES = 5;

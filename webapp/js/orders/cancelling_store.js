@@ -1,14 +1,14 @@
 // Cancelling an order: the request, its repetitions and its outcome.
 
-import * as bookingApi from "./booking_api.js";
-import * as browserNetwork from "./network.js";
-import { createStore } from "./store.js";
+import * as bookingApi from "../booking_api.js";
+import * as browserNetwork from "../network.js";
+import { createStore } from "../store.js";
 
 /**
  * @typedef {object} Cancelling
  * @property {string} asked Reference of the order that the dialog names.
  * @property {string} reference Of the order whose cancelling was requested last.
- * @property {"idle" | "sending" | "offline" | "done" | import("./booking_api.js").Kind} phase `offline`: the request is
+ * @property {"idle" | "sending" | "offline" | "done" | import("../booking_api.js").Kind} phase `offline`: the request is
  *   repeated once the network is back.
  */
 
@@ -93,7 +93,7 @@ export class CancellingStore {
    * @param {string} reference
    * @param {string} userId
    * @param {() => void} reportOffline
-   * @returns {Promise<"done" | import("./booking_api.js").Kind>}
+   * @returns {Promise<"done" | import("../booking_api.js").Kind>}
    */
   async #request(reference, userId, reportOffline) {
     const began = Date.now();

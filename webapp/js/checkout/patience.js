@@ -1,7 +1,7 @@
 // Texts for a buyer who waits.
-import { UNREACHABLE } from "./booking_api.js";
+import { UNREACHABLE } from "../booking_api.js";
 
-/** @typedef {import("./booking_api.js").Outcome} Outcome */
+/** @typedef {import("../booking_api.js").Outcome} Outcome */
 
 const EXPLAIN_AFTER_MS = 2_000;
 const OFFER_CHECK_AFTER_MS = 10_000;

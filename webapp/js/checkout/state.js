@@ -1,11 +1,10 @@
-// The phases of a purchase on a page, from the click to its outcome. The functions are pure; checkout_store.js has the
-// effects.
+// The phases of a purchase on a page, from the click to its outcome. The functions are pure; store.js has the effects.
 
-import { RESPONSE_TIMEOUT_MS } from "./booking_api.js";
+import { RESPONSE_TIMEOUT_MS } from "../booking_api.js";
 import { TRIES } from "./submit.js";
 
-/** @typedef {import("./booking_api.js").Outcome} Outcome */
-/** @typedef {import("./booking_api.js").Kind} Kind */
+/** @typedef {import("../booking_api.js").Outcome} Outcome */
+/** @typedef {import("../booking_api.js").Kind} Kind */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 
 /**
@@ -55,7 +54,7 @@ export const isInFlight = ({ sentAt }, now) => now < sentAt + RESPONSE_TIMEOUT_M
 
 /**
  * Return whether an order stands, so that its tickets are not booked once more.
- * @param {import("./booking_api.js").Order} order
+ * @param {import("../booking_api.js").Order} order
  * @returns {boolean}
  */
 export const isStanding = ({ status }) => status === "confirmed" || status === "pending";

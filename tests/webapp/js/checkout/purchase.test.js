@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../webapp/js/purchase.js";
-import { KEY, PURCHASE } from "./doubles.js";
+import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../../webapp/js/checkout/purchase.js";
+import { KEY, PURCHASE } from "../doubles.js";
 
 const FORM = { event: "concert", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "" };
 

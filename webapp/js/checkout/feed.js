@@ -2,11 +2,10 @@
 
 import { createElement, useEffect } from "react";
 import { PrefetchPageLinks, useLocation, useNavigate } from "react-router";
-
-import { checkout } from "./checkout_store.js";
-import { keepFocus } from "./focus.js";
-import { useEverySecond, useField } from "./hooks.js";
+import { keepFocus } from "../focus.js";
+import { useEverySecond, useField } from "../hooks.js";
 import { readForm } from "./purchase.js";
+import { checkout } from "./store.js";
 
 const ORDER_PAGE = "/booking/_";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { adoptPurchase, keepPurchase, openPurchase } from "../../../webapp/js/purchase_storage.js";
-import { KEY, PURCHASE } from "./doubles.js";
+import { adoptPurchase, keepPurchase, openPurchase } from "../../../../webapp/js/checkout/storage.js";
+import { KEY, PURCHASE } from "../doubles.js";
 
 const IN_DOUBT = { ...PURCHASE, inDoubt: true };
 const OTHER = { ...IN_DOUBT, reference: `bk_${"o".repeat(26)}` };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { UNREACHABLE } from "../../../webapp/js/booking_api.js";
-import { submit, TRIES } from "../../../webapp/js/submit.js";
-import { FakeApi, FakeNetwork, KEY, order, PURCHASE, refusal } from "./doubles.js";
+import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
+import { submit, TRIES } from "../../../../webapp/js/checkout/submit.js";
+import { FakeApi, FakeNetwork, KEY, order, PURCHASE, refusal } from "../doubles.js";
 
 /**
  * @param {FakeApi} api
@@ -17,7 +17,7 @@ async function run(api, { purchase = PURCHASE, network = new FakeNetwork() } = {
   return { outcome, reports, waits: network.waits };
 }
 
-/** @param {import("../../../webapp/js/booking_api.js").Outcome} outcome */
+/** @param {import("../../../../webapp/js/booking_api.js").Outcome} outcome */
 const always = (outcome) => Array.from({ length: TRIES }, () => outcome);
 
 for (const outcome of [order(), refusal("declined"), refusal("sold_out"), refusal("rate_limited"), refusal("refused")])

@@ -2,9 +2,8 @@
 
 import { useEffect } from "react";
 import { useLocation } from "react-router";
-
+import { useStore } from "../hooks.js";
 import { cancelling } from "./cancelling_store.js";
-import { useStore } from "./hooks.js";
 
 /** Draw a component from the last cancelling. */
 export const useCancelling = () => useStore(cancelling.view);

@@ -1,6 +1,10 @@
 // The tab's checkout: it takes the buyer's clicks, sends the purchase, and finds out its outcome.
 
-import * as bookingApi from "./booking_api.js";
+import * as bookingApi from "../booking_api.js";
+import * as browserNetwork from "../network.js";
+import { createStore } from "../store.js";
+import { waitPatiently } from "./patience.js";
+import { wantsTheSame, withKey } from "./purchase.js";
 import {
   conclude,
   derive,
@@ -12,16 +16,12 @@ import {
   pathOf,
   refuseToRepeat,
   UNDER_WAY_MS,
-} from "./checkout.js";
-import * as browserNetwork from "./network.js";
-import { waitPatiently } from "./patience.js";
-import { wantsTheSame, withKey } from "./purchase.js";
-import * as browserStorage from "./purchase_storage.js";
-import { createStore } from "./store.js";
+} from "./state.js";
+import * as browserStorage from "./storage.js";
 import { submit } from "./submit.js";
 
-/** @typedef {import("./booking_api.js").Outcome} Outcome */
-/** @typedef {import("./checkout.js").Checkout} Checkout */
+/** @typedef {import("../booking_api.js").Outcome} Outcome */
+/** @typedef {import("./state.js").Checkout} Checkout */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 /** @typedef {import("./purchase.js").Wanted} Wanted */
 
