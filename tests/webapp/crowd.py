@@ -43,6 +43,8 @@ SETTLE_S = 15.0
 """Time for the processes to start, and for queues to empty before the first booking."""
 RESPONSE_TIMEOUT_S = 45.0
 """Longer than a page waits for the outcome of a purchase."""
+BOOKING_TRIES = 5
+"""Of a page, under one key, while the API is busy."""
 SPARE_FILES = 500
 TARGET_P95_MS = 300.0
 RESULT = ROOT / ".test-artifacts" / "crowd.json"
@@ -110,6 +112,8 @@ class Measured:
     errors: Counter[str] = field(default_factory=Counter)
     acknowledged: set[str] = field(default_factory=set)
     sent: int = 0
+    repeats: int = 0
+    """Bookings that were repeated because the API was busy."""
 
     def add(self, other: "Measured") -> None:
         """Add another process's observations."""
@@ -119,6 +123,7 @@ class Measured:
             getattr(self, name).update(getattr(other, name))
         self.acknowledged |= other.acknowledged
         self.sent += other.sent
+        self.repeats += other.repeats
 
 
 @dataclass(frozen=True)
@@ -281,11 +286,16 @@ class Browser:
         with self._counting("booking"):
             connection = await Connection.open(self._api_port)
             await connection.request("OPTIONS", f"/api/bookings{_QUERY}", self._origin + asks)
-            response = await connection.request(
-                *("POST", f"/api/bookings{_QUERY}"),
-                f"{self._origin}Content-Type: application/json\r\n",
-                json.dumps(body).encode(),
-            )
+            for attempt in range(1, BOOKING_TRIES + 1):
+                response = await connection.request(
+                    *("POST", f"/api/bookings{_QUERY}"),
+                    f"{self._origin}Content-Type: application/json\r\n",
+                    json.dumps(body).encode(),
+                )
+                if response.status != 503 or attempt == BOOKING_TRIES:
+                    break
+                self._measured.repeats += 1
+                await asyncio.sleep(1)
             if response.status != 201:
                 raise ConnectionError(f"status {response.status}")
             self._measured.book_ms.append((time.perf_counter() - began) * 1000)
@@ -361,16 +371,21 @@ async def measure(plan: Plan, stack: Stack) -> dict[str, Any]:
         ]
         await asyncio.sleep(began + arrival_s - time.time())
         connected = {name: Usage.of(pid) for name, pid in pids.items()}
+        idle_s = _idle_s()
         _say(f"they book, {plan.rate:g} per second")
         await asyncio.sleep(plan.seconds)
         booked = {name: Usage.of(pid) for name, pid in pids.items()}
+        idle_s = _idle_s() - idle_s
         measured = Measured()
         for each in await asyncio.gather(*playing):
             measured.add(each)
     return {
         "plan": asdict(plan),
         "bookings": measured.sent,
+        "repeats": measured.repeats,
         **{name: _spread(getattr(measured, name)) for name in ("load_ms", "book_ms", "late_ms", "poll_ms")},
+        "cores": os.cpu_count(),
+        "idle_cores_while_booking": round(idle_s / plan.seconds, 2),
         "polls_per_s": round(len(measured.poll_ms) / plan.seconds),
         "files": dict(measured.files),
         "polls": dict(measured.polls),
@@ -388,6 +403,11 @@ async def measure(plan: Plan, stack: Stack) -> dict[str, Any]:
         "in_database": _confirmed(stack.database_url, measured.acknowledged),
         "log": stack.logs()[-2000:],
     }
+
+
+def _idle_s() -> float:
+    """Return the idle time of all cores since the machine's start. Only Linux has this file."""
+    return float(Path("/proc/uptime").read_text().split()[1])
 
 
 def _confirmed(database_url: str, acknowledged: set[str]) -> list[int]:
@@ -433,10 +453,12 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
     yield f"{'':<34}{'before':>9}{'with all':>9}{'arriving':>9}{'booking':>9}"
     for name, usage in result["servers"].items():
         yield f"{name:<34}" + "".join(f"{value:>9}" for value in usage.values())
+    yield f"{result['idle_cores_while_booking']} of {result['cores']} cores idle while bookings run"
     yield ""
     yield f"files: {result['files']}; polls: {result['polls']}, {result['polls_per_s']} per second while bookings run"
     verdict = "held" if result["book_ms"]["p95"] < TARGET_P95_MS else "MISSED"
-    yield f"{result['acknowledged']} bookings acknowledged; p95 under {TARGET_P95_MS:.0f} ms: {verdict}"
+    yield f"{result['acknowledged']} bookings acknowledged, {result['repeats']} repeats because the API was busy"
+    yield f"p95 of a booking under {TARGET_P95_MS:.0f} ms: {verdict}"
 
 
 async def run(plan: Plan) -> dict[str, Any]:
