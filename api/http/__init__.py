@@ -1,1 +1,1 @@
-"""Everything that depends on Litestar and is not a route."""
+"""HTTP: all code that depends on Litestar, except for the routes."""

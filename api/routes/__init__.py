@@ -1,1 +1,1 @@
-"""Routes: decode, one call of a service, encode."""
+"""Routes: each decodes a request, calls one service and encodes the result."""

@@ -16,16 +16,16 @@ _MIGRATIONS = migrations.load()
 
 @get("/health/live")
 async def get_live() -> Health:
-    """200 while the process runs."""
+    """Return 200 while the process runs."""
     return Health(status="live")
 
 
 @get(
     "/health/ready",
-    responses={503: ResponseSpec(Health, description="Not ready: `reason` says why", generate_examples=False)},
+    responses={503: ResponseSpec(Health, description="Not ready; `reason` explains it", generate_examples=False)},
 )
 async def get_ready(state: ApiState) -> Response[Health]:
-    """200 while the database answers and has all migrations, and until shutdown begins."""
+    """Return 200 while the database responds and has all migrations, until shutdown begins."""
     reason = "shutting down" if is_stopping() else await _why_not_ready(state)
     health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
     return Response(health, status_code=503 if reason else 200, headers={"Cache-Control": "no-store"})
@@ -37,7 +37,7 @@ async def _why_not_ready(state: ApiState) -> str | None:
     except psycopg.errors.UndefinedTable:
         missing = _MIGRATIONS
     except psycopg.OperationalError:
-        return "the database does not answer"
+        return "the database does not respond"
     except SetupError as error:
         return str(error)
     return f"migrations are missing: {', '.join(m.name for m in missing)}" if missing else None

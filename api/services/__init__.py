@@ -1,1 +1,4 @@
-"""Services: the rules. Each function owns its transaction, and returns structs or raises an error of `api.errors`."""
+"""Services: the business rules.
+
+Each function owns its transaction. It returns structs or raises an error of `api.errors`.
+"""

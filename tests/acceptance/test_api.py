@@ -51,13 +51,13 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def office(stack: Stack, client: httpx.Client) -> BoxOffice:
-    """The box office of an event of which nothing has been sold."""
+    """The box office of an event without sales."""
     return BoxOffice(client, new_event(stack))
 
 
 @pytest.fixture(scope="module")
 def untouched(stack: Stack, client: httpx.Client) -> BoxOffice:
-    """The same, for tests that only look."""
+    """The same, for tests that only read."""
     return BoxOffice(client, new_event(stack))
 
 
@@ -76,7 +76,7 @@ def set_sale(stack: Stack, event: str, start: str, end: str | None = None) -> No
 # --- The contract's examples, without naming the event ---------------------------------------------------
 
 
-def test_the_built_in_event_is_meant_when_none_is_named(client: httpx.Client) -> None:
+def test_requests_without_an_event_use_the_built_in_one(client: httpx.Client) -> None:
     def counts() -> dict[str, int]:
         return BoxOffice(client).available_now()
 
@@ -95,7 +95,7 @@ def test_the_built_in_event_is_meant_when_none_is_named(client: httpx.Client) ->
     assert len(client.get("/api/tickets", params={"tier": "VIP"}).json()) == 98
 
 
-def test_a_booking_is_answered_to_the_letter(client: httpx.Client) -> None:
+def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: httpx.Client) -> None:
     before = datetime.now(UTC)
     answer = client.post("/api/bookings", json={"tier": "Front Row", "quantity": 2, "userId": "user-123"})
     assert answer.status_code == 201
@@ -156,16 +156,16 @@ def test_tiers_come_in_display_order_and_prices_in_the_major_unit(stack: Stack, 
     assert (order["total"], [line["price"] for line in order["bookings"]]) == (25, [12.5, 12.5])
 
 
-def test_counts_tell_when_they_were_true_and_that_is_never_more_than_a_second_ago(untouched: BoxOffice) -> None:
+def test_counts_have_their_time_and_are_at_most_one_second_old(untouched: BoxOffice) -> None:
     seen: set[datetime] = set()
-    while len(seen) < 3:  # from the first request on, and while the API counts by itself
+    while len(seen) < 3:  # the first snapshot and refreshed ones
         asked_at = datetime.now(UTC)
         as_of = time_of(untouched.availability().headers["X-As-Of"])
         assert asked_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
         seen.add(as_of)
 
 
-def test_counts_that_were_true_after_a_booking_show_it(office: BoxOffice) -> None:
+def test_counts_after_a_booking_include_it(office: BoxOffice) -> None:
     for sold in range(1, 6):
         office.booked(tier="VIP")
         assert office.available_now() == {"VIP": 100 - sold, "Front Row": 200, "GA": 1000}
@@ -182,7 +182,7 @@ def test_unchanged_counts_are_not_sent_again(untouched: BoxOffice) -> None:
 
 
 @pytest.mark.parametrize("etag", ["W/{etag}", '"other", {etag}'])
-def test_an_etag_is_recognised_as_caches_send_it(untouched: BoxOffice, etag: str) -> None:
+def test_an_etag_is_compared_weakly_and_within_a_list(untouched: BoxOffice, etag: str) -> None:
     known = untouched.availability().headers["ETag"]
     assert untouched.availability(**{"If-None-Match": etag.format(etag=known)}).status_code == 304
 
@@ -212,7 +212,7 @@ LIVE = (
 
 
 @pytest.mark.parametrize("path", LIVE)
-def test_what_is_counted_says_when_it_was_true_and_is_not_sent_again(untouched: BoxOffice, path: str) -> None:
+def test_a_snapshot_has_its_time_and_is_not_sent_again(untouched: BoxOffice, path: str) -> None:
     address = path.format(event=untouched.event)
     seen: set[datetime] = set()
     while len(seen) < 3:
@@ -225,7 +225,7 @@ def test_what_is_counted_says_when_it_was_true_and_is_not_sent_again(untouched: 
     known = first.headers["ETag"].removeprefix("W/")
     for etag in (known, f"W/{known}", f'"other", {known}', "*"):
         again = untouched.client.get(address, headers={"If-None-Match": etag})
-        # Other tests make events meanwhile, so the list may have changed.
+        # Other tests create events meanwhile, so the list may have changed.
         if again.headers["ETag"] == first.headers["ETag"]:
             assert (again.status_code, again.content) == (304, b"")
         assert time_of(again.headers["X-As-Of"])
@@ -233,7 +233,7 @@ def test_what_is_counted_says_when_it_was_true_and_is_not_sent_again(untouched: 
 
 
 def seats_of(office: BoxOffice) -> dict[int, str]:
-    """Return the letters of the seats, of an answer that was true after this call began."""
+    """Return the letters of the seats from a snapshot taken after the call."""
     called_at = datetime.now(UTC)
     while True:
         answer = office.client.get("/api/tickets/states", params={"event": office.event})
@@ -242,7 +242,7 @@ def seats_of(office: BoxOffice) -> dict[int, str]:
             return {seat: letter for row in rows for seat, letter in zip(row["ids"], row["states"], strict=True)}
 
 
-def test_seats_show_what_was_booked_and_cancelled(office: BoxOffice) -> None:
+def test_seats_change_after_a_booking_and_a_cancellation(office: BoxOffice) -> None:
     order = office.booked(tier="VIP", quantity=3)
     taken = {line["ticketId"] for line in order["bookings"]}
     seats = seats_of(office)
@@ -269,7 +269,7 @@ def test_an_event_is_sold_out_once_its_last_ticket_is_sold(stack: Stack, client:
     assert state() == "sold_out"
 
 
-def test_a_seat_plan_is_compressed_for_who_takes_it_so(untouched: BoxOffice) -> None:
+def test_a_seat_map_is_compressed_for_clients_that_accept_gzip(untouched: BoxOffice) -> None:
     path, event = "/api/tickets/states", {"event": untouched.event}
     plain = untouched.client.get(path, params=event, headers={"Accept-Encoding": "identity"})
     small = untouched.client.get(path, params=event, headers={"Accept-Encoding": "gzip, br"})
@@ -278,13 +278,13 @@ def test_a_seat_plan_is_compressed_for_who_takes_it_so(untouched: BoxOffice) -> 
     assert int(small.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
     assert small.json() == plain.json()
     assert small.headers["ETag"] == plain.headers["ETag"]
-    assert small.headers["ETag"].startswith("W/")  # two forms of the same
+    assert small.headers["ETag"].startswith("W/")  # one ETag for the compressed and the plain body
 
 
 # --- Tickets ---------------------------------------------------------------------------------------------
 
 
-def test_every_available_ticket_is_listed_by_id_with_its_place(untouched: BoxOffice) -> None:
+def test_every_available_ticket_is_listed_by_id_with_its_seat(untouched: BoxOffice) -> None:
     tickets = untouched.tickets()
     assert all(list(ticket) == ["id", "tier", "price", "row", "seat"] for ticket in tickets)
     ids = [ticket["id"] for ticket in tickets]
@@ -300,12 +300,12 @@ def test_every_available_ticket_is_listed_by_id_with_its_place(untouched: BoxOff
 
 
 @pytest.mark.parametrize("tier", ["VIP", "Front Row", "GA"])
-def test_tickets_can_be_narrowed_down_to_a_tier(untouched: BoxOffice, tier: str) -> None:
+def test_tickets_can_be_filtered_by_tier(untouched: BoxOffice, tier: str) -> None:
     assert untouched.tickets(tier=tier) == [ticket for ticket in untouched.tickets() if ticket["tier"] == tier]
 
 
 @pytest.mark.parametrize("parameters", [{"limit": 1}, {"limit": 150}, {"limit": 1300}, {"tier": "VIP", "limit": 7}])
-def test_a_page_is_the_beginning_of_the_list(untouched: BoxOffice, parameters: dict[str, Any]) -> None:
+def test_a_limited_list_is_the_beginning_of_the_full_list(untouched: BoxOffice, parameters: dict[str, Any]) -> None:
     limit = parameters["limit"]
     everything = untouched.tickets(**{name: value for name, value in parameters.items() if name != "limit"})
     assert untouched.tickets(**parameters) == everything[:limit]
@@ -320,7 +320,7 @@ def test_paging_walks_through_all_tickets_once(untouched: BoxOffice, limit: int)
     assert walked == untouched.tickets()
 
 
-def test_a_sold_ticket_is_not_listed_any_more(office: BoxOffice) -> None:
+def test_a_sold_ticket_is_not_listed(office: BoxOffice) -> None:
     before = office.tickets()
     sold = {line["ticketId"] for line in office.booked(tier="VIP", quantity=3)["bookings"]}
     assert office.tickets() == [ticket for ticket in before if ticket["id"] not in sold]
@@ -355,7 +355,7 @@ def test_chosen_tickets_are_the_ones_booked(office: BoxOffice, tier: str, picked
 
 
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
-def test_of_chosen_tickets_all_are_booked_or_none_and_the_taken_ones_are_named(office: BoxOffice, tier: str) -> None:
+def test_chosen_tickets_are_booked_together_or_the_taken_ones_are_named(office: BoxOffice, tier: str) -> None:
     free, taken, also_free, also_taken = [ticket["id"] for ticket in office.tickets(tier=tier, limit=4)]
     office.booked(tier=tier, quantity=2, ticketIds=[taken, also_taken])
     refusal = office.book(tier=tier, quantity=4, ticketIds=[free, taken, also_free, also_taken])
@@ -372,7 +372,7 @@ def test_a_taken_seat_is_named_as_it_is_printed_on_the_ticket(office: BoxOffice)
 
 
 @pytest.mark.parametrize("seats_per_row", [0, 20])
-def test_too_few_tickets_left_is_said_with_their_number_and_nothing_is_sold(
+def test_a_shortage_names_the_remaining_number_and_sells_nothing(
     stack: Stack, client: httpx.Client, seats_per_row: int
 ) -> None:
     plan = TierPlan(name="Last", capacity=3, price_minor=1_000, seats_per_row=seats_per_row)
@@ -385,7 +385,7 @@ def test_too_few_tickets_left_is_said_with_their_number_and_nothing_is_sold(
             office.booked(tier="Last")
 
 
-def test_seats_that_stand_apart_are_sold_when_no_neighbours_are_left(stack: Stack, client: httpx.Client) -> None:
+def test_separate_seats_are_sold_when_no_adjacent_ones_are_left(stack: Stack, client: httpx.Client) -> None:
     office = office_of(stack, client, TierPlan(name="Row", capacity=3, price_minor=1_000, seats_per_row=3))
     left, middle, right = [ticket["id"] for ticket in office.tickets()]
     office.booked(tier="Row", ticketIds=[middle])
@@ -409,7 +409,7 @@ def test_outside_the_sales_window_nothing_is_sold(office: BoxOffice, stack: Stac
     assert len(office.tickets()) == 1300
 
 
-# --- The same request again ------------------------------------------------------------------------------
+# --- Repeats ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_two_different_keys_are_refused(office: BoxOffice) -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
-def test_a_repeat_is_answered_the_same_and_books_once(office: BoxOffice, wanted: dict[str, Any]) -> None:
+def test_a_repeat_gets_the_same_response_and_books_once(office: BoxOffice, wanted: dict[str, Any]) -> None:
     key = f"{office.event}-repeat"
     first = office.book(key=key, **wanted)
     assert "Idempotent-Replayed" not in first.headers
@@ -451,7 +451,7 @@ def test_a_repeat_is_answered_the_same_and_books_once(office: BoxOffice, wanted:
     assert len(office.tickets()) == 1300 - wanted["quantity"]
 
 
-def test_without_a_key_each_request_is_a_booking_of_its_own(office: BoxOffice) -> None:
+def test_requests_without_a_key_are_separate_bookings(office: BoxOffice) -> None:
     first, second = office.booked(), office.booked()
     assert first["reference"] != second["reference"]
     assert len(office.tickets()) == 1298
@@ -480,7 +480,7 @@ def test_a_refusal_that_created_nothing_is_forgotten(office: BoxOffice, stack: S
     assert "Idempotent-Replayed" not in answer.headers
 
 
-def test_a_key_that_was_refused_may_ask_for_something_else(office: BoxOffice) -> None:
+def test_a_refused_key_may_request_other_tickets(office: BoxOffice) -> None:
     taken, free = [ticket["id"] for ticket in office.tickets(tier="VIP", limit=2)]
     office.booked(tier="VIP", ticketIds=[taken])
     key = f"{office.event}-second-choice"
@@ -513,7 +513,7 @@ def test_a_declined_payment_sells_nothing_and_is_remembered(
     assert len(office.tickets()) == 1300
 
 
-def test_a_declined_booking_is_shown_as_such(declining_office: BoxOffice) -> None:
+def test_a_declined_booking_has_the_status_declined(declining_office: BoxOffice) -> None:
     declining_office.book(key="declined-and-shown")
     order = declining_office.client.get("/api/bookings/declined-and-shown").json()
     assert (order["success"], order["status"], order["bookings"]) == (False, "declined", [])
@@ -525,7 +525,7 @@ def test_tickets_of_a_declined_payment_can_be_chosen_again(declining_office: Box
         assert_problem(declining_office.book(tier="VIP", ticketIds=[ticket["id"]]), 402, "payment_declined")
 
 
-# --- Bookings as they stand ------------------------------------------------------------------------------
+# --- Lookup and lists ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
@@ -536,7 +536,7 @@ def test_a_booking_is_found_by_its_reference(office: BoxOffice, wanted: dict[str
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_booking_tells_its_event_and_the_time_by_the_servers_clock(office: BoxOffice) -> None:
+def test_a_booking_has_its_event_and_the_database_s_time(office: BoxOffice) -> None:
     order = office.booked()
     assert (order["event"], order["paidLate"]) == (office.event, False)
     asked_at = datetime.now(UTC)
@@ -598,11 +598,11 @@ def listed(client: httpx.Client, user: str, limit: int = 100, **parameters: str)
         cursor = {"cursor": page["next"]}
 
 
-def test_bookings_are_shown_by_what_has_become_of_them_and_of_their_event(stack: Stack, client: httpx.Client) -> None:
+def test_bookings_are_listed_by_their_state_and_their_event_s_time(stack: Stack, client: httpx.Client) -> None:
     tomorrow, yesterday = office_of(stack, client, *SMALL), office_of(stack, client, *SMALL)
     user = f"regular of {tomorrow.event}"
     made: dict[str, list[str]] = {"upcoming": [], "past": [], "cancelled": []}
-    for number in range(15):  # in turns, so that each page has to pass over others
+    for number in range(15):  # alternately, so that each page skips others
         kind = list(made)[number % 3]
         office = yesterday if kind == "past" or number % 2 else tomorrow
         office = tomorrow if kind == "upcoming" else office
@@ -620,13 +620,13 @@ def test_bookings_are_shown_by_what_has_become_of_them_and_of_their_event(stack:
     assert_problem(refusal, 400, "invalid_request", field="show")
 
 
-def test_a_declined_booking_is_shown_among_those_that_came_to_nothing(declining_office: BoxOffice) -> None:
+def test_a_declined_booking_is_listed_with_the_cancelled_ones(declining_office: BoxOffice) -> None:
     declining_office.book(key="declined-and-listed", userId="unlucky")
     shown = {kind: listed(declining_office.client, "unlucky", show=kind) for kind in ("upcoming", "past", "cancelled")}
     assert shown == {"upcoming": [], "past": [], "cancelled": ["declined-and-listed"]}
 
 
-# --- What a buyer takes along ----------------------------------------------------------------------------
+# --- Ticket codes and calendar files ---------------------------------------------------------------------
 
 
 def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
@@ -649,12 +649,12 @@ def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
 
 
 @pytest.mark.parametrize("file", ["0.svg", "3.svg", "01.svg", "-1.svg", "100000.svg", "1", "1.png", "1.svg.svg", "%31"])
-def test_a_ticket_that_a_booking_has_not_has_no_image(office: BoxOffice, file: str) -> None:
+def test_a_ticket_outside_a_booking_has_no_image(office: BoxOffice, file: str) -> None:
     order = office.booked(quantity=2)
     assert_problem(office.client.get(f"/api/bookings/{order['reference']}/tickets/{file}"), 404, "not_found")
 
 
-def test_the_concert_of_a_confirmed_booking_goes_into_the_buyers_calendar(office: BoxOffice) -> None:
+def test_a_confirmed_booking_has_a_calendar_file(office: BoxOffice) -> None:
     order = office.booked(tier="VIP", quantity=2)
     answer = office.client.get(f"/api/bookings/{order['reference']}/calendar.ics")
     assert answer.status_code == 200
@@ -667,7 +667,7 @@ def test_the_concert_of_a_confirmed_booking_goes_into_the_buyers_calendar(office
 
 
 @pytest.mark.parametrize("path", ["tickets/1.svg", "calendar.ics"])
-def test_a_booking_that_is_not_confirmed_has_nothing_to_take_along(
+def test_an_unconfirmed_booking_has_no_codes_and_no_calendar_file(
     office: BoxOffice, declining_office: BoxOffice, path: str
 ) -> None:
     reference = office.booked()["reference"]
@@ -683,10 +683,10 @@ def test_a_booking_that_is_not_confirmed_has_nothing_to_take_along(
         assert_problem(client.get(address), 404, "not_found")
 
 
-# --- Around it -------------------------------------------------------------------------------------------
+# --- Health, compression and headers ---------------------------------------------------------------------
 
 
-def test_a_healthy_system_says_so(client: httpx.Client) -> None:
+def test_a_healthy_system_is_live_and_ready(client: httpx.Client) -> None:
     live, ready = client.get("/health/live"), client.get("/health/ready")
     assert (live.status_code, live.json()["status"]) == (200, "live")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
@@ -704,7 +704,7 @@ def test_a_database_without_its_migrations_is_not_ready(stack: Stack, client: ht
     assert client.get("/health/ready").status_code == 200
 
 
-def test_a_large_answer_is_compressed_for_who_takes_it(untouched: BoxOffice) -> None:
+def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: BoxOffice) -> None:
     def answer(encoding: str) -> httpx.Response:
         return untouched.client.get(
             "/api/tickets", params={"event": untouched.event}, headers={"Accept-Encoding": encoding}
@@ -729,9 +729,9 @@ def test_a_list_of_many_pages_is_one_array_of_each_ticket_once(stack: Stack, cli
     assert [ticket["id"] for ticket in office.tickets(after=ids[1], limit=size)] == ids[2 : size + 2]
 
 
-def test_a_buyer_who_stops_reading_a_long_list_holds_up_nobody(stack: Stack, client: httpx.Client) -> None:
+def test_a_client_that_stops_reading_a_long_list_blocks_no_other(stack: Stack, client: httpx.Client) -> None:
     office = office_of(stack, client, TierPlan(name="Floor", capacity=20 * PAGE_TICKETS, price_minor=1_000))
-    for _ in range(10):  # more than there are connections
+    for _ in range(10):  # more than the pool's connections
         with client.stream("GET", "/api/tickets", params={"event": office.event}) as answer:
             assert answer.headers["Content-Type"] == "application/json"
             assert next(answer.iter_bytes()).startswith(b"[{")
@@ -740,7 +740,7 @@ def test_a_buyer_who_stops_reading_a_long_list_holds_up_nobody(stack: Stack, cli
 
 
 @pytest.mark.parametrize("path", ["/api/tickets/availability", "/api/tickets?limit=1", "/health/live", "/no/such/path"])
-def test_a_small_answer_is_not_compressed(client: httpx.Client, path: str) -> None:
+def test_a_small_response_is_not_compressed(client: httpx.Client, path: str) -> None:
     assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip"}).headers
 
 
@@ -763,7 +763,7 @@ def test_a_small_answer_is_not_compressed(client: httpx.Client, path: str) -> No
         ("DELETE", "/api/bookings", 405),
     ],
 )
-def test_every_answer_tells_browsers_to_be_careful(client: httpx.Client, method: str, path: str, status: int) -> None:
+def test_every_response_has_the_security_headers(client: httpx.Client, method: str, path: str, status: int) -> None:
     answer = client.request(method, path)
     assert answer.status_code == status
     assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
@@ -804,14 +804,14 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, client: httpx.Client
         assert "Content-Disposition" in exposed
 
 
-def test_a_page_from_elsewhere_may_not_call(client: httpx.Client) -> None:
+def test_a_page_of_a_foreign_origin_may_not_call(client: httpx.Client) -> None:
     answers = [preflight(client, FOREIGN_ORIGIN)]
     answers += [client.get(path, headers={"Origin": FOREIGN_ORIGIN}) for path in ("/api/tickets", "/no/such/path")]
     assert all("Access-Control-Allow-Origin" not in answer.headers for answer in answers)
     assert not answers[0].is_success
 
 
-def test_a_name_comes_back_as_it_was_sent(office: BoxOffice) -> None:
+def test_a_name_is_returned_unchanged(office: BoxOffice) -> None:
     for user in ("Zoë & Søn", "票", "🎫" * 64, 'a"b\\c', "x" * 128, "</script>", "%s %(x)s", "Robert'); drop table"):
         order = office.booked(userId=user)
         assert order["bookings"][0]["userId"] == user
@@ -874,7 +874,7 @@ def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx
 # --- Limits ----------------------------------------------------------------------------------------------
 
 
-def test_more_requests_a_second_than_an_endpoint_takes_are_refused_and_counted(server: EmbeddedServer) -> None:
+def test_requests_above_an_endpoint_s_limit_are_refused_and_counted(server: EmbeddedServer) -> None:
     with running_system(server, ENDPOINT_RPS="2") as stack, client_of(stack) as client:
         office = BoxOffice(client)
         asked: list[Callable[[], httpx.Response]] = [

@@ -65,7 +65,7 @@ async def test_an_outage_of_the_database_refuses_requests_and_ends_by_itself(
     assert booking.json()["reference"] == BODY["bookingReference"]
     assert_busy(await eventually(availability, 503))
     not_ready = await eventually(ready, 503)
-    assert not_ready.json()["reason"] == "the database does not answer"
+    assert not_ready.json()["reason"] == "the database does not respond"
     assert (await client.get("/health/live")).status_code == 200
     for path in READS:
         assert_busy(await client.get(path))

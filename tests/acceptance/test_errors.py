@@ -1,4 +1,4 @@
-"""Bad input: each is refused with the status, the code and the field of the contract, and sells nothing."""
+"""Invalid input: each case gets the status, code and field of the contract and sells nothing."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ TICKETS = {"VIP": range(1, 101), "Front Row": range(101, 301)}
 
 
 class Bad(NamedTuple):
-    """A bad request; `field` None: its error is not about a field."""
+    """An invalid request; `field` is None if the error names no field."""
 
     what: str
     body: bytes
@@ -29,7 +29,7 @@ class Bad(NamedTuple):
 
 
 def with_fields(what: str, field: str | None, **fields: Any) -> Bad:
-    """A good body but for these fields."""
+    """Return a valid body except for these fields."""
     return Bad(what, json.dumps(GOOD | fields).encode(), field)
 
 
@@ -38,7 +38,7 @@ def wrong_values(field: str, values: list[Any]) -> list[Bad]:
 
 
 def with_text(what: str, text: bytes, field: str | None) -> Bad:
-    """A good body but for a quantity that is written like this."""
+    """Return a valid body except for the text of its quantity."""
     return Bad(what, b'{"tier": "VIP", "userId": "user-123", "quantity": %b}' % text, field)
 
 
@@ -120,7 +120,7 @@ BAD_BODIES = [
 
 
 class Wrong(NamedTuple):
-    """A request that is wrong by its address or method."""
+    """A request with a wrong address or method."""
 
     method: str
     path: str
@@ -192,7 +192,7 @@ def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_was_sold(client: httpx.Client) -> Iterator[None]:
-    """Whatever was asked for below: at the end no ticket is gone."""
+    """Assert at the end that no test sold a ticket."""
     office = BoxOffice(client)
     tickets = {tier: [ticket["id"] for ticket in office.tickets(tier=tier)] for tier in TICKETS}
     assert tickets == {tier: list(ids) for tier, ids in TICKETS.items()}
@@ -210,7 +210,7 @@ def test_a_bad_booking_is_refused(client: httpx.Client, bad: Bad) -> None:
 
 
 @pytest.mark.parametrize("event", NO_TEXT)
-def test_a_booking_for_an_event_that_cannot_be_is_refused(client: httpx.Client, event: str) -> None:
+def test_a_booking_for_an_invalid_event_is_refused(client: httpx.Client, event: str) -> None:
     answer = client.post(f"/api/bookings?event={event}", json=GOOD)
     assert_problem(answer, 400, "invalid_request", "event")
 
@@ -221,7 +221,7 @@ def test_a_wrong_address_is_refused(client: httpx.Client, wrong: Wrong) -> None:
     assert_problem(answer, wrong.status, wrong.code, wrong.field)
 
 
-def test_a_reference_that_cannot_be_is_nobodys(client: httpx.Client) -> None:
+def test_an_invalid_reference_is_not_found(client: httpx.Client) -> None:
     answer = client.get("/api/bookings/%00")
     assert answer.status_code in (400, 404), answer.text
     assert_problem(answer, answer.status_code, {400: "invalid_request", 404: "not_found"}[answer.status_code])
@@ -236,16 +236,14 @@ def test_a_reference_that_cannot_be_is_nobodys(client: httpx.Client) -> None:
         if method not in methods
     ],
 )
-def test_a_method_that_an_address_does_not_have_is_refused_with_those_that_it_has(
-    client: httpx.Client, method: str, path: str
-) -> None:
+def test_an_unsupported_method_is_refused_with_the_supported_ones(client: httpx.Client, method: str, path: str) -> None:
     answer = client.request(method, path)
     assert_problem(answer, 405, "method_not_allowed")
     allowed = {name.strip() for name in answer.headers["Allow"].split(",")}
     assert allowed - {"OPTIONS", "HEAD"} == METHODS[path]
 
 
-def test_more_than_the_limit_of_this_system_is_refused(server: EmbeddedServer) -> None:
+def test_a_quantity_above_the_configured_limit_is_refused(server: EmbeddedServer) -> None:
     with running_system(server, MAX_TICKETS_PER_BOOKING="3") as stack, client_of(stack) as client:
         office = BoxOffice(client)
         assert_problem(office.book(quantity=4), 400, "invalid_request", "quantity")

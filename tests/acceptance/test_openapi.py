@@ -1,4 +1,4 @@
-"""The API's description: it tells all of it, and it can be read without internet."""
+"""The OpenAPI document is complete, and its page works without internet access."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_syste
 pytestmark = pytest.mark.xdist_group("openapi")
 
 FOR_OTHERS = ("/schema", "/metrics")
-"""Not for programs that book: the description itself and what Prometheus reads."""
+"""Undocumented paths: the document itself and the metrics."""
 TICKET = "/api/bookings/{reference}/tickets/{file}"
 CALENDAR = "/api/bookings/{reference}/calendar.ics"
 ELSEWHERE = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
@@ -53,7 +53,7 @@ def document(client: httpx.Client) -> dict[str, Any]:
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what is documented, by path and method."""
+    """Return the documented operations by path and method."""
     return {
         (path, method.upper()): operation
         for path, methods in document["paths"].items()
@@ -83,7 +83,7 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["info"]["version"]
 
 
-def test_every_route_is_in_it(document: dict[str, Any]) -> None:
+def test_every_route_is_documented(document: dict[str, Any]) -> None:
     app = create_app(Settings(database_url="postgresql://nowhere")).app
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method)
@@ -95,7 +95,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
     assert operations(document).keys() == routes
 
 
-def test_every_reference_within_it_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     references = {value for name, value in walk(document) if name == "$ref"}
     assert references
     for reference in references:
@@ -104,7 +104,7 @@ def test_every_reference_within_it_leads_somewhere(document: dict[str, Any]) -> 
             found = found[part]
 
 
-def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_description(document: dict[str, Any]) -> None:
     for where, operation in operations(document).items():
         assert operation.get("description"), where
         for status, response in operation["responses"].items():
@@ -129,12 +129,12 @@ ANSWERED = [
 
 
 @pytest.mark.parametrize("struct", ANSWERED, ids=lambda s: s.__name__)
-def test_what_is_answered_is_described_field_by_field(document: dict[str, Any], struct: type) -> None:
+def test_every_field_of_a_response_is_documented(document: dict[str, Any], struct: type) -> None:
     schema = document["components"]["schemas"][struct.__name__]
     assert schema["properties"].keys() == set(struct.__struct_encode_fields__)  # type: ignore[attr-defined]
 
 
-def test_the_booking_request_is_described_with_its_limits(document: dict[str, Any]) -> None:
+def test_the_booking_request_is_documented_with_its_limits(document: dict[str, Any]) -> None:
     body = operations(document)["/api/bookings", "POST"]["requestBody"]
     assert list(body["content"]) == ["application/json"]
     schema = document["components"]["schemas"]["BookingRequest"]
@@ -149,7 +149,7 @@ def test_the_booking_request_is_described_with_its_limits(document: dict[str, An
     assert schema["properties"]["userId"]["maxLength"] == 128
 
 
-def test_a_booking_is_linked_to_where_it_is_found_and_cancelled(document: dict[str, Any]) -> None:
+def test_a_booking_is_linked_to_its_lookup_and_cancellation(document: dict[str, Any]) -> None:
     named = {operation["operationId"]: where for where, operation in operations(document).items()}
     for status in ("201", "202"):
         links = operations(document)["/api/bookings", "POST"]["responses"][status]["links"]
@@ -159,24 +159,24 @@ def test_a_booking_is_linked_to_where_it_is_found_and_cancelled(document: dict[s
         }
 
 
-def test_a_booking_that_was_found_is_linked_to_what_its_buyer_takes_along(document: dict[str, Any]) -> None:
+def test_a_found_booking_is_linked_to_its_codes_and_calendar_file(document: dict[str, Any]) -> None:
     named = {operation["operationId"]: where for where, operation in operations(document).items()}
     links = operations(document)["/api/bookings/{reference}", "GET"]["responses"]["200"]["links"]
     assert {named[link["operationId"]] for link in links.values()} == {(TICKET, "GET"), (CALENDAR, "GET")}
 
 
-def test_what_is_possible_at_an_address_is_all_told(client: httpx.Client, document: dict[str, Any]) -> None:
+def test_options_lists_the_documented_methods(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
         told = client.options(path.format(reference="r", file="1.svg", slug="s")).headers["Allow"]
         assert set(told.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
-# --- What the API really answers -------------------------------------------------------------------------
+# --- The API's responses ---------------------------------------------------------------------------------
 
 
 class Seen(NamedTuple):
-    """A request, and the status that it must have in the document."""
+    """A request and its expected status."""
 
     method: str
     path: str
@@ -244,7 +244,7 @@ REQUESTS = [
 ]
 
 
-def test_every_status_that_is_answered_is_documented_with_its_media_type(
+def test_every_received_status_is_documented_with_its_media_type(
     client: httpx.Client, document: dict[str, Any]
 ) -> None:
     etag = BoxOffice(client).availability().headers["ETag"]
@@ -264,13 +264,13 @@ def test_every_status_that_is_answered_is_documented_with_its_media_type(
             assert media_type in documented[str(seen.status)]["content"], seen
 
 
-def test_every_route_was_asked() -> None:
+def test_every_documented_operation_is_requested() -> None:
     app_routes = {(seen.documented_as or urlsplit(seen.path).path, seen.method) for seen in REQUESTS}
     app = create_app(Settings(database_url="postgresql://nowhere")).app
     assert operations(app.openapi_schema.to_schema()).keys() == app_routes
 
 
-def test_what_only_trouble_brings_about_is_documented_too(document: dict[str, Any]) -> None:
+def test_statuses_of_failures_are_documented(document: dict[str, Any]) -> None:
     documented = operations(document)
     assert {"202", "402", "429", "503"} <= documented["/api/bookings", "POST"]["responses"].keys()
     assert "503" in documented["/health/ready", "GET"]["responses"]
@@ -280,7 +280,7 @@ def test_what_only_trouble_brings_about_is_documented_too(document: dict[str, An
 
 
 class _Addresses(HTMLParser):
-    """Collects what a page loads or links to."""
+    """Collects the addresses that a page loads or links to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -306,14 +306,16 @@ def test_the_readable_page_needs_no_other_host(client: httpx.Client, addresses: 
     assert "cdn" not in client.get("/schema").text
 
 
-def test_everything_that_the_page_loads_is_here(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
+def test_the_api_serves_everything_that_the_page_loads(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
     for _, address in addresses:
         answer = client.get(urljoin("/schema", address))
         assert answer.status_code == 200, address
         assert answer.content, address
 
 
-def test_its_styles_load_nothing_from_elsewhere(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
+def test_the_page_s_styles_load_nothing_from_another_host(
+    client: httpx.Client, addresses: list[tuple[str, str]]
+) -> None:
     styles = [address for tag, address in addresses if tag == "link" and address.endswith(".css")]
     assert styles
     for address in styles:

@@ -1,4 +1,4 @@
-"""The API against its own description: requests made up from it, valid and not, are answered as it says."""
+"""The API against its OpenAPI document, with valid and invalid requests that Schemathesis generates."""
 
 import asyncio
 import os
@@ -16,14 +16,14 @@ from tests.acceptance.system import running_system
 from tests.stack import ROOT, Stack, clean_environment
 
 EXAMPLES_MAX = 6
-"""Requests made up for each operation, beside those for each limit in the description."""
+"""Random requests per operation, in addition to those for each limit of the document."""
 STEPS_MAX = 4
-"""Requests in a row that follow the description's links."""
+"""The longest sequence of requests along the document's links."""
 SEED = "20260101"
 TIMEOUT_S = 240
 
-# Every check is on. A valid request may be refused for what it meets, but never as invalid: 402 and 422 are this
-# API's own such refusals. What follows from what is said by the description's links; names alone mean nothing.
+# Every check is on. A refusal of a valid request may depend on the state (402 and 422 among others), but never be 400.
+# Sequences follow the document's links only, not equal names.
 CONFIG = f"""
 hooks = "tests.acceptance.schema_rules"
 
@@ -50,7 +50,7 @@ def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[St
         yield stack
 
 
-def test_requests_made_up_from_the_description_are_answered_as_it_says(stack: Stack, tmp_path: Path) -> None:
+def test_responses_to_generated_requests_match_the_openapi_document(stack: Stack, tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     result = subprocess.run(

@@ -20,12 +20,12 @@ def request(**fields: str) -> BookingRequest:
 
 
 @given(st.text(PRINTABLE, min_size=1, max_size=TEXT_MAX))
-def test_a_name_is_taken_as_it_is(name: str) -> None:
+def test_a_name_is_accepted_unchanged(name: str) -> None:
     taken = request(tier=name, userId=name)
     assert (taken.tier, taken.user_id) == (name, name)
 
 
-@example("userId", "a", "\n", "")  # a pattern's $ also stands before a newline at the end
+@example("userId", "a", "\n", "")  # the $ of a pattern also matches before a final newline
 @given(st.sampled_from(["tier", "userId"]), st.text(PRINTABLE, max_size=20), CONTROL, st.text(PRINTABLE, max_size=20))
 def test_a_name_with_a_control_character_anywhere_is_refused(field: str, before: str, control: str, after: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=field):
@@ -33,11 +33,11 @@ def test_a_name_with_a_control_character_anywhere_is_refused(field: str, before:
 
 
 @given(st.text(REFERENCE_CHARACTERS, min_size=1, max_size=TEXT_MAX))
-def test_a_reference_of_characters_that_a_path_may_have_is_taken(reference: str) -> None:
+def test_a_reference_of_path_characters_is_accepted(reference: str) -> None:
     assert request(bookingReference=reference).booking_reference == reference
 
 
-@example("a", "\n", "")  # a pattern's $ also stands before a newline at the end
+@example("a", "\n", "")  # the $ of a pattern also matches before a final newline
 @given(
     st.text(REFERENCE_CHARACTERS, max_size=20),
     st.characters(codec="utf-8", exclude_characters=REFERENCE_CHARACTERS),

@@ -1,4 +1,4 @@
-"""Events as they are shown: their state by clock, calling-off and stock, their prices, and which are listed."""
+"""The events that the API returns: their states, their prices, and the selection of the list."""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def listed(pool: Pool) -> list[dict[str, Any]]:
     return events
 
 
-async def test_the_built_in_event_is_shown_with_all_that_its_page_says(pool: Pool) -> None:
+async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> None:
     event = await shown(pool)
     assert event == {
         "slug": BUILT_IN_EVENT,
@@ -69,7 +69,7 @@ async def test_the_built_in_event_is_shown_with_all_that_its_page_says(pool: Poo
         ("update events set cancelled_at = now(), starts_at = now()", "cancelled"),
     ],
 )
-async def test_the_state_says_whether_it_can_be_booked(
+async def test_the_state_matches_the_result_of_a_booking(
     pool: Pool, conn: AsyncConnection, change: str, state: str
 ) -> None:
     await conn.execute(change)
@@ -89,13 +89,13 @@ async def test_the_database_refuses_doors_that_open_after_the_start(conn: AsyncC
         await conn.execute("update events set doors_at = starts_at + interval '1 second'")
 
 
-async def test_a_cancelled_event_is_refused_with_a_sentence_of_its_own(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_booking_of_a_cancelled_event_is_refused_as_such(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update events set cancelled_at = now()")
     (outcome,) = await book(pool, order())
     assert str(response(outcome)) == "The concert is cancelled, so its tickets are no longer on sale."
 
 
-async def test_it_is_sold_out_only_when_nothing_is_held_any_more(pool: Pool, database_url: str) -> None:
+async def test_an_event_with_held_tickets_is_not_sold_out(pool: Pool, database_url: str) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("VIP=2,GA=1"))
     held = [await hold(pool, event="tiny"), await hold(pool, "VIP", 2, event="tiny")]
     assert (await shown(pool, "tiny"))["state"] == "on_sale"
@@ -105,7 +105,7 @@ async def test_it_is_sold_out_only_when_nothing_is_held_any_more(pool: Pool, dat
     assert (await shown(pool, "tiny"))["state"] == "sold_out"
 
 
-async def test_the_price_is_the_cheapest_tiers_that_has_something_left(pool: Pool, database_url: str) -> None:
+async def test_the_price_is_that_of_the_cheapest_available_tier(pool: Pool, database_url: str) -> None:
     seed(database_url, event="tiny", inventory=parse_inventory("VIP=1,GA=1"))
     assert (await shown(pool, "tiny"))["priceFrom"] == 10
     await hold(pool, event="tiny")
@@ -114,7 +114,7 @@ async def test_the_price_is_the_cheapest_tiers_that_has_something_left(pool: Poo
     assert (await shown(pool, "tiny"))["priceFrom"] == 10
 
 
-async def test_what_is_to_come_is_listed_soonest_first(pool: Pool, database_url: str, conn: AsyncConnection) -> None:
+async def test_upcoming_events_are_listed_soonest_first(pool: Pool, database_url: str, conn: AsyncConnection) -> None:
     seed_default(database_url)
     events = await listed(pool)
     assert [(event["slug"], event["state"]) for event in events] == [
@@ -132,14 +132,14 @@ async def test_what_is_to_come_is_listed_soonest_first(pool: Pool, database_url:
     assert (await shown(pool, "small-hours"))["state"] == "ended"  # buyers can still open the event
 
 
-async def test_a_list_without_events_says_when_it_was_true(pool: Pool, conn: AsyncConnection) -> None:
+async def test_a_list_without_events_has_a_time(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update events set starts_at = now()")
     counted = await event_list_cache(pool).get(None)
     assert counted.body == b'{"events":[]}'
     assert counted.as_of.tzinfo is not None
 
 
-async def test_a_list_is_no_longer_than_its_limit(pool: Pool, conn: AsyncConnection) -> None:
+async def test_the_list_has_a_limit(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute(
         """
         with made as (
@@ -154,12 +154,12 @@ async def test_a_list_is_no_longer_than_its_limit(pool: Pool, conn: AsyncConnect
     assert [event["slug"] for event in await listed(pool)] == [f"e-{n}" for n in range(1, EVENTS_LISTED_MAX + 1)]
 
 
-async def test_an_event_that_is_not_there_is_unknown(pool: Pool) -> None:
+async def test_a_missing_event_is_unknown(pool: Pool) -> None:
     with pytest.raises(UnknownEvent):
         await event_cache(pool).get("no-such-evening")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "+3", "UTC+3", "America/New_York'"])
-async def test_a_time_zone_that_nobody_knows_cannot_be_an_events(conn: AsyncConnection, zone: str) -> None:
+async def test_an_event_cannot_have_an_unknown_time_zone(conn: AsyncConnection, zone: str) -> None:
     with pytest.raises((CheckViolation, InvalidParameterValue), match=r"time.zone"):
         await conn.execute("update events set time_zone = %s", [zone])

@@ -1,4 +1,4 @@
-"""The states of tickets as they are shown: what is held and until when, and each seat's letter."""
+"""The ticket states that the API returns: the holds of each tier and the letter of each seat."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ async def shown(pool: Pool, event: str = BUILT_IN_EVENT, seats_max: int = SEATS_
 
 
 async def in_database(conn: AsyncConnection, event: str = BUILT_IN_EVENT) -> dict[int, str]:
-    """Return the letters of all seats by their tickets' ids."""
+    """Return the letters of all seats by ticket id."""
     cursor = await conn.execute(
         """
         select tickets.id, left(status, 1) from tickets join events on events.id = event_id
@@ -47,7 +47,7 @@ def seats_of(states: dict[str, Any]) -> dict[int, str]:
     return {seat: letter for row in states["rows"] for seat, letter in zip(row["ids"], row["states"], strict=True)}
 
 
-async def test_rows_come_in_order_with_their_seats_and_standing_tiers_have_none(pool: Pool) -> None:
+async def test_seats_are_in_ordered_rows_and_standing_tiers_have_none(pool: Pool) -> None:
     states = await shown(pool)
     assert list(states["tiers"]) == ["VIP", "Front Row", "GA"]
     assert set(map(str, states["tiers"].values())) == {"{'held': 0, 'heldUntil': None}"}
@@ -60,14 +60,14 @@ async def test_rows_come_in_order_with_their_seats_and_standing_tiers_have_none(
         assert (row["numbers"], row["states"]) == (list(range(1, 21)), "a" * 20)
 
 
-async def test_rows_after_z_and_a_last_one_that_is_not_full_are_in_order(pool: Pool, database_url: str) -> None:
+async def test_rows_after_z_and_an_incomplete_last_row_are_in_order(pool: Pool, database_url: str) -> None:
     seed(database_url, event="long", inventory=parse_inventory(f"VIP={20 * 27 + 3}"))
     rows = (await shown(pool, "long", 10_000))["rows"]
     assert [row["row"] for row in rows][24:] == ["Y", "Z", "AA", "AB"]
     assert (rows[-1]["numbers"], rows[-1]["states"]) == ([1, 2, 3], "aaa")
 
 
-async def test_every_step_of_an_order_shows_on_its_seats(pool: Pool, conn: AsyncConnection) -> None:
+async def test_each_change_of_an_order_changes_its_seats(pool: Pool, conn: AsyncConnection) -> None:
     async def letters() -> Counter[str]:
         states = await shown(pool)
         seats = seats_of(states)
@@ -85,14 +85,12 @@ async def test_every_step_of_an_order_shows_on_its_seats(pool: Pool, conn: Async
     await cancel_order(pool, paid.reference, "u")
     assert await letters() == {"a": 298, "h": 2}
     await let_time_pass(conn, ASYNC.hold_seconds)
-    assert await letters() == {"a": 298, "h": 2}  # until the worker has put them back
+    assert await letters() == {"a": 298, "h": 2}  # until the worker releases them
     await expire_holds(pool, ASYNC)
     assert await letters() == {"a": 300}
 
 
-async def test_a_tier_says_how_much_is_held_and_when_the_first_of_it_may_come_back(
-    pool: Pool, conn: AsyncConnection
-) -> None:
+async def test_a_tier_has_its_held_tickets_and_the_end_of_the_first_hold(pool: Pool, conn: AsyncConnection) -> None:
     first = await hold(pool, "GA", 2)
     await let_time_pass(conn, 100)
     await hold(pool, "GA", 3)
@@ -105,9 +103,7 @@ async def test_a_tier_says_how_much_is_held_and_when_the_first_of_it_may_come_ba
     assert tiers["VIP"] == {"held": 0, "heldUntil": None}
 
 
-async def test_an_event_with_more_seats_than_a_plan_has_room_for_is_told_without_rows(
-    pool: Pool, database_url: str
-) -> None:
+async def test_an_event_with_too_many_seats_has_no_rows(pool: Pool, database_url: str) -> None:
     seed(database_url, event="hall", inventory=parse_inventory("VIP=200,Front Row=101,GA=5"))
     assert [len((await shown(pool, "hall", seats_max))["rows"]) for seats_max in (301, 300, 0)] == [16, 0, 0]
     await hold(pool, "VIP", 2, event="hall")
@@ -115,17 +111,17 @@ async def test_an_event_with_more_seats_than_a_plan_has_room_for_is_told_without
     assert (states["rows"], states["tiers"]["VIP"]["held"]) == ([], 2)
 
 
-async def test_standing_tickets_are_no_seats(pool: Pool, database_url: str) -> None:
+async def test_standing_tickets_do_not_appear_as_seats(pool: Pool, database_url: str) -> None:
     seed(database_url, event="field", inventory=parse_inventory("VIP=20,Field=1000"))
     assert len((await shown(pool, "field", 20))["rows"]) == 1
 
 
-async def test_only_the_events_own_seats_are_told(pool: Pool, database_url: str) -> None:
+async def test_seats_of_other_events_do_not_appear(pool: Pool, database_url: str) -> None:
     seed(database_url, event="other", inventory=parse_inventory("VIP=40"))
     await hold(pool, "VIP", 2)
     assert seats_of(await shown(pool, "other")) == dict.fromkeys(range(1301, 1341), "a")
 
 
-async def test_an_event_that_is_not_there_has_no_states(pool: Pool) -> None:
+async def test_a_missing_event_has_no_states(pool: Pool) -> None:
     with pytest.raises(UnknownEvent):
         await shown(pool, "no-such-evening")

@@ -1,4 +1,4 @@
-"""The limit of requests a second to each endpoint of a process."""
+"""The rate limit of each endpoint of a process."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from api.http.rate_limit import Throttle
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -17,7 +17,7 @@ class Clock:
 
 
 def taken(throttle: Throttle, requests: int, method: str = "GET", route: str = "/api/tickets") -> int:
-    """Return how many of so many requests at once are admitted."""
+    """Send requests at once; return the number of admitted ones."""
     admitted = 0
     for _ in range(requests):
         try:
@@ -29,11 +29,11 @@ def taken(throttle: Throttle, requests: int, method: str = "GET", route: str = "
 
 
 @pytest.mark.parametrize("rps", [1, 3, 7, 10, 1000])
-def test_one_seconds_requests_may_come_at_once_and_not_one_more(rps: int) -> None:
+def test_a_burst_of_one_second_s_requests_is_admitted_and_no_more(rps: int) -> None:
     assert taken(Throttle(rps, Clock()), rps + 100) == rps
 
 
-def test_it_fills_up_evenly_and_never_beyond_one_second() -> None:
+def test_the_quota_refills_evenly_up_to_one_second() -> None:
     clock = Clock()
     throttle = Throttle(10, clock)
     assert taken(throttle, 20) == 10
@@ -43,7 +43,7 @@ def test_it_fills_up_evenly_and_never_beyond_one_second() -> None:
     assert taken(throttle, 20) == 10
 
 
-def test_refused_requests_take_nothing() -> None:
+def test_refused_requests_use_no_quota() -> None:
     clock = Clock()
     throttle = Throttle(2, clock)
     assert taken(throttle, 1000) == 2
@@ -70,7 +70,7 @@ def test_zero_is_no_limit() -> None:
     assert taken(Throttle(0, Clock()), 5000) == 5000
 
 
-def test_a_refusal_names_the_limit_and_when_to_come_back() -> None:
+def test_a_refusal_names_the_limit_and_the_time_of_the_next_request() -> None:
     throttle = Throttle(1, Clock())
     throttle.admit("GET", "/api/tickets")
     with pytest.raises(RateLimited) as refused:

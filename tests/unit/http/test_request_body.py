@@ -1,4 +1,4 @@
-"""Reading bodies: each refusal names the field at fault, and says so without the library's inner words."""
+"""Decoding of request bodies: each refusal names the field at fault without the library's internal terms."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GOOD: dict[str, Any] = {"tier": "VIP", "quantity": 1, "userId": "user-123"}
 
 
 def refusal_of(body: object) -> tuple[str, str]:
-    """Decode a bad body; return the field and the message of the refusal."""
+    """Decode an invalid body; return the field and the message of the refusal."""
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.json.decode(msgspec.json.encode(body), type=BookingRequest)
     (fault,) = invalid(str(error.value)).body()["errors"]
@@ -48,7 +48,7 @@ def test_the_field_at_fault_is_named(body: object, field: str, message: str) -> 
         ("something else altogether", "", "body"),
     ],
 )
-def test_a_value_is_named_by_where_it_stands(reason: str, field: str, named: str) -> None:
+def test_a_value_is_named_by_its_location(reason: str, field: str, named: str) -> None:
     refusal = invalid(reason, field)
     assert refusal.body()["errors"][0]["field"] == named
     assert refusal.message.startswith(f"{named}: ")

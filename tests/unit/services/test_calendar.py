@@ -1,4 +1,4 @@
-"""The calendar file of an order: one entry, at the right time anywhere, that stays one when it is read again."""
+"""The calendar file of an order: one entry with the correct time, which a second import does not duplicate."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -53,7 +53,7 @@ def entry_of(body: bytes) -> icalendar.Event:
     return entry
 
 
-def test_the_file_is_to_the_letter_what_calendars_read() -> None:
+def test_the_file_has_the_exact_content_of_a_calendar() -> None:
     body = to_calendar(order(), [booking(1), booking(2)], concert())
     assert sorted(body.decode().split("\r\n")) == sorted(
         [
@@ -76,26 +76,26 @@ def test_the_file_is_to_the_letter_what_calendars_read() -> None:
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))])
-def test_the_time_is_told_in_utc_wherever_it_was_read(zone: timezone) -> None:
+def test_the_time_is_in_utc_for_every_session_time_zone(zone: timezone) -> None:
     body = to_calendar(order(), [booking(1)], concert(starts_at=STARTS_AT.astimezone(zone)))
     assert b"DTSTART:20270618T200000Z\r\n" in body
     assert entry_of(body).end - entry_of(body).start == CONCERT_LASTS
 
 
-def test_an_orders_file_is_the_same_each_time_and_anothers_is_another_entry() -> None:
+def test_an_order_has_one_entry_and_another_order_another() -> None:
     bookings = [booking(1)]
     assert to_calendar(order(), bookings, concert()) == to_calendar(order(), bookings, concert())
     uids = {entry_of(to_calendar(order(each), bookings, concert()))["UID"] for each in ("a", "b", "a")}
     assert len(uids) == 2
 
 
-def test_where_one_stands_the_number_of_tickets_is_told() -> None:
+def test_standing_tickets_appear_as_a_number() -> None:
     entry = entry_of(to_calendar(order(), [booking(line, "GA", row=None) for line in (1, 2, 3)], concert()))
     assert entry["DESCRIPTION"] == "Booking bk_1\n3 x GA"
 
 
 @pytest.mark.parametrize("text", ["Zoë; Søn, \\ & more", "票" * 200, "END:VEVENT", 'say "hi": now', "a" * 200])
-def test_names_come_through_as_they_are_and_lines_stay_short(text: str) -> None:
+def test_names_are_preserved_and_lines_are_folded(text: str) -> None:
     body = to_calendar(order(), [booking(1, tier=text[:100])], concert(name=text, venue=text))
     entry = entry_of(body)
     assert (entry["SUMMARY"], entry["LOCATION"]) == (text, text)

@@ -1,4 +1,4 @@
-"""The code on a ticket: nobody can make one up, and what the image shows is the code, for scanners on any page."""
+"""Ticket codes: they cannot be forged, and the image contains the code in a form that scanners read."""
 
 import base64
 import re
@@ -29,7 +29,7 @@ QUIET_ZONE = 4
 
 
 # The code is the output of `openssl dgst -sha256 -mac HMAC`. A change would invalidate every sold ticket.
-def test_a_code_stays_what_it_is_as_long_as_tickets_with_it_are_in_the_world() -> None:
+def test_the_code_of_a_ticket_never_changes() -> None:
     assert CODE == "T1-1234567-OJW3MRVUIXRKEW6KG7QZ3UQU"
 
 
@@ -53,12 +53,12 @@ def test_a_code_with_another_character_anywhere_is_not_genuine(data: st.DataObje
 
 
 @pytest.mark.parametrize("changed", [CODE[:-1], CODE + "A", f"{CODE}\n", f" {CODE}", CODE.lower(), "", "é"])
-def test_a_code_that_is_longer_shorter_or_written_otherwise_is_not_genuine(changed: str) -> None:
+def test_a_code_of_another_length_or_notation_is_not_genuine(changed: str) -> None:
     assert not is_genuine(SECRET, changed, 1234567, REFERENCE)
 
 
 @pytest.mark.parametrize("typed", [CODE, CODE.lower(), f"{CODE}\r\n", f"\t {CODE} "])
-def test_a_code_may_be_typed_in_small_letters_and_with_space_around_it(typed: str) -> None:
+def test_a_code_may_have_lower_case_letters_and_surrounding_space(typed: str) -> None:
     assert normal(typed) == CODE
 
 
@@ -80,20 +80,20 @@ def test_a_code_may_be_typed_in_small_letters_and_with_space_around_it(typed: st
         "https://elsewhere.example/" + CODE,
     ],
 )
-def test_what_is_no_code_is_told_from_one(text: str) -> None:
+def test_a_text_that_is_no_code_has_no_booking_id(text: str) -> None:
     assert booking_id_of(text) is None
 
 
 @given(BOOKING_IDS, REFERENCES)
-def test_a_code_is_of_the_characters_that_make_a_small_image(booking_id: int, reference: str) -> None:
+def test_a_code_consists_of_alphanumeric_qr_characters(booking_id: int, reference: str) -> None:
     code = sign(SECRET, booking_id, reference)
     assert set(code) <= QR_ALPHANUMERIC
     assert len(code) <= 47
 
 
 def modules(svg: bytes) -> list[list[bool]]:
-    """Return which modules of an image are dark, read from its path: M, m and h with whole and half numbers."""
-    root = ElementTree.fromstring(svg)  # noqa: S314 - our own
+    """Return the dark modules of an image from its path, which consists of M, m and h with whole and half numbers."""
+    root = ElementTree.fromstring(svg)  # noqa: S314 - the API's own output
     _, _, width, height = map(int, root.attrib["viewBox"].split())
     dark = [[False] * width for _ in range(height)]
     path = next(each for each in root if "stroke" in each.attrib)
@@ -117,15 +117,15 @@ def test_the_image_shows_the_code_with_its_quiet_zone(code: str) -> None:
     assert modules(draw(code)) == expected
 
 
-def test_the_image_is_dark_on_white_whatever_the_page_is() -> None:
-    root = ElementTree.fromstring(draw(CODE))  # noqa: S314 - our own
+def test_the_image_is_dark_on_white() -> None:
+    root = ElementTree.fromstring(draw(CODE))  # noqa: S314 - the API's own output
     ground, code = list(root)
     _, _, width, height = root.attrib["viewBox"].split()
     assert ground.attrib == {"fill": "#fff", "d": f"M0 0h{width}v{height}h-{width}z"}
     assert code.attrib["stroke"] == "#000"
 
 
-def test_the_image_is_small_and_of_no_size_of_its_own() -> None:
+def test_the_image_is_small_and_scalable() -> None:
     image = draw(CODE)
     assert len(image) < 1500
     assert image.startswith(b'<svg xmlns="http://www.w3.org/2000/svg"')
