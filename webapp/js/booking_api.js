@@ -1,21 +1,15 @@
 // Requests that book, look up and cancel orders, and the meaning of each response for a page.
 
+import { orderPath } from "./paths.js";
 import { settings } from "./settings.js";
 
-/**
- * @typedef {object} Line One ticket of an order.
- * @property {number} ticketId
- * @property {string} tier
- * @property {string} userId
- * @property {number | null} [seat]
- */
+/** @import { Booking, BookingRequest, CancelRequest, Order as WireOrder } from "./schemas.js" */
+
+/** One ticket of an order. @typedef {Pick<Booking, "ticketId" | "tier" | "userId"> & Partial<Pick<Booking, "seat">>} Line */
 
 /**
- * @typedef {object} Order The order in the API's response; a declined one may have no lines.
- * @property {string} reference
- * @property {string} status
- * @property {string} event
- * @property {Line[]} bookings
+ * The fields of an order that the checkout uses. A declined order may have no lines.
+ * @typedef {Pick<WireOrder, "reference" | "status" | "event"> & { bookings: Line[] }} Order
  */
 
 /**
@@ -83,6 +77,7 @@ export const UNREACHABLE = refusal("unreachable");
  */
 export function book({ event, tier, quantity, userId, ticketIds, reference }) {
   const seats = ticketIds.length > 0 ? { ticketIds } : {};
+  /** @type {BookingRequest} */
   const body = { tier, quantity, userId, bookingReference: reference, ...seats };
   return send(`/api/bookings?event=${encodeURIComponent(event)}`, body);
 }
@@ -92,7 +87,7 @@ export function book({ event, tier, quantity, userId, ticketIds, reference }) {
  * @param {string} reference
  * @returns {Promise<Outcome>}
  */
-export const find = (reference) => send(`/api/bookings/${encodeURIComponent(reference)}`);
+export const find = (reference) => send(orderPath(reference));
 
 /**
  * Cancel a buyer's order. A repetition has the same outcome.
@@ -100,12 +95,12 @@ export const find = (reference) => send(`/api/bookings/${encodeURIComponent(refe
  * @param {string} userId
  * @returns {Promise<Outcome>}
  */
-export const cancel = (reference, userId) => send(`/api/bookings/${encodeURIComponent(reference)}/cancel`, { userId });
+export const cancel = (reference, userId) => send(`${orderPath(reference)}/cancel`, { userId });
 
 /**
  * Send a request: POST with a body, else GET.
  * @param {string} path
- * @param {object} [body]
+ * @param {BookingRequest | CancelRequest} [body]
  * @returns {Promise<Outcome>}
  */
 async function send(path, body) {
