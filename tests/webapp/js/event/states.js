@@ -20,6 +20,7 @@ export const EVENT = {
   venue: "Harbour Hall",
   description: "",
   startsAt: at(100_000),
+  doorsAt: null,
   timeZone: "UTC",
   salesStartAt: at(-100_000),
   salesEndAt: null,

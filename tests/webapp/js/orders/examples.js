@@ -52,6 +52,7 @@ export const event = (changes = {}) => ({
   venue: "Harbour Hall",
   description: "",
   startsAt: at(3_600),
+  doorsAt: null,
   timeZone: "Europe/London",
   salesStartAt: at(-3_600),
   salesEndAt: null,
