@@ -133,12 +133,13 @@ async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: P
 async def test_if_locked_tickets_count_as_sold_buyers_are_refused_falsely(
     start_stack: StartStack, tmp_path: Path
 ) -> None:
-    """The negative control of refusals: a locked ticket counts as sold, although its buyer's payment is declined."""
+    """The negative control of refusals: nine of ten payments are declined, so no rush can sell the tickets out."""
     source = weakened_source(tmp_path, "hasty_refusal")
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"}, source=source)
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.1"}, source=source)
     with psycopg.connect(stack.database_url) as conn:
-        conn.execute(SLOW_COMMITS % 0.02)
+        conn.execute(SLOW_COMMITS % 0.1)
     async for event, responses in rushes(stack):
-        if "409 sold_out" in codes(responses) and "available" in await tickets_by_status(stack.database_url, event):
+        if "409 sold_out" in codes(responses):
+            assert "available" in await tickets_by_status(stack.database_url, event)
             return
     pytest.fail("no buyer was refused as sold_out while tickets were left")

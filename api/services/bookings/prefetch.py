@@ -129,7 +129,7 @@ async def _search_seats(
     for limit in (max(_SEARCH_SEATS_MIN, enough), _SEARCH_SEATS_MAX):
         parameters = {"tier_id": tier.tier_id, "start": start, "limit": limit}
         found = await session.run(Statement(queries.tickets.find_free_seats, parameters, Ticket))
-        free = [seat for seat in order_from(found, start) if seat.id not in named]
+        free = (seat for seat in order_from(found, start) if seat.id not in named)
         chosen, remaining = choose_adjacent(free, quantities)
         if len(chosen) == len(quantities) or len(found) < limit:
             break
