@@ -32,6 +32,8 @@ class SharedState(msgspec.Struct):
     """Number of commits waiting for the standby from which on the pool starts no transaction."""
     abandoned: bool = False
     """True once a connection was closed during a round trip, so that its backend may still wait for the standby."""
+    server: tuple[int, int] | None = None
+    """System identifier and timeline of the server of the latest connection; None with a single host."""
     replicated_at: datetime | None = None
     """The synchronous standby has every change that was committed before this database time; None: unknown."""
 
@@ -48,6 +50,10 @@ class Connection(AsyncConnection[TupleRow]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shared = SharedState()
+        self.server: tuple[int, int] | None = None
+        """System identifier and timeline of the server; None with a single host."""
+        self.address: tuple[str, int] = ("", 0)
+        """Host and port of the server."""
         self.opened_at = time.monotonic()
         self.round_trip_max_s = ROUND_TRIP_MAX_S
         self.on_timeout: Callable[[Connection], None] | None = None

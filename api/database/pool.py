@@ -12,7 +12,9 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from api.config import Settings
+from api.database import queries
 from api.database.connection import Connection, SharedState
+from api.database.timeline import Hosts, Timelines
 
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
@@ -39,18 +41,31 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
     """
     shared = SharedState(commits_waiting_max=settings.db_commits_waiting_max)
 
+    hosts = Hosts(conninfo)
+    timelines = Timelines(settings.data_dir / "timelines.json")
+
     async def configure(connection: Connection) -> None:
         connection.shared = shared
         connection.round_trip_max_s = settings.round_trip_max_s
         connection.on_timeout = replacement.request
+        if hosts.several:
+            connection.address = connection.info.host, connection.info.port
+            try:
+                await _admit(connection, timelines)
+            except psycopg.OperationalError:
+                hosts.put_last(connection.address)
+                raise
         await prepare_session(connection, settings)
 
     async def check_usable(connection: Connection) -> None:
         await replacement.check(connection)
+        if connection.server and not timelines.is_current(*connection.server):
+            await connection.close()
+            raise psycopg.OperationalError("the server is a former primary")
         await check(connection)
 
     pool: Pool = psycopg_pool.AsyncConnectionPool(
-        conninfo,
+        hosts.conninfo,
         connection_class=Connection,
         kwargs=_connect_options(settings),
         configure=configure,
@@ -63,7 +78,7 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
         reconnect_timeout=2,
         open=False,
     )
-    replacement = _Replacement(pool)
+    replacement = _Replacement(pool, hosts)
     await pool.open(wait=False)
     try:
         yield pool
@@ -78,8 +93,9 @@ class _Replacement:
     limit.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, hosts: Hosts) -> None:
         self._pool = pool
+        self._hosts = hosts
         self._replaced_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +103,7 @@ class _Replacement:
         """Replace the connections, unless this happened after `silent` was opened."""
         if silent.opened_at > self._replaced_at:
             self._replaced_at = time.monotonic()
+            self._hosts.put_last(silent.address)
             self._task = asyncio.create_task(self._pool.drain())
 
     async def check(self, connection: Connection) -> None:
@@ -98,6 +115,22 @@ class _Replacement:
         if connection.opened_at <= self._replaced_at:
             await connection.close()
             raise psycopg.OperationalError("another connection to this server timed out")
+
+
+async def _admit(connection: Connection, timelines: Timelines) -> None:
+    """Read a server's timeline, and refuse a former primary.
+
+    Raises:
+        psycopg.OperationalError: another server of the cluster has a higher timeline.
+    """
+    cursor = await connection.execute(queries.replication.read_timeline.sql)
+    ((cluster, wal_file),) = await cursor.fetchall()
+    timeline = int(wal_file[:8], 16)
+    timelines.admit(cluster, timeline)
+    connection.server = cluster, timeline
+    if connection.shared.server != connection.server:
+        # The standbys of another server may lack the changes that those of the former one have.
+        connection.shared.server, connection.shared.replicated_at = connection.server, None
 
 
 async def prepare_session(connection: AsyncConnection[TupleRow], settings: Settings) -> None:

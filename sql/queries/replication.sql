@@ -23,3 +23,10 @@ where
 select count(*)::integer as waiting
 from pg_stat_activity
 where datname = current_database() and usename = current_user and wait_event = 'SyncRep';
+
+-- name: read_timeline
+-- Read the identifier of the database cluster, and the name of the present WAL file, which begins with the timeline.
+select
+    control.system_identifier as cluster,
+    pg_walfile_name(pg_current_wal_insert_lsn()) as wal_file
+from pg_control_system() as control;

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -14,6 +16,7 @@ from api.database import queries
 from api.database.connection import Connection
 from api.database.pool import Pool, open_pool
 from api.database.session import Session, Statement, open_session
+from api.database.timeline import Timelines
 from api.errors import ApiError, Busy, NotFound
 from api.payments.signatures import Webhook
 from api.services.bookings.batcher import BookingBatcher
@@ -23,7 +26,7 @@ from api.services.webhooks import Inbox
 from tests.faults.replication import Pair, replicated_pair
 from tests.faults.target import until
 from tests.integration.services.bookings.test_batcher import order
-from tests.stack import TEMPLATE
+from tests.stack import POLL_S, READY_TIMEOUT_S, TEMPLATE
 
 SETTINGS = Settings(
     payment_success_rate=1,
@@ -48,7 +51,8 @@ async def pair() -> AsyncIterator[Pair]:
 @contextlib.asynccontextmanager
 async def api_process(pair: Pair) -> AsyncIterator[tuple[Pool, BookingBatcher]]:
     """Run the parts of an API process that book; they stop as on SIGTERM."""
-    async with open_pool(pair.url, SETTINGS) as pool:
+    settings = msgspec.structs.replace(SETTINGS, data_dir=pair.primary.cluster.parent / "data")
+    async with open_pool(pair.url, settings) as pool:
         batcher = BookingBatcher(pool, SETTINGS, on_commit=lambda _: None)
         async with batcher.running():
             yield pool, batcher
@@ -154,3 +158,45 @@ async def test_abandoned_commits_stop_new_ones_at_the_limit_and_reads_continue(p
         assert isinstance(await book(batcher, "refused"), Booked)
         assert isinstance(await book(batcher, "doubtful-0"), Booked)
     assert audit(pair.primary.url(TEMPLATE)) == []
+
+
+async def bring_former_primary_back(pair: Pair) -> None:
+    """Fail over, book on the new primary, and restart the former one, which accepts writes."""
+    async with api_process(pair) as (_, batcher):
+        assert isinstance(await book(batcher, "before"), Booked)
+        pair.fail_over()
+        assert isinstance(await book_until_booked(batcher, "after"), Booked)
+    await asyncio.to_thread(pair.primary.start)
+    pair.primary.replicate_synchronously("")
+    assert pair.primary.rows(REFERENCES) == [("before",)]
+
+
+async def book_until_booked(batcher: BookingBatcher, reference: str) -> Booked | ApiError:
+    """Repeat a request, as clients do, until it is booked."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while isinstance(response := await book(batcher, reference), ApiError) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(POLL_S)
+    return response
+
+
+async def test_a_former_primary_that_comes_back_is_refused(pair: Pair) -> None:
+    await bring_former_primary_back(pair)
+    async with api_process(pair) as (pool, batcher):  # The former primary is the first host of the URL.
+        assert isinstance(await book_until_booked(batcher, "later"), Booked)
+        found, _ = await get_order(pool, "after")
+        assert found.status == "confirmed"
+    assert pair.primary.rows(REFERENCES) == [("before",)]
+    assert pair.standby.rows(REFERENCES) == [("after",), ("before",), ("later",)]
+
+
+async def test_without_the_fence_a_former_primary_splits_the_database(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control of the fence."""
+    await bring_former_primary_back(pair)
+    monkeypatch.setattr(Timelines, "admit", lambda *_: None)
+    async with api_process(pair) as (pool, batcher):
+        assert isinstance(await book_until_booked(batcher, "later"), Booked)
+        with pytest.raises(NotFound):
+            await get_order(pool, "after")
+    assert pair.primary.rows(REFERENCES) == [("before",), ("later",)]
