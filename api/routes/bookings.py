@@ -11,21 +11,13 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, 
 
 from api.database.session import with_timeout
 from api.errors import (
-    AllHeld,
     ApiError,
     BodyTooLarge,
     Busy,
     Forbidden,
     InvalidRequest,
-    KeyReused,
     NotCancellable,
     NotFound,
-    NotOnSale,
-    PaymentDeclined,
-    SeatTaken,
-    SoldOut,
-    UnknownEvent,
-    UnknownTier,
     UnsupportedMediaType,
     invalid,
 )
@@ -48,6 +40,7 @@ from api.schemas import (
 )
 from api.services import calendar, codes
 from api.services.bookings.model import Booked, Declined, NewOrder, Refused
+from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order, is_known
 
@@ -55,11 +48,8 @@ BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 _BODY: Final = (InvalidRequest, BodyTooLarge, UnsupportedMediaType)
-CREATE_REFUSALS: Final[tuple[type[ApiError], ...]] = (
-    *_BODY,
-    *(PaymentDeclined, UnknownEvent, UnknownTier, SoldOut, AllHeld, SeatTaken, NotOnSale, KeyReused),
-)
-CANCEL_REFUSALS: Final[tuple[type[ApiError], ...]] = (*_BODY, Forbidden, NotFound, NotCancellable)
+CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, *REFUSALS))
+CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, Forbidden, NotFound, NotCancellable))
 
 _IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 

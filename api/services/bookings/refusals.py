@@ -20,6 +20,19 @@ from api.errors import (
 from api.services.bookings.model import Booked, Decision, Declined, NewOrder, Refused, Retry, Ticket, Tier
 from api.services.order_rows import BookingRow, OrderRow
 
+REFUSALS: tuple[type[ApiError], ...] = (
+    AllHeld,
+    InvalidRequest,
+    KeyReused,
+    NotOnSale,
+    PaymentDeclined,
+    SeatTaken,
+    SoldOut,
+    UnknownEvent,
+    UnknownTier,
+)
+"""The refusals of a valid request body. Every route that books declares them."""
+
 
 class TierStock(msgspec.Struct, frozen=True):
     """A row of `tickets.count_left`: the committed tickets of a tier.
