@@ -30,7 +30,7 @@ from api.commands import (
 from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
 from api.database import migrations, queries, schema_dump
-from api.database.embedded import database_url
+from api.database.embedded import database_url, direct_database_url
 from api.errors import SetupError
 from api.secret import load_or_create_secret
 
@@ -102,7 +102,7 @@ def _payment_simulator(settings: Settings, _: Arguments) -> int:
 
 
 def _migrate(settings: Settings, _: Arguments) -> int:
-    with database_url(settings) as url:
+    with direct_database_url(settings) as url:
         applied = migrations.migrate(url)
     _print("\n".join(f"Applied {name}." for name in applied) or "All migrations are already applied.")
     return 0
@@ -111,7 +111,7 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 def _seed(settings: Settings, arguments: Arguments) -> int:
     inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
     event = arguments.event or schemas.BUILT_IN_EVENT
-    with database_url(settings) as url:
+    with direct_database_url(settings) as url:
         migrations.migrate(url)
         if arguments.event is None and arguments.inventory is None:
             created = seed.seed_default(url)
@@ -184,14 +184,14 @@ def _seconds(text: str) -> float:
 
 
 def _schema(settings: Settings, _: Arguments) -> int:
-    with database_url(settings) as url:
+    with direct_database_url(settings) as url:
         migrations.migrate(url)
         sys.stdout.write(schema_dump.dump(url))
     return 0
 
 
 def _reset(settings: Settings, arguments: Arguments) -> int:
-    with database_url(settings) as url:
+    with direct_database_url(settings) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             database = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
             if not (arguments.yes or _confirmed(f"Drop all orders and tickets of database {database}? Type yes: ")):

@@ -23,6 +23,7 @@ _ROUND_TRIP_MARGIN_MS = 1000
 """Time beyond `STATEMENT_TIMEOUT_MS` for a commit and the network."""
 
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
+_DATABASE_FIELDS = ("database_url", "database_direct_url")
 _URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
 
 
@@ -69,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     With several hosts libpq connects to the primary, unless the URL has its own `target_session_attrs`.
     """
+    database_direct_url: str | None = None
+    """libpq URL of the same database past a connection pooler, for migrations and the seed; None for `database_url`."""
     data_dir: Path = Path(".data")
     """Directory for the embedded server's data and for generated secrets."""
 
@@ -215,8 +218,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             variable = field.name.upper()
             if text := environ.get(variable, "").strip():
                 values[field.name] = _read(variable, text, field.type)
-        if url := values.get("database_url"):
-            values["database_url"] = _to_primary(url)
+        for name in _DATABASE_FIELDS:
+            if url := values.get(name):
+                values[name] = _to_primary(name.upper(), url)
+        if "database_direct_url" in values and "database_url" not in values:
+            raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
         _check_urls(settings)
         _check_round_trip(settings)
@@ -245,14 +251,14 @@ def _allowed(kind: Any) -> str:
     return "a text"
 
 
-def _to_primary(url: str) -> str:
+def _to_primary(variable: str, url: str) -> str:
     """Return a database's URL with `target_session_attrs`, so that libpq skips read-only hosts.
 
     Raises:
         ConfigError: the text is not a libpq URL.
     """
     if not url.startswith(_DATABASE_SCHEMES):
-        raise ConfigError(f"DATABASE_URL={_without_password(url)!r} is not allowed: it must start with postgresql://")
+        raise ConfigError(f"{variable}={_without_password(url)!r} is not allowed: it must start with postgresql://")
     if "target_session_attrs=" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}target_session_attrs=read-write"

@@ -40,7 +40,7 @@ def run(settings: Settings) -> int:
             with signals.interrupting():
                 url = _start_database(settings, signals, cleanup)
             with signals.interrupting():
-                _prepare_database(url)
+                _prepare_database(settings.database_direct_url or url)
             processes = _start_services(settings, url, signals, cleanup)
             with signals.interrupting():
                 wait_until_ready(settings, processes)

@@ -4,6 +4,7 @@ The defaults are three events at one venue: the built-in one is on sale, one is 
 sold out. `--event SLUG --inventory "VIP=100,GA=1000"` creates others.
 """
 
+import contextlib
 import itertools
 import re
 import string
@@ -17,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from api import schemas
 from api.database import queries
-from api.database.migrations import connect
+from api.database.migrations import connect, unlimited_transaction
 from api.errors import ConfigError
 from api.services.bookings.model import NewOrder
 
@@ -189,11 +190,12 @@ def _create(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
     created = {}
     with connect(conninfo) as connection:
         for event in events:
-            with connection.transaction():
+            with unlimited_transaction(connection):
                 created[event.slug] = sum(plan.capacity for plan in _insert_missing(connection, event))
         if any(created.values()):
             # Gives the first booking a plan that fits the new tickets, and allows index-only scans for the counts.
-            connection.execute("vacuum (analyze) tickets")
+            with contextlib.suppress(psycopg.errors.QueryCanceled):  # It has the role's time limit.
+                connection.execute("vacuum (analyze) tickets")
     return created
 
 

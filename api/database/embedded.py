@@ -339,6 +339,13 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield server.url()
 
 
+@contextlib.contextmanager
+def direct_database_url(settings: Settings) -> Iterator[str]:
+    """Yield the URL for migrations and the seed, which bypasses a connection pooler."""
+    with database_url(settings) as url:
+        yield settings.database_direct_url or url
+
+
 def _try_lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,9 @@ One runner applies migrations while concurrent runners wait. Each file runs in i
 the file's SHA-256. A file that was edited after it was applied is refused.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
 
@@ -42,11 +44,17 @@ def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
 def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
     """Open an autocommit connection for work on the whole database.
 
-    The connection has no time limits: those of its role apply to requests.
+    A connection pooler may lie between, so the connection keeps no prepared statement and no session state.
     """
-    connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=10, row_factory=tuple_row)
-    connection.execute("set statement_timeout = 0; set lock_timeout = 0")
-    return connection
+    return psycopg.connect(conninfo, autocommit=True, connect_timeout=10, prepare_threshold=None, row_factory=tuple_row)
+
+
+@contextlib.contextmanager
+def unlimited_transaction(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Run the context in a transaction without time limits: those of its role apply to requests."""
+    with connection.transaction():
+        connection.execute("set local statement_timeout = 0; set local lock_timeout = 0")
+        yield
 
 
 def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[str]:
@@ -59,19 +67,14 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
     """
     if migrations is None:
         migrations = load()
+    names: list[str] = []
     with connect(conninfo) as connection:
         version = connection.info.server_version // 10_000
         if version < SERVER_VERSION_MIN:
             raise SetupError(f"The server is PostgreSQL {version}, but {SERVER_VERSION_MIN} or newer is needed.")
-        connection.execute(queries.migrations.lock_runner.sql)
-        try:
-            connection.execute("set client_min_messages = warning")
-            connection.execute(queries.migrations.create_table.sql)
-            applied: dict[str, str] = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
-            return [m.name for m in missing(migrations, applied) if _apply(connection, m)]
-        finally:
-            if not connection.closed:
-                connection.execute(queries.migrations.unlock_runner.sql)
+        while (name := _apply_next(connection, migrations)) is not None:
+            names.append(name)
+    return names
 
 
 def missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
@@ -99,11 +102,18 @@ def missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migrat
     return [migration for migration in migrations if migration.name not in applied]
 
 
-def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> bool:
-    with connection.transaction():
-        connection.execute("select set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
-        connection.execute(migration.sql)
-        connection.execute(
-            queries.migrations.insert_migration.sql, {"name": migration.name, "sha256": migration.sha256}
-        )
-    return True
+def _apply_next(connection: psycopg.Connection[TupleRow], migrations: list[Migration]) -> str | None:
+    """Apply the first missing migration; return its name, or None if none is missing."""
+    with unlimited_transaction(connection):
+        connection.execute(queries.migrations.lock_runner.sql)
+        connection.execute("set local client_min_messages = warning")
+        connection.execute(queries.migrations.create_table.sql)
+        applied: dict[str, str] = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
+        for migration in missing(migrations, applied):
+            connection.execute("select set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
+            connection.execute(migration.sql)
+            connection.execute(
+                queries.migrations.insert_migration.sql, {"name": migration.name, "sha256": migration.sha256}
+            )
+            return migration.name
+    return None

@@ -8,12 +8,8 @@ create table if not exists migrations (
 
 -- name: lock_runner
 -- Admit one migration runner at a time.
--- Locks: an advisory lock of the session; waits for the runner that holds it.
-select pg_advisory_lock(20261122, 1);
-
--- name: unlock_runner
--- Release the lock of lock_runner.
-select pg_advisory_unlock(20261122, 1);
+-- Locks: an advisory lock of the transaction; waits for the runner that holds it.
+select pg_advisory_xact_lock(20261122, 1);
 
 -- name: list_applied
 -- List the applied migrations with their checksums.

@@ -76,6 +76,7 @@ VARIABLES = [
         bad=["mysql://a@b/c", "b/c", "host=b dbname=c"],
         allowed="postgresql://",
     ),
+    Variable("DATABASE_DIRECT_URL", None, good={}, bad=["mysql://a@b/c"], allowed="postgresql://"),
     Variable("DATA_DIR", Path(".data"), good={"/srv/tickets": Path("/srv/tickets")}),
     Variable("API_HOST", "127.0.0.1", good={"0.0.0.0": "0.0.0.0"}),  # noqa: S104 - the test opens no port
     integer("API_PORT", 3001, 1, 65535),
@@ -210,6 +211,13 @@ def test_a_refused_secret_is_not_shown(variable: str, prefix: str, secret: str) 
         f"{variable} is not allowed: it must be {prefix} followed by at least 24 bytes in base64."
     )
     assert refusal.value.__cause__ is None
+
+
+def test_the_direct_url_belongs_to_the_same_database() -> None:
+    urls = {"DATABASE_URL": "postgresql://pooler/d", "DATABASE_DIRECT_URL": "postgresql://b/d"}
+    assert Settings.from_env(urls).database_direct_url == "postgresql://b/d?target_session_attrs=read-write"
+    with pytest.raises(ConfigError, match="DATABASE_DIRECT_URL is not allowed without DATABASE_URL"):
+        Settings.from_env({"DATABASE_DIRECT_URL": "postgresql://b/d"})
 
 
 def test_the_limit_of_a_round_trip_exceeds_that_of_a_statement() -> None:

@@ -111,3 +111,15 @@ def test_every_constraint_and_index_has_a_comment(database_url: str) -> None:
             """
         ).fetchall()
     assert without_comment == []
+
+
+def test_a_runner_leaves_no_state_in_its_session(server: EmbeddedServer) -> None:
+    """A connection pooler hands the session to another client after each transaction."""
+    with empty_database(server) as url:
+        limited = make_conninfo(url, options="-c statement_timeout=5000 -c lock_timeout=5000")
+        with migrations.connect(limited) as conn:
+            assert migrations._apply_next(conn, [migration("0001_first", "select 1")]) == "0001_first"
+            settings = [conn.execute(b"show " + name).fetchone() for name in (b"statement_timeout", b"lock_timeout")]
+            assert settings == [("5s",), ("5s",)]
+            assert conn.execute("select 1 from pg_locks where locktype = 'advisory'").fetchone() is None
+            assert conn.execute("select 1 from pg_prepared_statements").fetchone() is None
