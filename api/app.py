@@ -118,7 +118,6 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
             open_provider(settings) as provider,
         ):
             state.pool = pool
-            state.provider = provider
             state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
             state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
             state.availability = availability_cache(pool)
@@ -134,7 +133,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
                 state.states.invalidate(changed)
                 charges.request([order for order in committed if order.status == "pending"])
 
-            state.batcher = BookingBatcher(pool, settings, on_commit)
+            state.batcher = BookingBatcher(pool, settings, on_commit, can_charge=lambda: not provider.is_open())
             async with (
                 state.availability.running(),
                 state.states.running(),

@@ -273,7 +273,7 @@ def _sell(
             "quantities": [order.quantity for order in orders],
             "totals_minor": totals,
             "currencies": [_CURRENCY] * len(orders),
-            "expires_at": None,
+            "expires_at": [None] * len(orders),
         },
     )
     connection.execute(

@@ -6,7 +6,6 @@ from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
-from api.payments.provider import PaymentProvider
 from api.services.bookings.batcher import BookingBatcher
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
@@ -22,7 +21,6 @@ class ApiState(State):
     states: SnapshotCache[Any]
     events: SnapshotCache[Any]
     event: SnapshotCache[Any]
-    provider: PaymentProvider
     inbox: Inbox
     webhook_secret: str
     ticket_secret: str

@@ -13,7 +13,6 @@ from api.database.session import with_timeout
 from api.errors import (
     ApiError,
     BodyTooLarge,
-    Busy,
     Forbidden,
     InvalidRequest,
     NotCancellable,
@@ -42,7 +41,7 @@ from api.services import calendar, codes
 from api.services.bookings.model import Booked, Declined, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
-from api.services.orders import cancel_order, is_known
+from api.services.orders import cancel_order
 
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
@@ -97,8 +96,6 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
         ApiError: the request is invalid, or its outcome could not be decided.
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
-    if state.provider.is_open() and not await with_timeout(is_known(state.pool, new.reference)):
-        raise Busy("payments")
     match await state.batcher.book(new):
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)

@@ -82,12 +82,6 @@ async def find_confirmed(session: Session, reference: str) -> OrderWithBookings:
     return order, bookings[order.id]
 
 
-async def is_known(pool: Pool, reference: str) -> bool:
-    """Return whether an order has this reference, which makes a booking request with it a repeat."""
-    async with open_session(pool) as session:
-        return bool(await session.run(select_orders([reference])))
-
-
 def select_orders(references: Sequence[str]) -> Statement[OrderRow]:
     """Return the statement that finds orders by reference."""
     return Statement(queries.orders.find_orders, {"references": references}, OrderRow)
@@ -137,8 +131,8 @@ def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
         raise NotCancellable("the event has begun")
     payment: PaymentStatus | None = None
     if order.payment == "captured":
-        # The provider must refund the payment of a held order. An inline payment has no provider.
-        payment = "refunding" if order.held else "refunded"
+        # The provider must refund the payment of a held order. An inline payment and a total of 0 have no charge.
+        payment = "refunding" if order.held and order.total_minor else "refunded"
     return Change(order.id, "cancelled", payment, "cancelled by its buyer")
 
 

@@ -175,6 +175,8 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
 async def _reconcile(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:
     """Send the provider the request that an open payment needs; return the charge's update, if there is one."""
     amount = Amount(payment.amount_minor, payment.currency)
+    if payment.amount_minor == 0:  # The provider has no charge of 0.
+        return "refunded" if payment.status == "refunding" else "captured"
     try:
         if payment.status == "refunding":
             await provider.refund(payment.reference)

@@ -112,7 +112,7 @@ select
     unnest(%(quantities)s::smallint[]),
     unnest(%(totals_minor)s::bigint[]),
     unnest(%(currencies)s::text[]),
-    %(expires_at)s::timestamptz;
+    unnest(%(expires_at)s::timestamptz[]);
 
 -- name: lock_orders
 -- Lock orders by reference, to change their states.

@@ -1,13 +1,22 @@
 -- name: insert_payments
--- Insert the payments of new orders.
+-- Insert the payments of new orders. A pending payment is due for a check after an interval.
 -- Fails: payments_order_key, if an order already has a payment.
 insert into payments (order_id, status, amount_minor, currency, next_check_at)
 select
-    unnest(%(order_ids)s::bigint[]),
-    unnest(%(statuses)s::text[]),
-    unnest(%(amounts_minor)s::bigint[]),
-    unnest(%(currencies)s::text[]),
-    now() + make_interval(secs => %(check_after_ms)s::double precision / 1000);
+    new.order_id,
+    new.status,
+    new.amount_minor,
+    new.currency,
+    case
+        when new.status = 'pending' then now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+    end
+from
+    unnest(
+        %(order_ids)s::bigint[],
+        %(statuses)s::text[],
+        %(amounts_minor)s::bigint[],
+        %(currencies)s::text[]
+    ) as new (order_id, status, amount_minor, currency);
 
 -- name: change_payments
 -- Change the statuses of locked payments. A payment that stays open is due for a check at once.

@@ -29,6 +29,7 @@ from api.services.bookings.model import (
     Ticket,
     Tier,
     takes_any_ticket,
+    total_minor,
 )
 from api.services.bookings.prefetch import Prefetched, find_replays, prefetch
 from api.services.bookings.records import DrawnIds, Sale, insertions, make_records
@@ -71,7 +72,7 @@ async def _sell(
             tier = prefetched.tier(request)
             match allocate(request, tier, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
-                    payment = _pay(request, policy)
+                    payment = _pay(request, tier, policy)
                     if payment == "declined":
                         tickets = []  # The next request of the batch may get them.
                     claimed.sell(request, tier, tickets)
@@ -130,8 +131,10 @@ async def _claim(
     return drawn.rows[0], claimed, {reference for (reference,) in in_flight.rows}
 
 
-def _pay(request: NewOrder, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
+def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
     """Return the first state of a request's payment; in async mode the provider is charged after the commit."""
+    if total_minor(request, tier) == 0:  # A provider refuses an amount of 0.
+        return "captured"
     if policy.payment_mode == "async":
         return "pending"
     return simulator.decide(request.reference, policy.payment_success_rate)

@@ -80,14 +80,22 @@ class _Deadline(NamedTuple):
 class BookingBatcher:
     """Books requests in batches and returns decisions after their commit.
 
-    `on_commit` receives the orders of each commit, confirmed or pending.
+    `on_commit` receives the orders of each commit, confirmed or pending. `can_charge` returns whether the payment
+    provider is available.
     """
 
-    def __init__(self, pool: Pool, settings: Settings, on_commit: Callable[[Sequence[OrderRow]], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        settings: Settings,
+        on_commit: Callable[[Sequence[OrderRow]], None],
+        can_charge: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._pool = pool
         self._settings = settings
         self._policy = BookingPolicy.of(settings)
         self._on_commit = on_commit
+        self._can_charge = can_charge
         self._open: dict[str, QueuedRequest] = {}
         """Queued and running requests by reference."""
         self._queue: deque[QueuedRequest] = deque()
@@ -197,7 +205,8 @@ class BookingBatcher:
         outcomes: list[Outcome] | None = None
         try:
             async with database.open_session(self._pool) as session:
-                outcomes = await book_batch(session, [queued.request for queued in batch], self._policy)
+                policy = msgspec.structs.replace(self._policy, provider_available=self._can_charge())
+                outcomes = await book_batch(session, [queued.request for queued in batch], policy)
         except Exception as error:  # noqa: BLE001 - any error must leave the batcher running and decide each request
             if outcomes is None:
                 await self._handle_failure(batch, error)

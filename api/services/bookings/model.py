@@ -20,6 +20,8 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     payment_check_after_ms: int
     hold_seconds: int
     bookings_per_minute: int
+    provider_available: bool = True
+    """False while the circuit breaker of the payment provider is open. Only free orders are possible then."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -108,6 +110,11 @@ Decision = Booked | Declined | Refused
 """The committed response to a request."""
 Outcome = Decision | Retry
 """The result of one run of a request."""
+
+
+def total_minor(request: NewOrder, tier: Tier) -> int:
+    """Return the price of an order in the currency's minor units; 0 if its tickets are free."""
+    return request.quantity * tier.price_minor
 
 
 def takes_any_ticket(request: NewOrder, tier: Tier) -> bool:

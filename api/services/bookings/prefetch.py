@@ -18,7 +18,7 @@ from api.services import orders
 from api.services.bookings import limits
 from api.services.bookings.allowance import Allowance
 from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Refused, Retry, Ticket, Tier
-from api.services.bookings.refusals import refuse_early, replay
+from api.services.bookings.refusals import refuse_charge, refuse_early, replay
 from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
 from api.services.order_rows import OrderRow
 
@@ -65,7 +65,7 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
         outcomes=await find_replays(session, existing.rows, batch),
     )
     events = {row.event for row in tiers.rows}
-    _refuse(batch, events, Allowance(recent.rows if recent else [], limit), prefetched)
+    _refuse(batch, events, Allowance(recent.rows if recent else [], limit), prefetched, policy)
     await _choose_seats(session, batch, prefetched)
     return prefetched
 
@@ -94,14 +94,24 @@ async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Se
     return {order.reference: replay(requests[order.reference], order, bookings[order.id]) for order in existing}
 
 
-def _refuse(batch: Sequence[NewOrder], events: Container[str], allowance: Allowance, prefetched: Prefetched) -> None:
-    """Add the outcomes of the requests that neither the stock nor the limits can satisfy."""
+def _refuse(
+    batch: Sequence[NewOrder],
+    events: Container[str],
+    allowance: Allowance,
+    prefetched: Prefetched,
+    policy: BookingPolicy,
+) -> None:
+    """Add the outcomes of the requests that cannot be satisfied, whatever the stock is."""
     outcomes = prefetched.outcomes
     for request in batch:
         if request.reference in outcomes:
             continue
         tier = prefetched.tiers.get((request.event, request.tier))
-        if error := refuse_early(request, events, tier, prefetched.named) or allowance.refusal(request.user_id):
+        if error := (
+            refuse_early(request, events, tier, prefetched.named)
+            or (tier and refuse_charge(request, tier, policy))
+            or allowance.refusal(request.user_id)
+        ):
             outcomes[request.reference] = Refused(error)
         elif not allowance.take(request.user_id):
             outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust the limit, uncommitted.

@@ -1,5 +1,6 @@
 """The rows that a batch inserts: orders, payments and bookings."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -9,7 +10,7 @@ import msgspec
 from api.database import queries
 from api.database.session import Statement
 from api.errors import PaymentDeclined
-from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Ticket, Tier
+from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Ticket, Tier, total_minor
 from api.services.order_rows import BookingRow, OrderRow
 
 _STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
@@ -62,7 +63,7 @@ def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) 
             user_id=request.user_id,
             request_digest=request.digest,
             status=_STATUS_BY_PAYMENT[sale.payment],
-            total_minor=request.quantity * tier.price_minor,
+            total_minor=total_minor(request, tier),
             currency=tier.currency,
             created_at=drawn.created_at,
             expires_at=held_until if sale.payment == "pending" else None,
@@ -90,19 +91,21 @@ def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) 
 
 def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Statement[Any]]:
     """Return the statements that insert the rows and mark the tickets as sold or held."""
-    held_until = records[0].order.expires_at  # The payment mode is the same for the whole batch.
-    statements = [_insert_orders(records, held_until), _insert_payments(records, held_until, policy)]
-    ctids = [ticket.ctid for record in records for ticket in record.sale.tickets]
+    statements = [_insert_orders(records), _insert_payments(records, policy)]
+    ctids: dict[datetime | None, list[str]] = defaultdict(list)  # by the end of the hold; None: sold
+    for record in records:
+        if record.sale.tickets:
+            ctids[record.order.expires_at] += [ticket.ctid for ticket in record.sale.tickets]
     if ctids:
-        parameters = {"ctids": ctids, "held_until": held_until}
-        statements += [
-            _insert_bookings(records),
-            Statement(queries.tickets.take_tickets, parameters, affects=len(ctids)),
-        ]
+        statements.append(_insert_bookings(records))
+    statements += [
+        Statement(queries.tickets.take_tickets, {"ctids": taken, "held_until": held_until}, affects=len(taken))
+        for held_until, taken in ctids.items()
+    ]
     return statements
 
 
-def _insert_orders(records: Sequence[Record], held_until: datetime | None) -> Statement[Any]:
+def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
     orders = [record.order for record in records]
     return Statement(
         queries.orders.insert_orders,
@@ -116,12 +119,12 @@ def _insert_orders(records: Sequence[Record], held_until: datetime | None) -> St
             "quantities": [record.sale.request.quantity for record in records],
             "totals_minor": [order.total_minor for order in orders],
             "currencies": [order.currency for order in orders],
-            "expires_at": held_until,
+            "expires_at": [order.expires_at for order in orders],
         },
     )
 
 
-def _insert_payments(records: Sequence[Record], held_until: datetime | None, policy: BookingPolicy) -> Statement[Any]:
+def _insert_payments(records: Sequence[Record], policy: BookingPolicy) -> Statement[Any]:
     orders = [record.order for record in records]
     return Statement(
         queries.payments.insert_payments,
@@ -130,7 +133,7 @@ def _insert_payments(records: Sequence[Record], held_until: datetime | None, pol
             "statuses": [order.payment for order in orders],
             "amounts_minor": [order.total_minor for order in orders],
             "currencies": [order.currency for order in orders],
-            "check_after_ms": policy.payment_check_after_ms if held_until else None,
+            "check_after_ms": policy.payment_check_after_ms,
         },
     )
 

@@ -8,6 +8,7 @@ import msgspec
 from api.errors import (
     AllHeld,
     ApiError,
+    Busy,
     InvalidRequest,
     KeyReused,
     NotOnSale,
@@ -17,7 +18,18 @@ from api.errors import (
     UnknownEvent,
     UnknownTier,
 )
-from api.services.bookings.model import Booked, Decision, Declined, NewOrder, Refused, Retry, Ticket, Tier
+from api.services.bookings.model import (
+    Booked,
+    BookingPolicy,
+    Decision,
+    Declined,
+    NewOrder,
+    Refused,
+    Retry,
+    Ticket,
+    Tier,
+    total_minor,
+)
 from api.services.order_rows import BookingRow, OrderRow
 
 REFUSALS: tuple[type[ApiError], ...] = (
@@ -68,6 +80,11 @@ def refuse_early(
         ids = ", ".join(map(str, foreign))
         return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
     return None
+
+
+def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Busy | None:
+    """Return the error of a request that needs a charge while the provider is unavailable; otherwise None."""
+    return Busy("payments") if total_minor(request, tier) and not policy.provider_available else None
 
 
 def _not_on_sale(tier: Tier) -> NotOnSale:

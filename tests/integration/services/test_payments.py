@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.errors import (
     AllHeld,
+    Busy,
     Forbidden,
     NotCancellable,
     NotFound,
@@ -22,7 +24,9 @@ from api.errors import (
 )
 from api.payments import simulator
 from api.payments.signatures import Webhook
+from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked
+from api.services.order_rows import OrderRow
 from api.services.order_views import as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order, expire_holds, purge_declined
 from api.services.payments import Charges, ChargeUpdate, reconcile_payments
@@ -364,6 +368,72 @@ async def test_an_inline_payment_is_refunded_by_the_cancellation(pool: Pool, con
     assert (first.status, first.refund) == ("cancelled", 20)
     assert await states(conn, "inline") == ("cancelled", "refunded", 0)
     assert to_schema(*await cancel_order(pool, "inline", "u")) == first
+
+
+@pytest.mark.parametrize("mode", ["inline", "async"])
+async def test_a_total_of_0_is_confirmed_and_cancelled_without_a_provider(
+    pool: Pool, conn: AsyncConnection, provider: Provider, mode: Literal["inline", "async"]
+) -> None:
+    await conn.execute("update tiers set price_minor = 0 where name = 'GA'")
+    settings = Settings(payment_mode=mode, payment_success_rate=0, bookings_per_minute=0)
+    free, paid = order("GA", 2), order("VIP")
+    booked = response((await book(pool, free, paid, settings=settings))[0])
+    assert isinstance(booked, OrderRow)
+    assert (booked.status, booked.total_minor, booked.expires_at) == ("confirmed", 0, None)
+    assert await states(conn, free.reference) == ("confirmed", "captured", 2)
+    provider.unavailable = True
+    await reconcile_payments(pool, settings, provider)
+    cancelled = to_schema(*await cancel_order(pool, free.reference, "u"))
+    assert cancelled.refund == 0
+    assert await states(conn, free.reference) == ("cancelled", "refunded", 0)
+    assert free.reference not in provider.amounts
+
+
+async def test_while_the_provider_is_unavailable_only_free_tickets_and_repeats_are_booked(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    await conn.execute("update tiers set price_minor = 0 where name = 'GA'")
+    repeat = order("VIP")
+    first = await hold(pool, "VIP", reference=repeat.reference)
+    available = True
+    batcher = BookingBatcher(pool, ASYNC, on_commit=lambda _: None, can_charge=lambda: available)
+    async with batcher.running():
+        available = False
+        refused = response(await batcher.book(order("VIP")))
+        assert isinstance(refused, Busy)
+        assert str(refused).startswith("Payments are not possible at the moment.")
+        free = response(await batcher.book(order("GA")))
+        assert isinstance(free, OrderRow)
+        assert free.status == "confirmed"
+        assert response(await batcher.book(repeat)) == first
+        available = True
+        paid = response(await batcher.book(order("VIP")))
+        assert isinstance(paid, OrderRow)
+        assert paid.status == "pending"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_an_open_payment_of_0_is_settled_without_a_provider(
+    pool: Pool, conn: AsyncConnection, provider: Provider, *, cancelled: bool
+) -> None:
+    held = await hold(pool, "GA")
+    for statement in (
+        "update bookings set price_minor = 0",
+        "update orders set total_minor = 0",
+        "update payments set amount_minor = 0, next_check_at = now()",
+    ):
+        await conn.execute(statement)
+    provider.unavailable = True
+    if cancelled:
+        await cancel_order(pool, held.reference, "u")
+    await reconcile_payments(pool, ASYNC, provider)
+    if cancelled:
+        await conn.execute("update payments set next_check_at = now()")
+        await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == (
+        ("cancelled", "refunded", 0) if cancelled else ("confirmed", "captured", 1)
+    )
+    assert provider.amounts == {}
 
 
 async def test_only_the_buyer_cancels_and_only_live_orders_of_future_events(pool: Pool, conn: AsyncConnection) -> None:

@@ -31,6 +31,7 @@ def locked(**changes: Any) -> LockedOrder:
     [
         (locked(), "refunding"),
         (locked(held=False), "refunded"),
+        (locked(total_minor=0), "refunded"),
         (locked(status="pending", payment="pending"), None),
         (locked(called_off=True), "refunding"),
     ],

@@ -44,9 +44,8 @@ def test_the_statements_write_all_rows_and_take_exactly_the_tickets() -> None:
     assert orders.parameters["references"] == ["a", "b"]
     assert orders.parameters["statuses"] == ["confirmed", "declined"]
     assert orders.parameters["quantities"] == [2, 2]
-    assert orders.parameters["expires_at"] is None
+    assert orders.parameters["expires_at"] == [None, None]
     assert payments.parameters["statuses"] == ["captured", "declined"]
-    assert payments.parameters["check_after_ms"] is None
     assert bookings.parameters["ticket_ids"] == [1, 2]
     assert bookings.parameters["prices_minor"] == [1250, 1250]
     assert tickets.parameters == {"ctids": ["(0,1)", "(0,2)"], "held_until": None}
@@ -56,8 +55,24 @@ def test_the_statements_write_all_rows_and_take_exactly_the_tickets() -> None:
 def test_held_tickets_are_taken_until_the_hold_ends() -> None:
     records = make_records([sale("a", 1, 2, payment="pending")], DRAWN, policy())
     orders, payments, _, tickets = insertions(records, policy())
-    assert orders.parameters["expires_at"] == tickets.parameters["held_until"] == NOW + timedelta(seconds=300)
+    assert orders.parameters["expires_at"] == [NOW + timedelta(seconds=300)]
+    assert tickets.parameters["held_until"] == NOW + timedelta(seconds=300)
     assert payments.parameters["check_after_ms"] == 5000
+
+
+def test_a_batch_sells_free_tickets_and_holds_the_others() -> None:
+    free = Sale(request(reference="a"), tier(price_minor=0), [seat(1), seat(2)], "captured")
+    records = make_records([free, sale("b", 3, 4, payment="pending")], DRAWN, policy())
+    orders, payments, _, *taken = insertions(records, policy())
+    held_until = NOW + timedelta(seconds=300)
+    assert orders.parameters["statuses"] == ["confirmed", "pending"]
+    assert orders.parameters["totals_minor"] == payments.parameters["amounts_minor"] == [0, 2500]
+    assert orders.parameters["expires_at"] == [None, held_until]
+    assert [statement.parameters for statement in taken] == [
+        {"ctids": ["(0,1)", "(0,2)"], "held_until": None},
+        {"ctids": ["(0,3)", "(0,4)"], "held_until": held_until},
+    ]
+    assert [statement.affects for statement in taken] == [2, 2]
 
 
 def test_a_batch_of_declined_payments_takes_no_ticket() -> None:

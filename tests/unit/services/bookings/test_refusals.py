@@ -18,9 +18,9 @@ from api.errors import (
     UnknownTier,
 )
 from api.services.bookings.model import Booked, Declined, Refused, Retry, Tier
-from api.services.bookings.refusals import TierStock, classify_shortage, refuse_early, replay, seat_taken
+from api.services.bookings.refusals import TierStock, classify_shortage, refuse_charge, refuse_early, replay, seat_taken
 from api.services.order_rows import BookingRow, OrderRow
-from tests.unit.services.bookings.values import NOW, SEATED, STANDING, request, seat, ticket, tier
+from tests.unit.services.bookings.values import NOW, SEATED, STANDING, policy, request, seat, ticket, tier
 
 EVENTS = {"show"}
 
@@ -45,6 +45,15 @@ def test_an_unknown_event_comes_before_an_unknown_tier_before_a_closed_sale(
     event: str, found: Tier | None, error: type
 ) -> None:
     assert type(refuse_early(request(event=event, ticket_ids=(9,)), EVENTS, found, {})) is error
+
+
+def test_only_an_order_without_a_charge_is_possible_while_the_provider_is_unavailable() -> None:
+    unavailable = policy(provider_available=False)
+    refusal = refuse_charge(request(), tier(price_minor=1), unavailable)
+    assert refusal is not None
+    assert (refusal.status, refusal.retry_after_s) == (503, 5)
+    assert refuse_charge(request(), tier(price_minor=0), unavailable) is None
+    assert refuse_charge(request(), tier(price_minor=1), policy()) is None
 
 
 def test_a_closed_sale_states_the_earlier_of_its_two_ends() -> None:
