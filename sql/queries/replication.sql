@@ -9,7 +9,7 @@ where
     case
         when current_setting('synchronous_standby_names') = '' then false
         when %(order_ids)s::bigint[] is null then true
-        else exists(
+        else exists (
             select 1
             from order_events
             where
