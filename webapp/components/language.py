@@ -68,13 +68,18 @@ def money(amount: Any, currency: Any) -> Any:
     return _call("money", amount, currency)
 
 
+def currency_code(currency: Any) -> Any:
+    """Return a currency's code, or "" if amounts in the visitor's locale contain it."""
+    return _call("currencyCode", currency)
+
+
 def number(value: Any) -> Any:
     """Format a count in the visitor's locale."""
     return _call("number", value)
 
 
 def span(seconds: Any) -> Any:
-    """Format a remaining time: minutes and seconds, and hours and days if there are any."""
+    """Format the time until an event, in seconds: whole days, or hours, minutes and seconds within the last day."""
     return _call("span", seconds)
 
 

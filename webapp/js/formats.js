@@ -62,25 +62,38 @@ export function createFormats(locale, direction) {
   const differsFromVisitors = (value, timeZone) =>
     time(value, { ...DAY_AND_CLOCK, timeZone }) !== time(value, DAY_AND_CLOCK);
 
+  /**
+   * @param {number} count
+   * @param {string} name a unit of Intl.NumberFormat
+   */
+  const unit = (count, name) => numberFormat({ style: "unit", unit: name, unitDisplay: "long" }).format(count);
+
   /** @param {Intl.NumberFormatPart} part */
   const isolateCurrency = ({ type, value }) =>
     type === "currency" ? LEFT_TO_RIGHT_ISOLATE + value + POP_ISOLATE : value;
 
+  /**
+   * Format an amount in the currency's major unit; whole amounts have no decimals.
+   * @param {number} amount
+   * @param {string} currency ISO 4217; "" stands for an unknown one and gives ""
+   */
+  function money(amount, currency) {
+    if (!currency) return "";
+    const whole = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
+    const price = numberFormat({ style: "currency", currency, ...whole });
+    // Right-to-left text would turn "US$" into "$US".
+    return direction === "rtl" ? price.formatToParts(amount).map(isolateCurrency).join("") : price.format(amount);
+  }
+
   return {
     number,
+    money,
 
     /**
-     * Format an amount in the currency's major unit; whole amounts have no decimals.
-     * @param {number} amount
-     * @param {string} currency ISO 4217; "" stands for an unknown one and gives ""
+     * Return the code of a currency, or "" if its amounts contain the code. A symbol such as "$" is ambiguous.
+     * @param {string} currency ISO 4217
      */
-    money(amount, currency) {
-      if (!currency) return "";
-      const whole = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
-      const price = numberFormat({ style: "currency", currency, ...whole });
-      // Right-to-left text would turn "US$" into "$US".
-      return direction === "rtl" ? price.formatToParts(amount).map(isolateCurrency).join("") : price.format(amount);
-    },
+    currencyCode: (currency) => (money(0, currency).includes(currency) ? "" : currency),
 
     /**
      * Format a point in time by the visitor's clock.
@@ -119,22 +132,18 @@ export function createFormats(locale, direction) {
       time(value, { ...CLOCK, timeZone, ...(differsFromVisitors(value, timeZone) ? { timeZoneName: "short" } : {}) }),
 
     /**
-     * Format a duration: "0:09", "2:03:04" or "1 day, 2:03:04".
+     * Format a duration: "0:09", "2:03:04", "1 day, 2 hours" or "305 days".
      * @param {number} seconds
      */
     span(seconds) {
-      const twoDigits = numberFormat({ minimumIntegerDigits: 2 });
       const days = Math.floor(seconds / DAY_S);
       const hours = Math.floor(seconds / HOUR_S) % 24;
+      if (days > 1 || (days === 1 && hours === 0)) return unit(days, "day");
+      if (days === 1) return listFormat({ type: "unit", style: "long" }).format([unit(1, "day"), unit(hours, "hour")]);
+      const twoDigits = numberFormat({ minimumIntegerDigits: 2 });
       const minutes = Math.floor(seconds / MINUTE_S) % 60;
-      const rest = twoDigits.format(seconds % 60);
-      const clock =
-        seconds >= HOUR_S
-          ? [number(hours), twoDigits.format(minutes), rest].join(":")
-          : [number(minutes), rest].join(":");
-      if (days === 0) return clock;
-      const wholeDays = numberFormat({ style: "unit", unit: "day", unitDisplay: "long" }).format(days);
-      return listFormat({ type: "unit", style: "long" }).format([wholeDays, clock]);
+      const start = hours > 0 ? [number(hours), twoDigits.format(minutes)] : [number(minutes)];
+      return [...start, twoDigits.format(seconds % 60)].join(":");
     },
   };
 }

@@ -55,12 +55,21 @@ test("an unknown time is empty", () => {
   assert.equal(english.hour("", NEW_YORK), "");
 });
 
-test("a duration has hours and days only if there are any", () => {
+test("a currency's code is written where an amount does not contain it", () => {
+  assert.equal(english.currencyCode("USD"), "USD");
+  assert.equal(english.currencyCode("CHF"), "");
+  assert.equal(arabic.currencyCode("USD"), "USD");
+  assert.equal(english.currencyCode(""), "");
+});
+
+test("a duration is a clock within its last day, and whole days and hours before", () => {
   assert.equal(english.span(0), "0:00");
   assert.equal(english.span(9), "0:09");
   assert.equal(english.span(3_599), "59:59");
   assert.equal(english.span(3_600), "1:00:00");
   assert.equal(english.span(86_399), "23:59:59");
-  assert.equal(english.span(86_400 + 7_384), "1 day, 2:03:04");
-  assert.equal(english.span(2 * 86_400), "2 days, 0:00:00");
+  assert.equal(english.span(86_400 + 7_384), "1 day, 2 hours");
+  assert.equal(english.span(86_400 + 59), "1 day");
+  assert.equal(english.span(2 * 86_400 - 1), "1 day, 23 hours");
+  assert.equal(english.span(305 * 86_400 + 7_384), "305 days");
 });
