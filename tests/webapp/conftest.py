@@ -21,7 +21,7 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Page, Request, expect
+from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Locator, Page, Request, expect
 from psycopg import sql
 
 from api.commands.seed import TierPlan, parse_inventory, seed
@@ -361,6 +361,11 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         for context, locale in here:
             await visitors.go(context, locale)
     assert complaints == []
+
+
+def tickets_left(page: Page, tier: str) -> Locator:
+    """Return a tier's exact count on an event's page, which buyers open on demand."""
+    return page.locator(f".counts li[data-tier='{tier}']")
 
 
 async def keep_entering(page: Page) -> None:

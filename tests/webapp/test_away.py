@@ -40,7 +40,7 @@ async def test_an_api_that_is_away_is_said_to_be_and_looked_for(site: Site, visi
     await site.stack.stop_api()
     page = await visit(site.event_url)
     await expect(page.get_by_role("heading", name=words("away.title"))).to_be_visible()
-    assert not pattern("tier.left", left=r"\d+", total=r"\d+").search(await page.inner_text("main"))
+    assert not pattern("tier.left", left=r"\d+", total=r"\d+").search(await page.text_content("main") or "")
     await look(page, "event-away")
     home = await visit(site.url)
     await expect(home.get_by_text(words("away.title"))).to_be_visible()

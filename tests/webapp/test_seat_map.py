@@ -196,7 +196,7 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await page.get_by_role("button", name=words("summary.keep_picks", quantity=3)).click()
     assert await _picks(page) == taken[1:]
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
-    await page.get_by_role("button", name=words("summary.any_seats")).click()
+    await page.get_by_role("button", name=words("summary.clear")).click()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     for seat in taken[1:]:
         await _seat(page, "VIP", *_parse(seat)).click()

@@ -54,6 +54,19 @@ def test_every_language_says_the_same(language: str) -> None:
     assert {key: arguments(text) for key, text in other.items()} == wants
 
 
+# The plural categories of CLDR. A form for 0 alone replaces "zero".
+_PLURAL_FORMS = {"en": {"one", "other"}, "de": {"one", "other"}, "ar": {"zero", "one", "two", "few", "many", "other"}}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_plural_has_every_form_of_its_language(language: str) -> None:
+    plural = re.compile(r"plural,((?: =?\w+ \{(?:[^{}]|\{[^{}]*\})*\})+)")
+    for key, text in _texts(language).items():
+        for forms in plural.findall(text):
+            names = set(re.findall(r" (=?\w+) \{", forms))
+            assert {name.replace("=0", "zero") for name in names} >= _PLURAL_FORMS[language], key
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_no_text_is_empty_or_has_an_open_brace(language: str) -> None:
     texts = _texts(language)

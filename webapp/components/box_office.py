@@ -128,6 +128,8 @@ class BoxOffice:
     fewest: bool
     most: bool
     limit: int
+    scarce: bool
+    """True if the tier has fewer tickets left than the limit of one booking."""
     total: float
     picks: list[Seat]
     lost: list[Seat]

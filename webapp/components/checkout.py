@@ -198,7 +198,7 @@ def _text(place: NoticePlace) -> Any:
             ),
         ),
         ("declined", say("attempt.declined.text")),
-        ("fewer_left", say("attempt.fewer_left.text", quantity=checkout.quantity, tier=checkout.tier)),
+        ("fewer_left", say("attempt.fewer_left.text", quantity=checkout.quantity)),
         ("sold_out", say("attempt.sold_out.text")),
         ("all_held", say("attempt.all_held.text", tier=checkout.tier)),
         ("seat_taken", place.seat_taken),

@@ -106,8 +106,7 @@ def status_text(state: Any) -> Any:
     """Return an order's state in a word or two."""
     return rx.match(
         state,
-        ("confirmed", say("status.confirmed")),
-        ("paid_late", say("status.paid_late")),
+        ("confirmed", "paid_late", say("status.confirmed")),
         ("pending", say("status.pending")),
         ("overdue", say("status.pending")),
         ("declined", say("status.declined")),

@@ -29,7 +29,7 @@ def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:
                 "autoComplete": "username",
                 "autoCapitalize": "none",
                 "spellCheck": False,
-                "placeholder": "user-123",
+                "placeholder": say("user.example"),
             },
         ),
         rx.fragment() if hint is None else rx.el.span(hint, class_name="small"),

@@ -13,7 +13,7 @@ from webapp.components.cancelling import (
 )
 from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
 from webapp.components.concerts import when_and_where
-from webapp.components.language import in_english, moment, money, number, say, span
+from webapp.components.language import currency_code, in_english, moment, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
 from webapp.components.page import PageTitle, copied, copy_text, print_page
@@ -169,8 +169,15 @@ def _text() -> Any:
     refund = money(order.refund, order.currency)
     return rx.match(
         order.state,
-        ("confirmed", rx.cond(order.begun, say("booking.confirmed.begun"), say("booking.confirmed.text"))),
-        ("paid_late", say("booking.paid_late.text")),
+        (
+            "confirmed",
+            rx.cond(
+                order.begun,
+                say("booking.confirmed.begun", quantity=order.quantity),
+                say("booking.confirmed.text", quantity=order.quantity),
+            ),
+        ),
+        ("paid_late", say("booking.paid_late.text", quantity=order.quantity)),
         ("pending", say("booking.pending.text")),
         ("overdue", say("booking.overdue.text")),
         (
@@ -350,7 +357,7 @@ def _facts() -> Ui:
             ),
             rx.el.dd(
                 rx.el.bdi(money(rx.cond(order.refund > 0, order.refund, order.total), order.currency)),
-                rx.el.bdi(order.currency, class_name="small"),
+                rx.el.bdi(currency_code(order.currency), class_name="small"),
                 id="order-total",
             ),
         ),
@@ -374,6 +381,7 @@ def _places() -> Ui:
     return rx.el.div(
         rx.el.dt(say("booking.places")),
         rx.el.dd(rx.el.ul(rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))), class_name="picks")),
+        class_name="wide",
     )
 
 

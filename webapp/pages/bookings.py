@@ -14,7 +14,7 @@ from webapp.components.cancelling import (
     cancelled_text,
 )
 from webapp.components.concerts import when_and_where
-from webapp.components.language import in_english, money, say
+from webapp.components.language import currency_code, in_english, money, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_text
 from webapp.components.page import PageTitle
@@ -157,11 +157,11 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                 rx.el.span(tickets, class_name="small"),
                 rx.match(
                     order.state,
-                    ("declined", "cancelled", rx.el.span(say("booking.not_charged"), class_name="small")),
+                    ("declined", "cancelled", rx.el.span(say("bookings.not_charged"), class_name="small")),
                     rx.el.span(
                         rx.el.bdi(money(order.total, order.currency)),
                         " ",
-                        rx.el.bdi(order.currency, class_name="currency"),
+                        rx.el.bdi(currency_code(order.currency), class_name="currency"),
                         class_name="booking-total",
                     ),
                 ),

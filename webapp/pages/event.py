@@ -15,7 +15,7 @@ from webapp.components.checkout import (
     sending_label,
     user_id_fault,
 )
-from webapp.components.language import in_english, local, money, number, say, span
+from webapp.components.language import currency_code, in_english, local, money, number, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map, seat_name
@@ -40,7 +40,16 @@ def event_page() -> Ui:
         CheckoutFeed.create(),
         EventFeed.create(),
         PageTitle.create(
-            text=rx.cond(event.name != "", say("event.title", event=event.name, venue=event.venue), ""),
+            text=rx.cond(
+                event.name != "",
+                say(
+                    "event.title",
+                    event=event.name,
+                    date=local("date", event.startsAt, event.timeZone),
+                    venue=event.venue,
+                ),
+                "",
+            ),
         ),
         rx.match(
             box_office.page,
@@ -164,7 +173,7 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         rx.el.span(
             rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
             " ",
-            rx.el.span(say("tier.each", currency=box_office.event.currency), class_name="small"),
+            rx.el.span(say("tier.each"), class_name="small"),
         ),
     )
 
@@ -195,6 +204,7 @@ def _box_office() -> Ui:
                 ),
                 class_name="tiers",
             ),
+            _counts(),
             rx.el.div(
                 _stepper(),
                 user_id_field(
@@ -296,7 +306,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
                     box_office.phase == "unreachable",
                     rx.el.span(say("tier.unknown"), class_name="tier-count"),
                     rx.el.span(
-                        say("tier.left", left=tier.available, total=tier.total),
+                        rx.cond(tier.low | (tier.available == 0), _left(tier), say("tier.available")),
                         class_name="tier-count",
                     ),
                 ),
@@ -305,13 +315,36 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         ),
         rx.el.span(
             rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
-            rx.el.span(say("tier.each", currency=box_office.event.currency), class_name="small"),
+            rx.el.span(say("tier.each"), class_name="small"),
             class_name="stub",
         ),
         class_name="tier",
         data_tier=tier.name,
         data_sold_out=tier.sold_out,
         data_held=tier.all_held,
+    )
+
+
+def _left(tier: rx.vars.ObjectVar[Tier]) -> Any:
+    return say("tier.left", left=tier.available, total=tier.total)
+
+
+def _counts() -> Ui:
+    """Return the exact counts of every tier, which open on demand."""
+    return rx.el.details(
+        rx.el.summary(say("counts.left")),
+        rx.match(
+            box_office.phase,
+            ("loading", rx.el.p(say("counts.loading"))),
+            ("unreachable", rx.el.p(say("tier.unknown"))),
+            rx.el.ul(
+                rx.foreach(
+                    box_office.tiers,
+                    lambda tier: rx.el.li(rx.el.span(tier.name), rx.el.span(_left(tier)), data_tier=tier.name),
+                )
+            ),
+        ),
+        class_name="counts",
     )
 
 
@@ -360,7 +393,14 @@ def _stepper() -> Ui:
         ),
         rx.cond(
             box_office.bookable | (box_office.phase == "loading"),
-            rx.el.span(say("quantity.limit", most=box_office.limit), class_name="small"),
+            rx.el.span(
+                rx.cond(
+                    box_office.scarce,
+                    say("attempt.fewer_left.title", left=box_office.limit),
+                    say("quantity.limit", most=box_office.limit),
+                ),
+                class_name="small",
+            ),
         ),
         class_name="field",
     )
@@ -401,7 +441,7 @@ def _chosen() -> Ui:
             rx.el.span(
                 rx.el.bdi(money(box_office.total, box_office.event.currency)),
                 " ",
-                rx.el.bdi(box_office.event.currency, class_name="currency"),
+                rx.el.bdi(currency_code(box_office.event.currency), class_name="currency"),
                 class_name="summary-total",
             ),
             class_name="summary-line",
@@ -439,7 +479,7 @@ def _alternatives_to_lost() -> Ui:
 def _any_seats() -> Ui:
     return rx.cond(
         box_office.picks.length() > 0,
-        rx.el.button(say("summary.any_seats"), type="button", on_click=action("unpickAll"), class_name="text-button"),
+        rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
         rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
     )
 

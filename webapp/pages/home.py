@@ -85,7 +85,7 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 _state(event),
                 rx.cond(
                     (event.state == "on_sale") | (event.state == "upcoming"),
-                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency), currency=event.currency)),
+                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency))),
                 ),
                 class_name="concert-state",
             ),

@@ -106,6 +106,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     fewest: quantity <= 1,
     most: quantity >= limit,
     limit,
+    scarce: limit < ticketsMax,
     total: bookable ? chosen.price * quantity : 0,
     picks: picks.map(nameOf),
     lost: state.lost.map(nameOf),

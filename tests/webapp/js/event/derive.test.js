@@ -72,13 +72,14 @@ test("the quantity stays within the limit and what is left", () => {
     [6, 6, 600, true],
   );
   assert.equal(view(wanted, { ticketsMax: 4 }).quantity, 4);
+  assert.equal(view(wanted, { ticketsMax: 4 }).scarce, false);
   // Before the counts are known nothing but the limit bounds it.
   assert.equal(view(loaded({ quantity: 8, counts: null })).quantity, 8);
   const one = view(loaded());
   assert.deepEqual([one.quantity, one.fewest, one.most], [1, true, false]);
   assert.equal(view(loaded({ quantity: 2 })).fewest, false);
   const last = view(loaded({ counts: counts(1, 6, 100) }));
-  assert.deepEqual([last.bookable, last.limit, last.total], [true, 1, 100]);
+  assert.deepEqual([last.bookable, last.limit, last.scarce, last.total], [true, 1, true, 100]);
 });
 
 test("the chosen tier's fields are shown, and nothing without one", () => {
