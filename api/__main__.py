@@ -29,7 +29,7 @@ from api.commands import (
 )
 from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
-from api.database import migrations, queries, schema_dump
+from api.database import migrations, pooler, queries, schema_dump
 from api.database.embedded import database_url, direct_database_url
 from api.errors import SetupError
 from api.secret import load_or_create_secret
@@ -87,11 +87,13 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(settings: Settings, _: Arguments) -> int:
     ports.check_port(settings, "API_PORT")
     with database_url(settings) as url:
+        pooler.check_pooler(url, settings)
         return serve.serve(settings, url)
 
 
 def _worker(settings: Settings, _: Arguments) -> int:
     with database_url(settings) as url:
+        pooler.check_pooler(url, settings)
         asyncio.run(worker.work(url, settings))
     return 0
 

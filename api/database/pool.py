@@ -136,7 +136,13 @@ async def _admit(connection: Connection, timelines: Timelines) -> None:
 async def prepare_session(connection: AsyncConnection[TupleRow], settings: Settings) -> None:
     """Set a connection's isolation level, time limits and planner options."""
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
-    session = {
+    for name, value in session_settings(settings).items():
+        await connection.execute("select set_config(%s, %s, false)", [name, value])
+
+
+def session_settings(settings: Settings) -> dict[str, str]:
+    """Return the server's settings that each session needs, by name."""
+    return {
         "timezone": "UTC",
         # Applies to statements outside a transaction, regardless of the server's default.
         "default_transaction_isolation": "read committed",
@@ -149,8 +155,6 @@ async def prepare_session(connection: AsyncConnection[TupleRow], settings: Setti
         # One plan suits all parameters of a statement, and planning takes longer than running it.
         "plan_cache_mode": "force_generic_plan",
     }
-    for name, value in session.items():
-        await connection.execute("select set_config(%s, %s, false)", [name, value])
 
 
 def _connect_options(settings: Settings) -> dict[str, Any]:

@@ -91,6 +91,7 @@ migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
 replication = Noun(SQL_DIR / "queries" / "replication.sql")
+sessions = Noun(SQL_DIR / "queries" / "sessions.sql")
 states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
@@ -108,6 +109,7 @@ NOUNS = (
     orders,
     payments,
     replication,
+    sessions,
     states,
     tickets,
     tiers,

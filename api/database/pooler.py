@@ -1,0 +1,88 @@
+"""Detection of a connection pooler that gives each transaction another server session.
+
+Prepared statements and session settings then belong to the wrong session. PgBouncer carries prepared statements over
+from version 1.21 on, with `max_prepared_statements`. The settings must then come from the role.
+"""
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.rows import TupleRow
+
+from api.config import Settings
+from api.database import queries
+from api.database.pool import session_settings
+from api.errors import SetupError
+
+_PROBE = b"tickets_probe"
+_ATTEMPTS = 5
+"""The pooler chooses the server session, so one attempt may miss the change."""
+
+
+def check_pooler(conninfo: str, settings: Settings) -> None:
+    """Refuse a pooler in transaction mode that loses prepared statements or settings.
+
+    A database that is unavailable passes, because the API starts without it.
+
+    Raises:
+        SetupError: the pooler is unusable; the message names the remedy.
+    """
+    try:
+        with _connect(conninfo, settings) as one:
+            if _backend_of(one) == one.info.backend_pid:
+                return  # A pooler would have its own process ids.
+            with _connect(conninfo, settings) as other:
+                changed, survives = _probe(one, other)
+            missing = _settings_missing(one, settings) if changed else []
+    except psycopg.OperationalError:
+        return
+    if changed and not survives:
+        raise SetupError(
+            "DATABASE_URL leads to a connection pooler that shares server sessions between transactions and loses "
+            "prepared statements. Use session pooling (pool_mode = session), or PgBouncer 1.21 or newer with "
+            "max_prepared_statements."
+        )
+    if missing:
+        raise SetupError(
+            "DATABASE_URL leads to a connection pooler that shares server sessions between transactions, so the "
+            f"settings must belong to the role. Run in this database, for this role: {' '.join(missing)}"
+        )
+
+
+def _connect(conninfo: str, settings: Settings) -> psycopg.Connection[TupleRow]:
+    return psycopg.connect(
+        conninfo, autocommit=True, connect_timeout=settings.db_connect_timeout_s, prepare_threshold=None
+    )
+
+
+def _probe(one: psycopg.Connection[TupleRow], other: psycopg.Connection[TupleRow]) -> tuple[bool, bool]:
+    """Return whether `one` changes its server session, and whether its prepared statement survives the change."""
+    one.pgconn.prepare(_PROBE, queries.sessions.read_backend.server_sql)
+    before = _backend_of(one)
+    for _ in range(_ATTEMPTS):
+        with other.transaction():
+            taken = _backend_of(other)  # In transaction mode this is probably the session that `one` has just used.
+            result = one.pgconn.exec_prepared(_PROBE, [])
+            if result.status != pq.ExecStatus.TUPLES_OK:
+                return True, False
+            if taken == before or _backend_of(one) != before:
+                return True, True
+    return False, True
+
+
+def _backend_of(connection: psycopg.Connection[TupleRow]) -> int:
+    ((pid,),) = connection.execute(queries.sessions.read_backend.sql).fetchall()
+    return int(pid)
+
+
+def _settings_missing(connection: psycopg.Connection[TupleRow], settings: Settings) -> list[str]:
+    """Return the statements that give the role the session settings that it lacks."""
+    rows = connection.execute(queries.sessions.list_role_settings.sql).fetchall()
+    present = {text.partition("=")[0].lower() for (text,) in rows}
+    role, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
+    return [
+        sql.SQL("alter role {} in database {} set {} = {};")
+        .format(role, database, sql.Identifier(name), sql.Literal(value))
+        .as_string(connection)
+        for name, value in session_settings(settings).items()
+        if name not in present
+    ]
