@@ -96,15 +96,18 @@ export class CancellingStore {
    * @returns {Promise<"done" | import("../booking_api.js").Kind>}
    */
   async #request(reference, userId, reportOffline) {
-    const began = Date.now();
+    let giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
+    const offlineEndsAt = Date.now() + OFFLINE_MS_MAX;
     for (let attempt = 1; ; attempt += 1) {
       const kind = (await this.#api.cancel(reference, userId)).problem?.kind ?? "done";
       if (kind !== "unreachable") return kind;
-      if (!this.#network.isOnline() && Date.now() < began + OFFLINE_MS_MAX) {
+      if (!this.#network.isOnline() && Date.now() < offlineEndsAt) {
         reportOffline();
         await this.#network.untilOnline(OFFLINE_RETRY_MS);
+        // The first requests over a new network often fail: the count starts anew.
         attempt = 0;
-      } else if (attempt === TRIES || Date.now() > began + GIVE_UP_AFTER_MS) return kind;
+        giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
+      } else if (attempt === TRIES || Date.now() > giveUpAt) return kind;
       else await this.#network.sleep(PAUSE_MS * attempt);
     }
   }

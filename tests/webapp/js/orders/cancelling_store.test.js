@@ -64,6 +64,18 @@ test("offline, the request waits for the network", async () => {
   assert.equal(phase(), "done");
 });
 
+test("after a long time offline the request has all its tries", async (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const { api, cancelling, network, phase } = tab([UNREACHABLE, UNREACHABLE, UNREACHABLE, CANCELLED]);
+  network.online = false;
+  network.onWait = () => {
+    if (!network.online) context.mock.timers.tick(60_000);
+    network.online = true;
+  };
+  await cancelling.cancel("bk_1", "user-1");
+  assert.deepEqual([phase(), api.requests.length], ["done", 4]);
+});
+
 test("while a request is sent another click does nothing, and another page forgets nothing", async () => {
   /** @type {(outcome: typeof CANCELLED) => void} */
   let respond = () => {};
