@@ -1,20 +1,24 @@
-"""Watchdog of the embedded PostgreSQL server: restarts it after a crash, stops it after its last user.
+"""Watchdog of the embedded PostgreSQL server: restarts it after any exit, stops it after its last user.
 
 `api.database.embedded` runs this file as a script in its own session. The watchdog is a separate process because
 users start, end and crash in any order: the process that started the server may end first, and the last user may be
 killed. The script imports only the standard library, so it starts in milliseconds without the virtual environment.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
+from pathlib import Path
 
 RESTART_PAUSE_S = 1.0
-"""Pause after the server was killed, in which its orphaned backends detach from the shared memory."""
+"""First pause before a restart. Orphaned backends of a killed server detach from its shared memory meanwhile."""
+RESTART_PAUSE_MAX_S = 8.0
+"""Longest pause. The pause doubles with each start that fails, for instance while the disk is full."""
+READY_POLL_S = 0.05
 
 
 class Watchdog:
@@ -35,21 +39,47 @@ class Watchdog:
         self._uid = int(uid) if uid else None
         self._gid = int(gid) if gid else None
         self._guard = threading.Lock()
-        self._unused = False
+        self._unused = threading.Event()
         self._server: subprocess.Popen[bytes] | None = None
 
     def run(self, users_lock: str) -> int:
-        """Run the server until it ends; return its exit code. A killed server starts again and recovers its data."""
+        """Run the server until it has no users; return 0.
+
+        A server that has accepted connections starts again after any exit, however often its restart fails. A server
+        that ends before it first accepts connections cannot run here, so this method returns its exit code.
+        """
         threading.Thread(target=self._stop_when_unused, args=(users_lock,), daemon=True).start()
-        while True:
-            with self._guard:
-                if self._unused:
-                    return 0
-                self._server = self._start()
-            code = self._server.wait()
-            if code >= 0:  # The server was stopped or could not start: a restart would not help.
-                return code
-            time.sleep(RESTART_PAUSE_S)
+        code, was_ready = self._run_once()
+        if not was_ready:
+            return code
+        pause_s = RESTART_PAUSE_S
+        while not self._unused.wait(pause_s):
+            pause_s = min(2 * pause_s, RESTART_PAUSE_MAX_S)
+            with contextlib.suppress(OSError):  # The machine cannot create a process at the moment.
+                if self._run_once()[1]:
+                    pause_s = RESTART_PAUSE_S
+        return 0
+
+    def _run_once(self) -> tuple[int, bool]:
+        """Run the server until it ends; return its exit code, and True if it has accepted connections."""
+        with self._guard:
+            if self._unused.is_set():
+                return 0, True
+            self._server = server = self._start()
+        was_ready = False
+        while not was_ready:
+            was_ready = self._is_ready(server.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return server.wait(READY_POLL_S), was_ready
+        return server.wait(), True
+
+    def _is_ready(self, pid: int) -> bool:
+        """Return True if the server accepts connections: it then writes `ready` into the last line of its pid file."""
+        try:
+            lines = Path(self._data_dir, "postmaster.pid").read_text().split()
+        except OSError:
+            return False
+        return bool(lines) and lines[0] == str(pid) and lines[-1] == "ready"
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - the command is api.database.embedded's
@@ -68,7 +98,7 @@ class Watchdog:
         # released: a new user waits for its shared lock until this process has ended.
         fcntl.flock(os.open(users_lock, os.O_RDWR), fcntl.LOCK_EX)
         with self._guard:
-            self._unused = True
+            self._unused.set()
             if self._server:
                 self._server.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
 

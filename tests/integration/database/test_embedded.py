@@ -86,6 +86,29 @@ def write(url: str) -> None:
         conn.execute("insert into notes values ('kept')")
 
 
+@contextlib.contextmanager
+def full_disk(server: EmbeddedServer) -> Iterator[None]:
+    """Let every write of the server's processes to a file fail, as on a full disk. Works on Linux only."""
+    _limit_file_size(server, "0")
+    try:
+        yield
+    finally:
+        _limit_file_size(server, "unlimited")
+
+
+def _limit_file_size(server: EmbeddedServer, limit: str) -> None:
+    for pid in processes_of(server.data_dir):
+        with contextlib.suppress(FileNotFoundError):  # The process has ended.
+            owner = Path("/proc", str(pid)).stat()
+            subprocess.run(
+                ["prlimit", f"--pid={pid}", f"--fsize={limit}:"],
+                # Only the user of a process may change its limits.
+                user=owner.st_uid if os.geteuid() == 0 else None,
+                group=owner.st_gid if os.geteuid() == 0 else None,
+                check=False,
+            )
+
+
 def notes(url: str) -> int:
     with psycopg.connect(url) as conn:
         row = conn.execute("select count(*) from notes").fetchone()
@@ -177,6 +200,34 @@ def test_a_killed_server_restarts_with_its_data(directory: Path) -> None:
         assert killed
         os.kill(killed, signal.SIGKILL)
         assert eventually(lambda: server.pid != killed and responds(server.url()))
+        assert notes(server.url()) == 1
+    assert not processes_of(directory)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_stopped_server_restarts_with_its_data(directory: Path, number: signal.Signals) -> None:
+    """Only its users stop the server, so a stop by another process is a fault."""
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        stopped = server.pid
+        assert stopped
+        os.kill(stopped, number)
+        assert eventually(lambda: server.pid != stopped and responds(server.url()))
+        assert notes(server.url()) == 1
+    assert not processes_of(directory)
+
+
+def test_a_server_that_ended_on_a_full_disk_restarts_when_there_is_space(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        server.ensure_database()
+        write(server.url())
+        ended = server.pid
+        with full_disk(server):
+            with pytest.raises(psycopg.Error):
+                write(server.url())
+            assert eventually(lambda: server.pid != ended and not responds(server.url()))
+        assert eventually(lambda: responds(server.url()))
         assert notes(server.url()) == 1
     assert not processes_of(directory)
 
