@@ -23,6 +23,8 @@ READY_TIMEOUT_S = 120.0
 """The longest time from a process's start until its service is ready."""
 STOP_GRACE_S = 15.0
 """Time from SIGTERM to SIGKILL for each process: the API finishes its requests meanwhile."""
+GROUP_END_TIMEOUT_S = 2.0
+"""Time for killed processes to end; zombies stay longer in a container without an init process."""
 _POLL_S = 0.1
 _HTTP_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1
@@ -80,27 +82,50 @@ class Process:
 
     def __init__(self, service: Service, environment: dict[str, str], output_fd: int | None = None) -> None:
         self.service = service
-        self._popen = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", *service.arguments],
+        self._environment = environment
+        self._output_fd = output_fd
+        self._popen = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", *self.service.arguments],
             cwd=ROOT,
-            env=environment,
+            env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=output_fd,
-            stderr=output_fd,
+            stdout=self._output_fd,
+            stderr=self._output_fd,
             start_new_session=True,
             preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, which takes no lock
         )
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self.service.name
 
     @property
     def pid(self) -> int:
         """Return the id of the process, which is the leader of its group."""
         return self._popen.pid
 
+    def failure(self) -> str | None:
+        """Return a sentence with the exit code if the process has ended; None while it runs."""
+        code = self._popen.poll()
+        return None if code is None else f"The {self.name} ended unexpectedly with exit code {code}."
+
     def check_alive(self) -> None:
         """Raise `ProcessEndedError` if the process has ended."""
-        code = self._popen.poll()
-        if code is not None:
-            raise ProcessEndedError(f"The {self.service.name} ended unexpectedly with exit code {code}.")
+        if failure := self.failure():
+            raise ProcessEndedError(failure)
+
+    def restart(self) -> None:
+        """Kill what is left of the process and its group, and start the service again."""
+        self._kill_group()
+        # Orphans hold the service's port until they have ended.
+        deadline = time.monotonic() + GROUP_END_TIMEOUT_S
+        while _group_exists(self._popen.pid) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        self._popen = self._start()
 
     def stop(self, *, force: Callable[[], bool]) -> None:
         """Terminate the process; kill its group after `STOP_GRACE_S`, or as soon as `force` returns True."""
@@ -108,9 +133,20 @@ class Process:
         deadline = time.monotonic() + STOP_GRACE_S
         while self._popen.poll() is None and time.monotonic() < deadline and not force():
             time.sleep(_POLL_S)
+        self._kill_group()
+
+    def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):  # The group is empty.
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
+
+
+def _group_exists(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def end_with_parent() -> Callable[[], None] | None:

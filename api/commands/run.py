@@ -1,8 +1,8 @@
 """`make run`: the whole system under one supervisor.
 
 The supervisor starts PostgreSQL if `DATABASE_URL` is unset, prepares the database, and starts each of its services.
-One Ctrl-C, SIGTERM or SIGHUP stops everything, at any moment. A service that ends by itself stops everything too,
-because the rest of the system would only fail later and less clearly.
+One Ctrl-C, SIGTERM or SIGHUP stops everything, at any moment. The supervisor restarts a part that ends by itself. A
+part that ends again and again stops everything, because the rest of the system would fail less clearly.
 """
 
 import contextlib
@@ -13,23 +13,25 @@ import time
 import psycopg
 
 from api.commands.ports import check_ports
-from api.commands.processes import Process, ProcessEndedError, check_alive, services, wait_until_ready
+from api.commands.processes import Process, ProcessEndedError, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.signals import StopRequested, StopSignals, stop_signals
+from api.commands.supervisor import Part, PartFailedError, Supervisor
 from api.config import Settings
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.errors import SetupError
 
 _POLL_S = 0.1
+_DATABASE_CHECK_S = 1.0
 
 
 def run(settings: Settings) -> int:
     """Run the system until a stop signal; return the exit code.
 
     Returns:
-        0 after a stop signal: `make` would otherwise report an error after every Ctrl-C. 1 after a process ended by
-        itself.
+        0 after a stop signal: `make` would otherwise report an error after every Ctrl-C. 1 if a part ends during the
+        start, or fails again after `RESTARTS_MAX` restarts within a minute.
 
     Raises:
         SetupError: the system cannot start; none of its processes is left running.
@@ -38,35 +40,63 @@ def run(settings: Settings) -> int:
     with stop_signals() as signals, contextlib.ExitStack() as cleanup:
         try:
             with signals.interrupting():
-                url = _start_database(settings, signals, cleanup)
+                server, url = _start_database(settings, signals, cleanup)
             with signals.interrupting():
                 _prepare_database(settings.database_direct_url or url)
             processes = _start_services(settings, url, signals, cleanup)
             with signals.interrupting():
                 wait_until_ready(settings, processes)
             _print(_addresses(settings))
+            parts: list[Part] = [*processes]
+            if server:
+                parts.insert(0, _Database(server, signals))
+            supervisor = Supervisor(parts, _print)
             while not signals.stop_requested:
-                check_alive(processes)
+                supervisor.check()
                 time.sleep(_POLL_S)
         except StopRequested:
             pass
-        except ProcessEndedError as ended:
+        except (ProcessEndedError, PartFailedError) as ended:
             _print(f"{ended} Stopping everything.")
             return 1
         _print("Stopping ...")
     return 0
 
 
-def _start_database(settings: Settings, signals: StopSignals, cleanup: contextlib.ExitStack) -> str:
+class _Database:
+    """The embedded server as a part of the system: it is needed again if its watchdog was killed, too."""
+
+    name = "database"
+
+    def __init__(self, server: EmbeddedServer, signals: StopSignals) -> None:
+        self._server = server
+        self._signals = signals
+        self._next_check = 0.0
+
+    def failure(self) -> str | None:
+        now = time.monotonic()
+        if now < self._next_check:
+            return None
+        self._next_check = now + _DATABASE_CHECK_S
+        return None if self._server.keep_reachable() else "The database ended unexpectedly."
+
+    def restart(self) -> None:
+        with self._signals.interrupting():  # A recovery may take minutes.
+            self._server.start()
+
+
+def _start_database(
+    settings: Settings, signals: StopSignals, cleanup: contextlib.ExitStack
+) -> tuple[EmbeddedServer | None, str]:
     if settings.database_url:
-        return settings.database_url
+        return None, settings.database_url
     _print(f"Starting PostgreSQL (data in {settings.data_dir}) ...")
     server = EmbeddedServer(settings.data_dir)
     # Registered before the start, which a signal may interrupt. Stopping a stopped server does nothing.
     cleanup.callback(lambda: server.stop("immediate" if signals.force else "fast"))
     server.start()
     server.ensure_database()
-    return server.url()
+    return server, server.url()
 
 
 def _prepare_database(url: str) -> None:

@@ -159,6 +159,12 @@ class EmbeddedServer:
         self.stop(mode)
         self.start()
 
+    def keep_reachable(self) -> bool:
+        """Restore the link to a socket with a long path; return False if the watchdog and the server have ended."""
+        self._link_socket_dir()
+        with self._starting():
+            return self._runs()
+
     def ensure_database(self, name: str = DATABASE) -> None:
         """Create a database unless it exists."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as conn:

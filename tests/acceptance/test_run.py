@@ -16,6 +16,7 @@ from api.commands.audit import audit
 from api.commands.processes import STOP_GRACE_S
 from api.commands.seed import DEFAULT_EVENTS
 from api.commands.signals import FORCE_AFTER_S
+from api.commands.supervisor import RESTARTS_MAX
 from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,
@@ -66,9 +67,18 @@ class System:
         assert await self.process.wait() == 0, self.process.output()
         assert not processes_of(self.data_dir)
 
-    def pid_of(self, command: str) -> int:
+    def pid_of(self, command: str, default: int = 0) -> int:
         found = [pid for pid, line in processes_of(self.data_dir).items() if line.strip().endswith(command)]
-        return min(found)
+        return min(found, default=default)
+
+    async def other_pid(self, command: str, ended: int) -> int:
+        """Wait until another process runs the command of a process that ended; return its id."""
+        await self.until(lambda: self.pid_of(command, ended) != ended, f"another process {command}")
+        return self.pid_of(command)
+
+    def server_pid(self) -> int:
+        """Return the id of PostgreSQL's main process."""
+        return int((self.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
 @pytest.fixture
@@ -186,18 +196,52 @@ async def test_everything_ends_with_a_killed_supervisor(make_system: Callable[..
     assert eventually(lambda: not processes_of(system.data_dir))
 
 
-@pytest.mark.parametrize(
-    ("command", "name"), [("-m api serve", "API"), ("-m api psp", "payment simulator"), ("-m webapp", "web app")]
-)
-async def test_a_service_that_ends_by_itself_stops_the_system(
-    make_system: Callable[..., System], command: str, name: str
-) -> None:
+async def test_each_part_that_ends_is_restarted(make_system: Callable[..., System]) -> None:
     system = make_system(PAYMENT_MODE="async")
     system.start()
     await system.until_running()
-    os.kill(system.pid_of(command), signal.SIGKILL)
+    parts = {
+        "API": "-m api serve",
+        "payment simulator": "-m api psp",
+        "web app": "-m webapp",
+        "worker": "-m api worker",
+    }
+    killed = {name: system.pid_of(command) for name, command in parts.items()}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    os.kill(system.server_pid(), signal.SIGINT)
+    for name, command in parts.items():
+        await system.other_pid(command, killed[name])
+        assert f"The {name} ended unexpectedly with exit code -9. Restarting it." in system.process.output()
+    await system.until(lambda: responds(f"{system.api_url}/health/ready"), "the API serves again")
+    await system.until(lambda: responds(f"http://127.0.0.1:{system.web_port}/"), "the web app serves again")
+    await system.until(lambda: responds(f"http://127.0.0.1:{system.psp_port}/health"), "the simulator serves again")
+    await system.stop()
+
+
+async def test_a_killed_database_with_a_killed_watchdog_is_restarted(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    (watchdog,) = (pid for pid, line in processes_of(system.data_dir).items() if "watchdog.py" in line)
+    os.kill(watchdog, signal.SIGKILL)
+    os.kill(system.server_pid(), signal.SIGKILL)
+    await system.until(lambda: "The database ended unexpectedly." in system.process.output(), "the report")
+    await system.until(lambda: responds(f"{system.api_url}/health/ready"), "the API serves again")
+    await system.stop()
+
+
+async def test_a_part_that_ends_too_often_stops_the_system(make_system: Callable[..., System]) -> None:
+    system = make_system()
+    system.start()
+    await system.until_running()
+    pid = 0
+    for _ in range(RESTARTS_MAX + 1):
+        pid = await system.other_pid("-m api worker", pid)
+        os.kill(pid, signal.SIGKILL)
     assert await system.process.wait() == 1
-    assert f"The {name} ended unexpectedly with exit code -9." in system.process.output()
+    report = f"The supervisor restarted the worker {RESTARTS_MAX} times within 60 s. Stopping everything."
+    assert report in system.process.output()
     assert not processes_of(system.data_dir)
 
 
