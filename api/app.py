@@ -59,6 +59,7 @@ _ROUTES = (
     payments.receive_webhook,
     health.get_live,
     health.get_ready,
+    health.get_system,
     metrics.get_metrics,
 )
 

@@ -147,6 +147,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Days until a declined booking, with its idempotency key, is deleted, from 1 to 3650."""
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
+    worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
+    """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
     shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 200
     """Time from a stop signal until the API closes its port, up to a minute; load balancers notice the shutdown."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8

@@ -4,13 +4,16 @@
 """
 
 import functools
+import math
 import os
 import time
+from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.process_environment import METRICS_DIR_VARIABLE
+from api.schemas import SystemHealth
 
 REQUESTS = Counter("http_requests", "Requests by method, route and status", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -46,10 +49,27 @@ def time_response(route: str, started: float) -> None:
     _request_seconds(route).observe(time.perf_counter() - started)
 
 
-def exposition() -> bytes:
-    """Return the metrics of all processes in Prometheus' text format."""
+def exposition(system: SystemHealth | None) -> bytes:
+    """Return the metrics of all processes in Prometheus' text format.
+
+    Args:
+        system: the state of the system; None omits its metrics, because the database does not respond.
+    """
     registry = REGISTRY
-    if METRICS_DIR_VARIABLE in os.environ:
+    if directory := os.environ.get(METRICS_DIR_VARIABLE):
         registry = CollectorRegistry()
+        Path(directory).mkdir(parents=True, exist_ok=True)  # The collector refuses a missing directory.
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    text = generate_latest(registry)
+    return text + generate_latest(_system_registry(system)) if system else text
+
+
+def _system_registry(system: SystemHealth) -> CollectorRegistry:
+    """Return the metrics of the system, which every API process reads from the database."""
+    registry = CollectorRegistry()
+    age = system.worker_age_seconds
+    worker_age = Gauge("worker_age_seconds", "Age of the last heartbeat of any worker", registry=registry)
+    worker_age.set(math.inf if age is None else age)
+    overdue = Gauge("overdue_holds", "Tickets held for more than 2 s past the end of their hold", registry=registry)
+    overdue.set(system.overdue_holds)
+    return registry

@@ -213,3 +213,38 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     reason: str | None = None
+
+
+class WorkerHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """A worker with the age of its last heartbeat."""
+
+    id: str
+    """Host name and process id."""
+    age_seconds: float
+
+
+class StandbyHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """A standby of the database. A member is null if the database role may not see it."""
+
+    name: str | None
+    state: str | None
+    sync_state: str | None
+    lag_seconds: float | None
+    """Time from the primary's last commit until the standby applied it; null while the system is idle."""
+    lag_bytes: int | None
+    """Log that the standby has not yet applied, in bytes."""
+
+
+class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """The state of the whole system; `problems` explains a degraded one."""
+
+    status: str
+    """`ok` or `degraded`."""
+    problems: list[str]
+    worker_age_seconds: float | None
+    """Age of the last heartbeat of any worker; null if no worker has run within an hour."""
+    workers: list[WorkerHealth]
+    overdue_holds: int
+    """Number of tickets held for more than two seconds past the end of their hold."""
+    standbys: list[StandbyHealth]
+    missing_migrations: list[str]

@@ -380,6 +380,22 @@ COMMENT ON CONSTRAINT webhooks_id_check ON public.webhooks IS 'A webhook has an 
 
 COMMENT ON CONSTRAINT webhooks_processed_at_check ON public.webhooks IS 'A webhook is processed after it arrived';
 
+CREATE TABLE public.workers (
+    id text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT workers_id_check CHECK (((length(id) >= 1) AND (length(id) <= 300)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.workers IS 'One row per running worker. The row of a killed worker stays until a purge';
+
+COMMENT ON COLUMN public.workers.id IS 'Host name and process id, separated by a colon';
+
+COMMENT ON COLUMN public.workers.heartbeat_at IS 'Time of the last heartbeat; an old one means that the worker is frozen, cut off or killed';
+
+COMMENT ON CONSTRAINT workers_id_check ON public.workers IS 'An id has 1 to 300 characters';
+
 ALTER TABLE ONLY public.booking_limits
     ADD CONSTRAINT booking_limits_pkey PRIMARY KEY (user_id);
 
@@ -454,6 +470,11 @@ ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 
 COMMENT ON CONSTRAINT webhooks_pkey ON public.webhooks IS 'A webhook that arrives again is stored once';
+
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT workers_pkey ON public.workers IS 'The id identifies a worker';
 
 CREATE UNIQUE INDEX bookings_live_ticket_key ON public.bookings USING btree (ticket_id) WHERE (released_at IS NULL);
 

@@ -6,17 +6,20 @@ part that ends again and again stops everything, because the rest of the system 
 """
 
 import contextlib
+import functools
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 import psycopg
 
 from api.commands.ports import check_ports
-from api.commands.processes import Process, ProcessEndedError, services, wait_until_ready
+from api.commands.processes import WORKER, Process, ProcessEndedError, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.signals import StopRequested, StopSignals, stop_signals
 from api.commands.supervisor import Part, PartFailedError, Supervisor
+from api.commands.worker_watch import WorkerWatch, read_ages
 from api.config import Settings
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
@@ -47,10 +50,7 @@ def run(settings: Settings) -> int:
             with signals.interrupting():
                 wait_until_ready(settings, processes)
             _print(_addresses(settings))
-            parts: list[Part] = [*processes]
-            if server:
-                parts.insert(0, _Database(server, signals))
-            supervisor = Supervisor(parts, _print)
+            supervisor = Supervisor(_parts(settings, server, processes, signals), _print)
             while not signals.stop_requested:
                 supervisor.check()
                 time.sleep(_POLL_S)
@@ -119,6 +119,17 @@ def _start_services(settings: Settings, url: str, signals: StopSignals, cleanup:
         cleanup.callback(process.stop, force=lambda: signals.force)
         processes.append(process)
     return processes
+
+
+def _parts(
+    settings: Settings, server: EmbeddedServer | None, processes: Sequence[Process], signals: StopSignals
+) -> list[Part]:
+    parts: list[Part] = [_Database(server, signals)] if server else []
+    for process in processes:
+        is_worker = process.service == WORKER
+        ages = functools.partial(read_ages, settings)
+        parts.append(WorkerWatch(process, ages, settings.worker_silence_max_s) if is_worker else process)
+    return parts
 
 
 def _addresses(settings: Settings) -> str:

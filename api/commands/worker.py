@@ -23,11 +23,13 @@ from api.services.bookings.limits import purge_limits
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
 from api.services.webhooks import purge_webhooks, settle_webhooks
+from api.services.workers import beat, leave, purge_workers
 
 _log = logging.getLogger(__name__)
 
 HOLDS_PAUSE_S = 0.5
 """An overdue hold is on sale again within two seconds: this pause, one refresh of the counts, and a margin."""
+HEARTBEAT_PAUSE_S = 1.0
 _ERROR_PAUSE_S = 1.0
 
 
@@ -46,12 +48,14 @@ def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
         return await reconcile_payments(pool, settings, provider)
 
     return (
+        Job("beat", beat, pause_s=HEARTBEAT_PAUSE_S),
         Job("expire_holds", expire_holds, pause_s=HOLDS_PAUSE_S),
         Job("settle_webhooks", settle_webhooks, pause_s=0.5),
         Job("reconcile_payments", reconcile, pause_s=0.5),
         Job("purge_declined", purge_declined, pause_s=60),
         Job("purge_webhooks", purge_webhooks, pause_s=60),
         Job("purge_limits", purge_limits, pause_s=60),
+        Job("purge_workers", purge_workers, pause_s=60),
     )
 
 
@@ -61,13 +65,12 @@ async def work(conninfo: str, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with (
-        open_pool(conninfo, settings) as pool,
-        open_provider(settings) as provider,
-        asyncio.TaskGroup() as tasks,
-    ):
-        for job in jobs(provider):
-            tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)
+    async with open_pool(conninfo, settings) as pool, open_provider(settings) as provider:
+        async with asyncio.TaskGroup() as tasks:
+            for job in jobs(provider):
+                tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)
+        with contextlib.suppress(psycopg.Error, CommitUnknownError):  # A purge removes the row later.
+            await leave(pool)
 
 
 async def _repeat(job: Job, pool: Pool, settings: Settings, stop: asyncio.Event) -> None:

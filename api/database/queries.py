@@ -85,6 +85,7 @@ availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
+health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
 limits = Noun(SQL_DIR / "queries" / "limits.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
@@ -96,6 +97,7 @@ states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
 webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
+workers = Noun(SQL_DIR / "queries" / "workers.sql")
 
 NOUNS = (
     audit,
@@ -103,6 +105,7 @@ NOUNS = (
     bench,
     bookings,
     events,
+    health,
     history,
     limits,
     migrations,
@@ -114,4 +117,5 @@ NOUNS = (
     tickets,
     tiers,
     webhooks,
+    workers,
 )

@@ -1,17 +1,16 @@
-"""Health checks: liveness of this process, and readiness to serve."""
+"""The state of this process, and of the whole system."""
 
 import psycopg
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.database import migrations, queries
-from api.database.session import with_timeout
-from api.errors import SetupError
+from api.errors import Busy
 from api.http.state import ApiState
 from api.process_environment import is_stopping
-from api.schemas import Health
+from api.schemas import Health, SystemHealth
+from api.services.health import find_obstacle, read_system
 
-_MIGRATIONS = migrations.load()
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 @get("/health/live")
@@ -25,25 +24,33 @@ async def get_live() -> Health:
     responses={503: ResponseSpec(Health, description="Not ready; `reason` explains it", generate_examples=False)},
 )
 async def get_ready(state: ApiState) -> Response[Health]:
-    """Return 200 while the database responds and has all migrations, until shutdown begins."""
-    reason = "shutting down" if is_stopping() else await _why_not_ready(state)
+    """Return 200 while the process can sell tickets, until shutdown begins.
+
+    A sale needs a writable database with all migrations and privileges, and a readable list of events.
+    """
+    reason = "shutting down" if is_stopping() else await _find_obstacle(state)
     health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
-    return Response(health, status_code=503 if reason else 200, headers={"Cache-Control": "no-store"})
+    return Response(health, status_code=503 if reason else 200, headers=_NO_STORE)
 
 
-async def _why_not_ready(state: ApiState) -> str | None:
+@get(
+    "/health/system",
+    responses={503: ResponseSpec(Health, description="Unknown; `reason` explains it", generate_examples=False)},
+)
+async def get_system(state: ApiState) -> Response[SystemHealth | Health]:
+    """Describe the workers, the overdue holds, the standbys and the migrations. The status is 200 if degraded, too."""
     try:
-        missing = migrations.missing(_MIGRATIONS, await with_timeout(_applied(state)))
-    except psycopg.errors.UndefinedTable:
-        missing = _MIGRATIONS
-    except psycopg.OperationalError:
-        return "the database does not respond"
-    except SetupError as error:
-        return str(error)
-    return f"migrations are missing: {', '.join(m.name for m in missing)}" if missing else None
+        return Response(await read_system(state.pool, state.settings), headers=_NO_STORE)
+    except psycopg.Error:
+        reason = await find_obstacle(state.pool, state.settings) or "the database does not respond"
+        return Response(Health(status="unavailable", reason=reason), status_code=503, headers=_NO_STORE)
 
 
-async def _applied(state: ApiState) -> dict[str, str]:
-    async with state.pool.connection() as connection:
-        cursor = await connection.execute(queries.migrations.list_applied.sql)
-        return dict(await cursor.fetchall())
+async def _find_obstacle(state: ApiState) -> str | None:
+    if reason := await find_obstacle(state.pool, state.settings):
+        return reason
+    try:
+        await state.events.get(None)
+    except (Busy, psycopg.Error, ValueError, TypeError):  # A value that Python or the encoder cannot represent.
+        return "the list of events cannot be read"
+    return None

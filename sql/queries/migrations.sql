@@ -27,7 +27,7 @@ values (%(name)s, %(sha256)s);
 -- name: drop_tables
 -- Drop every table that the migrations create.
 -- Locks: the tables, ACCESS EXCLUSIVE; waits.
-drop table if exists order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
+drop table if exists workers, order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
 
 -- name: drop_functions
 -- Drop every function that the migrations create. drop_tables has already removed the triggers.

@@ -27,7 +27,7 @@ from tests.acceptance.system import (
     running_system,
     time_of,
 )
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 
 pytestmark = pytest.mark.xdist_group("api")
 
@@ -702,6 +702,33 @@ def test_a_database_without_its_migrations_is_not_ready(stack: Stack, client: ht
     assert answer.status_code == 503
     assert "migrations are missing: 0001" in answer.json()["reason"]
     assert client.get("/health/ready").status_code == 200
+
+
+def test_a_list_of_events_that_cannot_be_read_is_not_ready(stack: Stack, client: httpx.Client) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute("alter table events rename column venue to venue_away")
+        try:
+            assert eventually(lambda: client.get("/health/ready").status_code == 503)
+            assert client.get("/health/ready").json()["reason"] == "the list of events cannot be read"
+        finally:
+            conn.execute("alter table events rename column venue_away to venue")
+    assert eventually(lambda: client.get("/health/ready").status_code == 200)
+
+
+def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
+    response = client.get("/health/system")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json() == {
+        "status": "degraded",
+        "problems": ["no worker runs"],
+        "workerAgeSeconds": None,
+        "workers": [],
+        "overdueHolds": 0,
+        "standbys": [],
+        "missingMigrations": [],
+    }
+    assert "\noverdue_holds 0.0\n" in client.get("/metrics").text
 
 
 def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: BoxOffice) -> None:

@@ -130,6 +130,7 @@ VARIABLES = [
     integer("BOOKING_WAIT_MS", 1000, 50, 60_000),
     integer("DECLINED_KEPT_DAYS", 30, 1, 3650),
     integer("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
+    integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
     integer("SHUTDOWN_DELAY_MS", 200, 0, 60_000),
     integer("DB_POOL_MAX", 8, 2, 1000),
     integer("DB_ROUND_TRIP_MAX_MS", 0, 0, 660_000),

@@ -146,3 +146,26 @@ export interface Health {
   status: string;
   reason: string | null;
 }
+
+export interface WorkerHealth {
+  id: string;
+  ageSeconds: number;
+}
+
+export interface StandbyHealth {
+  name: string | null;
+  state: string | null;
+  syncState: string | null;
+  lagSeconds: number | null;
+  lagBytes: number | null;
+}
+
+export interface SystemHealth {
+  status: string;
+  problems: string[];
+  workerAgeSeconds: number | null;
+  workers: WorkerHealth[];
+  overdueHolds: number;
+  standbys: StandbyHealth[];
+  missingMigrations: string[];
+}

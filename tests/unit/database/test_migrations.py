@@ -27,9 +27,9 @@ def test_files_are_loaded_by_name_with_their_checksum(tmp_path: Path) -> None:
     assert loaded[0].sha256 == hashlib.sha256((tmp_path / "0001_a.sql").read_bytes()).hexdigest()
 
 
-def test_this_systems_migrations_are_numbered_without_a_gap() -> None:
+def test_this_systems_migrations_have_numbers_of_their_own() -> None:
     names = [m.name for m in load()]
-    assert [name[:5] for name in names] == [f"{number:04}_" for number in range(1, len(names) + 1)]
+    assert len({name[:5] for name in names}) == len(names) > 0
     assert all(re.fullmatch(r"\d{4}(_[a-z0-9]+)+", name) for name in names)
 
 

@@ -1,0 +1,81 @@
+"""Detects a frozen worker by its heartbeat, for the supervisor of `make run`."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+import msgspec
+
+from api.commands.processes import Process
+from api.config import Settings
+from api.schemas import SystemHealth
+from api.services.workers import worker_id
+
+CHECK_INTERVAL_S = 1.0
+_HTTP_TIMEOUT_S = 2.0
+
+
+class WorkerWatch:
+    """The worker as a part of the system: it fails if it ends, or if its heartbeat stops.
+
+    The heartbeat is in the database, and the API reports its age. A missing response proves nothing about the worker.
+    The heartbeat therefore counts as stopped only after the API has responded for the whole `worker_silence_max_s`.
+
+    Args:
+        process: the worker's process.
+        read_ages: returns the ages of all workers' heartbeats in seconds, by worker id; None without a response.
+        silence_max_s: age from which a heartbeat has stopped.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        read_ages: Callable[[], dict[str, float] | None],
+        silence_max_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._process = process
+        self._read_ages = read_ages
+        self._silence_max_s = silence_max_s
+        self._clock = clock
+        self._observed_since = self._next_check = clock()
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self._process.name
+
+    def failure(self) -> str | None:
+        """Return a sentence if the worker has ended or its heartbeat has stopped; None while it works."""
+        if failure := self._process.failure():
+            return failure
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + CHECK_INTERVAL_S
+        ages = self._read_ages()
+        if ages is None:
+            self._observed_since = self._clock()
+            return None
+        age = ages.get(worker_id(self._process.pid), float("inf"))
+        if min(age, now - self._observed_since) <= self._silence_max_s:
+            return None
+        return f"The {self.name} has sent no heartbeat for {self._silence_max_s:.0f} s."
+
+    def restart(self) -> None:
+        """Kill the worker, which may be frozen, and start another."""
+        self._process.restart()
+        self._observed_since = self._clock()
+
+
+def read_ages(settings: Settings) -> dict[str, float] | None:
+    """Return the ages of the workers' heartbeats in seconds, by worker id; None if the API does not report them."""
+    url = f"{settings.local_url(settings.api_port)}/health/system"
+    try:
+        # A proxy from the environment cannot reach this machine's ports.
+        response = httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False).raise_for_status()
+        system = msgspec.json.decode(response.content, type=SystemHealth)
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return None
+    return {worker.id: worker.age_seconds for worker in system.workers}
