@@ -235,9 +235,10 @@ class EmbeddedServer:
             binaries = binaries_for(owner)
             if not self.cluster.exists():
                 self._create_cluster(binaries, owner, log.fileno())
-            # The free lock proves that no server process is left, so this file stems from a crash. PostgreSQL would
+            # The free lock proves that no server process is left, so these files stem from a crash. PostgreSQL would
             # refuse to start if another program had its process id by now.
-            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+                (self.cluster / stale).unlink(missing_ok=True)
             fcntl.flock(lock_fd, fcntl.LOCK_EX)
             command = [str(binaries / "postgres"), "-D", data_argument(self.cluster, owner)]
             command += [part for name, value in SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]

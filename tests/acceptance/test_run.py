@@ -206,16 +206,30 @@ async def test_each_part_that_ends_is_restarted(make_system: Callable[..., Syste
         "web app": "-m webapp",
         "worker": "-m api worker",
     }
-    killed = {name: system.pid_of(command) for name, command in parts.items()}
-    for pid in killed.values():
-        os.kill(pid, signal.SIGKILL)
+    for command in parts.values():
+        os.kill(system.pid_of(command), signal.SIGKILL)
     os.kill(system.server_pid(), signal.SIGINT)
-    for name, command in parts.items():
-        await system.other_pid(command, killed[name])
-        assert f"The {name} ended unexpectedly with exit code -9. Restarting it." in system.process.output()
-    await system.until(lambda: responds(f"{system.api_url}/health/ready"), "the API serves again")
-    await system.until(lambda: responds(f"http://127.0.0.1:{system.web_port}/"), "the web app serves again")
-    await system.until(lambda: responds(f"http://127.0.0.1:{system.psp_port}/health"), "the simulator serves again")
+    reports = [f"The {name} ended unexpectedly with exit code -9. Restarting it." for name in parts]
+    await system.until(lambda: all(report in system.process.output() for report in reports), "the reports")
+    addresses = [
+        f"{system.api_url}/health/ready",
+        f"http://127.0.0.1:{system.web_port}/",
+        f"http://127.0.0.1:{system.psp_port}/health",
+    ]
+    await system.until(lambda: all(map(responds, addresses)), "all parts serve again")
+    await system.until(lambda: httpx.get(f"{system.api_url}/health/system").json()["status"] == "ok", "a worker works")
+    await system.stop()
+
+
+async def test_a_frozen_worker_is_restarted(make_system: Callable[..., System]) -> None:
+    system = make_system(WORKER_SILENCE_MAX_S="5")
+    system.start()
+    await system.until_running()
+    frozen = system.pid_of("-m api worker")
+    os.kill(frozen, signal.SIGSTOP)
+    report = "The worker has sent no heartbeat for 5 s. Restarting it."
+    await system.until(lambda: report in system.process.output(), report)
+    await system.other_pid("-m api worker", frozen)
     await system.stop()
 
 

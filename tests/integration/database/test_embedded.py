@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from api.config import Settings
-from api.database.embedded import SERVER_SETTINGS, EmbeddedServer, database_url
+from api.database.embedded import PORT, SERVER_SETTINGS, EmbeddedServer, database_url
 from api.errors import SetupError
 from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
 
@@ -241,7 +241,8 @@ def test_recovery_works_although_the_process_id_is_in_use_again(directory: Path)
     # PostgreSQL by itself refuses to start while the process id in this file exists.
     lines = stale_pid_file.split("\n")
     with _process_of(server.cluster.stat().st_uid) as other:
-        (server.cluster / "postmaster.pid").write_text("\n".join([str(other), *lines[1:]]))
+        for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+            (server.cluster / name).write_text("\n".join([str(other), *lines[1:]]))
         with server:
             assert notes(server.url()) == 1
 
