@@ -6,6 +6,7 @@ import os
 import secrets
 
 from api.config import SECRET_BYTES_MIN, Secret, Settings
+from api.data_dir import prepare
 from api.errors import SetupError
 
 
@@ -20,7 +21,7 @@ def load_or_create_secret(settings: Settings, secret: Secret) -> str:
         return configured
     path = settings.data_dir / secret.file_name
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        prepare(settings.data_dir)
         # The file is private to its owner from its creation on.
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
             # The first of several concurrent processes writes, the others read. A crash releases the lock.

@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import logging
+import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from servestatic import ServeStaticASGI
 
 from webapp.build import BUILD_DIR, BuildError
 from webapp.prerendered import MISSING_PAGE, file_of, write_site
-from webapp.settings import PageSettings, address
+from webapp.settings import PageSettings, address, runtime_dir
 
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
@@ -55,9 +55,22 @@ def serve() -> None:
     host, port = address()
     settings = PageSettings.from_env()
     _check_free(host, port)
-    with tempfile.TemporaryDirectory(prefix="concert-tickets-web-") as directory:
-        write_files(Path(directory), settings)
-        uvloop.run(_serve(Site(Path(directory)), host, port))
+    directory = runtime_dir(port)
+    try:
+        _write_anew(directory, settings)
+        uvloop.run(_serve(Site(directory), host, port))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _write_anew(directory: Path, settings: PageSettings) -> None:
+    shutil.rmtree(directory, ignore_errors=True)  # A killed server on this port left it behind.
+    try:
+        for private in (directory.parent.parent, directory.parent, directory):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_files(directory, settings)
+    except OSError as error:
+        raise ServeError(f"The site cannot be written to {directory} ({error.strerror}).") from None
 
 
 def write_files(directory: Path, settings: PageSettings) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 
@@ -36,6 +37,14 @@ def address() -> tuple[str, int]:
         SettingError: the port is not allowed.
     """
     return os.environ.get("API_HOST", "").strip() or "127.0.0.1", _number("WEB_PORT", 3000, 65535)
+
+
+def runtime_dir(port: int) -> Path:
+    """Return the directory for the files of the server on a port.
+
+    It is in `DATA_DIR`, because other programs delete old files of the directory for temporary files.
+    """
+    return Path(os.environ.get("DATA_DIR", "").strip() or ".data").resolve() / "run" / f"web-{port}"
 
 
 def _number(variable: str, default: int, most: int) -> int:

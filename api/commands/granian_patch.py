@@ -7,6 +7,7 @@ On an upgrade of granian compare with `granian/server/common.py`: `_serve_loop`,
 `tests/acceptance/test_api.py` and `tests/faults/test_processes.py`, and change `VERSION`.
 """
 
+import contextlib
 import importlib.metadata
 import logging
 import os
@@ -49,7 +50,9 @@ class Server(MPServer):
         if os.getpid() != self._pid:
             # A worker that was only just forked inherits this handler. It has nothing to finish.
             os._exit(0)
-        self._stopping_file.touch()
+        with contextlib.suppress(OSError):  # A full disk must not prevent the shutdown.
+            self._stopping_file.parent.mkdir(parents=True, exist_ok=True)
+            self._stopping_file.touch()
         threading.Timer(self._shutdown_delay_s, super().signal_handler_interrupt).start()
 
     def _respawn_workers(self, workers: Iterable[int], *args: Any, **options: Any) -> None:

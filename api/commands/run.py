@@ -78,7 +78,10 @@ class _Database:
         if now < self._next_check:
             return None
         self._next_check = now + _DATABASE_CHECK_S
-        return None if self._server.keep_reachable() else "The database ended unexpectedly."
+        with contextlib.suppress(OSError):  # The data directory was deleted. A stop signal must still work.
+            if not self._server.keep_reachable():
+                return "The database ended unexpectedly."
+        return None
 
     def restart(self) -> None:
         with self._signals.interrupting():  # A recovery may take minutes.

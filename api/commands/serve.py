@@ -1,13 +1,13 @@
 """`python -m api serve`: the API's worker processes on granian, with one event loop each."""
 
 import os
-import tempfile
-from pathlib import Path
+from urllib.parse import quote
 
 from granian.constants import Interfaces, Loops
 
 from api.commands.granian_patch import Server
 from api.config import Settings
+from api.data_dir import runtime_directory
 from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 
 _CONNECTIONS_MAX = 20_000
@@ -23,8 +23,9 @@ def serve(settings: Settings, database_url: str) -> int:
     which load balancers notice the 503. It then finishes the requests in progress.
     """
     os.environ["DATABASE_URL"] = database_url  # Each worker reads the settings from the environment.
-    with tempfile.TemporaryDirectory(prefix="tickets-api-") as directory:
-        metrics_dir, stopping_file = Path(directory, "metrics"), Path(directory, "stopping")
+    name = f"api-{quote(settings.api_host, safe='')}-{settings.api_port}"
+    with runtime_directory(settings.data_dir, name) as directory:
+        metrics_dir, stopping_file = directory / "metrics", directory / "stopping"
         metrics_dir.mkdir()
         os.environ |= {METRICS_DIR_VARIABLE: str(metrics_dir), STOPPING_FILE_VARIABLE: str(stopping_file)}
         Server(

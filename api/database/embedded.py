@@ -33,6 +33,7 @@ import psycopg
 from psycopg import sql
 
 from api.config import Settings
+from api.data_dir import prepare
 from api.database.programs import Owner, binaries_for, data_argument, owner_of, run_as, server_environment
 from api.errors import SetupError
 
@@ -139,20 +140,29 @@ class EmbeddedServer:
         if self._users_fd is None:
             return
         users_fd, self._users_fd = self._users_fd, None
-        with self._starting():
-            last = _try_lock(users_fd)
-            if last:
-                self._signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
-            else:
-                # Succeeds at once while the server has other users. If the watchdog is already stopping the
-                # server, succeeds when the watchdog has ended.
-                fcntl.flock(users_fd, fcntl.LOCK_SH)
-            os.close(users_fd)
-            if last:
-                self._wait_until_ended()
-                self._short_socket_dir().unlink(missing_ok=True)
+        try:
+            with self._starting():
+                last = self._leave(users_fd, mode)
+        except FileNotFoundError:  # The data directory was deleted, so nobody else can start or join the server.
+            last = self._leave(users_fd, mode)
         if last and self._reaper:
             self._reaper.join(KILL_TIMEOUT_S)
+
+    def _leave(self, users_fd: int, mode: Literal["fast", "immediate"]) -> bool:
+        """Release the users' lock; stop the server and return True if it has no other user."""
+        last = _try_lock(users_fd)
+        if last:
+            self._signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
+        else:
+            # Succeeds at once while the server has other users. If the watchdog is already stopping the
+            # server, succeeds when the watchdog has ended.
+            fcntl.flock(users_fd, fcntl.LOCK_SH)
+        os.close(users_fd)
+        if last:
+            with contextlib.suppress(FileNotFoundError):  # The data directory was deleted.
+                self._wait_until_ended()
+            self._short_socket_dir().unlink(missing_ok=True)
+        return last
 
     def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop the server and start it again."""
@@ -175,7 +185,7 @@ class EmbeddedServer:
                     conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
     def _start(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        prepare(self.data_dir)
         with self._starting():
             if self._users_fd is None:
                 self._users_fd = os.open(self.data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -230,6 +240,7 @@ class EmbeddedServer:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.rename(self.log.with_suffix(".log.old"))
         with self.log.open("ab") as log, self._server_lock() as lock_fd:
+            os.fchmod(log.fileno(), 0o600)  # The log quotes statements with the buyers' names.
             offset = log.tell()
             owner = owner_of(self.cluster)
             binaries = binaries_for(owner)

