@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_OWN_FILES = ("starting.lock", "webhook-secret", "ticket-secret", "run")
+_OWN_FILES = ("starting.lock", "webhook-secret", "ticket-secret", "timelines.json", "run")
 """Any of these names proves that this system uses the directory, and that its permissions may change."""
 
 
