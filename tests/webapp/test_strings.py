@@ -1,4 +1,4 @@
-"""Every text that a page says exists, in every language, with the same values in it."""
+"""The string files are complete, and every language has the same texts with the same values."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from webapp.build import WEB_DIR
 from webapp.components.language import LANGUAGES, STRINGS, arguments, say
 
 WEBAPP = Path(__file__).parents[2] / "webapp"
-_SAID = re.compile(r'\b(?:say|in_english)\(\s*"([^"]+)"')
+_USED = re.compile(r'\b(?:say|in_english)\(\s*"([^"]+)"')
 _LITERAL = re.compile(r'"([a-z_]+(?:\.[a-z_]+)+)"')
 
 
 def _texts(language: str) -> dict[str, str]:
     def once(pairs: list[tuple[str, str]]) -> dict[str, str]:
         keys = [key for key, _ in pairs]
-        assert len(keys) == len(set(keys)), f"a key stands twice in {language}.json"
+        assert len(keys) == len(set(keys)), f"{language}.json repeats a key"
         return dict(pairs)
 
     text = (STRINGS / f"{language}.json").read_text(encoding="utf-8")
@@ -36,22 +36,22 @@ def test_every_language_has_its_file() -> None:
     assert {path.stem for path in STRINGS.glob("*.json")} == set(LANGUAGES)
 
 
-def test_every_text_that_is_said_exists() -> None:
-    said = set(_SAID.findall(_sources()))
-    assert said
-    assert said - set(_texts("en")) == set()
+def test_every_text_that_a_page_uses_exists() -> None:
+    used = set(_USED.findall(_sources()))
+    assert used
+    assert used - set(_texts("en")) == set()
 
 
-def test_every_text_is_said_somewhere() -> None:
+def test_every_text_is_used() -> None:
     assert set(_texts("en")) - set(_LITERAL.findall(_sources())) - {"skip"} == set()
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
-def test_every_language_says_the_same(language: str) -> None:
+def test_every_language_has_the_same_texts_and_values(language: str) -> None:
     english, other = _texts("en"), _texts(language)
     assert set(english) == set(other)
-    wants = {key: arguments(text) for key, text in english.items()}
-    assert {key: arguments(text) for key, text in other.items()} == wants
+    expected = {key: arguments(text) for key, text in english.items()}
+    assert {key: arguments(text) for key, text in other.items()} == expected
 
 
 # The plural categories of CLDR. A form for 0 alone replaces "zero".
@@ -90,11 +90,11 @@ _FORMAT = """
 """
 
 
-def _written_by_pages(language: str) -> dict[str, list[str]]:
+def _formatted_by_pages(language: str) -> dict[str, list[str]]:
     """Format each text as the pages do, with the same library: every argument has each of `_VALUES` in turn."""
     node = Path(sys.executable).with_name("node")
-    arguments = (language, str(STRINGS / f"{language}.json"), json.dumps(_VALUES))
-    command = [str(node), "--input-type=module", "--eval", _FORMAT, *arguments]
+    options = (language, str(STRINGS / f"{language}.json"), json.dumps(_VALUES))
+    command = [str(node), "--input-type=module", "--eval", _FORMAT, *options]
     done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written: dict[str, list[str]] = json.loads(done.stdout)
@@ -102,19 +102,32 @@ def _written_by_pages(language: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_every_text_can_be_written_with_any_number(language: str) -> None:
-    # A text that cannot be written breaks the whole page.
-    assert set(_written_by_pages(language)) == set(_texts(language))
+def test_every_text_formats_with_any_number(language: str) -> None:
+    # A text that does not format breaks the whole page.
+    assert set(_formatted_by_pages(language)) == set(_texts(language))
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_tests_write_texts_as_pages_do(language: str) -> None:
+def test_tests_format_texts_as_pages_do(language: str) -> None:
     texts = _texts(language)
     written = {
         key: [words(key, language, **dict.fromkeys(arguments(text), value)) for value in _VALUES]
         for key, text in texts.items()
     }
-    assert written == _written_by_pages(language)
+    assert written == _formatted_by_pages(language)
+
+
+def test_no_browser_test_quotes_a_text() -> None:
+    texts = _texts("en").items()
+    # Shorter texts and those with values also occur as words of the tests themselves.
+    sentences = {key: text for key, text in texts if len(text.split()) > 2 and not arguments(text)}
+    tests = {
+        path.name: path.read_text(encoding="utf-8").replace(r"\u2019", "’")
+        for path in Path(__file__).parent.glob("*.py")
+    }
+    quoted = [(name, key) for name, test in tests.items() for key, text in sentences.items() if f'"{text}' in test]
+    assert sentences
+    assert quoted == []
 
 
 def test_a_pattern_matches_its_text_and_no_other() -> None:
@@ -122,7 +135,7 @@ def test_a_pattern_matches_its_text_and_no_other() -> None:
     assert not pattern("attempt.wait", time=r"\d:\d\d").fullmatch(words("attempt.wait", time="soon"))
 
 
-def test_a_text_that_is_not_there_or_lacks_a_value_stops_the_build() -> None:
+def test_an_unknown_text_or_a_wrong_value_stops_the_build() -> None:
     with pytest.raises(KeyError):
         say("no.such.text")
     with pytest.raises(TypeError, match="wants"):
