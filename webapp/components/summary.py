@@ -1,0 +1,233 @@
+"""The summary of a purchase on the event's page: the choice, its total, the button that books, and the notice."""
+
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.box_office import action, box_office
+from webapp.components.checkout import (
+    NoticePlace,
+    checkout,
+    notice,
+    phase_is,
+    sending_label,
+    user_id_fault,
+)
+from webapp.components.language import currency_code, money, say, span
+from webapp.components.layout import Ui, link
+from webapp.components.seat_map import seat_name
+from webapp.components.tier_list import is_stale
+
+_lost_some = box_office.lost.length() > 0
+
+
+def summary() -> Ui:
+    """Return the summary of the choice with the button that books. It stays in view."""
+    return rx.el.aside(
+        rx.el.div(
+            rx.el.h2(say("summary.title"), id="summary"),
+            rx.cond(box_office.bookable, _chosen(), _nothing_to_choose()),
+            class_name="summary-words",
+        ),
+        rx.cond(
+            (is_stale | (box_office.phase == "unreachable")) & form_books(),
+            rx.el.p(say("counts.unreachable"), class_name="small"),
+        ),
+        rx.cond(form_books(), _submit()),
+        sale_notice(),
+        rx.cond(box_office.bookable | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
+        class_name="summary",
+        aria_labelledby="summary",
+    )
+
+
+def _chosen() -> Ui:
+    return rx.fragment(
+        rx.cond(
+            _lost_some,
+            rx.el.div(
+                rx.foreach(box_office.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
+                rx.cond(phase_is("seat_taken"), rx.el.p(say("attempt.seat_taken.text"), class_name="small")),
+                class_name="summary-lost",
+            ),
+        ),
+        rx.el.p(
+            rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
+            rx.el.span(
+                rx.el.bdi(money(box_office.total, box_office.event.currency)),
+                " ",
+                rx.el.bdi(currency_code(box_office.event.currency), class_name="currency"),
+                class_name="summary-total",
+            ),
+            class_name="summary-line",
+        ),
+        rx.cond(
+            box_office.picks.length() > 0,
+            rx.el.ul(
+                rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
+                class_name="picks",
+                tab_index=0,  # on a phone it scrolls
+                aria_labelledby="summary",
+            ),
+        ),
+        rx.cond(_lost_some, _alternatives_to_lost(), _any_seats()),
+    )
+
+
+def _alternatives_to_lost() -> Ui:
+    """Return the alternatives to another seat. No button books until the buyer decides."""
+    return rx.el.div(
+        rx.cond(
+            box_office.picks.length() > 0,
+            rx.el.button(
+                say("summary.keep_picks", quantity=box_office.quantity),
+                type="button",
+                on_click=action("keepPicks"),
+                class_name="button first",
+            ),
+        ),
+        rx.el.button(say("summary.any_seats"), type="button", on_click=action("unpickAll"), class_name="button"),
+        class_name="lost-ways",
+    )
+
+
+def _any_seats() -> Ui:
+    return rx.cond(
+        box_office.picks.length() > 0,
+        rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
+        rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
+    )
+
+
+def _nothing_to_choose() -> Ui:
+    told = (phase_is("sold_out", "all_held") & _applies()) | _nothing_now() | checkout.sending
+    return rx.match(
+        box_office.phase,
+        (
+            "loading",
+            rx.fragment(
+                rx.el.p(
+                    rx.el.span("\u00a0", class_name="bone bone-line"), class_name="summary-line", aria_hidden="true"
+                ),
+                rx.el.p(rx.el.span(class_name="bone bone-words"), class_name="small", aria_hidden="true"),
+            ),
+        ),
+        ("unreachable", rx.fragment()),
+        rx.cond(
+            told,
+            rx.fragment(),
+            rx.fragment(
+                rx.el.p(
+                    rx.cond(
+                        box_office.tier_sold_out,
+                        say("counts.announce_sold_out", tier=box_office.tier),
+                        say("summary.nothing", tier=box_office.tier),
+                    )
+                ),
+                rx.cond(
+                    box_office.back_in > 0,
+                    rx.el.p(say("tier.back_in", time=span(box_office.back_in)), class_name="small"),
+                ),
+            ),
+        ),
+    )
+
+
+def _other_tier() -> Ui:
+    return rx.cond(
+        box_office.next_best != "",
+        rx.el.button(
+            say(
+                "summary.next_best",
+                tier=box_office.next_best,
+                price=money(box_office.next_best_price, box_office.event.currency),
+            ),
+            type="button",
+            on_click=action("choose", box_office.next_best),
+            class_name="button other-tier",
+        ),
+    )
+
+
+def form_books() -> Any:
+    """Return whether the form has its button. The notice may have the button instead."""
+    nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable")
+    return checkout.sending | (~_notice_books() & ~_lost_some & (box_office.bookable | nothing_known))
+
+
+def _submit() -> Ui:
+    return rx.el.button(
+        rx.cond(
+            checkout.sending,
+            sending_label(),
+            rx.cond(
+                box_office.bookable,
+                say("book.button", total=money(box_office.total, box_office.event.currency)),
+                say("book.plain"),
+            ),
+        ),
+        type="submit",
+        class_name="submit",
+        disabled=box_office.locked,
+        aria_busy=checkout.sending,
+    )
+
+
+def _of_this_event() -> Any:
+    """Return whether the last purchase was for the event of the page."""
+    return checkout.event == box_office.event.slug
+
+
+def _applies() -> Any:
+    of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
+    this_tier = (checkout.tier == box_office.tier) & _of_this_event()
+    of_a_tier &= checkout.tier != ""
+    return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
+
+
+def _past() -> Any:
+    """Return whether newer counts contradict the refusal, or another part of the page shows it."""
+    refused = phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "not_on_sale")
+    return refused & _of_this_event() & box_office.refusal_over
+
+
+def _nothing_now() -> Any:
+    """Return whether nothing can be booked, whatever the choice."""
+    return phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event() & ~_past())
+
+
+def _notice_books() -> Any:
+    """Return whether the notice has the only button that books, or none may book.
+
+    For another tier or another number than was tried for, the form's own button has it again.
+    """
+    same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (checkout.quantity == box_office.quantity)
+    enough = phase_is("fewer_left") & (checkout.left <= box_office.quantity)
+    same_tier = (checkout.tier == box_office.tier) & _of_this_event()
+    return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
+
+
+def sale_notice() -> Ui:
+    """Return the notice about the last attempt."""
+    leads = _notice_books() & (box_office.sale == "on_sale")
+    place = NoticePlace(
+        locked=box_office.locked,
+        applies=_applies(),
+        # The form has its button again once held tickets are released.
+        books=leads & ~phase_is("all_held"),
+        waits=~phase_is("all_held"),
+        again={"type": "submit"},
+        before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
+        blocked=leads & is_stale & (checkout.phase != "unreachable"),
+        total_left=money(box_office.price * checkout.left, box_office.event.currency),
+        other=rx.match(
+            checkout.phase,
+            ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),
+            # For a tier without tickets the form itself offers another tier.
+            ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
+            rx.fragment(),
+        ),
+        seat_taken=say("attempt.seat_taken.text"),
+        after_seat_taken=rx.fragment(),
+    )
+    return notice(place)

@@ -1,0 +1,207 @@
+"""The tiers of an event: prices, stock, quantity, and announcements for screen readers."""
+
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.box_office import Tier, action, box_office
+from webapp.components.checkout import (
+    checkout,
+)
+from webapp.components.language import money, number, say, span
+from webapp.components.layout import Ui
+
+_SKELETON_TIERS = 3
+is_stale = box_office.phase == "stale"
+"""Whether the counts are old. Old counts allow no larger quantity."""
+
+
+def tier_list() -> Ui:
+    """Return the tiers to choose from, or their skeleton until they are known."""
+    return rx.el.fieldset(
+        rx.el.legend(say("tickets.tier"), class_name="unseen"),
+        rx.cond(
+            (box_office.phase != "loading") & (box_office.tiers.length() > 0),
+            rx.foreach(box_office.tiers, _tier),
+            rx.fragment(*[_skeleton() for _ in range(_SKELETON_TIERS)]),
+        ),
+        class_name="tiers",
+    )
+
+
+def freshness() -> Ui:
+    """Return the age of the counts in words."""
+    return rx.el.p(
+        rx.match(
+            box_office.phase,
+            ("live", rx.fragment(rx.el.span(class_name="dot", aria_hidden="true"), say("counts.live"))),
+            ("loading", rx.fragment(say("counts.loading"))),
+            ("stale", rx.fragment(say("counts.stale", age=box_office.age))),
+            rx.fragment(say("counts.unreachable")),
+        ),
+        class_name="freshness",
+        data_phase=box_office.phase,
+        role="status",
+        # Screen readers do not read the age of old counts every second.
+        aria_live=rx.cond(is_stale, "off", "polite"),
+    )
+
+
+def announcement() -> Ui:
+    """Return the changes of stock for screen readers."""
+    said = box_office.announcement
+    return rx.el.p(
+        rx.match(
+            said.code,
+            ("left", say("counts.announce_left", tier=said.tier, left=said.left)),
+            ("sold_out", say("counts.announce_sold_out", tier=said.tier)),
+            ("all_held", say("counts.announce_all_held", tier=said.tier)),
+            "",
+        ),
+        class_name="unseen",
+        aria_live="polite",
+        aria_atomic="true",
+    )
+
+
+def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
+    return rx.el.label(
+        rx.el.input(
+            type="radio",
+            name="tier",
+            value=tier.name,
+            checked=(box_office.tier == tier.name) & ~box_office.sold_out,
+            disabled=tier.sold_out | checkout.sending,
+            on_change=action("choose", tier.name),
+        ),
+        rx.el.span(
+            rx.el.span(tier.name, class_name="tier-name"),
+            rx.cond(
+                tier.sold_out,
+                rx.el.span(say("tier.sold_out"), class_name="tier-words"),
+                rx.cond(
+                    tier.all_held,
+                    rx.el.span(say("tier.all_held"), class_name="tier-words"),
+                    rx.cond(tier.low, rx.el.span(say("tier.low"), class_name="tier-words")),
+                ),
+            ),
+            class_name="tier-title",
+        ),
+        rx.el.span(
+            rx.el.span(
+                rx.el.span(custom_attrs={"style": {"--left": f"{tier.percent}%"}}),
+                class_name="bar",
+                aria_hidden="true",
+            ),
+            rx.cond(
+                tier.all_held,
+                rx.el.span(
+                    rx.cond(
+                        tier.back_in != 0, say("tier.back_in", time=span(tier.back_in)), say("tier.back_any_moment")
+                    ),
+                    class_name="tier-count",
+                ),
+                rx.cond(
+                    box_office.phase == "unreachable",
+                    rx.el.span(say("tier.unknown"), class_name="tier-count"),
+                    rx.el.span(
+                        rx.cond(tier.low | (tier.available == 0), _left(tier), say("tier.available")),
+                        class_name="tier-count",
+                    ),
+                ),
+            ),
+            class_name="tier-stock",
+        ),
+        rx.el.span(
+            rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
+            rx.el.span(say("tier.each"), class_name="small"),
+            class_name="stub",
+        ),
+        class_name="tier",
+        data_tier=tier.name,
+        data_sold_out=tier.sold_out,
+        data_held=tier.all_held,
+    )
+
+
+def _left(tier: rx.vars.ObjectVar[Tier]) -> Any:
+    return say("tier.left", left=tier.available, total=tier.total)
+
+
+def counts() -> Ui:
+    """Return the exact counts of every tier, which open on demand."""
+    return rx.el.details(
+        rx.el.summary(say("counts.left")),
+        rx.match(
+            box_office.phase,
+            ("loading", rx.el.p(say("counts.loading"))),
+            ("unreachable", rx.el.p(say("tier.unknown"))),
+            rx.el.ul(
+                rx.foreach(
+                    box_office.tiers,
+                    lambda tier: rx.el.li(rx.el.span(tier.name), rx.el.span(_left(tier)), data_tier=tier.name),
+                )
+            ),
+        ),
+        class_name="counts",
+    )
+
+
+def _skeleton() -> Ui:
+    return rx.el.div(
+        rx.el.span(class_name="bone bone-title"),
+        rx.el.span(class_name="bone bone-stock"),
+        rx.el.span(class_name="stub"),
+        class_name="tier skeleton",
+        aria_hidden="true",
+    )
+
+
+def stepper() -> Ui:
+    """Return the choice of a quantity."""
+
+    def step(by: int, sign: str, name: str, at_end: Any) -> Ui:
+        return rx.el.button(
+            rx.el.span(sign, aria_hidden="true"),
+            type="button",
+            aria_label=say(name),
+            disabled=at_end | checkout.sending | is_stale,
+            on_click=action("changeQuantity", by),
+        )
+
+    return rx.el.div(
+        rx.el.span(say("quantity.label"), class_name="label", id="how-many"),
+        rx.el.div(
+            rx.el.div(
+                step(-1, "\u2212", "quantity.fewer", box_office.fewest),
+                rx.el.output(number(box_office.quantity), aria_live="polite"),
+                step(1, "+", "quantity.more", box_office.most),
+                class_name="stepper",
+                role="group",
+                aria_labelledby="how-many",
+            ),
+            rx.cond(
+                (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
+                rx.el.button(
+                    say("seats.best"),
+                    type="button",
+                    on_click=action("pickBest"),
+                    disabled=~box_office.bookable | checkout.sending | ~box_office.has_map | is_stale,
+                    class_name="button best",
+                ),
+            ),
+            class_name="how-many",
+        ),
+        rx.cond(
+            box_office.bookable | (box_office.phase == "loading"),
+            rx.el.span(
+                rx.cond(
+                    box_office.scarce,
+                    say("attempt.fewer_left.title", left=box_office.limit),
+                    say("quantity.limit", most=box_office.limit),
+                ),
+                class_name="small",
+            ),
+        ),
+        class_name="field",
+    )
