@@ -122,7 +122,7 @@ def test_no_browser_test_quotes_a_text() -> None:
     # Shorter texts and those with values also occur as words of the tests themselves.
     sentences = {key: text for key, text in texts if len(text.split()) > 2 and not arguments(text)}
     tests = {
-        path.name: path.read_text(encoding="utf-8").replace(r"\u2019", "’")
+        path.name: path.read_text(encoding="utf-8").replace(r"\u2019", "\u2019")
         for path in Path(__file__).parent.glob("*.py")
     }
     quoted = [(name, key) for name, test in tests.items() for key, text in sentences.items() if f'"{text}' in test]
