@@ -84,6 +84,19 @@ async def get_health() -> Response[Health]:
     return Response(Health(status="live"), headers={"Cache-Control": "no-store"})
 
 
+async def _refuse_browsers(request: Request[Any, Any, Any]) -> None:
+    """Refuse requests of web pages: every page may send requests to the loopback interface.
+
+    A browser adds `Origin` to a POST. A page that rebinds its domain to this address has its own name in `Host`.
+
+    Raises:
+        Refused: a browser sent the request, or it is for another host.
+    """
+    host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
+    if "Origin" in request.headers or host not in (HOST, "localhost"):
+        raise Refused(403, "forbidden", "Only programs on this machine may use the payment simulator.")
+
+
 def create_app(settings: Settings | None = None) -> Litestar:
     """Return the provider's application."""
     settings = settings or Settings.from_env()
@@ -99,6 +112,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     return Litestar(
         route_handlers=[create_charge, get_charges, get_charge, refund_charge, get_health],
         lifespan=[lifespan],
+        before_request=_refuse_browsers,
         exception_handlers={Refused: _respond_to_refusal, 500: _respond_to_fault},
         request_max_body_size=settings.body_bytes_max,
         openapi_config=None,

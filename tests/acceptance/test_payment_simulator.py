@@ -293,3 +293,13 @@ async def test_an_invalid_secret_ends_it_with_one_sentence(tmp_path: Path) -> No
     assert await psp.wait() == 1
     assert psp.output().startswith("PAYMENT_WEBHOOK_SECRET is not allowed: ")
     assert "hunter2" not in psp.output()
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://attacker.example"}, {"Host": "attacker.example:3002"}])
+async def test_requests_of_web_pages_are_refused(headers: dict[str, str]) -> None:
+    async with open_shop() as shop:
+        body = {"reference": "from-a-page", "amount": 100, "currency": "USD"}
+        refused = await shop.client.post("/charges", json=body, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert await shop.charges() == {}
+        assert (await shop.client.post("/charges", json=body)).status_code == 202
