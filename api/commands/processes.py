@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import msgspec
 
 from api.commands.ports import PortVariable
 from api.config import Settings
@@ -38,14 +39,28 @@ class Service(NamedTuple):
     port: PortVariable | None = None
     ready_url: Callable[[Settings], str] | None = None
     """Returns the URL that responds with success once the service is ready; None for a service without a server."""
+    secrets: frozenset[str] = frozenset()
+    """The variables of `SECRETS` that the service needs."""
 
 
-WORKER = Service("worker", ("api", "worker"))
+SECRETS = frozenset({"DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "PROVIDER_URL"})
+"""Settings that contain a secret, or may contain a password."""
+_SYSTEM_VARIABLES = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    }
+)
+_SYSTEM_PREFIXES = ("LC_", "PYTHON")
+_LIBPQ_PREFIX = "PG"
+
+WORKER = Service("worker", ("api", "worker"), secrets=frozenset({"DATABASE_URL", "PROVIDER_URL"}))
 API = Service(
     "API",
     ("api", "serve"),
     "API_PORT",
     lambda settings: f"{settings.local_url(settings.api_port)}/health/ready",
+    SECRETS - {"DATABASE_DIRECT_URL"},
 )
 _WEB_APP = Service(
     "web app",
@@ -58,6 +73,7 @@ _PAYMENT_SIMULATOR = Service(
     ("api", "psp"),
     "PSP_PORT",
     lambda settings: f"http://127.0.0.1:{settings.psp_port}/health",
+    frozenset({"PAYMENT_WEBHOOK_SECRET"}),
 )
 
 
@@ -65,6 +81,17 @@ def services(settings: Settings) -> tuple[Service, ...]:
     """Return the system's services in the order of their start; they stop in the opposite order."""
     simulated = settings.payment_mode == "async" and not settings.provider_url
     return (*((_PAYMENT_SIMULATOR,) if simulated else ()), WORKER, API, _WEB_APP)
+
+
+def environment_of(service: Service, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an environment that a service needs: system variables, settings and its own secrets.
+
+    A service that a stranger has taken over then reveals no other service's secrets.
+    """
+    settings = {field.name.upper() for field in msgspec.structs.fields(Settings)} - SECRETS
+    names = _SYSTEM_VARIABLES | settings | service.secrets
+    prefixes = (*_SYSTEM_PREFIXES, _LIBPQ_PREFIX) if "DATABASE_URL" in service.secrets else _SYSTEM_PREFIXES
+    return {name: value for name, value in environment.items() if name in names or name.startswith(prefixes)}
 
 
 class ProcessEndedError(Exception):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import psycopg
 
 from api.commands.ports import check_ports
-from api.commands.processes import WORKER, Process, ProcessEndedError, services, wait_until_ready
+from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.signals import StopRequested, StopSignals, stop_signals
 from api.commands.supervisor import Part, PartFailedError, Supervisor
@@ -118,7 +118,7 @@ def _start_services(settings: Settings, url: str, signals: StopSignals, cleanup:
     environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
     processes = []
     for service in services(settings):
-        process = Process(service, environment)
+        process = Process(service, environment_of(service, environment))
         cleanup.callback(process.stop, force=lambda: signals.force)
         processes.append(process)
     return processes

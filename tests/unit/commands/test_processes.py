@@ -1,0 +1,35 @@
+"""Each service receives its own secrets and no other."""
+
+import msgspec
+import pytest
+
+from api.commands.processes import SECRETS, environment_of, services
+from api.config import Settings
+
+OWN_SECRETS = {
+    "worker": {"DATABASE_URL", "PROVIDER_URL"},
+    "API": {"DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET"},
+    "web app": set(),
+    "payment simulator": {"PAYMENT_WEBHOOK_SECRET"},
+}
+SERVICES = services(Settings(payment_mode="async"))
+NOT_SECRET = {"PATH": "/bin", "LC_ALL": "C", "DATA_DIR": "data", "API_PORT": "3001", "MAX_TICKETS_PER_BOOKING": "5"}
+UNKNOWN = {"CLOUD_TOKEN": "unknown"}
+
+
+def test_every_service_is_tested_here() -> None:
+    assert {service.name for service in SERVICES} == OWN_SECRETS.keys()
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_service_receives_only_its_own_secrets(service: object) -> None:
+    secrets = dict.fromkeys(SECRETS, "secret")
+    received = environment_of(service, NOT_SECRET | UNKNOWN | secrets | {"PGPASSWORD": "secret"})  # type: ignore[arg-type]
+    expected = OWN_SECRETS[service.name]  # type: ignore[attr-defined]
+    password = {"PGPASSWORD"} if "DATABASE_URL" in expected else set()
+    assert received.keys() == NOT_SECRET.keys() | expected | password
+
+
+def test_every_setting_that_may_contain_a_secret_is_listed() -> None:
+    names = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+    assert {name for name in names if "SECRET" in name or "PASSWORD" in name or name.startswith("DATABASE_")} <= SECRETS
