@@ -33,7 +33,7 @@ async def http_provider(directory: Path) -> AsyncIterator[Running]:
     breaker = CircuitBreaker(failures_max=5, reset_s=5)
     async with (
         simulator.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", simulator)), base_url="http://simulator") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", simulator)), base_url="http://127.0.0.1") as client,
     ):
         provider = HttpProvider(client, breaker, settings)
 
