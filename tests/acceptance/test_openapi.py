@@ -241,6 +241,7 @@ REQUESTS = [
     Seen("POST", "/api/payments/webhook", 401, b"{}"),
     Seen("GET", "/health/live", 200),
     Seen("GET", "/health/ready", 200),
+    Seen("GET", "/health/system", 200),
 ]
 
 
