@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from api.database import queries
+from api.database.pool import TEXT_SETTINGS
 from api.errors import SetupError
 
 SERVER_VERSION_MIN = 15
@@ -46,13 +47,25 @@ def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
 
     A connection pooler may lie between, so the connection keeps no prepared statement and no session state.
     """
-    return psycopg.connect(conninfo, autocommit=True, connect_timeout=10, prepare_threshold=None, row_factory=tuple_row)
+    return psycopg.connect(
+        conninfo,
+        autocommit=True,
+        connect_timeout=10,
+        client_encoding="UTF8",
+        prepare_threshold=None,
+        row_factory=tuple_row,
+    )
 
 
 @contextlib.contextmanager
 def unlimited_transaction(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
-    """Run the context in a transaction without time limits: those of its role apply to requests."""
+    """Run the context in a transaction with `TEXT_SETTINGS` and without time limits.
+
+    The time limits of the role apply to requests.
+    """
     with connection.transaction():
+        for name, value in TEXT_SETTINGS.items():
+            connection.execute("select set_config(%s, %s, true)", [name, value])
         connection.execute("set local statement_timeout = 0; set local lock_timeout = 0")
         yield
 
@@ -61,8 +74,8 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
     """Apply the missing migrations; return their names.
 
     Raises:
-        SetupError: an applied migration was edited or is unknown to this version of the code, or the server is too
-            old.
+        SetupError: an applied migration was edited or is unknown to this version of the code, the server is too old,
+            or the database does not store UTF-8.
         psycopg.Error: a migration failed and was rolled back; the earlier ones stay applied.
     """
     if migrations is None:
@@ -72,6 +85,12 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
         version = connection.info.server_version // 10_000
         if version < SERVER_VERSION_MIN:
             raise SetupError(f"The server is PostgreSQL {version}, but {SERVER_VERSION_MIN} or newer is needed.")
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise SetupError(
+                f"The database {connection.info.dbname!r} stores text as {encoding}, but UTF8 is needed: create it "
+                "with `create database NAME encoding 'UTF8' template template0`."
+            )
         while (name := _apply_next(connection, migrations)) is not None:
             names.append(name)
     return names

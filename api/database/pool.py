@@ -27,6 +27,25 @@ ACQUIRE_TIMEOUT_S = 0.5
 ACQUIRE_WAITING_MAX = 500
 """The most requests that wait for a connection at once; the pool refuses the next one."""
 
+TEXT_SETTINGS = {
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "search_path": "public",
+    # A commit that did not wait for the standby is reported as a warning.
+    "client_min_messages": "notice",
+}
+"""The server's settings that decide the meaning of statements and the format of values, by name.
+
+A role or a database may have other defaults.
+"""
+
 _ISOLATION = {
     "serializable": IsolationLevel.SERIALIZABLE,
     "read_committed": IsolationLevel.READ_COMMITTED,
@@ -134,7 +153,7 @@ async def _admit(connection: Connection, timelines: Timelines) -> None:
 
 
 async def prepare_session(connection: AsyncConnection[TupleRow], settings: Settings) -> None:
-    """Set a connection's isolation level, time limits and planner options."""
+    """Set a connection's isolation level and every setting of the server on which the code relies."""
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
     for name, value in session_settings(settings).items():
         await connection.execute("select set_config(%s, %s, false)", [name, value])
@@ -143,7 +162,7 @@ async def prepare_session(connection: AsyncConnection[TupleRow], settings: Setti
 def session_settings(settings: Settings) -> dict[str, str]:
     """Return the server's settings that each session needs, by name."""
     return {
-        "timezone": "UTC",
+        **TEXT_SETTINGS,
         # Applies to statements outside a transaction, regardless of the server's default.
         "default_transaction_isolation": "read committed",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",

@@ -123,3 +123,24 @@ def test_a_runner_leaves_no_state_in_its_session(server: EmbeddedServer) -> None
             assert settings == [("5s",), ("5s",)]
             assert conn.execute("select 1 from pg_locks where locktype = 'advisory'").fetchone() is None
             assert conn.execute("select 1 from pg_prepared_statements").fetchone() is None
+
+
+def test_a_database_that_is_not_utf8_is_refused(server: EmbeddedServer) -> None:
+    with empty_database(server) as url, psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
+        try:
+            with pytest.raises(SetupError, match="'latin' stores text as LATIN1, but UTF8 is needed"):
+                migrations.migrate(server.url("latin"))
+            with psycopg.connect(server.url("latin")) as latin:
+                assert latin.execute("select to_regclass('migrations')").fetchone() == (None,)
+        finally:
+            conn.execute("drop database latin with (force)")
+
+
+def test_a_runner_overrides_the_settings_of_its_role(server: EmbeddedServer) -> None:
+    step = migration("0001_first", "create table texts as select 'Zoë \\n'::text as text")
+    with empty_database(server) as url:
+        hostile = "-c client_encoding=LATIN1 -c standard_conforming_strings=off -c search_path=pg_temp"
+        migrations.migrate(make_conninfo(url, options=hostile), [step])
+        with psycopg.connect(url) as conn:
+            assert conn.execute("select text from public.texts").fetchone() == ("Zoë \\n",)

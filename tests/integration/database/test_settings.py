@@ -1,0 +1,61 @@
+"""Sessions: the settings of a role or a database change neither statements nor values."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection, sql
+
+from api.config import Settings
+from api.database.pool import open_pool
+from api.database.queries import Query
+from api.database.session import Statement, open_session
+
+SETTINGS = [
+    ("client_encoding", "LATIN1", "UTF8"),
+    ("timezone", "Asia/Kolkata", "UTC"),
+    ("datestyle", "SQL, DMY", "ISO, YMD"),
+    ("intervalstyle", "iso_8601", "postgres"),
+    ("bytea_output", "escape", "hex"),
+    ("extra_float_digits", "-15", "1"),
+    ("standard_conforming_strings", "off", "on"),
+    ("array_nulls", "off", "on"),
+    ("transform_null_equals", "on", "off"),
+    ("search_path", "pg_temp", "public"),
+    ("client_min_messages", "error", "notice"),
+    ("default_transaction_isolation", "repeatable read", "read committed"),
+    ("statement_timeout", "1h", "2s"),
+    ("lock_timeout", "1h", "200ms"),
+    ("idle_in_transaction_session_timeout", "1h", "5s"),
+    ("enable_seqscan", "on", "off"),
+    ("plan_cache_mode", "auto", "force_generic_plan"),
+]
+"""Each setting with another value, and with the value on which the code relies."""
+
+ROUND_TRIP = """
+select
+    $1::text,
+    '\\n'::text,
+    timestamptz '2026-11-30 01:02:03+00',
+    0.1::float8 + 0.2::float8,
+    to_regclass('events') is not null
+"""
+
+
+@pytest.mark.parametrize("of", ["database", "role"])
+async def test_a_session_overrides_the_settings(database_url: str, conn: AsyncConnection, of: str) -> None:
+    database = sql.Identifier(conn.info.dbname)
+    owner = sql.SQL("database {}") if of == "database" else sql.SQL("role current_user in database {}")
+    for name, hostile, _ in SETTINGS:
+        command = sql.SQL("alter {} set {} = {}").format(owner.format(database), sql.Identifier(name), hostile)
+        await conn.execute(command)
+    async with open_pool(database_url, Settings()) as pool:
+        async with pool.connection() as connection:
+            for name, _, expected in SETTINGS:
+                cursor = await connection.execute("select current_setting(%s)", [name])
+                assert (name, await cursor.fetchone()) == (name, (expected,))
+        query = Query(name="tests.query", doc="", sql="", server_sql=ROUND_TRIP.encode(), parameters=("text",))
+        statement: Statement[Any] = Statement(query, {"text": "José Ñandú 가"})
+        async with open_session(pool) as session:
+            (row,) = await session.run(statement)
+    assert tuple(row) == ("José Ñandú 가", "\\n", datetime(2026, 11, 30, 1, 2, 3, tzinfo=UTC), 0.1 + 0.2, True)
