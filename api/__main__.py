@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("--ticket", type=int, help="id of a ticket")
     history_parser.add_argument("--at", type=_time, help="with --ticket: show its holder then (2026-11-24T20:00:07Z)")
     check_parser = commands.add_parser("check", help="check whether a ticket's code is valid")
+    check_parser.add_argument("--event", help="slug of the event at this entrance; refuse tickets of other events")
     check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
@@ -151,8 +152,8 @@ def _history(settings: Settings, arguments: Arguments) -> int:
 def _check_in(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
         found = check_in.scan(url, load_or_create_secret(settings, TICKET_SECRET), arguments.code)
-    _print(check_in.report(found))
-    return 0 if found and found.valid else 1
+    _print(check_in.report(found, arguments.event))
+    return 1 if check_in.refusal(found, arguments.event) else 0
 
 
 def _time(text: str) -> datetime:

@@ -18,15 +18,20 @@ class ScanResult(msgspec.Struct, frozen=True):
     line: int
     status: str
     user_id: str
+    slug: str
     event: str
+    """The event's name."""
     starts_at: datetime
     """In the venue's time zone."""
-    called_off: bool
-    """True if the event was cancelled."""
+    takes_place: bool
+    """False if the event is cancelled."""
+    admits: bool
+    """False if the event is cancelled or over."""
     tier: str
     row_label: str | None
     seat_number: int | None
     valid: bool
+    """True if the order is confirmed and the event admits."""
 
     @property
     def ticket(self) -> str:
@@ -46,12 +51,28 @@ def scan(conninfo: str, secret: str, code: str) -> ScanResult | None:
     return found if found and codes.is_genuine(secret, code, booking_id, found.ticket) else None
 
 
-def report(found: ScanResult | None) -> str:
-    """Describe a scan for the person at the entrance."""
+def refusal(found: ScanResult | None, event: str | None) -> str | None:
+    """Return the reason for the refusal of a ticket at the entrance of an event; None admits the ticket.
+
+    `event` is the slug of that event; None stands for any event.
+    """
     if found is None:
-        return "REFUSED: not a code of this box office."
-    reason = "the event is cancelled" if found.called_off else f"the booking is {found.status}"
-    verdict = "ADMIT" if found.valid else f"REFUSED: {reason}."
+        return "not a code of this box office"
+    if event not in (None, found.slug):
+        return f"the ticket is for {found.event}, on {found.starts_at:%Y-%m-%d %H:%M}"
+    if found.valid:
+        return None
+    if not found.takes_place:
+        return "the event is cancelled"
+    return f"the booking is {found.status}" if found.admits else "the event is over"
+
+
+def report(found: ScanResult | None, event: str | None = None) -> str:
+    """Describe a scan for the person at the entrance of an event; see `refusal`."""
+    reason = refusal(found, event)
+    verdict = f"REFUSED: {reason}." if reason else "ADMIT"
+    if found is None:
+        return verdict
     seat = f", row {found.row_label}, seat {found.seat_number}" if found.row_label else ""
     return "\n".join(
         (

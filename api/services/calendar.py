@@ -1,16 +1,15 @@
 """Calendar files (RFC 5545) for confirmed orders."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import icalendar
-import msgspec
 
-from api.database import queries
 from api.database.pool import Pool
-from api.database.session import Statement, open_session
-from api.services.order_rows import BookingRow, OrderRow
-from api.services.orders import find_confirmed
+from api.database.session import open_session
+from api.services.event_rules import takes_place
+from api.services.order_rows import BookingRow, Concert, OrderRow
+from api.services.orders import find_concert, find_confirmed
 
 MEDIA_TYPE = "text/calendar"
 
@@ -18,16 +17,6 @@ CONCERT_LASTS = timedelta(hours=3)
 """The length of the calendar entry. Events have no end time."""
 
 _PRODUCT_ID = "-//concert-tickets//EN"
-
-
-class Concert(msgspec.Struct, frozen=True):
-    """A row of `orders.find_concert`."""
-
-    slug: str
-    name: str
-    venue: str
-    starts_at: datetime
-    ordered_at: datetime
 
 
 async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
@@ -38,8 +27,7 @@ async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
-        statement = Statement(queries.orders.find_concert, {"order_id": order.id}, Concert)
-        (concert,) = await session.run(statement)
+        concert = await find_concert(session, order.id)
     return f"{concert.slug}.ics", to_calendar(order, bookings, concert)
 
 
@@ -51,6 +39,7 @@ def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concer
     starts_at = concert.starts_at.astimezone(UTC)
     entry.add("dtstart", starts_at)
     entry.add("dtend", starts_at + CONCERT_LASTS)
+    entry.add("status", "CONFIRMED" if takes_place(concert) else "CANCELLED")
     entry.add("summary", concert.name)
     entry.add("location", concert.venue)
     entry.add("description", f"Booking {order.reference}\n{_seats(bookings)}")

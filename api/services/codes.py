@@ -18,8 +18,9 @@ from api.config import TICKET_SECRET
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
+from api.services.event_rules import takes_place
 from api.services.order_rows import ticket_reference
-from api.services.orders import find_confirmed
+from api.services.orders import find_concert, find_confirmed
 
 MEDIA_TYPE = "image/svg+xml"
 
@@ -79,10 +80,13 @@ async def draw_ticket(pool: Pool, secret: str, reference: str, line: int) -> byt
     """Return the QR code of one ticket of an order as SVG.
 
     Raises:
-        NotFound: the order is not confirmed or has no such ticket.
+        NotFound: the order is not confirmed or has no such ticket, or its event is cancelled.
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
+        concert = await find_concert(session, order.id)
+    if not takes_place(concert):
+        raise NotFound(f"valid ticket of booking {reference}, whose event is cancelled")
     booking = next((each for each in bookings if each.line == line), None)
     if booking is None:
         raise NotFound(f"ticket {line} of booking {reference}")

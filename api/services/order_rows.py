@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from api.services.event_rules import EventTimes
+
 Status = Literal["pending", "confirmed", "declined", "expired", "cancelled"]
 PaymentStatus = Literal["pending", "captured", "declined", "void", "refunding", "refunded"]
 
@@ -54,8 +56,8 @@ OrderWithBookings = tuple[OrderRow, Sequence[BookingRow]]
 """An order and its bookings in the order of their lines."""
 
 
-class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `orders.lock_orders`; `total_minor` in the currency's minor units."""
+class LockedOrder(EventTimes, frozen=True, kw_only=True):
+    """A row of `orders.lock_orders` with the times of its event; `total_minor` in the currency's minor units."""
 
     id: int
     reference: str
@@ -68,10 +70,15 @@ class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """True if the order was made with a hold, for a payment by the provider."""
     event: str
     """The event's slug."""
-    begun: bool
-    """True if the event has begun."""
-    called_off: bool
-    """True if the event was cancelled."""
+
+
+class Concert(EventTimes, frozen=True, kw_only=True):
+    """A row of `orders.find_concert`: the event of an order, and the time at which the order was made."""
+
+    slug: str
+    name: str
+    venue: str
+    ordered_at: datetime
 
 
 def ticket_reference(reference: str, line: int) -> str:

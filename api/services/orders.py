@@ -17,9 +17,11 @@ from api.database.pool import Pool
 from api.database.replication import run_replicated
 from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, NotCancellable, NotFound
+from api.services.event_rules import is_refundable
 from api.services.order_rows import (
     LIVE,
     BookingRow,
+    Concert,
     LockedOrder,
     OrderRow,
     OrderWithBookings,
@@ -69,6 +71,12 @@ async def find_order(session: Session, reference: str) -> tuple[OrderRow, dateti
     return found.rows[0], read_at
 
 
+async def find_concert(session: Session, order_id: int) -> Concert:
+    """Return the event of an order."""
+    (concert,) = await session.run(Statement(queries.orders.find_concert, {"order_id": order_id}, Concert))
+    return concert
+
+
 async def find_confirmed(session: Session, reference: str) -> OrderWithBookings:
     """Return a confirmed order and its bookings.
 
@@ -100,7 +108,7 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> OrderWithBoo
     Raises:
         NotFound: no order has this reference.
         Forbidden: the order belongs to another buyer.
-        NotCancellable: the order has no tickets, or its event has begun.
+        NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
     """
     async with open_session(pool) as session:
         async with session.transaction(IsolationLevel.READ_COMMITTED):
@@ -119,7 +127,7 @@ def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
 
     Raises:
         Forbidden: the order belongs to another buyer.
-        NotCancellable: the order has no tickets, or its event has begun.
+        NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
     """
     if order.user_id != user_id:
         raise Forbidden
@@ -127,7 +135,7 @@ def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
         return None
     if order.status not in LIVE:
         raise NotCancellable(f"it is {order.status}")
-    if order.begun:
+    if not is_refundable(order):
         raise NotCancellable("the event has begun")
     payment: PaymentStatus | None = None
     if order.payment == "captured":

@@ -23,6 +23,7 @@ from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
+from api.services.event_rules import takes_place
 from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
 from api.services.orders import Change
 
@@ -126,13 +127,15 @@ nothing.
 def _is_late_capture(order: LockedOrder, update: ChargeUpdate) -> bool:
     """Return whether an order was paid after its hold, and the event takes place: its tickets are to be reclaimed."""
     late = update == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
-    return late and not order.called_off
+    return late and takes_place(order)
 
 
 def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Change | None:
     """Return the change that an update makes to an order, or None."""
     if reclaimed:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
+    if update == "captured" and order.status == order.payment == "pending" and not takes_place(order):
+        return Change(order.id, "cancelled", "refunding", "the event was cancelled")
     if update == "refunded" and order.status == "confirmed":
         _log.error("Charge of %s was refunded, but the order is confirmed. Cancel the order.", order.reference)
     change = _CHANGES.get((update, order.status, order.payment))
@@ -142,8 +145,8 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
 class _OpenPayment(msgspec.Struct, frozen=True):
     """A row of `payments.claim_open`: an open payment that is due for a check.
 
-    `wanted`: the order still holds its tickets. `abandoned`: the hold ended longer ago than a request can last, so no
-    request for a charge is in flight.
+    `wanted`: the order still holds its tickets, and its event takes place. `abandoned`: the hold ended longer ago than
+    a request can last, so no request for a charge is in flight.
     """
 
     reference: str

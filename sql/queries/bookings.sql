@@ -61,16 +61,22 @@ select
     bookings.line,
     orders.status,
     orders.user_id,
+    events.slug,
     events.name as event,
     tiers.name as tier,
     tickets.row_label,
     tickets.seat_number,
+    rules.takes_place,
+    rules.admits,
     events.starts_at at time zone events.time_zone as starts_at,
-    events.cancelled_at is not null as called_off,
-    orders.status = 'confirmed' and bookings.released_at is null and events.cancelled_at is null as valid
+    orders.status = 'confirmed' and bookings.released_at is null and rules.admits as valid
 from bookings
 inner join orders on bookings.order_id = orders.id
 inner join events on orders.event_id = events.id
 inner join tiers on bookings.tier_id = tiers.id
 inner join tickets on bookings.ticket_id = tickets.id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
 where bookings.id = %(booking_id)s;

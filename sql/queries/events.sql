@@ -33,7 +33,7 @@ select exists(
 -- List events with their tiers, one row per tier in display order.
 -- With a slug the result is that event. Without one it is the events that have not begun, soonest first.
 -- If there is no such event, one row with null columns still reports as_of.
--- The order of the cases defines the state's precedence. tiers.find_tiers applies the same rule to bookings.
+-- event_rules contains the rule of the state. api/services/event_rules.py applies the same rule to bookings.
 with listed as (
     (
         select id
@@ -99,12 +99,14 @@ select
     tier_stock.seated,
     tier_stock.available,
     case
-        when events.cancelled_at is not null then 'cancelled'
-        when clock.as_of >= least(events.starts_at, events.sales_end_at) then 'ended'
-        when clock.as_of < events.sales_start_at then 'upcoming'
+        when rules.sale <> 'on_sale' then rules.sale
         when bool_or(tier_stock.available or tier_stock.held) over (partition by events.id) then 'on_sale'
         else 'sold_out'
     end as state
 from (values (now())) as clock (as_of)
 left join (events inner join tier_stock on events.id = tier_stock.event_id) on true
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, clock.as_of
+    ) as rules
 order by events.starts_at, events.id, tier_stock.display_order;

@@ -31,4 +31,10 @@ drop table if exists workers, order_events, booking_limits, webhooks, payments, 
 
 -- name: drop_functions
 -- Drop every function that the migrations create. drop_tables has already removed the triggers.
-drop function if exists note_new_orders(), note_changes(), refuse_change(), recent(timestamptz[], interval);
+drop function if exists
+note_new_orders(),
+note_changes(),
+note_event_change(),
+refuse_change(),
+recent(timestamptz[], interval),
+event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);

@@ -51,8 +51,13 @@ select
     events.slug,
     events.name,
     events.venue,
+    orders.created_at as ordered_at,
+    events.sales_start_at,
+    events.sales_end_at,
     events.starts_at,
-    orders.created_at as ordered_at
+    events.ends_at,
+    events.cancelled_at,
+    now() as read_at
 from orders
 inner join events on orders.event_id = events.id
 where orders.id = %(order_id)s;
@@ -80,11 +85,15 @@ select
 from orders
 inner join payments on orders.id = payments.order_id
 inner join events on orders.event_id = events.id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
 where
     orders.user_id = %(user_id)s
     and orders.id < %(before)s
     and orders.status = any(%(statuses)s::text[])
-    and (%(begun)s::boolean is null or (events.starts_at <= now()) = %(begun)s::boolean)
+    and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;
 
@@ -128,9 +137,13 @@ select
     orders.currency,
     payments.status as payment,
     events.slug as event,
+    events.sales_start_at,
+    events.sales_end_at,
+    events.starts_at,
+    events.ends_at,
+    events.cancelled_at,
     orders.expires_at is not null as held,
-    events.starts_at <= now() as begun,
-    events.cancelled_at is not null as called_off
+    now() as read_at
 from orders
 inner join payments on orders.id = payments.order_id
 inner join events on orders.event_id = events.id

@@ -30,8 +30,9 @@ where payments.order_id = change.order_id;
 
 -- name: claim_open
 -- Claim open payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
--- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets. It
--- is abandoned if the hold ended longer ago than a request can last, so that no request for its charge is in flight.
+-- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets of an
+-- event that takes place. It is abandoned if the hold ended longer ago than a request can last, so that no request for
+-- its charge is in flight.
 -- Locks: the returned payments, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_payments as materialized (
     select id
@@ -44,12 +45,19 @@ with locked_payments as materialized (
 
 update payments
 set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
-from locked_payments, orders
+from
+    locked_payments,
+    orders
+inner join events on orders.event_id = events.id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
 where payments.id = locked_payments.id and payments.order_id = orders.id
 returning
     orders.reference,
     payments.status,
     payments.amount_minor,
     payments.currency,
-    orders.status = 'pending' and orders.expires_at > now() as wanted,
+    orders.status = 'pending' and orders.expires_at > now() and rules.takes_place as wanted,
     orders.expires_at < now() - make_interval(secs => %(request_max_s)s::double precision) as abandoned;

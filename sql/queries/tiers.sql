@@ -44,15 +44,14 @@ select
     events.sales_start_at,
     events.sales_end_at,
     events.starts_at,
+    events.ends_at,
     events.cancelled_at,
+    now() as read_at,
     tiers.id as tier_id,
     tiers.name as tier,
     tiers.price_minor,
     tiers.seated,
-    tiers.last_position,
-    events.cancelled_at is null
-    and now() >= events.sales_start_at
-    and now() < least(events.starts_at, events.sales_end_at) as on_sale
+    tiers.last_position
 from events
 left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text[])
 where events.slug = any(%(events)s::text[]);

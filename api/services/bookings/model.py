@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal, Self
 
 import msgspec
 
 from api.config import Settings
 from api.errors import ApiError, PaymentDeclined
+from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
 
 
@@ -46,17 +46,12 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 
-class Tier(msgspec.Struct, frozen=True):
+class Tier(EventTimes, frozen=True, kw_only=True):
     """A row of `tiers.find_tiers`; the columns of the tier are None if the event has no such tier."""
 
     event: str
     event_id: int
     currency: str
-    sales_start_at: datetime
-    sales_end_at: datetime | None
-    starts_at: datetime
-    cancelled_at: datetime | None
-    on_sale: bool
     tier_id: int
     tier: str | None
     price_minor: int

@@ -30,6 +30,7 @@ from api.services.bookings.model import (
     Tier,
     total_minor,
 )
+from api.services.event_rules import sale_ends_at, sale_state
 from api.services.order_rows import BookingRow, OrderRow
 
 REFUSALS: tuple[type[ApiError], ...] = (
@@ -69,8 +70,8 @@ def refuse_early(
         return UnknownEvent(request.event)
     if tier is None:
         return UnknownTier(request.tier)
-    if not tier.on_sale:
-        return _not_on_sale(tier)
+    if (state := sale_state(tier)) != "on_sale":
+        return NotOnSale(None if state == "cancelled" else (tier.sales_start_at, sale_ends_at(tier)))
     foreign = [
         ticket_id
         for ticket_id in request.ticket_ids
@@ -85,12 +86,6 @@ def refuse_early(
 def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Busy | None:
     """Return the error of a request that needs a charge while the provider is unavailable; otherwise None."""
     return Busy("payments") if total_minor(request, tier) and not policy.provider_available else None
-
-
-def _not_on_sale(tier: Tier) -> NotOnSale:
-    if tier.cancelled_at:
-        return NotOnSale(None)
-    return NotOnSale((tier.sales_start_at, min(tier.starts_at, tier.sales_end_at or tier.starts_at)))
 
 
 def replay(request: NewOrder, order: OrderRow, bookings: Sequence[BookingRow]) -> Decision:

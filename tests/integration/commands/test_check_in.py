@@ -11,6 +11,7 @@ from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.session import open_session
+from api.errors import NotFound
 from api.secret import load_or_create_secret
 from api.services import codes
 from api.services.bookings.model import Booked, NewOrder
@@ -77,6 +78,51 @@ async def test_a_ticket_of_a_cancelled_event_is_refused(
     await conn.execute("update events set cancelled_at = now()")
     assert main(["check", code_of(secret, new.reference, booking)]) == 1
     assert capsys.readouterr().out.startswith("REFUSED: the event is cancelled.\n")
+
+
+async def test_a_ticket_of_another_event_is_refused_at_an_events_entrance(
+    pool: Pool, secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    code = code_of(secret, new.reference, booking)
+    assert main(["check", "--event", "winterlight", code]) == 1
+    assert capsys.readouterr().out.startswith("REFUSED: the ticket is for Aurora Sessions, on 2027-06-18 20:00.\n")
+    assert main(["check", "--event", new.event, code]) == 0
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "ends_at", "code"),
+    [
+        ("now() - interval '11 hours'", "null", 0),
+        ("now() - interval '13 hours'", "null", 1),
+        ("now() - interval '13 hours'", "now() - interval '11 hours'", 0),
+        ("now() - interval '2 days'", "now() - interval '13 hours'", 1),
+    ],
+)
+async def test_a_ticket_expires_twelve_hours_after_its_event(
+    pool: Pool,
+    conn: AsyncConnection,
+    secret: str,
+    capsys: pytest.CaptureFixture[str],
+    starts_at: str,
+    ends_at: str,
+    code: int,
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    await conn.execute(f"update events set starts_at = {starts_at}, ends_at = {ends_at}")  # noqa: S608 - the test's own text
+    assert main(["check", "--event", new.event, code_of(secret, new.reference, booking)]) == code
+    assert capsys.readouterr().out.startswith("REFUSED: the event is over.\n" if code else "ADMIT\n")
+
+
+async def test_a_cancelled_event_has_no_ticket_images(pool: Pool, conn: AsyncConnection, secret: str) -> None:
+    new = order("GA", 1)
+    await booked(pool, new)
+    assert await codes.draw_ticket(pool, secret, new.reference, 1)
+    await conn.execute("update events set cancelled_at = now()")
+    with pytest.raises(NotFound):
+        await codes.draw_ticket(pool, secret, new.reference, 1)
 
 
 async def test_a_forged_or_altered_code_is_refused(

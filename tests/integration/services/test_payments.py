@@ -149,6 +149,38 @@ async def test_a_late_payment_for_a_cancelled_event_is_refunded(pool: Pool, conn
     assert await states(conn, held.reference) == ("expired", "refunding", 0)
 
 
+async def test_a_payment_in_time_for_a_cancelled_event_is_refunded(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool, "VIP", 2)
+    await conn.execute("update events set cancelled_at = now()")
+    await apply_updates(pool, {held.reference: "captured"})
+    assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
+    provider.charges[held.reference] = "captured"
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
+
+
+async def test_the_worker_charges_no_pending_order_of_a_cancelled_event(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    await hold(pool)
+    await conn.execute("update events set cancelled_at = now()")
+    await conn.execute("update payments set next_check_at = now()")
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert provider.charges == {}
+
+
+async def test_orders_of_a_cancelled_event_are_cancelled_at_any_time(pool: Pool, conn: AsyncConnection) -> None:
+    paid, pending = await hold(pool), await hold(pool)
+    await apply_updates(pool, {paid.reference: "captured"})
+    await conn.execute("update events set cancelled_at = now(), starts_at = now() - interval '9 days'")
+    await cancel_order(pool, paid.reference, "u")
+    await cancel_order(pool, pending.reference, "u")
+    assert await states(conn, paid.reference) == ("cancelled", "refunding", 0)
+    assert await states(conn, pending.reference) == ("cancelled", "pending", 0)
+
+
 async def test_two_late_payments_for_one_seat_end_in_one_sale_and_one_refund(pool: Pool, conn: AsyncConnection) -> None:
     first = await hold(pool, "VIP", 1, ticket_ids=(7,))
     await let_time_pass(conn, ASYNC.hold_seconds + 1)

@@ -1,19 +1,32 @@
 """The calendar file of an order: one entry with the correct time, which a second import does not duplicate."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import icalendar
 import pytest
 
-from api.services.calendar import CONCERT_LASTS, Concert, to_calendar
-from api.services.order_rows import BookingRow, OrderRow
+from api.services.calendar import CONCERT_LASTS, to_calendar
+from api.services.order_rows import BookingRow, Concert, OrderRow
 
 STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
 ORDERED_AT = datetime(2026, 11, 24, 10, 0, 5, 123456, tzinfo=UTC)
 
 
-def concert(name: str = "Aurora Sessions", venue: str = "Harbour Hall", starts_at: datetime = STARTS_AT) -> Concert:
-    return Concert(slug="aurora-sessions", name=name, venue=venue, starts_at=starts_at, ordered_at=ORDERED_AT)
+def concert(**changes: Any) -> Concert:
+    values: dict[str, Any] = {
+        "slug": "aurora-sessions",
+        "name": "Aurora Sessions",
+        "venue": "Harbour Hall",
+        "ordered_at": ORDERED_AT,
+        "sales_start_at": ORDERED_AT,
+        "sales_end_at": None,
+        "starts_at": STARTS_AT,
+        "ends_at": None,
+        "cancelled_at": None,
+        "read_at": ORDERED_AT,
+    }
+    return Concert(**values | changes)
 
 
 def order(reference: str = "bk_1") -> OrderRow:
@@ -65,6 +78,7 @@ def test_the_file_has_the_exact_content_of_a_calendar() -> None:
             "DTSTAMP:20261124T100005Z",
             "DTSTART:20270618T200000Z",
             "DTEND:20270618T230000Z",
+            "STATUS:CONFIRMED",
             "SUMMARY:Aurora Sessions",
             "LOCATION:Harbour Hall",
             "DESCRIPTION:Booking bk_1\\n2 x VIP: row A seat 1\\, row A seat 2",
@@ -73,6 +87,11 @@ def test_the_file_has_the_exact_content_of_a_calendar() -> None:
             "",
         ]
     )
+
+
+def test_a_cancelled_event_has_a_cancelled_entry() -> None:
+    entry = entry_of(to_calendar(order(), [booking(1)], concert(cancelled_at=ORDERED_AT)))
+    assert entry["STATUS"] == "CANCELLED"
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))])

@@ -38,7 +38,7 @@ def test_a_request_on_sale_is_not_refused() -> None:
     [
         ("nowhere", None, UnknownEvent),
         ("show", None, UnknownTier),
-        ("show", tier(on_sale=False), NotOnSale),
+        ("show", tier(cancelled_at=NOW), NotOnSale),
     ],
 )
 def test_an_unknown_event_comes_before_an_unknown_tier_before_a_closed_sale(
@@ -58,11 +58,13 @@ def test_only_an_order_without_a_charge_is_possible_while_the_provider_is_unavai
 
 def test_a_closed_sale_states_the_earlier_of_its_two_ends() -> None:
     ends = NOW + timedelta(hours=1)
-    closed = refuse_early(request(), EVENTS, tier(on_sale=False, sales_end_at=ends), {})
+    closed = refuse_early(request(), EVENTS, tier(read_at=ends, sales_end_at=ends), {})
     assert "2026-11-23 20:00 UTC and ends at 2026-11-24 21:00 UTC" in str(closed)
-    late = refuse_early(request(), EVENTS, tier(on_sale=False, sales_end_at=NOW + timedelta(days=9)), {})
+    late = refuse_early(
+        request(), EVENTS, tier(read_at=NOW + timedelta(days=2), sales_end_at=NOW + timedelta(days=9)), {}
+    )
     assert "ends at 2026-11-25 20:00 UTC" in str(late)
-    cancelled = refuse_early(request(), EVENTS, tier(on_sale=False, cancelled_at=NOW), {})
+    cancelled = refuse_early(request(), EVENTS, tier(cancelled_at=NOW), {})
     assert "cancelled" in str(cancelled)
 
 

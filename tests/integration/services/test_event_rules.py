@@ -1,0 +1,91 @@
+"""The rules of events: the module and the function in the database decide alike."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from psycopg import AsyncConnection
+
+from api.services import event_rules
+from api.services.event_rules import ADMISSION_ENDS_AFTER, EventTimes
+
+NOON = datetime(2027, 6, 18, 12, 0, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+
+def cases() -> list[EventTimes]:
+    """Return events with times before, at and after each other, read at each boundary."""
+    hour = timedelta(hours=1)
+    events = itertools.product(
+        (NOON - hour, NOON + hour),  # start of the sale
+        (None, NOON - hour, NOON, NOON + 2 * hour),  # end of the sale
+        (NOON,),  # start of the concert
+        (None, NOON + 3 * hour),  # end of the concert
+        (None, NOON - hour),  # cancellation
+    )
+    return [
+        EventTimes(
+            sales_start_at=sales_start_at,
+            sales_end_at=sales_end_at,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            cancelled_at=cancelled_at,
+            read_at=boundary + offset,
+        )
+        for sales_start_at, sales_end_at, starts_at, ends_at, cancelled_at in events
+        for boundary in (
+            sales_start_at,
+            sales_end_at or starts_at,
+            starts_at,
+            ends_at or starts_at,
+            (ends_at or starts_at) + ADMISSION_ENDS_AFTER,
+        )
+        for offset in (-TICK, timedelta(0), TICK)
+    ]
+
+
+async def test_the_module_and_the_database_decide_alike(conn: AsyncConnection) -> None:
+    outcomes = set()
+    for event in cases():
+        cursor = await conn.execute(
+            """
+            select sale, begun, takes_place, refundable, admits
+            from event_rules(%s, %s, %s, %s, %s, %s)
+            """,
+            [
+                event.sales_start_at,
+                event.sales_end_at,
+                event.starts_at,
+                event.ends_at,
+                event.cancelled_at,
+                event.read_at,
+            ],
+        )
+        decided = (
+            event_rules.sale_state(event),
+            event_rules.has_begun(event),
+            event_rules.takes_place(event),
+            event_rules.is_refundable(event),
+            event_rules.admits(event),
+        )
+        assert await cursor.fetchone() == decided, event
+        outcomes.add(decided)
+    assert {sale for sale, *_ in outcomes} == {"on_sale", "upcoming", "ended", "cancelled"}
+    for position in range(1, 5):
+        assert {outcome[position] for outcome in outcomes} == {False, True}
+
+
+async def test_each_change_of_an_event_is_counted_with_its_time(conn: AsyncConnection) -> None:
+    before = await (
+        await conn.execute("select revision, updated_at from events where slug = 'aurora-sessions'")
+    ).fetchone()
+    assert before is not None
+    await conn.execute("update events set venue = venue where slug = 'aurora-sessions'")
+    unchanged = await conn.execute("select revision, updated_at from events where slug = 'aurora-sessions'")
+    assert await unchanged.fetchone() == before
+    changed = await conn.execute(
+        "update events set venue = 'Elsewhere' where slug = 'aurora-sessions' returning revision, updated_at"
+    )
+    after = await changed.fetchone()
+    assert after is not None
+    assert after[0] == before[0] + 1
+    assert after[1] > before[1]
