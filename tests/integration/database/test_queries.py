@@ -44,7 +44,8 @@ async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any
     prepared = conn.pgconn.prepare(b"planned", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
     values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in query.parameters)
-    cursor = await conn.execute(sql.SQL("explain (format json) execute planned ({})").format(values))
+    arguments = sql.SQL("({})").format(values) if query.parameters else sql.SQL("")
+    cursor = await conn.execute(sql.SQL("explain (format json) execute planned {}").format(arguments))
     row = await cursor.fetchone()
     await conn.execute("deallocate planned")
     assert row is not None
