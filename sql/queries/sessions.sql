@@ -11,8 +11,8 @@ where
     and setdatabase in (
         0,
         (
-            select oid
+            select pg_database.oid
             from pg_database
-            where datname = current_database()
+            where pg_database.datname = current_database()
         )
     );

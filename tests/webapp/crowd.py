@@ -44,7 +44,7 @@ SETTLE_S = 15.0
 RESPONSE_TIMEOUT_S = 45.0
 """Longer than a page waits for the outcome of a purchase."""
 BOOKING_TRIES = 5
-"""Of a page, under one key, while the API is busy."""
+"""Number of times that a page sends a booking with one key while the API is busy."""
 SPARE_FILES = 500
 TARGET_P95_MS = 300.0
 RESULT = ROOT / ".test-artifacts" / "crowd.json"

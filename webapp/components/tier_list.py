@@ -13,7 +13,7 @@ from webapp.components.layout import Ui
 
 _SKELETON_TIERS = 3
 is_stale = box_office.phase == "stale"
-"""Whether the counts are old. Old counts allow no larger quantity."""
+"""True while the counts are old. Old counts allow no larger quantity."""
 
 
 def tier_list() -> Ui:
