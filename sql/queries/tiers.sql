@@ -46,12 +46,12 @@ select
     events.starts_at,
     events.ends_at,
     events.cancelled_at,
-    now() as read_at,
     tiers.id as tier_id,
     tiers.name as tier,
     tiers.price_minor,
     tiers.seated,
-    tiers.last_position
+    tiers.last_position,
+    now() as read_at
 from events
 left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text[])
 where events.slug = any(%(events)s::text[]);

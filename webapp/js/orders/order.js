@@ -53,6 +53,15 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
 export const hasBegun = ({ startsAt }, serverNow) => startsAt !== "" && Date.parse(startsAt) <= serverNow;
 
 /**
+ * Tell whether a buyer may cancel: a cancelled concert allows it at any time, any other until it begins.
+ * @param {Order} order
+ * @param {OrderEvent & { state?: string }} event
+ * @param {number} serverNow in milliseconds
+ */
+const isCancellable = ({ status }, event, serverNow) =>
+  ["pending", "confirmed"].includes(status) && (event.state === "cancelled" || !hasBegun(event, serverNow));
+
+/**
  * Describe an order. All its tickets belong to one tier. An order that was declined before it held any tickets has
  * none, and neither a tier nor a buyer.
  * @param {Order} order
@@ -61,7 +70,7 @@ export const hasBegun = ({ startsAt }, serverNow) => startsAt !== "" && Date.par
  */
 export function describeOrder(order, event, serverNow) {
   const [first] = order.bookings;
-  /** @type {OrderEvent} */
+  /** @type {OrderEvent & { state?: string }} */
   const concert = { ...NO_EVENT, slug: order.event, ...event };
   return {
     reference: order.reference,
@@ -72,7 +81,7 @@ export function describeOrder(order, event, serverNow) {
     total: order.total,
     refund: order.refund ?? 0,
     admits: order.status === "confirmed",
-    cancellable: ["pending", "confirmed"].includes(order.status) && !hasBegun(concert, serverNow),
+    cancellable: isCancellable(order, concert, serverNow),
     currency: order.currency,
     user_id: first?.userId ?? "",
     booked_at: first?.createdAt ?? "",
