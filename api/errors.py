@@ -18,7 +18,7 @@ class SetupError(Exception):
 
 
 class ConfigError(SetupError):
-    """A setting has an unusable value."""
+    """A setting or an argument has an invalid value."""
 
 
 class ApiError(Exception):
@@ -124,22 +124,29 @@ class MethodNotAllowed(ApiError, status=405, code="method_not_allowed"):
 
 
 class SoldOut(ApiError, status=409, code="sold_out"):
-    """Fewer tickets are left than requested. `available` is their committed number."""
+    """Fewer tickets are left than requested. `available` is the number of available tickets after the last commit."""
 
     def __init__(self, tier: str, available: int) -> None:
-        message = f"Only {available} of {tier} left." if available else f"{tier} is sold out."
+        tickets = "1 ticket" if available == 1 else f"{available} tickets"
+        message = f"Only {tickets} of {tier} {_are(available)} left." if available else f"{tier} is sold out."
         super().__init__(message, {"available": available})
 
 
 class AllHeld(ApiError, status=409, code="all_held"):
-    """Enough tickets exist, but other buyers are paying for them. `Retry-After` is the end of the first hold."""
+    """Enough tickets exist, but other buyers are paying for them.
+
+    `Retry-After` is the number of seconds until the first hold ends. `available` is the number of available tickets
+    after the last commit.
+    """
 
     def __init__(self, tier: str, available: int, *, retry_after_s: int) -> None:
-        super().__init__(
-            f"Other buyers hold the remaining tickets of {tier} in unfinished bookings. Some may become available.",
-            {"available": available},
-            retry_after_s=retry_after_s,
+        message = (
+            f"Only {available} of {tier} {_are(available)} available. "
+            "Other buyers hold more of them and may release some."
+            if available
+            else f"Other buyers hold the remaining tickets of {tier} in unfinished bookings. Some may become available."
         )
+        super().__init__(message, {"available": available}, retry_after_s=retry_after_s)
 
 
 class SeatTaken(ApiError, status=409, code="seat_taken"):
@@ -184,10 +191,10 @@ class UnsupportedMediaType(ApiError, status=415, code="unsupported_media_type"):
 
 
 class KeyReused(ApiError, status=422, code="key_reused"):
-    """Another booking with a different body used this idempotency key."""
+    """Another request with a different body used this idempotency key."""
 
     def __init__(self, reference: str) -> None:
-        super().__init__(f"The key {reference} belongs to another booking. Use a new key.")
+        super().__init__(f"Another request with a different body used the key {reference}. Use a new key.")
 
 
 class RateLimited(ApiError, status=429, code="rate_limited"):
@@ -245,6 +252,10 @@ class Busy(ApiError, status=503, code="busy"):
         )
         details = {} if reference is None else {"reference": reference}
         super().__init__(message, details | ({"unknown": True} if unknown else {}), retry_after_s=retry_after_s)
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)

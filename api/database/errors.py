@@ -9,8 +9,9 @@ RACED_CONSTRAINTS = frozenset({_REFERENCE_KEY, "bookings_live_ticket_key"})
 
 
 class CommitUnknownError(Exception):
-    """The connection was lost during COMMIT, so the outcome is unknown.
+    """The outcome of a transaction is unknown.
 
+    The connection was lost during COMMIT, the standby may lack the transaction, or the read after the commit failed.
     The booking's reference identifies the outcome later.
     """
 
