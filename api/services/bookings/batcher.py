@@ -241,8 +241,8 @@ class BookingBatcher:
                 else:
                     batch[0].commit_unknown = True
                     self._requeue(batch, "in_flight")
-            case psycopg.Error() if is_retryable(error):
-                self._requeue(batch, error.sqlstate or "conflict")
+            case psycopg.Error(sqlstate=str(sqlstate)) if is_retryable(error):
+                self._requeue(batch, sqlstate)
             case CommitUnknownError():
                 for queued in batch:
                     queued.commit_unknown = True
