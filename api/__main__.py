@@ -31,10 +31,12 @@ from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
 from api.database import migrations, pooler, queries, schema_dump
 from api.database.embedded import database_url, direct_database_url
-from api.errors import SetupError
+from api.errors import ConfigError, SetupError
 from api.secret import load_or_create_secret
 
 Arguments = argparse.Namespace
+
+_HISTORY_HELP = "show the changes of an order or a ticket; with --at, show the ticket's holder"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")
     seed_parser.add_argument("--inventory", help='sizes of the tiers, such as "VIP=100,Front Row=200,GA=1000"')
     commands.add_parser("audit", help="check the invariants of the database")
-    history_parser = commands.add_parser("history", help="show the changes of an order or a ticket, or a holder")
+    history_parser = commands.add_parser("history", help=_HISTORY_HELP)
     subject = history_parser.add_mutually_exclusive_group(required=True)
     subject.add_argument("--reference", help="reference of an order")
     subject.add_argument("--ticket", type=int, help="id of a ticket")
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
     bench_parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
     bench_parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
-    commands.add_parser("schema", help="print the schema of the migrated database")
+    commands.add_parser("schema", help="apply the missing migrations, then print the schema")
     reset_parser = commands.add_parser("reset", help="drop all data and start over, after a confirmation")
     reset_parser.add_argument("--yes", action="store_true", help="skip the confirmation")
     return parser
@@ -112,8 +114,8 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
-    inventory = seed.parse_inventory(arguments.inventory) if arguments.inventory else seed.DEFAULT_INVENTORY
-    event = arguments.event or schemas.BUILT_IN_EVENT
+    inventory = None if arguments.inventory is None else seed.parse_inventory(arguments.inventory)
+    event = schemas.BUILT_IN_EVENT if arguments.event is None else arguments.event
     with direct_database_url(settings) as url:
         migrations.migrate(url)
         if arguments.event is None and arguments.inventory is None:
@@ -136,10 +138,10 @@ def _history(settings: Settings, arguments: Arguments) -> int:
     if arguments.at and arguments.ticket is None:
         raise SetupError("--at needs --ticket.")
     with database_url(settings) as url:
+        if arguments.ticket is not None and not history.ticket_exists(url, arguments.ticket):
+            raise ConfigError(f"There is no ticket {arguments.ticket}.")
         if arguments.at:
-            holder = history.holder_at(url, arguments.ticket, arguments.at)
-            found = f"{holder.reference} of {holder.user_id}, {holder.status} since {holder.since}" if holder else ""
-            _print(found or "The ticket was available.")
+            _print(history.report_holder(history.holder_at(url, arguments.ticket, arguments.at)))
             return 0
         if arguments.reference:
             changes = history.order_history(url, arguments.reference)
@@ -163,7 +165,8 @@ def _time(text: str) -> datetime:
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
-    # Imported late: prometheus_client reads the directory of the counters at import, and `serve` sets it later.
+    # This import is late because it loads prometheus_client, which reads the counters' directory. `serve` sets that
+    # directory first.
     from api.commands.bench.sections import bench  # noqa: PLC0415
 
     return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)

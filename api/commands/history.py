@@ -1,6 +1,6 @@
 """`python -m api history`: who held a ticket at a given time, and how an order reached its status."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import psycopg
@@ -42,6 +42,13 @@ def ticket_history(conninfo: str, ticket_id: int) -> list[Change]:
     return _changes(conninfo, queries.history.list_ticket, {"ticket_id": ticket_id})
 
 
+def ticket_exists(conninfo: str, ticket_id: int) -> bool:
+    """Return True if a ticket has this id."""
+    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+        found = connection.execute(queries.history.ticket_exists.sql, {"ticket_id": ticket_id}).fetchone()
+    return bool(found and found[0])
+
+
 def holder_at(conninfo: str, ticket_id: int, at: datetime) -> Holder | None:
     """Return the holder of a ticket at a given time; None if the ticket was available."""
     with psycopg.connect(conninfo, connect_timeout=10) as connection:
@@ -54,10 +61,22 @@ def _changes(conninfo: str, query: queries.Query, parameters: dict[str, object])
         return connection.cursor(row_factory=class_row(Change)).execute(query.sql, parameters).fetchall()
 
 
+def report_holder(holder: Holder | None) -> str:
+    """Format the holder of a ticket for people."""
+    if holder is None:
+        return "The ticket was available."
+    return f"{holder.reference} of {holder.user_id}, {holder.status} since {_in_utc(holder.since)}"
+
+
 def report(changes: list[Change]) -> str:
     """Format changes for people, one on each line."""
     return "\n".join(
-        f"{change.at:%Y-%m-%d %H:%M:%S.%f} UTC  {change.reference}  of {change.user_id}:  {change.subject} "
+        f"{_in_utc(change.at)}  {change.reference}  of {change.user_id}:  {change.subject} "
         f"{change.previous or 'new'} -> {change.status}{f' ({change.reason})' if change.reason else ''}"
         for change in changes
     )
+
+
+def _in_utc(time: datetime) -> str:
+    """Format a time in UTC. The database returns times in the time zone of the session."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"

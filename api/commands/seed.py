@@ -25,9 +25,9 @@ from api.services.bookings.model import NewOrder
 TIER_TICKETS_MAX = 5_000_000
 """The most tickets of one tier that can be seeded."""
 TIER_NAME_MAX = 100
-"""The longest name of a tier, in characters."""
+"""The maximum length of a tier's name, in characters."""
 _ROW_LABEL_MAX = 3
-"""The most letters of a row's label."""
+"""The maximum length of a row's label, in letters."""
 _SLUG = re.compile(schemas.SLUG_PATTERN)
 _VENUE = "Harbour Hall"
 _ZONE = ZoneInfo("America/New_York")
@@ -40,7 +40,7 @@ _TICKETS_PER_ORDER = 4
 class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A tier to create.
 
-    `price_minor` is in the currency's minor unit. `seats_per_row` 0 means standing.
+    `price_minor` is in the currency's minor unit. A tier with `seats_per_row` 0 is standing.
     """
 
     name: str
@@ -69,7 +69,7 @@ DEFAULT_INVENTORY = (
 class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
     """An event to create.
 
-    `sales_start_at` None means on sale at once. `sold` creates orders for every ticket.
+    If `sales_start_at` is None, the sale starts at once. `sold` creates orders for every ticket.
     """
 
     slug: str
@@ -118,7 +118,7 @@ _UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
 
 
 def parse_inventory(text: str) -> tuple[TierPlan, ...]:
-    """Parse sizes such as `VIP=100,Front Row=200,GA=1000`; a tier that is not built in is standing and costs $10.
+    """Parse tier sizes such as `VIP=100,GA=1000`. An unknown tier is standing and costs $10.
 
     Raises:
         ConfigError: the text has another form or a size out of range.
@@ -152,12 +152,12 @@ def row_labels(first: int, rows: int) -> list[str]:
     return labels[first : first + rows]
 
 
-def seed(
-    conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
-) -> int:
+def seed(conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] | None = None) -> int:
     """Create an event and its tiers, as far as they are missing; return the number of new tickets.
 
-    An existing tier stays as it is, even if its size differs. Repeated and concurrent calls are harmless.
+    Without an inventory a default event has the tiers of its plan, and any other event has `DEFAULT_INVENTORY`. The
+    tickets of a given inventory are available. An existing tier stays as it is, even if its size differs. Repeated and
+    concurrent calls are harmless.
 
     Raises:
         ConfigError: the slug is not allowed, or the event has more rows of seats than there are labels.
@@ -167,10 +167,12 @@ def seed(
             f"--event {event!r} is not allowed: it must be small letters, digits and single hyphens, such as "
             f"new-year-2027, at most {schemas.SLUG_MAX} characters."
         )
-    built_in = DEFAULT_EVENTS[0]
     name = event.replace("-", " ").title()
-    plan = built_in if event == built_in.slug else EventPlan(slug=event, name=name, starts_at=built_in.starts_at)
-    return _create(conninfo, [msgspec.structs.replace(plan, inventory=inventory)])[event]
+    other = EventPlan(slug=event, name=name, starts_at=DEFAULT_EVENTS[0].starts_at)
+    plan = next((default for default in DEFAULT_EVENTS if default.slug == event), other)
+    if inventory is not None:
+        plan = msgspec.structs.replace(plan, inventory=inventory, sold=False)
+    return _create(conninfo, [plan])[event]
 
 
 def seed_default(conninfo: str) -> dict[str, int]:
@@ -193,7 +195,8 @@ def _create(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
             with unlimited_transaction(connection):
                 created[event.slug] = sum(plan.capacity for plan in _insert_missing(connection, event))
         if any(created.values()):
-            # Gives the first booking a plan that fits the new tickets, and allows index-only scans for the counts.
+            # VACUUM ANALYZE updates the planner's statistics for the new tickets. It also enables index-only scans for
+            # the counts.
             with contextlib.suppress(psycopg.errors.QueryCanceled):  # It has the role's time limit.
                 connection.execute("vacuum (analyze) tickets")
     return created

@@ -30,6 +30,10 @@ inner join order_events on orders.id = order_events.order_id
 where bookings.ticket_id = %(ticket_id)s
 order by order_events.id;
 
+-- name: ticket_exists
+-- Return true if a ticket has this id.
+select exists(select from tickets where tickets.id = %(ticket_id)s);
+
 -- name: find_holder
 -- Find the order that held or owned a ticket at a given time. The result is empty if the ticket was available.
 -- The query reads the history, because released_at is not enough. A late payment can reclaim an expired hold, and

@@ -88,6 +88,31 @@ async def test_the_history_of_an_order_shows_each_change_with_its_reason(
     assert capsys.readouterr().out.splitlines() == ["There is no history.", "The ticket was available."]
 
 
+async def test_times_are_in_utc_whatever_the_time_zone_of_the_session(
+    pool: Pool, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await hold(pool, "VIP", 1, ticket_ids=(SEAT,), user_id="ann")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("PGTZ", "America/New_York")
+    (change,) = history.order_history(database_url, held.reference)
+    written = f"{change.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+    assert change.at.utcoffset() != timedelta(0)
+    assert main(["history", "--reference", held.reference]) == 0
+    assert main(["history", "--ticket", str(SEAT), "--at", change.at.isoformat()]) == 0
+    by_change, by_holder = capsys.readouterr().out.splitlines()
+    assert by_change.startswith(f"{written}  ")
+    assert by_holder == f"{held.reference} of ann, pending since {written}"
+
+
+@pytest.mark.parametrize("at", [[], ["--at", "2026-11-24T20:00:07Z"]], ids=["changes", "holder"])
+def test_an_unknown_ticket_is_refused(
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, at: list[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert main(["history", "--ticket", "999999999", *at]) == 1
+    assert capsys.readouterr() == ("", "There is no ticket 999999999.\n")
+
+
 @pytest.mark.parametrize(
     "statement",
     ["update order_events set reason = 'another'", "delete from order_events", "truncate order_events"],

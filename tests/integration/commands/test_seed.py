@@ -7,6 +7,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from api.__main__ import main
 from api.commands.audit import audit
 from api.commands.seed import (
     DEFAULT_EVENTS,
@@ -99,6 +100,45 @@ def test_an_empty_database_gets_three_events_one_of_them_sold_out(server: Embedd
         orders = "select distinct orders.status, payments.status from orders join payments on order_id = orders.id"
         assert rows(url, orders) == [("confirmed", "captured")]
         assert audit(url) == []
+
+
+@pytest.mark.parametrize("slug", ["small-hours", "winterlight"])
+def test_a_default_event_that_is_seeded_alone_equals_its_plan(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, slug: str
+) -> None:
+    query = """
+        select slug, events.name, starts_at, sales_start_at > now() + interval '30 days',
+            tiers.name, price_minor, capacity,
+            (select string_agg(distinct status, ',') from tickets where tier_id = tiers.id)
+        from events join tiers on events.id = event_id order by slug, display_order
+    """
+    with empty_database(server) as all_events, empty_database(server) as one_event:
+        migrate(all_events)
+        seed_default(all_events)
+        monkeypatch.setenv("DATABASE_URL", one_event)
+        assert main(["seed", "--event", slug]) == 0
+        expected = [row for row in rows(all_events, query) if row[0] == slug]
+        assert rows(one_event, query) == expected != []
+
+
+def test_the_tickets_of_a_given_inventory_are_available(server: EmbeddedServer) -> None:
+    with empty_database(server) as url:
+        migrate(url)
+        assert seed(url, event="small-hours", inventory=parse_inventory("GA=5")) == 5
+        assert rows(
+            url, "select name, status, count(*) from events join tickets on events.id = event_id group by 1, 2"
+        ) == [("Small Hours", "available", 5)]
+
+
+@pytest.mark.parametrize("option", ["--event", "--inventory"])
+def test_an_empty_argument_is_refused(
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    before = rows(database_url, "select count(*) from tickets")
+    assert main(["seed", option, ""]) == 1
+    assert capsys.readouterr().err.startswith(f"{option} '' ")
+    assert rows(database_url, "select count(*) from tickets") == before
 
 
 def test_concurrent_seeds_of_the_default_events_sell_each_ticket_once(server: EmbeddedServer) -> None:
