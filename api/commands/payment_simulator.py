@@ -1,7 +1,7 @@
 """The simulated payment provider: a process that accepts charges, decides them later and sends webhooks.
 
-It behaves like a real provider towards its customers. Its webhooks arrive late, twice, out of order or never, and
-the receiver may be down. The charges are in memory and end with the process.
+Settings make its webhooks late, duplicated, reordered or lost. By default it sends each once.
+The charges are in memory and end with the process.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from litestar.params import FromPath
 
 from api.config import WEBHOOK_SECRET, Settings
 from api.payments.provider import Charge, ChargeRequest
-from api.payments.simulator import ChargeStore, Refused
+from api.payments.simulator import ChargeRefused, ChargeStore
 from api.payments.webhook_sender import DECISION_JITTER, WebhookSender, open_sender
 from api.schemas import Health
 from api.secret import load_or_create_secret
@@ -30,7 +30,7 @@ from api.secret import load_or_create_secret
 _log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
-"""The loopback interface only: any client could pay without money."""
+"""The simulator listens on loopback only, because it accepts charges without authentication."""
 
 KILL_AFTER_S = 5
 
@@ -90,11 +90,11 @@ async def _refuse_browsers(request: Request[Any, Any, Any]) -> None:
     A browser adds `Origin` to a POST. A page that rebinds its domain to this address has its own name in `Host`.
 
     Raises:
-        Refused: a browser sent the request, or it is for another host.
+        ChargeRefused: a browser sent the request, or it is for another host.
     """
     host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
     if "Origin" in request.headers or host not in (HOST, "localhost"):
-        raise Refused(403, "forbidden", "Only programs on this machine may use the payment simulator.")
+        raise ChargeRefused(403, "forbidden", "Only programs on this machine may use the payment simulator.")
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -113,7 +113,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[create_charge, get_charges, get_charge, refund_charge, get_health],
         lifespan=[lifespan],
         before_request=_refuse_browsers,
-        exception_handlers={Refused: _respond_to_refusal, 500: _respond_to_fault},
+        exception_handlers={ChargeRefused: _respond_to_refusal, 500: _respond_to_fault},
         request_max_body_size=settings.body_bytes_max,
         openapi_config=None,
     )
@@ -126,7 +126,7 @@ def serve(settings: Settings) -> int:
         SetupError: the webhook secret cannot be read or created.
     """
     load_or_create_secret(settings, WEBHOOK_SECRET)  # before the server listens
-    # The charges are in the memory of a single worker process. After a crash they are lost, so nothing restarts it.
+    # One worker process keeps the charges in memory. The server does not restart it, because the charges would be lost.
     MPServer(
         "api.commands.payment_simulator:create_app",
         factory=True,
@@ -153,10 +153,10 @@ def _charge_request(body: bytes) -> ChargeRequest:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         named = _FIELD.search(str(error))
         field = (named["key"] or named["path"]) if named else "body"
-        raise Refused(400, "invalid_request", str(error), field=field) from None
+        raise ChargeRefused(400, "invalid_request", str(error), field=field) from None
 
 
-def _respond_to_refusal(_: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:
+def _respond_to_refusal(_: Request[Any, Any, Any], refused: ChargeRefused) -> Response[dict[str, Any]]:
     """Return a problem document (RFC 9457)."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -172,4 +172,4 @@ def _respond_to_refusal(_: Request[Any, Any, Any], refused: Refused) -> Response
 
 def _respond_to_fault(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _respond_to_refusal(request, Refused(500, "internal_error", "The simulated provider failed."))
+    return _respond_to_refusal(request, ChargeRefused(500, "internal_error", "The simulated provider failed."))

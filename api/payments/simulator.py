@@ -14,7 +14,7 @@ CHARGES_MAX = 100_000
 Outcome = Literal["captured", "declined"]
 
 
-class Refused(Exception):
+class ChargeRefused(Exception):
     """The simulated provider refuses a request: an HTTP status, a stable code and a message.
 
     `field` names the request's invalid field, if there is one.
@@ -55,27 +55,27 @@ class ChargeStore:
         """Return a charge with its present status.
 
         Raises:
-            Refused: no charge has this reference.
+            ChargeRefused: no charge has this reference.
         """
         if charge := self._charges.get(reference):
             return charge
-        raise Refused(404, "not_found", "No charge has this reference.")
+        raise ChargeRefused(404, "not_found", "No charge has this reference.")
 
     def create(self, request: ChargeRequest) -> tuple[Charge, bool]:
         """Return the charge of a request, and whether this request created it.
 
         Raises:
-            Refused: the reference has a charge of another amount, or every charge of a full store is processing.
+            ChargeRefused: the reference has a charge of another amount, or every charge of a full store is processing.
         """
         amount = Amount(request.amount, request.currency)
         if known := self._charges.get(request.reference):
             known_amount = Amount(known.amount, known.currency)
             if known_amount != amount:
-                raise Refused(422, "key_reused", f"{known.reference} is already a charge of {known_amount}.")
+                raise ChargeRefused(422, "key_reused", f"{known.reference} is already a charge of {known_amount}.")
             return known, False
         if len(self._charges) >= self._charges_max:
             if not self._decided:
-                raise Refused(503, "busy", "Too many charges are processing. Try again.")
+                raise ChargeRefused(503, "busy", "Too many charges are processing. Try again.")
             del self._charges[self._decided.popleft()]
         charge = Charge(reference=request.reference, amount=amount.minor, currency=amount.currency, status="processing")
         self._charges[charge.reference] = charge
@@ -92,13 +92,13 @@ class ChargeStore:
         """Refund a captured charge; return it, and whether this request refunded it.
 
         Raises:
-            Refused: no charge has this reference, or it was not captured.
+            ChargeRefused: no charge has this reference, or it was not captured.
         """
         charge = self.get(reference)
         if charge.status == "refunded":
             return charge, False
         if charge.status != "captured":
-            raise Refused(
+            raise ChargeRefused(
                 409, "not_cancellable", f"{reference} is {charge.status}. Only a captured charge can be refunded."
             )
         refunded = msgspec.structs.replace(charge, status="refunded")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.payments.provider import ChargeRequest
-from api.payments.simulator import ChargeStore, Refused, decide
+from api.payments.simulator import ChargeRefused, ChargeStore, decide
 
 REFERENCES = st.text(min_size=1, max_size=128)
 RATES = st.floats(0, 1)
@@ -48,7 +48,7 @@ def test_a_charge_is_created_once_and_keeps_its_amount() -> None:
     decided = store.decide("a", 1)
     assert store.create(request("a")) == (decided, False)
     for other in (request("a", amount=99), request("a", currency="EUR")):
-        with pytest.raises(Refused, match="100 USD") as refused:
+        with pytest.raises(ChargeRefused, match="100 USD") as refused:
             store.create(other)
         assert (refused.value.status, refused.value.code) == (422, "key_reused")
     assert store.charges() == [decided]
@@ -64,10 +64,10 @@ def test_only_a_captured_charge_is_refunded_and_only_once() -> None:
     assert (refunded.status, is_new) == ("refunded", True)
     assert store.refund("paid") == (refunded, False)
     for reference in ("declined", "open"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ChargeRefused) as refused:
             store.refund(reference)
         assert (refused.value.status, refused.value.code) == (409, "not_cancellable")
-    with pytest.raises(Refused) as unknown:
+    with pytest.raises(ChargeRefused) as unknown:
         store.refund("unknown")
     assert (unknown.value.status, unknown.value.code) == (404, "not_found")
 
@@ -76,7 +76,7 @@ def test_a_full_store_drops_the_charge_that_was_decided_first() -> None:
     store = ChargeStore(charges_max=3)
     for reference in ("a", "b", "c"):
         store.create(request(reference))
-    with pytest.raises(Refused) as full:
+    with pytest.raises(ChargeRefused) as full:
         store.create(request("d"))
     assert (full.value.status, full.value.code) == (503, "busy")
     store.decide("b", 1)
@@ -85,6 +85,6 @@ def test_a_full_store_drops_the_charge_that_was_decided_first() -> None:
     store.create(request("d"))
     assert [charge.reference for charge in store.charges()] == ["a", "c", "d"]
     store.create(request("e"))
-    with pytest.raises(Refused):
+    with pytest.raises(ChargeRefused):
         store.create(request("f"))
     assert [charge.reference for charge in store.charges()] == ["c", "d", "e"]
