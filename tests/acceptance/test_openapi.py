@@ -1,7 +1,7 @@
 """The OpenAPI document is complete, and its page works without internet access."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -31,11 +31,11 @@ from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_syste
 
 pytestmark = pytest.mark.xdist_group("openapi")
 
-FOR_OTHERS = ("/schema", "/metrics")
+UNDOCUMENTED = ("/schema", "/metrics")
 """Undocumented paths: the document itself and the metrics."""
 TICKET = "/api/bookings/{reference}/tickets/{file}"
 CALENDAR = "/api/bookings/{reference}/calendar.ics"
-ELSEWHERE = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+OTHER_HOST = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def document(client: httpx.Client) -> dict[str, Any]:
-    answer = client.get("/schema/openapi.json")
-    assert answer.status_code == 200
-    document: dict[str, Any] = answer.json()
+    response = client.get("/schema/openapi.json")
+    assert response.status_code == 200
+    document: dict[str, Any] = response.json()
     return document
 
 
@@ -63,10 +63,14 @@ def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]
 
 def walk(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield every member of every object within `value`."""
+    inner: Iterable[Any] = ()
     if isinstance(value, dict):
         yield from value.items()
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from walk(inner)
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    for member in inner:
+        yield from walk(member)
 
 
 def codes_of(response: dict[str, Any]) -> list[str]:
@@ -88,7 +92,7 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method)
         for route in app.routes
-        if isinstance(route, HTTPRoute) and not route.path.startswith(FOR_OTHERS)
+        if isinstance(route, HTTPRoute) and not route.path.startswith(UNDOCUMENTED)
         for method in route.methods - {"OPTIONS", "HEAD"}
     }
     assert {("/api/bookings", "POST"), ("/api/bookings/{reference}", "GET"), ("/health/ready", "GET")} <= routes
@@ -114,7 +118,7 @@ def test_every_operation_has_a_description(document: dict[str, Any]) -> None:
 def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
     for where, operation in operations(document).items():
         errors = {status: response for status, response in operation["responses"].items() if status >= "400"}
-        if where[0].startswith("/health"):
+        if where[0].startswith("/health"):  # A 503 has the body of a 200 here.
             continue
         assert {"500", "503"} <= errors.keys(), where
         for status, response in errors.items():
@@ -122,13 +126,13 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
             assert response["content"][PROBLEM]["schema"]["$ref"].endswith("/Problem"), (where, status)
 
 
-ANSWERED = [
+RESPONSE_STRUCTS = [
     *(Event, EventDetails, EventList, Tier, TierAvailability, TierState, SeatRow, TicketStates, Ticket, Booking, Order),
     Problem,
 ]
 
 
-@pytest.mark.parametrize("struct", ANSWERED, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("struct", RESPONSE_STRUCTS, ids=lambda s: s.__name__)
 def test_every_field_of_a_response_is_documented(document: dict[str, Any], struct: type) -> None:
     schema = document["components"]["schemas"][struct.__name__]
     assert schema["properties"].keys() == set(struct.__struct_encode_fields__)  # type: ignore[attr-defined]
@@ -168,14 +172,14 @@ def test_a_found_booking_is_linked_to_its_codes_and_calendar_file(document: dict
 def test_options_lists_the_documented_methods(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
-        told = client.options(path.format(reference="r", file="1.svg", slug="s")).headers["Allow"]
-        assert set(told.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
+        allowed = client.options(path.format(reference="r", file="1.svg", slug="s")).headers["Allow"]
+        assert set(allowed.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
 # --- The API's responses ---------------------------------------------------------------------------------
 
 
-class Seen(NamedTuple):
+class RequestCase(NamedTuple):
     """A request and its expected status."""
 
     method: str
@@ -186,13 +190,13 @@ class Seen(NamedTuple):
     documented_as: str = ""
 
 
-def booking(status: int, body: bytes, **headers: str) -> Seen:
+def booking(status: int, body: bytes, **headers: str) -> RequestCase:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Seen("POST", "/api/bookings", status, body, named)
+    return RequestCase("POST", "/api/bookings", status, body, named)
 
 
-def cancellation(reference: str, status: int, body: bytes) -> Seen:
-    return Seen(
+def cancellation(reference: str, status: int, body: bytes) -> RequestCase:
+    return RequestCase(
         "POST",
         f"/api/bookings/{reference}/cancel",
         status,
@@ -202,21 +206,21 @@ def cancellation(reference: str, status: int, body: bytes) -> Seen:
 
 
 REQUESTS = [
-    Seen("GET", "/api/tickets/availability", 200),
-    Seen("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
-    Seen("GET", "/api/tickets/availability?event=", 400),
-    Seen("GET", "/api/tickets/availability?event=nothing", 404),
-    Seen("GET", "/api/tickets/states", 200),
-    Seen("GET", "/api/tickets/states", 304, headers={"If-None-Match": "*"}),
-    Seen("GET", "/api/tickets/states?event=", 400),
-    Seen("GET", "/api/tickets/states?event=nothing", 404),
-    Seen("GET", "/api/events", 200),
-    Seen("GET", "/api/events", 304, headers={"If-None-Match": "*"}),
-    Seen("GET", "/api/events/aurora-sessions", 200, documented_as="/api/events/{slug}"),
-    Seen("GET", "/api/events/aurora-sessions", 304, None, {"If-None-Match": "*"}, "/api/events/{slug}"),
-    Seen("GET", "/api/events/nothing", 404, documented_as="/api/events/{slug}"),
-    Seen("GET", "/api/tickets", 200),
-    Seen("GET", "/api/tickets?limit=0", 400),
+    RequestCase("GET", "/api/tickets/availability", 200),
+    RequestCase("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
+    RequestCase("GET", "/api/tickets/availability?event=", 400),
+    RequestCase("GET", "/api/tickets/availability?event=nothing", 404),
+    RequestCase("GET", "/api/tickets/states", 200),
+    RequestCase("GET", "/api/tickets/states", 304, headers={"If-None-Match": "*"}),
+    RequestCase("GET", "/api/tickets/states?event=", 400),
+    RequestCase("GET", "/api/tickets/states?event=nothing", 404),
+    RequestCase("GET", "/api/events", 200),
+    RequestCase("GET", "/api/events", 304, headers={"If-None-Match": "*"}),
+    RequestCase("GET", "/api/events/aurora-sessions", 200, documented_as="/api/events/{slug}"),
+    RequestCase("GET", "/api/events/aurora-sessions", 304, None, {"If-None-Match": "*"}, "/api/events/{slug}"),
+    RequestCase("GET", "/api/events/nothing", 404, documented_as="/api/events/{slug}"),
+    RequestCase("GET", "/api/tickets", 200),
+    RequestCase("GET", "/api/tickets?limit=0", 400),
     booking(201, b'{"tier": "VIP", "quantity": 1, "userId": "u", "ticketIds": [1], "bookingReference": "r"}'),
     booking(400, b"{"),
     booking(404, b'{"tier": "Balcony", "quantity": 1, "userId": "u"}'),
@@ -224,24 +228,24 @@ REQUESTS = [
     booking(413, b" " * 20_000),
     booking(415, b"{}", Content_Type="text/plain"),
     booking(422, b'{"tier": "GA", "quantity": 1, "userId": "u"}', Idempotency_Key="r"),
-    Seen("GET", "/api/bookings?userId=u", 200),
-    Seen("GET", "/api/bookings?userId=u&show=upcoming", 200),
-    Seen("GET", "/api/bookings?userId=u&show=everything", 400),
-    Seen("GET", "/api/bookings", 400),
-    Seen("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
-    Seen("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
-    Seen("GET", "/api/bookings/r/tickets/1.svg", 200, documented_as=TICKET),
-    Seen("GET", "/api/bookings/r/tickets/2.svg", 404, documented_as=TICKET),
-    Seen("GET", "/api/bookings/r/calendar.ics", 200, documented_as=CALENDAR),
-    Seen("GET", "/api/bookings/nobody-has-this/calendar.ics", 404, documented_as=CALENDAR),
+    RequestCase("GET", "/api/bookings?userId=u", 200),
+    RequestCase("GET", "/api/bookings?userId=u&show=upcoming", 200),
+    RequestCase("GET", "/api/bookings?userId=u&show=everything", 400),
+    RequestCase("GET", "/api/bookings", 400),
+    RequestCase("GET", "/api/bookings/r", 200, documented_as="/api/bookings/{reference}"),
+    RequestCase("GET", "/api/bookings/nobody-has-this", 404, documented_as="/api/bookings/{reference}"),
+    RequestCase("GET", "/api/bookings/r/tickets/1.svg", 200, documented_as=TICKET),
+    RequestCase("GET", "/api/bookings/r/tickets/2.svg", 404, documented_as=TICKET),
+    RequestCase("GET", "/api/bookings/r/calendar.ics", 200, documented_as=CALENDAR),
+    RequestCase("GET", "/api/bookings/nobody-has-this/calendar.ics", 404, documented_as=CALENDAR),
     cancellation("r", 403, b'{"userId": "somebody-else"}'),
     cancellation("r", 400, b"{}"),
     cancellation("r", 200, b'{"userId": "u"}'),
     cancellation("nobody-has-this", 404, b'{"userId": "u"}'),
-    Seen("POST", "/api/payments/webhook", 401, b"{}"),
-    Seen("GET", "/health/live", 200),
-    Seen("GET", "/health/ready", 200),
-    Seen("GET", "/health/system", 200),
+    RequestCase("POST", "/api/payments/webhook", 401, b"{}"),
+    RequestCase("GET", "/health/live", 200),
+    RequestCase("GET", "/health/ready", 200),
+    RequestCase("GET", "/health/system", 200),
 ]
 
 
@@ -249,26 +253,26 @@ def test_every_received_status_is_documented_with_its_media_type(
     client: httpx.Client, document: dict[str, Any]
 ) -> None:
     etag = BoxOffice(client).availability().headers["ETag"]
-    for seen in REQUESTS:
-        headers = {name: value.format(etag=etag) for name, value in seen.headers.items()}
-        if seen.body is not None:
+    for case in REQUESTS:
+        headers = {name: value.format(etag=etag) for name, value in case.headers.items()}
+        if case.body is not None:
             headers.setdefault("Content-Type", "application/json")
-        answer = client.request(seen.method, seen.path, content=seen.body, headers=headers)
-        assert answer.status_code == seen.status, f"{seen}: {answer.text}"
-        path = seen.documented_as or urlsplit(seen.path).path
-        documented = operations(document)[path, seen.method]["responses"]
-        assert str(seen.status) in documented, seen
-        if answer.headers.get("Content-Type") == PROBLEM:
-            assert answer.json()["code"] in codes_of(documented[str(seen.status)]), seen
-        if answer.content:
-            media_type = answer.headers["Content-Type"].partition(";")[0]
-            assert media_type in documented[str(seen.status)]["content"], seen
+        response = client.request(case.method, case.path, content=case.body, headers=headers)
+        assert response.status_code == case.status, f"{case}: {response.text}"
+        path = case.documented_as or urlsplit(case.path).path
+        documented = operations(document)[path, case.method]["responses"]
+        assert str(case.status) in documented, case
+        if response.headers.get("Content-Type") == PROBLEM:
+            assert response.json()["code"] in codes_of(documented[str(case.status)]), case
+        if response.content:
+            media_type = response.headers["Content-Type"].partition(";")[0]
+            assert media_type in documented[str(case.status)]["content"], case
 
 
 def test_every_documented_operation_is_requested() -> None:
-    app_routes = {(seen.documented_as or urlsplit(seen.path).path, seen.method) for seen in REQUESTS}
+    requested = {(case.documented_as or urlsplit(case.path).path, case.method) for case in REQUESTS}
     app = create_app(Settings(database_url="postgresql://nowhere")).app
-    assert operations(app.openapi_schema.to_schema()).keys() == app_routes
+    assert operations(app.openapi_schema.to_schema()).keys() == requested
 
 
 def test_statuses_of_failures_are_documented(document: dict[str, Any]) -> None:
@@ -303,15 +307,15 @@ def addresses(client: httpx.Client) -> list[tuple[str, str]]:
 
 def test_the_readable_page_needs_no_other_host(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
     assert {tag for tag, _ in addresses} >= {"script", "link"}
-    assert not [address for _, address in addresses if ELSEWHERE.match(address)]
+    assert not [address for _, address in addresses if OTHER_HOST.match(address)]
     assert "cdn" not in client.get("/schema").text
 
 
 def test_the_api_serves_everything_that_the_page_loads(client: httpx.Client, addresses: list[tuple[str, str]]) -> None:
     for _, address in addresses:
-        answer = client.get(urljoin("/schema", address))
-        assert answer.status_code == 200, address
-        assert answer.content, address
+        response = client.get(urljoin("/schema", address))
+        assert response.status_code == 200, address
+        assert response.content, address
 
 
 def test_the_page_s_styles_load_nothing_from_another_host(
@@ -321,7 +325,7 @@ def test_the_page_s_styles_load_nothing_from_another_host(
     assert styles
     for address in styles:
         loaded = re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")\s]+)", client.get(address).text)
-        assert not [found for found in loaded if ELSEWHERE.match(found)]
+        assert not [found for found in loaded if OTHER_HOST.match(found)]
 
 
 def test_the_page_shows_this_api(client: httpx.Client, document: dict[str, Any]) -> None:
