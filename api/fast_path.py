@@ -151,7 +151,7 @@ class FastPath:
 
     async def _serve(self, handler: Handler, method: str, route: str, request: SimpleRequest, send: Send) -> bool:
         """Send the handler's response; return False if the request turns out not to be simple."""
-        started = time.perf_counter()
+        started_at = time.perf_counter()
         try:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
@@ -162,7 +162,7 @@ class FastPath:
         headers = [*_raw_headers(response), *self._headers[request.headers.get(b"origin", b"")]]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body, "more_body": False})
-        metrics.time_response(route, started)
+        metrics.time_response(route, started_at)
         return True
 
     async def _get_availability(self, request: SimpleRequest) -> RawResponse:

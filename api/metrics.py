@@ -1,6 +1,6 @@
 """Prometheus metrics of the API, summed over all its processes.
 
-`api.commands.serve` sets the directory in which the processes keep their counters before it starts them.
+`api.commands.serve` sets the directory for the counters, then starts the processes.
 """
 
 import functools
@@ -15,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from api.process_environment import METRICS_DIR_VARIABLE
 from api.schemas import SystemHealth
 
-REQUESTS = Counter("http_requests", "Requests by method, route and status", ["method", "route", "status"])
+REQUESTS = Counter("http_requests", "Responses by method, route and status", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
     "http_request_duration_seconds",
     "Time from the arrival of a request to the end of its response",
@@ -44,12 +44,12 @@ def count_response(method: str, route: str, status: int) -> None:
     _requests(method, route, status).inc()
 
 
-def time_response(route: str, started: float) -> None:
-    """Observe the duration of a request that arrived at `started`, in seconds of `time.perf_counter`."""
-    _request_seconds(route).observe(time.perf_counter() - started)
+def time_response(route: str, started_at: float) -> None:
+    """Observe the duration of a request that arrived at `started_at`, in seconds of `time.perf_counter`."""
+    _request_seconds(route).observe(time.perf_counter() - started_at)
 
 
-def exposition(system: SystemHealth | None) -> bytes:
+def render_metrics(system: SystemHealth | None) -> bytes:
     """Return the metrics of all processes in Prometheus' text format.
 
     Args:

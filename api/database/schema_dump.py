@@ -8,13 +8,12 @@ import psycopg
 from api.database.programs import binaries_for
 from api.errors import SetupError
 
-_NOISE = re.compile(
-    r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*)\n", re.MULTILINE
-)  # These lines depend on pg_dump, not on the schema.
+# pg_dump's version determines these lines, so the dump omits them.
+_NOISE = re.compile(r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*)\n", re.MULTILINE)
 
 
 def dump(conninfo: str) -> str:
-    """Return the SQL definitions of a database's tables, constraints, indexes and comments.
+    """Return the SQL definitions of a database's schema.
 
     Raises:
         SetupError: pg_dump failed.

@@ -20,7 +20,7 @@ REFUSALS_OF_EVERY_ROUTE: tuple[type[ApiError], ...] = (RateLimited, InternalErro
 
 
 def refusals(kinds: Collection[type[ApiError]] = ()) -> dict[int, ResponseSpec]:
-    """Return the documentation of a route's refusals by status: the given ones and those of every route."""
+    """Return the OpenAPI responses for a route's refusals, by status. They include the refusals of every route."""
     by_status: dict[int, list[type[ApiError]]] = {}
     for kind in sorted((*kinds, *REFUSALS_OF_EVERY_ROUTE), key=lambda kind: (kind.status, kind.code)):
         by_status.setdefault(kind.status, []).append(kind)
@@ -66,7 +66,7 @@ def complete(document: OpenAPI, *, tickets_max: int) -> None:
 
 
 def _remove_null(parameter: Parameter) -> None:
-    """Remove null from the type of an optional text parameter, which would be the text "null"."""
+    """Remove null from an optional text parameter. A client would send it as the text "null"."""
     schema = cast("Schema", parameter.schema)
     if schema.one_of and OpenAPIType.STRING in {one.type for one in schema.one_of if isinstance(one, Schema)}:
         schema.type, schema.one_of = OpenAPIType.STRING, None
@@ -93,7 +93,7 @@ def _link_booking(paths: dict[str, PathItem]) -> None:
             "booking": Link(operation_id=found.operation_id, parameters=reference),
             "cancel": Link(operation_id=cancel.operation_id, parameters=reference, request_body=buyer),
         }
-    # A new booking may still be unpaid. Tickets exist only after the payment, so these links are here.
+    # Ticket codes exist only for paid orders. Therefore the lookup has these links, and the booking has none.
     cast("OpenAPIResponse", (found.responses or {})["200"]).links = {
         "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
         "calendar": Link(operation_id=calendar.operation_id, parameters=reference),

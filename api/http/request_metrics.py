@@ -17,7 +17,7 @@ class RequestMetrics(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass the request on; record the status and the duration of its response."""
         method = str(scope.get("method"))
-        started = time.perf_counter()
+        started_at = time.perf_counter()
         route = scope.get("path_template", "unknown")
 
         async def send_counted(message: Message) -> None:
@@ -28,4 +28,4 @@ class RequestMetrics(ASGIMiddleware):
         try:
             await next_app(scope, receive, send_counted)
         finally:
-            metrics.time_response(route, started)
+            metrics.time_response(route, started_at)

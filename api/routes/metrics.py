@@ -18,5 +18,5 @@ async def get_metrics(state: ApiState) -> Response[bytes]:
         system = await read_system(state.pool, state.settings)
     except psycopg.Error:
         system = None
-    body = await asyncio.to_thread(metrics.exposition, system)
+    body = await asyncio.to_thread(metrics.render_metrics, system)
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -32,7 +32,7 @@ class Checkout:
     tier: str
     quantity: int
     left: int
-    """Tickets that are left of the tier, after `sold_out` or `fewer_left`."""
+    """The number of tickets available after `fewer_left`; otherwise 0."""
     reference: str
     """The order's reference, once done."""
     seats_gone: list[int]

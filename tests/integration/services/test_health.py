@@ -84,7 +84,7 @@ async def test_workers_and_overdue_holds_are_reported(pool: Pool, conn: AsyncCon
     settings = Settings()
     system = await read_system(pool, settings)
     assert (system.status, system.problems, system.worker_age_seconds) == ("degraded", ["no worker runs"], None)
-    assert "\nworker_age_seconds +Inf\n" in metrics.exposition(system).decode()
+    assert "\nworker_age_seconds +Inf\n" in metrics.render_metrics(system).decode()
 
     await beat(pool, settings)
     await conn.execute(HELD_TICKETS, [1, 4])  # not yet overdue
@@ -98,7 +98,7 @@ async def test_workers_and_overdue_holds_are_reported(pool: Pool, conn: AsyncCon
     assert (system.status, system.overdue_holds, len(system.problems)) == ("degraded", 2, 2)
     assert system.worker_age_seconds
     assert system.worker_age_seconds >= 60
-    assert "\noverdue_holds 2.0\n" in metrics.exposition(system).decode()
+    assert "\noverdue_holds 2.0\n" in metrics.render_metrics(system).decode()
 
     await beat(pool, settings)
     system = await read_system(pool, settings)
@@ -120,7 +120,7 @@ async def test_a_worker_that_stops_or_was_killed_leaves_the_list(pool: Pool, con
 
 
 async def test_metrics_need_no_database() -> None:
-    text = metrics.exposition(None).decode()
+    text = metrics.render_metrics(None).decode()
     assert "http_requests" in text
     assert "overdue_holds" not in text
 

@@ -18,7 +18,7 @@ import { TRIES } from "./submit.js";
  * @property {string} event Slug of the event, tier and number of the last purchase.
  * @property {string} tier
  * @property {number} quantity
- * @property {number} left Tickets that are left of the tier, after `sold_out` or `fewer_left`.
+ * @property {number} left The number of tickets available after `fewer_left`; otherwise 0.
  * @property {string} reference The order's, once done.
  * @property {number[]} seatsGone Tickets that others have, after `seat_taken`.
  * @property {number} waitUntil Browser time in milliseconds until which another try makes no sense; 0: none.
