@@ -35,7 +35,10 @@ async def get_ready(state: ApiState) -> Response[Health]:
 
 @get(
     "/health/system",
-    responses={503: ResponseSpec(Health, description="Unknown; `reason` explains it", generate_examples=False)},
+    responses={
+        200: ResponseSpec(SystemHealth, description="The state, with its problems", generate_examples=False),
+        503: ResponseSpec(Health, description="Unknown; `reason` explains it", generate_examples=False),
+    },
 )
 async def get_system(state: ApiState) -> Response[SystemHealth | Health]:
     """Describe the workers, the overdue holds, the standbys and the migrations. The status is 200 if degraded, too."""

@@ -32,7 +32,10 @@ order by order_events.id;
 
 -- name: ticket_exists
 -- Return true if a ticket has this id.
-select exists(select from tickets where tickets.id = %(ticket_id)s);
+select exists(
+    select from tickets
+    where tickets.id = %(ticket_id)s
+);
 
 -- name: find_holder
 -- Find the order that held or owned a ticket at a given time. The result is empty if the ticket was available.

@@ -1,12 +1,15 @@
 """One key makes one order, for any number of requests, at once or later, to any process."""
 
+from pathlib import Path
+
 import httpx
 import psycopg
 
 from api.commands.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
-from tests.concurrency.weakened import SLOW_COMMITS
+from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
 from tests.conftest import StartStack
+from tests.stack import Stack
 
 REPEATS = 50
 EVENT = "once"
@@ -85,13 +88,31 @@ async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: Sta
     assert "Idempotent-Replayed" not in response.headers
 
 
-async def test_without_the_unique_key_the_same_repeats_make_several_orders(start_stack: StartStack) -> None:
-    """The negative control: a process joins repeats to its own queued request, but not to another process's."""
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"})
+async def test_the_unique_key_alone_makes_one_order_of_each_key(start_stack: StartStack, tmp_path: Path) -> None:
+    source = weakened_source(tmp_path, "no_reference_lock")
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"}, source=source)
+    with psycopg.connect(stack.database_url) as conn:
+        conn.execute(SLOW_COMMITS % 0.05)
+    await post_ten_keys(stack)
+    assert orders(stack.database_url) == 10
+
+
+async def test_without_its_layers_the_same_repeats_make_several_orders(start_stack: StartStack, tmp_path: Path) -> None:
+    """The negative control: a process joins repeats to its own queued request, but not to another process's.
+
+    It removes both the unique key and the advisory lock of a reference.
+    """
+    source = weakened_source(tmp_path, "no_reference_lock")
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"}, source=source)
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.05)
         conn.execute("alter table orders drop constraint orders_reference_key")
+    await post_ten_keys(stack)
+    assert orders(stack.database_url) > 10
+
+
+async def post_ten_keys(stack: Stack) -> None:
+    """Post the repeats of ten keys, one key after the other."""
     for number in range(10):
         body = {"tier": "GA", "quantity": 1, "userId": "u", "bookingReference": f"key-{number}"}
         await post_all(stack.api_url, [body] * REPEATS)
-    assert orders(stack.database_url) > 10
