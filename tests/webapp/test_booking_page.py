@@ -344,7 +344,7 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     # The page finds the fault by itself.
     await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
-    await expect(page.get_by_text(words("attempt.invalid.user_missing"))).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_be_visible(timeout=10_000)
     site.network.release()
     await page.go_back()
     await _says(page, words("booking.cancelled.title"))
@@ -382,7 +382,7 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     await expect(page.locator("#reference")).to_have_text(reference)
     await look(page, "order-declined-at-once")
     # The API reports neither tier nor seats of an order that held no ticket.
-    await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
+    await expect(page.get_by_role("button", name=words("checkout.again"))).to_have_count(0)
     await page.get_by_role("link", name=words("booking.choose_anew")).click()
     await page.wait_for_url(site.event_url)
 
@@ -488,7 +488,7 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_eve
     (row, lost), (_, kept) = await _seats(site, reference)
     await site.sell("VIP", 1, ticket_ids=(await _tickets(site, reference))[:1])
     await page.get_by_role("button", name=TRY_AGAIN).click()
-    await expect(page.locator(".notice")).to_contain_text(words("attempt.seat_taken.title", seats=1), timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text(words("checkout.seat_taken.title", seats=1), timeout=SOON_MS)
     await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await look(page, "order-seat-taken")
     # The concert's page has the other seat, and offers the nearest to it.
@@ -518,9 +518,9 @@ async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_o
     _, page = await _visit_expired(visit, site, "GA")
     await silent.hold(site, "GA", 2, user_id="somebody-else")
     await page.get_by_role("button", name=TRY_AGAIN).click()
-    await expect(page.locator(".notice")).to_contain_text(words("attempt.fewer_left.title", left=1), timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text(words("checkout.fewer_left.title", left=1), timeout=SOON_MS)
     await look(page, "order-fewer-left")
-    await page.get_by_role("button", name=words("attempt.book_left", left=1, total="$10")).click()
+    await page.get_by_role("button", name=words("checkout.book_left", left=1, total="$10")).click()
     assert len(await _tickets(site, await _is_led_on(page))) == 1
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
-CHECKING = pattern("attempt.sending.asking", attempt=r"\d", of=r"\d")
+CHECKING = pattern("checkout.sending.asking", attempt=r"\d", of=r"\d")
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SLOW_MS = 25_000
 SOON_S = 10.0
@@ -40,10 +40,10 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.sending"))
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sending.title"))
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.patience.explain"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sending.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.patience.explain"))
     await look(page, "booking-slow")
-    await expect(page.get_by_role("button", name=words("attempt.check"))).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_role("button", name=words("checkout.check"))).to_be_visible(timeout=SLOW_MS)
     await look(page, "booking-offers-check")
     site.network.release()
     await page.wait_for_url("**/booking/*")
@@ -58,10 +58,10 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     page = await _open(site, visit, "declined")
     await _more(page, 1)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.title"))
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.declined.text"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.text"))
     # The button that had the focus is gone: the next action has the focus.
-    await expect(page.get_by_role("button", name=words("attempt.again"))).to_be_focused()
+    await expect(page.get_by_role("button", name=words("checkout.again"))).to_be_focused()
     await look(page, "booking-declined")
     # The form keeps its values, and one click is another try.
     await expect(page.get_by_label(words("user.label"))).to_have_value("declined")
@@ -70,9 +70,9 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     # For another choice the form has its own button again.
     await _more(page, 1)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
-    await expect(page.get_by_role("button", name=words("attempt.again"))).to_have_count(0)
+    await expect(page.get_by_role("button", name=words("checkout.again"))).to_have_count(0)
     await page.get_by_role("button", name=words("quantity.fewer")).click()
-    await page.get_by_role("button", name=words("attempt.again")).click()
+    await page.get_by_role("button", name=words("checkout.again")).click()
     for _ in range(100):
         orders = await site.orders("declined")
         if len(orders) == 2:
@@ -90,11 +90,11 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     site.network.hold(READS)
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=3))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.fewer_left.title", left=3))
     await look(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.network.release()
-    await page.get_by_role("button", name=words("attempt.book_left", left=3, total="$300")).click()
+    await page.get_by_role("button", name=words("checkout.book_left", left=3, total="$300")).click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("fewer")) == 1
 
@@ -105,7 +105,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     site.network.hold(READS)
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
     # The old counts no longer contradict the refusal.
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=0, total=40))
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
@@ -127,7 +127,7 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     site.network.hold(READS)
     few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
     site.network.release()
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
@@ -136,7 +136,7 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     site.network.hold(READS)
     await site.sell("VIP", 1)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.fewer_left.title", left=2))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.fewer_left.title", left=2))
     site.network.release()
     await site.cancel(all_others, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
@@ -151,7 +151,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     reference = await silent.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.all_held.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
     await expect(gone).to_contain_text(words("tier.all_held"))
     await expect(gone).to_contain_text(pattern("tier.back_in", time=r"\d:\d\d"))
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
@@ -163,7 +163,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await page.get_by_role("radio").first.check()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.all_held.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
     # Nobody waits for tickets that are paid.
     await silent.ask_provider(site, reference)
     await expect(gone).to_contain_text(words("tier.sold_out"))
@@ -177,7 +177,7 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     site.network.hold(READS)
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.not_on_sale.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.not_on_sale.title"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await look(page, "booking-not-on-sale")
     site.network.release()
@@ -210,16 +210,16 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     site.network.lose_answers(BOOKINGS)
     field = page.get_by_label(words("user.label"))
     await field.press("Enter")
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"), timeout=SLOW_MS)
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"), timeout=SLOW_MS)
     await look(page, "booking-unknown")
     # There is one action. Neither another button nor the Enter key books.
-    await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("attempt.check")])
+    await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("checkout.check")])
     await page.evaluate("document.forms.booking.addEventListener('submit', () => { globalThis.sent = true; })")
     await field.press("Enter")
     assert not await page.evaluate("globalThis.sent")
     # The outcome is still unknown after a reload.
     await page.reload()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
     site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("silent")) == 1
@@ -230,7 +230,7 @@ async def _leave_in_doubt(page: Page) -> None:
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     await page.reload()
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
 
 
 async def _end_sale(site: Site, page: Page) -> None:
@@ -251,15 +251,15 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     site.network.mend()
     site.network.hold(BOOKINGS)
     await check.click()
-    await expect(check).to_have_text(words("attempt.checking"))
+    await expect(check).to_have_text(words("checkout.checking"))
     await expect(check).to_have_attribute("aria-busy", "true")
     await look(page, "booking-checking")
     # After a failed check the buyer may check again.
     site.network.lose_answers(BOOKINGS)
     site.network.release()
-    await expect(check).to_have_text(words("attempt.check"))
+    await expect(check).to_have_text(words("checkout.check"))
     await expect(check).to_have_attribute("aria-busy", "false")
-    await expect(page.locator(NOTICE)).to_contain_text(words("attempt.unreachable.title"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
     site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("checking")
@@ -274,8 +274,8 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
-    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.unreachable.title"))
-    await expect(page.locator(".closed").get_by_role("button")).to_have_text([words("attempt.check")])
+    await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.unreachable.title"))
+    await expect(page.locator(".closed").get_by_role("button")).to_have_text([words("checkout.check")])
     await look(page, "booking-unknown-ended")
     site.network.mend()
     await page.wait_for_url("**/booking/*")
@@ -291,7 +291,7 @@ async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     site.network.mend()
-    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.not_found.over"))
+    await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.not_found.over"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-not-found-ended")
     assert await site.orders("never-arrived") == []
@@ -307,7 +307,7 @@ async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanw
     await site.until_ordered("declined-late")
     await _end_sale(site, page)
     site.network.release()
-    await expect(page.locator(".closed .notice")).to_contain_text(words("attempt.declined.title"))
+    await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.declined.title"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await look(page, "booking-declined-ended")
 
@@ -327,7 +327,7 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     if user_id:
         # The field has the text and the focus, and the bar does not cover it.
         field = page.get_by_label(words("user.label"))
-        await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
+        await expect(field).to_have_accessible_name(re.compile(words("checkout.invalid.user_missing")))
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(field).to_be_focused()
         await expect(page.locator(NOTICE)).to_have_count(0)

@@ -167,7 +167,7 @@ async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_l
     await site.sell("VIP", 18)
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     # A limit of ten is no longer the reason.
-    await expect(page.get_by_text(words("attempt.fewer_left.title", left=2))).to_be_visible()
+    await expect(page.get_by_text(words("checkout.fewer_left.title", left=2))).to_be_visible()
 
 
 async def _set_hidden(page: Page, *, hidden: bool) -> None:

@@ -29,7 +29,7 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, v
 
     winner, loser = await _winner_and_loser(pages)
     await expect(pages[winner].locator("article")).to_have_attribute("data-state", "confirmed")
-    await expect(pages[loser].locator(".summary .notice")).to_contain_text(words("attempt.sold_out.title", tier="VIP"))
+    await expect(pages[loser].locator(".summary .notice")).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
     # Without anyone's doing: the loser's page shows the tier as gone, the winner's booking stays.
     await expect(pages[loser].locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await shot(pages[winner], "last-ticket-winner")
@@ -52,7 +52,7 @@ async def _winner_and_loser(pages: dict[str, Page]) -> tuple[str, str]:
 
 async def _booked(page: Page) -> bool:
     answer = page.locator("#reference").or_(
-        page.locator(".notice").get_by_text(words("attempt.sold_out.title", tier="VIP"))
+        page.locator(".notice").get_by_text(words("checkout.sold_out.title", tier="VIP"))
     )
     await answer.first.wait_for()
     return "/booking/" in page.url

@@ -250,7 +250,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     await page.locator(SUBMIT).click()
     await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
-    await expect(page.locator(".summary")).to_contain_text(words("attempt.seat_taken.text"))
+    await expect(page.locator(".summary")).to_contain_text(words("checkout.seat_taken.text"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # Whoever pressed the button that is gone finds the focus on what there is to do now.
     await expect(page.locator(".map .notice button").first).to_be_focused()

@@ -152,7 +152,7 @@ async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: Ope
     await page.clock.install()
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".summary .notice")).to_contain_text(words("attempt.sending.title"))
+    await expect(page.locator(".summary .notice")).to_contain_text(words("checkout.sending.title"))
     await look(page, "booking-sending")
     site.network.release()
     await page.wait_for_url("**/booking/*")
@@ -165,11 +165,11 @@ async def test_a_lost_click_may_be_made_again(site: Site, visit: OpenPage) -> No
     site.network.lose_requests(BOOKINGS)
     await page.locator(SUBMIT).click()
     notice = page.locator(".summary .notice")
-    await expect(notice).to_contain_text(words("attempt.unreachable.title"), timeout=SOON_MS)
+    await expect(notice).to_contain_text(words("checkout.unreachable.title"), timeout=SOON_MS)
     site.network.mend()
-    await expect(notice).to_contain_text(words("attempt.not_found.text"), timeout=SOON_MS)
+    await expect(notice).to_contain_text(words("checkout.not_found.text"), timeout=SOON_MS)
     assert await site.orders("in-a-tunnel") == []
-    await page.get_by_role("button", name=words("attempt.again")).click()
+    await page.get_by_role("button", name=words("checkout.again")).click()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("in-a-tunnel")) == 1
 
@@ -215,5 +215,5 @@ async def test_the_forms_faults_are_shown_without_a_request(site: Site, visit: O
     # Another choice neither takes the words away nor leads anybody to the field once more.
     await page.get_by_role("radio", name=re.compile("^GA")).check()
     await expect(field).to_have_attribute("aria-invalid", "true")
-    await expect(field).to_have_accessible_name(re.compile(words("attempt.invalid.user_missing")))
+    await expect(field).to_have_accessible_name(re.compile(words("checkout.invalid.user_missing")))
     await expect(field).not_to_be_focused()

@@ -108,7 +108,7 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                 ("done", done),
                 (
                     "offline",
-                    notice_box(_cancelling.phase, say("attempt.offline.title"), say("booking.cancel.offline")),
+                    notice_box(_cancelling.phase, say("checkout.offline.title"), say("booking.cancel.offline")),
                 ),
                 # The order may show the outcome already. The API may be busy with this very request.
                 (

@@ -116,8 +116,8 @@ def user_id_fault() -> Any:
     """Return the text about a wrong user id, which is shown at its field; "": the user id is right."""
     return rx.match(
         checkout.detail,
-        ("user_missing", say("attempt.invalid.user_missing")),
-        ("user_too_long", say("attempt.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
+        ("user_missing", say("checkout.invalid.user_missing")),
+        ("user_too_long", say("checkout.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
         "",
     )
 
@@ -127,7 +127,7 @@ def notice(place: NoticePlace) -> Ui:
     return rx.el.div(
         rx.cond(
             checkout.offline,
-            notice_box("offline", say("attempt.offline.title"), say("attempt.offline.text")),
+            notice_box("offline", say("checkout.offline.title"), say("checkout.offline.text")),
             rx.cond(
                 (checkout.phase != "idle") & place.applies,
                 notice_box(
@@ -140,7 +140,7 @@ def notice(place: NoticePlace) -> Ui:
                         rx.el.p(say("counts.unreachable")),
                         rx.cond(
                             place.waits & (checkout.wait > 0),
-                            rx.el.p(say("attempt.wait", time=span(checkout.wait)), role="timer"),
+                            rx.el.p(say("checkout.wait", time=span(checkout.wait)), role="timer"),
                         ),
                     ),
                     _actions(place),
@@ -156,21 +156,21 @@ def notice(place: NoticePlace) -> Ui:
 def _title() -> Any:
     return rx.match(
         checkout.phase,
-        ("sending", say("attempt.sending.title")),
-        ("done", say("attempt.done.title")),
-        ("invalid", say("attempt.invalid.title")),
-        ("declined", say("attempt.declined.title")),
-        ("fewer_left", say("attempt.fewer_left.title", left=checkout.left)),
-        ("sold_out", say("attempt.sold_out.title", tier=checkout.tier)),
-        ("all_held", say("attempt.all_held.title")),
-        ("seat_taken", say("attempt.seat_taken.title", seats=checkout.seats_gone.length())),
-        ("not_on_sale", say("attempt.not_on_sale.title")),
-        ("rate_limited", say("attempt.rate_limited.title")),
-        ("busy", say("attempt.busy.title")),
+        ("sending", say("checkout.sending.title")),
+        ("done", say("checkout.done.title")),
+        ("invalid", say("checkout.invalid.title")),
+        ("declined", say("checkout.declined.title")),
+        ("fewer_left", say("checkout.fewer_left.title", left=checkout.left)),
+        ("sold_out", say("checkout.sold_out.title", tier=checkout.tier)),
+        ("all_held", say("checkout.all_held.title")),
+        ("seat_taken", say("checkout.seat_taken.title", seats=checkout.seats_gone.length())),
+        ("not_on_sale", say("checkout.not_on_sale.title")),
+        ("rate_limited", say("checkout.rate_limited.title")),
+        ("busy", say("checkout.busy.title")),
         ("away", say("away.title")),
-        ("unreachable", say("attempt.unreachable.title")),
-        ("not_found", say("attempt.not_found.title")),
-        say("attempt.refused.title"),
+        ("unreachable", say("checkout.unreachable.title")),
+        ("not_found", say("checkout.not_found.title")),
+        say("checkout.refused.title"),
     )
 
 
@@ -181,9 +181,9 @@ def _text(place: NoticePlace) -> Any:
             "sending",
             rx.match(
                 checkout.detail,
-                ("busy", say("attempt.sending.busy", attempt=checkout.attempt, of=checkout.tries)),
-                ("asking", say("attempt.sending.asking", attempt=checkout.attempt, of=checkout.tries)),
-                ("no_answer", say("attempt.sending.no_answer")),
+                ("busy", say("checkout.sending.busy", attempt=checkout.attempt, of=checkout.tries)),
+                ("asking", say("checkout.sending.asking", attempt=checkout.attempt, of=checkout.tries)),
+                ("no_answer", say("checkout.sending.no_answer")),
                 "",
             ),
         ),
@@ -192,40 +192,40 @@ def _text(place: NoticePlace) -> Any:
             "invalid",
             rx.match(
                 checkout.detail,
-                ("tier_missing", say("attempt.invalid.tier_missing")),
-                ("quantity_missing", say("attempt.invalid.quantity_missing")),
-                say("attempt.refused.text"),
+                ("tier_missing", say("checkout.invalid.tier_missing")),
+                ("quantity_missing", say("checkout.invalid.quantity_missing")),
+                say("checkout.refused.text"),
             ),
         ),
-        ("declined", say("attempt.declined.text")),
-        ("fewer_left", say("attempt.fewer_left.text", quantity=checkout.quantity)),
-        ("sold_out", say("attempt.sold_out.text")),
-        ("all_held", say("attempt.all_held.text", tier=checkout.tier)),
+        ("declined", say("checkout.declined.text")),
+        ("fewer_left", say("checkout.fewer_left.text", quantity=checkout.quantity)),
+        ("sold_out", say("checkout.sold_out.text")),
+        ("all_held", say("checkout.all_held.text", tier=checkout.tier)),
         ("seat_taken", place.seat_taken),
-        ("not_on_sale", say("attempt.not_on_sale.text")),
-        ("rate_limited", say("attempt.rate_limited.text")),
-        ("busy", "away", say("attempt.busy.text")),
-        ("unreachable", say("attempt.unreachable.text")),
-        ("not_found", rx.cond(place.books, say("attempt.not_found.text"), say("attempt.not_found.over"))),
-        say("attempt.refused.text"),
+        ("not_on_sale", say("checkout.not_on_sale.text")),
+        ("rate_limited", say("checkout.rate_limited.text")),
+        ("busy", "away", say("checkout.busy.text")),
+        ("unreachable", say("checkout.unreachable.text")),
+        ("not_found", rx.cond(place.books, say("checkout.not_found.text"), say("checkout.not_found.over"))),
+        say("checkout.refused.text"),
     )
 
 
 def _patience() -> Ui:
     return rx.match(
         checkout.patience,
-        ("explain", rx.el.p(say("attempt.patience.explain"))),
-        ("check", rx.fragment(rx.el.p(say("attempt.patience.check")), _check())),
+        ("explain", rx.el.p(say("checkout.patience.explain"))),
+        ("check", rx.fragment(rx.el.p(say("checkout.patience.check")), _check())),
         rx.fragment(),
     )
 
 
 def _actions(place: NoticePlace) -> Ui:
-    again = rx.cond(place.books, rx.el.button(say("attempt.again"), disabled=place.locked, **place.again))
+    again = rx.cond(place.books, rx.el.button(say("checkout.again"), disabled=place.locked, **place.again))
     book_left = rx.cond(
         place.books,
         rx.el.button(
-            say("attempt.book_left", left=checkout.left, total=place.total_left),
+            say("checkout.book_left", left=checkout.left, total=place.total_left),
             type="button",
             on_click=[*place.before_fewer, browser.action(_MODULE, "bookLeft")],
             disabled=place.locked,
@@ -242,7 +242,7 @@ def _actions(place: NoticePlace) -> Ui:
         ("fewer_left", rx.fragment(book_left, place.other)),
         ("sold_out", place.other),
         ("seat_taken", place.after_seat_taken),
-        ("done", link(say("attempt.done.see"), to=f"/booking/{checkout.reference}", class_name="button")),
+        ("done", link(say("checkout.done.see"), to=f"/booking/{checkout.reference}", class_name="button")),
         ("sending", rx.fragment()),
         ("invalid", rx.fragment()),
         place.other,
@@ -252,7 +252,7 @@ def _actions(place: NoticePlace) -> Ui:
 def _check() -> Ui:
     checking = checkout.detail == "checking"
     return rx.el.button(
-        rx.cond(checking, rx.fragment(spinner(), say("attempt.checking")), say("attempt.check")),
+        rx.cond(checking, rx.fragment(spinner(), say("checkout.checking")), say("checkout.check")),
         type="button",
         on_click=browser.action(_MODULE, "check"),
         aria_busy=checking,

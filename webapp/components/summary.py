@@ -47,7 +47,7 @@ def _chosen() -> Ui:
             _lost_some,
             rx.el.div(
                 rx.foreach(box_office.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
-                rx.cond(phase_is("seat_taken"), rx.el.p(say("attempt.seat_taken.text"), class_name="small")),
+                rx.cond(phase_is("seat_taken"), rx.el.p(say("checkout.seat_taken.text"), class_name="small")),
                 class_name="summary-lost",
             ),
         ),
@@ -227,7 +227,7 @@ def sale_notice() -> Ui:
             ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
             rx.fragment(),
         ),
-        seat_taken=say("attempt.seat_taken.text"),
+        seat_taken=say("checkout.seat_taken.text"),
         after_seat_taken=rx.fragment(),
     )
     return notice(place)

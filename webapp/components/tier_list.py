@@ -197,7 +197,7 @@ def stepper() -> Ui:
             rx.el.span(
                 rx.cond(
                     box_office.scarce,
-                    say("attempt.fewer_left.title", left=box_office.limit),
+                    say("checkout.fewer_left.title", left=box_office.limit),
                     say("quantity.limit", most=box_office.limit),
                 ),
                 class_name="small",

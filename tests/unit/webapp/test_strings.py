@@ -131,8 +131,8 @@ def test_no_browser_test_quotes_a_text() -> None:
 
 
 def test_a_pattern_matches_its_text_and_no_other() -> None:
-    assert pattern("attempt.wait", time=r"\d:\d\d").fullmatch(words("attempt.wait", time="0:42"))
-    assert not pattern("attempt.wait", time=r"\d:\d\d").fullmatch(words("attempt.wait", time="soon"))
+    assert pattern("checkout.wait", time=r"\d:\d\d").fullmatch(words("checkout.wait", time="0:42"))
+    assert not pattern("checkout.wait", time=r"\d:\d\d").fullmatch(words("checkout.wait", time="soon"))
 
 
 def test_an_unknown_text_or_a_wrong_value_stops_the_build() -> None:
