@@ -101,7 +101,7 @@ lighthouse: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Measure every page w
 
 .PHONY: crowd
 crowd: $(INSTALLED) $(WEB_BUILT) ## 10,000 browsers that poll and book (C="--browsers 200 --seconds 20")
-	@exec $(BIN)/python -m tests.webapp.crowd $(C)
+	@exec $(BIN)/python -m tests.webapp.load_test $(C)
 
 .PHONY: check
 check: $(INSTALLED) $(TOOLS_INSTALLED) ## Run linters, type checkers and unit tests, without a build or a database

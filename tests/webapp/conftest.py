@@ -30,7 +30,8 @@ from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_browser, running_stacks
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import ROOT, Stack
-from tests.webapp import silent
+from tests.webapp import no_webhooks
+from tests.webapp.words import words
 
 SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
 TOOLS = Path(__file__).parent / "tools" / "node_modules"
@@ -200,9 +201,9 @@ async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def silent_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
-    """A system whose payments stay open until they are asked about (silent.py); half of them succeed."""
-    async with shared_site(request, server, silent.ENVIRONMENT) as site:
+async def site_without_webhooks(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
+    """A system whose payments stay open until the worker polls the provider; half of them succeed."""
+    async with shared_site(request, server, no_webhooks.ENVIRONMENT) as site:
         await site.stack.start_payment_simulator()
         yield site
 
@@ -242,9 +243,9 @@ async def make_async_event(async_site: Site) -> AsyncIterator[MakeEvent]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def make_silent_event(silent_site: Site) -> AsyncIterator[MakeEvent]:
-    """Make events whose payments stay open until a test has the worker ask about them."""
-    async with making_events(silent_site) as make:
+async def make_event_without_webhooks(site_without_webhooks: Site) -> AsyncIterator[MakeEvent]:
+    """Make events whose payments stay open until `no_webhooks.poll_provider`."""
+    async with making_events(site_without_webhooks) as make:
         yield make
 
 
@@ -363,6 +364,15 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     assert complaints == []
 
 
+async def open_event(site: Site, visit: OpenPage, user_id: str | None = None, *, size: tuple[int, int] = PHONE) -> Page:
+    """Open an event's page, fill in the buyer's name if there is one, and wait for live counts."""
+    page = await visit(site.event_url, size=size)
+    if user_id is not None:
+        await page.get_by_label(words("user.label")).fill(user_id)
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    return page
+
+
 def tickets_left(page: Page, tier: str) -> Locator:
     """Return a tier's exact count on an event's page, which buyers open on demand."""
     return page.locator(f".counts li[data-tier='{tier}']")
@@ -389,7 +399,7 @@ _AXE_RUN = """async (options) => {
 }"""
 
 
-async def look(page: Page, name: str) -> None:
+async def check_page(page: Page, name: str) -> None:
     """Store pictures of the page in light, in dark and on a phone, and check its accessibility.
 
     Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. The page may not scroll sideways, on the

@@ -33,7 +33,7 @@ JUDGED = ("accessibility", "best-practices", "seo")
 """The categories that depend on the page alone, and not on the machine."""
 
 AIMS: dict[Form, int] = {"mobile": 85, "desktop": 95}
-"""The performance that the pages of most visits are to have. It depends on the machine, too: missing it is told."""
+"""Performance targets of the most visited pages. A missed target is only reported: it also depends on the machine."""
 _AIMED_AT = ("home", "event")
 _NAMES: dict[Form, str] = {"mobile": "phone", "desktop": "desktop"}
 

@@ -1,9 +1,9 @@
-"""A crowd: 10,000 browsers that load the event's page and poll like it, while some of them book.
+"""Load test: 10,000 browsers load the event's page and poll as the page does, while some of them book.
 
-`python -m tests.webapp.crowd` starts its own system and plays the browsers in a few processes. Each browser requests
-the page's files, then polls the counts and the seats' states over its own connection. Bookings start at a steady rate,
-whether or not earlier ones are finished. The command prints how long each request took and what the servers used. It
-fails if an acknowledged booking is not in the database or a request went wrong.
+`python -m tests.webapp.load_test` starts its own system and simulates the browsers in a few processes. Each browser
+requests the page's files, then polls the counts and the seat states over its own connection. Bookings start at a steady
+rate, even if earlier bookings are unfinished. The command prints the response times and the servers' memory and
+processor time. It fails if an acknowledged booking is not in the database or a request failed.
 """
 
 import argparse
@@ -47,7 +47,7 @@ BOOKING_TRIES = 5
 """Number of times that a page sends a booking with one key while the API is busy."""
 SPARE_FILES = 500
 TARGET_P95_MS = 300.0
-RESULT = ROOT / ".test-artifacts" / "crowd.json"
+RESULT = ROOT / ".test-artifacts" / "load_test.json"
 
 _QUERY = f"?event={BUILT_IN_EVENT}"
 _POLLED = (f"/api/tickets/availability{_QUERY}", f"/api/tickets/states{_QUERY}")
@@ -61,7 +61,7 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 @dataclass(frozen=True)
 class Plan:
-    """The size of the crowd and what it does."""
+    """The size and the rates of a load test."""
 
     browsers: int
     seconds: int
@@ -71,7 +71,7 @@ class Plan:
     arrivals: float
     """Browsers that arrive per second."""
     processes: int
-    """Processes that play the browsers."""
+    """Processes that simulate the browsers."""
 
     def share(self, number: int) -> "Plan":
         """Return the part of one process."""
@@ -317,17 +317,17 @@ class Browser:
             self._measured.errors[f"{action}: {error!r}"] += 1
 
 
-# --- A process that plays browsers -----------------------------------------------------------------------
+# --- A process that simulates browsers -----------------------------------------------------------------------
 
 
 def play(number: int, plan: Plan, ports: tuple[int, int], start_booking_at: float) -> Measured:
-    """Play one process's share of the crowd. `start_booking_at` is a time of the system's clock."""
+    """Simulate one process's share of the browsers. `start_booking_at` is a time of the system's clock."""
     return uvloop.run(_play(number, plan, ports, start_booking_at))
 
 
 async def _play(number: int, plan: Plan, ports: tuple[int, int], start_booking_at: float) -> Measured:
     measured = Measured()
-    browsers = [Browser(f"crowd-{number}-{each}", ports, measured) for each in range(plan.browsers)]
+    browsers = [Browser(f"load-{number}-{each}", ports, measured) for each in range(plan.browsers)]
     await _in_turn(plan.arrivals, [browser.arrive for browser in browsers])
     if (wait_s := start_booking_at - time.time()) < 0:
         measured.errors["the browsers arrived too late for the bookings"] += 1
@@ -341,7 +341,7 @@ async def _play(number: int, plan: Plan, ports: tuple[int, int], start_booking_a
 
 
 async def _in_turn(rate: float, jobs: Sequence[Callable[[float], Awaitable[None]]]) -> None:
-    """Start jobs at a rate per second, whether or not earlier ones are finished, and wait for all of them."""
+    """Start jobs at a rate per second, even if earlier jobs are unfinished, and wait for all of them."""
     began = time.perf_counter()
     running = []
     for number, job in enumerate(jobs):
@@ -355,7 +355,7 @@ async def _in_turn(rate: float, jobs: Sequence[Callable[[float], Awaitable[None]
 
 
 async def measure(plan: Plan, stack: Stack) -> dict[str, Any]:
-    """Let the crowd arrive, book and leave; return the figures."""
+    """Let the browsers arrive, book and leave; return the figures."""
     pids = {name: stack._processes[name].popen.pid for name in ("web", "api")}
     before = {name: Usage.of(pid) for name, pid in pids.items()}
     began = time.time()
@@ -490,7 +490,7 @@ def _plan(arguments: Sequence[str]) -> Plan:
     parser.add_argument("--seconds", type=int, default=40, help=f"duration of the bookings, at most {SECONDS_MAX}")
     parser.add_argument("--rate", type=float, default=100, help=f"bookings per second, at most {RATE_MAX}")
     parser.add_argument("--arrivals", type=float, default=100, help="browsers that arrive per second")
-    parser.add_argument("--processes", type=int, default=2, help="processes that play the browsers")
+    parser.add_argument("--processes", type=int, default=2, help="processes that simulate the browsers")
     chosen = parser.parse_args(arguments)
     limits = {"browsers": BROWSERS_MAX, "seconds": SECONDS_MAX, "rate": RATE_MAX, "arrivals": 1000, "processes": 16}
     for name, most in limits.items():
@@ -505,7 +505,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the crowd; return 0 if each booking was acknowledged and stored, and no request went wrong."""
+    """Run the load test; return 0 if each booking was acknowledged and stored, and no request failed."""
     plan = _plan(arguments)
     _raise_file_limit(plan)
     result = asyncio.run(run(plan))

@@ -1,4 +1,4 @@
-"""A provider that decides at once and tells nobody: a payment is open until a test has the worker ask about it."""
+"""A provider that decides at once and sends no webhook. A payment stays open until the worker polls the provider."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 
 def reference_for(outcome: simulator.Outcome) -> str:
-    """Return a new reference whose payment comes to this."""
+    """Return a new reference whose payment has this outcome."""
     references = (f"held-{number}" for number in _numbers)
     return next(each for each in references if simulator.decide(each, SUCCESS_RATE) == outcome)
 
@@ -40,7 +40,7 @@ async def hold(
     outcome: simulator.Outcome = "captured",
     user_id: str = "user-123",
 ) -> str:
-    """Book in the silent system, and wait until the provider has decided; return the reference."""
+    """Book in the system without webhooks, wait for the provider's decision, and return the reference."""
     reference = reference_for(outcome)
     body = {"tier": tier, "quantity": quantity, "userId": user_id, "bookingReference": reference}
     async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
@@ -51,7 +51,7 @@ async def hold(
 
 
 async def decided(site: "Site", reference: str) -> simulator.Outcome:
-    """Wait until the provider has decided a payment, which nobody else knows yet; return how."""
+    """Wait until the provider has decided a payment; return the outcome, which the API has not received."""
     outcome = simulator.decide(reference, SUCCESS_RATE)
     async with httpx.AsyncClient(base_url=site.stack.simulator_url, timeout=30) as provider:
         deadline = time.monotonic() + 30
@@ -61,8 +61,8 @@ async def decided(site: "Site", reference: str) -> simulator.Outcome:
     return outcome
 
 
-async def ask_provider(site: "Site", reference: str) -> None:
-    """Let the worker's next question about a payment be due."""
+async def poll_provider(site: "Site", reference: str) -> None:
+    """Make the worker's next poll of a payment due."""
     await _change(
         site,
         "update payments set next_check_at = now() from orders"
@@ -72,7 +72,7 @@ async def ask_provider(site: "Site", reference: str) -> None:
 
 
 async def end_hold(site: "Site", reference: str, left_s: float = 0) -> None:
-    """Let the time pass until so much of a hold is left."""
+    """Move an order into the past, so that its hold ends in `left_s` seconds."""
     await _change(
         site,
         """

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from api.database.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
-from tests.webapp.conftest import OpenPage, Site, look, shared_site
+from tests.webapp.conftest import OpenPage, Site, check_page, open_event, shared_site
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("away")]
@@ -29,39 +29,32 @@ async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncI
         yield site
 
 
-async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
-    page = await visit(site.event_url)
-    await page.get_by_label(words("user.label")).fill(user_id)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    return page
-
-
 async def test_an_api_that_is_away_is_said_to_be_and_looked_for(site: Site, visit: OpenPage) -> None:
     await site.stack.stop_api()
     page = await visit(site.event_url)
     await expect(page.get_by_role("heading", name=words("away.title"))).to_be_visible()
     assert not pattern("tier.left", left=r"\d+", total=r"\d+").search(await page.text_content("main") or "")
-    await look(page, "event-away")
+    await check_page(page, "event-away")
     home = await visit(site.url)
     await expect(home.get_by_text(words("away.title"))).to_be_visible()
-    await look(home, "home-away")
+    await check_page(home, "home-away")
     await site.stack.start_api()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"), timeout=SLOW_MS)
     await expect(home.locator(".concert")).to_have_count(1, timeout=SLOW_MS)
 
 
 async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(site: Site, visit: OpenPage) -> None:
-    page = await _open(site, visit, "user-database")
+    page = await open_event(site, visit, "user-database")
     site.stack.stop_database()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sending.busy", attempt=2, of=5), timeout=SLOW_MS)
-    await look(page, "booking-busy")
+    await check_page(page, "booking-busy")
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.busy.title"), timeout=60_000)
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.busy.text"))
     # The button waits, and the notice names the reason.
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_be_disabled()
     await expect(page.locator(NOTICE)).to_contain_text(words("counts.unreachable"))
-    await look(page, "booking-busy-end")
+    await check_page(page, "booking-busy-end")
     await asyncio.to_thread(site.stack.start_database)
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_be_enabled(timeout=SLOW_MS)
     await page.get_by_role("button", name=words("checkout.again")).click()
@@ -70,7 +63,7 @@ async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(s
 
 
 async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Site, visit: OpenPage) -> None:
-    page = await _open(site, visit, "user-click")
+    page = await open_event(site, visit, "user-click")
     await page.context.set_offline(True)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.offline.title"), timeout=SLOW_MS)
@@ -78,7 +71,7 @@ async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Si
     await expect(page.locator(SUBMIT)).to_have_text(words("book.offline"))
     # The purchase is not sent yet, and a second click is not possible.
     await expect(page.locator(SUBMIT)).to_be_disabled()
-    await look(page, "connection-lost")
+    await check_page(page, "connection-lost")
     assert await site.orders("user-click") == []
     await page.context.set_offline(False)
     await page.wait_for_url("**/booking/*", timeout=SLOW_MS)
@@ -111,7 +104,7 @@ async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_
     await page.context.set_offline(True)
     await cancel(first)
     await expect(outcome).to_contain_text(words("booking.cancel.offline"))
-    await look(page, "bookings-cancel-offline")
+    await check_page(page, "bookings-cancel-offline")
     site.network.mend()
     site.network.cut()
     await page.context.set_offline(False)
@@ -123,7 +116,7 @@ async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_
 async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_again(
     site: Site, visit: OpenPage
 ) -> None:
-    page = await _open(site, visit, "user-limit")
+    page = await open_event(site, visit, "user-limit")
     for _ in range(BOOKINGS_PER_MINUTE):
         await site.sell("GA", 1, "user-limit")
     async with await psycopg.AsyncConnection.connect(site.stack.database_url, autocommit=True) as conn:
@@ -134,7 +127,7 @@ async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_ag
     again = page.get_by_role("button", name=words("checkout.again"))
     await expect(again).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await look(page, "booking-limit")
+    await check_page(page, "booking-limit")
     await expect(again).to_be_enabled()
     await expect(page.locator(NOTICE).get_by_role("timer")).to_have_count(0)
     await again.click()

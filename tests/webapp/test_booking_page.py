@@ -13,14 +13,14 @@ from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
 from api.secret import load_or_create_secret
 from api.services import codes
-from tests.webapp import silent
+from tests.webapp import no_webhooks
 from tests.webapp.conftest import (
     SCREENSHOTS,
     MakeEvent,
     OpenPage,
     Site,
+    check_page,
     keep_entering,
-    look,
     shot,
 )
 from tests.webapp.words import pattern, words
@@ -36,11 +36,6 @@ SOON_MS = 15_000
 
 
 # --- The page --------------------------------------------------------------------------------------------
-
-
-async def _post(site: Site, **body: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
-        return await http.post("/api/bookings", json=body, params={"event": site.event})
 
 
 async def _order(site: Site, reference: str) -> dict[str, Any]:
@@ -69,17 +64,17 @@ async def _visit(visit: OpenPage, site: Site, reference: str, context: BrowserCo
 
 
 async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **wish: Any) -> tuple[str, Page]:
-    """Book in the silent system; return the reference and its page, which waits for the payment."""
-    reference = await silent.hold(site, quantity=quantity, **wish)
+    """Book in the system without webhooks; return the reference and its page, which waits for the payment."""
+    reference = await no_webhooks.hold(site, quantity=quantity, **wish)
     page = await _visit(visit, site, reference)
     await _says(page, words("booking.pending.title"))
     return reference, page
 
 
 async def _visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tuple[str, Page]:
-    """Book two tickets in the silent system and let their hold end; return the reference and its page."""
-    reference = await silent.hold(site, tier, 2)
-    await silent.end_hold(site, reference)
+    """Book two tickets in the system without webhooks and let their hold end; return the reference and its page."""
+    reference = await no_webhooks.hold(site, tier, 2)
+    await no_webhooks.end_hold(site, reference)
     page = await _visit(visit, site, reference)
     await _says(page, words("booking.expired.title"))
     return reference, page
@@ -135,7 +130,7 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
     site.network.hold()
     await page.goto(f"{site.url}/booking/{reference}")
     await _says(page, words("booking.loading"))
-    await look(page, "order-loading")
+    await check_page(page, "order-loading")
     site.network.release()
     await _says(page, words("booking.confirmed.title"))
 
@@ -143,7 +138,7 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
 async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "bk_nothing")
     await _says(page, words("booking.missing.title"))
-    await look(page, "order-missing")
+    await check_page(page, "order-missing")
     await page.get_by_role("link", name=words("nav.all_concerts")).click()
     await page.wait_for_url(f"{inline_site.url}/")
 
@@ -156,7 +151,7 @@ async def test_an_unavailable_api_is_named_and_the_booking_appears_once_it_is_ba
     site.network.lose_answers()
     page = await _visit(visit, site, reference)
     await _says(page, words("away.title"))
-    await look(page, "order-away")
+    await check_page(page, "order-away")
     site.network.mend()
     await _says(page, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
@@ -175,7 +170,7 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     places = [words("seat.name", row=ticket["row"], number=ticket["seat"]) for ticket in order["bookings"]]
     await expect(page.locator(".pass .place")).to_have_text(places)
     await _codes_are_drawn(page, 2)
-    await look(page, "order-confirmed")
+    await check_page(page, "order-confirmed")
 
     # The check-in accepts the drawn codes.
     secret = load_or_create_secret(Settings.from_env(site.stack.environment), TICKET_SECRET)
@@ -198,7 +193,7 @@ async def test_tickets_to_stand_say_so(make_event: MakeEvent, visit: OpenPage) -
     await _says(page, words("booking.confirmed.title"))
     await expect(page.locator(".pass .place")).to_have_text([words("booking.standing")] * 2)
     await _codes_are_drawn(page, 2)
-    await look(page, "order-standing")
+    await check_page(page, "order-standing")
 
 
 async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
@@ -260,7 +255,7 @@ async def test_a_booking_reads_well_in_other_languages(locale: str, make_event: 
     await expect(page.locator(".pass-code img")).to_have_count(2)
     if locale == "ar":
         await expect(page.locator("html")).to_have_attribute("dir", "rtl")
-        await look(page, "order-arabic")
+        await check_page(page, "order-arabic")
     else:
         await shot(page, "order-german")
 
@@ -285,7 +280,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
         await expect(_cancel_button(page)).to_be_focused()
     assert (reference, "confirmed") in await site.orders(USER)
     await _cancel_button(page).click()
-    await look(page, "order-cancel-question")
+    await check_page(page, "order-cancel-question")
     await dialog.get_by_role("button", name=words("booking.cancel.do")).click()
     await _says(page, words("booking.cancelled.title"))
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
@@ -293,7 +288,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
     await expect(_cancel_button(page)).to_have_count(0)
     # Where the button was, nothing is left to have the focus.
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
-    await look(page, "order-cancelled")
+    await check_page(page, "order-cancelled")
     assert (reference, "cancelled") in await site.orders(USER)
     assert (await site.sell("VIP", 2)).status_code == 201
 
@@ -307,9 +302,9 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
     await expect(page.get_by_text(words("booking.cancel.refused"), exact=True)).to_be_visible()
     await expect(page.get_by_text(words("booking.cancel.begun"))).to_be_visible()
-    # The concert is asked about again, too.
+    # After the refusal the page also reads the concert again.
     await expect(_cancel_button(page)).to_have_count(0)
-    await look(page, "order-cancel-refused")
+    await check_page(page, "order-cancel-refused")
     assert (await _order(site, reference))["status"] == "confirmed"
     await page.reload()
     await expect(page.get_by_text(words("booking.confirmed.begun", quantity=2))).to_be_visible()
@@ -327,7 +322,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     site.network.lose_answers()
     await _cancel(page)
     await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
-    await look(page, "order-cancel-unknown")
+    await check_page(page, "order-cancel-unknown")
     site.network.mend()
     await _says(page, words("booking.cancelled.title"))
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
@@ -362,7 +357,7 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     await expect(page.get_by_text(words("status.confirmed"))).to_have_count(0)
     await expect(page.get_by_role("link", name=words("booking.calendar"))).to_have_count(0)
     await expect(page.locator(".notice").get_by_role("button")).to_have_text([words("booking.cancel")])
-    await look(page, "order-called-off")
+    await check_page(page, "order-called-off")
     await _cancel(page)
     await _says(page, words("booking.cancelled.title"))
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
@@ -380,7 +375,7 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     await _says(page, words("booking.declined.title"))
     await expect(page.get_by_text(words("booking.declined.at_once"))).to_be_visible()
     await expect(page.locator("#reference")).to_have_text(reference)
-    await look(page, "order-declined-at-once")
+    await check_page(page, "order-declined-at-once")
     # The API reports neither tier nor seats of an order that held no ticket.
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_have_count(0)
     await page.get_by_role("link", name=words("booking.choose_anew")).click()
@@ -391,11 +386,11 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
 
 
 async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_by_itself(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=5")
+    site = await make_event_without_webhooks("VIP=5")
     reference, page = await _visit_waiting(visit, site, 2)
-    await look(page, "order-pending")
+    await check_page(page, "order-pending")
 
     # The server's clock tells, whatever this computer's says; it is read before and after.
     async def until_end() -> float:
@@ -421,7 +416,7 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
     assert third - 1 <= second <= first + 1
     await expect(_codes(page)).to_have_count(0)
 
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     for each in (page, other, ahead):
         await _says(each, words("booking.confirmed.title"))
     await _codes_are_drawn(page, 2)
@@ -429,26 +424,26 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
 
 
 async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new_key(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=5")
+    site = await make_event_without_webhooks("VIP=5")
     reference, page = await _visit_waiting(visit, site, 2, outcome="declined", user_id="unlucky")
     seats = await _seats(site, reference)
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     await _says(page, words("booking.declined.title"))
     # Nothing of it looks like a ticket, or like money that was taken.
     await expect(page.locator(".ticket .aurora")).to_be_hidden()
     await expect(page.locator("dl div", has_text=words("booking.not_charged"))).to_contain_text("$200")
     await expect(page.locator("dl dt").get_by_text(words("booking.total"), exact=True)).to_have_count(0)
-    await look(page, "order-declined")
+    await check_page(page, "order-declined")
     await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
     again = await _is_led_on(page)
     await _says(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await _seats(site, again) == seats
     # The new key has its own luck, and the first booking stays what it was.
-    outcome = await silent.decided(site, again)
-    await silent.ask_provider(site, again)
+    outcome = await no_webhooks.decided(site, again)
+    await no_webhooks.poll_provider(site, again)
     await _says(page, words("booking.confirmed.title" if outcome == "captured" else "booking.declined.title"))
     await page.go_back()
     await expect(page.locator("#reference")).to_have_text(reference)
@@ -456,25 +451,25 @@ async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new
 
 
 async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same_seats(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=5")
+    site = await make_event_without_webhooks("VIP=5")
     reference, page = await _visit_waiting(visit, site, 2)
     seats = await _seats(site, reference)
     hurry = page.locator(".hurry")
     await expect(hurry).to_have_count(0)
-    await silent.end_hold(site, reference, left_s=50)
+    await no_webhooks.end_hold(site, reference, left_s=50)
     await expect(hurry).to_have_text(words("booking.hurry"), timeout=SOON_MS)
     await expect(page.get_by_role("status").filter(has_text=words("booking.hurry"))).to_have_count(1)
-    await look(page, "order-last-minute")
+    await check_page(page, "order-last-minute")
 
     await site.stack.stop_worker()
-    await silent.end_hold(site, reference)
+    await no_webhooks.end_hold(site, reference)
     await _says(page, words("booking.overdue.title"))
-    await look(page, "order-overdue")
+    await check_page(page, "order-overdue")
     await site.stack.start_worker()
     await _says(page, words("booking.expired.title"))
-    await look(page, "order-expired")
+    await check_page(page, "order-expired")
 
     await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
     again = await _is_led_on(page)
@@ -482,15 +477,17 @@ async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same
     assert await _seats(site, again) == seats
 
 
-async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_silent_event("VIP=5")
+async def test_of_seats_that_went_meanwhile_trying_again_says_so(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
     reference, page = await _visit_expired(visit, site)
     (row, lost), (_, kept) = await _seats(site, reference)
     await site.sell("VIP", 1, ticket_ids=(await _tickets(site, reference))[:1])
     await page.get_by_role("button", name=TRY_AGAIN).click()
     await expect(page.locator(".notice")).to_contain_text(words("checkout.seat_taken.title", seats=1), timeout=SOON_MS)
     await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
-    await look(page, "order-seat-taken")
+    await check_page(page, "order-seat-taken")
     # The concert's page has the other seat, and offers the nearest to it.
     await page.get_by_role("link", name=words("booking.other_seats")).click()
     await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row=row, number=lost))
@@ -500,62 +497,62 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(make_silent_eve
 
 
 async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("GA=50")
+    site = await make_event_without_webhooks("GA=50")
     reference, page = await _visit_expired(visit, site, "GA")
     await page.get_by_role("button", name=TRY_AGAIN).click()
     again = await _is_led_on(page)
     assert await _tickets(site, again) == await _tickets(site, reference)
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     await site.until(reference, "expired", refund=20)
 
 
 async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_offered(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("GA=3")
+    site = await make_event_without_webhooks("GA=3")
     _, page = await _visit_expired(visit, site, "GA")
-    await silent.hold(site, "GA", 2, user_id="somebody-else")
+    await no_webhooks.hold(site, "GA", 2, user_id="somebody-else")
     await page.get_by_role("button", name=TRY_AGAIN).click()
     await expect(page.locator(".notice")).to_contain_text(words("checkout.fewer_left.title", left=1), timeout=SOON_MS)
-    await look(page, "order-fewer-left")
+    await check_page(page, "order-fewer-left")
     await page.get_by_role("button", name=words("checkout.book_left", left=1, total="$10")).click()
     assert len(await _tickets(site, await _is_led_on(page))) == 1
 
 
 async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=5")
+    site = await make_event_without_webhooks("VIP=5")
     reference, page = await _visit_expired(visit, site)
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     await site.until(reference, "confirmed")
     await keep_entering(page)
     await _says(page, words("booking.paid_late.title"))
     await _codes_are_drawn(page, 2)
-    await look(page, "order-paid-late")
+    await check_page(page, "order-paid-late")
 
 
 async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=2")
+    site = await make_event_without_webhooks("VIP=2")
     reference, page = await _visit_expired(visit, site)
-    await silent.hold(site, user_id="somebody-else")
-    await silent.ask_provider(site, reference)
+    await no_webhooks.hold(site, user_id="somebody-else")
+    await no_webhooks.poll_provider(site, reference)
     await site.until(reference, "expired", refund=200)
     await keep_entering(page)
     await _says(page, words("booking.paid_too_late.title"))
     await expect(page.get_by_text(words("booking.paid_too_late.text", refund="$200"))).to_be_visible()
     await expect(page.locator("dl div", has_text=words("booking.refund"))).to_contain_text("$200")
-    await look(page, "order-paid-too-late")
+    await check_page(page, "order-paid-too-late")
 
 
 async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_back(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=2")
+    site = await make_event_without_webhooks("VIP=2")
     reference, page = await _visit_waiting(visit, site, 2)
     await _cancel_button(page).click()
     await expect(page.get_by_role("dialog")).to_contain_text(words("booking.cancel.pending"))
@@ -563,22 +560,22 @@ async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_
     await _says(page, words("booking.cancelled.title"))
     await expect(page.get_by_text(words("booking.cancelled.text"))).to_be_visible()
     assert (await site.sell("VIP", 2)).status_code == 202
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     await site.until(reference, "cancelled", refund=200)
     await keep_entering(page)
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible(timeout=SOON_MS)
 
 
 async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("VIP=2")
+    site = await make_event_without_webhooks("VIP=2")
     _, page = await _visit_waiting(visit, site)
     site.network.lose_answers()
     stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
     before = await _seconds_left(page)
-    await look(page, "order-stale")
+    await check_page(page, "order-stale")
     await expect(page.locator(".countdown")).not_to_have_text(f"{before // 60}:{before % 60:02}")
     site.network.mend()
     await expect(stale).to_have_count(0, timeout=SOON_MS)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp import silent
-from tests.webapp.conftest import BOOKINGS, READS, MakeEvent, OpenPage, Site, keep_entering, look
+from tests.webapp import no_webhooks
+from tests.webapp.conftest import BOOKINGS, READS, MakeEvent, OpenPage, Site, check_page, keep_entering, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,13 +21,6 @@ SLOW_MS = 25_000
 SOON_S = 10.0
 
 
-async def _open(site: Site, visit: OpenPage, user_id: str) -> Page:
-    page = await visit(site.event_url)
-    await page.get_by_label(words("user.label")).fill(user_id)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    return page
-
-
 async def _more(page: Page, times: int) -> None:
     for _ in range(times):
         await page.get_by_role("button", name=words("quantity.more")).click()
@@ -35,16 +28,16 @@ async def _more(page: Page, times: int) -> None:
 
 async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "slow")
+    page = await open_event(site, visit, "slow")
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.sending"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sending.title"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.patience.explain"))
-    await look(page, "booking-slow")
+    await check_page(page, "booking-slow")
     await expect(page.get_by_role("button", name=words("checkout.check"))).to_be_visible(timeout=SLOW_MS)
-    await look(page, "booking-offers-check")
+    await check_page(page, "booking-offers-check")
     site.network.release()
     await page.wait_for_url("**/booking/*")
     # Two clicks, one booking.
@@ -55,14 +48,14 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     make_declining_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_declining_event(HOUSE)
-    page = await _open(site, visit, "declined")
+    page = await open_event(site, visit, "declined")
     await _more(page, 1)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.title"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.text"))
     # The button that had the focus is gone: the next action has the focus.
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_be_focused()
-    await look(page, "booking-declined")
+    await check_page(page, "booking-declined")
     # The form keeps its values, and one click is another try.
     await expect(page.get_by_label(words("user.label"))).to_have_value("declined")
     await expect(page.locator(".summary-line")).to_contain_text("$200")
@@ -84,14 +77,14 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
 
 async def test_fewer_left_than_asked_books_those_with_one_click(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "fewer")
+    page = await open_event(site, visit, "fewer")
     await _more(page, 4)
     # The page must not learn of it before the click does.
     site.network.hold(READS)
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.fewer_left.title", left=3))
-    await look(page, "booking-fewer-left")
+    await check_page(page, "booking-fewer-left")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.network.release()
     await page.get_by_role("button", name=words("checkout.book_left", left=3, total="$300")).click()
@@ -101,7 +94,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
 
 async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "late")
+    page = await open_event(site, visit, "late")
     site.network.hold(READS)
     await site.sell("VIP", 40)
     await page.locator(SUBMIT).click()
@@ -111,7 +104,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     site.network.release()
-    await look(page, "booking-sold-out-meanwhile")
+    await check_page(page, "booking-sold-out-meanwhile")
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
         [words("summary.next_best", tier="Front Row", price="$50")]
     )
@@ -122,7 +115,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
 
 async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "hopeful")
+    page = await open_event(site, visit, "hopeful")
     await _more(page, 4)
     site.network.hold(READS)
     few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
@@ -143,12 +136,12 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_silent_event("GA=2,VIP=20")
-    page = await _open(site, visit, "patient")
+async def test_what_others_hold_is_waited_for(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event_without_webhooks("GA=2,VIP=20")
+    page = await open_event(site, visit, "patient")
     gone = page.locator(".tier[data-tier='GA']")
     site.network.hold(READS)
-    reference = await silent.hold(site, "GA", 2)
+    reference = await no_webhooks.hold(site, "GA", 2)
     await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
@@ -157,7 +150,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
         [words("summary.next_best", tier="VIP", price="$100")]
     )
-    await look(page, "booking-all-held")
+    await check_page(page, "booking-all-held")
     site.network.release()
     # Another tier need not wait.
     await page.get_by_role("radio").nth(1).check()
@@ -165,7 +158,7 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
     await page.get_by_role("radio").first.check()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
     # Nobody waits for tickets that are paid.
-    await silent.ask_provider(site, reference)
+    await no_webhooks.poll_provider(site, reference)
     await expect(gone).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(".summary")).to_contain_text(words("counts.announce_sold_out", tier="GA"))
@@ -173,13 +166,13 @@ async def test_what_others_hold_is_waited_for(make_silent_event: MakeEvent, visi
 
 async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "tardy")
+    page = await open_event(site, visit, "tardy")
     site.network.hold(READS)
     await site.set_columns(sales_end_at="now")
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.not_on_sale.title"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await look(page, "booking-not-on-sale")
+    await check_page(page, "booking-not-on-sale")
     site.network.release()
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
 
@@ -188,14 +181,14 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "lost")
+    page = await open_event(site, visit, "lost")
     lost_before = site.network.answers_lost
     site.network.lose_answers(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     # The page is still looking the order up while the picture is taken.
     site.network.hold(BOOKINGS)
-    await look(page, "booking-connection-lost")
+    await check_page(page, "booking-connection-lost")
     site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert site.network.answers_lost > lost_before
@@ -206,12 +199,12 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "silent")
+    page = await open_event(site, visit, "silent")
     site.network.lose_answers(BOOKINGS)
     field = page.get_by_label(words("user.label"))
     await field.press("Enter")
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"), timeout=SLOW_MS)
-    await look(page, "booking-unknown")
+    await check_page(page, "booking-unknown")
     # There is one action. Neither another button nor the Enter key books.
     await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("checkout.check")])
     await page.evaluate("document.forms.booking.addEventListener('submit', () => { globalThis.sent = true; })")
@@ -244,7 +237,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "checking")
+    page = await open_event(site, visit, "checking")
     site.network.lose_answers(BOOKINGS)
     await _leave_in_doubt(page)
     check = page.locator(NOTICE).get_by_role("button")
@@ -253,7 +246,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     await check.click()
     await expect(check).to_have_text(words("checkout.checking"))
     await expect(check).to_have_attribute("aria-busy", "true")
-    await look(page, "booking-checking")
+    await check_page(page, "booking-checking")
     # After a failed check the buyer may check again.
     site.network.lose_answers(BOOKINGS)
     site.network.release()
@@ -269,14 +262,14 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "doubtful")
+    page = await open_event(site, visit, "doubtful")
     site.network.lose_answers(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
     await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.unreachable.title"))
     await expect(page.locator(".closed").get_by_role("button")).to_have_text([words("checkout.check")])
-    await look(page, "booking-unknown-ended")
+    await check_page(page, "booking-unknown-ended")
     site.network.mend()
     await page.wait_for_url("**/booking/*")
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("doubtful")
@@ -286,14 +279,14 @@ async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, "never-arrived")
+    page = await open_event(site, visit, "never-arrived")
     site.network.lose_requests(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     site.network.mend()
     await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.not_found.over"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
-    await look(page, "booking-not-found-ended")
+    await check_page(page, "booking-not-found-ended")
     assert await site.orders("never-arrived") == []
 
 
@@ -301,7 +294,7 @@ async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanw
     make_declining_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_declining_event(HOUSE)
-    page = await _open(site, visit, "declined-late")
+    page = await open_event(site, visit, "declined-late")
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
     await site.until_ordered("declined-late")
@@ -309,7 +302,7 @@ async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanw
     site.network.release()
     await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.declined.title"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
-    await look(page, "booking-declined-ended")
+    await check_page(page, "booking-declined-ended")
 
 
 _UNTIL_ABOVE_THE_BAR = """async () => {
@@ -322,7 +315,7 @@ _UNTIL_ABOVE_THE_BAR = """async () => {
 @pytest.mark.parametrize("user_id", ["", "   "])
 async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, user_id)
+    page = await open_event(site, visit, user_id)
     await page.locator(SUBMIT).click()
     if user_id:
         # The field has the text and the focus, and the bar does not cover it.
@@ -333,7 +326,7 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
         await expect(page.locator(NOTICE)).to_have_count(0)
         async with asyncio.timeout(SOON_S):  # the page scrolls
             await page.evaluate(_UNTIL_ABOVE_THE_BAR)
-        await look(page, "booking-user-id-missing")
+        await check_page(page, "booking-user-id-missing")
     invalid: Any = await page.evaluate("document.querySelector('[name=user_id]').validity.valueMissing")
     assert invalid == (user_id == "")
     await expect(page.locator(SUBMIT)).to_be_enabled()

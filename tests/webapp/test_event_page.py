@@ -8,8 +8,19 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.webapp import silent
-from tests.webapp.conftest import DESKTOP, PHONE, READS, MakeEvent, OpenPage, Site, keep_entering, look, tickets_left
+from tests.webapp import no_webhooks
+from tests.webapp.conftest import (
+    DESKTOP,
+    PHONE,
+    READS,
+    MakeEvent,
+    OpenPage,
+    Site,
+    check_page,
+    keep_entering,
+    open_event,
+    tickets_left,
+)
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,12 +29,6 @@ SUBMIT = "button.submit"
 HOUSE = "VIP=20,Front Row=40,GA=100"
 STALE_AFTER_MS = 20_000
 SOON_S = 20.0
-
-
-async def _open(site: Site, visit: OpenPage) -> Page:
-    page = await visit(site.event_url)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    return page
 
 
 async def _draw_map(page: Page) -> None:
@@ -52,11 +57,11 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     await expect(cards["Next Spring"]).to_contain_text(pattern("state.upcoming", date=".+", time=r"\d+:\d\d"))
     await expect(cards["Gone"]).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(".concert", has_text="Called Off")).to_contain_text(words("state.cancelled"))
-    await look(page, "home")
+    await check_page(page, "home")
     soon.network.lose_answers(READS)
     await expect(page.get_by_text(words("away.stale"))).to_be_visible()
     await expect(cards["Later Tonight"]).to_be_visible()
-    await look(page, "home-stale")
+    await check_page(page, "home-stale")
     soon.network.mend()
     await cards["Later Tonight"].get_by_role("link").click()
     await page.wait_for_url(soon.event_url)
@@ -77,7 +82,7 @@ async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
     assert not pattern("tier.left", left=r"\d+", total=r"\d+").search(await page.text_content("main") or "")
     places = (page.locator(SUBMIT), page.locator(".tiers"), page.get_by_label(words("user.label")))
     before = [await place.bounding_box() for place in places]
-    await look(page, "event-loading")
+    await check_page(page, "event-loading")
     site.network.release()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     assert [await place.bounding_box() for place in places] == before
@@ -108,7 +113,7 @@ async def test_nothing_jumps_when_slow_answers_come(
     await page.goto(site.url + path.format(site.event))
     await expect(page.locator(loading)).to_have_count(3)
     if not path and size == PHONE:
-        await look(page, "home-loading")
+        await check_page(page, "home-loading")
         await page.evaluate("globalThis.shifted = 0")
     site.network.release()
     await expect(page.locator(loaded).first).to_be_visible()
@@ -120,11 +125,11 @@ async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if "/availability" in request.url else None)
     await _draw_map(page)
-    await look(page, "event-live")
+    await check_page(page, "event-live")
     await site.sell("VIP", 18)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
@@ -133,7 +138,7 @@ async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
     await page.get_by_role("button", name=words("quantity.more")).click()
     await expect(page.get_by_role("button", name=words("quantity.more"))).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
-    await look(page, "event-few-left")
+    await check_page(page, "event-few-left")
 
     await _set_hidden(page, hidden=True)
     polls.clear()
@@ -152,7 +157,7 @@ async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_l
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.available"))
     await expect(vip).not_to_contain_text(words("tier.left", left=20, total=20))
@@ -160,7 +165,7 @@ async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_l
     toggle = page.get_by_text(words("counts.left"), exact=True)
     await toggle.click()
     await expect(tickets_left(page, "VIP")).to_be_visible()
-    await look(page, "event-counts")
+    await check_page(page, "event-counts")
     await toggle.press("Enter")
     await expect(tickets_left(page, "VIP")).to_be_hidden()
     await expect(page.get_by_text(words("quantity.limit", most=10))).to_be_visible()
@@ -185,7 +190,7 @@ async def _set_hidden(page: Page, *, hidden: bool) -> None:
 
 async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await page.get_by_role("button", name=words("quantity.more")).click()
     site.network.freeze()
     await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"), timeout=STALE_AFTER_MS)
@@ -194,7 +199,7 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     buttons = [page.get_by_role("button", name=name) for name in names]
     for button in buttons:
         await expect(button).to_be_disabled()
-    await look(page, "event-stale")
+    await check_page(page, "event-stale")
     site.network.mend()
     site.network.cut()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"), timeout=STALE_AFTER_MS)
@@ -207,7 +212,7 @@ async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers_by_it
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await page.context.set_offline(True)
     try:
         await site.sell("VIP", 3)
@@ -226,7 +231,7 @@ async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers_by_it
 
 async def test_a_browser_that_only_believes_itself_offline_counts_on(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await page.evaluate(
         """() => {
             Object.defineProperty(navigator, "onLine", { value: false });
@@ -242,7 +247,7 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     # The network's statuses: for a cached body the page itself sees 200 instead of 304.
     network = await page.context.new_cdp_session(page)
     polls: set[str] = set()
@@ -271,14 +276,14 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
 
 async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await site.sell("VIP", 20)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.sold_out"))
     await expect(vip.get_by_role("radio")).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # The next best is one click away.
-    await look(page, "tier-sold-out")
+    await check_page(page, "tier-sold-out")
     await page.get_by_role("button", name=words("summary.next_best", tier="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await site.sell("Front Row", 40)
@@ -290,32 +295,32 @@ async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit
         page.get_by_role("region", name=words("map.title")),
     ):
         await expect(gone).to_be_hidden()
-    await look(page, "event-sold-out")
+    await check_page(page, "event-sold-out")
 
 
-async def test_what_others_hold_is_not_called_sold_out(make_silent_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_silent_event("VIP=4,GA=10")
-    page = await _open(site, visit)
-    await silent.hold(site, "VIP", 4)
+async def test_what_others_hold_is_not_called_sold_out(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event_without_webhooks("VIP=4,GA=10")
+    page = await open_event(site, visit)
+    await no_webhooks.hold(site, "VIP", 4)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.all_held"))
     await expect(vip).to_contain_text(pattern("tier.back_in", time=r"\d:\d\d"))
     await expect(vip).not_to_contain_text(words("tier.sold_out"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await look(page, "tier-all-held")
+    await check_page(page, "tier-all-held")
 
 
 async def test_while_others_hold_everything_no_button_books_and_the_page_says_why(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("GA=2")
-    reference = await silent.hold(site, "GA", 2)
-    page = await _open(site, visit)
+    site = await make_event_without_webhooks("GA=2")
+    reference = await no_webhooks.hold(site, "GA", 2)
+    page = await open_event(site, visit)
     summary = page.locator(".summary")
     await expect(summary).to_contain_text(words("summary.nothing", tier="GA"))
     await expect(summary).to_contain_text(pattern("tier.back_in", time=r"\d:\d\d"))
     await expect(summary.get_by_role("button")).to_have_count(0)
-    await look(page, "event-all-held")
+    await check_page(page, "event-all-held")
     await site.cancel(reference, "user-123")
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$10"))
     await expect(page.locator(SUBMIT)).to_be_enabled()
@@ -329,7 +334,7 @@ async def test_counts_that_never_came_are_not_called_none(make_event: MakeEvent,
     await expect(page.locator(".tier-count")).to_have_text([words("tier.unknown")] * 3)
     await expect(page.locator(".summary")).to_contain_text(words("counts.unreachable"))
     await expect(page.locator(SUBMIT)).to_be_disabled()
-    await look(page, "event-counts-unknown")
+    await check_page(page, "event-counts-unknown")
     await page.unroute("**/api/tickets/availability*")
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
@@ -355,7 +360,7 @@ async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
     await page.goto(site.event_url)
     await expect(page.get_by_role("heading", name=words("sale.upcoming.title"))).to_be_visible()
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"1:59:\d\d"))
-    await look(page, "event-upcoming")
+    await check_page(page, "event-upcoming")
     # Longer than until the page asks about the concert again.
     await site.set_columns(sales_start_at=datetime.now(UTC) + timedelta(seconds=22))
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"0:\d\d"))
@@ -368,7 +373,7 @@ async def test_a_distant_sale_counts_in_days(make_event: MakeEvent, visit: OpenP
     site = await make_event(HOUSE, sales_start_at=opens, starts_at=opens + timedelta(days=9))
     page = await visit(site.event_url)
     await expect(page.get_by_role("timer")).to_have_text(words("sale.upcoming.in", time="305 days"))
-    await look(page, "event-upcoming-far")
+    await check_page(page, "event-upcoming-far")
 
 
 @pytest.mark.parametrize(
@@ -389,7 +394,7 @@ async def test_a_sale_that_is_over_says_why_and_may_begin_again(
     await expect(page.get_by_role("heading", name=heading)).to_be_visible()
     await expect(page.get_by_text(words("event.lead"))).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await look(page, name)
+    await check_page(page, name)
     # Without a sale the page polls no counts.
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if "/api/tickets" in request.url else None)
@@ -403,7 +408,7 @@ async def test_a_sale_that_is_over_says_why_and_may_begin_again(
 async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/event/no-such-concert")
     await expect(page.get_by_role("heading", name=words("event.missing.title"))).to_be_visible()
-    await look(page, "event-unknown")
+    await check_page(page, "event-unknown")
     await page.get_by_role("main").get_by_role("link", name=words("nav.all_concerts")).click()
     await expect(page.get_by_role("heading", name=words("home.concerts"))).to_be_visible()
 
@@ -443,7 +448,7 @@ async def test_the_page_speaks_the_visitors_language(
     # A sign alone could be that of another country's dollars.
     await expect(page.locator(".summary-total").get_by_text("USD")).to_be_visible()
     await _draw_map(page)
-    await look(page, f"event-{name}")
+    await check_page(page, f"event-{name}")
     # Another language is a choice away, and kept.
     await page.get_by_role("combobox").select_option("en")
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
@@ -456,7 +461,7 @@ async def test_a_total_names_its_currency_once(
     currency: str, total: str, make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE, currency=currency)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await expect(page.locator(".summary-total")).to_have_text(total)
 
 
@@ -483,7 +488,7 @@ async def test_the_clock_of_the_venue_counts(make_event: MakeEvent, visit: OpenP
 
 async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await open_event(site, visit)
     await page.emulate_media(reduced_motion="reduce")
     moving = await page.evaluate("document.getAnimations().filter((each) => each.playState === 'running').length")
     assert moving == 0
@@ -501,7 +506,7 @@ async def test_a_page_that_breaks_says_so_and_has_ways_on(
     page = await context.new_page()
     await page.goto(inline_site.url)
     await expect(page.get_by_role("heading", name=words("error.title"))).to_be_visible()
-    await look(page, "broken")
+    await check_page(page, "broken")
     await expect(page.get_by_role("button", name=words("error.reload"))).to_be_visible()
     await expect(page.get_by_role("link", name=words("nav.all_concerts"))).to_be_visible()
     await context.close()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, look, tickets_left
+from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, check_page, tickets_left
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -70,7 +70,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await _tab_to(page, words("user.label"))
     await page.keyboard.type("keyboard-user")
     await _tab_to(page, words("map.seat", tier="VIP", row="A", number=1))
-    await look(page, "event-focus")
+    await check_page(page, "event-focus")
     for key in ("ArrowDown", "ArrowRight", "Space", "ArrowRight", "Space"):
         await page.keyboard.press(key)
     await _tab_to(page, words("book.button", total="$100"))

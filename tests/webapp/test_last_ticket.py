@@ -1,4 +1,4 @@
-"""Two browsers, one ticket: one buyer gets it, the other is told, and both pages are right by themselves."""
+"""Two browsers book the last ticket: one gets it, the other a refusal, and both pages become correct by themselves."""
 
 import asyncio
 import re

@@ -1,11 +1,11 @@
-"""The judges themselves: that `look` finds what is wrong, and leaves the page as it was."""
+"""`check_page` finds faults and leaves the page unchanged. Shared systems and visitors are independent."""
 
 import re
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, Visitors, look
+from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, Visitors, check_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,7 +18,7 @@ async def _missing_page(visit: OpenPage, site: Site) -> Page:
 
 async def test_a_sound_page_passes_and_is_left_as_it_was(inline_site: Site, visit: OpenPage) -> None:
     page = await _missing_page(visit, inline_site)
-    await look(page, "missing")
+    await check_page(page, "missing")
     assert page.viewport_size == {"width": PHONE[0], "height": PHONE[1]}
     await expect(page.locator("html")).to_have_class(re.compile("light"))
 
@@ -36,7 +36,7 @@ async def test_faults_are_found(fault: str, finding: str, inline_site: Site, vis
     page = await _missing_page(visit, inline_site)
     await page.evaluate("(fault) => document.querySelector('main').insertAdjacentHTML('afterbegin', fault)", fault)
     with pytest.raises(AssertionError, match=finding):
-        await look(page, "fault")
+        await check_page(page, "fault")
 
 
 async def test_a_new_visitor_remembers_nothing_of_an_earlier_one(inline_site: Site, visitors: Visitors) -> None:

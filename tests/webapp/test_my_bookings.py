@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp import silent
+from tests.webapp import no_webhooks
 from tests.webapp.conftest import (
     MakeEvent,
     OpenPage,
     Site,
+    check_page,
     keep_entering,
-    look,
     shot,
 )
 from tests.webapp.words import pattern, words
@@ -70,7 +70,7 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
     reference = await _book(site, "newcomer")
     page = await visit(f"{site.url}/bookings")
     await expect(page.get_by_text(words("bookings.idle"))).to_be_visible()
-    await look(page, "bookings-nobody")
+    await check_page(page, "bookings-nobody")
     await _name_oneself(page, "newcomer")
     await expect(_cards(page)).to_have_count(1)
     await expect(_cards(page)).to_contain_text(reference)
@@ -85,7 +85,7 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
 async def test_who_has_booked_nothing_reads_so_under_each_tab(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "stranger")
     await expect(page.get_by_text(words("bookings.none_upcoming"))).to_be_visible()
-    await look(page, "bookings-empty")
+    await check_page(page, "bookings-empty")
     await _choose(page, "bookings.past")
     await expect(page.get_by_text(words("bookings.none_past"))).to_be_visible()
     await _choose(page, "bookings.cancelled")
@@ -114,15 +114,15 @@ async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
     await expect(_cards(page).first).to_contain_text(words("summary.tickets", quantity=2, tier="VIP"))
     await expect(_cards(page).first).to_contain_text("$200")
     await expect(page.get_by_role("status").filter(has_text=words("bookings.count", count=2))).to_have_count(1)
-    await look(page, "bookings-upcoming")
+    await check_page(page, "bookings-upcoming")
     await _choose(page, "bookings.past")
     await expect(_cards(page)).to_contain_text([past])
     await expect(_cards(page)).to_contain_text(["Old Harbour"])
-    await look(page, "bookings-past")
+    await check_page(page, "bookings-past")
     await _choose(page, "bookings.cancelled")
     await expect(_cards(page)).to_contain_text([given_up])
     await expect(_cards(page)).to_contain_text([words("status.cancelled_refunded")])
-    await look(page, "bookings-cancelled")
+    await check_page(page, "bookings-cancelled")
     # An address names a tab: it survives a reload, and the way back.
     await page.reload()
     await expect(_cards(page)).to_contain_text([given_up])
@@ -139,7 +139,7 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     page = await _visit(visit, site, user_id)
     await expect(_cards(page)).to_have_count(PAGE_SIZE)
     more = page.get_by_role("button", name=words("bookings.more"))
-    await look(page, "bookings-more")
+    await check_page(page, "bookings-more")
     await more.press("Enter")
     await expect(_cards(page)).to_have_count(PAGE_SIZE + 2)
     await expect(_cards(page)).to_contain_text(references[::-1])
@@ -155,16 +155,16 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
 
 
 async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_page(
-    make_silent_event: MakeEvent, visit: OpenPage
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
-    site = await make_silent_event("GA=50")
-    references = [await silent.hold(site, "GA", user_id="waiting") for _ in range(PAGE_SIZE + 1)]
+    site = await make_event_without_webhooks("GA=50")
+    references = [await no_webhooks.hold(site, "GA", user_id="waiting") for _ in range(PAGE_SIZE + 1)]
     page = await _visit(visit, site, "waiting")
     await page.get_by_role("button", name=words("bookings.more")).click()
     await expect(_cards(page).filter(has_text=words("status.pending"))).to_have_count(PAGE_SIZE + 1)
-    await look(page, "bookings-pending")
+    await check_page(page, "bookings-pending")
     for reference in references:
-        await silent.ask_provider(site, reference)
+        await no_webhooks.poll_provider(site, reference)
     await expect(_cards(page).filter(has_text=words("status.confirmed"))).to_have_count(
         PAGE_SIZE + 1, timeout=3 * SOON_MS
     )
@@ -182,7 +182,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     site.network.lose_answers()
     site.network.release()
     await expect(page.get_by_text(words("away.title"))).to_be_visible(timeout=SOON_MS)
-    await look(page, "bookings-away")
+    await check_page(page, "bookings-away")
     site.network.mend()
     await expect(_cards(page)).to_have_count(1, timeout=SOON_MS)
     await expect(_cards(page)).to_contain_text("Night Tide")
@@ -192,7 +192,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
     await expect(_cards(page)).to_have_count(1)
-    await look(page, "bookings-stale")
+    await check_page(page, "bookings-stale")
     site.network.mend()
     await expect(stale).to_have_count(0, timeout=SOON_MS)
 
@@ -229,7 +229,7 @@ async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_
     for text in ("Night Tide", tickets, given_up, words("booking.cancel.confirmed", total="$200")):
         await expect(dialog).to_contain_text(text)
     await expect(dialog.get_by_role("button", name=words("booking.cancel.keep"))).to_be_focused()
-    await look(page, "bookings-cancel-question")
+    await check_page(page, "bookings-cancel-question")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await expect(button).to_be_focused()
@@ -244,7 +244,7 @@ async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_
     await expect(button).to_have_count(0)
     # Where the button was, nothing is left to have the focus.
     await expect(card.get_by_role("link")).to_be_focused()
-    await look(page, "bookings-cancelled-now")
+    await check_page(page, "bookings-cancelled-now")
     assert (given_up, "cancelled") in await site.orders(user_id)
 
     await keep_entering(page)
@@ -281,11 +281,11 @@ async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled
     await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
     card = page.locator(".booking", has_text=reference)
     await expect(card.get_by_role("status")).to_contain_text(words("booking.cancel.begun"))
-    # The concert is asked about again, too.
+    # After the refusal the page also reads the concert again.
     for each in (reference, other):
         await expect(_cancel_button(page, each)).to_have_count(0)
     await expect(card.get_by_role("link")).to_be_focused()
-    await look(page, "bookings-cancel-refused")
+    await check_page(page, "bookings-cancel-refused")
     assert (reference, "confirmed") in await site.orders("late")
 
 
@@ -321,6 +321,6 @@ async def test_the_list_reads_well_in_other_languages(locale: str, make_event: M
     await expect(page.locator(".booking .cancel")).to_contain_text([words("bookings.cancel", locale[:2])] * 2)
     if locale == "ar":
         await expect(page.locator("html")).to_have_attribute("dir", "rtl")
-        await look(page, "bookings-arabic")
+        await check_page(page, "bookings-arabic")
     else:
         await shot(page, "bookings-german")

@@ -5,7 +5,19 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from api.commands.seed import TierPlan
-from tests.webapp.conftest import DESKTOP, PHONE, READS, SCREENSHOTS, MakeEvent, OpenPage, Site, look, shot, violations
+from tests.webapp.conftest import (
+    DESKTOP,
+    PHONE,
+    READS,
+    SCREENSHOTS,
+    MakeEvent,
+    OpenPage,
+    Site,
+    check_page,
+    open_event,
+    shot,
+    violations,
+)
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,11 +30,10 @@ MOVES = 8
 LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
 
 
-async def _open(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP, user_id: str = "user-1") -> Page:
-    page = await visit(site.event_url, size=size)
+async def _open_map(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP, user_id: str = "user-1") -> Page:
+    page = await open_event(site, visit, user_id, size=size)
     await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
-    await page.get_by_label(words("user.label")).fill(user_id)
     return page
 
 
@@ -57,12 +68,12 @@ async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
 
 async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     await _seat(page, "VIP", "A", 7).click()
     await _seat(page, "VIP", "B", 3).click()
     assert await _picks(page) == [words("seat.name", row="A", number=7), words("seat.name", row="B", number=3)]
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
-    await look(page, "seats-picked")
+    await check_page(page, "seats-picked")
     # A seat of another tier is another booking.
     await _seat(page, "Front Row", "C", 1).click()
     assert await _picks(page) == [words("seat.name", row="C", number=1)]
@@ -81,7 +92,7 @@ async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: Ma
 
 async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     await page.get_by_role("button", name=words("seats.best")).focus()
     await page.keyboard.press("Tab")  # the user id
     await page.keyboard.press("Tab")  # one seat of the map, however many there are
@@ -90,7 +101,7 @@ async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: 
         await page.keyboard.press(key)
     assert await _picks(page) == [words("seat.name", row="B", number=3), words("seat.name", row="B", number=20)]
     await expect(_seat(page, "Front Row", "C", 20)).to_be_focused()
-    await look(page, "seats-keyboard")
+    await check_page(page, "seats-keyboard")
     # The next stop is behind the map, not its other seats.
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.closest('.house')") is None
@@ -99,7 +110,7 @@ async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: 
 async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=20")
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 2])
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     await page.get_by_role("button", name=words("map.list_open")).click()
     row = page.get_by_role("group", name=words("map.row", tier="VIP", row="A"))
     await expect(row.get_by_role("checkbox")).to_have_count(20)
@@ -107,7 +118,7 @@ async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPag
     await row.get_by_role("checkbox", name="5", exact=True).check()
     assert await _picks(page) == [words("seat.name", row="A", number=5)]
     await expect(_seat(page, "VIP", "A", 5)).to_have_attribute("aria-checked", "true")
-    await look(page, "seats-list")
+    await check_page(page, "seats-list")
 
 
 async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -115,7 +126,7 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     ids = await _ticket_ids(site, "VIP")
     # The middle of the first row has only single seats left.
     await _take(site, "VIP", *(ids["A", number] for number in range(4, 20, 2)))
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     for _ in range(3):
         await page.get_by_role("button", name=words("quantity.more")).click()
     await page.get_by_role("button", name=words("seats.best")).click()
@@ -128,14 +139,14 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     assert len(await _picks(page)) == 5
     await page.get_by_role("button", name=words("quantity.fewer")).click()
     assert len(await _picks(page)) == 4
-    await look(page, "seats-best")
+    await check_page(page, "seats-best")
 
 
 async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     await _seat(page, "VIP", "A", 7).click()
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     lost = page.get_by_role("status").filter(has_text=words("map.lost", row="A", number=7))
@@ -144,7 +155,7 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     # No other seat is booked in its place unless the visitor says so.
     await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    await look(page, "seat-lost")
+    await check_page(page, "seat-lost")
     await lost.get_by_role("button").first.click()
     assert await _picks(page) in ([words("seat.name", row="A", number=6)], [words("seat.name", row="A", number=8)])
     await expect(lost).to_have_count(0)
@@ -155,7 +166,7 @@ async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     for number in (6, 7):
         await _seat(page, "VIP", "A", number).click()
     ids = await _ticket_ids(site, "VIP")
@@ -173,7 +184,7 @@ async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
 
 async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     for number in (6, 7, 8, 9):
         await _seat(page, "VIP", "A", number).click()
     ids = await _ticket_ids(site, "VIP")
@@ -241,7 +252,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, user_id="outrun")
+    page = await _open_map(site, visit, user_id="outrun")
     for number in (7, 8):
         await _seat(page, "VIP", "A", number).click()
     # The page must not learn of it before the click does.
@@ -255,14 +266,14 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     # Whoever pressed the button that is gone finds the focus on what there is to do now.
     await expect(page.locator(".map .notice button").first).to_be_focused()
     assert await _picks(page) == [words("seat.name", row="A", number=8)]
-    await look(page, "booking-seat-taken")
+    await check_page(page, "booking-seat-taken")
     site.network.release()
     assert await site.orders("outrun") == []
 
 
 async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(LARGE)
-    page = await _open(site, visit, PHONE)
+    page = await _open_map(site, visit, PHONE)
     plan = page.locator(".plan")
     wider = "(plan) => plan.scrollWidth - plan.clientWidth"
     assert await plan.evaluate(wider) > 0
@@ -284,7 +295,7 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
 
 async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, PHONE)
+    page = await _open_map(site, visit, PHONE)
     before = await page.locator(".house .seat").first.bounding_box()
     await page.locator(".plan").evaluate("(plan) => plan.scrollBy(8, 0)")
     middle = await _seat_in_the_middle(page)
@@ -302,12 +313,12 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
             return plan.scrollWidth > plan.clientWidth;
         }"""
     )
-    await look(page, "seats-closer")
+    await check_page(page, "seats-closer")
 
 
 async def test_two_fingers_come_closer_and_go_away_and_one_pans(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await _open(site, visit, PHONE)
+    page = await _open_map(site, visit, PHONE)
     box = await page.locator(".plan").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -364,7 +375,7 @@ async def test_without_the_map_seats_can_be_booked_and_old_seats_are_not_called_
     await page.goto(site.event_url)
     await expect(page.get_by_text(words("map.away"))).to_be_visible()
     await expect(page.locator(SUBMIT)).to_be_enabled()
-    await look(page, "seats-away")
+    await check_page(page, "seats-away")
     await page.unroute("**/api/tickets/states*")
     await expect(page.locator(".map")).to_be_visible()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
@@ -388,7 +399,7 @@ _COUNT_NUMBERS = """
 
 async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(LARGE)
-    page = await _open(site, visit)
+    page = await _open_map(site, visit)
     await expect(page.locator(".house .seat")).to_have_count(1000)
     # The rest of the page is judged elsewhere, with fewer seats.
     await shot(page, "seats-thousand")

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT, Process, clean_environment, responds
-from tests.webapp.conftest import BOOKINGS, OpenPage, Site, look, shared_site, tickets_left
+from tests.webapp.conftest import BOOKINGS, OpenPage, Site, check_page, shared_site, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
@@ -153,7 +153,7 @@ async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: Ope
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(".summary .notice")).to_contain_text(words("checkout.sending.title"))
-    await look(page, "booking-sending")
+    await check_page(page, "booking-sending")
     site.network.release()
     await page.wait_for_url("**/booking/*")
     assert len(await site.orders("sender")) == 1

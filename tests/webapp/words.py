@@ -35,7 +35,7 @@ def words(key: str, language: str = "en", /, **values: int | str) -> str:
         value = values[argument[1]]
         return _number(value) if argument[2] else str(value)
 
-    return _ARGUMENT.sub(insert, _PLURAL.sub(choose, _texts(language)[key]))
+    return _ARGUMENT.sub(insert, _PLURAL.sub(choose, texts(language)[key]))
 
 
 def pattern(key: str, /, **values: str) -> re.Pattern[str]:
@@ -53,6 +53,7 @@ def _number(value: int | str) -> str:
 
 
 @functools.cache
-def _texts(language: str) -> dict[str, str]:
-    texts: dict[str, str] = json.loads((STRINGS / f"{language}.json").read_text(encoding="utf-8"))
-    return texts
+def texts(language: str) -> dict[str, str]:
+    """Return every text of a language, unformatted, by its key."""
+    loaded: dict[str, str] = json.loads((STRINGS / f"{language}.json").read_text(encoding="utf-8"))
+    return loaded

@@ -2,17 +2,16 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.webapp.words import pattern, words
-from webapp.build import WEB_DIR
 from webapp.components.language import LANGUAGES, STRINGS, arguments, say
 
-WEBAPP = Path(__file__).parents[2] / "webapp"
+ROOT = Path(__file__).parents[3]
+WEBAPP = ROOT / "webapp"
+BROWSER_TESTS = ROOT / "tests" / "webapp"
 _USED = re.compile(r'\b(?:say|in_english)\(\s*"([^"]+)"')
 _LITERAL = re.compile(r'"([a-z_]+(?:\.[a-z_]+)+)"')
 
@@ -73,57 +72,12 @@ def test_no_text_is_empty_or_has_an_open_brace(language: str) -> None:
     assert [key for key, text in texts.items() if not text.strip() or text.count("{") != text.count("}")] == []
 
 
-_VALUES = (0, 1, 2, 3, 11, 100)
-_FORMAT = """
-    import { readFileSync } from "node:fs";
-    import { IntlMessageFormat } from "intl-messageformat";
-    const [language, file, values] = process.argv.slice(1);
-    const written = {};
-    for (const [key, text] of Object.entries(JSON.parse(readFileSync(file, "utf-8"))))
-        written[key] = JSON.parse(values).map((value) => {
-            const every = new Proxy({}, { get: () => value, has: () => true });
-            const result = new IntlMessageFormat(text, language).format(every);
-            if (!result) throw new Error(`${key} is empty for ${value}`);
-            return result;
-        });
-    console.log(JSON.stringify(written));
-"""
-
-
-def _formatted_by_pages(language: str) -> dict[str, list[str]]:
-    """Format each text as the pages do, with the same library: every argument has each of `_VALUES` in turn."""
-    node = Path(sys.executable).with_name("node")
-    options = (language, str(STRINGS / f"{language}.json"), json.dumps(_VALUES))
-    command = [str(node), "--input-type=module", "--eval", _FORMAT, *options]
-    done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    written: dict[str, list[str]] = json.loads(done.stdout)
-    return written
-
-
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_every_text_formats_with_any_number(language: str) -> None:
-    # A text that does not format breaks the whole page.
-    assert set(_formatted_by_pages(language)) == set(_texts(language))
-
-
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_tests_format_texts_as_pages_do(language: str) -> None:
-    texts = _texts(language)
-    written = {
-        key: [words(key, language, **dict.fromkeys(arguments(text), value)) for value in _VALUES]
-        for key, text in texts.items()
-    }
-    assert written == _formatted_by_pages(language)
-
-
 def test_no_browser_test_quotes_a_text() -> None:
     texts = _texts("en").items()
     # Shorter texts and those with values also occur as words of the tests themselves.
     sentences = {key: text for key, text in texts if len(text.split()) > 2 and not arguments(text)}
     tests = {
-        path.name: path.read_text(encoding="utf-8").replace(r"\u2019", "\u2019")
-        for path in Path(__file__).parent.glob("*.py")
+        path.name: path.read_text(encoding="utf-8").replace(r"\u2019", "\u2019") for path in BROWSER_TESTS.glob("*.py")
     }
     quoted = [(name, key) for name, test in tests.items() for key, text in sentences.items() if f'"{text}' in test]
     assert sentences
