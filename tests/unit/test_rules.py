@@ -1,4 +1,4 @@
-"""Rules for SQL, which no linter checks."""
+"""Rules for SQL and for the names of tests, which no linter checks."""
 
 import ast
 import re
@@ -13,6 +13,10 @@ SQL = re.compile(
     r"\b(select\b.*\bfrom|insert\s+into|update\b.*\bset|delete\s+from|with\b.*\bas\s*\(|(create|alter|drop)\s+table)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+TOOLS = ROOT / "tests" / "webapp" / "tools"
+TEST_NAME_LENGTH_MAX = 80
 
 
 def sources(folder: Path) -> list[Path]:
@@ -55,3 +59,15 @@ def test_a_route_has_a_service_and_a_service_has_statements() -> None:
         assert (API / "routes" / f"{noun}.py").exists()
         assert (API / "services" / f"{noun}.py").exists() or (API / "services" / noun / "__init__.py").exists()
         assert noun in nouns
+
+
+def test_no_name_of_a_test_is_too_long() -> None:
+    names = [
+        node.name
+        for path in sources(ROOT / "tests")
+        if TOOLS not in path.parents
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    assert names
+    assert [name for name in names if len(name) > TEST_NAME_LENGTH_MAX] == []

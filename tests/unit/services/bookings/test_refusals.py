@@ -47,7 +47,7 @@ def test_an_unknown_event_comes_before_an_unknown_tier_before_a_closed_sale(
     assert type(refuse_early(request(event=event, ticket_ids=(9,)), EVENTS, found, {})) is error
 
 
-def test_only_an_order_without_a_charge_is_possible_while_the_provider_is_unavailable() -> None:
+def test_only_free_orders_are_possible_while_the_provider_is_unavailable() -> None:
     unavailable = policy(provider_available=False)
     refusal = refuse_charge(request(), tier(price_minor=1), unavailable)
     assert refusal is not None
