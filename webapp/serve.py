@@ -144,7 +144,7 @@ async def _serve(site: Site, host: str, port: int) -> None:
     await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         server.stop()  # type: ignore[no-untyped-call]
-        # Browsers keep their connections open for as long as they are let.
+        # Browsers keep idle connections open, so the wait has a limit.
         await asyncio.wait({serving}, timeout=_STOP_WITHIN_S)
     stop.cancel()
     if serving.done():
