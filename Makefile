@@ -154,7 +154,7 @@ help: ## Show this list
 
 # --- Set-up ----------------------------------------------------------------------------------------------
 
-# Of several concurrent makes one installs. The others wait for it and then find nothing to do.
+# One of several concurrent makes installs. The others wait for it and then find nothing to do.
 ifndef ALONE
 
 $(INSTALLED): requirements.lock
