@@ -69,12 +69,14 @@ DEFAULT_INVENTORY = (
 class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
     """An event to create.
 
-    If `sales_start_at` is None, the sale starts at once. `sold` creates orders for every ticket.
+    If `doors_at` is None, no time is announced for the doors. If `sales_start_at` is None, the sale starts at once.
+    `sold` creates orders for every ticket.
     """
 
     slug: str
     name: str
     description: str = ""
+    doors_at: datetime | None = None
     starts_at: datetime
     sales_start_at: datetime | None = None
     inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
@@ -86,12 +88,14 @@ DEFAULT_EVENTS = (
         slug=schemas.BUILT_IN_EVENT,
         name="Aurora Sessions",
         description="One night of strings, synths and northern light, live by the water.",
+        doors_at=datetime(2027, 6, 18, 19, 0, tzinfo=_ZONE),
         starts_at=datetime(2027, 6, 18, 20, 0, tzinfo=_ZONE),
     ),
     EventPlan(
         slug="small-hours",
         name="Small Hours",
         description="Four voices and an upright bass, unamplified, for a house of sixty.",
+        doors_at=datetime(2027, 4, 9, 20, 0, tzinfo=_ZONE),
         starts_at=datetime(2027, 4, 9, 21, 0, tzinfo=_ZONE),
         inventory=(
             TierPlan(name="Front Row", capacity=20, price_minor=4_500, seats_per_row=10),
@@ -103,6 +107,7 @@ DEFAULT_EVENTS = (
         slug="winterlight",
         name="Winterlight",
         description="Choir, brass and a single piano, by candlelight on the longest night of the year.",
+        doors_at=datetime(2027, 12, 21, 18, 30, tzinfo=_ZONE),
         starts_at=datetime(2027, 12, 21, 19, 30, tzinfo=_ZONE),
         sales_start_at=datetime(2027, 10, 1, 10, 0, tzinfo=_ZONE),
         inventory=(
@@ -210,6 +215,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
         "venue": _VENUE,
         "description": event.description,
         "time_zone": _ZONE.key,
+        "doors_at": event.doors_at,
         "starts_at": event.starts_at,
         "sales_start_at": event.sales_start_at,
         "currency": _CURRENCY,

@@ -1,13 +1,14 @@
 -- name: upsert_event
 -- Create an event, or leave the existing event of that slug unchanged.
 -- If sales_start_at is null, the sale starts now.
-insert into events (slug, name, venue, description, time_zone, starts_at, sales_start_at, currency)
+insert into events (slug, name, venue, description, time_zone, doors_at, starts_at, sales_start_at, currency)
 values (
     %(slug)s,
     %(name)s,
     %(venue)s,
     %(description)s,
     %(time_zone)s,
+    %(doors_at)s,
     %(starts_at)s,
     coalesce(%(sales_start_at)s::timestamptz, now()),
     %(currency)s

@@ -87,15 +87,16 @@ def test_an_empty_database_gets_three_events_one_of_them_sold_out(server: Embedd
         events = rows(
             url,
             """
-            select slug, venue, time_zone, starts_at > now(), sales_start_at > now() + interval '30 days',
+            select slug, venue, time_zone, starts_at > now(), starts_at - doors_at = interval '1 hour',
+                sales_start_at > now() + interval '30 days',
                 (select string_agg(distinct status, ',') from tickets where event_id = events.id)
             from events order by starts_at
             """,
         )
         assert events == [
-            ("small-hours", "Harbour Hall", "America/New_York", True, False, "sold"),
-            ("aurora-sessions", "Harbour Hall", "America/New_York", True, False, "available"),
-            ("winterlight", "Harbour Hall", "America/New_York", True, True, "available"),
+            ("small-hours", "Harbour Hall", "America/New_York", True, True, False, "sold"),
+            ("aurora-sessions", "Harbour Hall", "America/New_York", True, True, False, "available"),
+            ("winterlight", "Harbour Hall", "America/New_York", True, True, True, "available"),
         ]
         orders = "select distinct orders.status, payments.status from orders join payments on order_id = orders.id"
         assert rows(url, orders) == [("confirmed", "captured")]
@@ -107,7 +108,7 @@ def test_a_default_event_that_is_seeded_alone_equals_its_plan(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, slug: str
 ) -> None:
     query = """
-        select slug, events.name, starts_at, sales_start_at > now() + interval '30 days',
+        select slug, events.name, doors_at, starts_at, sales_start_at > now() + interval '30 days',
             tiers.name, price_minor, capacity,
             (select string_agg(distinct status, ',') from tickets where tier_id = tiers.id)
         from events join tiers on events.id = event_id order by slug, display_order

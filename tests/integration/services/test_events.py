@@ -39,7 +39,7 @@ async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> Non
         "name": "Aurora Sessions",
         "venue": "Harbour Hall",
         "description": "One night of strings, synths and northern light, live by the water.",
-        "doorsAt": None,
+        "doorsAt": "2027-06-18T23:00:00Z",
         "startsAt": "2027-06-19T00:00:00Z",  # 20:00 in New York
         "timeZone": "America/New_York",
         "salesStartAt": event["salesStartAt"],
@@ -62,11 +62,11 @@ async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> Non
         ("update events set sales_end_at = now() + interval '1 hour'", "on_sale"),
         ("update events set sales_start_at = now() + interval '1 hour'", "upcoming"),
         ("update events set sales_end_at = now()", "ended"),
-        ("update events set starts_at = now()", "ended"),
-        ("update events set starts_at = now(), sales_end_at = now() + interval '1 hour'", "ended"),
+        ("update events set doors_at = null, starts_at = now()", "ended"),
+        ("update events set doors_at = null, starts_at = now(), sales_end_at = now() + interval '1 hour'", "ended"),
         ("update events set cancelled_at = now()", "cancelled"),
         ("update events set cancelled_at = now(), sales_start_at = now() + interval '1 hour'", "cancelled"),
-        ("update events set cancelled_at = now(), starts_at = now()", "cancelled"),
+        ("update events set cancelled_at = now(), doors_at = null, starts_at = now()", "cancelled"),
     ],
 )
 async def test_the_state_matches_the_result_of_a_booking(
@@ -79,6 +79,8 @@ async def test_the_state_matches_the_result_of_a_booking(
 
 
 async def test_the_doors_are_shown_once_they_are_announced(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute("update events set doors_at = null where slug = %s", [BUILT_IN_EVENT])
+    assert (await shown(pool))["doorsAt"] is None
     await conn.execute("update events set doors_at = starts_at - interval '1 hour' where slug = %s", [BUILT_IN_EVENT])
     assert (await shown(pool))["doorsAt"] == "2027-06-18T23:00:00Z"
     assert {event["slug"]: event["doorsAt"] for event in await listed(pool)}[BUILT_IN_EVENT] == "2027-06-18T23:00:00Z"
@@ -124,16 +126,18 @@ async def test_upcoming_events_are_listed_soonest_first(pool: Pool, database_url
     ]
     for event in events:
         assert (await shown(pool, event["slug"])).items() >= event.items()
-    await conn.execute("update events set starts_at = now() + interval '1 hour', cancelled_at = now() where id = 1")
+    await conn.execute(
+        "update events set doors_at = null, starts_at = now() + interval '1 hour', cancelled_at = now() where id = 1"
+    )
     first, *_ = await listed(pool)
     assert (first["slug"], first["state"]) == (BUILT_IN_EVENT, "cancelled")
-    await conn.execute("update events set starts_at = now() where slug = 'small-hours'")
+    await conn.execute("update events set doors_at = null, starts_at = now() where slug = 'small-hours'")
     assert [event["slug"] for event in await listed(pool)] == [BUILT_IN_EVENT, "winterlight"]
     assert (await shown(pool, "small-hours"))["state"] == "ended"  # buyers can still open the event
 
 
 async def test_a_list_without_events_has_a_time(pool: Pool, conn: AsyncConnection) -> None:
-    await conn.execute("update events set starts_at = now()")
+    await conn.execute("update events set doors_at = null, starts_at = now()")
     counted = await event_list_cache(pool).get(None)
     assert counted.body == b'{"events":[]}'
     assert counted.as_of.tzinfo is not None

@@ -174,7 +174,7 @@ async def test_the_worker_charges_no_pending_order_of_a_cancelled_event(
 async def test_orders_of_a_cancelled_event_are_cancelled_at_any_time(pool: Pool, conn: AsyncConnection) -> None:
     paid, pending = await hold(pool), await hold(pool)
     await apply_updates(pool, {paid.reference: "captured"})
-    await conn.execute("update events set cancelled_at = now(), starts_at = now() - interval '9 days'")
+    await conn.execute("update events set cancelled_at = now(), doors_at = null, starts_at = now() - interval '9 days'")
     await cancel_order(pool, paid.reference, "u")
     await cancel_order(pool, pending.reference, "u")
     assert await states(conn, paid.reference) == ("cancelled", "refunding", 0)
@@ -477,7 +477,7 @@ async def test_only_the_buyer_cancels_and_only_live_orders_of_future_events(pool
         await cancel_order(pool, held.reference, "somebody-else")
     with pytest.raises(NotCancellable):
         await cancel_order(pool, declined.reference, "u")
-    await conn.execute("update events set starts_at = now()")
+    await conn.execute("update events set doors_at = null, starts_at = now()")
     with pytest.raises(NotCancellable):
         await cancel_order(pool, held.reference, "u")
     assert await states(conn, held.reference) == ("pending", "pending", 1)
