@@ -25,13 +25,13 @@ class ScanResult(msgspec.Struct, frozen=True):
     """In the venue's time zone."""
     takes_place: bool
     """False if the event is cancelled."""
-    admits: bool
+    event_valid: bool
     """False if the event is cancelled or over."""
     tier: str
     row_label: str | None
     seat_number: int | None
     valid: bool
-    """True if the order is confirmed and the event admits."""
+    """True if the order is confirmed and the event neither cancelled nor over."""
 
     @property
     def ticket(self) -> str:
@@ -52,7 +52,7 @@ def scan(conninfo: str, secret: str, code: str) -> ScanResult | None:
 
 
 def refusal(found: ScanResult | None, event: str | None) -> str | None:
-    """Return the reason for the refusal of a ticket at the entrance of an event; None admits the ticket.
+    """Return the reason for the refusal of a ticket at the entrance of an event; None if it is valid.
 
     `event` is the slug of that event; None stands for any event.
     """
@@ -64,7 +64,7 @@ def refusal(found: ScanResult | None, event: str | None) -> str | None:
         return None
     if not found.takes_place:
         return "the event is cancelled"
-    return f"the booking is {found.status}" if found.admits else "the event is over"
+    return f"the booking is {found.status}" if found.event_valid else "the event is over"
 
 
 def report(found: ScanResult | None, event: str | None = None) -> str:

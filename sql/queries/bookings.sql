@@ -67,7 +67,7 @@ select
     tickets.row_label,
     tickets.seat_number,
     rules.takes_place,
-    rules.admits,
+    rules.admits as event_valid,
     events.starts_at at time zone events.time_zone as starts_at,
     orders.status = 'confirmed' and bookings.released_at is null and rules.admits as valid
 from bookings
