@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from api.database.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
@@ -87,18 +87,20 @@ async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_
     await page.get_by_role("button", name=words("bookings.show")).click()
     outcome = page.locator(".booking", has_text=first).get_by_role("status")
 
+    def cancel_button(reference: str) -> Locator:
+        return page.get_by_role("button", name=pattern("bookings.cancel_of", concert=".*", reference=reference))
+
     async def cancel(reference: str) -> None:
-        await page.get_by_role("button", name=pattern("bookings.cancel_of", concert=".*", reference=reference)).click()
+        await cancel_button(reference).click()
         await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
 
+    await expect(cancel_button(first)).to_be_visible()
     site.network.freeze()
     await cancel(first)
     await expect(
         page.get_by_role("button", name=pattern("bookings.cancelling_of", concert=".*", reference=first))
     ).to_be_visible()
-    await expect(
-        page.get_by_role("button", name=pattern("bookings.cancel_of", concert=".*", reference=second))
-    ).to_be_disabled()
+    await expect(cancel_button(second)).to_be_disabled()
     await expect(outcome).to_contain_text(words("booking.cancel.unreachable"), timeout=2 * SLOW_MS)
 
     await page.context.set_offline(True)
