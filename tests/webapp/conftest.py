@@ -42,7 +42,7 @@ READS = "GET /api/(events|tickets)"
 """Matches the requests for events, counts and seats."""
 PHONE = (390, 844)
 DESKTOP = (1280, 800)
-# The narrowest screen that WCAG 1.4.10 asks for.
+# The narrowest screen that WCAG 1.4.10 requires.
 NARROWEST = 320
 _SETTLED_WITHIN_S = 30.0
 # No test measures speed: an expected change comes within this time on any machine.
@@ -73,7 +73,7 @@ class Site:
     async def make_event(self, inventory: str | tuple[TierPlan, ...], columns: Mapping[str, object]) -> "Site":
         """Make an event in this running system, and return the system with that event.
 
-        `columns` are set in its row of `events` before anybody hears of it.
+        `columns` are set in its row of `events` before the API reads it.
         """
         plans = parse_inventory(inventory) if isinstance(inventory, str) else inventory
         site = replace(self, event=f"event-{next(_numbers)}")
@@ -383,7 +383,7 @@ async def keep_entering(page: Page) -> None:
     await page.evaluate("setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
 
 
-# --- How pages look --------------------------------------------------------------------------------------
+# --- Appearance and accessibility ------------------------------------------------------------------------
 
 _TURN_WITHIN_S = 2.0
 """Time for a page to follow the system's colour scheme."""

@@ -38,7 +38,7 @@ _AIMED_AT = ("home", "event")
 _NAMES: dict[Form, str] = {"mobile": "phone", "desktop": "desktop"}
 
 _RUN_TIMEOUT_S = 180.0
-# Where the recording of a load fails, Lighthouse itself asks for this.
+# Lighthouse requests another run if it could not record a page load.
 _TRIES = 3
 _ASKS_FOR_ANOTHER = "Please run Lighthouse again"
 _END_WITHIN_S = 10.0
@@ -57,12 +57,12 @@ _FACTS_SHOWN = 4
 
 
 class LighthouseError(Exception):
-    """Lighthouse could not be run; the message says why."""
+    """Lighthouse could not be run; the message states the reason."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A page to be judged."""
+    """A page to measure."""
 
     name: str
     path: str
@@ -238,7 +238,7 @@ async def _measure(stack: Stack, reference: str, options: argparse.Namespace) ->
     aims = ", ".join(f"{aim} as a {_NAMES[form]}" for form, aim in AIMS.items())
     verdict = f"MISSED by {', '.join(missed)}" if missed else "held"
     _print(f"\nThe aim for {' and '.join(_AIMED_AT)}, {aims}: {verdict}.")
-    # Other work on the machine makes it look slower, and every page with it.
+    # Other work on the machine lowers this benchmark and every page's performance.
     _print(f"\nLighthouse's benchmark of this machine during the runs: {min(speeds):.0f} to {max(speeds):.0f}.")
     _print("\n" + ("\n\n".join(texts) if texts else "Every audit is passed."))
     _print(f"\nThe reports are in {REPORTS.relative_to(ROOT)}/.")

@@ -1,4 +1,4 @@
-"""Every face of a booking's page, brought about for real: paid, declined, waiting, too late, cancelled, away."""
+"""Every state of a booking's page with a real system: paid, declined, waiting, too late, cancelled, away."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ TRY_AGAIN = pattern("booking.again", quantity=r"\d", tier=".+", total=".+")
 PAPER: ViewportSize = {"width": 703, "height": 1032}
 """A sheet of A4 without its margins, in CSS pixels."""
 SOON_MS = 15_000
-"""From a change in the database until an open page shows it: a turn of the worker, one of the page, a busy machine."""
+"""Limit from a database change to the open page: one poll of the worker and one of the page, on a busy machine."""
 
 
 # --- The page --------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
     site = await make_event("VIP=5")
     reference = await _booked(site)
     page = await visit(f"{site.url}/bookings")
-    # Looking takes longer than the page waits for an answer before it asks again.
+    # check_page takes longer than the page's request timeout, so the page gets none.
     await page.add_init_script("AbortSignal.timeout = () => new AbortController().signal")
     site.network.hold()
     await page.goto(f"{site.url}/booking/{reference}")
@@ -226,7 +226,7 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     await expect(page.get_by_label(words("nav.label"))).to_be_hidden()
     await expect(page.get_by_role("button")).to_have_count(0)
     await expect(page.locator("#reference")).to_be_visible()
-    # Each may be cut off by itself.
+    # Each ticket may be cut off on its own.
     for each in await page.locator(".pass").all():
         await expect(each).to_contain_text(re.compile(r"Night Tide.*2027.*Harbour Hall"))
     await expect(page.get_by_role("heading", level=1)).to_be_hidden()
@@ -286,7 +286,7 @@ async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
     await expect(_codes(page)).to_have_count(0)
     await expect(_cancel_button(page)).to_have_count(0)
-    # Where the button was, nothing is left to have the focus.
+    # The focused button is gone, so the focus moves to the heading.
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
     await check_page(page, "order-cancelled")
     assert (reference, "cancelled") in await site.orders(USER)
@@ -318,7 +318,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
     site = await make_event("VIP=5")
     page = await _visit(visit, site, await _booked(site))
     await _codes_are_drawn(page, 2)
-    # At first the page cannot ask either.
+    # At first the page cannot read the order either.
     site.network.lose_answers()
     await _cancel(page)
     await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
@@ -336,7 +336,7 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     await _cancel(page)
     await expect(page.get_by_role("button", name=words("booking.cancel.sending"))).to_be_visible()
     await page.get_by_role("link", name="Night Tide").click()
-    # The page finds the fault by itself.
+    # The page validates the field without the API.
     await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
     await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_be_visible(timeout=10_000)
@@ -353,7 +353,7 @@ async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
     await site.set_columns(cancelled_at="now")
     page = await _visit(visit, site, reference)
     await expect(page.get_by_role("heading", name=words("booking.called_off.title"))).to_be_visible()
-    # Nothing says that it takes place, and the way to the money is where the eye is.
+    # The page does not show the concert as taking place, and the notice offers the refund.
     await expect(page.get_by_text(words("status.confirmed"))).to_have_count(0)
     await expect(page.get_by_role("link", name=words("booking.calendar"))).to_have_count(0)
     await expect(page.locator(".notice").get_by_role("button")).to_have_text([words("booking.cancel")])
@@ -392,7 +392,7 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
     reference, page = await _visit_waiting(visit, site, 2)
     await check_page(page, "order-pending")
 
-    # The server's clock tells, whatever this computer's says; it is read before and after.
+    # The server's clock is the reference, not this computer's. The test reads it before and after the page.
     async def until_end() -> float:
         async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
             cursor = await conn.execute(
@@ -431,7 +431,7 @@ async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new
     seats = await _seats(site, reference)
     await no_webhooks.poll_provider(site, reference)
     await _says(page, words("booking.declined.title"))
-    # Nothing of it looks like a ticket, or like money that was taken.
+    # The page shows neither a ticket nor a charge.
     await expect(page.locator(".ticket .aurora")).to_be_hidden()
     await expect(page.locator("dl div", has_text=words("booking.not_charged"))).to_contain_text("$200")
     await expect(page.locator("dl dt").get_by_text(words("booking.total"), exact=True)).to_have_count(0)
@@ -441,7 +441,7 @@ async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new
     await _says(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await _seats(site, again) == seats
-    # The new key has its own luck, and the first booking stays what it was.
+    # The new key has its own outcome, and the first booking keeps its status.
     outcome = await no_webhooks.decided(site, again)
     await no_webhooks.poll_provider(site, again)
     await _says(page, words("booking.confirmed.title" if outcome == "captured" else "booking.declined.title"))
@@ -488,7 +488,7 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(
     await expect(page.locator(".notice")).to_contain_text(words("checkout.seat_taken.title", seats=1), timeout=SOON_MS)
     await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await check_page(page, "order-seat-taken")
-    # The concert's page has the other seat, and offers the nearest to it.
+    # The concert's page keeps the other seat, and offers the nearest one to it.
     await page.get_by_role("link", name=words("booking.other_seats")).click()
     await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await expect(page.locator(".picks li")).to_have_text([words("seat.name", row=row, number=kept)])

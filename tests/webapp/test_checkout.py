@@ -79,7 +79,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "fewer")
     await _more(page, 4)
-    # The page must not learn of it before the click does.
+    # The page must not receive the new counts before the click.
     site.network.hold(READS)
     await site.sell("VIP", 37)
     await page.locator(SUBMIT).click()
@@ -152,12 +152,12 @@ async def test_what_others_hold_is_waited_for(make_event_without_webhooks: MakeE
     )
     await check_page(page, "booking-all-held")
     site.network.release()
-    # Another tier need not wait.
+    # Another tier is bookable at once.
     await page.get_by_role("radio").nth(1).check()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await page.get_by_role("radio").first.check()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
-    # Nobody waits for tickets that are paid.
+    # The page does not offer to wait for tickets that are paid.
     await no_webhooks.poll_provider(site, reference)
     await expect(gone).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(NOTICE)).to_have_count(0)

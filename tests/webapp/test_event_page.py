@@ -32,7 +32,7 @@ SOON_S = 20.0
 
 
 async def _draw_map(page: Page) -> None:
-    """Have the map drawn, which waits until somebody comes near, and return to the top."""
+    """Draw the map, which waits until it is near the viewport, and return to the top."""
     await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
     await page.evaluate("scrollTo(0, 0)")
@@ -96,7 +96,7 @@ _WATCH_SHIFTS = """
     }).observe({ type: "layout-shift", buffered: true });
 """
 SHIFT_MAX = 0.05
-"""Half of what is said to be good; the typeface, which comes after the first words, takes 0.03 of a desktop."""
+"""Half of the limit for a good layout shift. The typeface, which loads after the text, takes 0.03 on a desktop."""
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])
@@ -134,7 +134,7 @@ async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     await expect(vip).to_contain_text(words("tier.low"))
-    # The stepper follows what is left, without the server.
+    # The stepper follows the available tickets without the server.
     await page.get_by_role("button", name=words("quantity.more")).click()
     await expect(page.get_by_role("button", name=words("quantity.more"))).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
@@ -147,7 +147,7 @@ async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
     await site.sell("VIP", 1)
     await _set_hidden(page, hidden=False)
     await expect(vip).to_contain_text(words("tier.left", left=1, total=20))
-    # Screen readers hear of it, though not every two seconds.
+    # Screen readers announce it, but not every two seconds.
     await expect(
         page.locator("[aria-live=polite]", has_text=words("counts.announce_left", tier="VIP", left=1))
     ).to_have_count(1)
@@ -176,7 +176,7 @@ async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_l
 
 
 async def _set_hidden(page: Page, *, hidden: bool) -> None:
-    """Do what the browser does when the tab is left or entered; a window without a screen never is."""
+    """Change the tab's visibility as a browser does; a headless window never changes it."""
     await page.evaluate(
         """(hidden) => {
             const state = hidden ? "hidden" : "visible";
@@ -268,7 +268,7 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
     async with asyncio.timeout(SOON_S):
         unchanged = [await answers.get() for _ in range(2)]
     assert [status for status, _ in unchanged] == [304, 304]
-    # Each says for which time it is true, so that the counts do not age.
+    # Each response states its time, so that the counts do not age.
     assert len({as_of for _, as_of in unchanged}) == 2
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
@@ -282,7 +282,7 @@ async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit
     await expect(vip).to_contain_text(words("tier.sold_out"))
     await expect(vip.get_by_role("radio")).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    # The next best is one click away.
+    # The next best tier is one click away.
     await check_page(page, "tier-sold-out")
     await page.get_by_role("button", name=words("summary.next_best", tier="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
@@ -355,13 +355,13 @@ async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
 ) -> None:
     site = await make_event(HOUSE, sales_start_at=datetime.now(UTC) + timedelta(hours=2))
     page = await visit("about:blank")
-    # It is the server's clock that counts.
+    # The countdown uses the server's clock.
     await page.add_init_script(_FAST_CLOCK)
     await page.goto(site.event_url)
     await expect(page.get_by_role("heading", name=words("sale.upcoming.title"))).to_be_visible()
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"1:59:\d\d"))
     await check_page(page, "event-upcoming")
-    # Longer than until the page asks about the concert again.
+    # The time is longer than the page's interval for reading the concert.
     await site.set_columns(sales_start_at=datetime.now(UTC) + timedelta(seconds=22))
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"0:\d\d"))
     await expect(page.locator(SUBMIT)).to_be_enabled(timeout=30_000)
@@ -445,11 +445,11 @@ async def test_the_page_speaks_the_visitors_language(
     await expect(vip.locator(".price")).to_contain_text(price)
     await expect(page.locator("html")).to_have_attribute("dir", direction)
     await expect(page.locator("html")).to_have_attribute("lang", locale)
-    # A sign alone could be that of another country's dollars.
+    # The dollar sign alone is ambiguous, so the currency's code stands beside it.
     await expect(page.locator(".summary-total").get_by_text("USD")).to_be_visible()
     await _draw_map(page)
     await check_page(page, f"event-{name}")
-    # Another language is a choice away, and kept.
+    # The language menu changes the language, and the page keeps the choice.
     await page.get_by_role("combobox").select_option("en")
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
     await page.reload()
@@ -498,7 +498,7 @@ async def test_a_page_that_breaks_says_so_and_has_ways_on(
     inline_site: Site, make_event: MakeEvent, shared_browser: Browser
 ) -> None:
     await make_event("GA=5")
-    # A browser that cannot write dates: drawing the list of concerts fails.
+    # A browser without date formatting fails to render the list of concerts.
     context = await shared_browser.new_context(locale="en-US")
     await context.add_init_script(
         "Intl.DateTimeFormat = class { constructor() { throw new RangeError('no dates here'); } };"

@@ -1,4 +1,4 @@
-"""From the first sight of the site to the booking, in a real browser against the real system."""
+"""From the first page to the booking, in a real browser with a real system."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -43,14 +43,14 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     await page.get_by_role("main").get_by_role("link", name=re.compile("The Stranger")).first.click()
     await expect(page.locator("#reference")).to_have_text(reference)
 
-    # The next visit knows the user, and counts what is gone.
+    # The next visit has the user's name and the new counts.
     later = await visit(site.event_url, context=page.context)
     await expect(later.get_by_label(words("user.label"))).to_have_value("stranger")
     await expect(tickets_left(later, "Front Row")).to_contain_text(words("tier.left", left=38, total=40))
 
 
 async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEvent, visit: OpenPage) -> None:
-    # Soon enough to be on the first screen of the list, from which no scrolling leads past the map.
+    # An early date puts the concert on the first screen of the list, so the page does not scroll past the map.
     site = await make_event(HOUSE, name="Keys Only", starts_at=datetime.now(UTC) + timedelta(days=2))
     page = await visit(site.url, size=DESKTOP)
     await expect(page.get_by_role("link", name="Keys Only")).to_be_visible()
@@ -61,7 +61,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await page.keyboard.press("Enter")
     await page.wait_for_url(site.event_url)
     await expect(page.locator(".plan")).to_be_visible()
-    # Far from the screen there is nothing that would have to be drawn.
+    # A map far from the viewport renders nothing.
     await expect(page.locator(".house")).to_have_count(0)
 
     await _tab_to(page, "VIP")
@@ -83,7 +83,7 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     await page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_be_visible()
-    # Within the dialog, which holds the focus until it is answered.
+    # The dialog keeps the focus until it is closed.
     assert await page.evaluate("document.activeElement.closest('dialog') !== null")
     await page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)

@@ -30,7 +30,7 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, v
     winner, loser = await _winner_and_loser(pages)
     await expect(pages[winner].locator("article")).to_have_attribute("data-state", "confirmed")
     await expect(pages[loser].locator(".summary .notice")).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
-    # Without anyone's doing: the loser's page shows the tier as gone, the winner's booking stays.
+    # Without any action the loser's page shows the tier as sold out, and the winner's booking stays.
     await expect(pages[loser].locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.sold_out"))
     await shot(pages[winner], "last-ticket-winner")
     await shot(pages[loser], "last-ticket-loser")
@@ -42,7 +42,7 @@ async def test_two_windows_book_the_last_ticket_at_once(start_site: StartSite, v
 
 
 async def _winner_and_loser(pages: dict[str, Page]) -> tuple[str, str]:
-    """Wait until both buyers have their answer; say who got the ticket."""
+    """Wait until both buyers have a response; return the index of the winner."""
     outcome = {user: asyncio.create_task(_booked(page)) for user, page in pages.items()}
     booked = {user: await task for user, task in outcome.items()}
     assert sorted(booked.values()) == [False, True], booked

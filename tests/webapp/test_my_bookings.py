@@ -1,4 +1,4 @@
-"""Every face of the list of bookings, against a running system."""
+"""Every state of the list of bookings, with a real system."""
 
 import re
 
@@ -20,7 +20,7 @@ from tests.webapp.words import pattern, words
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOON_MS = 15_000
-"""From a change until an open page shows it, on a busy machine."""
+"""Limit from a change to the open page, on a busy machine."""
 PAGE_SIZE = 10
 
 
@@ -74,7 +74,7 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
     await _name_oneself(page, "newcomer")
     await expect(_cards(page)).to_have_count(1)
     await expect(_cards(page)).to_contain_text(reference)
-    # The browser remembers who it was.
+    # The browser remembers the user.
     await page.reload()
     await expect(page.get_by_label(words("user.label"))).to_have_value("newcomer")
     await expect(_cards(page)).to_have_count(1)
@@ -123,7 +123,7 @@ async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
     await expect(_cards(page)).to_contain_text([given_up])
     await expect(_cards(page)).to_contain_text([words("status.cancelled_refunded")])
     await check_page(page, "bookings-cancelled")
-    # An address names a tab: it survives a reload, and the way back.
+    # The URL contains the tab, which survives a reload and a step back.
     await page.reload()
     await expect(_cards(page)).to_contain_text([given_up])
     await page.go_back()
@@ -145,7 +145,7 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     await expect(_cards(page)).to_contain_text(references[::-1])
     await expect(_cards(page).nth(PAGE_SIZE)).to_be_focused()
     await expect(more).to_have_count(0)
-    # Nothing is waited for: whoever comes back to the tab asks for the first page alone.
+    # No order is pending, so a return to the tab requests the first page only.
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/api/bookings?" in request.url else None)
     await keep_entering(page)
@@ -242,7 +242,7 @@ async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_
     await expect(card).to_contain_text(words("status.cancelled_refunded"))
     await expect(card.get_by_role("status")).to_have_text(words("booking.cancelled.refunded", refund="$200"))
     await expect(button).to_have_count(0)
-    # Where the button was, nothing is left to have the focus.
+    # The focused button is gone, so the focus moves to the card.
     await expect(card.get_by_role("link")).to_be_focused()
     await check_page(page, "bookings-cancelled-now")
     assert (given_up, "cancelled") in await site.orders(user_id)
@@ -296,7 +296,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_o
     reference = await _book(site, "in-doubt")
     page = await _visit(visit, site, "in-doubt")
     await expect(_cancel_button(page, reference)).to_be_visible()
-    # At first the page cannot ask either.
+    # At first the page cannot read the order either.
     site.network.lose_answers()
     await _cancel(page, reference)
     outcome = page.locator(".booking").get_by_role("status")

@@ -1,4 +1,4 @@
-"""The seat map: picked with the mouse, the keyboard, from the list, and by the house itself."""
+"""Seats are picked with the mouse, with the keyboard, from the list, and by the page for a quantity."""
 
 import httpx
 import pytest
@@ -26,7 +26,7 @@ SUBMIT = "button.submit"
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SEAT = pattern("seat.name", row=r"(\w+)", number=r"(\d+)")
 MOVES = 8
-"""Steps in which a finger goes from one place to another."""
+"""Number of steps of a finger's movement."""
 LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
 
 
@@ -61,7 +61,7 @@ async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
 
 
 async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
-    """Book these very seats past the web app, as another buyer does."""
+    """Book these seats through the API, as another buyer."""
     answer = await site.sell(tier, len(ticket_ids), ticket_ids=ticket_ids)
     assert answer.status_code == 201, answer.text
 
@@ -83,7 +83,7 @@ async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: Ma
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
     await expect(page.get_by_text(words("seat.name", row="A", number=7)).first).to_be_visible()
-    # Back at the concert they are the buyer's own, and nobody has taken them away.
+    # Back at the concert the page shows the seats as the buyer's own, and not as lost.
     await page.go_back()
     await expect(_seat(page, "VIP", "A", 7)).to_have_attribute("aria-disabled", "true")
     assert await _picks(page) == []
@@ -102,7 +102,7 @@ async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: 
     assert await _picks(page) == [words("seat.name", row="B", number=3), words("seat.name", row="B", number=20)]
     await expect(_seat(page, "Front Row", "C", 20)).to_be_focused()
     await check_page(page, "seats-keyboard")
-    # The next stop is behind the map, not its other seats.
+    # The next tab stop is after the map, not another seat.
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.closest('.house')") is None
 
@@ -134,7 +134,7 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     assert len({row for row, _ in seats}) == 1
     _, first = seats[0]
     assert [number for _, number in seats] == list(range(first, first + 4))
-    # One more is the nearest, one less the last that came.
+    # The page adds the nearest seat, and removes the last one added.
     await page.get_by_role("button", name=words("quantity.more")).click()
     assert len(await _picks(page)) == 5
     await page.get_by_role("button", name=words("quantity.fewer")).click()
@@ -152,7 +152,7 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     lost = page.get_by_role("status").filter(has_text=words("map.lost", row="A", number=7))
     await expect(lost).to_be_visible()
     await expect(_seat(page, "VIP", "A", 7)).to_have_attribute("aria-disabled", "true")
-    # No other seat is booked in its place unless the visitor says so.
+    # The page replaces the seat only after the buyer's confirmation.
     await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await check_page(page, "seat-lost")
@@ -191,13 +191,13 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await _take(site, "VIP", ids["A", 6], ids["A", 7])
     lost = page.locator(".map .notice .notice-title li")
     await expect(lost).to_have_count(2)
-    # Each seat that is picked takes the place of one.
+    # Each picked seat replaces a lost one.
     await page.locator(".map .notice button").first.click()
     await expect(lost).to_have_count(1)
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await page.locator(".map .notice button").first.click()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$400"))
-    # The best are as many as were wanted.
+    # The number of best seats is the wanted quantity.
     await _take(site, "VIP", ids["A", 8])
     await expect(lost).to_have_count(1)
     await page.get_by_role("button", name=words("seats.best")).click()
@@ -211,7 +211,7 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     for seat in taken[1:]:
         await _seat(page, "VIP", *_parse(seat)).click()
-    # And who takes all of them back wants no three others.
+    # After the buyer removes all of them, the quantity is no longer three.
     for seat in taken[1:]:
         await _seat(page, "VIP", *_parse(seat)).click()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
@@ -228,11 +228,11 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     await page.get_by_label(words("user.label")).fill("asked-for")
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
-    # On the way back the seats are the buyer's and not reported as lost.
+    # After a step back the seats are the buyer's and not reported as lost.
     await page.go_back()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(".summary-lost, .picks")).to_have_count(0)
-    # Both gone, as many others are chosen.
+    # After the loss of both, the page chooses the same number of others.
     await page.goto(address)
     await expect(page.locator(".summary-lost p")).to_have_text(
         [words("map.lost", row="A", number=7), words("map.lost", row="A", number=8)]
@@ -240,7 +240,7 @@ async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeE
     await page.get_by_role("button", name=words("summary.any_seats")).click()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await expect(page.locator(SUBMIT)).to_be_focused()
-    # One fewer is one fewer, whatever was lost.
+    # A reduced quantity stays reduced after the loss of both seats.
     await page.goto(address)
     await expect(page.locator(".summary-lost p")).to_have_count(2)
     await page.get_by_role("button", name=words("quantity.fewer")).click()
@@ -255,7 +255,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     page = await _open_map(site, visit, user_id="outrun")
     for number in (7, 8):
         await _seat(page, "VIP", "A", number).click()
-    # The page must not learn of it before the click does.
+    # The page must not receive the new states before the click.
     site.network.hold(READS)
     await _take(site, "VIP", (await _ticket_ids(site, "VIP"))["A", 7])
     await page.locator(SUBMIT).click()
@@ -263,7 +263,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(".summary")).to_contain_text(words("checkout.seat_taken.text"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    # Whoever pressed the button that is gone finds the focus on what there is to do now.
+    # The focused button is gone, so the focus moves to the next action.
     await expect(page.locator(".map .notice button").first).to_be_focused()
     assert await _picks(page) == [words("seat.name", row="A", number=8)]
     await check_page(page, "booking-seat-taken")
@@ -281,7 +281,7 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
     await farther.click()
     await expect(farther).to_be_disabled()
     assert await plan.evaluate(wider) == 0
-    # Farther than the whole house nobody gets, with two fingers neither.
+    # Two fingers cannot zoom out beyond the whole house.
     box = await plan.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -304,7 +304,7 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     assert await _seat_in_the_middle(page) == middle
     assert before is not None
     assert after is not None
-    # A finger finds a seat at once, and better when closer.
+    # A seat is large enough for a finger, and larger after zooming in.
     assert before["width"] >= 20
     assert after["width"] > before["width"] * 1.2
     assert await page.evaluate(
@@ -332,13 +332,13 @@ async def test_two_fingers_come_closer_and_go_away_and_one_pans(make_event: Make
     assert await page.locator(".plan").evaluate("(plan) => plan.scrollLeft") > left + 100
     await _drag(page, *zip(far, near, strict=True))
     await expect(farther).to_be_disabled()
-    # The map alone came closer, and no seat was picked on the way.
+    # Only the map is zoomed, and the gesture picked no seat.
     assert await page.evaluate("visualViewport.scale") == 1
     assert await _picks(page) == []
 
 
 async def _drag(page: Page, *ways: tuple[tuple[float, float], tuple[float, float]]) -> None:
-    """Move as many fingers as there are ways at once, each from one place to another."""
+    """Move several fingers at once, each along its own path."""
     touch = await page.context.new_cdp_session(page)
     for move in range(MOVES + 1):
         at = [[a + (b - a) * move / MOVES for a, b in zip(start, end, strict=True)] for start, end in ways]
@@ -350,7 +350,7 @@ async def _drag(page: Page, *ways: tuple[tuple[float, float], tuple[float, float
 
 
 async def _seat_in_the_middle(page: Page) -> str:
-    """Return the id of the seat that is nearest to the middle of what is seen of the plan."""
+    """Return the id of the seat nearest to the middle of the plan's visible part."""
     seat: str = await page.evaluate(
         """() => {
             const middle = (element) => {
@@ -379,7 +379,7 @@ async def test_without_the_map_seats_can_be_booked_and_old_seats_are_not_called_
     await page.unroute("**/api/tickets/states*")
     await expect(page.locator(".map")).to_be_visible()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    # The counts go on coming.
+    # The page still receives counts.
     await page.route("**/api/tickets/states*", lambda route: route.abort())
     await expect(page.locator(".freshness")).to_have_attribute("data-phase", "stale")
     await expect(page.locator(SUBMIT)).to_be_disabled()
@@ -401,11 +401,11 @@ async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEven
     site = await make_event(LARGE)
     page = await _open_map(site, visit)
     await expect(page.locator(".house .seat")).to_have_count(1000)
-    # The rest of the page is judged elsewhere, with fewer seats.
+    # Other tests check the rest of the page, with fewer seats.
     await shot(page, "seats-thousand")
     assert await violations(page) == []
     await page.evaluate(_COUNT_NUMBERS)
-    # Without a server: what is picked shows in the same task, before anything could come over the network.
+    # The pick shows in the same task, before any response could arrive.
     changed = await page.evaluate(
         """async () => {
             const changed = new Set();
@@ -420,10 +420,10 @@ async def test_a_pick_among_a_thousand_seats_draws_one_seat(make_event: MakeEven
             return [shown, changed.size];
         }"""
     )
-    # The seat itself, and the one that the keyboard was at.
+    # Two seats render again: the picked one and the one that had the focus.
     assert changed == ["mine", 2]
     assert await page.evaluate("numbersWritten") < 50
-    # The clock ticks, and polls tell nothing new.
+    # The clock ticks, and polls return unchanged states.
     for poll in range(3):
         await page.wait_for_event("response", lambda response: "/tickets/states" in response.url)
         if poll == 0:

@@ -148,7 +148,7 @@ async def test_a_loaded_page_books_pays_cancels_and_polls_after_the_web_server_i
 async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "sender")
-    # As it is at first, for as long as the pictures take.
+    # The notice keeps its first state while the pictures are taken.
     await page.clock.install()
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
@@ -192,7 +192,7 @@ async def test_a_new_tab_finds_the_purchase_of_a_tab_that_crashed(site: Site, vi
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
     await site.until_ordered("crashed")
-    # Its tab lives: another one leaves the purchase to it, and may buy something else.
+    # The first tab is still open, so another tab leaves the purchase to it and may book something else.
     other = await visit(site.event_url, context=page.context)
     await expect(other.locator(SUBMIT)).to_be_enabled()
     assert await other.evaluate("sessionStorage.getItem('purchase')") is None
@@ -212,7 +212,7 @@ async def test_the_forms_faults_are_shown_without_a_request(site: Site, visit: O
     await page.locator(SUBMIT).click()
     await expect(field).to_be_focused()
     await field.blur()
-    # Another choice neither takes the words away nor leads anybody to the field once more.
+    # Another choice neither removes the message nor moves the focus to the field again.
     await page.get_by_role("radio", name=re.compile("^GA")).check()
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_accessible_name(re.compile(words("checkout.invalid.user_missing")))
