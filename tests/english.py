@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
+CHECKED = ("*.py", "*.sql", "*.js", "*.ts", "*.css", "*.conf", "*.yml", "Makefile")
+"""Patterns of the checked files."""
+
 IMMUTABLE = {
     "sql/migrations/0001_booking.sql",
     "sql/migrations/0002_asynchronous_payment.sql",
@@ -24,7 +27,7 @@ IMMUTABLE = {
 
 _NOUN_CLAUSE = re.compile(r"(what|who|whose|of|those|whether|how many)\b", re.IGNORECASE)
 _SQL_STRING = re.compile(r"^comment on [^']* is '(.*)'", re.IGNORECASE | re.MULTILINE)
-_JS_BLOCK = re.compile(r"/\*[\s*]*(.*?)\*/", re.DOTALL)
+_BLOCK = re.compile(r"/\*[\s*]*(.*?)\*/", re.DOTALL)
 
 
 class Comment(NamedTuple):
@@ -36,17 +39,21 @@ class Comment(NamedTuple):
 
 
 def comments_of(path: str, source: str) -> Iterator[Comment]:
-    """Yield the comments and docstrings of a Python, SQL or JavaScript source. Adjacent lines are one comment."""
-    match Path(path).suffix:
+    """Yield the comments and docstrings of a source. Adjacent lines are one comment."""
+    match Path(path).suffix or Path(path).name:
         case ".py":
             yield from _blocks(_python_comments(source))
             yield from _docstrings(source)
         case ".sql":
             yield from _blocks(_line_comments(source, "--"))
-            yield from (Comment(_line_of(source, match), match[1]) for match in _SQL_STRING.finditer(source))
+            yield from _matches(_SQL_STRING, source)
         case ".js" | ".ts":
             yield from _blocks(_line_comments(source, "//"))
-            yield from (Comment(_line_of(source, match), match[1]) for match in _JS_BLOCK.finditer(source))
+            yield from _matches(_BLOCK, source)
+        case ".css":
+            yield from _matches(_BLOCK, source)
+        case ".conf" | ".yml" | "Makefile":
+            yield from _blocks(_line_comments(source, "#"))
 
 
 def _python_comments(source: str) -> Iterator[Comment]:
@@ -79,8 +86,10 @@ def _blocks(comments: Iterator[Comment]) -> Iterator[Comment]:
         last_of_block = -1 if is_separator else comment.line
 
 
-def _line_of(source: str, match: re.Match[str]) -> int:
-    return source.count("\n", 0, match.start()) + 1
+def _matches(pattern: re.Pattern[str], source: str) -> Iterator[Comment]:
+    """Yield the first group of each match."""
+    for match in pattern.finditer(source):
+        yield Comment(source.count("\n", 0, match.start(1)) + 1, match[1])
 
 
 def violations(path: str, source: str) -> list[str]:
@@ -94,9 +103,7 @@ def violations(path: str, source: str) -> list[str]:
 
 def main() -> int:
     """Check every tracked file; return 1 if there is a violation."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "*.py", "*.sql", "*.js", "*.ts"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    listed = subprocess.run(["git", "ls-files", "-z", *CHECKED], cwd=ROOT, check=True, capture_output=True, text=True)
     paths = [path for path in listed.stdout.split("\0") if path and path not in IMMUTABLE and (ROOT / path).exists()]
     found = [each for path in paths for each in violations(path, (ROOT / path).read_text(encoding="utf-8"))]
     sys.stdout.write("".join(f"{each}\n" for each in found))

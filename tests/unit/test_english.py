@@ -46,11 +46,34 @@ const site = 'http://what.example' // whose site it is
  */
 /* The rest. */
 """
+CSS = """
+/* Of two rules the first. */
+a { color: red } /* what a link
+   is like */
+/* The links
+   of the page. */
+"""
+HASHES = """
+# Runs,
+# of course.
+run: all  ## What runs
+key: value#whose
+
+# Whether it runs.
+"""
 
 
 @pytest.mark.parametrize(
     ("path", "source", "lines"),
-    [("a.py", PYTHON, [2, 4, 5, 6, 16]), ("a.sql", SQL, [3, 9]), ("a.js", JAVASCRIPT, [2, 5, 6])],
+    [
+        ("a.py", PYTHON, [2, 4, 5, 6, 16]),
+        ("a.sql", SQL, [3, 9]),
+        ("a.js", JAVASCRIPT, [2, 5, 7]),
+        ("a.css", CSS, [2, 3]),
+        ("a.conf", HASHES, [4, 7]),
+        ("a.yml", HASHES, [4, 7]),
+        ("Makefile", HASHES, [4, 7]),
+    ],
 )
 def test_comments_that_start_with_a_noun_clause_are_found(path: str, source: str, lines: list[int]) -> None:
     assert sorted(int(each.split(":")[1]) for each in violations(path, source)) == lines
