@@ -30,13 +30,7 @@ _NETWORK_SIGNS = (
 )
 
 # Runs in its own process: Reflex prints messages, changes the environment and exits on failure.
-# `reflex export` would rewrite .gitignore when .web is absent.
-_EXPORT = """
-from reflex.utils import export, prerequisites
-prerequisites.initialize_reflex_user_directory()
-prerequisites.initialize_frontend_dependencies()
-export.export(zipping=False, backend=False)
-"""
+_EXPORT = "from webapp import reflex_patch; reflex_patch.export_site()"
 
 
 class BuildError(Exception):

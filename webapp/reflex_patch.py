@@ -1,18 +1,24 @@
-"""Changes of the files that Reflex generates, which no setting of Reflex covers.
+"""Undocumented interfaces of Reflex: its generated files, the wraps of an app, and the export.
 
-They were written for Reflex 0.10.1. On an upgrade, build the web app: each change names the text that it no longer
-finds. Then check that no script of the build contains "socket.io", and run the browser tests.
+On an upgrade of Reflex compare with `App.app_wraps` in `reflex/app.py`, `reflex/utils/export.py` and
+`reflex/utils/prerequisites.py`. Then build the web app: each change of a generated file names the text that it does not
+find. Check that no script of the build contains "socket.io", run the browser tests, and change `VERSION`.
 """
 
+import importlib.metadata
 import re
-from importlib.metadata import version
+from collections.abc import Callable
 from typing import Any
+
+import reflex as rx
+from reflex.utils import export, prerequisites
 
 from webapp.build import RENDERED_PATHS
 
-_REFLEX_VERSION = "0.10.1"
-if version("reflex") != _REFLEX_VERSION:
-    raise RuntimeError(f"webapp/reflex_patch.py was written for Reflex {_REFLEX_VERSION}: read its docstring.")
+VERSION = "0.10.1"
+"""The release that this module fits."""
+if (_installed := importlib.metadata.version("reflex")) != VERSION:
+    raise ImportError(f"reflex {_installed} is not {VERSION}: check {__name__} first")
 
 # Text in Reflex's state.js, the number of its occurrences, and its replacement. Without a State nothing uses the event
 # loop; what is left of the module are helpers of expressions.
@@ -29,6 +35,27 @@ _PROVIDER_IMPORT = re.compile(r'^import \{EventLoopProvider,StateProvider\} from
 _WINDOW_EFFECT = re.compile(r"useEffect\(\(\) => \{[^;]*?window\.__reflex = .*?\}, \[\]\);", re.DOTALL)
 _WINDOW_IMPORTS = re.compile(r"^import \* as \w+ from \"[^\"]+\";\n", re.MULTILINE)
 _PRERENDER = re.compile(r'"prerender": true')
+
+
+def export_site() -> None:
+    """Export the site's files.
+
+    `reflex export` would also rewrite .gitignore if .web is absent.
+    """
+    prerequisites.initialize_reflex_user_directory()  # type: ignore[no-untyped-call]
+    prerequisites.initialize_frontend_dependencies()  # type: ignore[no-untyped-call]
+    export.export(zipping=False, backend=False)
+
+
+def replace_wraps(app: rx.App, boundary: Callable[[], rx.Component]) -> None:
+    """Remove the overlay of a lost connection, and replace the error page, which shows the source code.
+
+    Raises:
+        KeyError: the app has no such wrap.
+    """
+    del app.app_wraps[5, "Overlay"]
+    del app.app_wraps[55, "ErrorBoundary"]
+    app.app_wraps[55, "ErrorBoundary"] = lambda _stateful: boundary()
 
 
 def apply(context: dict[str, Any]) -> None:

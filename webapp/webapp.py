@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from webapp import reflex_patch
 from webapp.pages import booking, bookings, event, home, missing
 from webapp.pages.broken import boundary
 from webapp.prerendered import SETTINGS_ID
@@ -21,6 +22,4 @@ app = rx.App(
     ],
     toaster=None,
 )
-app.app_wraps.pop((5, "Overlay"), None)
-# Reflex's own page for errors shows the source code.
-app.app_wraps[55, "ErrorBoundary"] = lambda _stateful: boundary()
+reflex_patch.replace_wraps(app, boundary)

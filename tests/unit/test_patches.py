@@ -8,10 +8,13 @@ import pytest
 
 from api.commands import granian_patch
 from api.database import psycopg_patch
+from webapp import reflex_patch
 
 
-@pytest.mark.parametrize(("module", "package"), [(granian_patch, "granian"), (psycopg_patch, "psycopg")])
-def test_another_release_series_is_refused(monkeypatch: pytest.MonkeyPatch, module: ModuleType, package: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "package"), [(granian_patch, "granian"), (psycopg_patch, "psycopg"), (reflex_patch, "reflex")]
+)
+def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch, module: ModuleType, package: str) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda _: f"{module.VERSION}0.1")
     with pytest.raises(ImportError, match=rf"^{package} {module.VERSION}0\.1 is not {module.VERSION}: check "):
         importlib.reload(module)

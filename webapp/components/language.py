@@ -26,19 +26,15 @@ def arguments(message: str) -> set[str]:
     return set(_ARGUMENT.findall(message))
 
 
-# Each component that uses the var has the hook, wherever the compiler places the component.
-_words: Any = rx.Var(
-    "words",
-    _var_type=Any,
-    _var_data=VarData(
-        imports={_MODULE: [rx.ImportVar(tag="useWords")]},
-        hooks={"const words = useWords();": None},
-    ),
+# Each component that uses such a var has the hook, wherever the compiler places the component.
+_WORDS = VarData(
+    imports={_MODULE: [rx.ImportVar(tag="useWords")]},
+    hooks={"const words = useWords();": None},
 )
 
 
 def _call(name: str, *values: Any) -> Any:
-    function = rx.Var(f"words.{name}", _var_data=_words._get_all_var_data()).to(FunctionVar)  # noqa: SLF001
+    function = rx.Var(f"words.{name}", _var_data=_WORDS).to(FunctionVar)
     return function.call(*values).to(str)
 
 
@@ -97,7 +93,7 @@ def local(style: str, time: Any, time_zone: Any) -> Any:
     return _call(style, time, time_zone)
 
 
-language: Any = rx.Var("words.language", _var_type=str, _var_data=_words._get_all_var_data()).guess_type()  # noqa: SLF001
+language: Any = rx.Var("words.language", _var_type=str, _var_data=_WORDS).guess_type()
 """The code of the page's language."""
 
 choose_language: Any = rx.Var(
