@@ -1,5 +1,6 @@
 """Values that the booking modules exchange: policy, requests, rows and outcomes."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Literal, Self
@@ -29,7 +30,7 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(settings, cls, from_attributes=True)
 
 
-class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A validated booking request with its reference; `ticket_ids` is empty if the buyer accepts any tickets."""
 
     reference: str
@@ -39,7 +40,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     ticket_ids: tuple[int, ...] = ()
 
-    @property
+    @functools.cached_property
     def digest(self) -> bytes:
         """SHA-256 of all fields but the reference; equal digests mean equal requests."""
         content = (self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids))
