@@ -5,6 +5,7 @@ import { useSyncExternalStore } from "react";
 import english from "$/utils/strings/en.json";
 import { createFormats } from "./formats.js";
 import { negotiate } from "./locale.js";
+import { recall, remember } from "./remembered.js";
 
 /** @typedef {ReturnType<typeof createLanguage>} Language */
 
@@ -56,11 +57,7 @@ const listeners = new Set();
 let latestRequest = null;
 
 async function applyLanguage() {
-  const request = negotiate(
-    ["en", ...Object.keys(TRANSLATIONS)],
-    localStorage.getItem(STORAGE_KEY),
-    navigator.languages ?? [],
-  );
+  const request = negotiate(["en", ...Object.keys(TRANSLATIONS)], recall(STORAGE_KEY), navigator.languages ?? []);
   const { language, locale } = request;
   latestRequest = request;
   if (language === current.language && locale === current.locale) return;
@@ -87,7 +84,7 @@ if (typeof window !== "undefined") {
  * @param {string} language ISO 639
  */
 export function chooseLanguage(language) {
-  localStorage.setItem(STORAGE_KEY, language);
+  remember(STORAGE_KEY, language);
   applyLanguageIfPossible();
 }
 

@@ -2,6 +2,7 @@
 import { createElement, useEffect, useRef } from "react";
 
 import { useStore } from "./hooks.js";
+import { recall } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
@@ -14,7 +15,7 @@ const COPIED_SHOWN_MS = 3_000;
 export function RememberedInput({ storageKey, refused, ...props }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
-    if (field.current && !field.current.value) field.current.value = localStorage.getItem(storageKey) ?? "";
+    if (field.current && !field.current.value) field.current.value = recall(storageKey) ?? "";
   }, [storageKey]);
   useEffect(() => {
     if (!refused) return;

@@ -4,6 +4,7 @@ import { createElement, useEffect } from "react";
 import { PrefetchPageLinks, useLocation, useNavigate } from "react-router";
 import { keepFocus } from "../focus.js";
 import { useEverySecond, useField } from "../hooks.js";
+import { remember } from "../remembered.js";
 import { readForm } from "./purchase.js";
 import { checkout } from "./store.js";
 
@@ -47,8 +48,8 @@ export function CheckoutForm({ storageKey, ...props }) {
     const userId = /** @type {HTMLInputElement} */ (form.elements.namedItem("user_id"));
     const read = readForm(fields, userId.maxLength);
     if ("fault" in read) return checkout.reject(read.fault);
-    localStorage.setItem(storageKey, read.wanted.userId);
     click(() => checkout.book(read.wanted))();
+    remember(storageKey, read.wanted.userId);
   };
   return createElement("form", { ...props, onSubmit });
 }

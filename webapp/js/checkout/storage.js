@@ -5,6 +5,7 @@
 // A copy without a lock belongs to a tab that is gone, and the next tab adopts it. Where the browser has no locks (plain
 // http), a second tab shares a purchase in doubt as a duplicated tab does: nothing is booked twice under one key.
 
+import { attempt } from "../remembered.js";
 import { parsePurchase } from "./purchase.js";
 
 /** @typedef {import("./purchase.js").Purchase} Purchase */
@@ -49,12 +50,24 @@ export function keepPurchase(purchase) {
 export async function adoptPurchase() {
   const copies = attempt(() => Object.keys(localStorage).filter((key) => key.startsWith(IN_DOUBT))) ?? [];
   if (copies.length === 0) return;
-  const locks = (await navigator.locks?.query())?.held?.map(({ name }) => name) ?? [];
+  const locks = await heldLocks();
   const orphan = copies.find((name) => !locks.includes(name));
   if (!orphan || openPurchase()?.inDoubt) return;
-  const purchase = parsePurchase(localStorage.getItem(orphan));
+  const purchase = attempt(() => parsePurchase(localStorage.getItem(orphan)));
   if (purchase) keepPurchase(purchase);
-  else localStorage.removeItem(orphan);
+  else attempt(() => localStorage.removeItem(orphan));
+}
+
+/**
+ * Return the names of the locks that tabs hold: none if the browser refuses to list them.
+ * @returns {Promise<(string | undefined)[]>}
+ */
+async function heldLocks() {
+  try {
+    return (await navigator.locks?.query())?.held?.map(({ name }) => name) ?? [];
+  } catch {
+    return [];
+  }
 }
 
 /** @param {Purchase} purchase */
@@ -64,7 +77,8 @@ function guard(purchase) {
   if (held.has(name) || !navigator.locks) return;
   // The lock lasts until the promise resolves or the tab ends, by a crash as well.
   const until = new Promise((/** @type {(value?: unknown) => void} */ resolve) => held.set(name, resolve));
-  void navigator.locks.request(name, { mode: "shared" }, () => until);
+  // A refused lock leaves the copy unguarded, as in a browser without locks.
+  navigator.locks.request(name, { mode: "shared" }, () => until).catch(() => {});
 }
 
 /** @param {string} reference */
@@ -73,18 +87,4 @@ function release(reference) {
   attempt(() => localStorage.removeItem(name));
   held.get(name)?.();
   held.delete(name);
-}
-
-/**
- * Return the result of a use of storage, or null where the browser refuses it.
- * @template Value
- * @param {() => Value} use
- * @returns {Value | null}
- */
-function attempt(use) {
-  try {
-    return use();
-  } catch {
-    return null;
-  }
 }

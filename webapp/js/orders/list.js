@@ -8,6 +8,7 @@ import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
+import { recall, remember } from "../remembered.js";
 import { createStore } from "../store.js";
 import { keep, useCancelling } from "./cancelling.js";
 import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
@@ -86,13 +87,13 @@ export function showMore() {
  * @param {{ storageKey: string } & Record<string, unknown>} props
  */
 export function UserForm({ storageKey, ...props }) {
-  useEffect(() => update({ user: localStorage.getItem(storageKey) ?? "" }), [storageKey]);
+  useEffect(() => update({ user: recall(storageKey) ?? "" }), [storageKey]);
   /** @param {SubmitEvent<HTMLFormElement>} event */
   const onSubmit = (event) => {
     event.preventDefault();
     const user = String(new FormData(event.currentTarget).get("user_id")).trim();
     if (user === "") return;
-    localStorage.setItem(storageKey, user);
+    remember(storageKey, user);
     update({ user });
   };
   return createElement("form", { ...props, onSubmit });

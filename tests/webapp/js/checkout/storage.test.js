@@ -109,3 +109,15 @@ test("where the browser stores nothing the page itself remembers its purchase", 
   keepPurchase(null);
   assert.equal(openPurchase(), null);
 });
+
+test("a browser that refuses locks leaves a purchase in doubt to every tab", async () => {
+  const refuse = async () => {
+    throw new DOMException("locks are blocked", "SecurityError");
+  };
+  define("navigator", { locks: { request: refuse, query: refuse } });
+  localStorage.setItem(COPY, JSON.stringify(IN_DOUBT));
+  await adoptPurchase();
+  // An unhandled rejection of the request fails this test.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([openPurchase(), copies()], [IN_DOUBT, [COPY]]);
+});
