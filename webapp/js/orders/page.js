@@ -1,6 +1,7 @@
 // The page of an order: its store, and the polling of the order and its event.
 import { createElement, useCallback, useEffect, useState } from "react";
 import { useParams } from "react-router";
+import { mutate } from "swr";
 import { useOutcome } from "../checkout/feed.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useStore } from "../hooks.js";
@@ -10,6 +11,7 @@ import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { useAfterCancelling } from "./cancelling.js";
+import { cancelling } from "./cancelling_store.js";
 import { announcementOf, applyOrder, deriveOrderPage, INITIAL_STATE, pollInterval } from "./page_view.js";
 
 /** @import { SWRResponse } from "swr" */
@@ -19,6 +21,9 @@ import { announcementOf, applyOrder, deriveOrderPage, INITIAL_STATE, pollInterva
 
 // The event is polled because it may be cancelled.
 const EVENT_POLL_MS = 60_000;
+
+// The cached order is out of date even if another page is shown when the outcome arrives.
+cancelling.onOutcome(() => void mutate(orderPath(cancelling.view.get().reference)));
 
 let state = INITIAL_STATE;
 const derive = () => deriveOrderPage(state, serverNow(), settings.apiUrl);
@@ -81,7 +86,6 @@ function Polling({ reference }) {
   useEverySecond(tick);
   useOutcome(() => void order.mutate());
   useAfterCancelling(() => {
-    order.mutate();
     // The API may have refused because the concert begins earlier than it did. Its cache does not show that at once.
     event.mutate();
     setTimeout(() => event.mutate(), CACHE_MAX_AGE_MS);
