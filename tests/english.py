@@ -1,4 +1,6 @@
-"""Finds comments and docstrings that start with a clause used as a noun, such as "What waits" or "Whether it runs".
+"""Finds comments that start with a clause used as a noun, such as "What waits" or "Whether it runs".
+
+Docstrings and the descriptions of JSDoc tags are comments as well.
 
 `python -m tests.english` prints each place and exits with 1 if there is one. `make lint` runs it.
 """
@@ -28,6 +30,12 @@ IMMUTABLE = {
 _NOUN_CLAUSE = re.compile(r"(what|who|whose|of|those|whether|how many)\b", re.IGNORECASE)
 _SQL_STRING = re.compile(r"^comment on [^']* is '(.*)'", re.IGNORECASE | re.MULTILINE)
 _BLOCK = re.compile(r"/\*[\s*]*(.*?)\*/", re.DOTALL)
+_JSDOC_TYPE = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+_JSDOC_NAME = r"(?:\[[^\]\n]*\]|[^\s\[]+)"
+_JSDOC_TAG = re.compile(
+    rf"@(?:returns {_JSDOC_TYPE}|(?:param|property|typedef) {_JSDOC_TYPE} {_JSDOC_NAME}) +(?:- +)?([^\n]*)"
+)
+"""A tag with a description, which is the group. A name in brackets is optional. A hyphen may precede the text."""
 
 
 class Comment(NamedTuple):
@@ -50,6 +58,7 @@ def comments_of(path: str, source: str) -> Iterator[Comment]:
         case ".js" | ".ts":
             yield from _blocks(_line_comments(source, "//"))
             yield from _matches(_BLOCK, source)
+            yield from _matches(_JSDOC_TAG, source)
         case ".css":
             yield from _matches(_BLOCK, source)
         case ".conf" | ".yml" | "Makefile":

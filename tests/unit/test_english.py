@@ -1,4 +1,4 @@
-"""The check of comments finds each kind of comment, and only at its start."""
+"""The check of comments finds each kind of comment, and reads only its start."""
 
 import pytest
 
@@ -45,6 +45,17 @@ const site = 'http://what.example' // whose site it is
  * @returns {boolean}
  */
 /* The rest. */
+/**
+ * Run.
+ * @param {string} name Whether it has a name.
+ * @param {{ size: { of: number } }} [options] - what may be set
+ * @param {number} of
+ * @param {number} what The number of runs.
+ * @property {() => void} end those that end
+ * @typedef {Pick<Run, "name">} RunName Whose name it is.
+ * @returns {Promise<string>} Of all names the first.
+ * @returns {boolean} True if it runs.
+ */
 """
 CSS = """
 /* Of two rules the first. */
@@ -68,7 +79,7 @@ key: value#whose
     [
         ("a.py", PYTHON, [2, 4, 5, 6, 16]),
         ("a.sql", SQL, [3, 9]),
-        ("a.js", JAVASCRIPT, [2, 5, 7]),
+        ("a.js", JAVASCRIPT, [2, 5, 7, 13, 14, 17, 18, 19]),
         ("a.css", CSS, [2, 3]),
         ("a.conf", HASHES, [4, 7]),
         ("a.yml", HASHES, [4, 7]),

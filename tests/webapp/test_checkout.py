@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
-CHECKING = pattern("checkout.sending.asking", attempt=r"\d", of=r"\d")
+CHECKING = pattern("checkout.sending.retrying", attempt=r"\d", of=r"\d")
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SLOW_MS = 25_000
 SOON_S = 10.0
@@ -177,13 +177,13 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
 
 
-async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twice(
+async def test_a_lost_response_is_looked_up_and_nothing_is_booked_twice(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "lost")
-    lost_before = site.network.answers_lost
-    site.network.lose_answers(BOOKINGS)
+    lost_before = site.network.responses_lost
+    site.network.lose_responses(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(CHECKING)
     # The page is still looking the order up while the picture is taken.
@@ -191,7 +191,7 @@ async def test_an_answer_lost_on_the_way_is_asked_for_and_nothing_is_booked_twic
     await check_page(page, "booking-connection-lost")
     site.network.mend()
     await page.wait_for_url("**/booking/*")
-    assert site.network.answers_lost > lost_before
+    assert site.network.responses_lost > lost_before
     assert len(await site.orders("lost")) == 1
 
 
@@ -200,7 +200,7 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
 ) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "silent")
-    site.network.lose_answers(BOOKINGS)
+    site.network.lose_responses(BOOKINGS)
     field = page.get_by_label(words("user.label"))
     await field.press("Enter")
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"), timeout=SLOW_MS)
@@ -238,7 +238,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
 ) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "checking")
-    site.network.lose_answers(BOOKINGS)
+    site.network.lose_responses(BOOKINGS)
     await _leave_in_doubt(page)
     check = page.locator(NOTICE).get_by_role("button")
     site.network.mend()
@@ -248,7 +248,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     await expect(check).to_have_attribute("aria-busy", "true")
     await check_page(page, "booking-checking")
     # After a failed check the buyer may check again.
-    site.network.lose_answers(BOOKINGS)
+    site.network.lose_responses(BOOKINGS)
     site.network.release()
     await expect(check).to_have_text(words("checkout.check"))
     await expect(check).to_have_attribute("aria-busy", "false")
@@ -263,7 +263,7 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
 ) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "doubtful")
-    site.network.lose_answers(BOOKINGS)
+    site.network.lose_responses(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()

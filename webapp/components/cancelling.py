@@ -38,7 +38,7 @@ def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: st
     return rx.el.button(
         rx.cond(under_way & this_one, say("booking.cancel.sending"), words),
         type="button",
-        on_click=action(_MODULE, "ask", order.reference),
+        on_click=action(_MODULE, "openDialog", order.reference),
         # The button whose request is under way keeps its focus.
         disabled=under_way & ~this_one,
         aria_label=None
@@ -67,7 +67,7 @@ def cancel_dialog(order: Any) -> Ui:
             ),
             rx.el.p(
                 rx.cond(
-                    order.admits,
+                    order.valid,
                     say("booking.cancel.confirmed", total=money(order.total, order.currency)),
                     say("booking.cancel.pending"),
                 )
@@ -79,7 +79,7 @@ def cancel_dialog(order: Any) -> Ui:
                 say("booking.cancel.keep"),
                 type="button",
                 auto_focus=True,
-                on_click=action(_MODULE, "keep"),
+                on_click=action(_MODULE, "closeDialog"),
             ),
             rx.el.button(
                 say("booking.cancel.do"),
@@ -137,7 +137,7 @@ def cancelled_text(order: Any) -> Any:
 
 
 def _refusal(order: Any) -> Any:
-    too_late = rx.cond(order.admits, say("booking.cancel.begun"), say("booking.cancel.not_cancellable"))
+    too_late = rx.cond(order.valid, say("booking.cancel.begun"), say("booking.cancel.not_cancellable"))
     return rx.match(
         _cancelling.phase,
         ("not_cancellable", too_late),

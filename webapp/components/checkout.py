@@ -182,8 +182,8 @@ def _text(place: NoticePlace) -> Any:
             rx.match(
                 checkout.detail,
                 ("busy", say("checkout.sending.busy", attempt=checkout.attempt, of=checkout.tries)),
-                ("asking", say("checkout.sending.asking", attempt=checkout.attempt, of=checkout.tries)),
-                ("no_answer", say("checkout.sending.no_answer")),
+                ("retrying", say("checkout.sending.retrying", attempt=checkout.attempt, of=checkout.tries)),
+                ("no_response", say("checkout.sending.no_response")),
                 "",
             ),
         ),

@@ -37,8 +37,8 @@ class Described:
     total: float
     refund: float
     """Amount that is refunded; 0: none."""
-    admits: bool
-    """True if its tickets are valid at the door."""
+    valid: bool
+    """True if the tickets are valid at check-in."""
     cancellable: bool
     currency: str
     user_id: str

@@ -87,7 +87,7 @@ def _alternatives_to_lost() -> Ui:
             ),
         ),
         rx.el.button(say("summary.any_seats"), type="button", on_click=action("unpickAll"), class_name="button"),
-        class_name="lost-ways",
+        class_name="lost-actions",
     )
 
 
@@ -100,7 +100,7 @@ def _any_seats() -> Ui:
 
 
 def _nothing_to_choose() -> Ui:
-    told = (phase_is("sold_out", "all_held") & _applies()) | _nothing_now() | checkout.sending
+    is_reported = (phase_is("sold_out", "all_held") & _applies()) | _nothing_now() | checkout.sending
     return rx.match(
         box_office.phase,
         (
@@ -114,7 +114,7 @@ def _nothing_to_choose() -> Ui:
         ),
         ("unreachable", rx.fragment()),
         rx.cond(
-            told,
+            is_reported,
             rx.fragment(),
             rx.fragment(
                 rx.el.p(

@@ -1,7 +1,7 @@
 // Keeps the focus on something to do when the button that had it disappears.
 
 const DRAWN_AFTER_MS = 50;
-const NEXT = ".notice button:enabled, .notice a, .lost-ways button, button.submit:enabled, .other-tier";
+const NEXT = ".notice button:enabled, .notice a, .lost-actions button, button.submit:enabled, .other-tier";
 
 /**
  * Move the focus to the next action, once the page is drawn, if the element that had it is gone. Call it before the

@@ -87,7 +87,7 @@ def _found() -> Ui:
             _body(),
             class_name="ticket",
             data_state=order.state,
-            data_void=order.called_off | ~(order.admits | (order.state == "pending") | (order.state == "overdue")),
+            data_void=order.called_off | ~(order.valid | (order.state == "pending") | (order.state == "overdue")),
             aria_labelledby="order-state",
         ),
         class_name="sheet",
@@ -99,7 +99,7 @@ def _head() -> Ui:
     return rx.el.header(
         # The heading names all other states.
         rx.cond(
-            order.admits & ~order.called_off,
+            order.valid & ~order.called_off,
             rx.el.p(status_text(order.state), class_name="status", data_status=order.state),
         ),
         rx.el.h1(_title(order.state), id="order-state", tab_index=-1),
@@ -158,7 +158,7 @@ def _body() -> Ui:
             order.anew,
             link(say("booking.choose_anew"), to=f"/event/{order.event.slug}", class_name="submit"),
         ),
-        rx.cond(order.admits & ~order.called_off, _passes()),
+        rx.cond(order.valid & ~order.called_off, _passes()),
         _facts(),
         _actions(),
         class_name="ticket-body",
@@ -345,7 +345,7 @@ def _facts() -> Ui:
                 rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
             ),
         ),
-        rx.cond(order.seated & (~order.admits | order.called_off), _places()),
+        rx.cond(order.seated & (~order.valid | order.called_off), _places()),
         rx.el.div(
             rx.el.dt(
                 rx.match(
@@ -390,7 +390,7 @@ def _actions() -> Ui:
     return rx.fragment(
         rx.el.div(
             rx.cond(
-                order.admits & ~order.called_off,
+                order.valid & ~order.called_off,
                 rx.fragment(
                     link(say("booking.calendar"), to=order.calendar, reload_document=True, class_name="button"),
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
@@ -398,7 +398,7 @@ def _actions() -> Ui:
             ),
             rx.cond(
                 # While the payment is open, no link invites the buyer to book again.
-                (order.state != "pending") & (order.state != "overdue") & ~order.admits & ~order.anew & ~leads_there,
+                (order.state != "pending") & (order.state != "overdue") & ~order.valid & ~order.anew & ~leads_there,
                 _to_concert(say("booking.to_concert")),
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),

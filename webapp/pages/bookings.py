@@ -37,8 +37,8 @@ class Bookings:
     show: str
     """`upcoming`, `past` or `cancelled`."""
     orders: list[Described]
-    asked: Described
-    """The order that the cancel dialog is about."""
+    dialog_order: Described
+    """The order that the cancel dialog names."""
     more: bool
     """True if there is another page."""
     adding: bool
@@ -110,7 +110,7 @@ def bookings_page() -> Ui:
                     aria_label=say("bookings.loading"),
                 ),
             ),
-            cancel_dialog(bookings.asked),
+            cancel_dialog(bookings.dialog_order),
             class_name="sheet",
         ),
     )
@@ -165,7 +165,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                         class_name="booking-total",
                     ),
                 ),
-                rx.cond(order.admits, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
+                rx.cond(order.valid, rx.el.span(say("bookings.show_tickets"), class_name="booking-show")),
                 class_name="booking-stub",
             ),
             to=f"/booking/{order.reference}",

@@ -85,7 +85,7 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
   [503, { code: "busy" }, "Wed, 21 Oct 2026 07:28:00 GMT", refusal("busy")],
   [429, { code: "rate_limited" }, "99999", refusal("rate_limited", { retryAfterS: 300 })],
 ]))
-  test(`status ${status} with ${body.code} and Retry-After ${retryAfter} is a problem that a page acts on`, () => {
+  test(`status ${status}, ${body.code}, Retry-After ${retryAfter}`, () => {
     assert.deepEqual(outcomeOf(status, retryAfter, body), outcome);
   });
 
@@ -99,11 +99,11 @@ for (const [status, body] of [
   [201, []],
   [201, { ...ORDER, bookings: [] }],
 ])
-  test(`status ${status} with ${JSON.stringify(body)} leaves the outcome unknown`, () => {
+  test(`unknown outcome: status ${status}, ${JSON.stringify(body)}`, () => {
     assert.equal(outcomeOf(/** @type {number} */ (status), null, body).problem?.kind, "unreachable");
   });
 
-test("an order that was declined before anything was held has no tickets", () => {
+test("an order that was declined at once has no tickets", () => {
   const declined = { ...ORDER, status: "declined", bookings: [] };
   assert.deepEqual(outcomeOf(200, null, declined), { order: declined });
 });

@@ -14,7 +14,7 @@ function clocks(local = NOON) {
   return { browser, server: createServerClock(() => browser.now) };
 }
 
-test("before any response the browser's clock counts", () => {
+test("before the first response the browser's clock is used", () => {
   const { server } = clocks();
   assert.equal(server.now(), NOON);
 });
@@ -34,7 +34,7 @@ test("old responses do not set the clock back", () => {
   assert.equal(server.now(), NOON - 100);
 });
 
-test("after the visitor sets the browser's clock the next responses correct the estimate", () => {
+test("a change of the browser's clock is corrected by the next responses", () => {
   const { browser, server } = clocks();
   server.observe(asOf(NOON));
   browser.now += 3_600_000;

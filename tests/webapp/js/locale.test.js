@@ -5,7 +5,7 @@ import { negotiate } from "../../../webapp/js/locale.js";
 
 const SUPPORTED = ["en", "de", "ar"];
 
-test("the browser's best supported language is chosen, in the visitor's own variety", () => {
+test("the best supported language keeps the visitor's region", () => {
   assert.deepEqual(negotiate(SUPPORTED, null, ["fr-FR", "de-AT", "en-US"]), { language: "de", locale: "de-AT" });
 });
 

@@ -44,7 +44,7 @@ test("while storage is blocked the page keeps its values", () => {
   assert.equal(recall("blocked"), null);
 });
 
-test("a value that a full storage does not take replaces the stored one", () => {
+test("with a full storage the page remembers the newest value", () => {
   stored.set("full", "Ada");
   define(() => ({ ...AREA, setItem: refuse }));
   remember("full", "Grace");

@@ -33,7 +33,7 @@ test("the unchanged parts of a changed value keep their identity", () => {
   assert.equal(next.event, last.event);
 });
 
-test("values that differ in length, in fields or in kind are not equal", () => {
+test("values of different length, fields or kind differ", () => {
   for (const [last, next] of /** @type {[unknown, unknown][]} */ ([
     [[1, 2], [1]],
     [[1], [1, 2]],

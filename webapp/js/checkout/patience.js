@@ -10,7 +10,7 @@ const OFFER_CHECK_AFTER_MS = 10_000;
  * Wait for an outcome, and say more the longer it takes. A fault of this app's own leaves the outcome unknown.
  * @param {Promise<Outcome>} outcome
  * @param {(patience: "explain" | "check") => void} say
- * @param {boolean} offersCheck Whether there is something to check.
+ * @param {boolean} offersCheck True if a check of the purchase can help.
  * @returns {Promise<Outcome>}
  */
 export async function waitPatiently(outcome, say, offersCheck) {

@@ -8,7 +8,7 @@
  * @property {string} userId Name of the buyer.
  * @property {number[]} ticketIds The chosen seats; empty: any tickets of the tier.
  * @property {string} reference Idempotency key and, once booked, reference of the order.
- * @property {boolean} inDoubt Whether a request was sent whose outcome is unknown.
+ * @property {boolean} inDoubt True if a request was sent and its outcome is unknown.
  * @property {number} sentAt Browser time of the last request in milliseconds; 0: never sent.
  */
 
@@ -42,7 +42,7 @@ const wholeNumbers = (/** @type {string} */ text) =>
     .filter(isCount);
 
 /**
- * Read the form's fields, or return the code of what is wrong with them. The API checks them again.
+ * Read the form's fields, or return the code of their fault. The API checks them again.
  * @param {Record<string, string>} fields
  * @param {number} userIdLengthMax
  * @returns {{ wanted: Wanted } | { fault: Fault }}
@@ -77,9 +77,9 @@ export function withKey(wanted, earlier) {
  * @returns {boolean}
  */
 export function wantsTheSame(one, other) {
-  const wishOf = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds }) =>
+  const keyless = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds }) =>
     JSON.stringify([event, tier, quantity, userId, ticketIds]);
-  return wishOf(one) === wishOf(other);
+  return keyless(one) === keyless(other);
 }
 
 /**

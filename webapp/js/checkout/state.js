@@ -11,10 +11,10 @@ import { TRIES } from "./submit.js";
  * @typedef {object} Checkout
  * @property {"idle" | "sending" | "done" | "fewer_left" | "away" | Kind} phase `done` leads to the order's page; `invalid`
  *   and every other phase is the last outcome. `away`: the order to repeat could not be looked up.
- * @property {string} detail While sending: `busy`, `asking`, `no_answer` or `offline`. After `unreachable`: `checking`.
- *   After `invalid`: the fault of the form.
+ * @property {string} detail While sending: `busy`, `retrying`, `no_response` or `offline`. After `unreachable`:
+ *   `checking`. After `invalid`: the fault of the form.
  * @property {number} attempt Number of the current try.
- * @property {"" | "explain" | "check"} patience What else is said as sending takes longer.
+ * @property {"" | "explain" | "check"} patience The additional text as sending takes longer.
  * @property {string} event Slug of the event, tier and number of the last purchase.
  * @property {string} tier
  * @property {number} quantity
@@ -41,7 +41,7 @@ export const IDLE = {
   turn: 0,
 };
 
-/** A request may arrive this long after it was sent: until then "not found" is not final. In milliseconds. */
+/** The longest time in milliseconds from sending a request to its arrival. Until then "not found" is not final. */
 export const UNDER_WAY_MS = 90_000;
 
 /**
@@ -89,7 +89,7 @@ export function enter(checkout, phase, detail = "") {
  * Show the outcome of a purchase, and decide whether its key is spent.
  *
  * The API remembers the key of an order, also of a declined one. After any other outcome the next purchase has the same
- * key: a request that is still on its way then cannot book besides it.
+ * key, so that at most one of the two requests can book.
  * @param {Checkout} checkout
  * @param {Purchase} purchase
  * @param {Outcome | null} outcome null: the API does not have the order.
@@ -98,15 +98,15 @@ export function enter(checkout, phase, detail = "") {
  */
 export function conclude(checkout, purchase, outcome, now) {
   const { event, tier, quantity } = purchase;
-  const told = { ...checkout, event, tier, quantity };
+  const named = { ...checkout, event, tier, quantity };
   if (outcome?.order && outcome.order.status !== "declined")
-    return { checkout: { ...enter(told, "done"), reference: outcome.order.reference }, open: null };
+    return { checkout: { ...enter(named, "done"), reference: outcome.order.reference }, open: null };
   const { available = 0, ticketIds = [], retryAfterS = 0 } = outcome?.problem ?? {};
   const kind = outcome?.problem?.kind ?? (outcome ? "declined" : "not_found");
   const isFewer = (kind === "sold_out" || kind === "all_held") && available > 0;
   return {
     checkout: {
-      ...enter(told, isFewer ? "fewer_left" : kind),
+      ...enter(named, isFewer ? "fewer_left" : kind),
       left: available,
       seatsGone: ticketIds,
       waitUntil: isFewer || retryAfterS === 0 ? 0 : now + retryAfterS * 1000,
@@ -118,7 +118,7 @@ export function conclude(checkout, purchase, outcome, now) {
 /**
  * Show why the tickets of an order are not booked once more. Nothing was sent.
  * @param {Checkout} checkout
- * @param {Outcome} outcome Of looking up the order.
+ * @param {Outcome} outcome Result of the lookup of the order.
  * @param {number} now Browser time in milliseconds.
  * @returns {Checkout}
  */

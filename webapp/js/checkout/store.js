@@ -1,4 +1,4 @@
-// The tab's checkout: it takes the buyer's clicks, sends the purchase, and finds out its outcome.
+// The tab's checkout: handles the buyer's clicks, sends the purchase, and finds out its outcome.
 
 import * as bookingApi from "../booking_api.js";
 import * as browserNetwork from "../network.js";
@@ -25,9 +25,9 @@ import { submit } from "./submit.js";
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 /** @typedef {import("./purchase.js").Wanted} Wanted */
 
-// A purchase of unknown outcome is looked up this often and this long.
-const ASK_EVERY_MS = 5_000;
-const ASK_FOR_MS = 10 * 60_000;
+// Interval and duration of the lookups of a purchase in doubt.
+const LOOK_UP_EVERY_MS = 5_000;
+const LOOK_UP_FOR_MS = 10 * 60_000;
 /** Phases in which the outcome may still become known. @type {Checkout["phase"][]} */
 const OPEN_PHASES = ["sending", "unreachable", "not_found"];
 
@@ -106,7 +106,7 @@ export class CheckoutStore {
   }
 
   /**
-   * Book the tickets of an order that came to nothing once more.
+   * Book the tickets of a failed order again.
    * @param {string} reference
    */
   async again(reference) {
@@ -123,7 +123,7 @@ export class CheckoutStore {
       return;
     }
     const [{ tier, userId }] = order.bookings;
-    // These very tickets, without a seat as well: while this buyer has them, a late payment cannot take them once more.
+    // The same tickets, also without seats: while this buyer has them, a late payment of the order cannot reclaim them.
     const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
     const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds };
     await this.#send(wanted);
@@ -168,7 +168,7 @@ export class CheckoutStore {
     if (isCurrent()) this.#settle(purchase, outcome);
   }
 
-  /** Begin a submission, and return a function that says whether its outcome is still awaited. */
+  /** Begin a submission, and return a function that returns true while its outcome is awaited. */
   #begin() {
     this.#submissions += 1;
     const number = this.#submissions;
@@ -229,14 +229,14 @@ export class CheckoutStore {
     const number = this.#following;
     const isLatest = () => this.#following === number && this.#path !== "";
     const isWanted = () => isLatest() && this.#current === 0 && this.#isOpen(purchase);
-    const endsAt = Date.now() + ASK_FOR_MS;
+    const endsAt = Date.now() + LOOK_UP_FOR_MS;
     await this.#network.sleep(delayMs);
     while (isWanted() && Date.now() < endsAt) {
       await this.#lookUp(purchase);
       if (!isWanted() || !OPEN_PHASES.includes(this.#state.phase)) return;
       if (this.#state.phase === "not_found" && Date.now() > purchase.sentAt + UNDER_WAY_MS)
         return this.#storage.keepPurchase({ ...purchase, inDoubt: false });
-      await this.#network.sleep(ASK_EVERY_MS);
+      await this.#network.sleep(LOOK_UP_EVERY_MS);
     }
   }
 
@@ -247,7 +247,7 @@ export class CheckoutStore {
     const { phase } = this.#state;
     const mayArrive = this.#current > 0 || (!found && isInFlight(purchase, Date.now()));
     if (found?.order) this.#settle(purchase, found);
-    else if (mayArrive) this.#amend({ detail: phase === "sending" ? "no_answer" : "" });
+    else if (mayArrive) this.#amend({ detail: phase === "sending" ? "no_response" : "" });
     else if (phase === (found ? "unreachable" : "not_found")) this.#amend({ detail: "" });
     else this.#settle(purchase, found);
   }
@@ -275,7 +275,7 @@ export class CheckoutStore {
     const isHere = checkout.phase === "done" && this.#path === pathOf(checkout.reference);
     this.#show(isHere ? enter(checkout, "idle") : checkout);
     if (checkout.phase === "done" && !isHere) this.#navigate(pathOf(checkout.reference));
-    if (checkout.phase === "unreachable" && open) void this.#follow(open, ASK_EVERY_MS);
+    if (checkout.phase === "unreachable" && open) void this.#follow(open, LOOK_UP_EVERY_MS);
   }
 
   /** @param {Purchase} purchase */

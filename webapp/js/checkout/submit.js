@@ -9,19 +9,20 @@ import { UNREACHABLE } from "../booking_api.js";
  * @typedef {object} Means
  * @property {(purchase: Purchase) => Promise<Outcome>} book
  * @property {(reference: string) => Promise<Outcome>} find
- * @property {(detail: "busy" | "asking" | "offline", attempt: number) => void} report Receives the number of the next try.
+ * @property {(detail: "busy" | "retrying" | "offline", attempt: number) => void} report Receives the number of the next
+ *   try.
  * @property {Pick<typeof import("../network.js"), "isOnline" | "untilOnline" | "sleep">} network
  */
 
 export const TRIES = 5;
-/** The buyer waits out a longer `Retry-After`, not a page that says "sending". */
+/** After a longer `Retry-After` the buyer decides when to try again. */
 const WAIT_MS_MAX = 10_000;
 const GIVE_UP_AFTER_MS = 40_000;
 /** A browser may believe itself offline although the API is in reach. */
 const OFFLINE_RETRY_MS = 5_000;
 /** A purchase is not sent by itself after a longer time without a network. */
 const OFFLINE_MS_MAX = 10 * 60_000;
-/** The API gives these responses before it looks at the key: they do not tell the outcome of an earlier request. */
+/** The API sends these responses before it reads the key. They do not show the outcome of an earlier request. */
 const BEFORE_THE_KEY = ["busy", "rate_limited"];
 
 /**
@@ -60,7 +61,7 @@ export async function submit(purchase, { book, find, report, network }) {
     if (attempt === 0) continue;
     const helps = problem.kind === "busy" || problem.kind === "unreachable";
     if (!helps || attempt === TRIES || Date.now() > giveUpAt) return { problem };
-    report(problem.kind === "busy" ? "busy" : "asking", attempt + 1);
+    report(problem.kind === "busy" ? "busy" : "retrying", attempt + 1);
     if (problem.kind === "busy") {
       await network.sleep(Math.min(Math.max(problem.retryAfterS, 1) * 1000, WAIT_MS_MAX));
       continue;

@@ -35,7 +35,8 @@ const NO_EVENT = {
  * @property {number} now the browser's time, in milliseconds
  * @property {number} serverNow the server's time, in milliseconds
  * @property {number} ticketsMax limit of tickets for each booking
- * @property {{ locked: boolean, wait: number }} checkout whether it accepts no attempt now, and for how many seconds
+ * @property {{ locked: boolean, wait: number }} checkout `locked`: it accepts no purchase now. `wait`: seconds
+ *   until it does
  */
 
 /** @typedef {ReturnType<typeof deriveView>} EventView */

@@ -11,7 +11,7 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {string} tier "" if the refusal does not concern a tier
  * @property {number} left tickets of the tier that were left
  * @property {number} at time of the refusal by the server's clock, in milliseconds
- * @property {boolean} over whether newer snapshots contradict the refusal, or another part of the page reports it
+ * @property {boolean} over true once newer snapshots contradict the refusal, or another part of the page reports it
  */
 
 /** A text for screen readers; `code` is `left`, `sold_out`, `all_held` or "". @typedef {{ code: string, tier: string, left: number }} Announcement */
@@ -36,18 +36,18 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {string} tier the chosen tier
  * @property {number} quantity number of wanted tickets: the picked seats and the lost ones
  * @property {number[]} picks ids of the picked seats, in the order of picking
- * @property {string} picksAfter seat states up to this time cannot tell whether the picks are lost
+ * @property {string} picksAfter time of the picks; older seat states do not show the loss of a pick
  * @property {Seat[]} lost picked seats that other buyers took
  * @property {number} focused id of the seat in the tab order
  * @property {number} zoom index of `ZOOM_LEVELS`, or -1 for the whole map
  * @property {number} fit scale at which the whole map is visible; 1 if it always is
- * @property {boolean} list whether the list of seats is open
+ * @property {boolean} list true while the list of seats is open
  * @property {Announcement} announcement
  * @property {number} announcedAt browser time, in milliseconds
  */
 
 /** @type {Refusal} */
-export const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
+const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
 
 /** @type {Announcement} */
 export const NO_ANNOUNCEMENT = { code: "", tier: "", left: 0 };

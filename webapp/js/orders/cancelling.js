@@ -14,12 +14,12 @@ const dialog = () => /** @type {HTMLDialogElement | null} */ (document.getElemen
  * Open the dialog about an order.
  * @param {string} reference
  */
-export function ask(reference) {
-  if (cancelling.ask(reference)) dialog()?.showModal();
+export function openDialog(reference) {
+  if (cancelling.openDialog(reference)) dialog()?.showModal();
 }
 
 /** Close the dialog. */
-export const keep = () => dialog()?.close();
+export const closeDialog = () => dialog()?.close();
 
 /**
  * Cancel the order that the dialog names.
@@ -27,7 +27,7 @@ export const keep = () => dialog()?.close();
  * @param {string} userId
  */
 export function confirm(reference, userId) {
-  keep();
+  closeDialog();
   void cancelling.cancel(reference, userId);
 }
 

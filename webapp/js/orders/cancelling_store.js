@@ -6,8 +6,8 @@ import { createStore } from "../store.js";
 
 /**
  * @typedef {object} Cancelling
- * @property {string} asked Reference of the order that the dialog names.
- * @property {string} reference Of the order whose cancelling was requested last.
+ * @property {string} dialogReference Reference of the order that the dialog names.
+ * @property {string} reference Reference of the order in the last request.
  * @property {"idle" | "sending" | "offline" | "done" | import("../booking_api.js").Kind} phase `offline`: the request is
  *   repeated once the network is back.
  */
@@ -22,7 +22,7 @@ const OFFLINE_MS_MAX = 10 * 60_000;
 /** One tab's last cancelling. */
 export class CancellingStore {
   /** The state that pages read. */
-  view = createStore(/** @type {Cancelling} */ ({ asked: "", reference: "", phase: "idle" }));
+  view = createStore(/** @type {Cancelling} */ ({ dialogReference: "", reference: "", phase: "idle" }));
   /** Path of the page that shows the outcome. */
   #path = "";
   /** Number of the last request; the outcome of an earlier one is not shown. */
@@ -61,13 +61,13 @@ export class CancellingStore {
   }
 
   /**
-   * Name the order of the dialog, and return whether the dialog may open: not while a request is under way.
+   * Select the order of the dialog. Return true if the dialog may open, which it may not while a request is under way.
    * @param {string} reference
    * @returns {boolean}
    */
-  ask(reference) {
+  openDialog(reference) {
     if (this.#isSending()) return false;
-    this.#show({ asked: reference });
+    this.#show({ dialogReference: reference });
     return true;
   }
 

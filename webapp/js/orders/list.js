@@ -10,7 +10,7 @@ import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { recall, remember } from "../remembered.js";
 import { createStore } from "../store.js";
-import { keep, useCancelling } from "./cancelling.js";
+import { closeDialog, useCancelling } from "./cancelling.js";
 import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
 
@@ -22,8 +22,8 @@ import { isPending } from "./order.js";
 /** @import { ListState } from "./list_view.js" */
 
 const PENDING_POLL_MS = 10_000;
-// Phases of a cancelling without a response.
-const UNANSWERED = ["idle", "sending", "offline"];
+// Phases of a cancellation without an outcome.
+const WITHOUT_OUTCOME = ["idle", "sending", "offline"];
 
 let state = INITIAL_STATE;
 const view = createStore(deriveList(state, serverNow()));
@@ -36,7 +36,7 @@ function update(changes) {
   const card = document.activeElement?.closest(".booking");
   state = { ...state, ...changes };
   view.set(deriveList(state, serverNow()));
-  if (!view.get().asked.cancellable) keep();
+  if (!view.get().dialog_order.cancellable) closeDialog();
   // A button that had the focus may have disappeared.
   if (card) setTimeout(() => refocus(card));
 }
@@ -73,12 +73,12 @@ async function fetchEvents(slugs) {
 }
 
 let fetchNextPage = () => {};
-// After the next page has come, the focus moves to its first order: the one behind so many. 0: it stays.
-let focusBehind = 0;
+// Index of the order that gets the focus after the next page arrives; 0: the focus stays.
+let focusIndex = 0;
 
 /** Add the next page to the list. */
 export function showMore() {
-  focusBehind = view.get().orders.length;
+  focusIndex = view.get().orders.length;
   fetchNextPage();
 }
 
@@ -123,9 +123,9 @@ export function BookingsFeed() {
     fetchEvents(slugs.split(" ")),
   );
 
-  const { asked, reference, phase } = useCancelling();
+  const { dialogReference, reference, phase } = useCancelling();
   /** @type {SWRResponse<Snapshot<Order>>} */
-  const cancelled = usePolled(UNANSWERED.includes(phase) ? null : orderPath(reference), 0);
+  const cancelled = usePolled(WITHOUT_OUTCOME.includes(phase) ? null : orderPath(reference), 0);
   const changed = cancelled.data?.body;
   useEffect(() => {
     if (!changed) return;
@@ -141,14 +141,14 @@ export function BookingsFeed() {
     update({ show, orders });
     if (!orders) return;
     setPending({ anywhere: orders.some(isPending), onFurtherPage: orders.slice(PAGE_SIZE).some(isPending) });
-    if (focusBehind === 0 || orders.length <= focusBehind) return;
-    const index = focusBehind;
-    focusBehind = 0;
+    if (focusIndex === 0 || orders.length <= focusIndex) return;
+    const index = focusIndex;
+    focusIndex = 0;
     setTimeout(() => focus(document.querySelectorAll(".bookings a")[index]));
   }, [show, orders]);
   const next = Boolean(data?.at(-1)?.body.next);
   useEffect(() => update({ next }), [next]);
-  useEffect(() => update({ asked }), [asked]);
+  useEffect(() => update({ dialogReference }), [dialogReference]);
   useEffect(() => {
     if (events) update({ events });
   }, [events]);

@@ -16,9 +16,9 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
  * @property {string} show one of `FILTERS`
  * @property {Order[] | null} orders null until the first response
  * @property {Record<string, Partial<Event>>} events by slug, as far as they are known
- * @property {string} asked reference of the order that the cancel dialog is about
- * @property {boolean} next whether there are further pages
- * @property {boolean} adding whether the next page is being fetched
+ * @property {string} dialogReference reference of the order that the cancel dialog names
+ * @property {boolean} next true if there are further pages
+ * @property {boolean} adding true while the next page is being fetched
  * @property {boolean} failed the last request failed
  */
 
@@ -28,7 +28,7 @@ export const INITIAL_STATE = {
   show: FILTERS[0],
   orders: null,
   events: {},
-  asked: "",
+  dialogReference: "",
   next: false,
   adding: false,
   failed: false,
@@ -38,7 +38,7 @@ export const INITIAL_STATE = {
  * @param {ListState} state
  * @param {number} serverNow in milliseconds
  */
-export function deriveList({ user, show, orders, events, asked, next, adding, failed }, serverNow) {
+export function deriveList({ user, show, orders, events, dialogReference, next, adding, failed }, serverNow) {
   const described = (orders ?? []).map((order) => describeOrder(order, events[order.event] ?? null, serverNow));
   return {
     user,
@@ -46,7 +46,8 @@ export function deriveList({ user, show, orders, events, asked, next, adding, fa
     away: orders !== null && failed,
     show,
     orders: described,
-    asked: described.find(({ reference }) => reference === asked) ?? describeOrder(NO_ORDER, null, serverNow),
+    dialog_order:
+      described.find(({ reference }) => reference === dialogReference) ?? describeOrder(NO_ORDER, null, serverNow),
     more: next,
     adding,
   };

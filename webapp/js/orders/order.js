@@ -80,7 +80,7 @@ export function describeOrder(order, event, serverNow) {
     quantity: order.bookings.length,
     total: order.total,
     refund: order.refund ?? 0,
-    admits: order.status === "confirmed",
+    valid: order.status === "confirmed",
     cancellable: isCancellable(order, concert, serverNow),
     currency: order.currency,
     user_id: first?.userId ?? "",

@@ -18,9 +18,9 @@ const HURRY_S = 60;
  * @property {EventDetails | null} event
  * @property {boolean} missing the API responded that there is no such order
  * @property {boolean} failed the last request failed
- * @property {number} endedAt browser time, in milliseconds, at which the order was first seen to have ended unpaid; 0: it
- *   has not
- * @property {string} said what screen readers announce: a new state of the order, or `hurry`
+ * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
+ *   none
+ * @property {string} said text code for screen readers: a new state of the order, or `hurry`
  */
 
 /** @type {OrderState} */

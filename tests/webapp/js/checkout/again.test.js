@@ -14,16 +14,16 @@ const NOT_FOUND = refusal("not_found");
 beforeEach(() => mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_000 }));
 afterEach(() => mock.timers.reset());
 
-// --- Another wish --------------------------------------------------------------------------------------------
+// --- Another purchase --------------------------------------------------------------------------------------------
 
-test("another wish is sent only after the purchase in doubt is settled", async () => {
+test("another purchase waits until the one in doubt is settled", async () => {
   const { api, checkout, phase } = tab({ find: [order()] }, { purchase: IN_DOUBT });
   await checkout.book({ ...WANTED, tier: "GA" });
   assert.equal(phase(), "done");
   assert.deepEqual(api.requests, [["find", KEY]]);
 });
 
-test("another wish has the key of the purchase in doubt when that never arrived", async () => {
+test("the next purchase reuses the key of one that did not arrive", async () => {
   const { api, checkout } = tab({ find: [NOT_FOUND], book: [order()] }, { purchase: IN_DOUBT });
   await checkout.book({ ...WANTED, tier: "GA" });
   // The earlier request may still be on its way: under one key only one of them is booked.
@@ -37,14 +37,14 @@ for (const [status, phase] of [
   ["expired", "done"],
   ["declined", "declined"],
 ])
-  test(`another wish is not sent before the buyer knows that the purchase in doubt is ${status}`, async () => {
+  test(`a purchase in doubt that is ${status} is shown before another is sent`, async () => {
     const { api, storage, checkout } = tab({ find: [order({ status })] }, { purchase: IN_DOUBT });
     await checkout.book({ ...WANTED, tier: "GA" });
     assert.deepEqual([checkout.view.get().phase, storage.purchase], [phase, null]);
     assert.deepEqual(api.requests, [["find", KEY]]);
   });
 
-test("another wish queries again about a purchase that was not there just now", async () => {
+test("the next purchase looks up the purchase in doubt again", async () => {
   const { api, checkout, phase } = tab({ find: [NOT_FOUND, order()] }, { purchase: IN_DOUBT });
   await checkout.check();
   assert.equal(phase(), "not_found");
@@ -67,7 +67,7 @@ test("an expired order is tried again for the same seats under a new key", async
   assert.match(api.sent[0].reference, /^bk_[a-z2-7]{26}$/);
 });
 
-test("tickets without a seat are tried again as well, and other ones only if these are taken", async () => {
+test("the same standing tickets are tried again, then any others", async () => {
   const declined = tab({ find: [STANDING_EXPIRED], book: [refusal("declined")] });
   await declined.checkout.again("bk_0");
   // With any other tickets a late payment for these would be a second one.
@@ -97,7 +97,7 @@ test("an order that stands after all is not booked again", async () => {
   assert.ok(checkout.view.get().turn > turn);
 });
 
-test("trying again shows at once and explains itself while the order is looked up", async () => {
+test("the lookup before another try is shown and explained", async () => {
   const lookedUp = later();
   const { checkout, phase } = tab({ find: [lookedUp.outcome], book: [order()] });
   const trying = checkout.again("bk_0");
@@ -114,14 +114,14 @@ for (const [outcome, phase, wait] of /** @type {const} */ ([
   [refusal("rate_limited", { retryAfterS: 42 }), "rate_limited", 42],
   [NOT_FOUND, "refused", 0],
 ]))
-  test(`trying again leaves nothing in doubt where nothing was sent: ${phase}`, async () => {
+  test(`another try that sends nothing leaves no doubt: ${phase}`, async () => {
     const { api, storage, checkout } = tab({ find: [outcome] });
     await checkout.again("bk_0");
     assert.deepEqual([checkout.view.get().phase, checkout.view.get().wait, storage.purchase], [phase, wait, null]);
     assert.deepEqual(api.requests, [["find", "bk_0"]]);
   });
 
-test("trying again elsewhere does not hide that an earlier purchase is in doubt", async () => {
+test("another try does not hide an earlier purchase in doubt", async () => {
   const { storage, checkout, phase } = tab({ find: [refusal("busy")] }, { purchase: IN_DOUBT });
   await checkout.again("bk_0");
   // "Nothing was booked" would be too much said.

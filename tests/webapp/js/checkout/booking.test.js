@@ -20,7 +20,7 @@ test("a booking leads to its own page", async () => {
   assert.deepEqual({ event, tier, quantity, userId, ticketIds }, WANTED);
 });
 
-test("the buyer who comes back before the order's page was shown is led there again", async () => {
+test("a buyer who left before the order's page appeared gets it again", async () => {
   const { checkout, visited, arrive, phase } = tab({ book: [order()] });
   arrive()();
   await checkout.book(WANTED);
@@ -94,7 +94,7 @@ for (const [outcome, phase, wait] of /** @type {const} */ ([
     assert.equal(storage.purchase?.inDoubt, false);
   });
 
-test("the wait counts down and can be ended", async () => {
+test("the wait counts down and can end early", async () => {
   const { checkout } = tab({ book: [refusal("rate_limited", { retryAfterS: 42 })] });
   await checkout.book(WANTED);
   mock.timers.tick(10_000);
@@ -104,7 +104,7 @@ test("the wait counts down and can be ended", async () => {
   assert.deepEqual([checkout.view.get().wait, checkout.view.get().locked], [0, false]);
 });
 
-test("a fault of the app's own does not leave the page sending", async (context) => {
+test("an exception in the app ends the sending", async (context) => {
   const logged = context.mock.method(console, "error", () => {});
   const { storage, checkout, phase } = tab({}); // The API has no response to give, and throws.
   await checkout.book(WANTED);
@@ -113,14 +113,14 @@ test("a fault of the app's own does not leave the page sending", async (context)
   assert.equal(phase(), "unreachable");
 });
 
-test("a form that cannot be sent is named by a code", () => {
+test("an invalid form has a fault code", () => {
   const { api, checkout } = tab({});
   checkout.reject("user_missing");
   const { phase, detail } = checkout.view.get();
   assert.deepEqual([phase, detail, api.requests], ["invalid", "user_missing", []]);
 });
 
-test("fewer tickets that are left are booked with one click, under the same key", async () => {
+test("one click books the remaining tickets under the same key", async () => {
   const { api, checkout } = tab({ book: [refusal("sold_out", { available: 1 }), order()] });
   await checkout.book({ ...WANTED, ticketIds: [7, 8] });
   const { phase, left, tier, quantity } = checkout.view.get();
@@ -130,19 +130,19 @@ test("fewer tickets that are left are booked with one click, under the same key"
   assert.equal(api.sent[0].reference, api.sent[1].reference);
 });
 
-test("nothing is booked as the rest before fewer were left", async () => {
+test("the remaining tickets are booked only after a refusal", async () => {
   const { api, checkout } = tab({});
   await checkout.bookLeft();
   assert.deepEqual(api.requests, []);
 });
 
-test("seats that others have are named to the page", async () => {
+test("the page gets the seats that others have", async () => {
   const { checkout, phase } = tab({ book: [refusal("seat_taken", { ticketIds: [7] })] });
   await checkout.book({ ...WANTED, ticketIds: [7, 8] });
   assert.deepEqual([phase(), checkout.view.get().seats_gone], ["seat_taken", [7]]);
 });
 
-test("a page hears of an outcome once, after it is shown", async () => {
+test("a listener is called once per outcome, after it is shown", async () => {
   const { checkout, phase } = tab({ book: [refusal("sold_out"), refusal("not_on_sale")] });
   /** @type {string[]} */
   const heard = [];
@@ -164,7 +164,7 @@ test("slow sending explains itself and then offers to check", async () => {
   assert.equal(checkout.view.get().patience, "check");
 });
 
-test("offline, the page says that the purchase waits, and sends it once the network is back", async () => {
+test("an offline purchase is sent once the network is back", async () => {
   const { network, checkout, phase } = tab({ book: [UNREACHABLE, order()], find: [NOT_FOUND] });
   network.online = false;
   const seen = new Set();

@@ -9,7 +9,7 @@ const NOT_FOUND = refusal("not_found");
 beforeEach(() => mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_000 }));
 afterEach(() => mock.timers.reset());
 
-test("a tab that comes back finds out about its purchase", async () => {
+test("a reloaded tab looks up its purchase", async () => {
   const { api, visited, arrive } = tab({ find: [order()] }, { purchase: IN_DOUBT });
   arrive();
   await settled();
@@ -17,14 +17,14 @@ test("a tab that comes back finds out about its purchase", async () => {
   assert.deepEqual(api.requests, [["find", KEY]]);
 });
 
-test("a tab finds out about the purchase of a tab that is gone", async () => {
+test("a tab looks up the purchase of a closed tab", async () => {
   const { visited, arrive } = tab({ find: [order()] }, { orphan: IN_DOUBT });
   arrive();
   await settled();
   assert.deepEqual(visited, [ORDER_PAGE]);
 });
 
-test("a page of the order itself shows nothing of a purchase that it finds", async () => {
+test("the order's own page shows no notice about its purchase", async () => {
   const { storage, visited, phase, arrive } = tab({ find: [order()] }, { orphan: IN_DOUBT });
   arrive(ORDER_PAGE);
   await settled();
@@ -35,7 +35,7 @@ test("a page of the order itself shows nothing of a purchase that it finds", asy
   assert.deepEqual([phase(), visited], ["idle", []]);
 });
 
-test("a tab that has no purchase in doubt asks for nothing", async () => {
+test("a tab without a purchase in doubt sends no request", async () => {
   const { api, phase, arrive } = tab({}, { purchase: { ...IN_DOUBT, inDoubt: false } });
   arrive();
   await settled();
@@ -43,14 +43,14 @@ test("a tab that has no purchase in doubt asks for nothing", async () => {
 });
 
 for (const status of ["expired", "cancelled"])
-  test(`a lost purchase that is ${status} is explained by its own page`, async () => {
+  test(`a lost purchase that is ${status} leads to its own page`, async () => {
     const { visited, arrive } = tab({ find: [order({ status })] }, { purchase: IN_DOUBT });
     arrive();
     await settled();
     assert.deepEqual(visited, [ORDER_PAGE]);
   });
 
-test("a purchase that was cut short by a reload is still shown as being sent, until it is found", async () => {
+test("after a reload the page shows the purchase as being sent", async () => {
   const { network, checkout, visited, arrive } = tab(
     { find: [NOT_FOUND, order()] },
     { purchase: { ...IN_DOUBT, sentAt: Date.now() } },
@@ -63,11 +63,11 @@ test("a purchase that was cut short by a reload is still shown as being sent, un
   };
   arrive();
   await settled();
-  assert.deepEqual(seen.at(-1), ["sending", "no_answer", "check"]);
+  assert.deepEqual(seen.at(-1), ["sending", "no_response", "check"]);
   assert.deepEqual(visited, [ORDER_PAGE]);
 });
 
-test("a purchase that never arrived frees the page, and is in doubt no more once it cannot arrive", async () => {
+test("a purchase that did not arrive unlocks the page and ends its doubt", async () => {
   const { network, storage, phase, arrive } = tab(
     { find: Array(50).fill(NOT_FOUND) },
     { purchase: { ...IN_DOUBT, sentAt: Date.now() } },
@@ -83,7 +83,7 @@ test("a purchase that never arrived frees the page, and is in doubt no more once
   assert.ok(Date.now() > 1_000_000 + 90_000);
 });
 
-test("a purchase whose outcome cannot be learnt is looked up until it is known", async () => {
+test("a purchase in doubt is looked up until its outcome is known", async () => {
   const { api, network, visited, phase, arrive } = tab(
     { find: [UNREACHABLE, refusal("busy"), UNREACHABLE, order()] },
     { purchase: IN_DOUBT },
@@ -98,7 +98,7 @@ test("a purchase whose outcome cannot be learnt is looked up until it is known",
   assert.deepEqual(new Set(phases.slice(1)), new Set(["unreachable"]));
 });
 
-test("looking up ends after ten minutes, and with the last page that shows it", async () => {
+test("the lookups end after ten minutes or with their page", async () => {
   const unknown = Array(500).fill(UNREACHABLE);
   const first = tab({ find: unknown }, { purchase: IN_DOUBT });
   first.network.onWait = () => mock.timers.tick(5_000);
@@ -113,19 +113,19 @@ test("looking up ends after ten minutes, and with the last page that shows it", 
   assert.equal(second.storage.purchase?.inDoubt, true);
 });
 
-test("checking says when nothing was booked", async () => {
+test("a check shows that nothing was booked", async () => {
   const { checkout, phase } = tab({ find: [NOT_FOUND] }, { purchase: IN_DOUBT });
   await checkout.check();
   assert.equal(phase(), "not_found");
 });
 
-test("checking while the API is busy does not say that nothing was booked", async () => {
+test("a check while the API is busy leaves the outcome unknown", async () => {
   const { storage, checkout, phase } = tab({ find: [refusal("busy")] }, { purchase: IN_DOUBT });
   await checkout.check();
   assert.deepEqual([phase(), storage.purchase], ["unreachable", IN_DOUBT]);
 });
 
-test("checking while a purchase is being sent ends the sending once the order is there", async () => {
+test("a check that finds the order ends the sending", async () => {
   const sent = later();
   const { api, network, checkout, visited, arrive, phase } = tab({
     book: [sent.outcome],
@@ -135,7 +135,7 @@ test("checking while a purchase is being sent ends the sending once the order is
   const sending = checkout.book(WANTED);
   await settled();
   await checkout.check();
-  assert.deepEqual([phase(), checkout.view.get().detail], ["sending", "no_answer"]);
+  assert.deepEqual([phase(), checkout.view.get().detail], ["sending", "no_response"]);
   await checkout.check();
   assert.deepEqual([phase(), visited], ["done", [ORDER_PAGE]]);
   arrive(ORDER_PAGE);
@@ -146,7 +146,7 @@ test("checking while a purchase is being sent ends the sending once the order is
   assert.equal(api.sent.length, 1);
 });
 
-test("a page from the back/forward cache finds out, and goes on showing what it did", async () => {
+test("a page from the back/forward cache looks up its purchase", async () => {
   const { storage, network, checkout, visited, arrive, phase } = tab({ book: [refusal("sold_out")], find: [order()] });
   arrive();
   await checkout.book(WANTED);
@@ -160,7 +160,7 @@ test("a page from the back/forward cache finds out, and goes on showing what it 
   assert.deepEqual(visited, [ORDER_PAGE]);
 });
 
-test("another page shows nothing of the last click, but goes on with what is being sent", async () => {
+test("another page forgets the last outcome, but not a pending one", async () => {
   const sent = later();
   const { checkout, visited, arrive, phase } = tab({ book: [refusal("sold_out"), sent.outcome] });
   arrive();

@@ -32,18 +32,18 @@ for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
   [{ ...FORM, quantity: "two" }, "quantity_missing"],
   [{ ...FORM, quantity: "[1]" }, "quantity_missing"],
 ]))
-  test(`a form that cannot be sent says why: ${JSON.stringify(form).slice(0, 60)}`, () => {
+  test(`fault of a form: ${JSON.stringify(form).slice(0, 50)}`, () => {
     assert.deepEqual(readForm(form, 128), { fault });
   });
 
-test("a tab without a purchase makes a key, and one with a purchase keeps its key", () => {
+test("a tab keeps the key of its open purchase", () => {
   assert.match(withKey(PURCHASE, null).reference, /^bk_[a-z2-7]{26}$/);
   assert.equal(withKey(PURCHASE, null).inDoubt, false);
   const next = withKey({ ...PURCHASE, tier: "GA" }, { ...PURCHASE, inDoubt: true, sentAt: 5 });
   assert.deepEqual(next, { ...PURCHASE, tier: "GA", reference: KEY, inDoubt: true, sentAt: 5 });
 });
 
-test("equal wishes are the same whatever their keys", () => {
+test("equal purchases are the same under different keys", () => {
   const again = { ...PURCHASE, reference: newKey(), inDoubt: true, sentAt: 1 };
   assert.ok(wantsTheSame(PURCHASE, again));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, ticketIds: [7, 9] }));

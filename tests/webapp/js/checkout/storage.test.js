@@ -53,7 +53,7 @@ test("the tab keeps its purchase until its key is spent", () => {
   assert.equal(openPurchase(), null);
 });
 
-test("a purchase in doubt has a copy and a lock until its outcome is known", async () => {
+test("a purchase in doubt has a copy and a lock", async () => {
   keepPurchase(IN_DOUBT);
   assert.deepEqual([copies(), [...locks.keys()]], [[COPY], [COPY]]);
   keepPurchase({ ...IN_DOUBT, sentAt: 7 });
@@ -70,7 +70,7 @@ test("a new tab adopts the purchase in doubt of a tab that is gone", async () =>
   assert.ok(locks.has(COPY));
 });
 
-test("the purchase of a tab that lives is left to it", async () => {
+test("a live tab keeps its own purchase", async () => {
   localStorage.setItem(COPY, JSON.stringify(IN_DOUBT));
   locks.set(COPY, true);
   await adoptPurchase();
@@ -97,7 +97,7 @@ test("without locks a second tab shares the purchase in doubt", async () => {
   assert.deepEqual(openPurchase(), IN_DOUBT);
 });
 
-test("where the browser stores nothing the page itself remembers its purchase", async () => {
+test("without browser storage the page remembers its purchase", async () => {
   const refuse = () => {
     throw new DOMException("storage is full", "QuotaExceededError");
   };
@@ -110,7 +110,7 @@ test("where the browser stores nothing the page itself remembers its purchase", 
   assert.equal(openPurchase(), null);
 });
 
-test("a browser that refuses locks leaves a purchase in doubt to every tab", async () => {
+test("refused locks let every tab adopt a purchase in doubt", async () => {
   const refuse = async () => {
     throw new DOMException("locks are blocked", "SecurityError");
   };

@@ -27,7 +27,7 @@ for (const outcome of [order(), refusal("declined"), refusal("sold_out"), refusa
     assert.deepEqual(api.requests, [["book", KEY]]);
   });
 
-test("busy waits as long as the API says, within a bound, and keeps the key", async () => {
+test("busy waits for Retry-After, within a bound, and keeps the key", async () => {
   const busy = [refusal("busy", { retryAfterS: 3 }), refusal("busy", { retryAfterS: 60 })];
   const api = new FakeApi({ book: [...busy, order()] });
   assert.deepEqual(await run(api), {
@@ -41,16 +41,16 @@ test("busy waits as long as the API says, within a bound, and keeps the key", as
   assert.deepEqual(api.requests, Array(3).fill(["book", KEY]));
 });
 
-test("busy comes to an end", async () => {
+test("the tries end if the API stays busy", async () => {
   const busy = refusal("busy", { retryAfterS: 1 });
   const { outcome, reports } = await run(new FakeApi({ book: always(busy) }));
   assert.deepEqual(outcome, busy);
   assert.equal(reports.length, TRIES - 1);
 });
 
-test("after a lost connection the API is queried before anything is sent again", async () => {
+test("a lost connection leads to a lookup before the next request", async () => {
   const api = new FakeApi({ book: [UNREACHABLE], find: [order()] });
-  assert.deepEqual(await run(api), { outcome: order(), reports: [["asking", 2]], waits: [1_000] });
+  assert.deepEqual(await run(api), { outcome: order(), reports: [["retrying", 2]], waits: [1_000] });
   assert.deepEqual(api.requests, [
     ["book", KEY],
     ["find", KEY],
@@ -71,18 +71,18 @@ for (const [found, outcome] of [
   [order(), order()],
   [refusal("not_found"), UNREACHABLE],
 ])
-  test(`the order under a used key is the outcome: ${found.problem?.kind ?? "booked"}`, async () => {
+  test(`a used key leads to its order: ${found.problem?.kind ?? "booked"}`, async () => {
     const api = new FakeApi({ book: [refusal("key_reused")], find: [found] });
     assert.deepEqual((await run(api)).outcome, outcome);
   });
 
-test("an API that is gone is given up", async () => {
+test("the tries end if the API does not respond", async () => {
   const api = new FakeApi({ book: always(UNREACHABLE), find: always(UNREACHABLE) });
   assert.deepEqual((await run(api)).outcome, UNREACHABLE);
 });
 
 for (const kind of /** @type {const} */ (["busy", "rate_limited"]))
-  test(`once a response was lost, ${kind} does not mean that nothing was booked`, async () => {
+  test(`after a lost response, ${kind} leaves the outcome unknown`, async () => {
     const api = new FakeApi({ book: [UNREACHABLE, ...always(refusal(kind))], find: always(refusal("busy")) });
     assert.deepEqual((await run(api)).outcome, UNREACHABLE);
   });
@@ -93,7 +93,7 @@ test("a purchase in doubt stays so while the API is busy", async () => {
   assert.deepEqual(outcome, UNREACHABLE);
 });
 
-test("offline, the purchase waits for the network, and the tries count from then on", async () => {
+test("the tries of an offline purchase count from its reconnection", async () => {
   const network = new FakeNetwork();
   network.online = false;
   const offlineTimes = TRIES + 2;

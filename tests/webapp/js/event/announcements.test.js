@@ -47,7 +47,7 @@ test("the end of a tier is announced at once", () => {
   assert.equal(announcementFor({ ...empty, holds })?.announcement.code, "all_held");
 });
 
-test("nothing is announced while the counts are old, or nothing certain is known", () => {
+test("stale or unknown counts are not announced", () => {
   assert.equal(announcementFor({}, { phase: "stale" }), null);
   assert.equal(announcementFor({ tier: "" }), null);
   // Empty, but the seat states are older than the counts.

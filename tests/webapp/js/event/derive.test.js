@@ -50,7 +50,7 @@ test("counts are loading, unreachable, live or stale", () => {
   assert.deepEqual([stale.phase, stale.age], ["stale", 10]);
 });
 
-test("beside a seat map the older of counts and seats counts", () => {
+test("beside a seat map the older snapshot decides the age", () => {
   assert.equal(view(loaded({ statesFreshAt: NOW - 20_000 })).age, 20);
   assert.equal(view(loaded({ countsFreshAt: NOW - 20_000 })).age, 20);
   const standing = { layout: INITIAL_STATE.layout, statesFreshAt: 0 };
@@ -115,7 +115,7 @@ test("an empty tier books nothing and offers the tier nearest in price", () => {
   assert.equal(view(loaded({ ...single, event: { ...EVENT, tiers: [] } })).sold_out, false);
 });
 
-test("near a lost seat, the nearest free seats that are not picked are offered", () => {
+test("the nearest open seats are offered for a lost seat", () => {
   const state = loaded({ picks: [1], seatStates: seatStates({ 2: "s" }) });
   const lost = view({ ...state, lost: seats(state, 2) });
   assert.deepEqual(
@@ -132,7 +132,7 @@ test("near a lost seat, the nearest free seats that are not picked are offered",
   assert.deepEqual(view(state).offers, []);
 });
 
-test("nothing can be booked on stale data, with unknown seats, or while the checkout is locked", () => {
+test("stale data, unknown seats and a locked checkout lock the page", () => {
   assert.equal(view(loaded()).locked, false);
   assert.equal(view(loaded(), { now: NOW + 11_000 }).locked, true);
   assert.equal(view(loaded({ picks: [99] })).locked, true);

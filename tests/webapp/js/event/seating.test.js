@@ -50,7 +50,7 @@ test("an event without rows has the empty layout", () => {
   assert.equal(layOut([]), EMPTY_LAYOUT);
 });
 
-test("rows are centred, and the gap between tiers is wider than between rows", () => {
+test("rows are centred, with a wider gap between tiers", () => {
   const layout = layoutOf(["VIP", "A", 4], ["VIP", "B", 2], ["GA", "C", 4]);
   assert.equal(layout.columns, 4);
   for (const { seats } of layout.rows) assert.equal((seats[0].x + seats[seats.length - 1].x) / 2, layout.middle);
@@ -115,7 +115,7 @@ test("the nearest seats come first", () => {
   assert.deepEqual(idsOf(nearestSeats(rows, seatOf(rows, 5), everySeat, 3).toSorted((a, b) => a.id - b.id)), [2, 4, 6]);
 });
 
-test("the nearest free seats are of the same tier and exclude the seat itself", () => {
+test("the nearest free seats belong to the same tier", () => {
   const layout = layoutOf(["VIP", "A", 4], ["GA", "B", 4]);
   const seat = seatOf(layout, 1);
   assert.deepEqual(idsOf(nearestSeats(layout, seat, everySeat)), [2]);

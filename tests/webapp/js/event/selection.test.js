@@ -75,7 +75,7 @@ test("a free seat is picked, and a picked seat is returned", () => {
   assert.equal(after(last, togglePick(last, 2, 10)).quantity, 1);
 });
 
-test("a seat that is not free only gets the focus, and an unknown one nothing", () => {
+test("a seat that is not free gets only the focus", () => {
   const state = loaded({ seatStates: seatStates({ 2: "h" }) });
   assert.deepEqual(togglePick(state, 2, 10), { focused: 2 });
   assert.deepEqual(togglePick(state, 99, 10), {});

@@ -58,7 +58,7 @@ test("the last available ticket is neither sold out nor held", () => {
   assert.equal(tiersOf({ counts: counts(0, 6, 100) })[0].percent, 0);
 });
 
-test("an empty tier is neither until the seat states are as new as its counts", () => {
+test("old seat states do not show an empty tier as sold out or held", () => {
   const empty = { counts: counts(0, 6, 100), emptySince: { VIP: at(1) } };
   assert.deepEqual(shown(tiersOf(empty)[0]), { sold_out: false, all_held: false, back_in: 0 });
   assert.equal(tiersOf({ ...empty, statesAsOf: at(1) })[0].sold_out, true);
@@ -75,7 +75,7 @@ test("snapshots that are older than a refusal do not contradict it", () => {
   assert.equal(tiersOf(older)[1].available, 6);
 });
 
-test("a refusal tells sold out from held until newer snapshots do", () => {
+test("a refusal decides sold out or held until newer snapshots", () => {
   const older = { countsAsOf: at(-1), eventAsOf: at(-1) };
   assert.deepEqual(shown(tiersOf({ ...older, refusal: refusal({}) })[0]), {
     sold_out: true,
@@ -134,7 +134,7 @@ test("a refusal is over when newer counts differ from what it left", () => {
   assert.ok(!isOver({ ...newer, refusal: refusal({ tier: "" }) }));
 });
 
-test("a refusal is over when newer seat states turn held into sold or sold into held", () => {
+test("newer seat states end a refusal", () => {
   const empty = { counts: counts(0, 6, 100), countsAsOf: at(1), eventAsOf: at(1), emptySince: { VIP: at(0) } };
   const held = { VIP: { held: 2, heldUntil: at(60) } };
   const turned = { ...empty, statesAsOf: at(0) };

@@ -76,17 +76,17 @@ test("after a long time offline the request has all its tries", async (context) 
   assert.deepEqual([phase(), api.requests.length], ["done", 4]);
 });
 
-test("while a request is sent another click does nothing, and another page forgets nothing", async () => {
+test("while a request is sent, clicks and pages change nothing", async () => {
   /** @type {(outcome: typeof CANCELLED) => void} */
   let respond = () => {};
   const { api, cancelling, phase } = tab([new Promise((resolve) => (respond = resolve))]);
-  assert.ok(cancelling.ask("bk_1"));
+  assert.ok(cancelling.openDialog("bk_1"));
   const first = cancelling.cancel("bk_1", "user-1");
-  assert.ok(!cancelling.ask("bk_2"));
+  assert.ok(!cancelling.openDialog("bk_2"));
   await cancelling.cancel("bk_2", "user-1");
   cancelling.arrive("/booking/bk_1");
-  const { asked, reference } = cancelling.view.get();
-  assert.deepEqual([phase(), asked, reference], ["sending", "bk_1", "bk_1"]);
+  const { dialogReference, reference } = cancelling.view.get();
+  assert.deepEqual([phase(), dialogReference, reference], ["sending", "bk_1", "bk_1"]);
   respond(CANCELLED);
   await first;
   assert.deepEqual([phase(), api.requests.length], ["done", 1]);

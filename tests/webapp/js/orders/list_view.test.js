@@ -38,9 +38,9 @@ test("orders are described with their events, or without", () => {
   );
 });
 
-test("the dialog is about the order that was asked about, if it is listed", () => {
-  assert.equal(view({ orders: [order()], asked: "bk_1" }).asked.reference, "bk_1");
-  const missing = view({ orders: [order()], asked: "bk_9" }).asked;
+test("the dialog names the selected order if it is listed", () => {
+  assert.equal(view({ orders: [order()], dialogReference: "bk_1" }).dialog_order.reference, "bk_1");
+  const missing = view({ orders: [order()], dialogReference: "bk_9" }).dialog_order;
   assert.deepEqual([missing.reference, missing.cancellable], ["", false]);
 });
 
@@ -48,14 +48,14 @@ test("without a user nothing is read", () => {
   assert.equal(pagePath("", "upcoming", null), null);
 });
 
-test("the first page has no cursor, each further page that of the one before, and the last has none behind it", () => {
+test("each page continues at the cursor of the previous page", () => {
   assert.equal(pagePath("a&b", "past", null), "/api/bookings?userId=a%26b&show=past&limit=10");
   const path = pagePath("user-1", "upcoming", page([], "x=1"));
   assert.equal(path, "/api/bookings?userId=user-1&show=upcoming&limit=10&cursor=x%3D1");
   assert.equal(pagePath("user-1", "upcoming", page([])), null);
 });
 
-test("a changed order replaces itself on its page and leaves the others as they are", () => {
+test("a changed order replaces only itself in the pages", () => {
   const pages = [
     page([order({ reference: "bk_1" })]),
     page([order({ reference: "bk_2" }), order({ reference: "bk_3" })]),

@@ -25,7 +25,7 @@ test("the page is loading, found, missing or away", () => {
   assert.equal(view({ failed: true }).away, false);
 });
 
-test("a hold counts down by the server's clock, and hurries in its last minute", () => {
+test("a hold counts down by the server's clock", () => {
   const pending = (/** @type {number} */ seconds) =>
     view({ order: order({ status: "pending", expiresAt: at(seconds) }) });
   assert.deepEqual([pending(60).left, pending(60).hurry], [60, false]);
@@ -35,7 +35,7 @@ test("a hold counts down by the server's clock, and hurries in its last minute",
   assert.equal(view({ order: order({ expiresAt: at(60) }) }).left, 0);
 });
 
-test("an order that came to nothing can be repeated while its concert is ahead", () => {
+test("a failed order can be repeated until its concert begins", () => {
   const expired = order({ status: "expired" });
   assert.equal(view({ order: expired }).repeatable, true);
   assert.equal(view({ order: order({ status: "declined" }) }).repeatable, true);
@@ -80,7 +80,7 @@ test("a called-off concert is reported", () => {
   assert.equal(view({ order: order(), event: event({ startsAt: at(0) }) }).begun, true);
 });
 
-test("new states are announced, and that time is short, but not the first state", () => {
+test("new states and the last minute are announced", () => {
   const loading = view({});
   const calm = view({ order: order({ status: "pending", expiresAt: at(90) }) });
   const hurried = view({ order: order({ status: "pending", expiresAt: at(30) }) });
@@ -101,7 +101,7 @@ test("an unpaid end is remembered from when it was first seen", () => {
   assert.equal(applyOrder({ ...INITIAL_STATE, endedAt: NOW }, order(), NOW).endedAt, 0);
 });
 
-test("a pending order is polled often, an unpaid end seldom and for ten minutes, a final state never", () => {
+test("the poll interval depends on the state of the order", () => {
   const state = (/** @type {Partial<OrderState>} */ changes) => ({ ...INITIAL_STATE, ...changes });
   assert.equal(pollInterval(INITIAL_STATE, NOW), 2_000);
   assert.equal(pollInterval(state({ order: order({ status: "pending" }) }), NOW), 2_000);
