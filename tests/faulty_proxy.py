@@ -28,13 +28,13 @@ class FaultyProxy:
         self._chance = chance or random.Random()
         self._open = asyncio.Event()
         self._open.set()
-        self._answers_open = asyncio.Event()
-        self._answers_open.set()
+        self._responses_open = asyncio.Event()
+        self._responses_open.set()
         self._held: re.Pattern[bytes] | None = None
-        self._unanswered: re.Pattern[bytes] | None = None
+        self._without_response: re.Pattern[bytes] | None = None
         self._lost: re.Pattern[bytes] | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self.answers_lost = 0
+        self.responses_lost = 0
         self.delay_s = 0.0
         """Delay of each chunk of data, in seconds."""
         self.cut_rate = 0.0
@@ -55,7 +55,7 @@ class FaultyProxy:
     def hold(self, requests: str = "") -> None:
         """Forward requests and hold back the responses to matching requests until `release`."""
         self._held = re.compile(requests.encode())
-        self._answers_open.clear()
+        self._responses_open.clear()
 
     def freeze(self) -> None:
         """Hold back all data in both directions until `release`, without closing a connection."""
@@ -64,11 +64,11 @@ class FaultyProxy:
     def release(self) -> None:
         """Forward the held data and all new data."""
         self._open.set()
-        self._answers_open.set()
+        self._responses_open.set()
 
-    def lose_answers(self, requests: str = "") -> None:
+    def lose_responses(self, requests: str = "") -> None:
         """Forward requests and cut the connection instead of forwarding a matching one's response, until `mend`."""
-        self._unanswered = re.compile(requests.encode())
+        self._without_response = re.compile(requests.encode())
 
     def lose_requests(self, requests: str = "") -> None:
         """Cut the connection instead of forwarding a matching request, until `mend`."""
@@ -81,7 +81,7 @@ class FaultyProxy:
 
     def mend(self) -> None:
         """Remove every fault and forward all data without delay."""
-        self._unanswered = self._lost = None
+        self._without_response = self._lost = None
         self.delay_s = self.cut_rate = 0.0
         self.release()
 
@@ -95,8 +95,8 @@ class FaultyProxy:
             writers.append(there_writer)
             exchange = _Exchange()
             passing = [
-                asyncio.create_task(self._pass_requests(reader, there_writer, exchange)),
-                asyncio.create_task(self._pass_answers(there_reader, writer, exchange)),
+                asyncio.create_task(self._forward_requests(reader, there_writer, exchange)),
+                asyncio.create_task(self._forward_responses(there_reader, writer, exchange)),
             ]
             try:
                 await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +115,7 @@ class FaultyProxy:
             return await asyncio.open_unix_connection(str(self._target))
         return await asyncio.open_connection("127.0.0.1", self._target)
 
-    async def _pass_requests(
+    async def _forward_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: "_Exchange"
     ) -> None:
         with contextlib.suppress(OSError):
@@ -126,15 +126,15 @@ class FaultyProxy:
                 writer.write(data)
                 await writer.drain()
 
-    async def _pass_answers(
+    async def _forward_responses(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: "_Exchange"
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await self._read(reader):
                 if exchange.matches(self._held):
-                    await self._answers_open.wait()
-                if exchange.matches(self._unanswered):
-                    self.answers_lost += 1
+                    await self._responses_open.wait()
+                if exchange.matches(self._without_response):
+                    self.responses_lost += 1
                     return
                 if self._chance.random() < self.cut_rate:
                     return

@@ -80,10 +80,10 @@ def test_requests_without_an_event_use_the_built_in_one(client: httpx.Client) ->
     def counts() -> dict[str, int]:
         return BoxOffice(client).available_now()
 
-    answer = client.get("/api/tickets/availability")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    assert list(answer.json().items()) == [
+    response = client.get("/api/tickets/availability")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert list(response.json().items()) == [
         ("VIP", {"available": 100, "total": 100, "price": 100}),
         ("Front Row", {"available": 200, "total": 200, "price": 50}),
         ("GA", {"available": 1000, "total": 1000, "price": 10}),
@@ -97,11 +97,11 @@ def test_requests_without_an_event_use_the_built_in_one(client: httpx.Client) ->
 
 def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: httpx.Client) -> None:
     before = datetime.now(UTC)
-    answer = client.post("/api/bookings", json={"tier": "Front Row", "quantity": 2, "userId": "user-123"})
-    assert answer.status_code == 201
-    assert answer.headers["Content-Type"] == "application/json"
-    assert "Idempotent-Replayed" not in answer.headers
-    order = answer.json()
+    response = client.post("/api/bookings", json={"tier": "Front Row", "quantity": 2, "userId": "user-123"})
+    assert response.status_code == 201
+    assert response.headers["Content-Type"] == "application/json"
+    assert "Idempotent-Replayed" not in response.headers
+    order = response.json()
     lines = order["bookings"]
     reference = order["reference"]
     assert reference.startswith("bk_")
@@ -159,9 +159,9 @@ def test_tiers_come_in_display_order_and_prices_in_the_major_unit(stack: Stack, 
 def test_counts_have_their_time_and_are_at_most_one_second_old(untouched: BoxOffice) -> None:
     seen: set[datetime] = set()
     while len(seen) < 3:  # the first snapshot and refreshed ones
-        asked_at = datetime.now(UTC)
+        sent_at = datetime.now(UTC)
         as_of = time_of(untouched.availability().headers["X-As-Of"])
-        assert asked_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
+        assert sent_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
         seen.add(as_of)
 
 
@@ -177,8 +177,8 @@ def test_unchanged_counts_are_not_sent_again(untouched: BoxOffice) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert time_of(again.headers["X-As-Of"])
-    for answer in (first, again):
-        assert answer.headers["Cache-Control"] == "public, max-age=1"
+    for response in (first, again):
+        assert response.headers["Cache-Control"] == "public, max-age=1"
 
 
 @pytest.mark.parametrize("etag", ["W/{etag}", '"other", {etag}'])
@@ -191,9 +191,9 @@ def test_changed_counts_have_another_etag_and_are_sent(office: BoxOffice) -> Non
     before = office.availability().headers["ETag"]
     office.booked()
     office.available_now()
-    answer = office.availability(**{"If-None-Match": before})
-    assert answer.status_code == 200
-    assert answer.headers["ETag"] != before
+    response = office.availability(**{"If-None-Match": before})
+    assert response.status_code == 200
+    assert response.headers["ETag"] != before
 
 
 def test_an_unknown_event_has_no_availability(client: httpx.Client) -> None:
@@ -216,11 +216,11 @@ def test_a_snapshot_has_its_time_and_is_not_sent_again(untouched: BoxOffice, pat
     address = path.format(event=untouched.event)
     seen: set[datetime] = set()
     while len(seen) < 3:
-        asked_at = datetime.now(UTC)
+        sent_at = datetime.now(UTC)
         first = untouched.client.get(address)
         assert first.status_code == 200, first.text
         as_of = time_of(first.headers["X-As-Of"])
-        assert asked_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
+        assert sent_at - AGE_MAX - timedelta(milliseconds=1) <= as_of <= datetime.now(UTC)
         seen.add(as_of)
     known = first.headers["ETag"].removeprefix("W/")
     for etag in (known, f"W/{known}", f'"other", {known}', "*"):
@@ -236,9 +236,9 @@ def seats_of(office: BoxOffice) -> dict[int, str]:
     """Return the letters of the seats from a snapshot taken after the call."""
     called_at = datetime.now(UTC)
     while True:
-        answer = office.client.get("/api/tickets/states", params={"event": office.event})
-        if time_of(answer.headers["X-As-Of"]) > called_at:
-            rows = answer.json()["rows"]
+        response = office.client.get("/api/tickets/states", params={"event": office.event})
+        if time_of(response.headers["X-As-Of"]) > called_at:
+            rows = response.json()["rows"]
             return {seat: letter for row in rows for seat, letter in zip(row["ids"], row["states"], strict=True)}
 
 
@@ -259,10 +259,10 @@ def test_an_event_is_sold_out_once_its_last_ticket_is_sold(stack: Stack, client:
     def state() -> str:
         called_at = datetime.now(UTC)
         while True:
-            answer = client.get(f"/api/events/{office.event}")
-            assert answer.json()["priceFrom"] == 12.5
-            if time_of(answer.headers["X-As-Of"]) > called_at:
-                return str(answer.json()["state"])
+            response = client.get(f"/api/events/{office.event}")
+            assert response.json()["priceFrom"] == 12.5
+            if time_of(response.headers["X-As-Of"]) > called_at:
+                return str(response.json()["state"])
 
     assert state() == "on_sale"
     office.booked()
@@ -433,8 +433,8 @@ def test_a_clients_own_key_is_the_bookings_reference(
 
 
 def test_two_different_keys_are_refused(office: BoxOffice) -> None:
-    answer = office.book(key="one", bookingReference="other")
-    assert_problem(answer, 400, "invalid_request", field="Idempotency-Key")
+    response = office.book(key="one", bookingReference="other")
+    assert_problem(response, 400, "invalid_request", field="Idempotency-Key")
     assert len(office.tickets()) == 1300
 
 
@@ -475,9 +475,9 @@ def test_a_refusal_that_created_nothing_is_forgotten(office: BoxOffice, stack: S
     set_sale(stack, office.event, "2200-01-01")
     assert_problem(office.book(key=key), 409, "not_on_sale")
     set_sale(stack, office.event, "2000-01-01")
-    answer = office.book(key=key)
-    assert answer.status_code == 201
-    assert "Idempotent-Replayed" not in answer.headers
+    response = office.book(key=key)
+    assert response.status_code == 201
+    assert "Idempotent-Replayed" not in response.headers
 
 
 def test_a_refused_key_may_request_other_tickets(office: BoxOffice) -> None:
@@ -531,18 +531,18 @@ def test_tickets_of_a_declined_payment_can_be_chosen_again(declining_office: Box
 @pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
 def test_a_booking_is_found_by_its_reference(office: BoxOffice, wanted: dict[str, Any]) -> None:
     order = office.booked(**wanted)
-    answer = office.client.get(f"/api/bookings/{order['reference']}")
-    assert (answer.status_code, answer.json()) == (200, order)
-    assert answer.headers["Cache-Control"] == "no-store"
+    response = office.client.get(f"/api/bookings/{order['reference']}")
+    assert (response.status_code, response.json()) == (200, order)
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_a_booking_has_its_event_and_the_database_s_time(office: BoxOffice) -> None:
     order = office.booked()
     assert (order["event"], order["paidLate"]) == (office.event, False)
-    asked_at = datetime.now(UTC)
-    answer = office.client.get(f"/api/bookings/{order['reference']}")
+    sent_at = datetime.now(UTC)
+    response = office.client.get(f"/api/bookings/{order['reference']}")
     millisecond = timedelta(milliseconds=1)
-    assert asked_at - millisecond <= time_of(answer.headers["X-As-Of"]) <= datetime.now(UTC)
+    assert sent_at - millisecond <= time_of(response.headers["X-As-Of"]) <= datetime.now(UTC)
     cancelled = office.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": "user-123"})
     assert cancelled.json()["event"] == office.event
 
@@ -588,9 +588,9 @@ def listed(client: httpx.Client, user: str, limit: int = 100, **parameters: str)
     found: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = client.get("/api/bookings", params={"userId": user, "limit": str(limit), **parameters, **cursor})
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
+        response = client.get("/api/bookings", params={"userId": user, "limit": str(limit), **parameters, **cursor})
+        assert response.status_code == 200, response.text
+        page = response.json()
         assert len(page["orders"]) == limit or page["next"] is None
         found += [order["reference"] for order in page["orders"]]
         if page["next"] is None:
@@ -638,14 +638,15 @@ def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
     monkeypatch.setenv("DATABASE_URL", stack.database_url)
     monkeypatch.setenv("DATA_DIR", stack.environment["DATA_DIR"])
     for number, line in enumerate(order["bookings"], start=1):
-        answer = office.client.get(f"/api/bookings/{order['reference']}/tickets/{number}.svg")
+        response = office.client.get(f"/api/bookings/{order['reference']}/tickets/{number}.svg")
         code = codes.sign(secret, line["id"], line["bookingReference"])
-        assert (answer.status_code, answer.content) == (200, codes.draw(code))
-        assert answer.headers["Content-Type"] == "image/svg+xml"
-        assert answer.headers["Cache-Control"] == "no-store"
+        assert (response.status_code, response.content) == (200, codes.draw(code))
+        assert response.headers["Content-Type"] == "image/svg+xml"
+        assert response.headers["Cache-Control"] == "no-store"
         assert main(["check", code]) == 0
-        told = capsys.readouterr().out
-        assert (line["bookingReference"] in told, f"row {line['row']}, seat {line['seat']}" in told) == (True, True)
+        printed = capsys.readouterr().out
+        assert line["bookingReference"] in printed
+        assert f"row {line['row']}, seat {line['seat']}" in printed
 
 
 @pytest.mark.parametrize("file", ["0.svg", "3.svg", "01.svg", "-1.svg", "100000.svg", "1", "1.png", "1.svg.svg", "%31"])
@@ -656,11 +657,11 @@ def test_a_ticket_outside_a_booking_has_no_image(office: BoxOffice, file: str) -
 
 def test_a_confirmed_booking_has_a_calendar_file(office: BoxOffice) -> None:
     order = office.booked(tier="VIP", quantity=2)
-    answer = office.client.get(f"/api/bookings/{order['reference']}/calendar.ics")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{office.event}.ics"'
-    (entry,) = icalendar.Calendar.from_ical(answer.content).walk("VEVENT")
+    response = office.client.get(f"/api/bookings/{order['reference']}/calendar.ics")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{office.event}.ics"'
+    (entry,) = icalendar.Calendar.from_ical(response.content).walk("VEVENT")
     assert entry["UID"] == f"{order['reference']}@concert-tickets"
     for line in order["bookings"]:
         assert f"row {line['row']} seat {line['seat']}" in str(entry["DESCRIPTION"])
@@ -696,11 +697,11 @@ def test_a_database_without_its_migrations_is_not_ready(stack: Stack, client: ht
     with psycopg.connect(stack.database_url, autocommit=True) as conn:
         conn.execute("alter table migrations rename to migrations_away")
         try:
-            answer = client.get("/health/ready")
+            response = client.get("/health/ready")
         finally:
             conn.execute("alter table migrations_away rename to migrations")
-    assert answer.status_code == 503
-    assert "migrations are missing: 0001" in answer.json()["reason"]
+    assert response.status_code == 503
+    assert "migrations are missing: 0001" in response.json()["reason"]
     assert client.get("/health/ready").status_code == 200
 
 
@@ -732,12 +733,12 @@ def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
 
 
 def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: BoxOffice) -> None:
-    def answer(encoding: str) -> httpx.Response:
+    def tickets(encoding: str) -> httpx.Response:
         return untouched.client.get(
             "/api/tickets", params={"event": untouched.event}, headers={"Accept-Encoding": encoding}
         )
 
-    compressed, plain = answer("gzip"), answer("identity")
+    compressed, plain = tickets("gzip"), tickets("identity")
     assert compressed.headers["Content-Encoding"] == "gzip"
     assert "Accept-Encoding" in compressed.headers["Vary"]
     assert "Content-Encoding" not in plain.headers
@@ -759,9 +760,9 @@ def test_a_list_of_many_pages_is_one_array_of_each_ticket_once(stack: Stack, cli
 def test_a_client_that_stops_reading_a_long_list_blocks_no_other(stack: Stack, client: httpx.Client) -> None:
     office = office_of(stack, client, TierPlan(name="Floor", capacity=20 * PAGE_TICKETS, price_minor=1_000))
     for _ in range(10):  # more than the pool's connections
-        with client.stream("GET", "/api/tickets", params={"event": office.event}) as answer:
-            assert answer.headers["Content-Type"] == "application/json"
-            assert next(answer.iter_bytes()).startswith(b"[{")
+        with client.stream("GET", "/api/tickets", params={"event": office.event}) as response:
+            assert response.headers["Content-Type"] == "application/json"
+            assert next(response.iter_bytes()).startswith(b"[{")
             assert office.availability().status_code == 200
     assert len(office.tickets()) == 20 * PAGE_TICKETS
 
@@ -791,9 +792,9 @@ def test_a_small_response_is_not_compressed(client: httpx.Client, path: str) -> 
     ],
 )
 def test_every_response_has_the_security_headers(client: httpx.Client, method: str, path: str, status: int) -> None:
-    answer = client.request(method, path)
-    assert answer.status_code == status
-    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert {name: response.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
 
 
 def preflight(client: httpx.Client, origin: str) -> httpx.Response:
@@ -810,32 +811,32 @@ def preflight(client: httpx.Client, origin: str) -> httpx.Response:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_the_web_app_may_call_from_its_origin(stack: Stack, client: httpx.Client, host: str) -> None:
     origin = f"http://{host}:{stack.web_port}"
-    asked = preflight(client, origin)
-    assert asked.is_success
-    assert asked.headers["Access-Control-Allow-Origin"] == origin
-    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
-    allowed = asked.headers["Access-Control-Allow-Headers"].lower()
+    preflighted = preflight(client, origin)
+    assert preflighted.is_success
+    assert preflighted.headers["Access-Control-Allow-Origin"] == origin
+    assert "POST" in preflighted.headers["Access-Control-Allow-Methods"]
+    allowed = preflighted.headers["Access-Control-Allow-Headers"].lower()
     assert {"content-type", "idempotency-key"} <= {name.strip() for name in allowed.split(",")}
     reference = BoxOffice(client).booked()["reference"]
-    for answer in (
+    for response in (
         client.get("/api/tickets/availability", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}/tickets/1.svg", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}/calendar.ics", headers={"Origin": origin}),
         client.post("/api/bookings", content=b"", headers={"Origin": origin}),
     ):
-        assert answer.headers["Access-Control-Allow-Origin"] == origin
-        assert "Origin" in answer.headers["Vary"]
-        exposed = {name.strip() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
+        assert response.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in response.headers["Vary"]
+        exposed = {name.strip() for name in response.headers["Access-Control-Expose-Headers"].split(",")}
         assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy"}
         assert "Content-Disposition" in exposed
 
 
 def test_a_page_of_a_foreign_origin_may_not_call(client: httpx.Client) -> None:
-    answers = [preflight(client, FOREIGN_ORIGIN)]
-    answers += [client.get(path, headers={"Origin": FOREIGN_ORIGIN}) for path in ("/api/tickets", "/no/such/path")]
-    assert all("Access-Control-Allow-Origin" not in answer.headers for answer in answers)
-    assert not answers[0].is_success
+    responses = [preflight(client, FOREIGN_ORIGIN)]
+    responses += [client.get(path, headers={"Origin": FOREIGN_ORIGIN}) for path in ("/api/tickets", "/no/such/path")]
+    assert all("Access-Control-Allow-Origin" not in response.headers for response in responses)
+    assert not responses[0].is_success
 
 
 def test_a_name_is_returned_unchanged(office: BoxOffice) -> None:
@@ -859,7 +860,7 @@ def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx
     replayed = {"Idempotency-Key": f"{office.event}-2"}
     availability, states, bookings = "/api/tickets/availability", "/api/tickets/states", "/api/bookings"
     event = f"/api/events/{office.event}"
-    asked: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
+    requests: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
         ("GET", availability, 200, None, {}),
         ("GET", availability, 200, None, {**origin, "If-None-Match": '"other"', "Accept-Encoding": "gzip"}),
         ("GET", availability, 200, None, {"Origin": FOREIGN_ORIGIN}),
@@ -882,7 +883,7 @@ def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx
         ("POST", bookings, 404, {**good, "tier": "Balcony"}, {}),
         ("POST", bookings, 409, {**good, "tier": "VIP", "quantity": 1, "ticketIds": [taken]}, origin),
     ]
-    for method, path, status, body, headers in asked:
+    for method, path, status, body, headers in requests:
         # An unlisted header or parameter leads to the framework.
         simple, by_header, by_parameter = (
             client.request(method, f"{path}?event={office.event}{more}", json=body, headers={**headers, **unlisted})
@@ -904,15 +905,15 @@ def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx
 def test_requests_above_an_endpoint_s_limit_are_refused_and_counted(server: EmbeddedServer) -> None:
     with running_system(server, ENDPOINT_RPS="2") as stack, client_of(stack) as client:
         office = BoxOffice(client)
-        asked: list[Callable[[], httpx.Response]] = [
+        send_requests: list[Callable[[], httpx.Response]] = [
             office.availability,
             office.book,
             lambda: client.get("/api/bookings?userId=u"),
             lambda: client.get("/api/tickets/states"),
             lambda: client.get(f"/api/events/{office.event}"),
         ]
-        for ask in asked:
-            refused = next(answer for answer in (ask() for _ in range(1000)) if answer.status_code == 429)
+        for send in send_requests:
+            refused = next(response for response in (send() for _ in range(1000)) if response.status_code == 429)
             assert "available" not in assert_problem(refused, 429, "rate_limited")
             headers = {name: refused.headers[name] for name in ("Retry-After", "RateLimit-Policy", "RateLimit")}
             assert headers == {

@@ -203,28 +203,28 @@ def _nothing_was_sold(client: httpx.Client) -> Iterator[None]:
 
 @pytest.mark.parametrize("bad", BAD_BODIES, ids=lambda bad: bad.what)
 def test_a_bad_booking_is_refused(client: httpx.Client, bad: Bad) -> None:
-    answer = client.post("/api/bookings", content=bad.body, headers=bad.headers)
-    body = assert_problem(answer, bad.status, bad.code, bad.field)
+    response = client.post("/api/bookings", content=bad.body, headers=bad.headers)
+    body = assert_problem(response, bad.status, bad.code, bad.field)
     assert ("errors" in body) == (bad.code == "invalid_request")
-    assert len(answer.content) < 2000  # the error does not repeat a long input
+    assert len(response.content) < 2000  # the error does not repeat a long input
 
 
 @pytest.mark.parametrize("event", NO_TEXT)
 def test_a_booking_for_an_invalid_event_is_refused(client: httpx.Client, event: str) -> None:
-    answer = client.post(f"/api/bookings?event={event}", json=GOOD)
-    assert_problem(answer, 400, "invalid_request", "event")
+    response = client.post(f"/api/bookings?event={event}", json=GOOD)
+    assert_problem(response, 400, "invalid_request", "event")
 
 
 @pytest.mark.parametrize("wrong", WRONG_ADDRESSES, ids=lambda wrong: f"{wrong.method} {wrong.path[:60]}")
 def test_a_wrong_address_is_refused(client: httpx.Client, wrong: Wrong) -> None:
-    answer = client.request(wrong.method, wrong.path)
-    assert_problem(answer, wrong.status, wrong.code, wrong.field)
+    response = client.request(wrong.method, wrong.path)
+    assert_problem(response, wrong.status, wrong.code, wrong.field)
 
 
 def test_an_invalid_reference_is_not_found(client: httpx.Client) -> None:
-    answer = client.get("/api/bookings/%00")
-    assert answer.status_code in (400, 404), answer.text
-    assert_problem(answer, answer.status_code, {400: "invalid_request", 404: "not_found"}[answer.status_code])
+    response = client.get("/api/bookings/%00")
+    assert response.status_code in (400, 404), response.text
+    assert_problem(response, response.status_code, {400: "invalid_request", 404: "not_found"}[response.status_code])
 
 
 @pytest.mark.parametrize(
@@ -237,9 +237,9 @@ def test_an_invalid_reference_is_not_found(client: httpx.Client) -> None:
     ],
 )
 def test_an_unsupported_method_is_refused_with_the_supported_ones(client: httpx.Client, method: str, path: str) -> None:
-    answer = client.request(method, path)
-    assert_problem(answer, 405, "method_not_allowed")
-    allowed = {name.strip() for name in answer.headers["Allow"].split(",")}
+    response = client.request(method, path)
+    assert_problem(response, 405, "method_not_allowed")
+    allowed = {name.strip() for name in response.headers["Allow"].split(",")}
     assert allowed - {"OPTIONS", "HEAD"} == METHODS[path]
 
 

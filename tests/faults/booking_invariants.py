@@ -20,7 +20,7 @@ LOST_REQUEST_MAX_S = 5.0
 
 def acknowledged_bookings_exist(evidence: Evidence) -> Iterator[str]:
     """Each acknowledged booking is in the database and equals its response."""
-    for entry in evidence.answered("book"):
+    for entry in evidence.responded("book"):
         if entry.status in ACKNOWLEDGED:
             order = evidence.orders.get(entry.reference)
             if order is None:
@@ -73,14 +73,14 @@ def _fact_fields(booking: BookingFact, order: OrderFact) -> tuple[Any, ...]:
 
 def cancelled_bookings_stay_cancelled(evidence: Evidence) -> Iterator[str]:
     """An order with an acknowledged cancellation is cancelled and has no live booking."""
-    for entry in evidence.answered("cancel"):
+    for entry in evidence.responded("cancel"):
         if entry.status == 200 and not _has_no_tickets(evidence, entry, "cancelled"):
             yield f"{entry}, {evidence.orders.get(entry.reference)}"
 
 
 def declined_orders_have_no_tickets(evidence: Evidence) -> Iterator[str]:
     """A response 402 belongs to a declined order without a live booking."""
-    for entry in evidence.answered("book"):
+    for entry in evidence.responded("book"):
         if entry.status == 402 and not _has_no_tickets(evidence, entry, "declined"):
             yield f"{entry}, {evidence.orders.get(entry.reference)}"
 
@@ -130,7 +130,7 @@ def each_reference_has_one_order(evidence: Evidence) -> Iterator[str]:
 
 def key_reused_is_true(evidence: Evidence) -> Iterator[str]:
     """Only requests that differ from the order of their reference get `key_reused`."""
-    for entry in evidence.answered("book"):
+    for entry in evidence.responded("book"):
         order = evidence.orders.get(entry.reference)
         if entry.status == 422 and (order is None or _certainly_created(order, booking_request(entry), evidence)):
             yield f"{entry}, {order}"
@@ -225,7 +225,7 @@ def _processing_start(evidence: Evidence, entry: Entry) -> float:
 
 def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:
     """A cancellation fails only for another buyer, a missing order, or a declined or expired order."""
-    for entry in evidence.answered("cancel"):
+    for entry in evidence.responded("cancel"):
         order, states = evidence.orders.get(entry.reference), evidence.states.get(entry.reference, [])
         own = order is not None and order.user_id == entry.user_id
         over = any(state.status in {"declined", "expired"} and overlaps(state, entry) for state in states)
@@ -241,6 +241,6 @@ def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:
 
 def refusals_have_retry_after(evidence: Evidence) -> Iterator[str]:
     """503, 429 and `all_held` carry Retry-After."""
-    for entry in evidence.answered("book", "order", "cancel", "availability"):
+    for entry in evidence.responded("book", "order", "cancel", "availability"):
         if (entry.status in {429, 503} or entry.code == "all_held") and not entry.retry_after:
             yield str(entry)

@@ -37,13 +37,13 @@ class Evidence:
         self.orders = {order.reference: order for order in facts.orders}
         self.prices = {tier.name: tier.price_minor for tier in facts.tiers}
 
-    def answered(self, *kinds: str) -> Iterator[Entry]:
+    def responded(self, *kinds: str) -> Iterator[Entry]:
         """Return the requests of these kinds that got a response."""
         return (entry for entry in self.history.entries if entry.status and entry.kind in kinds)
 
     def bookings_with_code(self, code: str) -> Iterator[tuple[Entry, BookingRequest]]:
         """Return the booking requests that got this error code."""
-        for entry in self.answered("book"):
+        for entry in self.responded("book"):
             if entry.code == code:
                 yield entry, booking_request(entry)
 
@@ -68,7 +68,7 @@ class Evidence:
     def states(self) -> dict[str, list[Period]]:
         """The states of each order, by its reference."""
         seen: dict[str, dict[str, float]] = defaultdict(dict)
-        for entry in self.answered("book", "order", "cancel"):
+        for entry in self.responded("book", "order", "cancel"):
             if status := _reported_status(entry):
                 seen[entry.reference][status] = min(entry.end, seen[entry.reference].get(status, FOREVER))
         events = defaultdict(list)

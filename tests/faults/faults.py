@@ -29,7 +29,7 @@ Fault = Callable[[Target, History, random.Random], Awaitable[None]]
 async def api_process_killed(target: Target, history: History, rng: random.Random) -> None:
     """Kill one of the API's processes; the others continue to serve."""
     before = target.api_processes()
-    with history.fault("API process killed", unanswered=True):
+    with history.fault("API process killed", loses_responses=True):
         os.kill(rng.choice(before), signal.SIGKILL)
     await _until_restarted(target, before)
 
@@ -37,7 +37,7 @@ async def api_process_killed(target: Target, history: History, rng: random.Rando
 async def api_processes_killed(target: Target, history: History, _: random.Random) -> None:
     """Kill all of the API's processes; their parent restarts them."""
     before = target.api_processes()
-    with history.fault("all API processes killed", unanswered=True):
+    with history.fault("all API processes killed", loses_responses=True):
         for pid in before:
             os.kill(pid, signal.SIGKILL)
     await _until_restarted(target, before)
@@ -49,7 +49,7 @@ async def _until_restarted(target: Target, before: list[int]) -> None:
 
 async def api_process_frozen(target: Target, history: History, rng: random.Random) -> None:
     """Freeze one of the API's processes."""
-    with history.fault("API process frozen", unanswered=True), frozen(rng.choice(target.api_processes())):
+    with history.fault("API process frozen", loses_responses=True), frozen(rng.choice(target.api_processes())):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
@@ -103,7 +103,7 @@ async def database_connections_cut(target: Target, history: History, _: random.R
 async def database_responses_lost(target: Target, history: History, _: random.Random) -> None:
     """Forward statements to the database, but cut the connection instead of forwarding a result."""
     with history.fault("database responses lost"):
-        target.database_network.lose_answers()
+        target.database_network.lose_responses()
         await asyncio.sleep(NETWORK_FAULT_S)
         target.database_network.mend()
 
@@ -127,7 +127,7 @@ async def database_network_silent(target: Target, history: History, rng: random.
 async def webhooks_cut(target: Target, history: History, _: random.Random) -> None:
     """Lose the API's responses to webhooks, so that the provider sends them again."""
     with history.fault("webhooks cut"):
-        target.webhook_network.lose_answers()
+        target.webhook_network.lose_responses()
         await asyncio.sleep(NETWORK_FAULT_S)
         target.webhook_network.mend()
 

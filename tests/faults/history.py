@@ -15,7 +15,7 @@ ENTRIES_MAX = 500_000
 """Limit of recorded requests; the load stops when the history is full."""
 
 Kind = Literal["book", "order", "cancel", "availability"]
-Fate = Literal["answered", "cut", "timeout"]
+Fate = Literal["responded", "cut", "timeout"]
 """End of a request: a response arrived, the connection broke, or the client's timeout passed."""
 
 
@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, kw_only=True):
     """The request of a booking."""
     user_id: str = ""
     """The buyer who cancels."""
-    fate: Fate = "answered"
+    fate: Fate = "responded"
     status: int = 0
     body: bytes = b""
     replayed: bool = False
@@ -72,7 +72,7 @@ class Fault(msgspec.Struct, kw_only=True):
     name: str
     start: float
     end: float = float("inf")
-    unanswered: bool = False
+    loses_responses: bool = False
     """True if requests may stay without a response, because the fault hits their connection or process."""
     recovered: float | None = None
     """Time of the first acknowledgement of a booking that started after the fault's end."""
@@ -109,9 +109,9 @@ class History:
         return entry
 
     @contextlib.contextmanager
-    def fault(self, name: str, *, unanswered: bool = False) -> Iterator[Fault]:
+    def fault(self, name: str, *, loses_responses: bool = False) -> Iterator[Fault]:
         """Record a fault for the duration of the context."""
-        fault = Fault(name=name, start=time.time(), unanswered=unanswered)
+        fault = Fault(name=name, start=time.time(), loses_responses=loses_responses)
         self.faults.append(fault)
         try:
             yield fault

@@ -79,7 +79,7 @@ def _times_by_user(evidence: Evidence) -> dict[str, list[float]]:
 
 def availability_is_true(evidence: Evidence) -> Iterator[str]:
     """An availability is at most a second old at the request's start, and its counts were true at one moment."""
-    for entry in evidence.answered("availability"):
+    for entry in evidence.responded("availability"):
         if entry.status == 200:
             if not entry.start - AGE_MAX_S - AS_OF_STEP_S <= entry.as_of <= entry.end:
                 yield f"{entry} as of {entry.as_of:.3f}"
@@ -95,7 +95,7 @@ def availability_is_true(evidence: Evidence) -> Iterator[str]:
 
 def order_states_are_true(evidence: Evidence) -> Iterator[str]:
     """An order response shows a state of the order during the request, or 404 before the order existed."""
-    for entry in evidence.answered("order"):
+    for entry in evidence.responded("order"):
         states = evidence.states.get(entry.reference, [])
         if entry.status == 404 and states and entry.start > states[0].from_latest:
             yield f"{entry}, but {states}"
@@ -117,7 +117,7 @@ def responses_arrive_in_time(evidence: Evidence) -> Iterator[str]:
 
 def _excuses(fault: Fault, entry: Entry) -> bool:
     return (
-        fault.unanswered
+        fault.loses_responses
         and fault.start <= entry.end
         and entry.start <= max(fault.end, fault.recovered or 0) + AFTERMATH_S
     )

@@ -146,7 +146,7 @@ def test_a_correct_run_breaks_no_invariant() -> None:
 
 def test_a_request_without_a_response_may_have_either_outcome() -> None:
     run = Run()
-    run.history.faults[0].unanswered = True
+    run.history.faults[0].loses_responses = True
     for entry in (run.a, run.busy):
         entry.status, entry.body, entry.fate = 0, b"", "cut"
     run.a.start, run.a.end = 1000.5, 1000.55

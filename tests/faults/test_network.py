@@ -46,10 +46,10 @@ async def _lose_the_result_of_a_commit(target: Target, client: httpx.AsyncClient
     with paused(target.database_url, AT_COMMIT) as pause:
         booking = asyncio.create_task(client.post("/api/bookings", json=body))
         await pause.reached("commit")
-        target.database_network.lose_answers()
+        target.database_network.lose_responses()
         pause.resume()
         await until(lambda: bool(rows(target.stack, ORDERS)), "the order is committed")
-        await until(lambda: target.database_network.answers_lost > 0, "the result is lost")
+        await until(lambda: target.database_network.responses_lost > 0, "the result is lost")
         target.database_network.mend()
         await booking  # The API found the order, or reported that the outcome is unknown.
     first, again = await book_until(client, body), await book_until(client, body)
@@ -68,10 +68,10 @@ async def test_an_order_settles_once_if_webhooks_are_cut_or_held_back(
     reliable_provider: tuple[Target, httpx.AsyncClient],
 ) -> None:
     target, client = reliable_provider
-    target.webhook_network.lose_answers()
+    target.webhook_network.lose_responses()
     await book_until(client, BODY | {"bookingReference": "sent-twice"}, 202)
     await _confirmed(target, client, "sent-twice")
-    await until(lambda: target.webhook_network.answers_lost > 2, "the provider sends a webhook again")
+    await until(lambda: target.webhook_network.responses_lost > 2, "the provider sends a webhook again")
     target.webhook_network.mend()
     target.webhook_network.freeze()
     await book_until(client, BODY | {"bookingReference": "never-delivered"}, 202)

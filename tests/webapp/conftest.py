@@ -110,8 +110,8 @@ class Site:
     async def cancel(self, reference: str, user_id: str) -> None:
         """Cancel an order through the API."""
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
-            answer = await http.post(f"/api/bookings/{reference}/cancel", json={"userId": user_id})
-            answer.raise_for_status()
+            response = await http.post(f"/api/bookings/{reference}/cancel", json={"userId": user_id})
+            response.raise_for_status()
 
     async def until_settled(self, reference: str) -> None:
         """Wait until an order is no longer pending."""

@@ -90,8 +90,8 @@ async def start_pages(stack: Stack) -> str:
     stack.environment["PUBLIC_API_URL"] = stack.api_url
     await stack.start_web()
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=30) as http:
-        answer = await http.post("/api/bookings", json={"tier": "VIP", "quantity": 2, "userId": "user-1"})
-    return str(answer.raise_for_status().json()["reference"])
+        response = await http.post("/api/bookings", json={"tier": "VIP", "quantity": 2, "userId": "user-1"})
+    return str(response.raise_for_status().json()["reference"])
 
 
 def address_of(stack: Stack, address: Address) -> str:

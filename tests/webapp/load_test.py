@@ -196,7 +196,7 @@ class Poller(asyncio.Protocol):
         self._turns = itertools.count()
         self._waiting: list[str] = []
         self._received = b""
-        self._asked_at = 0.0
+        self._sent_at = 0.0
         self._next: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._closing = False
@@ -212,7 +212,7 @@ class Poller(asyncio.Protocol):
         if not end or len(body) < (int(length[1]) if length else 0):
             return
         self._received = b""
-        self._measured.poll_ms.append((time.perf_counter() - self._asked_at) * 1000)
+        self._measured.poll_ms.append((time.perf_counter() - self._sent_at) * 1000)
         self._measured.polls[head[9:12].decode()] += 1
         if etag := _ETAG.search(head):
             self._etags[self._waiting[0]] = etag[1].decode()
@@ -242,7 +242,7 @@ class Poller(asyncio.Protocol):
         assert self._transport is not None
         path = self._waiting[0]
         known = f"If-None-Match: {self._etags[path]}\r\n" if path in self._etags else ""
-        self._asked_at = time.perf_counter()
+        self._sent_at = time.perf_counter()
         self._transport.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{self._origin}{known}\r\n".encode())
 
 
@@ -282,10 +282,10 @@ class Browser:
         self._measured.late_ms.append((began - due) * 1000)
         reference = "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26))
         body = {"tier": "GA", "quantity": 1, "userId": self._name, "bookingReference": reference}
-        asks = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n"
+        preflight = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n"
         with self._counting("booking"):
             connection = await Connection.open(self._api_port)
-            await connection.request("OPTIONS", f"/api/bookings{_QUERY}", self._origin + asks)
+            await connection.request("OPTIONS", f"/api/bookings{_QUERY}", self._origin + preflight)
             for attempt in range(1, BOOKING_TRIES + 1):
                 response = await connection.request(
                     *("POST", f"/api/bookings{_QUERY}"),

@@ -44,8 +44,8 @@ async def hold(
     reference = reference_for(outcome)
     body = {"tier": tier, "quantity": quantity, "userId": user_id, "bookingReference": reference}
     async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
-        answer = await http.post("/api/bookings", json=body, params={"event": site.event})
-    assert answer.status_code == 202, answer.text
+        response = await http.post("/api/bookings", json=body, params={"event": site.event})
+    assert response.status_code == 202, response.text
     assert await decided(site, reference) == outcome
     return reference
 

@@ -53,9 +53,9 @@ async def _tickets(site: Site, reference: str) -> list[int]:
 
 
 async def _booked(site: Site, tier: str = "VIP", quantity: int = 2) -> str:
-    answer = await site.sell(tier, quantity, USER)
-    assert answer.status_code == 201, answer.text
-    reference: str = answer.json()["reference"]
+    response = await site.sell(tier, quantity, USER)
+    assert response.status_code == 201, response.text
+    reference: str = response.json()["reference"]
     return reference
 
 
@@ -63,9 +63,9 @@ async def _visit(visit: OpenPage, site: Site, reference: str, context: BrowserCo
     return await visit(f"{site.url}/booking/{reference}", context=context)
 
 
-async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **wish: Any) -> tuple[str, Page]:
+async def _visit_waiting(visit: OpenPage, site: Site, quantity: int = 1, **booking: Any) -> tuple[str, Page]:
     """Book in the system without webhooks; return the reference and its page, which waits for the payment."""
-    reference = await no_webhooks.hold(site, quantity=quantity, **wish)
+    reference = await no_webhooks.hold(site, quantity=quantity, **booking)
     page = await _visit(visit, site, reference)
     await _says(page, words("booking.pending.title"))
     return reference, page
@@ -148,7 +148,7 @@ async def test_an_unavailable_api_is_named_and_the_booking_appears_once_it_is_ba
 ) -> None:
     site = await make_event("VIP=5")
     reference = await _booked(site)
-    site.network.lose_answers()
+    site.network.lose_responses()
     page = await _visit(visit, site, reference)
     await _says(page, words("away.title"))
     await check_page(page, "order-away")
@@ -210,12 +210,12 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     assert await page.evaluate("navigator.clipboard.readText()") == reference
 
     calendar = page.get_by_role("link", name=words("booking.calendar"))
-    answer = await page.context.request.get(await calendar.get_attribute("href") or "")
-    assert answer.headers["content-type"].startswith("text/calendar")
+    response = await page.context.request.get(await calendar.get_attribute("href") or "")
+    assert response.headers["content-type"].startswith("text/calendar")
     async with page.expect_download() as started:
         await calendar.click()
     assert (await started.value).suggested_filename.endswith(".ics")
-    assert "SUMMARY:Night Tide" in await answer.text()
+    assert "SUMMARY:Night Tide" in await response.text()
     await _says(page, words("booking.confirmed.title"))
 
     await page.evaluate("window.print = () => document.body.setAttribute('data-printed', '')")
@@ -312,14 +312,12 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     await _codes_are_drawn(page, 2)
 
 
-async def test_a_cancelling_whose_answer_is_lost_shows_what_became_of_it(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_cancellation_with_a_lost_response_shows_its_outcome(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     page = await _visit(visit, site, await _booked(site))
     await _codes_are_drawn(page, 2)
     # At first the page cannot read the order either.
-    site.network.lose_answers()
+    site.network.lose_responses()
     await _cancel(page)
     await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
     await check_page(page, "order-cancel-unknown")
@@ -571,7 +569,7 @@ async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
 ) -> None:
     site = await make_event_without_webhooks("VIP=2")
     _, page = await _visit_waiting(visit, site)
-    site.network.lose_answers()
+    site.network.lose_responses()
     stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
     before = await _seconds_left(page)

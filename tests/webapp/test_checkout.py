@@ -177,9 +177,7 @@ async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEven
     await expect(page.get_by_role("heading", name=words("sale.ended.title"))).to_be_visible()
 
 
-async def test_a_lost_response_is_looked_up_and_nothing_is_booked_twice(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_lost_response_is_looked_up_and_nothing_is_booked_twice(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "lost")
     lost_before = site.network.responses_lost

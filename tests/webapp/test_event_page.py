@@ -58,7 +58,7 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     await expect(cards["Gone"]).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(".concert", has_text="Called Off")).to_contain_text(words("state.cancelled"))
     await check_page(page, "home")
-    soon.network.lose_answers(READS)
+    soon.network.lose_responses(READS)
     await expect(page.get_by_text(words("away.stale"))).to_be_visible()
     await expect(cards["Later Tonight"]).to_be_visible()
     await check_page(page, "home-stale")
@@ -103,7 +103,7 @@ SHIFT_MAX = 0.05
 @pytest.mark.parametrize(
     ("path", "loading", "loaded"), [("", ".bone-concert", ".concert"), ("/event/{}", ".skeleton", ".plan")]
 )
-async def test_nothing_jumps_when_slow_answers_come(
+async def test_nothing_jumps_when_slow_responses_arrive(
     path: str, loading: str, loaded: str, size: tuple[int, int], make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
@@ -251,22 +251,22 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
     # The network's statuses: for a cached body the page itself sees 200 instead of 304.
     network = await page.context.new_cdp_session(page)
     polls: set[str] = set()
-    answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    responses: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
 
-    def asked(event: dict[str, Any]) -> None:
+    def note_request(event: dict[str, Any]) -> None:
         if "/api/tickets/availability" in event["request"]["url"]:
             polls.add(event["requestId"])
 
-    def answered(event: dict[str, Any]) -> None:
+    def note_response(event: dict[str, Any]) -> None:
         if event["requestId"] in polls:
             headers = {name.lower(): value for name, value in event["headers"].items()}
-            answers.put_nowait((event["statusCode"], headers["x-as-of"]))
+            responses.put_nowait((event["statusCode"], headers["x-as-of"]))
 
-    network.on("Network.requestWillBeSent", asked)
-    network.on("Network.responseReceivedExtraInfo", answered)
+    network.on("Network.requestWillBeSent", note_request)
+    network.on("Network.responseReceivedExtraInfo", note_response)
     await network.send("Network.enable")
     async with asyncio.timeout(SOON_S):
-        unchanged = [await answers.get() for _ in range(2)]
+        unchanged = [await responses.get() for _ in range(2)]
     assert [status for status, _ in unchanged] == [304, 304]
     # Each response states its time, so that the counts do not age.
     assert len({as_of for _, as_of in unchanged}) == 2

@@ -51,8 +51,8 @@ async def _winner_and_loser(pages: dict[str, Page]) -> tuple[str, str]:
 
 
 async def _booked(page: Page) -> bool:
-    answer = page.locator("#reference").or_(
+    outcome = page.locator("#reference").or_(
         page.locator(".notice").get_by_text(words("checkout.sold_out.title", tier="VIP"))
     )
-    await answer.first.wait_for()
+    await outcome.first.wait_for()
     return "/booking/" in page.url

@@ -58,7 +58,7 @@ async def test_each_event_of_a_shared_system_is_sold_by_itself(make_event: MakeE
 
 async def test_an_order_of_a_shared_system_is_paid_through_the_provider(make_async_event: MakeEvent) -> None:
     site = await make_async_event("GA=5")
-    answer = await site.sell("GA", 1, "payer")
-    assert answer.status_code == 202
-    await site.until_settled(answer.json()["reference"])
+    response = await site.sell("GA", 1, "payer")
+    assert response.status_code == 202
+    await site.until_settled(response.json()["reference"])
     assert [status for _, status in await site.orders("payer")] == ["confirmed"]

@@ -25,9 +25,9 @@ PAGE_SIZE = 10
 
 
 async def _book(site: Site, user_id: str, tier: str = "GA", quantity: int = 1) -> str:
-    answer = await site.sell(tier, quantity, user_id)
-    assert answer.is_success, answer.text
-    reference: str = answer.json()["reference"]
+    response = await site.sell(tier, quantity, user_id)
+    assert response.is_success, response.text
+    reference: str = response.json()["reference"]
     return reference
 
 
@@ -146,12 +146,12 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     await expect(_cards(page).nth(PAGE_SIZE)).to_be_focused()
     await expect(more).to_have_count(0)
     # No order is pending, so a return to the tab requests the first page only.
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "/api/bookings?" in request.url else None)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if "/api/bookings?" in request.url else None)
     await keep_entering(page)
     async with page.expect_response(re.compile("/api/bookings")):
         pass
-    assert [url for url in asked if "cursor=" in url] == []
+    assert [url for url in requests if "cursor=" in url] == []
 
 
 async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_page(
@@ -179,7 +179,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     site.network.hold()
     await _name_oneself(page, "patient")
     await expect(page.get_by_label(words("bookings.loading"))).to_be_visible()
-    site.network.lose_answers()
+    site.network.lose_responses()
     site.network.release()
     await expect(page.get_by_text(words("away.title"))).to_be_visible(timeout=SOON_MS)
     await check_page(page, "bookings-away")
@@ -187,7 +187,7 @@ async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
     await expect(_cards(page)).to_have_count(1, timeout=SOON_MS)
     await expect(_cards(page)).to_contain_text("Night Tide")
 
-    site.network.lose_answers()
+    site.network.lose_responses()
     await keep_entering(page)
     stale = page.get_by_text(words("away.stale"))
     await expect(stale).to_be_visible(timeout=SOON_MS)
@@ -289,7 +289,7 @@ async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled
     assert (reference, "confirmed") in await site.orders("late")
 
 
-async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_of_it(
+async def test_a_cancellation_with_a_lost_response_shows_its_outcome_in_the_list(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event("GA=5")
@@ -297,7 +297,7 @@ async def test_a_cancelling_whose_answer_is_lost_shows_in_the_list_what_became_o
     page = await _visit(visit, site, "in-doubt")
     await expect(_cancel_button(page, reference)).to_be_visible()
     # At first the page cannot read the order either.
-    site.network.lose_answers()
+    site.network.lose_responses()
     await _cancel(page, reference)
     outcome = page.locator(".booking").get_by_role("status")
     await expect(outcome).to_contain_text(words("booking.cancel.unreachable"), timeout=SOON_MS)

@@ -62,8 +62,8 @@ async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
 
 async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
     """Book these seats through the API, as another buyer."""
-    answer = await site.sell(tier, len(ticket_ids), ticket_ids=ticket_ids)
-    assert answer.status_code == 201, answer.text
+    response = await site.sell(tier, len(ticket_ids), ticket_ids=ticket_ids)
+    assert response.status_code == 201, response.text
 
 
 async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:

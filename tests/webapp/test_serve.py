@@ -48,10 +48,10 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     async with httpx.AsyncClient() as http:
         pages = [(await http.get(url)).text for url in (first_url, second_url)]
         policies = [html.unescape(_POLICY.findall(page)[0]) for page in pages]
-        told = [json.loads(html.unescape(_SETTINGS.findall(page)[0])) for page in pages]
+        settings = [json.loads(html.unescape(_SETTINGS.findall(page)[0])) for page in pages]
     await first.stop()
     await second.stop()
-    assert told == [
+    assert settings == [
         {"apiUrl": "http://localhost:3456", "ticketsMax": 10},
         {"apiUrl": "https://api.example.org/v1", "ticketsMax": 10},
     ]
@@ -111,12 +111,12 @@ async def test_every_page_has_its_status_and_every_other_address_404(url: str) -
         "/../rxconfig.py",
     }
     async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
-        answers_ = {path: await http.get(path) for path in pages | others}
-    assert {path: response.status_code for path, response in answers_.items()} == {
+        responses = {path: await http.get(path) for path in pages | others}
+    assert {path: response.status_code for path, response in responses.items()} == {
         **dict.fromkeys(pages, 200),
         **dict.fromkeys(others, 404),
     }
-    for response in answers_.values():
+    for response in responses.values():
         assert response.headers["content-type"].replace('"', "") == "text/html; charset=utf-8"
         assert response.headers["cache-control"] == "no-cache"
 
