@@ -4,7 +4,7 @@ granian offers no hook for either, so the class overrides undocumented methods a
 
 On an upgrade of granian compare with `granian/server/common.py`: `_serve_loop`, `_respawn_workers`,
 `AbstractWorker._watcher` and `signal_handler_interrupt`. Then run `tests/acceptance/test_shutdown.py`,
-`tests/acceptance/test_api.py` and `tests/faults/test_processes.py`, and change `VERSION`.
+`tests/acceptance/endpoints` and `tests/faults/test_processes.py`, and change `VERSION`.
 """
 
 import contextlib

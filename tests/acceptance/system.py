@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import psycopg
 
 from api.commands.seed import DEFAULT_INVENTORY, TierPlan, seed
 from api.schemas import BUILT_IN_EVENT
 from tests.stack import HTTP_TIMEOUT_S, POLL_S, Server, Stack, cloned_database, temporary_directory
 
+FOREIGN_ORIGIN = "https://elsewhere.example"
 PROBLEM = "application/problem+json"
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
 
@@ -91,6 +93,20 @@ def new_event(stack: Stack, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY)
     slug = f"evening-{next(_numbers)}"
     seed(stack.database_url, event=slug, inventory=inventory)
     return slug
+
+
+def office_of(stack: Stack, client: httpx.Client, *inventory: TierPlan) -> BoxOffice:
+    """Return the box office of a new event with this inventory."""
+    return BoxOffice(client, new_event(stack, inventory))
+
+
+def set_sale(stack: Stack, event: str, start: str, end: str | None = None) -> None:
+    """Change the sales window of an event."""
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute(
+            "update events set sales_start_at = %s, sales_end_at = %s where slug = %s",
+            [start, end, event],
+        )
 
 
 def time_of(text: str) -> datetime:

@@ -1,0 +1,54 @@
+"""Health and readiness."""
+
+import httpx
+import psycopg
+import pytest
+
+from tests.stack import Stack, eventually
+
+pytestmark = pytest.mark.xdist_group("endpoints")
+
+
+def test_a_healthy_system_is_live_and_ready(client: httpx.Client) -> None:
+    live, ready = client.get("/health/live"), client.get("/health/ready")
+    assert (live.status_code, live.json()["status"]) == (200, "live")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+
+
+def test_a_database_without_its_migrations_is_not_ready(stack: Stack, client: httpx.Client) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute("alter table migrations rename to migrations_away")
+        try:
+            response = client.get("/health/ready")
+        finally:
+            conn.execute("alter table migrations_away rename to migrations")
+    assert response.status_code == 503
+    assert "migrations are missing: 0001" in response.json()["reason"]
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_list_of_events_that_cannot_be_read_is_not_ready(stack: Stack, client: httpx.Client) -> None:
+    with psycopg.connect(stack.database_url, autocommit=True) as conn:
+        conn.execute("alter table events rename column venue to venue_away")
+        try:
+            assert eventually(lambda: client.get("/health/ready").status_code == 503)
+            assert client.get("/health/ready").json()["reason"] == "the list of events cannot be read"
+        finally:
+            conn.execute("alter table events rename column venue_away to venue")
+    assert eventually(lambda: client.get("/health/ready").status_code == 200)
+
+
+def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
+    response = client.get("/health/system")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json() == {
+        "status": "degraded",
+        "problems": ["no worker runs"],
+        "workerAgeSeconds": None,
+        "workers": [],
+        "overdueHolds": 0,
+        "standbys": [],
+        "missingMigrations": [],
+    }
+    assert "\noverdue_holds 0.0\n" in client.get("/metrics").text
