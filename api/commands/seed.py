@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -130,10 +131,10 @@ def parse_inventory(text: str) -> tuple[TierPlan, ...]:
     """
     built_in = {plan.name: plan for plan in DEFAULT_INVENTORY}
     plans: dict[str, TierPlan] = {}
-    for part in text.split(","):
+    for part in unicodedata.normalize("NFC", text).split(","):
         name, _, size = (piece.strip() for piece in part.rpartition("="))
         named = 1 <= len(name) <= TIER_NAME_MAX and name.isprintable() and name not in plans
-        if not named or not size.isdecimal() or not 1 <= int(size) <= TIER_TICKETS_MAX:
+        if not named or not (size.isascii() and size.isdecimal()) or not 1 <= int(size) <= TIER_TICKETS_MAX:
             raise ConfigError(
                 f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "
                 f"name once and 1 to {TIER_TICKETS_MAX} tickets."

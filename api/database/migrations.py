@@ -75,7 +75,7 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
 
     Raises:
         SetupError: an applied migration was edited or is unknown to this version of the code, the server is too old,
-            or the database does not store UTF-8.
+            the database does not store UTF-8, or a migration refuses stored values.
         psycopg.Error: a migration failed and was rolled back; the earlier ones stay applied.
     """
     if migrations is None:
@@ -130,9 +130,33 @@ def _apply_next(connection: psycopg.Connection[TupleRow], migrations: list[Migra
         applied: dict[str, str] = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
         for migration in missing(migrations, applied):
             connection.execute("select set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
-            connection.execute(migration.sql)
+            _apply(connection, migration)
             connection.execute(
                 queries.migrations.insert_migration.sql, {"name": migration.name, "sha256": migration.sha256}
             )
             return migration.name
     return None
+
+
+def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
+    """Run a migration's statements.
+
+    Raises:
+        SetupError: the migration refuses stored values; the message names each of them.
+        psycopg.Error: a statement failed.
+    """
+    try:
+        connection.execute(migration.sql)
+    except psycopg.errors.RaiseException as error:
+        raise SetupError(
+            f"Migration {migration.name} changed nothing, because it refuses these values. Correct them and run it "
+            f"again.\n{_printable(error.diag.message_primary or '')}"
+        ) from None
+
+
+def _printable(text: str) -> str:
+    """Replace the characters that a terminal hides or executes by their escape sequences."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -85,7 +85,7 @@ def test_every_constraint_and_index_is_named_after_its_table(database_url: str) 
         rows = conn.execute(
             """
             select conrelid::regclass::text, conname from pg_constraint
-            where connamespace = 'public'::regnamespace and contype <> 'n'
+            where connamespace = 'public'::regnamespace and contype <> 'n' and conrelid <> 0
             union all
             select tablename, indexname from pg_indexes where schemaname = 'public'
             """

@@ -72,6 +72,8 @@ def test_rows_without_a_label_are_refused() -> None:
         ("VIP=-1", "'VIP=-1'"),
         ("VIP=1.5", "'VIP=1.5'"),
         ("VIP=many", "'VIP=many'"),
+        ("VIP=\uff11\uff10", "'VIP=\uff11\uff10'"),
+        ("V\u200bIP=1", r"'V\u200bIP=1'"),
         (f"VIP={TIER_TICKETS_MAX + 1}", f"'VIP={TIER_TICKETS_MAX + 1}'"),
         ("VIP=1,", "''"),
         ("VIP=1,GA=2,VIP=3", "'VIP=3'"),
@@ -82,6 +84,11 @@ def test_malformed_sizes_are_refused_with_their_place_and_the_syntax(text: str, 
         parse_inventory(text)
     assert str(refusal.value).startswith(f"--inventory {text!r} cannot be read at {at}: it must be NAME=TICKETS")
     assert str(TIER_TICKETS_MAX) in str(refusal.value)
+
+
+def test_names_are_stored_in_normalization_form_c() -> None:
+    (plan,) = parse_inventory("Zoe\u0308=5")
+    assert plan.name == "Zo\u00eb"
 
 
 @given(st.integers(1, 300), st.integers(1, 40))
