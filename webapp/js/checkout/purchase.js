@@ -71,6 +71,14 @@ export function withKey(wanted, earlier) {
 }
 
 /**
+ * Return a purchase whose last request is not in the future. The visitor may have set the browser's clock back since.
+ * @param {Purchase} purchase
+ * @param {number} now browser time in milliseconds
+ * @returns {Purchase}
+ */
+export const withPossibleTime = (purchase, now) => (purchase.sentAt > now ? { ...purchase, sentAt: now } : purchase);
+
+/**
  * Return whether two purchases want the same tickets for the same buyer.
  * @param {Wanted} one
  * @param {Wanted} other

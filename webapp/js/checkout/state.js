@@ -94,15 +94,17 @@ export function enter(checkout, phase, detail = "") {
  * @param {Purchase} purchase
  * @param {Outcome | null} outcome null: the API does not have the order.
  * @param {number} now Browser time in milliseconds.
+ * @param {boolean} [isResponseLost] an earlier request of the purchase had no response, so that it may still book
  * @returns {{ checkout: Checkout, open: Purchase | null }} `open`: the purchase whose key is not spent.
  */
-export function conclude(checkout, purchase, outcome, now) {
+export function conclude(checkout, purchase, outcome, now, isResponseLost = false) {
   const { event, tier, quantity } = purchase;
   const named = { ...checkout, event, tier, quantity };
   if (outcome?.order && outcome.order.status !== "declined")
     return { checkout: { ...enter(named, "done"), reference: outcome.order.reference }, open: null };
   const { available = 0, ticketIds = [], retryAfterS = 0 } = outcome?.problem ?? {};
   const kind = outcome?.problem?.kind ?? (outcome ? "declined" : "not_found");
+  const inDoubt = isResponseLost || kind === "unreachable" || kind === "not_found";
   const isFewer = (kind === "sold_out" || kind === "all_held") && available > 0;
   return {
     checkout: {
@@ -111,7 +113,7 @@ export function conclude(checkout, purchase, outcome, now) {
       seatsGone: ticketIds,
       waitUntil: isFewer || retryAfterS === 0 ? 0 : now + retryAfterS * 1000,
     },
-    open: kind === "declined" ? null : { ...purchase, inDoubt: kind === "unreachable" || kind === "not_found" },
+    open: kind === "declined" ? null : { ...purchase, inDoubt },
   };
 }
 

@@ -3,20 +3,10 @@
 import * as bookingApi from "../booking_api.js";
 import * as browserNetwork from "../network.js";
 import { createStore } from "../store.js";
+import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
 import { wantsTheSame, withKey } from "./purchase.js";
-import {
-  conclude,
-  derive,
-  enter,
-  IDLE,
-  isBusy,
-  isInFlight,
-  isStanding,
-  pathOf,
-  refuseToRepeat,
-  UNDER_WAY_MS,
-} from "./state.js";
+import { conclude, derive, enter, IDLE, isBusy, isStanding, pathOf, refuseToRepeat } from "./state.js";
 import * as browserStorage from "./storage.js";
 import { submit } from "./submit.js";
 
@@ -24,12 +14,6 @@ import { submit } from "./submit.js";
 /** @typedef {import("./state.js").Checkout} Checkout */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 /** @typedef {import("./purchase.js").Wanted} Wanted */
-
-// Interval and duration of the lookups of a purchase in doubt.
-const LOOK_UP_EVERY_MS = 5_000;
-const LOOK_UP_FOR_MS = 10 * 60_000;
-/** Phases in which the outcome may still become known. @type {Checkout["phase"][]} */
-const OPEN_PHASES = ["sending", "unreachable", "not_found"];
 
 /** One tab's checkout. */
 export class CheckoutStore {
@@ -40,7 +24,6 @@ export class CheckoutStore {
   #submissions = 0; // so far
   #current = 0; // number of the submission whose outcome is awaited; 0: none
   #path = ""; // the path of the page that shows the checkout; "": none
-  #following = 0; // number of the latest follow-up; an earlier one ends
   /** @type {(path: string) => void} */
   #navigate = () => {};
   /** @type {Set<() => void>} */
@@ -48,6 +31,7 @@ export class CheckoutStore {
   #api;
   #storage;
   #network;
+  #lookup;
 
   /**
    * @param {Pick<typeof bookingApi, "book" | "find">} api
@@ -58,6 +42,14 @@ export class CheckoutStore {
     this.#api = api;
     this.#storage = storage;
     this.#network = network;
+    this.#lookup = new Lookup(api, storage, network, {
+      state: () => this.#state,
+      isSubmitting: () => this.#current > 0,
+      isShown: () => this.#path !== "",
+      show: (next) => this.#show(next),
+      amend: (changes) => this.#amend(changes),
+      settle: (purchase, outcome) => this.#settle(purchase, outcome),
+    });
     /** The state that pages read. */
     this.view = createStore(derive(this.#state, Date.now()));
   }
@@ -71,8 +63,12 @@ export class CheckoutStore {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Count down the wait. */
-  refresh = () => this.view.set(derive(this.#state, Date.now()));
+  /** Count down the wait. A clock that is set back does not extend it. */
+  refresh = () => {
+    const now = Date.now();
+    const waitUntil = Math.min(this.#state.waitUntil, now + this.view.get().wait * 1000);
+    this.#amend({ waitUntil });
+  };
 
   /** End the wait: another try may succeed now. */
   stopWaiting() {
@@ -133,9 +129,9 @@ export class CheckoutStore {
 
   /** Look up the purchase, while or after it is sent. */
   async check() {
-    const purchase = this.#storage.openPurchase();
+    const purchase = this.#lookup.openPurchase();
     if (this.#state.phase === "unreachable") this.#amend({ detail: "checking" });
-    if (purchase) await this.#lookUp(purchase);
+    if (purchase) await this.#lookup.lookUp(purchase);
   }
 
   // --- Sending -------------------------------------------------------------------------------------------
@@ -150,22 +146,25 @@ export class CheckoutStore {
     this.#amend({ event, tier, quantity });
     if (earlier?.inDoubt && !wantsTheSame(earlier, purchase)) {
       // The earlier purchase may have been booked: the buyer learns its outcome first.
-      const found = await this.#find(earlier.reference);
+      const found = await this.#lookup.find(earlier.reference);
       if (found) return this.#settle(earlier, found);
     }
+    let isResponseLost = purchase.inDoubt;
     const submission = submit(purchase, {
       // From here on it may be booked, whatever happens to this page. A submission that is settled sends nothing more.
-      book: () => {
-        if (!isCurrent()) return Promise.resolve(bookingApi.UNREACHABLE);
+      book: async () => {
+        if (!isCurrent()) return bookingApi.UNREACHABLE;
         this.#storage.keepPurchase({ ...purchase, inDoubt: true, sentAt: Date.now() });
-        return this.#api.book(purchase);
+        const outcome = await this.#api.book(purchase);
+        isResponseLost ||= outcome.problem?.kind === "unreachable";
+        return outcome;
       },
       find: this.#api.find,
       report: (detail, attempt) => isCurrent() && this.#amend({ detail, attempt }),
       network: this.#network,
     });
     const outcome = await waitPatiently(submission, this.#say, true);
-    if (isCurrent()) this.#settle(purchase, outcome);
+    if (isCurrent()) this.#settle(purchase, outcome, isResponseLost);
   }
 
   /** Begin a submission, and return a function that returns true while its outcome is awaited. */
@@ -192,10 +191,10 @@ export class CheckoutStore {
     this.#path = path;
     if (!this.#isUnderWay(path)) {
       this.#show(enter(this.#state, "idle"));
-      void this.#resume();
+      void this.#lookup.resume();
     }
     // A page from the back/forward cache still shows what it did.
-    const stop = this.#network.onRestore(() => void (this.#isUnderWay(path) || this.#resume()));
+    const stop = this.#network.onRestore(() => void (this.#isUnderWay(path) || this.#lookup.resume()));
     return () => {
       this.#path = "";
       stop();
@@ -210,84 +209,28 @@ export class CheckoutStore {
     return isElsewhere || this.#current > 0;
   }
 
-  async #resume() {
-    await this.#storage.adoptPurchase();
-    const purchase = this.#storage.openPurchase();
-    if (!purchase?.inDoubt || this.#current > 0) return;
-    this.#storage.keepPurchase(purchase);
-    if (isInFlight(purchase, Date.now())) this.#show({ ...enter(this.#state, "sending"), patience: "check" });
-    await this.#follow(purchase);
-  }
-
-  /**
-   * Look up a purchase in doubt until its outcome is known, while a page shows the checkout.
-   * @param {Purchase} purchase
-   * @param {number} [delayMs] Before the first time.
-   */
-  async #follow(purchase, delayMs = 0) {
-    this.#following += 1;
-    const number = this.#following;
-    const isLatest = () => this.#following === number && this.#path !== "";
-    const isWanted = () => isLatest() && this.#current === 0 && this.#isOpen(purchase);
-    const endsAt = Date.now() + LOOK_UP_FOR_MS;
-    await this.#network.sleep(delayMs);
-    while (isWanted() && Date.now() < endsAt) {
-      await this.#lookUp(purchase);
-      if (!isWanted() || !OPEN_PHASES.includes(this.#state.phase)) return;
-      if (this.#state.phase === "not_found" && Date.now() > purchase.sentAt + UNDER_WAY_MS)
-        return this.#storage.keepPurchase({ ...purchase, inDoubt: false });
-      await this.#network.sleep(LOOK_UP_EVERY_MS);
-    }
-  }
-
-  /** @param {Purchase} purchase */
-  async #lookUp(purchase) {
-    const found = await this.#find(purchase.reference);
-    if (!this.#isOpen(purchase)) return;
-    const { phase } = this.#state;
-    const mayArrive = this.#current > 0 || (!found && isInFlight(purchase, Date.now()));
-    if (found?.order) this.#settle(purchase, found);
-    else if (mayArrive) this.#amend({ detail: phase === "sending" ? "no_response" : "" });
-    else if (phase === (found ? "unreachable" : "not_found")) this.#amend({ detail: "" });
-    else this.#settle(purchase, found);
-  }
-
-  /**
-   * Look up an order; null: the API does not have it. Any other problem leaves the outcome unknown.
-   * @param {string} reference
-   * @returns {Promise<Outcome | null>}
-   */
-  async #find(reference) {
-    const outcome = await this.#api.find(reference);
-    if (outcome.order) return outcome;
-    return outcome.problem.kind === "not_found" ? null : bookingApi.UNREACHABLE;
-  }
-
   /**
    * Show an outcome, and do what follows: lead to the order's page, or look it up again.
    * @param {Purchase} purchase
    * @param {Outcome | null} outcome
+   * @param {boolean} [isResponseLost] as for `conclude`
    */
-  #settle(purchase, outcome) {
+  #settle(purchase, outcome, isResponseLost) {
     this.#current = 0;
-    const { checkout, open } = conclude(this.#state, this.#storage.openPurchase() ?? purchase, outcome, Date.now());
+    const last = this.#storage.openPurchase() ?? purchase;
+    const { checkout, open } = conclude(this.#state, last, outcome, Date.now(), isResponseLost);
     this.#storage.keepPurchase(open);
     const isHere = checkout.phase === "done" && this.#path === pathOf(checkout.reference);
     this.#show(isHere ? enter(checkout, "idle") : checkout);
     if (checkout.phase === "done" && !isHere) this.#navigate(pathOf(checkout.reference));
-    if (checkout.phase === "unreachable" && open) void this.#follow(open, LOOK_UP_EVERY_MS);
-  }
-
-  /** @param {Purchase} purchase */
-  #isOpen({ reference }) {
-    return this.#storage.openPurchase()?.reference === reference;
+    if (open?.inDoubt && outcome) void this.#lookup.follow(open.reference, LOOK_UP_EVERY_MS);
   }
 
   /** @param {Checkout} next */
   #show(next) {
     const wasBusy = isBusy(this.#state);
     this.#state = next;
-    this.refresh();
+    this.view.set(derive(next, Date.now()));
     if (wasBusy && !isBusy(next)) for (const listener of this.#listeners) listener();
   }
 

@@ -1,6 +1,7 @@
 // Sends one purchase under its key until the outcome is known or patience ends.
 
 import { UNREACHABLE } from "../booking_api.js";
+import { startPeriod } from "../deadline.js";
 
 /** @typedef {import("../booking_api.js").Outcome} Outcome */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
@@ -37,8 +38,8 @@ const BEFORE_THE_KEY = ["busy", "rate_limited"];
  */
 export async function submit(purchase, { book, find, report, network }) {
   let { inDoubt } = purchase;
-  let giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
-  const offlineEndsAt = Date.now() + OFFLINE_MS_MAX;
+  let isLate = startPeriod(GIVE_UP_AFTER_MS);
+  const isOfflineTooLong = startPeriod(OFFLINE_MS_MAX);
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await book(purchase);
     if (outcome.order) return outcome;
@@ -49,18 +50,18 @@ export async function submit(purchase, { book, find, report, network }) {
     inDoubt ||= outcome.problem.kind === "unreachable";
     const problem = inDoubt && BEFORE_THE_KEY.includes(outcome.problem.kind) ? UNREACHABLE.problem : outcome.problem;
     while (problem.kind === "unreachable" && !network.isOnline()) {
-      if (Date.now() > offlineEndsAt) return { problem };
+      if (isOfflineTooLong()) return { problem };
       report("offline", attempt);
       await network.untilOnline(OFFLINE_RETRY_MS);
       const found = await find(purchase.reference);
       if (found.order) return found;
       attempt = 0;
-      giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
+      isLate = startPeriod(GIVE_UP_AFTER_MS);
       if (found.problem.kind !== "unreachable") break;
     }
     if (attempt === 0) continue;
     const helps = problem.kind === "busy" || problem.kind === "unreachable";
-    if (!helps || attempt === TRIES || Date.now() > giveUpAt) return { problem };
+    if (!helps || attempt === TRIES || isLate()) return { problem };
     report(problem.kind === "busy" ? "busy" : "retrying", attempt + 1);
     if (problem.kind === "busy") {
       await network.sleep(Math.min(Math.max(problem.retryAfterS, 1) * 1000, WAIT_MS_MAX));

@@ -1,6 +1,7 @@
 // Cancelling an order: the request, its repetitions and its outcome.
 
 import * as bookingApi from "../booking_api.js";
+import { startPeriod } from "../deadline.js";
 import * as browserNetwork from "../network.js";
 import { createStore } from "../store.js";
 
@@ -96,18 +97,18 @@ export class CancellingStore {
    * @returns {Promise<"done" | import("../booking_api.js").Kind>}
    */
   async #request(reference, userId, reportOffline) {
-    let giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
-    const offlineEndsAt = Date.now() + OFFLINE_MS_MAX;
+    let isLate = startPeriod(GIVE_UP_AFTER_MS);
+    const isOfflineTooLong = startPeriod(OFFLINE_MS_MAX);
     for (let attempt = 1; ; attempt += 1) {
       const kind = (await this.#api.cancel(reference, userId)).problem?.kind ?? "done";
       if (kind !== "unreachable") return kind;
-      if (!this.#network.isOnline() && Date.now() < offlineEndsAt) {
+      if (!this.#network.isOnline() && !isOfflineTooLong()) {
         reportOffline();
         await this.#network.untilOnline(OFFLINE_RETRY_MS);
         // The first requests over a new network often fail: the count starts anew.
         attempt = 0;
-        giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
-      } else if (attempt === TRIES || Date.now() > giveUpAt) return kind;
+        isLate = startPeriod(GIVE_UP_AFTER_MS);
+      } else if (attempt === TRIES || isLate()) return kind;
       else await this.#network.sleep(PAUSE_MS * attempt);
     }
   }
