@@ -67,7 +67,7 @@ _ROUTES = (
 def create_app(settings: Settings | None = None) -> FastPath:
     """Return the application: the framework's routes behind the fast path."""
     settings = settings or Settings.from_env()
-    throttle = Throttle(settings.endpoint_rps)
+    throttle = Throttle(address_rps=settings.limited_address_rps, endpoint_rps=settings.endpoint_rps)
     app = Litestar(
         route_handlers=[
             *_ROUTES,
@@ -104,7 +104,8 @@ def create_app(settings: Settings | None = None) -> FastPath:
         ),
     )
     complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
-    return FastPath(app, throttle=throttle, headers=_HEADERS)
+    app.state.throttle = throttle
+    return FastPath(app, throttle=throttle, headers=_HEADERS, trusted=settings.trusted_networks)
 
 
 def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:

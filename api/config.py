@@ -5,6 +5,7 @@ import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -85,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the API for browsers; empty for `http://localhost:$API_PORT`."""
     web_origins: str = ""
     """Comma-separated origins from which browsers may call the API; empty for a web app on this machine."""
+    trusted_proxies: str = ""
+    """Comma-separated addresses and networks of proxies whose `Forwarded` and `X-Forwarded-For` are believed."""
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
     """Number of API processes, from 1 to 256; the default is one for each core."""
 
@@ -127,7 +130,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bookings_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """Bookings of one buyer within any minute, over all processes, up to 1000; 0 for no limit."""
     endpoint_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
-    """Requests per second to one endpoint of one process, up to a million; 0 for no limit."""
+    """Requests per second to one endpoint of one process, up to a million; 0 for no limit, of addresses neither."""
+    address_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 500
+    """Requests per second of one client address to one process, up to a million; 0 for no limit.
+
+    An address of IPv6 counts with its /64 network. Every buyer behind one address translator has the same address.
+    """
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     """The most tickets of one booking request, from 1 to 1000."""
     seat_map_seats_max: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 5000
@@ -193,6 +201,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return [f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]")]
 
     @property
+    def limited_address_rps(self) -> int:
+        """Return `address_rps`, or 0 if the requests per second have no limit at all."""
+        return self.address_rps if self.endpoint_rps else 0
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks of `trusted_proxies`; an address is a network of one."""
+        return tuple(_network(text.strip()) for text in self.trusted_proxies.split(",") if text.strip())
+
+    @property
     def provider_base_url(self) -> str:
         """Return the URL of the payment provider, without a slash at the end."""
         return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
@@ -227,6 +245,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
         _check_urls(settings)
+        _check_proxies(settings)
         _check_round_trip(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET):
             _check_secret(settings, secret)
@@ -277,6 +296,28 @@ def _check_urls(settings: Settings) -> None:
         url = getattr(settings, variable.lower())
         if url and not _is_http(url):
             raise ConfigError(f"{variable}={url!r} is not allowed: it must be an http or https address.")
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """Return a network of addresses.
+
+    Raises:
+        ValueError: the text is no network, or one of IPv4 addresses in the form of IPv6.
+    """
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise ValueError(text)  # The API compares such addresses as IPv4.
+    return network
+
+
+def _check_proxies(settings: Settings) -> None:
+    try:
+        _ = settings.trusted_networks
+    except ValueError:
+        raise ConfigError(
+            f"TRUSTED_PROXIES={settings.trusted_proxies!r} is not allowed: it must be addresses or networks, separated "
+            "by commas, such as 10.0.0.0/8,fd00::/8."
+        ) from None
 
 
 def _check_round_trip(settings: Settings) -> None:

@@ -200,10 +200,14 @@ class KeyReused(ApiError, status=422, code="key_reused"):
 class RateLimited(ApiError, status=429, code="rate_limited"):
     """A rate limit is exhausted. The headers are those of draft-ietf-httpapi-ratelimit-headers."""
 
-    _UNITS: ClassVar = {"endpoint": "requests to this endpoint", "bookings": "bookings by one buyer"}
+    _UNITS: ClassVar = {
+        "address": "requests from one network address",
+        "endpoint": "requests to this endpoint",
+        "bookings": "bookings by one buyer",
+    }
 
     def __init__(
-        self, limit: Literal["endpoint", "bookings"], *, quota: int, window_s: int, retry_after_s: int
+        self, limit: Literal["address", "endpoint", "bookings"], *, quota: int, window_s: int, retry_after_s: int
     ) -> None:
         """`quota` units per `window_s` seconds are allowed. The next is possible after `retry_after_s` seconds."""
         super().__init__(

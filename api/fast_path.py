@@ -33,8 +33,9 @@ from litestar.types import (
 )
 
 from api import metrics
+from api.http.client_address import Network, client_address
 from api.http.problems import problem_of
-from api.http.rate_limit import Throttle
+from api.http.rate_limit import Throttle, address_of
 from api.http.responses import RawResponse, cached_response
 from api.http.state import ApiState
 from api.routes import bookings, events, tickets
@@ -53,8 +54,10 @@ HARMLESS = frozenset(
         *(b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform"),
         # Directives for caches on the way and for the connection, which the server has already applied.
         *(b"cache-control", b"pragma", b"connection", b"keep-alive", b"te"),
-        # Added by reverse proxies. No route reads a client's address; remove them here as soon as one does.
-        *(b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"),
+        # Read once for both paths, by `client_address`.
+        *(b"forwarded", b"x-forwarded-for"),
+        # Added by reverse proxies and ignored by both.
+        *(b"via", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"),
         *(b"x-real-ip", b"x-request-id", b"traceparent", b"tracestate"),
     }
 )
@@ -75,6 +78,8 @@ class SimpleRequest(NamedTuple):
     path: str
     event: str
     headers: Mapping[bytes, bytes]
+    address: str
+    """The client's address."""
     body: bytes = b""
 
 
@@ -85,11 +90,15 @@ Handler = Callable[[SimpleRequest], Awaitable[RawResponse | None]]
 class FastPath:
     """An ASGI application that serves simple requests itself and passes all others to `app`.
 
-    `headers` are the headers that every response has. `throttle` limits both paths together.
+    `headers` are the headers that every response has. `throttle` limits both paths together. Both paths find the
+    client's address in the scope, whichever of the `trusted` proxies it came through.
     """
 
-    def __init__(self, app: Litestar, *, throttle: Throttle, headers: Sequence[Header]) -> None:
+    def __init__(
+        self, app: Litestar, *, throttle: Throttle, headers: Sequence[Header], trusted: Sequence[Network] = ()
+    ) -> None:
         self.app = app
+        self._trusted = trusted
         self._state = cast("ApiState", app.state)
         self._throttle = throttle
         self._body_bytes_max = cast("int", app.request_max_body_size)
@@ -113,6 +122,8 @@ class FastPath:
         """Serve a simple request; pass everything else to the framework."""
         if scope["type"] == ScopeType.HTTP:
             http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
+            if self._trusted:
+                http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
             method, route = http["method"], http["path"]
             handler = self._handlers.get((method, route))
             if handler is None and method == "GET" and _EVENT.fullmatch(route):
@@ -139,7 +150,8 @@ class FastPath:
             or not _HOST.fullmatch(headers.get(b"host", b""))
         ):
             return None
-        return SimpleRequest(scope["path"], query[1].decode() if query[1] else BUILT_IN_EVENT, headers)
+        event = query[1].decode() if query[1] else BUILT_IN_EVENT
+        return SimpleRequest(scope["path"], event, headers, address_of(scope))
 
     def _with_body(self, request: SimpleRequest, message: ReceiveMessage) -> SimpleRequest | None:
         """Return the request with its body if that is JSON and arrived in one message."""
@@ -166,19 +178,19 @@ class FastPath:
         return True
 
     async def _get_availability(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit("GET", tickets.AVAILABILITY)
+        self._throttle.admit(request.address, "GET", tickets.AVAILABILITY)
         return _cached(await self._state.availability.get(request.event), request)
 
     async def _get_states(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit("GET", tickets.STATES)
+        self._throttle.admit(request.address, "GET", tickets.STATES)
         return _cached(await self._state.states.get(request.event), request)
 
     async def _get_events(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit("GET", events.EVENTS)
+        self._throttle.admit(request.address, "GET", events.EVENTS)
         return _cached(await self._state.events.get(None), request)
 
     async def _get_event(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit("GET", events.EVENT)
+        self._throttle.admit(request.address, "GET", events.EVENT)
         slug = events.slug_of(request.path.removeprefix(f"{events.EVENTS}/"))
         return _cached(await self._state.event.get(slug), request)
 
@@ -187,7 +199,7 @@ class FastPath:
             data = _decode_booking(request.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        self._throttle.admit("POST", bookings.BOOKINGS)
+        self._throttle.admit(request.address, "POST", bookings.BOOKINGS)
         key = request.headers.get(b"idempotency-key")
         return await bookings.book(self._state, data, request.event, None if key is None else key.decode("latin-1"))
 

@@ -1,51 +1,115 @@
-"""The rate limit of each endpoint of one process. It refuses overload before the overload costs anything."""
+"""The rate limits of one process: of each client address, then of each endpoint.
 
+They refuse overload before it costs anything. The first limit keeps one client from using up the second one, which all
+clients share.
+"""
+
+import math
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from api.errors import RateLimited
+from api.http.client_address import client_network
 
-LIMITED = "/api/"
-"""The path prefix of limited endpoints. Health, metrics and the OpenAPI document have no limit."""
+ENDPOINT_LIMITED = "/api/"
+"""The path prefix of endpoints with a limit of their own."""
+UNLIMITED = ("/health/", "/metrics")
+"""The path prefixes without any limit, because an overload must not hide the state of the system."""
 
+KEYS_MAX = 100_000
+"""Number of keys that a limit remembers. They need about 20 MB."""
 _ROUNDING = 0.001
 """The tolerance for rounding errors, as a share of one request's interval."""
 
 
-class Throttle:
-    """Limit each endpoint to `rps` requests per second with bursts of one second's requests; 0 means no limit.
+class Limit:
+    """Limit each key to `rps` units per second with bursts of one second's units; 0 means no limit.
 
-    This is the generic cell rate algorithm (GCRA). Its only state is the theoretical arrival time (TAT) of each
-    endpoint's next request at a steady rate. `clock` returns monotonic seconds.
+    This is the generic cell rate algorithm (GCRA). The only state of a key is its theoretical arrival time (TAT), the
+    time of the next unit at a steady rate. A key whose TAT has passed equals an unknown one and is dropped. If more
+    than `keys_max` keys are in use, the limit forgets the ones that were used least recently.
     """
 
-    def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rps = rps
+    def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic, keys_max: int = KEYS_MAX) -> None:
+        self.rps = rps
         self._clock = clock
-        self._tat: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._keys_max = keys_max
+        self._tat: OrderedDict[Hashable, float] = OrderedDict()
+        """The TAT by key, least recently used key first."""
 
-    def admit(self, method: str, route: str) -> None:
+    def __len__(self) -> int:
+        """Return the number of keys in memory."""
+        return len(self._tat)
+
+    def take(self, key: Hashable) -> int:
+        """Take one unit of a key; return 0, or the seconds until a unit is available if there is none now."""
+        if not self.rps:
+            return 0
+        now = self._clock()
+        interval_s = 1 / self.rps
+        tat = max(self._tat.get(key, 0.0), now) + interval_s
+        excess_s = tat - now - 1
+        if excess_s > _ROUNDING * interval_s:
+            return max(1, math.ceil(excess_s))
+        self._set(key, tat, now)
+        return 0
+
+    def charge(self, key: Hashable, units: int) -> None:
+        """Take units that a request has already used; the key waits for those that it does not have."""
+        if self.rps and units:
+            now = self._clock()
+            self._set(key, max(self._tat.get(key, 0.0), now) + units / self.rps, now)
+
+    def _set(self, key: Hashable, tat: float, now: float) -> None:
+        self._tat[key] = tat
+        self._tat.move_to_end(key)
+        # Two for each request: the memory shrinks while requests arrive, and no request pays for all.
+        for _ in range(2):
+            oldest = next(iter(self._tat))
+            if self._tat[oldest] > now and len(self._tat) <= self._keys_max:
+                break
+            del self._tat[oldest]
+
+
+class Throttle:
+    """Limits the requests of each client address, then those to each endpoint.
+
+    `address_rps` is in units, and `endpoint_rps` in requests per second. A request is one unit, and one with an
+    expensive response is charged for more. `clock` returns monotonic seconds.
+    """
+
+    def __init__(self, *, address_rps: int, endpoint_rps: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._addresses = Limit(address_rps, clock)
+        self._endpoints = Limit(endpoint_rps, clock)
+
+    def admit(self, address: str, method: str, route: str) -> None:
         """Admit one request to an endpoint.
 
         Raises:
-            RateLimited: the limit of the endpoint is exhausted.
+            RateLimited: the limit of the address or of the endpoint is exhausted.
         """
-        if not self._rps:
-            return
-        now = self._clock()
-        interval_s = 1 / self._rps
-        tat = max(self._tat[method, route], now) + interval_s
-        if tat - now > 1 + _ROUNDING * interval_s:
-            raise RateLimited("endpoint", quota=self._rps, window_s=1, retry_after_s=1)
-        self._tat[method, route] = tat
+        if wait_s := self._addresses.take(client_network(address)):
+            raise RateLimited("address", quota=self._addresses.rps, window_s=1, retry_after_s=wait_s)
+        if route.startswith(ENDPOINT_LIMITED) and (wait_s := self._endpoints.take((method, route))):
+            raise RateLimited("endpoint", quota=self._endpoints.rps, window_s=1, retry_after_s=wait_s)
+
+    def charge(self, address: str, units: int) -> None:
+        """Charge a client address for the further units of an expensive response."""
+        self._addresses.charge(client_network(address), units)
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Admit a request as a guard of the framework. The coroutine never blocks, so it needs no thread."""
         route, method = connection.scope["path_template"], str(connection.scope.get("method"))
-        if route.startswith(LIMITED) and method != "OPTIONS":
-            self.admit(method, route)
+        if not route.startswith(UNLIMITED) and method != "OPTIONS":
+            self.admit(address_of(connection.scope), method, route)
+
+
+def address_of(scope: Any) -> str:
+    """Return the address of a request's client; empty if the server does not provide it."""
+    client = scope["client"]
+    return str(client[0]) if client else ""

@@ -6,6 +6,7 @@ from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
+from api.http.rate_limit import Throttle
 from api.services.bookings.batcher import BookingBatcher
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
@@ -15,6 +16,7 @@ class ApiState(State):
     """The application state. The lifespan fills it before the first request."""
 
     settings: Settings
+    throttle: Throttle
     pool: Pool
     batcher: BookingBatcher
     availability: SnapshotCache[Any]

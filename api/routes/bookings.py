@@ -5,7 +5,7 @@ import secrets
 from typing import Annotated, Final
 
 import msgspec
-from litestar import Response, get, post, route
+from litestar import Request, Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
@@ -22,6 +22,7 @@ from api.errors import (
 )
 from api.http.openapi import refusals
 from api.http.problems import problem
+from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
 from api.http.responses import RawResponse, rfc3339
 from api.http.state import ApiState
@@ -49,6 +50,9 @@ _REPLAYED = {"Idempotent-Replayed": "true"}
 _BODY: Final = (InvalidRequest, BodyTooLarge, UnsupportedMediaType)
 CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, *REFUSALS))
 CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, Forbidden, NotFound, NotCancellable))
+
+ORDERS_PER_UNIT = 20
+"""Number of listed orders that cost as much as a request, for the limit of addresses."""
 
 _IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 
@@ -177,6 +181,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 
 @get(BOOKINGS, responses=refusals([InvalidRequest]))
 async def get_bookings(
+    request: Request[None, None, ApiState],
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
     show: Annotated[
@@ -191,6 +196,7 @@ async def get_bookings(
 ) -> Response[OrderPage]:
     """Return a buyer's bookings, newest first."""
     page = await with_timeout(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
+    state.throttle.charge(address_of(request.scope), len(page.orders) // ORDERS_PER_UNIT)
     return Response(page, headers={"Cache-Control": "no-store"})
 
 

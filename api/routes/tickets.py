@@ -1,6 +1,7 @@
 """Availability: the counts of each tier, the states of the seats, and the available tickets."""
 
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.response import Stream
 
 from api.errors import InvalidRequest, UnknownEvent, UnknownTier
 from api.http.openapi import NOT_MODIFIED, refusals
+from api.http.rate_limit import address_of
 from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.schemas import (
@@ -33,6 +35,9 @@ EventSlug = Annotated[
         name="event", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN, description="The event's slug"
     ),
 ]
+
+TICKETS_PER_UNIT = 500
+"""Number of listed tickets that cost as much as a request, for the limit of addresses."""
 
 UNCOMPRESSED = {"uncompressed": True}
 """The option of hot routes whose responses are too small for gzip or already compressed."""
@@ -83,6 +88,7 @@ async def get_states(
     },
 )
 async def get_tickets(
+    request: Request[None, None, ApiState],
     state: ApiState,
     event: EventSlug = BUILT_IN_EVENT,
     tier: Annotated[str | None, QueryParameter(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)] = None,
@@ -102,14 +108,19 @@ async def get_tickets(
     """Return the available tickets by id. `row` and `seat` are null in standing tiers."""
     pages = list_tickets(state.pool, event, tier=tier, limit=limit, after=after)
     first = await anext(pages)  # before the response begins, so that a refusal can still replace it
+    charge = functools.partial(state.throttle.charge, address_of(request.scope))
+    charge(len(first) // TICKETS_PER_UNIT)
     if len(first) < PAGE_TICKETS:
         return Response(msgspec.json.encode(first), media_type=MediaType.JSON)
-    return Stream(_json_array(first, pages), media_type=MediaType.JSON)
+    return Stream(_json_array(first, pages, charge), media_type=MediaType.JSON)
 
 
-async def _json_array(first: list[Ticket], pages: AsyncIterator[list[Ticket]]) -> AsyncIterator[bytes]:
+async def _json_array(
+    first: list[Ticket], pages: AsyncIterator[list[Ticket]], charge: Callable[[int], None]
+) -> AsyncIterator[bytes]:
     yield msgspec.json.encode(first)[:-1]
     async for page in pages:
+        charge(len(page) // TICKETS_PER_UNIT)
         if page:
             yield b"," + msgspec.json.encode(page)[1:-1]
     yield b"]"

@@ -83,6 +83,13 @@ VARIABLES = [
     integer("WEB_PORT", 3000, 1, 65535),
     address("PUBLIC_API_URL"),
     Variable("WEB_ORIGINS", "", good={"https://a.example": "https://a.example"}),
+    Variable(
+        "TRUSTED_PROXIES",
+        "",
+        good={text: text for text in ("10.0.0.1", "10.0.0.0/8, ::1,fd00::/8", "0.0.0.0/0")},
+        bad=["localhost", "10.0.0.1/8", "10.0.0.256", "fd00::1/8", "10.0.0.1;::1", "*", "::ffff:1.2.3.4"],
+        allowed="addresses or networks",
+    ),
     integer("API_WORKERS", os.cpu_count() or 1, 1, 256),
     Variable(
         "BOOKING_ISOLATION",
@@ -121,6 +128,7 @@ VARIABLES = [
     share("PSP_LOSS_RATE", 0.0),
     integer("BOOKINGS_PER_MINUTE", 10, 0, 1000),
     integer("ENDPOINT_RPS", 1000, 0, 1_000_000),
+    integer("ADDRESS_RPS", 500, 0, 1_000_000),
     integer("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
     integer("SEAT_MAP_SEATS_MAX", 5000, 0, 100_000),
     integer("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),
@@ -219,6 +227,12 @@ def test_the_direct_url_belongs_to_the_same_database() -> None:
     assert Settings.from_env(urls).database_direct_url == "postgresql://b/d?target_session_attrs=read-write"
     with pytest.raises(ConfigError, match="DATABASE_DIRECT_URL is not allowed without DATABASE_URL"):
         Settings.from_env({"DATABASE_DIRECT_URL": "postgresql://b/d"})
+
+
+def test_one_address_gets_a_part_of_an_endpoint_and_no_limit_where_that_has_none() -> None:
+    assert Settings().limited_address_rps == Settings().endpoint_rps / 2
+    assert Settings.from_env({"ENDPOINT_RPS": "0"}).limited_address_rps == 0
+    assert Settings.from_env({"ENDPOINT_RPS": "0", "ADDRESS_RPS": "7"}).limited_address_rps == 0
 
 
 def test_the_limit_of_a_round_trip_exceeds_that_of_a_statement() -> None:
