@@ -17,6 +17,7 @@ from api.services.order_rows import OrderRow
 from api.services.payments import ChargeUpdate, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
+INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
 
 
 class Provider:

@@ -1,0 +1,101 @@
+"""The worker charges open payments, and finds the outcome of charges without a webhook."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from psycopg import AsyncConnection
+
+from api.database.pool import Pool
+from api.services.orders import cancel_order, expire_holds
+from api.services.payments import Charges, reconcile_payments
+from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass, states
+
+pytestmark = pytest.mark.usefixtures("audited")
+
+
+async def test_the_worker_charges_no_pending_order_of_a_cancelled_event(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    await hold(pool)
+    await conn.execute("update events set cancelled_at = now()")
+    await conn.execute("update payments set next_check_at = now()")
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert provider.charges == {}
+
+
+async def test_the_worker_requests_a_charge_that_was_never_requested(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool, "VIP", 2)
+    assert await reconcile_payments(pool, ASYNC, provider) == 0  # It is not due yet.
+    await let_time_pass(conn, 10)
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert provider.charges == {held.reference: "processing"}
+    assert provider.amounts == {held.reference: (held.total_minor, held.currency)}
+
+
+async def test_the_worker_finds_a_payment_whose_webhook_was_lost(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    paid, declined = await hold(pool), await hold(pool)
+    provider.charges = {paid.reference: "captured", declined.reference: "declined"}
+    await let_time_pass(conn, 10)
+    assert sum(await asyncio.gather(*(reconcile_payments(pool, ASYNC, provider) for _ in range(3)))) == 2
+    assert await states(conn, paid.reference) == ("confirmed", "captured", 1)
+    assert await states(conn, declined.reference) == ("declined", "declined", 0)
+
+
+async def test_a_hold_that_ended_before_its_charge_is_never_charged(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool)
+    await let_time_pass(conn, ASYNC.hold_seconds + 60)
+    await expire_holds(pool, ASYNC)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert provider.charges == {}
+    assert await states(conn, held.reference) == ("expired", "void", 0)
+
+
+async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhook(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held, taken = await hold(pool), await hold(pool)
+    await cancel_order(pool, taken.reference, "u")
+    await let_time_pass(conn, ASYNC.hold_seconds + 1)
+    await expire_holds(pool, ASYNC)
+    assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider has no charge for them yet.
+    provider.charges = dict.fromkeys((held.reference, taken.reference), "captured")
+    await let_time_pass(conn, 60)
+    await reconcile_payments(pool, ASYNC, provider)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+    assert await states(conn, taken.reference) == ("cancelled", "refunded", 0)
+    assert provider.charges == {held.reference: "captured", taken.reference: "refunded"}
+    assert await reconcile_payments(pool, ASYNC, provider) == 0
+
+
+async def test_the_queue_skips_a_charge_whose_hold_has_ended(pool: Pool, provider: Provider) -> None:
+    late, due = await hold(pool), await hold(pool)
+    charges = Charges(provider)
+    charges.request([msgspec.structs.replace(late, expires_at=datetime.now(UTC)), due])
+    async with charges.running(), asyncio.timeout(20):
+        while not provider.charges:  # noqa: ASYNC110 - the provider signals no event
+            await asyncio.sleep(0.01)
+    assert provider.charges == {due.reference: "processing"}
+
+
+async def test_payments_stay_open_while_the_provider_is_unavailable(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    held = await hold(pool)
+    provider.unavailable = True
+    await let_time_pass(conn, 10)
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert await states(conn, held.reference) == ("pending", "pending", 1)
+    provider.unavailable = False
+    provider.charges[held.reference] = "captured"
+    await let_time_pass(conn, 10)
+    await reconcile_payments(pool, ASYNC, provider)
+    assert await states(conn, held.reference) == ("confirmed", "captured", 1)
