@@ -7,13 +7,13 @@ import pytest
 from api.commands.audit import audit
 from api.config import Settings
 from api.database.pool import Pool, open_pool
-from tests.integration.asynchronous import ASYNC, Provider
+from tests.integration.asynchronous import Provider
 
 
 @pytest.fixture
 def settings() -> Settings:
     """The settings of the pool, which a module may override."""
-    return ASYNC
+    return Settings()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Check-in: a genuine code of a confirmed booking is valid; forged codes and codes of other bookings are refused."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from psycopg import AsyncConnection
 from api.__main__ import main
 from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
 from api.secret import load_or_create_secret
@@ -17,15 +16,7 @@ from api.services import codes
 from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import cancel_order, expire_holds, find_bookings
-from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order
-
-INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, ASYNC) as pool:
-        yield pool
+from tests.integration.asynchronous import ASYNC, INLINE, apply_updates, book, hold, order
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The history of orders: the holder of a seat at a given time, and the cause of an order's status."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -9,17 +8,11 @@ from psycopg import AsyncConnection
 
 from api.__main__ import main
 from api.commands import history
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.services.orders import cancel_order, expire_holds
 from tests.integration.asynchronous import ASYNC, apply_updates, hold
 
 SEAT = 17
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, ASYNC) as pool:
-        yield pool
 
 
 async def now(conn: AsyncConnection) -> datetime:

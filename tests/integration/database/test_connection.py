@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
@@ -11,7 +10,7 @@ from psycopg import AsyncConnection
 
 from api.config import Settings
 from api.database.errors import CommitUnknownError
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.database.queries import Query
 from api.database.session import Session, Statement, open_session
 from tests.faults.pauses import paused
@@ -37,9 +36,8 @@ async def backend_of(session: Session) -> int:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, SETTINGS) as pool:
-        yield pool
+def settings() -> Settings:
+    return SETTINGS
 
 
 async def test_a_statement_on_a_frozen_server_ends_at_the_limit(pool: Pool) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from api.config import Settings
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.database.queries import Query
 from api.database.session import Session, Statement, open_session
 
@@ -18,9 +18,8 @@ TIMEOUT_S = 20.0
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, SETTINGS) as pool:
-        yield pool
+def settings() -> Settings:
+    return SETTINGS
 
 
 @pytest.fixture

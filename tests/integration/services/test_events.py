@@ -1,7 +1,6 @@
 """The events that the API returns: their states, their prices, and the selection of the list."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,17 +8,11 @@ from psycopg import AsyncConnection
 from psycopg.errors import CheckViolation, InvalidParameterValue
 
 from api.commands.seed import parse_inventory, seed, seed_default
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.events import EVENTS_LISTED_MAX, event_cache, event_list_cache
-from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order, response
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, ASYNC) as pool:
-        yield pool
+from tests.integration.asynchronous import apply_updates, book, hold, order, response
 
 
 async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, Any]:

@@ -31,12 +31,6 @@ async def role(conn: AsyncConnection) -> AsyncIterator[sql.Identifier]:
     await conn.execute(sql.SQL("drop role {}").format(name))
 
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, Settings()) as pool:
-        yield pool
-
-
 async def test_a_role_without_a_privilege_cannot_sell(
     database_url: str, conn: AsyncConnection, role: sql.Identifier
 ) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.commands.seed import parse_inventory, seed
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.errors import UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.orders import cancel_order, expire_holds
@@ -18,12 +17,6 @@ from api.services.states import states_cache
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
 
 SEATS_MAX = 300
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, ASYNC) as pool:
-        yield pool
 
 
 async def shown(pool: Pool, event: str = BUILT_IN_EVENT, seats_max: int = SEATS_MAX) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The booking transaction, one batch at a time: no request affects another request of its batch."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import psycopg
 import pytest
@@ -10,7 +8,7 @@ from psycopg import AsyncConnection
 from api import schemas
 from api.commands.seed import parse_inventory, seed
 from api.config import Settings
-from api.database.pool import Pool, open_pool
+from api.database.pool import Pool
 from api.errors import (
     ApiError,
     KeyReused,
@@ -24,18 +22,10 @@ from api.payments import simulator
 from api.services.bookings.model import Booked, NewOrder, Outcome, Retry
 from api.services.order_rows import OrderRow
 from tests.integration import asynchronous
-from tests.integration.asynchronous import order, response
-
-PAID = Settings(payment_success_rate=1, bookings_per_minute=0)
+from tests.integration.asynchronous import INLINE, order, response
 
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, PAID) as pool:
-        yield pool
-
-
-async def book(pool: Pool, *batch: NewOrder, settings: Settings = PAID) -> list[Outcome]:
+async def book(pool: Pool, *batch: NewOrder, settings: Settings = INLINE) -> list[Outcome]:
     return await asynchronous.book(pool, *batch, settings=settings)
 
 

@@ -1,7 +1,6 @@
 """The limit of bookings per buyer: exact in any minute, and refused only by committed bookings."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from psycopg import AsyncConnection
@@ -18,12 +17,6 @@ from tests.integration.asynchronous import book, let_time_pass, order, response
 
 LIMIT = 10
 LIMITED = Settings(payment_success_rate=1, bookings_per_minute=LIMIT)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, LIMITED) as pool:
-        yield pool
 
 
 def kinds(outcomes: list[Outcome]) -> list[type]:
