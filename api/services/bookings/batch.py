@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 import psycopg
 
 from api.database import queries
@@ -31,7 +32,7 @@ from api.services.bookings.model import (
     takes_any_ticket,
     total_minor,
 )
-from api.services.bookings.prefetch import Prefetched, find_replays, prefetch
+from api.services.bookings.prefetch import Prefetched, find_replays, prefetch, select_tiers, tiers_by_name
 from api.services.bookings.records import DrawnIds, Sale, insertions, make_records
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
 
@@ -64,10 +65,10 @@ async def _sell(
     attempts: dict[str, _Attempt] = {}
     sales: list[Sale] = []
     async with session.transaction():
-        drawn, claimed, in_flight = await _claim(session, requests, prefetched)
+        drawn, claimed, retries = await _claim(session, requests, prefetched)
         for request in requests:
-            if request.reference in in_flight:
-                attempts[request.reference] = Retry(in_flight=True)
+            if request.reference in retries:
+                attempts[request.reference] = retries[request.reference]
                 continue
             tier = prefetched.tier(request)
             match allocate(request, tier, prefetched.requested_tickets(request), claimed):
@@ -86,11 +87,12 @@ async def _sell(
 
 async def _claim(
     session: Session, requests: Sequence[NewOrder], prefetched: Prefetched
-) -> tuple[DrawnIds, Claimed, set[str]]:
+) -> tuple[DrawnIds, Claimed, dict[str, Retry]]:
     """Lock the tickets of the requests as far as they are available, and draw ids.
 
-    The last result contains the references for which another attempt is in flight, such as a commit that waits for a
-    standby. That attempt may have locked the requested tickets.
+    The last result contains the requests that must run again, by reference. Another attempt of the request may be in
+    flight, such as a commit that waits for a standby, and that attempt may have locked the requested tickets. Or the
+    tier or its event has changed since the prefetch, so that the request needs another decision or another price.
     """
     # Sold and held tickets stay unlocked: a lock would delay the transactions that settle or expire a hold.
     ctids = [
@@ -111,6 +113,7 @@ async def _claim(
     counts = {"orders": len(requests), "bookings": sum(request.quantity for request in requests)}
     references = [request.reference for request in requests]
     in_flight = pipeline.add(Statement(queries.orders.lock_references, {"references": references}))
+    tiers = pipeline.add(select_tiers(requests))
     drawn = pipeline.add(Statement(queries.orders.draw_ids, counts, DrawnIds))
     locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"ctids": ctids})) if ctids else None
     claims: dict[int, Result[Ticket]] = {}
@@ -128,7 +131,16 @@ async def _claim(
             for tier_id, claim in claims.items()
         },
     )
-    return drawn.rows[0], claimed, {reference for (reference,) in in_flight.rows}
+    current = tiers_by_name(tiers.rows)
+    changed = {name for name, tier in prefetched.tiers.items() if _has_changed(tier, current.get(name))}
+    retries = {request.reference: Retry() for request in requests if (request.event, request.tier) in changed}
+    retries |= {reference: Retry(in_flight=True) for (reference,) in in_flight.rows}
+    return drawn.rows[0], claimed, retries
+
+
+def _has_changed(tier: Tier, current: Tier | None) -> bool:
+    """Return whether the present row of a tier differs from the prefetched one."""
+    return current is None or msgspec.structs.replace(current, read_at=tier.read_at) != tier
 
 
 def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:

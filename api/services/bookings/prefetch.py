@@ -53,14 +53,14 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     named_ids = [ticket_id for request in batch for ticket_id in request.ticket_ids]
     pipeline = session.pipeline()
     existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
-    tiers = pipeline.add(_select_tiers(batch))
+    tiers = pipeline.add(select_tiers(batch))
     limit = policy.bookings_per_minute
     recent = pipeline.add(limits.select_recent({request.user_id for request in batch})) if limit else None
     named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, Ticket)) if named_ids else None
     await pipeline.run()
 
     prefetched = Prefetched(
-        tiers={(row.event, row.tier): row for row in tiers.rows if row.tier is not None},
+        tiers=tiers_by_name(tiers.rows),
         named={ticket.id: ticket for ticket in named.rows} if named else {},
         outcomes=await find_replays(session, existing.rows, batch),
     )
@@ -70,12 +70,18 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     return prefetched
 
 
-def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
+def select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
+    """Return the statement that reads the events and tiers of a batch."""
     parameters = {
         "events": list({request.event for request in batch}),
         "tiers": list({request.tier for request in batch}),
     }
     return Statement(queries.tiers.find_tiers, parameters, Tier)
+
+
+def tiers_by_name(rows: Sequence[Tier]) -> dict[tuple[str, str], Tier]:
+    """Return the tiers of the result by the names of their events and their own."""
+    return {(row.event, row.tier): row for row in rows if row.tier is not None}
 
 
 async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
