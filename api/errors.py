@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from api.money import format_amount, to_major
+
 
 class SetupError(Exception):
     """A process cannot start. The message tells the operator the remedy."""
@@ -155,6 +157,16 @@ class SeatTaken(ApiError, status=409, code="seat_taken"):
     def __init__(self, names: Mapping[int, str]) -> None:
         """`names` maps the ids of the taken tickets to their printed names."""
         super().__init__(f"Already taken: {', '.join(names.values())}. Nothing was booked.", {"ticketIds": list(names)})
+
+
+class PriceChanged(ApiError, status=409, code="price_changed"):
+    """The order costs another total than `expectedTotal`. `total` is the present one in the currency's major unit."""
+
+    def __init__(self, total_minor: int, currency: str) -> None:
+        super().__init__(
+            f"The price has changed: the total is now {format_amount(total_minor, currency)}. Nothing was booked.",
+            {"total": to_major(total_minor, currency)},
+        )
 
 
 class NotOnSale(ApiError, status=409, code="not_on_sale"):

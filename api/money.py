@@ -5,26 +5,31 @@ ones for everyday prices: none for HUF, IDR or IQD, for example. Payment provide
 """
 
 import functools
+from decimal import Decimal
 
 from iso4217 import Currency
 
-_DECIMALS_DEFAULT = 2
+_DIGITS_DEFAULT = 2
 """Decimal places of a code that ISO 4217 does not list, or lists without any, such as XAU for gold."""
 
 
 def to_major(amount_minor: int, currency: str) -> int | float:
     """Return an amount in the currency's major unit: 1250 US cents are 12.5, 10000 are 100."""
-    scale = _scale(currency)
+    scale: int = 10 ** currency_digits(currency)
     whole, rest = divmod(amount_minor, scale)
     return amount_minor / scale if rest else whole
 
 
+def format_amount(amount_minor: int, currency: str) -> str:
+    """Return an amount with all decimal places and its currency, for messages: "12.50 USD"."""
+    return f"{Decimal(amount_minor).scaleb(-currency_digits(currency)):,f} {currency}"
+
+
 @functools.cache
-def _scale(currency: str) -> int:
-    """Return the number of minor units in a major unit."""
+def currency_digits(currency: str) -> int:
+    """Return the number of decimal places of amounts in a currency."""
     try:
-        decimals = Currency(currency).exponent
+        digits: int | None = Currency(currency).exponent
     except ValueError:
-        decimals = None
-    scale: int = 10 ** (_DECIMALS_DEFAULT if decimals is None else decimals)
-    return scale
+        digits = None
+    return _DIGITS_DEFAULT if digits is None else digits

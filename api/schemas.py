@@ -27,6 +27,8 @@ Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
 """An idempotency key of characters that need no escape in a URL's path."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Total = Annotated[float, msgspec.Meta(ge=0)]
+"""An amount in the currency's major unit."""
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -38,6 +40,8 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     ticket_ids: (
         Annotated[list[TicketId], msgspec.Meta(min_length=1, extra_json_schema={"uniqueItems": True})] | None
     ) = None
+    expected_total: Total | None = None
+    """The total that the buyer agreed to, in the currency's major unit. The API refuses to charge any other total."""
     booking_reference: Reference | None = None
     """The client's idempotency key, as an alternative to the header `Idempotency-Key`."""
 
@@ -202,6 +206,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """409 `sold_out`, `all_held`: the number of available tickets."""
     ticket_ids: list[int] | msgspec.UnsetType = msgspec.UNSET
     """409 `seat_taken`: the chosen tickets that are no longer available."""
+    total: float | msgspec.UnsetType = msgspec.UNSET
+    """409 `price_changed`: the total that the order would cost now, in the currency's major unit."""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     """402, 503: the booking's reference."""
     unknown: bool | msgspec.UnsetType = msgspec.UNSET

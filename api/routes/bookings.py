@@ -220,6 +220,7 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
         quantity=data.quantity,
         user_id=data.user_id,
         ticket_ids=ticket_ids,
+        expected_total=data.expected_total,
     )
 
 

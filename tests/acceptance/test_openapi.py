@@ -142,7 +142,9 @@ def test_the_booking_request_is_documented_with_its_limits(document: dict[str, A
     body = operations(document)["/api/bookings", "POST"]["requestBody"]
     assert list(body["content"]) == ["application/json"]
     schema = document["components"]["schemas"]["BookingRequest"]
-    assert schema["properties"].keys() == {"tier", "quantity", "userId", "ticketIds", "bookingReference"}
+    assert schema["properties"].keys() == {
+        *("tier", "quantity", "userId", "ticketIds", "expectedTotal", "bookingReference")
+    }
     assert set(schema["required"]) == {"tier", "quantity", "userId"}
     assert schema["additionalProperties"] is False
     quantity = schema["properties"]["quantity"]

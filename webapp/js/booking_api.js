@@ -42,6 +42,7 @@ export const KIND_OF_CODE = {
   sold_out: "sold_out",
   all_held: "all_held",
   seat_taken: "seat_taken",
+  price_changed: "refused",
   not_on_sale: "not_on_sale",
   not_cancellable: "not_cancellable",
   rate_limited: "rate_limited",

@@ -6,6 +6,7 @@ export interface BookingRequest {
   quantity: number;
   userId: string;
   ticketIds?: number[] | null;
+  expectedTotal?: number | null;
   bookingReference?: string | null;
 }
 
@@ -138,6 +139,7 @@ export interface Problem {
   errors?: FieldError[];
   available?: number;
   ticketIds?: number[];
+  total?: number;
   reference?: string;
   unknown?: boolean;
 }

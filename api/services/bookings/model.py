@@ -39,11 +39,15 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     quantity: int
     user_id: str
     ticket_ids: tuple[int, ...] = ()
+    expected_total: float | None = None
+    """The total that the buyer agreed to, in the currency's major unit; None if the request states none."""
 
     @functools.cached_property
     def digest(self) -> bytes:
         """SHA-256 of all fields but the reference; equal digests mean equal requests."""
-        content = (self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids))
+        content = [self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids)]
+        if self.expected_total is not None:  # The digests of orders without it stay valid.
+            content.append(self.expected_total)
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

@@ -13,11 +13,13 @@ from api.errors import (
     KeyReused,
     NotOnSale,
     PaymentDeclined,
+    PriceChanged,
     SeatTaken,
     SoldOut,
     UnknownEvent,
     UnknownTier,
 )
+from api.money import to_major
 from api.services.bookings.model import (
     Booked,
     BookingPolicy,
@@ -39,6 +41,7 @@ REFUSALS: tuple[type[ApiError], ...] = (
     KeyReused,
     NotOnSale,
     PaymentDeclined,
+    PriceChanged,
     SeatTaken,
     SoldOut,
     UnknownEvent,
@@ -80,7 +83,18 @@ def refuse_early(
     if foreign:
         ids = ", ".join(map(str, foreign))
         return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
-    return None
+    return _refuse_price(request, tier)
+
+
+def _refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
+    """Return the error of a request that expects another total; otherwise None.
+
+    The comparison is exact, because both numbers are the floating-point numbers nearest to their amounts.
+    """
+    total = total_minor(request, tier)
+    if request.expected_total in (None, to_major(total, tier.currency)):
+        return None
+    return PriceChanged(total, tier.currency)
 
 
 def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Busy | None:
