@@ -1,0 +1,1 @@
+"""The load test of the web app; see `__main__`."""
