@@ -4,14 +4,14 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 
+from api.addresses import parse_database, parse_host, parse_origins, parse_url
 from api.errors import ConfigError
 
 WEBHOOK_PATH = "/api/payments/webhook"
@@ -23,9 +23,19 @@ PROVIDER_PAUSE_MAX_MS = 1100
 _ROUND_TRIP_MARGIN_MS = 1000
 """Time beyond `STATEMENT_TIMEOUT_MS` for a commit and the network."""
 
-_DATABASE_SCHEMES = ("postgresql://", "postgres://")
-_DATABASE_FIELDS = ("database_url", "database_direct_url")
-_URL_VARIABLES = ("PUBLIC_API_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")
+_PARSERS: Mapping[str, Callable[[str], str]] = {
+    "database_url": parse_database,
+    "database_direct_url": parse_database,
+    "api_host": parse_host,
+    "public_api_url": parse_url,
+    "web_origins": parse_origins,
+    "provider_url": parse_url,
+    "psp_webhook_url": parse_url,
+}
+"""The settings that are addresses."""
+_SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret"})
+"""The settings that contain a secret, or may contain a password. No message shows their values."""
+_PLAIN_INTEGER = re.compile(r"-?[0-9]+")
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,17 +77,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     database_url: str | None = None
-    """libpq URL of PostgreSQL 15 or newer; None for the embedded server in `data_dir`.
+    """libpq URL or `name=value` pairs of PostgreSQL 15 or newer; None for the embedded server in `data_dir`.
 
-    With several hosts libpq connects to the primary, unless the URL has its own `target_session_attrs`.
+    With several hosts libpq connects to the primary, unless the value has its own `target_session_attrs`.
     """
     database_direct_url: str | None = None
-    """libpq URL of the same database past a connection pooler, for migrations and the seed; None for `database_url`."""
+    """The same database past a connection pooler, for migrations and the seed; None for `database_url`."""
     data_dir: Path = Path(".data")
     """Directory for the embedded server's data and for generated secrets."""
 
     api_host: str = "127.0.0.1"
-    """Address on which the API and the web app listen."""
+    """IP address or host name on which the API and the web app listen."""
     api_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3001
     """TCP port of the API, from 1 to 65535."""
     web_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3000
@@ -85,7 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_api_url: str = ""
     """URL of the API for browsers; empty for `http://localhost:$API_PORT`."""
     web_origins: str = ""
-    """Comma-separated origins from which browsers may call the API; empty for a web app on this machine."""
+    """Comma-separated origins from which browsers may call the API; empty for a web app on this machine.
+
+    `from_env` brings them into the form in which browsers send them.
+    """
     trusted_proxies: str = ""
     """Comma-separated addresses and networks of proxies whose `Forwarded` and `X-Forwarded-For` are believed."""
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
@@ -177,6 +190,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] = 16_384
     """Size of the largest request body in bytes, from 256 to 10 million."""
 
+    def __repr__(self) -> str:
+        """Return the settings without their secrets."""
+        return f"Settings({', '.join(self._masked())})"
+
+    def _masked(self) -> Iterator[str]:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            yield f"{name}='***'" if value and name in _SECRETS else f"{name}={value!r}"
+
     @property
     def api_url(self) -> str:
         """Return the URL of the API for browsers, without a slash at the end."""
@@ -196,9 +218,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> list[str]:
         """Return the origins of `web_origins`, or those of a web app on this machine."""
-        if self.web_origins:
-            return [origin.strip().rstrip("/") for origin in self.web_origins.split(",") if origin.strip()]
-        return [f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]")]
+        local = (f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]"))
+        return (self.web_origins or parse_origins(",".join(local))).split(",")
 
     @property
     def limited_address_rps(self) -> int:
@@ -235,16 +256,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(cls):
-            variable = field.name.upper()
-            if text := environ.get(variable, "").strip():
-                values[field.name] = _read(variable, text, field.type)
-        for name in _DATABASE_FIELDS:
-            if url := values.get(name):
-                values[name] = _to_primary(name.upper(), url)
+            if text := environ.get(field.name.upper(), "").strip():
+                values[field.name] = _read(field.name, text, field.type)
         if "database_direct_url" in values and "database_url" not in values:
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
-        _check_urls(settings)
         _check_proxies(settings)
         _check_round_trip(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET):
@@ -252,12 +268,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return settings
 
 
-def _read(variable: str, text: str, kind: Any) -> Any:
-    decode: Callable[[str], Any] = Path if kind is Path else str
+def _read(field: str, text: str, kind: Any) -> Any:
     try:
-        return msgspec.convert(decode(text), type=kind, strict=False)
+        if field in _PARSERS:
+            return _PARSERS[field](text)
+        if kind is Path:
+            return Path(text).expanduser()
+        if _is_integer(kind) and not _PLAIN_INTEGER.fullmatch(text):  # msgspec accepts 1e2 as 100.
+            raise ValueError(_allowed(kind))
+        return msgspec.convert(text, type=kind, strict=False)
     except msgspec.ValidationError:
-        raise ConfigError(f"{variable}={text!r} is not allowed: it must be {_allowed(kind)}.") from None
+        reason = _allowed(kind)
+    except RuntimeError:  # There is no such user.
+        reason = "a directory"
+    except ValueError as error:
+        reason = str(error)
+    raise ConfigError(f"{_shown(field, text)} is not allowed: it must be {reason}.")
+
+
+def _shown(field: str, text: str) -> str:
+    """Return a variable with its value, or without a value that may contain a secret."""
+    is_secret = field in _SECRETS or (field in _PARSERS and re.search("[@?#]", text))
+    return field.upper() if is_secret else f"{field.upper()}={text!r}"
+
+
+def _is_integer(kind: Any) -> bool:
+    return bool(get_args(kind)) and get_args(kind)[0] is int
 
 
 def _allowed(kind: Any) -> str:
@@ -270,32 +306,6 @@ def _allowed(kind: Any) -> str:
     if choices := get_args(kind):
         return " or ".join(str(choice) for choice in choices)
     return "a text"
-
-
-def _to_primary(variable: str, url: str) -> str:
-    """Return a database's URL with `target_session_attrs`, so that libpq skips read-only hosts.
-
-    Raises:
-        ConfigError: the text is not a libpq URL.
-    """
-    if not url.startswith(_DATABASE_SCHEMES):
-        raise ConfigError(f"{variable}={_without_password(url)!r} is not allowed: it must start with postgresql://")
-    if "target_session_attrs=" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}target_session_attrs=read-write"
-
-
-def _without_password(url: str) -> str:
-    """Return a database's URL, or libpq's `name=value` pairs, with the password masked."""
-    masked = re.sub(r"^((?:[^:/@]*://)?[^:@]*):(?!//).*@", r"\1:***@", url, flags=re.DOTALL)
-    return re.sub(r"(password\s*=\s*)('.*'|[^\s&]+)", r"\1***", masked, flags=re.DOTALL)
-
-
-def _check_urls(settings: Settings) -> None:
-    for variable in _URL_VARIABLES:
-        url = getattr(settings, variable.lower())
-        if url and not _is_http(url):
-            raise ConfigError(f"{variable}={url!r} is not allowed: it must be an http or https address.")
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
@@ -327,15 +337,6 @@ def _check_round_trip(settings: Settings) -> None:
             f"DB_ROUND_TRIP_MAX_MS='{limit_ms}' is not allowed: it must be 0 or at least STATEMENT_TIMEOUT_MS, "
             f"which is {settings.statement_timeout_ms}."
         )
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # The port or the IPv6 address is invalid.
-        return False
-    return has_host and parts.scheme in ("http", "https") and not re.search(r"\s", url)
 
 
 def _check_secret(settings: Settings, secret: Secret) -> None:

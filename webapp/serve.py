@@ -50,11 +50,11 @@ def serve() -> None:
     Raises:
         SettingError: a variable is not allowed.
         BuildError: the site is not built.
-        ServeError: the port is taken.
+        ServeError: the host is not one of this machine, or the port is taken.
     """
     host, port = address()
     settings = PageSettings.from_env()
-    _check_free(host, port)
+    host = _resolve_free(host, port)
     directory = runtime_dir(port)
     try:
         _write_anew(directory, settings)
@@ -151,12 +151,18 @@ async def _serve(site: Site, host: str, port: int) -> None:
         await serving
 
 
-def _check_free(host: str, port: int) -> None:
-    """Find out before the site is written whether the port is free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _resolve_free(host: str, port: int) -> str:
+    """Return the IP address of a host on which the port is free, before the site is written."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ServeError(f"API_HOST={host!r} leads to no address ({error.strerror}).") from None
+    # Some programs resolve a name to its IPv4 addresses only.
+    family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(place)
         except OSError as error:
             raise ServeError(f"Port {port} on {host} cannot be used: {error.strerror}.") from None
+    return str(place[0])

@@ -1,10 +1,26 @@
-"""The web app's settings, from the environment."""
+"""The web app's settings, from the environment.
 
+The API reads some of the same variables. A test compares the two.
+"""
+
+import ipaddress
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
+
+import idna
+
+_NUMERAL = re.compile(r"[1-9][0-9]{0,9}")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# A content security policy separates its parts with semicolons and commas.
+_PATH = re.compile(r"[A-Za-z0-9._~!$&()*+=:@%/-]*")
 
 
 class SettingError(Exception):
@@ -34,9 +50,10 @@ def address() -> tuple[str, int]:
     """Return the host and port to listen on.
 
     Raises:
-        SettingError: the port is not allowed.
+        SettingError: the host or the port is not allowed.
     """
-    return os.environ.get("API_HOST", "").strip() or "127.0.0.1", _number("WEB_PORT", 3000, 65535)
+    host = _read("API_HOST", _host, "an IP address or a host name") or "127.0.0.1"
+    return host, _number("WEB_PORT", 3000, 65535)
 
 
 def runtime_dir(port: int) -> Path:
@@ -44,22 +61,60 @@ def runtime_dir(port: int) -> Path:
 
     It is in `DATA_DIR`, because other programs delete old files of the directory for temporary files.
     """
-    return Path(os.environ.get("DATA_DIR", "").strip() or ".data").resolve() / "run" / f"web-{port}"
+    data_dir = Path(os.environ.get("DATA_DIR", "").strip() or ".data").expanduser()
+    return data_dir.resolve() / "run" / f"web-{port}"
 
 
 def _number(variable: str, default: int, most: int) -> int:
     text = os.environ.get(variable, "").strip()
     if not text:
         return default
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
+    if _NUMERAL.fullmatch(text) and int(text) <= most:
         return int(text)
     raise SettingError(f"{variable}={text!r} is not allowed: it must be a whole number from 1 to {most}.")
 
 
 def _api_url() -> str:
-    url = os.environ.get("PUBLIC_API_URL", "").strip().rstrip("/")
-    if not url:
-        return f"http://localhost:{_number('API_PORT', 3001, 65535)}"
-    if not re.fullmatch(r"https?://[^/\s;,'\"]+(/[^\s;,'\"]*)?", url):
-        raise SettingError(f"PUBLIC_API_URL={url!r} is not allowed: it must be an http or https address.")
-    return url
+    allowed = "an http or https address without a user name, a query or a fragment"
+    return _read("PUBLIC_API_URL", _url, allowed) or f"http://localhost:{_number('API_PORT', 3001, 65535)}"
+
+
+def _read(variable: str, parse: Callable[[str], str], allowed: str) -> str:
+    """Return the normal form of a variable; "" if it is absent or empty."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        return parse(text) if text else ""
+    except ValueError:
+        # The value may contain a password.
+        shown = variable if re.search("[@?#]", text) else f"{variable}={text!r}"
+        raise SettingError(f"{shown} is not allowed: it must be {allowed}.") from None
+
+
+def _host(text: str) -> str:
+    """Return an IPv6 address without its brackets, or `_name`."""
+    host = text[1:-1] if re.fullmatch(r"\[.*:.*\]", text) else text
+    return str(ipaddress.IPv6Address(host)) if ":" in host and "%" not in host else _name(host)
+
+
+def _url(text: str) -> str:
+    """Return a URL with its scheme and host in lower case, without a default port and without a slash at its end."""
+    # urlsplit removes control characters.
+    if re.search(r"[\s\x00-\x1f\\?#]", text):
+        raise ValueError
+    parts = urlsplit(text)
+    scheme, host, port = parts.scheme, parts.hostname, parts.port
+    if scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc or port == 0 or not _PATH.fullmatch(parts.path):
+        raise ValueError
+    name = f"[{ipaddress.IPv6Address(host)}]" if ":" in host else _name(host)
+    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{name}{suffix}{parts.path.rstrip('/')}"
+
+
+def _name(host: str) -> str:
+    """Return an IPv4 address or a host name in lower case, with an international name in Punycode."""
+    name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
+    if not _NAME.fullmatch(name) or len(name) > 253:
+        raise ValueError
+    if _NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
+        return str(ipaddress.IPv4Address(name))
+    return name

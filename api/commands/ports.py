@@ -53,6 +53,18 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
         )
 
 
+def resolve(host: str) -> str:
+    """Return the IP address of a host name, because the server listens on addresses only.
+
+    Raises:
+        OSError: the name has no address.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    # Some programs resolve a name to its IPv4 addresses only.
+    family_first = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return str(family_first[4][0])
+
+
 def free_port(after: int, hosts: tuple[str, ...]) -> int:
     """Return the first port after `after` that is free on all of `hosts`."""
     return next(port for port in _ports_after(after) if _is_free(port, hosts))
@@ -68,7 +80,7 @@ def _ports_after(port: int) -> Iterator[int]:
 
 def _is_free(port: int, hosts: tuple[str, ...]) -> bool:
     for host in hosts:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(resolve(host), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             # Servers set this option too: a port with connections in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

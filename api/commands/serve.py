@@ -6,6 +6,7 @@ from urllib.parse import quote
 from granian.constants import Interfaces, Loops
 
 from api.commands.granian_patch import Server
+from api.commands.ports import resolve
 from api.config import Settings
 from api.data_dir import runtime_directory
 from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
@@ -33,7 +34,7 @@ def serve(settings: Settings, database_url: str) -> int:
             stopping_file=stopping_file,
             shutdown_delay_s=settings.shutdown_delay_ms / 1000,
             factory=True,
-            address=settings.api_host,
+            address=resolve(settings.api_host),
             port=settings.api_port,
             interface=Interfaces.ASGI,
             loop=Loops.uvloop,

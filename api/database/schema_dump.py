@@ -16,11 +16,13 @@ def dump(conninfo: str) -> str:
     """Return the SQL definitions of a database's schema.
 
     Raises:
-        SetupError: pg_dump failed.
+        SetupError: pg_dump failed, or it would show a password.
     """
     # Any user can read a command line, so the password goes into the environment.
     parameters = psycopg.conninfo.conninfo_to_dict(conninfo)
     password = str(parameters.pop("password", "") or "")
+    if "sslpassword" in parameters:
+        raise SetupError("pg_dump would show sslpassword to other users: use a key without a password.")
     target = psycopg.conninfo.make_conninfo("", **parameters)
     result = subprocess.run(  # noqa: S603 - PostgreSQL's program from the wheel
         [

@@ -6,7 +6,17 @@ import grimp
 import pytest
 from grimp import ImportGraph, Layer
 
-FOUNDATION = ("config", "data_dir", "errors", "metrics", "money", "process_environment", "schemas", "secret")
+FOUNDATION = (
+    "addresses",
+    "config",
+    "data_dir",
+    "errors",
+    "metrics",
+    "money",
+    "process_environment",
+    "schemas",
+    "secret",
+)
 """Modules that may import each other and nothing else of the API."""
 LAYERS = ("__main__", "commands", "app", "fast_path", "routes", "http", "services", "payments", "database")
 """Modules and packages of the API, from the top down, above the foundation."""

@@ -70,6 +70,11 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
+async def test_it_listens_on_a_name(tmp_path: Path) -> None:
+    process, _ = await _start(tmp_path, {"API_HOST": "LocalHost"})
+    await process.stop()
+
+
 async def test_headers_keep_pages_fresh_and_files_for_ever(url: str) -> None:
     script = next((ROOT / ".web" / "build" / "client" / "assets").glob("entry.client-*.js")).name
     async with httpx.AsyncClient(base_url=url) as http:

@@ -7,7 +7,6 @@ from typing import Literal, Self
 
 import msgspec
 
-from api.config import Settings
 from api.errors import ApiError, PaymentDeclined
 from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
@@ -25,8 +24,12 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """False while the circuit breaker of the payment provider is open. Only free orders are possible then."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Return the policy that the settings contain."""
+    def of(cls, settings: object) -> Self:
+        """Return the policy that the settings contain.
+
+        Args:
+            settings: `api.config.Settings`. This module does not import it, because it reads the environment.
+        """
         return msgspec.convert(settings, cls, from_attributes=True)
 
 

@@ -1,0 +1,67 @@
+"""The web app accepts and refuses the same values as the API, and brings them into the same form."""
+
+from pathlib import Path
+
+import pytest
+
+from api.config import Settings
+from api.errors import ConfigError
+from tests.unit.test_config import VARIABLES, Variable
+from webapp.settings import PageSettings, SettingError, address, runtime_dir
+
+SHARED = ("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "MAX_TICKETS_PER_BOOKING")
+REFUSED_URLS = ["https://ann:sentinel@a.example", "https://a.example?key=sentinel", "https://a.example#sentinel"]
+
+
+def api_values(environ: dict[str, str]) -> tuple[object, ...] | str:
+    try:
+        settings = Settings.from_env(environ)
+    except ConfigError as error:
+        return str(error)
+    return settings.api_host, settings.web_port, settings.api_url, settings.max_tickets_per_booking
+
+
+def page_values() -> tuple[object, ...] | str:
+    try:
+        page = PageSettings.from_env()
+        return *address(), page.api_url, page.tickets_max
+    except SettingError as error:
+        return str(error)
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*SHARED, "DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    "variable", [variable for variable in VARIABLES if variable.name in SHARED], ids=lambda v: v.name
+)
+def test_both_read_a_variable_alike(monkeypatch: pytest.MonkeyPatch, variable: Variable) -> None:
+    name, good, bad = variable.name, variable.good, variable.bad
+    for text in (
+        "",
+        "  ",
+        *good,
+        *(f" {text}\n" for text in good),
+        *bad,
+        *(REFUSED_URLS if name.endswith("URL") else ()),
+    ):
+        monkeypatch.setenv(name, text)
+        assert page_values() == api_values({name: text}), text
+        if text in bad:
+            assert isinstance(page_values(), str)
+
+
+def test_both_have_the_same_defaults() -> None:
+    assert page_values() == api_values({}) == ("127.0.0.1", 3000, "http://localhost:3001", 10)
+
+
+def test_a_home_directory_is_expanded_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DATA_DIR", "~/data")
+    assert runtime_dir(5) == tmp_path / "data" / "run" / "web-5"
+    assert Settings.from_env({"DATA_DIR": "~/data"}).data_dir == tmp_path / "data"
+    with pytest.raises(ConfigError, match="DATA_DIR='~no-such-user/data' is not allowed: it must be a directory"):
+        Settings.from_env({"DATA_DIR": "~no-such-user/data"})
