@@ -14,6 +14,8 @@ import msgspec
 import psycopg
 from psycopg import conninfo
 
+from api.data_dir import prepare
+
 _log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
@@ -54,7 +56,7 @@ class Timelines:
 
     def _exchange(self, cluster: int, timeline: int) -> int:
         """Write a timeline to the file if it is the highest; return the highest."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        prepare(self._path.parent)
         with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             known = msgspec.json.decode(file.read() or "{}", type=dict[str, int])

@@ -1,5 +1,6 @@
 """A server with an older timeline is refused, also after a restart, and is tried last."""
 
+import stat
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,11 @@ def test_an_older_timeline_is_refused_by_every_process(tmp_path: Path) -> None:
     for process in (timelines, Timelines(tmp_path / "data" / "timelines.json")):
         with pytest.raises(psycopg.OperationalError, match="its timeline is 2, the highest is 3"):
             process.admit(7, 2)
+
+
+def test_the_directory_of_the_timelines_is_private(tmp_path: Path) -> None:
+    Timelines(tmp_path / "data" / "timelines.json").admit(7, 2)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
 def test_another_cluster_has_timelines_of_its_own(tmp_path: Path) -> None:
