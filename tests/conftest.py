@@ -1,10 +1,8 @@
 """Fixtures for all tests: databases, running systems and a browser."""
 
 import contextlib
-import fcntl
 import os
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Mapping
@@ -16,6 +14,7 @@ import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
 from api.database.embedded import EmbeddedServer
+from tests.packages import debian_installers, find_or_install
 from tests.stack import (
     ROOT,
     TEMPLATE,
@@ -31,7 +30,6 @@ from tests.stack import (
 
 _STACKS = pytest.StashKey[list[list[Stack]]]()
 
-BROWSER_INSTALL_TIMEOUT_S = 240.0
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_ARGUMENTS = [
     "--no-sandbox",  # Containers lack the rights for it; the tests open only our pages.
@@ -167,20 +165,12 @@ async def running_browser() -> AsyncIterator[Browser]:
 
 
 def browser_path(playwright: Playwright) -> str:
-    """Return the path of a browser; install one if there is none, because no test may be skipped."""
-    with Path(__file__).open() as file:
-        # Only one of several processes installs the browser. Its executable appears before its libraries.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if path := _installed_browser(playwright):
-            return path
-        for command in _browser_installers():
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(command, check=True, timeout=BROWSER_INSTALL_TIMEOUT_S, capture_output=True)
-            if path := _installed_browser(playwright):
-                return path
-    pytest.fail(
+    """Return the path of a browser; install one if there is none."""
+    return find_or_install(
+        lambda: _installed_browser(playwright),
+        _browser_installers(),
         "No browser: install Chromium (Debian: apt-get install chromium; elsewhere: "
-        f"{sys.executable} -m playwright install --with-deps chromium) and run the tests again."
+        f"{sys.executable} -m playwright install --with-deps chromium) and run the tests again.",
     )
 
 
@@ -194,8 +184,7 @@ def _browser_installers() -> list[list[str]]:
     install = [sys.executable, "-m", "playwright", "install"]
     if os.geteuid() != 0:
         return [[*install, "chromium"]]
-    debian = ["sh", "-c", "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y chromium"]
-    return [*([debian] if shutil.which("apt-get") else []), [*install, "--with-deps", "chromium"]]
+    return [*debian_installers("chromium"), [*install, "--with-deps", "chromium"]]
 
 
 _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
