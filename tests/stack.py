@@ -309,8 +309,9 @@ class Stack:
     async def start_web(self) -> None:
         await self._start("web", ["webapp"], f"http://127.0.0.1:{self.web_port}/")
 
-    async def start_worker(self) -> None:
-        self._run("worker", ["api", "worker"])
+    async def start_worker(self, name: str = "worker") -> int:
+        """Start a worker; return the id of its process."""
+        return self._run(name, ["api", "worker"]).popen.pid
 
     async def stop_worker(self, *, kill: bool = False) -> None:
         process = self._processes["worker"]
