@@ -1,10 +1,15 @@
 """A primary and its synchronous standby, each on a loopback address of its own."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from api.database.programs import binaries_for, owner_of, run_as
-from tests.faults.target import children_of, is_running
+from tests.faults.target import children_of, frozen, is_running
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import TEMPLATE, eventually, free_port, prepare_template, temporary_directory
 
@@ -26,6 +31,7 @@ _SETTINGS = {
     # The tests decide when a replication connection ends.
     "wal_sender_timeout": "0",
     "wal_receiver_timeout": "0",
+    "wal_retrieve_retry_interval": "100ms",
 }
 
 
@@ -45,12 +51,16 @@ class Server:
             os.chown(self.cluster, *self._owner)
 
     def create(self) -> None:
-        """Initialize an empty primary."""
+        """Initialize an empty cluster."""
         self._run("initdb", "--username=tickets", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 
-    def copy(self, primary: "Server", link: FaultyProxy) -> None:
-        """Initialize a standby of a primary that replicates through `link`."""
-        self._run("pg_basebackup", f"--dbname={primary.url()}", "--checkpoint=fast", "--no-sync")
+    def copy(self, template: Path) -> None:
+        """Copy the cluster of a stopped server."""
+        for path in template.iterdir():
+            subprocess.run(["cp", "-a", str(path), str(self.cluster)], check=True)
+
+    def follow(self, link: FaultyProxy) -> None:
+        """Make the copied cluster a standby that replicates through `link`."""
         (self.cluster / "standby.signal").touch()
         with (self.cluster / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = 'host=127.0.0.1 port={link.port} user=tickets sslmode=disable'\n")
@@ -65,9 +75,21 @@ class Server:
     def processes(self) -> list[int]:
         """Return the ids of the server's processes."""
         with contextlib.suppress(OSError):
-            postmaster = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-            return [postmaster, *children_of(postmaster)]
+            return [self._postmaster(), *children_of(self._postmaster())]
         return []
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes with SIGSTOP for the duration of the context, the one that starts others first."""
+        with frozen(self._postmaster()), frozen(*children_of(self._postmaster())):
+            yield
+
+    def _postmaster(self) -> int:
+        return int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def shut_down(self) -> None:
+        """Stop the server cleanly."""
+        self._run("pg_ctl", "stop", "--wait", "--mode=fast")
 
     def stop(self) -> None:
         """Kill all processes at once, as a power cut does."""
@@ -127,15 +149,29 @@ class Pair(NamedTuple):
         self.standby.promote()
 
 
+@functools.cache
+def _template() -> Path:
+    """Return the cluster of a stopped server that has the tests' database, one for the whole process."""
+    directory = Path(tempfile.mkdtemp(prefix="tickets-"))
+    atexit.register(shutil.rmtree, directory)
+    server = Server(directory, "127.0.0.2")
+    server.create()
+    server.start()
+    prepare_template(server)
+    server.shut_down()
+    return server.cluster
+
+
 @contextlib.asynccontextmanager
 async def replicated_pair() -> AsyncIterator[Pair]:
     """Run a primary and its synchronous standby."""
+    template = await asyncio.to_thread(_template)
     with temporary_directory() as directory:
         primary, standby = Server(directory, "127.0.0.2"), Server(directory, "127.0.0.3")
         async with FaultyProxy(primary.port) as link:
             pair = Pair(primary, standby, link)
             try:
-                await asyncio.to_thread(_start, pair)
+                await asyncio.to_thread(_start, pair, template)
                 yield pair
             finally:
                 link.mend()
@@ -143,11 +179,11 @@ async def replicated_pair() -> AsyncIterator[Pair]:
                     server.stop()
 
 
-def _start(pair: Pair) -> None:
-    pair.primary.create()
+def _start(pair: Pair, template: Path) -> None:
+    pair.primary.copy(template)
     pair.primary.start()
-    prepare_template(pair.primary)
-    pair.standby.copy(pair.primary, pair.link)
+    pair.standby.copy(template)
+    pair.standby.follow(pair.link)
     pair.standby.start()
     pair.primary.replicate_synchronously("*")
     synchronous = sql.SQL("select 1 from pg_stat_replication where sync_state = 'sync'")

@@ -54,7 +54,7 @@ async def run_chaos(
     history = History()
     # Separate generators: the buyers' draws depend on timing, and the schedule of faults must not.
     rng = random.Random(f"{seed_text} faults")
-    buyers = Buyers(target.stack.api_port, _shop(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
+    buyers = Buyers(target.stack.api_port, shop_of(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
     async with buyers.buying(CLIENTS):
         await asyncio.sleep(PAUSE_S)
         for fault in faults:
@@ -75,7 +75,8 @@ async def _until_recovered(fault: RecordedFault) -> None:
                 await asyncio.sleep(POLL_S)
 
 
-def _shop(url: str) -> Shop:
+def shop_of(url: str) -> Shop:
+    """Read the inventory of the soak's event."""
     with psycopg.connect(url) as conn:
         rows = conn.execute(
             "select tiers.name, array_agg(tickets.id) from tickets join tiers on tiers.id = tier_id"

@@ -21,6 +21,7 @@ from api.errors import ApiError, Busy, NotFound
 from api.payments.signatures import Webhook
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked
+from api.services.health import read_system
 from api.services.order_views import get_order, list_orders
 from api.services.webhooks import Inbox
 from tests.faults.replication import Pair, replicated_pair
@@ -108,6 +109,37 @@ async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> 
         assert isinstance(booked, Booked)
         assert not booked.replayed
     assert audit(pair.standby.url(TEMPLATE)) == []
+
+
+async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_standby_lacks(pair: Pair) -> None:
+    pair.link.freeze()
+    await stop_during_a_commit(pair, "doubtful")
+    await asyncio.to_thread(pair.primary.stop)
+    await asyncio.to_thread(pair.primary.start)
+    assert pair.primary.rows(REFERENCES) == [("doubtful",)]  # The recovery makes the order visible.
+    async with api_process(pair) as (pool, batcher):
+        response = await book(batcher, "doubtful")
+        assert isinstance(response, Busy)
+        assert response.details["unknown"] is True
+        with pytest.raises(psycopg.OperationalError):
+            await get_order(pool, "doubtful")
+        pair.link.mend()
+        booked = await book_until_booked(batcher, "doubtful")
+        assert isinstance(booked, Booked)
+        assert booked.replayed
+
+
+async def test_the_standby_is_listed_with_its_lag(pair: Pair) -> None:
+    async with api_process(pair) as (pool, batcher):
+        assert isinstance(await book(batcher, "durable"), Booked)
+        (standby,) = (await read_system(pool, SETTINGS)).standbys
+        assert (standby.name, standby.state, standby.sync_state) == ("walreceiver", "streaming", "sync")
+        pair.link.freeze()
+        assert isinstance(await book(batcher, "doubtful"), Busy)
+        (behind,) = (await read_system(pool, SETTINGS)).standbys
+        assert standby.lag_bytes is not None
+        assert behind.lag_bytes is not None
+        assert behind.lag_bytes > standby.lag_bytes
 
 
 async def test_a_commit_whose_wait_an_operator_cancels_has_an_unknown_outcome(pair: Pair) -> None:
