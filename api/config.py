@@ -149,6 +149,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     An address of IPv6 counts with its /64 network. Every buyer behind one address translator has the same address.
     """
+    held_tickets_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 300
+    """Tickets that one client address may hold without paying, up to a million; 0 for no limit.
+
+    Only async mode has holds. An address of IPv6 counts with its /64 network. The limit does not apply if
+    `bookings_per_minute` is 0.
+    """
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     """The most tickets of one booking request, from 1 to 1000."""
     seat_map_seats_max: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 5000
@@ -225,6 +231,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def limited_address_rps(self) -> int:
         """Return `address_rps`, or 0 if the requests per second have no limit at all."""
         return self.address_rps if self.endpoint_rps else 0
+
+    @property
+    def limits_holds(self) -> bool:
+        """Return True if `held_tickets_per_address` applies."""
+        return self.payment_mode == "async" and self.bookings_per_minute > 0 and self.held_tickets_per_address > 0
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

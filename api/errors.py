@@ -216,10 +216,16 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
         "address": "requests from one network address",
         "endpoint": "requests to this endpoint",
         "bookings": "bookings by one buyer",
+        "held": "unpaid tickets from one network address",
     }
 
     def __init__(
-        self, limit: Literal["address", "endpoint", "bookings"], *, quota: int, window_s: int, retry_after_s: int
+        self,
+        limit: Literal["address", "endpoint", "bookings", "held"],
+        *,
+        quota: int,
+        window_s: int,
+        retry_after_s: int,
     ) -> None:
         """`quota` units per `window_s` seconds are allowed. The next is possible after `retry_after_s` seconds."""
         super().__init__(

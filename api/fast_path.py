@@ -201,7 +201,9 @@ class FastPath:
             return None
         self._throttle.admit(request.address, "POST", bookings.BOOKINGS)
         key = request.headers.get(b"idempotency-key")
-        return await bookings.book(self._state, data, request.event, None if key is None else key.decode("latin-1"))
+        return await bookings.book(
+            self._state, data, request.event, None if key is None else key.decode("latin-1"), request.address
+        )
 
 
 def _cached(snapshot: Snapshot, request: SimpleRequest) -> RawResponse:

@@ -286,7 +286,9 @@ CREATE TABLE public.orders (
     expires_at timestamp with time zone,
     cancelled_at timestamp with time zone,
     reason text,
+    client_hash bytea,
     CONSTRAINT orders_cancelled_at_check CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT orders_client_hash_check CHECK (((client_hash IS NULL) OR ((status = 'pending'::text) AND (length(client_hash) = 16)))),
     CONSTRAINT orders_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT orders_expires_after_check CHECK ((expires_at > created_at)),
     CONSTRAINT orders_expires_at_check CHECK (((status <> ALL (ARRAY['pending'::text, 'expired'::text])) OR (expires_at IS NOT NULL))),
@@ -308,7 +310,11 @@ COMMENT ON COLUMN public.orders.expires_at IS 'End of the order''s hold; null: t
 
 COMMENT ON COLUMN public.orders.reason IS 'Reason for the last change of the status, for the history; null: unchanged since creation';
 
+COMMENT ON COLUMN public.orders.client_hash IS 'Keyed hash of the address that made a pending order; null for all other orders';
+
 COMMENT ON CONSTRAINT orders_cancelled_at_check ON public.orders IS 'A cancelled order has the time of its cancellation; any other order has none';
+
+COMMENT ON CONSTRAINT orders_client_hash_check ON public.orders IS 'Only a pending order has a hash of its client''s address';
 
 COMMENT ON CONSTRAINT orders_currency_check ON public.orders IS 'A currency is a three-letter code of ISO 4217';
 
@@ -590,6 +596,10 @@ COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for th
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 
 COMMENT ON INDEX public.order_events_order_idx IS 'History of an order';
+
+CREATE INDEX orders_client_hash_idx ON public.orders USING btree (client_hash) INCLUDE (quantity, expires_at) WHERE (client_hash IS NOT NULL);
+
+COMMENT ON INDEX public.orders_client_hash_idx IS 'The tickets that a client address holds';
 
 CREATE INDEX orders_declined_idx ON public.orders USING btree (created_at) WHERE (status = 'declined'::text);
 

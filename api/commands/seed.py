@@ -284,6 +284,7 @@ def _sell(
             "totals_minor": totals,
             "currencies": [_CURRENCY] * len(orders),
             "expires_at": [None] * len(orders),
+            "client_hashes": [None] * len(orders),
         },
     )
     connection.execute(

@@ -20,6 +20,7 @@ from api.errors import (
     UnsupportedMediaType,
     invalid,
 )
+from api.http.client_address import client_network
 from api.http.openapi import refusals
 from api.http.problems import problem
 from api.http.rate_limit import address_of
@@ -39,6 +40,7 @@ from api.schemas import (
     Reference,
 )
 from api.services import calendar, codes
+from api.services.bookings import limits
 from api.services.bookings.model import Booked, Declined, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
@@ -81,6 +83,7 @@ IdempotencyKey = Annotated[
     },
 )
 async def create_booking(
+    request: Request[None, None, ApiState],
     state: ApiState,
     data: JSONBody[BookingRequest],
     event: EventSlug = BUILT_IN_EVENT,
@@ -90,16 +93,19 @@ async def create_booking(
 
     Repeats with the same key and body return the same response with `Idempotent-Replayed: true` and book only once.
     """
-    return (await book(state, data, event, idempotency_key)).to_litestar()
+    return (await book(state, data, event, idempotency_key, address_of(request.scope))).to_litestar()
 
 
-async def book(state: ApiState, data: BookingRequest, event: str, key: str | None) -> RawResponse:
-    """Book, and return the response. `key` is the header `Idempotency-Key`.
+async def book(state: ApiState, data: BookingRequest, event: str, key: str | None, address: str) -> RawResponse:
+    """Book, and return the response. `key` is the header `Idempotency-Key`, and `address` the client's address.
 
     Raises:
         ApiError: the request is invalid, or its outcome could not be decided.
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
+    if state.settings.limits_holds:
+        client_hash = limits.hash_client(state.ticket_secret, client_network(address))
+        new = msgspec.structs.replace(new, client_hash=client_hash)
     match await state.batcher.book(new):
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)

@@ -8,6 +8,17 @@ select
 from booking_limits
 where user_id = any(%(user_ids)s::text[]);
 
+-- name: find_holds
+-- Find the tickets that client addresses hold, and the seconds until their first hold ends.
+-- Isolation: read committed, outside the booking transaction.
+select
+    client_hash,
+    sum(quantity)::integer as tickets,
+    extract(epoch from min(expires_at) - now())::double precision as back_in_s
+from orders
+where client_hash = any(%(client_hashes)s::bytea[])
+group by client_hash;
+
 -- name: note_bookings
 -- Note new bookings of buyers whose limit admits them.
 -- Fewer rows than buyers mean that a concurrent transaction has used up a buyer's limit.

@@ -109,7 +109,7 @@ where not pg_try_advisory_xact_lock(hashtextextended(reference, 20261122));
 -- Locks: waits for an unfinished transaction that has inserted one of the references.
 -- Fails: orders_reference_key, when that transaction commits. The batcher runs the booking again as a repeat.
 insert into orders (
-    id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at
+    id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at, client_hash
 )
 select
     unnest(%(ids)s::bigint[]),
@@ -121,7 +121,8 @@ select
     unnest(%(quantities)s::smallint[]),
     unnest(%(totals_minor)s::bigint[]),
     unnest(%(currencies)s::text[]),
-    unnest(%(expires_at)s::timestamptz[]);
+    unnest(%(expires_at)s::timestamptz[]),
+    unnest(%(client_hashes)s::bytea[]);
 
 -- name: lock_orders
 -- Lock orders by reference, to change their states.
@@ -163,13 +164,14 @@ limit %(limit)s
 for update skip locked;
 
 -- name: change_orders
--- Change the states of locked orders; a trigger writes the history.
+-- Change the states of locked orders, which are no longer pending; a trigger writes the history.
 -- Fails: order_events_transition_check, when no such transition exists.
 update orders
 set
     status = change.status,
     reason = change.reason,
-    cancelled_at = case when change.status = 'cancelled' then now() end
+    cancelled_at = case when change.status = 'cancelled' then now() end,
+    client_hash = null
 from unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[]) as change (id, status, reason)
 where orders.id = change.id;
 

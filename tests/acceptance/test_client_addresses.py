@@ -20,9 +20,10 @@ PROXY, OTHER = "127.0.0.9", "127.0.0.3"
 
 @pytest.fixture(scope="module")
 def stack(server: EmbeddedServer) -> Iterator[Stack]:
-    """A system with a limit for each address and a trusted proxy."""
-    settings = {"ENDPOINT_RPS": "1000", "ADDRESS_RPS": str(RPS), "TRUSTED_PROXIES": f"{PROXY}, 10.0.0.0/8"}
-    with running_system(server, **settings) as stack:
+    """A system with limits for each address and a trusted proxy. Its payments stay pending."""
+    limits = {"ENDPOINT_RPS": "1000", "ADDRESS_RPS": str(RPS), "TRUSTED_PROXIES": f"{PROXY}, 10.0.0.0/8"}
+    holds = {"PAYMENT_MODE": "async", "BOOKINGS_PER_MINUTE": "10", "HELD_TICKETS_PER_ADDRESS": "4"}
+    with running_system(server, **limits, **holds, PROVIDER_BREAKER_FAILURES="1000") as stack:
         yield stack
 
 
@@ -49,6 +50,20 @@ def test_one_address_cannot_exhaust_the_limit_of_another(stack: Stack, unlisted:
         assert int(refused.headers["Retry-After"]) >= 1
         assert other.get(AVAILABILITY, headers=unlisted).status_code == 200
         assert [flood.get(path).status_code for path in ("/health/live", "/health/ready", "/metrics")] == [200] * 3
+
+
+@pytest.mark.parametrize("unlisted", [{}, {"X-Unlisted": "1"}], ids=["fast path", "framework"])
+def test_one_address_cannot_hold_all_tickets(stack: Stack, unlisted: dict[str, str]) -> None:
+    def book(client: httpx.Client, name: str) -> httpx.Response:
+        return client.post("/api/bookings", json={"tier": "GA", "quantity": 2, "userId": name}, headers=unlisted)
+
+    address, other = ("127.0.2.2", "127.0.2.3") if unlisted else ("127.0.2.4", "127.0.2.5")
+    with from_address(stack, address) as greedy, from_address(stack, other) as buyer:
+        assert [book(greedy, f"name-{number}").status_code for number in range(3)] == [202, 202, 429]
+        refused = book(greedy, "one-more-name")
+        assert_problem(refused, 429, "rate_limited")
+        assert refused.headers["RateLimit-Policy"] == '"held";q=4;w=300'
+        assert book(buyer, "buyer").status_code == 202
 
 
 def spoofed(number: int) -> list[dict[str, str]]:

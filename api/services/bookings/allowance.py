@@ -1,4 +1,4 @@
-"""The limit of bookings per buyer and minute: the decision for one batch."""
+"""The limits of bookings per buyer and of held tickets per client address: the decisions for one batch."""
 
 import math
 from collections import Counter
@@ -19,6 +19,17 @@ class RecentBookings(msgspec.Struct, frozen=True):
     user_id: str
     seen_at: datetime
     booked_at: list[datetime]
+
+
+class Holds(msgspec.Struct, frozen=True):
+    """A row of `limits.find_holds`: the tickets that a client address holds.
+
+    `back_in_s` is the time until its first hold ends, in seconds.
+    """
+
+    client_hash: bytes
+    tickets: int
+    back_in_s: float
 
 
 class Allowance:
@@ -45,4 +56,39 @@ class Allowance:
         if self._limit and committed + self._taken[user_id] >= self._limit:
             return False
         self._taken[user_id] += 1
+        return True
+
+
+class HoldAllowance:
+    """The tickets that the client addresses of a batch may still hold, in committed state; a limit of 0 admits all.
+
+    An address without holds may hold the tickets of one order, whatever its quantity is.
+
+    Concurrent batches of several processes do not see each other's holds. Together they may exceed the limit by one
+    batch of each process.
+    """
+
+    def __init__(self, holds: Sequence[Holds], *, limit: int, hold_seconds: int) -> None:
+        self._holds = {row.client_hash: row for row in holds}
+        self._limit = limit
+        self._hold_seconds = hold_seconds
+        self._taken: Counter[bytes] = Counter()
+
+    def refusal(self, client_hash: bytes | None, quantity: int) -> RateLimited | None:
+        """Return the error for an address whose committed holds leave fewer tickets than `quantity`."""
+        row = None if client_hash is None else self._holds.get(client_hash)
+        if not self._limit or row is None or row.tickets + quantity <= self._limit:
+            return None
+        wait_s = max(1, math.ceil(row.back_in_s))
+        return RateLimited("held", quota=self._limit, window_s=self._hold_seconds, retry_after_s=wait_s)
+
+    def take(self, client_hash: bytes | None, quantity: int) -> bool:
+        """Reserve tickets of an address for this batch; return False if fewer are left."""
+        if not self._limit or client_hash is None:
+            return True
+        row = self._holds.get(client_hash)
+        held = (row.tickets if row else 0) + self._taken[client_hash]
+        if held and held + quantity > self._limit:
+            return False
+        self._taken[client_hash] += quantity
         return True

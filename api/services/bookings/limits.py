@@ -1,26 +1,44 @@
-"""The limit of bookings per buyer and minute: its statements, exact for any number of processes.
+"""The limits of bookings: their statements.
 
-A refusal counts committed bookings only. The booking transaction updates the buyer's row under a guard, so concurrent
-transactions cannot exceed the limit together. A declined booking counts, a refused one does not.
+The limit per buyer and minute is exact for any number of processes. A refusal counts committed bookings only. The
+booking transaction updates the buyer's row under a guard, so concurrent transactions cannot exceed the limit together.
+A declined booking counts, a refused one does not.
+
+The limit of held tickets per client address keeps one client from holding all tickets without paying. An order contains
+a hash of its client's address only while it is pending.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg
 
-from api.config import Settings
+from api.config import TICKET_SECRET, Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement
-from api.services.bookings.allowance import RecentBookings
+from api.services.bookings.allowance import Holds, RecentBookings
 
+_HASH_BYTES = 16
+_HASH_PURPOSE = b"client address"
 _PURGE_BATCH = 10_000
 
 
 def select_recent(user_ids: Collection[str]) -> Statement[RecentBookings]:
     """Return the statement that finds buyers' bookings of the last minute."""
     return Statement(queries.limits.find_limits, {"user_ids": list(user_ids)}, RecentBookings)
+
+
+def select_holds(client_hashes: Collection[bytes]) -> Statement[Holds]:
+    """Return the statement that finds the tickets that client addresses hold."""
+    return Statement(queries.limits.find_holds, {"client_hashes": list(client_hashes)}, Holds)
+
+
+def hash_client(secret: str, network: str) -> bytes:
+    """Return the hash of a client's network; only the holder of the ticket secret can find the network in it."""
+    key = TICKET_SECRET.key(secret)[: hashlib.blake2b.MAX_KEY_SIZE]
+    return hashlib.blake2b(network.encode(), key=key, person=_HASH_PURPOSE, digest_size=_HASH_BYTES).digest()
 
 
 def note_bookings(bookings: Mapping[str, int], limit: int) -> Statement[tuple[Any, ...]]:

@@ -20,6 +20,7 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     payment_check_after_ms: int
     hold_seconds: int
     bookings_per_minute: int
+    held_tickets_per_address: int
     provider_available: bool = True
     """False while the circuit breaker of the payment provider is open. Only free orders are possible then."""
 
@@ -44,10 +45,12 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ticket_ids: tuple[int, ...] = ()
     expected_total: float | None = None
     """The total that the buyer agreed to, in the currency's major unit; None if the request states none."""
+    client_hash: bytes | None = None
+    """The hash of the client's address for the limit of held tickets; None if that does not apply."""
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """SHA-256 of all fields but the reference; equal digests mean equal requests."""
+        """SHA-256 of all fields but the reference and the client; equal digests mean equal requests."""
         content = [self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids)]
         if self.expected_total is not None:  # The digests of orders without it stay valid.
             content.append(self.expected_total)

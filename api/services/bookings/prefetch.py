@@ -16,7 +16,7 @@ from api.database.errors import CommitUnknownError
 from api.database.session import Session, Statement
 from api.services import orders
 from api.services.bookings import limits
-from api.services.bookings.allowance import Allowance
+from api.services.bookings.allowance import Allowance, HoldAllowance
 from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Refused, Retry, Ticket, Tier
 from api.services.bookings.refusals import refuse_charge, refuse_early, replay
 from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
@@ -56,6 +56,8 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     tiers = pipeline.add(select_tiers(batch))
     limit = policy.bookings_per_minute
     recent = pipeline.add(limits.select_recent({request.user_id for request in batch})) if limit else None
+    clients = {request.client_hash for request in batch if request.client_hash is not None}
+    held = pipeline.add(limits.select_holds(clients)) if clients else None
     named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, Ticket)) if named_ids else None
     await pipeline.run()
 
@@ -65,7 +67,11 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
         outcomes=await find_replays(session, existing.rows, batch),
     )
     events = {row.event for row in tiers.rows}
-    _refuse(batch, events, Allowance(recent.rows if recent else [], limit), prefetched, policy)
+    allowance = Allowance(recent.rows if recent else [], limit)
+    holds = HoldAllowance(
+        held.rows if held else [], limit=policy.held_tickets_per_address, hold_seconds=policy.hold_seconds
+    )
+    _refuse(batch, events, (allowance, holds), prefetched, policy)
     await _choose_seats(session, batch, prefetched)
     return prefetched
 
@@ -103,12 +109,13 @@ async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Se
 def _refuse(
     batch: Sequence[NewOrder],
     events: Container[str],
-    allowance: Allowance,
+    allowances: tuple[Allowance, HoldAllowance],
     prefetched: Prefetched,
     policy: BookingPolicy,
 ) -> None:
     """Add the outcomes of the requests that cannot be satisfied, whatever the stock is."""
     outcomes = prefetched.outcomes
+    allowance, holds = allowances
     for request in batch:
         if request.reference in outcomes:
             continue
@@ -117,10 +124,11 @@ def _refuse(
             refuse_early(request, events, tier, prefetched.named)
             or (tier and refuse_charge(request, tier, policy))
             or allowance.refusal(request.user_id)
+            or holds.refusal(request.client_hash, request.quantity)
         ):
             outcomes[request.reference] = Refused(error)
-        elif not allowance.take(request.user_id):
-            outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust the limit, uncommitted.
+        elif not (holds.take(request.client_hash, request.quantity) and allowance.take(request.user_id)):
+            outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust a limit, uncommitted.
 
 
 async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:

@@ -120,6 +120,9 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
             "totals_minor": [order.total_minor for order in orders],
             "currencies": [order.currency for order in orders],
             "expires_at": [order.expires_at for order in orders],
+            "client_hashes": [
+                record.sale.request.client_hash if record.sale.payment == "pending" else None for record in records
+            ],
         },
     )
 

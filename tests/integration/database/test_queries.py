@@ -142,6 +142,23 @@ async def test_claimed_tickets_are_found_by_ctid_and_never_by_a_scan(session: As
         assert scans == ["Tid Scan"], query.name
 
 
+async def test_the_holds_of_a_client_are_found_through_their_index(session: AsyncConnection) -> None:
+    await session.execute(
+        """
+        insert into orders (event_id, reference, user_id, request_digest, status, quantity, total_minor, currency,
+            expires_at, client_hash)
+        select 1, 'r-' || n, 'u', sha256('x'), status, 1, 100, 'USD', now() + interval '1 minute',
+            case when status = 'pending' then substr(sha256(n::text::bytea), 1, 16) end
+        from generate_series(1, 20000) as n, lateral (select case when n % 9 = 0 then 'pending' else 'confirmed' end)
+            as state (status)
+        """
+    )
+    await session.execute("vacuum analyze orders")
+    nodes = await plan_of(session, queries.limits.find_holds, {"client_hashes": [bytes(16), bytes(15) + b"1"]})
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"orders_client_hash_idx"}
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+
+
 async def test_a_reference_is_found_through_its_index(session: AsyncConnection) -> None:
     await session.execute(
         """
