@@ -24,7 +24,7 @@ from playwright.async_api import async_playwright
 from api.schemas import BUILT_IN_EVENT
 from tests.conftest import BROWSER_ARGUMENTS, browser_path
 from tests.stack import ROOT, Stack, cloned_database, embedded_server, prepare_template, temporary_directory
-from tests.webapp.conftest import TOOLS
+from tests.webapp.appearance import TOOLS
 
 REPORTS = ROOT / ".test-artifacts" / "lighthouse"
 Form = Literal["mobile", "desktop"]

@@ -12,7 +12,7 @@ from api.payments import simulator
 from tests.stack import POLL_S
 
 if TYPE_CHECKING:
-    from tests.webapp.conftest import Site
+    from tests.webapp.site import Site
 
 HOLD_S = 300
 SUCCESS_RATE = 0.5

@@ -10,7 +10,9 @@ from playwright.async_api import Locator, expect
 
 from api.database.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
-from tests.webapp.conftest import OpenPage, Site, check_page, open_event, shared_site
+from tests.webapp.appearance import check_page
+from tests.webapp.site import Site, shared_site
+from tests.webapp.visitors import OpenPage, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("away")]

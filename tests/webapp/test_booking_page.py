@@ -14,15 +14,9 @@ from api.config import TICKET_SECRET, Settings
 from api.secret import load_or_create_secret
 from api.services import codes
 from tests.webapp import no_webhooks
-from tests.webapp.conftest import (
-    SCREENSHOTS,
-    MakeEvent,
-    OpenPage,
-    Site,
-    check_page,
-    keep_entering,
-    shot,
-)
+from tests.webapp.appearance import SCREENSHOTS, check_page, shot
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.visitors import OpenPage, keep_entering
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

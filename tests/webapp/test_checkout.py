@@ -8,7 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp import no_webhooks
-from tests.webapp.conftest import BOOKINGS, READS, MakeEvent, OpenPage, Site, check_page, keep_entering, open_event
+from tests.webapp.appearance import check_page
+from tests.webapp.site import BOOKINGS, READS, MakeEvent, Site
+from tests.webapp.visitors import OpenPage, keep_entering, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -9,18 +9,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.webapp import no_webhooks
-from tests.webapp.conftest import (
-    DESKTOP,
-    PHONE,
-    READS,
-    MakeEvent,
-    OpenPage,
-    Site,
-    check_page,
-    keep_entering,
-    open_event,
-    tickets_left,
-)
+from tests.webapp.appearance import check_page
+from tests.webapp.site import READS, MakeEvent, Site
+from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, keep_entering, open_event, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import DESKTOP, MakeEvent, OpenPage, Site, check_page, tickets_left
+from tests.webapp.appearance import check_page
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.visitors import DESKTOP, OpenPage, tickets_left
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -6,7 +6,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import OpenPage, StartSite, shot
+from tests.webapp.appearance import shot
+from tests.webapp.site import StartSite
+from tests.webapp.visitors import OpenPage
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

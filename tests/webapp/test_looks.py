@@ -5,7 +5,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.conftest import PHONE, MakeEvent, OpenPage, Site, Visitors, check_page
+from tests.webapp.appearance import check_page
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.visitors import PHONE, OpenPage, Visitors
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,14 +7,9 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.webapp import no_webhooks
-from tests.webapp.conftest import (
-    MakeEvent,
-    OpenPage,
-    Site,
-    check_page,
-    keep_entering,
-    shot,
-)
+from tests.webapp.appearance import check_page, shot
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.visitors import OpenPage, keep_entering
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -5,19 +5,9 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from api.commands.seed import TierPlan
-from tests.webapp.conftest import (
-    DESKTOP,
-    PHONE,
-    READS,
-    SCREENSHOTS,
-    MakeEvent,
-    OpenPage,
-    Site,
-    check_page,
-    open_event,
-    shot,
-    violations,
-)
+from tests.webapp.appearance import SCREENSHOTS, check_page, shot, violations
+from tests.webapp.site import READS, MakeEvent, Site
+from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

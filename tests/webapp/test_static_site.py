@@ -13,7 +13,9 @@ from playwright.async_api import Page, expect
 from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT, Process, clean_environment, responds
-from tests.webapp.conftest import BOOKINGS, OpenPage, Site, check_page, shared_site, tickets_left
+from tests.webapp.appearance import check_page
+from tests.webapp.site import BOOKINGS, Site, shared_site
+from tests.webapp.visitors import OpenPage, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
