@@ -290,6 +290,10 @@ class Stack:
         return self._processes["api"].popen
 
     @property
+    def worker_process(self) -> subprocess.Popen[bytes]:
+        return self._processes["worker"].popen
+
+    @property
     def simulator_process(self) -> subprocess.Popen[bytes]:
         return self._processes["payment simulator"].popen
 

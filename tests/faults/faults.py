@@ -1,7 +1,7 @@
 """The faults: each breaks a running system for a while, records itself in the history, and ends.
 
-The tests repair nothing that the system must repair itself. granian restarts the API's processes. A supervisor
-restarts the worker in production, so a fault restarts it here. PostgreSQL recovers when it starts.
+The tests repair nothing that the system must repair itself. granian restarts the API's processes, and the watchdog
+restarts PostgreSQL. A supervisor restarts the API and the worker in production, so a fault restarts them here.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from tests.faults.history import History
-from tests.faults.target import Target, accepts_connections, frozen, until
+from tests.faults.target import Target, accepts_connections, children_of, frozen, is_running, until
 from tests.stack import POLL_S
 
 FROZEN_S = (0.5, 2.5)
-"""Range of a freeze: shorter and longer than the timeouts of the components that wait."""
+"""Range of a freeze: shorter and longer than the timeouts of the components that wait, `SHORT_TIMEOUTS` included."""
 DOWN_S = (0.2, 1.5)
 """Range of a server's downtime."""
 NETWORK_FAULT_S = 1.5
@@ -47,6 +47,22 @@ async def _until_restarted(target: Target, before: list[int]) -> None:
     await until(lambda: len(set(target.api_processes())) == len(before), "the API has all its processes again")
 
 
+async def api_stopped(target: Target, history: History, rng: random.Random) -> None:
+    """Stop the API as an upgrade does, and start it again."""
+    with history.fault("API stopped", loses_responses=True):
+        await target.stack.stop_api()
+        await asyncio.sleep(rng.uniform(*DOWN_S))
+        await target.start_api()
+
+
+async def api_killed(target: Target, history: History, rng: random.Random) -> None:
+    """Kill the API with the parent of its processes, and start it again."""
+    with history.fault("API killed", loses_responses=True):
+        await target.stack.stop_api(kill=True)
+        await asyncio.sleep(rng.uniform(*DOWN_S))
+        await target.start_api()
+
+
 async def api_process_frozen(target: Target, history: History, rng: random.Random) -> None:
     """Freeze one of the API's processes."""
     with history.fault("API process frozen", loses_responses=True), frozen(rng.choice(target.api_processes())):
@@ -59,6 +75,22 @@ async def database_crashed(target: Target, history: History, rng: random.Random)
         await asyncio.to_thread(target.stack.stop_database, "immediate")
         await asyncio.sleep(rng.uniform(*DOWN_S))
         await asyncio.to_thread(target.stack.start_database)
+
+
+async def database_stopped(target: Target, history: History, _: random.Random) -> None:
+    """Stop the database cleanly, as an operator does by mistake; its watchdog restarts it."""
+    before = target.database_process()
+    with history.fault("database stopped"):
+        os.kill(before, signal.SIGINT)
+        await until(lambda: not is_running(before), "the database ends")
+        await until(lambda: accepts_connections(target.database_url), "the database restarts")
+
+
+async def database_frozen(target: Target, history: History, rng: random.Random) -> None:
+    """Freeze all processes of the database, as a stalled machine does."""
+    main = target.database_process()
+    with history.fault("database frozen"), frozen(main), frozen(*children_of(main)):
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
 async def backend_killed(target: Target, history: History, rng: random.Random) -> None:
@@ -83,6 +115,12 @@ async def worker_killed(target: Target, history: History, rng: random.Random) ->
         await target.stack.stop_worker(kill=True)
         await asyncio.sleep(rng.uniform(*DOWN_S))
         await target.stack.start_worker()
+
+
+async def worker_frozen(target: Target, history: History, rng: random.Random) -> None:
+    """Freeze the worker."""
+    with history.fault("worker frozen"), frozen(target.stack.worker_process.pid):
+        await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
 async def provider_frozen(target: Target, history: History, rng: random.Random) -> None:
@@ -144,7 +182,11 @@ PROCESS_FAULTS: tuple[Fault, ...] = (
     api_process_killed,
     api_processes_killed,
     api_process_frozen,
+    api_stopped,
+    api_killed,
     database_crashed,
+    database_stopped,
+    database_frozen,
     backend_killed,
     backend_frozen,
 )
@@ -154,7 +196,7 @@ NETWORK_FAULTS: tuple[Fault, ...] = (
     database_network_slow,
     database_network_silent,
 )
-ASYNC_FAULTS: tuple[Fault, ...] = (worker_killed, provider_frozen, webhooks_cut, webhooks_silent)
+ASYNC_FAULTS: tuple[Fault, ...] = (worker_killed, worker_frozen, provider_frozen, webhooks_cut, webhooks_silent)
 """The faults of components that only asynchronous payment uses."""
 
 

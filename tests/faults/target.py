@@ -42,6 +42,8 @@ MODES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """The settings of each payment mode."""
+SHORT_TIMEOUTS: Mapping[str, str] = {"STATEMENT_TIMEOUT_MS": "1000", "DB_ROUND_TRIP_MAX_MS": "1500"}
+"""Limits of a silent database that a fault of a few seconds exceeds."""
 IDLE_MAX_S = 60.0
 """Upper bound on the time from the last fault until the system is idle."""
 
@@ -65,6 +67,13 @@ class Target(NamedTuple):
         """Return the provider's serving processes, without their parent."""
         return children_of(self.stack.simulator_process.pid)
 
+    def database_process(self) -> int:
+        """Return the database's main process."""
+        assert self.stack.private_server
+        pid = self.stack.private_server.pid
+        assert pid
+        return pid
+
     def backends(self) -> list[int]:
         """Return the database's backends that serve the system."""
         with psycopg.connect(self.database_url, autocommit=True) as conn:
@@ -80,6 +89,10 @@ class Target(NamedTuple):
             return None
         response = httpx.get(f"{self.stack.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
         return msgspec.json.decode(response.content, type=list[Charge])
+
+    async def start_api(self) -> None:
+        """Start the API. It needs the proxies of this event loop to start, so a thread waits for it."""
+        await asyncio.to_thread(asyncio.run, self.stack.start_api())
 
     async def until_idle(self) -> None:
         """Wait until no hold, payment, webhook or charge is open. The checker reports the rest after `IDLE_MAX_S`."""
@@ -113,7 +126,11 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
         directory = resources.enter_context(temporary_directory())
         database_network = await resources.enter_async_context(FaultyProxy(server.cluster / f".s.PGSQL.{PORT}"))
         url = f"postgresql://tickets@127.0.0.1:{database_network.port}/{TEMPLATE}?sslmode=disable&gssencmode=disable"
-        stack = Stack(server.url(TEMPLATE), directory, {"API_WORKERS": "2", **MODES[mode], **(environment or {})})
+        stack = Stack(
+            server.url(TEMPLATE),
+            directory,
+            {"API_WORKERS": "2", **SHORT_TIMEOUTS, **MODES[mode], **(environment or {})},
+        )
         stack.private_server = server
         webhook_network = await resources.enter_async_context(FaultyProxy(stack.api_port))
         stack.environment |= {
@@ -121,12 +138,12 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
             "PSP_WEBHOOK_URL": f"http://127.0.0.1:{webhook_network.port}/api/payments/webhook",
         }
         try:
-            # The API needs the proxies of this event loop to start, so a thread waits for it.
-            await asyncio.to_thread(asyncio.run, stack.start_api())
+            target = Target(stack, server.url(TEMPLATE), database_network, webhook_network, mode)
+            await target.start_api()
             if mode == "async":
                 await asyncio.to_thread(asyncio.run, stack.start_payment_simulator())
                 await stack.start_worker()
-            yield Target(stack, server.url(TEMPLATE), database_network, webhook_network, mode)
+            yield target
         finally:
             database_network.mend()
             webhook_network.mend()

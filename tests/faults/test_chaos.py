@@ -19,6 +19,8 @@ INLINE: tuple[Fault, ...] = (
     faults.database_network_slow,
     faults.backend_frozen,
     faults.database_crashed,
+    faults.api_stopped,
+    faults.database_frozen,
 )
 ASYNC: tuple[Fault, ...] = (
     faults.api_process_killed,
@@ -30,6 +32,9 @@ ASYNC: tuple[Fault, ...] = (
     faults.api_process_frozen,
     faults.webhooks_silent,
     faults.backend_killed,
+    faults.worker_frozen,
+    faults.database_stopped,
+    faults.api_killed,
 )
 
 
