@@ -15,13 +15,14 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from api.database import queries
-from api.database.pool import TEXT_SETTINGS
+from api.database.pool import REQUIRED_SETTINGS, settings_parameters
 from api.errors import SetupError
 
 SERVER_VERSION_MIN = 15
 """The oldest major version of PostgreSQL that this system supports."""
 _LOCK_TIMEOUT_MS = 5000
 """The longest wait for a table lock. A longer wait would block the requests that queue behind the migration."""
+_TIMEOUTS = ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -59,14 +60,13 @@ def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
 
 @contextlib.contextmanager
 def unlimited_transaction(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
-    """Run the context in a transaction with `TEXT_SETTINGS` and without time limits.
+    """Run the context in a transaction with `REQUIRED_SETTINGS` and without time limits.
 
     The time limits of the role apply to requests.
     """
     with connection.transaction():
-        for name, value in TEXT_SETTINGS.items():
-            connection.execute("select set_config(%s, %s, true)", [name, value])
-        connection.execute("set local statement_timeout = 0; set local lock_timeout = 0")
+        values = REQUIRED_SETTINGS | dict.fromkeys(_TIMEOUTS, "0")
+        connection.execute(queries.sessions.apply_settings.sql, settings_parameters(values, local=True))
         yield
 
 

@@ -27,7 +27,7 @@ ACQUIRE_TIMEOUT_S = 0.5
 ACQUIRE_WAITING_MAX = 500
 """The most requests that wait for a connection at once; the pool refuses the next one."""
 
-TEXT_SETTINGS = {
+REQUIRED_SETTINGS = {
     "client_encoding": "UTF8",
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
@@ -38,10 +38,13 @@ TEXT_SETTINGS = {
     "array_nulls": "on",
     "transform_null_equals": "off",
     "search_path": "public",
+    "row_security": "on",
     # A commit that did not wait for the standby is reported as a warning.
     "client_min_messages": "notice",
+    # A crash loses no acknowledged commit: neither a crash of this server, nor one with a failover to the standby.
+    "synchronous_commit": "on",
 }
-"""The server's settings that decide the meaning of statements and the format of values, by name.
+"""The server's settings that decide the meaning of statements, the format of values and durability, by name.
 
 A role or a database may have other defaults.
 """
@@ -155,19 +158,29 @@ async def _admit(connection: Connection, timelines: Timelines) -> None:
 async def prepare_session(connection: AsyncConnection[TupleRow], settings: Settings) -> None:
     """Set a connection's isolation level and every setting of the server on which the code relies."""
     await connection.set_isolation_level(_ISOLATION[settings.booking_isolation])
-    for name, value in session_settings(settings).items():
-        await connection.execute("select set_config(%s, %s, false)", [name, value])
+    await connection.execute(
+        queries.sessions.apply_settings.sql, settings_parameters(session_settings(settings), local=False)
+    )
+
+
+def settings_parameters(values: dict[str, str], *, local: bool) -> dict[str, Any]:
+    """Return the parameters of `sessions.apply_settings` for values by name."""
+    return {"names": list(values), "values": list(values.values()), "local": local}
 
 
 def session_settings(settings: Settings) -> dict[str, str]:
     """Return the server's settings that each session needs, by name."""
     return {
-        **TEXT_SETTINGS,
+        **REQUIRED_SETTINGS,
         # Applies to statements outside a transaction, regardless of the server's default.
         "default_transaction_isolation": "read committed",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_MS}ms",
+        # The pool keeps idle connections, and the other limits bound a transaction.
+        "idle_session_timeout": "0",
+        "transaction_timeout": "0",  # from PostgreSQL 17 on
+        "default_transaction_deferrable": "off",
         # A sequential scan predicate-locks the whole table, however small. Under SERIALIZABLE every concurrent
         # booking would then conflict with this one.
         "enable_seqscan": "off",

@@ -75,14 +75,20 @@ def _backend_of(connection: psycopg.Connection[TupleRow]) -> int:
 
 
 def _settings_missing(connection: psycopg.Connection[TupleRow], settings: Settings) -> list[str]:
-    """Return the statements that give the role the session settings that it lacks."""
+    """Return the statements that give the role the session settings that it lacks, or has with another value."""
     rows = connection.execute(queries.sessions.list_role_settings.sql).fetchall()
-    present = {text.partition("=")[0].lower() for (text,) in rows}
+    configured = {name.lower(): value for name, _, value in (text.partition("=") for (text,) in rows)}
     role, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
     return [
         sql.SQL("alter role {} in database {} set {} = {};")
         .format(role, database, sql.Identifier(name), sql.Literal(value))
         .as_string(connection)
         for name, value in session_settings(settings).items()
-        if name not in present
+        if _lacks(connection, {"name": name, "configured": configured.get(name), "value": value})
     ]
+
+
+def _lacks(connection: psycopg.Connection[TupleRow], parameters: dict[str, str | None]) -> bool:
+    with connection.transaction(force_rollback=True):
+        row = connection.execute(queries.sessions.lacks_setting.sql, parameters).fetchone()
+    return row is not None and bool(row[0])
