@@ -85,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastPath:
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
             expose_headers=[
-                *("ETag", "X-As-Of", "Idempotent-Replayed", "Location", "Content-Disposition"),
+                *("ETag", "X-As-Of", "X-Event-Revision", "Idempotent-Replayed", "Location", "Content-Disposition"),
                 *("Retry-After", "RateLimit", "RateLimit-Policy"),
             ],
             max_age=3600,

@@ -76,15 +76,23 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     slug: str
     name: str
     venue: str
+    address: str | None
+    """The postal address of the venue; null if it is not announced."""
     description: str
     doors_at: datetime | None
     """The time at which the doors open; null if it is not announced."""
     starts_at: datetime
+    ends_at: datetime | None
+    """The end of the concert; null if it is not announced."""
     time_zone: str
     sales_start_at: datetime
     sales_end_at: datetime | None
     """The end of the sale; null if the sale ends when the concert begins."""
     currency: str
+    currency_digits: int
+    """The number of decimal places of amounts in the currency."""
+    revision: int
+    """The number of changes of the event and its tiers. Responses with different revisions must not be combined."""
     state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
     """`sold_out`: no ticket is available or held. `ended`: the sale has ended or the concert has begun."""
     price_from: float
@@ -164,6 +172,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     """The event's slug."""
     paid_late: bool
     """True if the payment arrived after the hold and the same tickets were still available."""
+    currency_digits: int
+    """The number of decimal places of amounts in the currency."""
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """The end of a pending order's hold."""
     refund: float | msgspec.UnsetType = msgspec.UNSET

@@ -90,6 +90,20 @@ $$;
 
 COMMENT ON FUNCTION public.note_new_orders() IS 'Append the first entry of new orders to the history';
 
+CREATE FUNCTION public.note_tier_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    -- note_event_change sets the values of both columns.
+    update events
+    set revision = revision + 1
+    where id in (old.event_id, new.event_id);
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.note_tier_change() IS 'Count a change of a tier as a change of its event';
+
 CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
     LANGUAGE sql STABLE
     RETURN ARRAY(SELECT entry.at FROM unnest(recent.times) entry(at) WHERE (entry.at > (now() - recent.age)) ORDER BY entry.at);
@@ -176,6 +190,8 @@ CREATE TABLE public.events (
     ends_at timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     revision integer DEFAULT 0 NOT NULL,
+    address text,
+    CONSTRAINT events_address_check CHECK ((public.is_displayable(address) AND ((length(address) >= 1) AND (length(address) <= 200)))),
     CONSTRAINT events_cancelled_at_check CHECK ((cancelled_at >= created_at)),
     CONSTRAINT events_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT events_description_check CHECK ((length(description) <= 2000)),
@@ -203,9 +219,13 @@ COMMENT ON COLUMN public.events.doors_at IS 'Time at which the doors open; null 
 
 COMMENT ON COLUMN public.events.ends_at IS 'Time at which the concert ends; null if it is not announced';
 
-COMMENT ON COLUMN public.events.updated_at IS 'Time of the last change of the row, for calendar files; a trigger sets it';
+COMMENT ON COLUMN public.events.updated_at IS 'Time of the last change of the event or its tiers; a trigger sets it';
 
-COMMENT ON COLUMN public.events.revision IS 'Number of changes of the row, for calendar files; a trigger counts them';
+COMMENT ON COLUMN public.events.revision IS 'Number of changes of the event and its tiers; triggers count them';
+
+COMMENT ON COLUMN public.events.address IS 'Postal address of the venue on one line; null if it is not announced';
+
+COMMENT ON CONSTRAINT events_address_check ON public.events IS 'An address has 1 to 200 characters and is a trimmed text without invisible characters';
 
 COMMENT ON CONSTRAINT events_cancelled_at_check ON public.events IS 'An event is cancelled after it was created';
 
@@ -654,6 +674,10 @@ CREATE TRIGGER orders_note_changes AFTER UPDATE ON public.orders REFERENCING OLD
 CREATE TRIGGER orders_note_new AFTER INSERT ON public.orders REFERENCING NEW TABLE AS new_orders FOR EACH STATEMENT EXECUTE FUNCTION public.note_new_orders();
 
 CREATE TRIGGER payments_note_changes AFTER UPDATE ON public.payments REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_changes();
+
+CREATE TRIGGER tiers_note_change AFTER UPDATE ON public.tiers FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.note_tier_change();
+
+CREATE TRIGGER tiers_note_existence AFTER INSERT OR DELETE ON public.tiers FOR EACH ROW EXECUTE FUNCTION public.note_tier_change();
 
 ALTER TABLE ONLY public.tickets
     ADD CONSTRAINT tickets_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES public.tiers(id);

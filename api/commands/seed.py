@@ -31,6 +31,7 @@ _ROW_LABEL_MAX = 3
 """The maximum length of a row's label, in letters."""
 _SLUG = re.compile(schemas.SLUG_PATTERN)
 _VENUE = "Harbour Hall"
+_ADDRESS = "12 Quay Street, New York, NY 10004, USA"
 _ZONE = ZoneInfo("America/New_York")
 """The venue's time zone."""
 _CURRENCY = "USD"
@@ -214,6 +215,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
         "slug": event.slug,
         "name": event.name,
         "venue": _VENUE,
+        "address": _ADDRESS,
         "description": event.description,
         "time_zone": _ZONE.key,
         "doors_at": event.doors_at,

@@ -39,6 +39,8 @@ def cached_response(snapshot: Snapshot, etags: str, encodings: str) -> RawRespon
         "Cache-Control": "public, max-age=1",
         "X-As-Of": rfc3339(snapshot.as_of),
     }
+    if snapshot.revision is not None:
+        headers["X-Event-Revision"] = str(snapshot.revision)
     # RFC 9110 demands weak comparison: the prefix W/ makes no difference.
     if etags and (etags == "*" or snapshot.etag.removeprefix("W/") in etags):
         return RawResponse(b"", 304, headers)

@@ -55,7 +55,10 @@ UNCOMPRESSED = {"uncompressed": True}
 async def get_availability(
     request: Request[None, None, ApiState], state: ApiState, event: EventSlug = BUILT_IN_EVENT
 ) -> Response[bytes]:
-    """Return the availability of each tier, at most one second old. `X-As-Of` is the time of the counts."""
+    """Return the availability of each tier, at most one second old.
+
+    `X-As-Of` is the time of the counts. `X-Event-Revision` is the event's `revision` at that time.
+    """
     return cached_response_for(request, await state.availability.get(event))
 
 
@@ -75,7 +78,7 @@ async def get_states(
 ) -> Response[bytes]:
     """Return the held tickets of each tier and the state of each seat, at most one second old.
 
-    `X-As-Of` is the time of the states.
+    `X-As-Of` is the time of the states. `X-Event-Revision` is the event's `revision` at that time.
     """
     return cached_response_for(request, await state.states.get(event))
 

@@ -1,6 +1,7 @@
 """Availability: the counts of each tier."""
 
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -19,12 +20,13 @@ class TierRow(msgspec.Struct, frozen=True):
     total: int
     price_minor: int
     currency: str
+    revision: int
     as_of: datetime
 
 
 def availability_cache(pool: Pool) -> SnapshotCache[TierRow]:
     """Return the cache of the availability of events."""
-    return SnapshotCache(pool, queries.availability.count_tickets, TierRow, _encode)
+    return SnapshotCache(pool, queries.availability.count_tickets, TierRow, _encode, revision=attrgetter("revision"))
 
 
 def _encode(rows: list[TierRow]) -> bytes:

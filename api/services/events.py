@@ -11,13 +11,13 @@ import msgspec
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
-from api.money import to_major
+from api.money import currency_digits, to_major
 from api.services.snapshots import SnapshotCache
 
 EVENTS_LISTED_MAX = 100
 """Number of events in the list."""
 
-_COLUMNS = [name for name in schemas.Event.__struct_fields__ if name != "price_from"]
+_COLUMNS = [name for name in schemas.Event.__struct_fields__ if name not in {"price_from", "currency_digits"}]
 """The columns of `events.list_events` that are fields of the wire under the same names."""
 
 
@@ -66,7 +66,7 @@ def event_cache(pool: Pool) -> SnapshotCache[TierRow]:
 
 def _encode_list(rows: list[TierRow]) -> bytes:
     events = [
-        schemas.Event(**rows_of_event[0].event, price_from=_price_from(rows_of_event))
+        schemas.Event(**_fields(rows_of_event))
         for slug, group in itertools.groupby(rows, attrgetter("slug"))
         if slug is not None and (rows_of_event := list(group))
     ]
@@ -78,7 +78,13 @@ def _encode_one(rows: list[TierRow]) -> bytes | None:
     if first.slug is None:
         return None
     tiers = [schemas.Tier(name=row.tier, price=row.price, total=row.total, seated=row.seated) for row in rows]
-    return msgspec.json.encode(schemas.EventDetails(**first.event, price_from=_price_from(rows), tiers=tiers))
+    return msgspec.json.encode(schemas.EventDetails(**_fields(rows), tiers=tiers))
+
+
+def _fields(rows: Sequence[TierRow]) -> dict[str, Any]:
+    """Return the fields of an event on the wire from the rows of its tiers."""
+    event = rows[0].event
+    return {**event, "currency_digits": currency_digits(event["currency"]), "price_from": _price_from(rows)}
 
 
 def _price_from(rows: Sequence[TierRow]) -> int | float:

@@ -10,7 +10,7 @@ from api import schemas
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
-from api.money import to_major
+from api.money import currency_digits, to_major
 from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, Status, ticket_reference
 from api.services.orders import find_bookings, find_order
 
@@ -90,6 +90,7 @@ def to_schema(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
         message=message.format(tickets=len(bookings)),
         event=order.event,
         paid_late=order.paid_late,
+        currency_digits=currency_digits(order.currency),
         expires_at=msgspec.UNSET if expires_at is None else expires_at,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
     )

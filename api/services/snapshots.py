@@ -56,6 +56,8 @@ class Snapshot(NamedTuple):
     """The database's time at the start of the query."""
     taken_at: float
     """This process's monotonic time in seconds before the query; never later than `as_of`."""
+    revision: int | None
+    """The revision of the event at that time; None if the body contains it or lists several events."""
 
 
 class TimedRow(Protocol):
@@ -73,7 +75,8 @@ class SnapshotCache(Generic[Row]):
     """The snapshots of one query by event.
 
     The query has a parameter `event` in addition to `parameters`. `encode` returns the body for the rows, or None if
-    they report that the event does not exist. A result without rows reports the same.
+    they report that the event does not exist. A result without rows reports the same. `revision` returns the event's
+    revision from any row.
     """
 
     def __init__(
@@ -82,12 +85,15 @@ class SnapshotCache(Generic[Row]):
         query: Query,
         row: Callable[..., Row],
         encode: Callable[[list[Row]], bytes | None],
+        *,
+        revision: Callable[[Row], int | None] = lambda _: None,
         **parameters: Any,
     ) -> None:
         self._pool = pool
         self._query = query
         self._row = row
         self._encode = encode
+        self._revision = revision
         self._parameters = parameters
         self._snapshots: dict[Slug, Snapshot] = {}
         self._requested_at: dict[Slug, float] = {}
@@ -189,17 +195,19 @@ class SnapshotCache(Generic[Row]):
         if body is None:
             self._snapshots.pop(event, None)
             raise UnknownEvent(event)
-        snapshot = _snapshot(body, rows[0].as_of, taken_at, self._snapshots.get(event))
+        snapshot = _snapshot(body, rows[0].as_of, taken_at, self._revision(rows[0]), self._snapshots.get(event))
         if len(self._snapshots) < _EVENTS_MAX or event in self._snapshots:
             self._snapshots[event] = snapshot
             self._requested_at.setdefault(event, taken_at)
         return snapshot
 
 
-def _snapshot(body: bytes, as_of: datetime, taken_at: float, previous: Snapshot | None) -> Snapshot:
+def _snapshot(
+    body: bytes, as_of: datetime, taken_at: float, revision: int | None, previous: Snapshot | None
+) -> Snapshot:
     if previous is not None and previous.body == body:
-        return previous._replace(as_of=as_of, taken_at=taken_at)
+        return previous._replace(as_of=as_of, taken_at=taken_at, revision=revision)
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if len(body) < _GZIP_BYTES_MIN:
-        return Snapshot(body, None, etag, as_of, taken_at)
-    return Snapshot(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, taken_at)
+        return Snapshot(body, None, etag, as_of, taken_at, revision)
+    return Snapshot(body, gzip.compress(body, _GZIP_LEVEL, mtime=0), f"W/{etag}", as_of, taken_at, revision)

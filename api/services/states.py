@@ -1,6 +1,7 @@
 """Ticket states: the held tickets of each tier and the state of each seat."""
 
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -20,12 +21,15 @@ class StateRow(msgspec.Struct, frozen=True):
     ids: list[int]
     numbers: list[int]
     states: str
+    revision: int
     as_of: datetime
 
 
 def states_cache(pool: Pool, *, seats_max: int) -> SnapshotCache[StateRow]:
     """Return the cache of the ticket states of events. An event with more than `seats_max` seats has no seat rows."""
-    return SnapshotCache(pool, queries.states.list_states, StateRow, _encode, seats_max=seats_max)
+    return SnapshotCache(
+        pool, queries.states.list_states, StateRow, _encode, revision=attrgetter("revision"), seats_max=seats_max
+    )
 
 
 def _encode(rows: list[StateRow]) -> bytes:

@@ -8,6 +8,7 @@ select
     tiers.capacity as total,
     tiers.price_minor,
     events.currency,
+    events.revision,
     now() as as_of
 from events
 inner join tiers on events.id = tiers.event_id

@@ -1,11 +1,12 @@
 -- name: upsert_event
 -- Create an event, or leave the existing event of that slug unchanged.
 -- If sales_start_at is null, the sale starts now.
-insert into events (slug, name, venue, description, time_zone, doors_at, starts_at, sales_start_at, currency)
+insert into events (slug, name, venue, address, description, time_zone, doors_at, starts_at, sales_start_at, currency)
 values (
     %(slug)s,
     %(name)s,
     %(venue)s,
+    %(address)s,
     %(description)s,
     %(time_zone)s,
     %(doors_at)s,
@@ -87,13 +88,16 @@ select
     events.slug,
     events.name,
     events.venue,
+    events.address,
     events.description,
     events.time_zone,
     events.doors_at,
     events.starts_at,
+    events.ends_at,
     events.sales_start_at,
     events.sales_end_at,
     events.currency,
+    events.revision,
     tier_stock.tier,
     tier_stock.price_minor,
     tier_stock.total,

@@ -12,6 +12,7 @@ select
     seat_rows.ids,
     seat_rows.numbers,
     seat_rows.states,
+    events.revision,
     now() as as_of
 from events
 inner join tiers on events.id = tiers.event_id

@@ -32,13 +32,17 @@ export interface Event {
   slug: string;
   name: string;
   venue: string;
+  address: string | null;
   description: string;
   doorsAt: string | null;
   startsAt: string;
+  endsAt: string | null;
   timeZone: string;
   salesStartAt: string;
   salesEndAt: string | null;
   currency: string;
+  currencyDigits: number;
+  revision: number;
   state: "cancelled" | "ended" | "on_sale" | "sold_out" | "upcoming";
   priceFrom: number;
 }
@@ -58,13 +62,17 @@ export interface EventDetails {
   slug: string;
   name: string;
   venue: string;
+  address: string | null;
   description: string;
   doorsAt: string | null;
   startsAt: string;
+  endsAt: string | null;
   timeZone: string;
   salesStartAt: string;
   salesEndAt: string | null;
   currency: string;
+  currencyDigits: number;
+  revision: number;
   state: "cancelled" | "ended" | "on_sale" | "sold_out" | "upcoming";
   priceFrom: number;
   tiers: Tier[];
@@ -110,6 +118,7 @@ export interface Order {
   message: string;
   event: string;
   paidLate: boolean;
+  currencyDigits: number;
   expiresAt?: string;
   refund?: number;
 }

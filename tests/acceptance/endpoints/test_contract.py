@@ -41,6 +41,7 @@ def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: htt
     reference = order["reference"]
     assert reference.startswith("bk_")
     names = ["success", "reference", "status", "total", "currency", "bookings", "message", "event", "paidLate"]
+    names += ["currencyDigits"]
     assert list(order) == names
     assert order | {"bookings": []} == {
         "success": True,
@@ -52,6 +53,7 @@ def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: htt
         "message": "Successfully booked 2 ticket(s)",
         "event": BUILT_IN_EVENT,
         "paidLate": False,
+        "currencyDigits": 2,
     }
     for number, line in enumerate(lines, start=1):
         assert line == {

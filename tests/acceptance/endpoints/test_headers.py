@@ -86,6 +86,7 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, office: BoxOffice, h
         assert "Origin" in response.headers["Vary"]
         exposed = {name.strip() for name in response.headers["Access-Control-Expose-Headers"].split(",")}
         assert exposed >= {"ETag", "X-As-Of", "Retry-After", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy"}
+        assert "X-Event-Revision" in exposed
         assert "Content-Disposition" in exposed
 
 

@@ -102,6 +102,7 @@ def test_a_snapshot_has_its_time_and_is_not_sent_again(untouched: BoxOffice, pat
         if again.headers["ETag"] == first.headers["ETag"]:
             assert (again.status_code, again.content) == (304, b"")
         assert time_of(again.headers["X-As-Of"])
+        assert ("X-Event-Revision" in again.headers) == path.startswith("/api/tickets")
         assert again.headers["Cache-Control"] == "public, max-age=1"
 
 

@@ -31,13 +31,17 @@ async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> Non
         "slug": BUILT_IN_EVENT,
         "name": "Aurora Sessions",
         "venue": "Harbour Hall",
+        "address": "12 Quay Street, New York, NY 10004, USA",
         "description": "One night of strings, synths and northern light, live by the water.",
         "doorsAt": "2027-06-18T23:00:00Z",
         "startsAt": "2027-06-19T00:00:00Z",  # 20:00 in New York
+        "endsAt": None,
         "timeZone": "America/New_York",
         "salesStartAt": event["salesStartAt"],
         "salesEndAt": None,
         "currency": "USD",
+        "currencyDigits": 2,
+        "revision": event["revision"],
         "state": "on_sale",
         "priceFrom": 10,
         "tiers": [

@@ -20,6 +20,7 @@ export const NO_ORDER = {
   message: "",
   event: "",
   paidLate: false,
+  currencyDigits: 0,
 };
 
 /** @param {Order} order */

@@ -38,6 +38,7 @@ export const order = (changes = {}) => ({
   message: "",
   event: "aurora-sessions",
   paidLate: false,
+  currencyDigits: 2,
   ...changes,
 });
 
@@ -52,11 +53,15 @@ export const event = (changes = {}) => ({
   venue: "Harbour Hall",
   description: "",
   startsAt: at(3_600),
+  address: null,
   doorsAt: null,
+  endsAt: null,
   timeZone: "Europe/London",
   salesStartAt: at(-3_600),
   salesEndAt: null,
   currency: "USD",
+  currencyDigits: 2,
+  revision: 1,
   state: "on_sale",
   priceFrom: 10,
   tiers: [],
