@@ -28,6 +28,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "database_direct_url": parse_database,
     "api_host": parse_host,
     "public_api_url": parse_url,
+    "public_web_url": parse_url,
     "web_origins": parse_origins,
     "provider_url": parse_url,
     "psp_webhook_url": parse_url,
@@ -94,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """TCP port of the web app, from 1 to 65535."""
     public_api_url: str = ""
     """URL of the API for browsers; empty for `http://localhost:$API_PORT`."""
+    public_web_url: str = ""
+    """URL of the web app for links; empty for the first of `web_origins`."""
     web_origins: str = ""
     """Comma-separated origins from which browsers may call the API; empty for a web app on this machine.
 
@@ -209,6 +212,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def api_url(self) -> str:
         """Return the URL of the API for browsers, without a slash at the end."""
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
+
+    @property
+    def web_url(self) -> str:
+        """Return the URL of the web app for browsers, without a slash at the end."""
+        return (self.public_web_url or self.allowed_origins[0]).rstrip("/")
 
     @property
     def provider_request_max_s(self) -> float:

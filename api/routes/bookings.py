@@ -159,7 +159,9 @@ async def get_ticket_code(
 )
 async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[bytes]:
     """Return the event of a confirmed booking as a calendar file."""
-    name, body = await with_timeout(calendar.write_calendar(state.pool, _valid_reference(reference)))
+    name, body = await with_timeout(
+        calendar.write_calendar(state.pool, _valid_reference(reference), state.settings.web_url)
+    )
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return RawResponse(body, headers=headers, media_type=calendar.MEDIA_TYPE).to_litestar()
 

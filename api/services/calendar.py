@@ -13,14 +13,14 @@ from api.services.orders import find_concert, find_confirmed
 
 MEDIA_TYPE = "text/calendar"
 
-CONCERT_LASTS = timedelta(hours=3)
-"""The length of the calendar entry. Events have no end time."""
+ALARM_BEFORE = timedelta(hours=2)
+"""The time from the entry's alarm to the start of the concert."""
 
 _PRODUCT_ID = "-//concert-tickets//EN"
 
 
-async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
-    """Return the name and the content of an order's calendar file.
+async def write_calendar(pool: Pool, reference: str, web_url: str) -> tuple[str, bytes]:
+    """Return the name and the content of an order's calendar file. `web_url` is the address of the web app.
 
     Raises:
         NotFound: no confirmed order has this reference.
@@ -28,27 +28,44 @@ async def write_calendar(pool: Pool, reference: str) -> tuple[str, bytes]:
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
         concert = await find_concert(session, order.id)
-    return f"{concert.slug}.ics", to_calendar(order, bookings, concert)
+    return f"{concert.slug}.ics", to_calendar(order, bookings, concert, f"{web_url}/booking/{reference}")
 
 
-def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert) -> bytes:
-    """Return a calendar with one entry. Its UID is the order's, so a later import replaces an earlier one."""
+def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert, page: str) -> bytes:
+    """Return a calendar with one entry. `page` is the address of the order's page.
+
+    Calendars replace an entry by one with the same UID and a higher SEQUENCE. Each change of the event raises it.
+    """
     entry = icalendar.Event()
     entry.add("uid", f"{order.reference}@concert-tickets")
-    entry.add("dtstamp", concert.ordered_at.astimezone(UTC))
-    starts_at = concert.starts_at.astimezone(UTC)
-    entry.add("dtstart", starts_at)
-    entry.add("dtend", starts_at + CONCERT_LASTS)
+    changed_at = max(concert.ordered_at, concert.updated_at).astimezone(UTC)
+    entry.add("dtstamp", changed_at)
+    entry.add("last-modified", changed_at)
+    entry.add("sequence", concert.revision)
+    entry.add("dtstart", concert.starts_at.astimezone(UTC))
+    if concert.ends_at:
+        entry.add("dtend", concert.ends_at.astimezone(UTC))
     entry.add("status", "CONFIRMED" if takes_place(concert) else "CANCELLED")
     entry.add("summary", concert.name)
-    entry.add("location", concert.venue)
-    entry.add("description", f"Booking {order.reference}\n{_seats(bookings)}")
+    entry.add("location", ", ".join(filter(None, (concert.venue, concert.address))))
+    entry.add("description", f"Booking {order.reference}\n{_seats(bookings)}\n{page}")  # Some calendars omit the URL.
+    entry.add("url", page)
+    if takes_place(concert):
+        entry.add_component(_alarm(concert))
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT_ID)
     calendar.add("version", "2.0")
     calendar.add_component(entry)
     content: bytes = calendar.to_ical()
     return content
+
+
+def _alarm(concert: Concert) -> icalendar.Alarm:
+    alarm = icalendar.Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("trigger", -ALARM_BEFORE)
+    alarm.add("description", concert.name)
+    return alarm
 
 
 def _seats(bookings: Sequence[BookingRow]) -> str:

@@ -73,11 +73,14 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
 
 
 class Concert(EventTimes, frozen=True, kw_only=True):
-    """A row of `orders.find_concert`: the event of an order, and the time at which the order was made."""
+    """A row of `orders.find_concert`: the event of an order with its last change, and the time of the order."""
 
     slug: str
     name: str
     venue: str
+    address: str | None
+    updated_at: datetime
+    revision: int
     ordered_at: datetime
 
 

@@ -140,6 +140,7 @@ VARIABLES = [
     integer("API_PORT", 3001, 1, 65535),
     integer("WEB_PORT", 3000, 1, 65535),
     address("PUBLIC_API_URL"),
+    address("PUBLIC_WEB_URL"),
     Variable(
         "WEB_ORIGINS",
         "",
@@ -323,6 +324,19 @@ def test_settings_cannot_be_changed() -> None:
 )
 def test_the_url_of_the_api_for_browsers(environ: dict[str, str], url: str) -> None:
     assert Settings.from_env(environ).api_url == url
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"WEB_PORT": "80"}, "http://localhost"),
+        ({"WEB_ORIGINS": "https://a.example/,https://b.example"}, "https://a.example"),
+        ({}, "http://localhost:3000"),
+        ({"WEB_ORIGINS": "https://a.example", "PUBLIC_WEB_URL": "https://b.example/x/"}, "https://b.example/x"),
+    ],
+)
+def test_the_url_of_the_web_app_for_links(environ: dict[str, str], url: str) -> None:
+    assert Settings.from_env(environ).web_url == url
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """The image of a ticket's code, and the calendar file of an order."""
 
+from datetime import timedelta
+
 import icalendar
+import psycopg
 import pytest
 
 from api.__main__ import main
@@ -49,6 +52,34 @@ def test_a_confirmed_booking_has_a_calendar_file(office: BoxOffice) -> None:
     assert entry["UID"] == f"{order['reference']}@concert-tickets"
     for line in order["bookings"]:
         assert f"row {line['row']} seat {line['seat']}" in str(entry["DESCRIPTION"])
+
+
+def test_a_calendar_file_follows_the_changes_of_its_event(office: BoxOffice, stack: Stack) -> None:
+    reference = office.booked()["reference"]
+
+    def entry() -> icalendar.Event:
+        body = office.client.get(f"/api/bookings/{reference}/calendar.ics").content
+        (event,) = icalendar.Calendar.from_ical(body).walk("VEVENT")
+        assert isinstance(event, icalendar.Event)
+        assert str(event["URL"]).endswith(f"/booking/{reference}")
+        return event
+
+    entries = [entry()]
+    for change in (
+        "starts_at = starts_at + interval '1 day', ends_at = starts_at + interval '27 hours'",
+        "address = '1 Pier Road'",
+        "cancelled_at = now()",
+    ):
+        with psycopg.connect(stack.database_url) as conn:
+            conn.execute(f"update events set {change} where slug = %s".encode(), [office.event])  # noqa: S608
+        entries.append(entry())
+        assert entries[-1]["UID"] == entries[-2]["UID"]
+        assert entries[-1].sequence == entries[-2].sequence + 1
+        assert entries[-1].DTSTAMP >= entries[-2].DTSTAMP
+    assert "DTEND" not in entries[0]
+    assert entries[1].end - entries[1].start == timedelta(hours=3)
+    assert entries[2]["LOCATION"] == "Harbour Hall, 1 Pier Road"
+    assert [each["STATUS"] for each in entries] == [*(["CONFIRMED"] * 3), "CANCELLED"]
 
 
 @pytest.mark.parametrize("path", ["tickets/1.svg", "calendar.ics"])

@@ -1,16 +1,23 @@
 """The calendar file of an order: one entry with the correct time, which a second import does not duplicate."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import icalendar
 import pytest
 
-from api.services.calendar import CONCERT_LASTS, to_calendar
+from api.services import calendar
+from api.services.calendar import ALARM_BEFORE
 from api.services.order_rows import BookingRow, Concert, OrderRow
 
 STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
 ORDERED_AT = datetime(2026, 11, 24, 10, 0, 5, 123456, tzinfo=UTC)
+PAGE = "http://localhost:3000/booking/bk_1"
+
+
+def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert) -> bytes:
+    return calendar.to_calendar(order, bookings, concert, PAGE)
 
 
 def concert(**changes: Any) -> Concert:
@@ -18,6 +25,9 @@ def concert(**changes: Any) -> Concert:
         "slug": "aurora-sessions",
         "name": "Aurora Sessions",
         "venue": "Harbour Hall",
+        "address": None,
+        "updated_at": ORDERED_AT - timedelta(days=3),
+        "revision": 4,
         "ordered_at": ORDERED_AT,
         "sales_start_at": ORDERED_AT,
         "sales_end_at": None,
@@ -76,12 +86,20 @@ def test_the_file_has_the_exact_content_of_a_calendar() -> None:
             "BEGIN:VEVENT",
             "UID:bk_1@concert-tickets",
             "DTSTAMP:20261124T100005Z",
+            "LAST-MODIFIED:20261124T100005Z",
+            "SEQUENCE:4",
             "DTSTART:20270618T200000Z",
-            "DTEND:20270618T230000Z",
             "STATUS:CONFIRMED",
             "SUMMARY:Aurora Sessions",
             "LOCATION:Harbour Hall",
-            "DESCRIPTION:Booking bk_1\\n2 x VIP: row A seat 1\\, row A seat 2",
+            "DESCRIPTION:Booking bk_1\\n2 x VIP: row A seat 1\\, row A seat 2\\nhttp://loc",
+            " alhost:3000/booking/bk_1",
+            "URL:http://localhost:3000/booking/bk_1",
+            "BEGIN:VALARM",
+            "ACTION:DISPLAY",
+            "DESCRIPTION:Aurora Sessions",
+            "TRIGGER:-PT2H",
+            "END:VALARM",
             "END:VEVENT",
             "END:VCALENDAR",
             "",
@@ -92,13 +110,41 @@ def test_the_file_has_the_exact_content_of_a_calendar() -> None:
 def test_a_cancelled_event_has_a_cancelled_entry() -> None:
     entry = entry_of(to_calendar(order(), [booking(1)], concert(cancelled_at=ORDERED_AT)))
     assert entry["STATUS"] == "CANCELLED"
+    assert entry.walk("VALARM") == []
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))])
 def test_the_time_is_in_utc_for_every_session_time_zone(zone: timezone) -> None:
     body = to_calendar(order(), [booking(1)], concert(starts_at=STARTS_AT.astimezone(zone)))
     assert b"DTSTART:20270618T200000Z\r\n" in body
-    assert entry_of(body).end - entry_of(body).start == CONCERT_LASTS
+    assert entry_of(body).start == STARTS_AT
+
+
+def test_an_entry_ends_only_if_the_event_announces_an_end() -> None:
+    unknown = entry_of(to_calendar(order(), [booking(1)], concert()))
+    assert not {"DTEND", "DURATION"} & unknown.keys()
+    ends_at = STARTS_AT + timedelta(hours=2, minutes=10)
+    known = entry_of(to_calendar(order(), [booking(1)], concert(ends_at=ends_at)))
+    assert known.end == ends_at
+
+
+def test_a_change_of_the_event_makes_a_newer_entry() -> None:
+    first = entry_of(to_calendar(order(), [booking(1)], concert()))
+    changed_at = ORDERED_AT + timedelta(days=9)
+    second = entry_of(to_calendar(order(), [booking(1)], concert(revision=5, updated_at=changed_at)))
+    assert second["UID"] == first["UID"]
+    assert second.sequence > first.sequence
+    assert second.DTSTAMP == second.LAST_MODIFIED == changed_at.replace(microsecond=0)
+    assert second.DTSTAMP > first.DTSTAMP
+
+
+def test_an_entry_has_the_address_a_link_and_an_alarm() -> None:
+    entry = entry_of(to_calendar(order(), [booking(1)], concert(address="1 Quay; Pier 2, New York")))
+    assert entry["LOCATION"] == "Harbour Hall, 1 Quay; Pier 2, New York"
+    assert entry["URL"] == PAGE
+    (alarm,) = entry.walk("VALARM")
+    assert isinstance(alarm, icalendar.Alarm)
+    assert alarm.TRIGGER == -ALARM_BEFORE
 
 
 def test_an_order_has_one_entry_and_another_order_another() -> None:
@@ -110,7 +156,7 @@ def test_an_order_has_one_entry_and_another_order_another() -> None:
 
 def test_standing_tickets_appear_as_a_number() -> None:
     entry = entry_of(to_calendar(order(), [booking(line, "GA", row=None) for line in (1, 2, 3)], concert()))
-    assert entry["DESCRIPTION"] == "Booking bk_1\n3 x GA"
+    assert entry["DESCRIPTION"] == f"Booking bk_1\n3 x GA\n{PAGE}"
 
 
 @pytest.mark.parametrize("text", ["Zoë; Søn, \\ & more", "票" * 200, "END:VEVENT", 'say "hi": now', "a" * 200])
