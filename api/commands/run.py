@@ -2,7 +2,7 @@
 
 The supervisor starts PostgreSQL if `DATABASE_URL` is unset, prepares the database, and starts each of its services.
 One Ctrl-C, SIGTERM or SIGHUP stops everything, at any moment. The supervisor restarts a part that ends by itself. A
-part that ends again and again stops everything, because the rest of the system would fail less clearly.
+part that fails repeatedly stops the system, because the other parts would fail with less clear errors.
 """
 
 import contextlib
@@ -33,11 +33,12 @@ def run(settings: Settings) -> int:
     """Run the system until a stop signal; return the exit code.
 
     Returns:
-        0 after a stop signal: `make` would otherwise report an error after every Ctrl-C. 1 if a part ends during the
-        start, or fails again after `RESTARTS_MAX` restarts within a minute.
+        0 after a stop signal, because `make` reports any other code as an error. 1 if a service ends during the start,
+        if a part fails again after `RESTARTS_MAX` restarts within a minute, or if a part cannot restart.
 
     Raises:
-        SetupError: the system cannot start; none of its processes is left running.
+        SetupError: the system cannot start. None of its processes is left running. The command line exits with 1.
+        psycopg.Error: the database refused a statement of the start. The command line exits with 1.
     """
     check_ports(settings, {service.port for service in services(settings) if service.port})
     with stop_signals() as signals, contextlib.ExitStack() as cleanup:
@@ -64,7 +65,7 @@ def run(settings: Settings) -> int:
 
 
 class _Database:
-    """The embedded server as a part of the system: it is needed again if its watchdog was killed, too."""
+    """The embedded server as a part of the system. It has failed if the server and its watchdog have ended."""
 
     name = "database"
 
