@@ -68,3 +68,10 @@ def tickets_left(page: Page, tier: str) -> Locator:
 async def keep_entering(page: Page) -> None:
     """Dispatch the event of a selected tab repeatedly: a page does not poll after each of them."""
     await page.evaluate("setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
+
+
+async def draw_map(page: Page) -> None:
+    """Draw the map, which waits until it is near the viewport, and return to the top."""
+    await page.locator(".plan").scroll_into_view_if_needed()
+    await expect(page.locator(".house .seat").first).to_be_visible()
+    await page.evaluate("scrollTo(0, 0)")

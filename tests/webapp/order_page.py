@@ -1,0 +1,97 @@
+"""The page of an order, and the steps that its tests share."""
+
+import re
+from typing import Any
+
+import httpx
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from tests.webapp import no_webhooks
+from tests.webapp.site import Site
+from tests.webapp.visitors import OpenPage
+from tests.webapp.words import pattern, words
+
+USER = "user-123"
+
+SOON_MS = 15_000
+"""Limit from a database change to the open page: one poll of the worker and one of the page, on a busy machine."""
+
+
+async def find_order(site: Site, reference: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+        order: dict[str, Any] = (await http.get(f"/api/bookings/{reference}")).raise_for_status().json()
+        return order
+
+
+async def seats_of(site: Site, reference: str) -> list[tuple[str, int]]:
+    return sorted((ticket["row"], ticket["seat"]) for ticket in (await find_order(site, reference))["bookings"])
+
+
+async def tickets_of(site: Site, reference: str) -> list[int]:
+    return sorted(ticket["ticketId"] for ticket in (await find_order(site, reference))["bookings"])
+
+
+async def sell_order(site: Site, tier: str = "VIP", quantity: int = 2) -> str:
+    response = await site.sell(tier, quantity, USER)
+    assert response.status_code == 201, response.text
+    reference: str = response.json()["reference"]
+    return reference
+
+
+async def visit_order(visit: OpenPage, site: Site, reference: str, context: BrowserContext | None = None) -> Page:
+    return await visit(f"{site.url}/booking/{reference}", context=context)
+
+
+async def visit_pending(visit: OpenPage, site: Site, quantity: int = 1, **booking: Any) -> tuple[str, Page]:
+    """Book in the system without webhooks; return the reference and its page, which waits for the payment."""
+    reference = await no_webhooks.hold(site, quantity=quantity, **booking)
+    page = await visit_order(visit, site, reference)
+    await expect_title(page, words("booking.pending.title"))
+    return reference, page
+
+
+async def visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tuple[str, Page]:
+    """Book two tickets in the system without webhooks and let their hold end; return the reference and its page."""
+    reference = await no_webhooks.hold(site, tier, 2)
+    await no_webhooks.end_hold(site, reference)
+    page = await visit_order(visit, site, reference)
+    await expect_title(page, words("booking.expired.title"))
+    return reference, page
+
+
+async def expect_title(page: Page, title: str) -> None:
+    await expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=SOON_MS)
+
+
+def codes_on(page: Page) -> Locator:
+    return page.get_by_role("img", name=pattern("booking.code", line=r"\d+", place=".+"))
+
+
+async def expect_codes(page: Page, quantity: int) -> None:
+    await expect(codes_on(page)).to_have_count(quantity)
+    for image in await codes_on(page).all():
+        await image.scroll_into_view_if_needed()
+        await expect(image).to_have_js_property("complete", value=True)
+        assert await image.evaluate("(image) => image.naturalWidth") > 0
+
+
+async def seconds_left(page: Page) -> int:
+    minutes, seconds = (await page.locator(".order-left [role='timer']").inner_text()).split(":")
+    return 60 * int(minutes) + int(seconds)
+
+
+async def wait_for_next_order(page: Page) -> str:
+    """Wait until the page has gone on to a booking of another key; return it."""
+    await page.wait_for_url(re.compile("/booking/(?!held-)"), timeout=SOON_MS)
+    reference = page.url.rpartition("/")[2]
+    await expect(page.locator("#reference")).to_have_text(reference, timeout=SOON_MS)
+    return reference
+
+
+def cancel_button(page: Page) -> Locator:
+    return page.get_by_role("button", name=words("booking.cancel"))
+
+
+async def cancel(page: Page) -> None:
+    await cancel_button(page).click()
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()

@@ -1,0 +1,228 @@
+"""An order that waits for its payment, and every end of that wait: paid, declined, late, expired, cancelled."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from playwright.async_api import expect
+
+from tests.webapp import no_webhooks
+from tests.webapp.appearance import check_page
+from tests.webapp.order_page import (
+    SOON_MS,
+    cancel_button,
+    codes_on,
+    expect_codes,
+    expect_title,
+    seats_of,
+    seconds_left,
+    tickets_of,
+    visit_expired,
+    visit_order,
+    visit_pending,
+    wait_for_next_order,
+)
+from tests.webapp.site import MakeEvent
+from tests.webapp.visitors import OpenPage, keep_entering
+from tests.webapp.words import pattern, words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TRY_AGAIN = pattern("booking.again", quantity=r"\d", tier=".+", total=".+")
+
+
+async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosing_again(
+    make_declining_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_declining_event("VIP=5")
+    reference: str = (await site.sell("VIP", 2)).json()["reference"]
+    page = await visit_order(visit, site, reference)
+    await expect_title(page, words("booking.declined.title"))
+    await expect(page.get_by_text(words("booking.declined.at_once"))).to_be_visible()
+    await expect(page.locator("#reference")).to_have_text(reference)
+    await check_page(page, "order-declined-at-once")
+    # The API reports neither tier nor seats of an order that held no ticket.
+    await expect(page.get_by_role("button", name=words("checkout.again"))).to_have_count(0)
+    await page.get_by_role("link", name=words("booking.choose_anew")).click()
+    await page.wait_for_url(site.event_url)
+
+
+async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_by_itself(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
+    reference, page = await visit_pending(visit, site, 2)
+    await check_page(page, "order-pending")
+
+    # The server's clock is the reference, not this computer's. The test reads it before and after the page.
+    async def until_end() -> float:
+        async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+            cursor = await conn.execute(
+                "select extract(epoch from expires_at - clock_timestamp())::float from orders where reference = %s",
+                (reference,),
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            return float(row[0])
+
+    await page.reload()
+    other = await visit_order(visit, site, reference, page.context)
+    ahead = await visit("about:blank")
+    await ahead.clock.install(time=datetime.now(UTC) + timedelta(hours=1))
+    await ahead.goto(f"{site.url}/booking/{reference}")
+    for each in (page, other, ahead):
+        await expect(each.locator(".countdown")).to_be_visible()
+        most, shown, least = await until_end(), await seconds_left(each), await until_end()
+        assert least - 1 <= shown <= most + 2
+    first, second, third = await seconds_left(page), await seconds_left(other), await seconds_left(page)
+    assert third - 1 <= second <= first + 1
+    await expect(codes_on(page)).to_have_count(0)
+
+    await no_webhooks.poll_provider(site, reference)
+    for each in (page, other, ahead):
+        await expect_title(each, words("booking.confirmed.title"))
+    await expect_codes(page, 2)
+    await expect(page.get_by_role("status").filter(has_text=words("booking.confirmed.title"))).to_have_count(1)
+
+
+async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new_key(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
+    reference, page = await visit_pending(visit, site, 2, outcome="declined", user_id="unlucky")
+    seats = await seats_of(site, reference)
+    await no_webhooks.poll_provider(site, reference)
+    await expect_title(page, words("booking.declined.title"))
+    # The page shows neither a ticket nor a charge.
+    await expect(page.locator(".ticket .aurora")).to_be_hidden()
+    await expect(page.locator("dl div", has_text=words("booking.not_charged"))).to_contain_text("$200")
+    await expect(page.locator("dl dt").get_by_text(words("booking.total"), exact=True)).to_have_count(0)
+    await check_page(page, "order-declined")
+    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
+    again = await wait_for_next_order(page)
+    await expect_title(page, words("booking.pending.title"))
+    await expect(page.get_by_text("unlucky")).to_be_visible()
+    assert await seats_of(site, again) == seats
+    # The new key has its own outcome, and the first booking keeps its status.
+    outcome = await no_webhooks.decided(site, again)
+    await no_webhooks.poll_provider(site, again)
+    await expect_title(page, words("booking.confirmed.title" if outcome == "captured" else "booking.declined.title"))
+    await page.go_back()
+    await expect(page.locator("#reference")).to_have_text(reference)
+    await expect_title(page, words("booking.declined.title"))
+
+
+async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same_seats(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
+    reference, page = await visit_pending(visit, site, 2)
+    seats = await seats_of(site, reference)
+    hurry = page.locator(".hurry")
+    await expect(hurry).to_have_count(0)
+    await no_webhooks.end_hold(site, reference, left_s=50)
+    await expect(hurry).to_have_text(words("booking.hurry"), timeout=SOON_MS)
+    await expect(page.get_by_role("status").filter(has_text=words("booking.hurry"))).to_have_count(1)
+    await check_page(page, "order-last-minute")
+
+    await site.stack.stop_worker()
+    await no_webhooks.end_hold(site, reference)
+    await expect_title(page, words("booking.overdue.title"))
+    await check_page(page, "order-overdue")
+    await site.stack.start_worker()
+    await expect_title(page, words("booking.expired.title"))
+    await check_page(page, "order-expired")
+
+    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
+    again = await wait_for_next_order(page)
+    await expect_title(page, words("booking.pending.title"))
+    assert await seats_of(site, again) == seats
+
+
+async def test_of_seats_that_went_meanwhile_trying_again_says_so(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
+    reference, page = await visit_expired(visit, site)
+    (row, lost), (_, kept) = await seats_of(site, reference)
+    await site.sell("VIP", 1, ticket_ids=(await tickets_of(site, reference))[:1])
+    await page.get_by_role("button", name=TRY_AGAIN).click()
+    await expect(page.locator(".notice")).to_contain_text(words("checkout.seat_taken.title", seats=1), timeout=SOON_MS)
+    await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
+    await check_page(page, "order-seat-taken")
+    # The concert's page keeps the other seat, and offers the nearest one to it.
+    await page.get_by_role("link", name=words("booking.other_seats")).click()
+    await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row=row, number=lost))
+    await expect(page.locator(".picks li")).to_have_text([words("seat.name", row=row, number=kept)])
+    await page.locator(".map .notice button").first.click()
+    await expect(page.locator("button.submit")).to_have_text(words("book.button", total="$200"))
+
+
+async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("GA=50")
+    reference, page = await visit_expired(visit, site, "GA")
+    await page.get_by_role("button", name=TRY_AGAIN).click()
+    again = await wait_for_next_order(page)
+    assert await tickets_of(site, again) == await tickets_of(site, reference)
+    await no_webhooks.poll_provider(site, reference)
+    await site.until(reference, "expired", refund=20)
+
+
+async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_offered(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("GA=3")
+    _, page = await visit_expired(visit, site, "GA")
+    await no_webhooks.hold(site, "GA", 2, user_id="somebody-else")
+    await page.get_by_role("button", name=TRY_AGAIN).click()
+    await expect(page.locator(".notice")).to_contain_text(words("checkout.fewer_left.title", left=1), timeout=SOON_MS)
+    await check_page(page, "order-fewer-left")
+    await page.get_by_role("button", name=words("checkout.book_left", left=1, total="$10")).click()
+    assert len(await tickets_of(site, await wait_for_next_order(page))) == 1
+
+
+async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=5")
+    reference, page = await visit_expired(visit, site)
+    await no_webhooks.poll_provider(site, reference)
+    await site.until(reference, "confirmed")
+    await keep_entering(page)
+    await expect_title(page, words("booking.paid_late.title"))
+    await expect_codes(page, 2)
+    await check_page(page, "order-paid-late")
+
+
+async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=2")
+    reference, page = await visit_expired(visit, site)
+    await no_webhooks.hold(site, user_id="somebody-else")
+    await no_webhooks.poll_provider(site, reference)
+    await site.until(reference, "expired", refund=200)
+    await keep_entering(page)
+    await expect_title(page, words("booking.paid_too_late.title"))
+    await expect(page.get_by_text(words("booking.paid_too_late.text", refund="$200"))).to_be_visible()
+    await expect(page.locator("dl div", has_text=words("booking.refund"))).to_contain_text("$200")
+    await check_page(page, "order-paid-too-late")
+
+
+async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_back(
+    make_event_without_webhooks: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event_without_webhooks("VIP=2")
+    reference, page = await visit_pending(visit, site, 2)
+    await cancel_button(page).click()
+    await expect(page.get_by_role("dialog")).to_contain_text(words("booking.cancel.pending"))
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
+    await expect_title(page, words("booking.cancelled.title"))
+    await expect(page.get_by_text(words("booking.cancelled.text"))).to_be_visible()
+    assert (await site.sell("VIP", 2)).status_code == 202
+    await no_webhooks.poll_provider(site, reference)
+    await site.until(reference, "cancelled", refund=200)
+    await keep_entering(page)
+    await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible(timeout=SOON_MS)
