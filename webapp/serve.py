@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import resource
 import shutil
 import signal
 import socket
@@ -12,19 +13,23 @@ from typing import Any
 from wsgiref.headers import Headers
 
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from servestatic import ServeStaticASGI
 
 from webapp.build import BUILD_DIR, BuildError
 from webapp.prerendered import MISSING_PAGE, file_of, write_site
-from webapp.settings import PageSettings, address, runtime_dir
+from webapp.settings import ConnectionLimits, PageSettings, address, runtime_dir
 
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
-# Connections that wait to be accepted, and open ones. Granian's own limit of 128 is used up by a hundred browsers.
 _BACKLOG = 1024
-_CONNECTIONS_MAX = 20_000
+"""Connections that wait to be accepted."""
+_HEADERS_BYTES_MAX = 65_536
+"""Memory of one connection for the headers of a request."""
+_OTHER_FILES_MAX = 200
+"""Open files of the process that are no connections."""
 _HEADERS = {
     # The pages carry the rest of the policy, but browsers read this rule from a header only.
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -34,6 +39,8 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+"""The headers of every response, errors included."""
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -53,12 +60,12 @@ def serve() -> None:
         ServeError: the host is not one of this machine, or the port is taken.
     """
     host, port = address()
-    settings = PageSettings.from_env()
+    settings, limits = PageSettings.from_env(), ConnectionLimits.from_env()
     host = _resolve_free(host, port)
     directory = runtime_dir(port)
     try:
         _write_anew(directory, settings)
-        uvloop.run(_serve(Site(directory), host, port))
+        uvloop.run(_serve(Site(directory), host, port, limits))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -103,8 +110,15 @@ class Site:
         """Serve a file, the page of an address, or the page for unknown addresses."""
         if scope["type"] != "http":
             return
+
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in _RAW_HEADERS if h[0] not in present)]
+            await send(message)
+
         path = scope["path"] if scope["path"] in self._files.files else file_of(scope["path"])
-        await self._files({**scope, "path": path}, receive, send)
+        await self._files({**scope, "path": path}, receive, send_complete)
 
     async def _missing(self, scope: Message, receive: Receive, send: Send) -> None:
         async def as_missing(message: Message) -> None:
@@ -116,15 +130,23 @@ class Site:
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:
-    for name, value in _HEADERS.items():
-        headers[name] = value
     # The names of built files contain a hash of their content: the content of a name never changes.
     immutable = url.startswith(_HASHED_PREFIX)
     headers["Cache-Control"] = "public, max-age=31536000, immutable" if immutable else "no-cache"
     headers["ETag"] = f'"{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:24]}"'
 
 
-async def _serve(site: Site, host: str, port: int) -> None:
+def _possible_connections(wanted: int) -> int:
+    """Raise the process's limit of open files as far as allowed; return the number of connections that it admits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted + _OTHER_FILES_MAX
+    if soft != resource.RLIM_INFINITY and soft < files:
+        soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES_MAX))
+
+
+async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> None:
     logging.getLogger("_granian").setLevel(logging.ERROR)
     server = Server(
         site,
@@ -132,7 +154,10 @@ async def _serve(site: Site, host: str, port: int) -> None:
         port=port,
         interface=Interfaces.ASGI,
         backlog=_BACKLOG,
-        backpressure=_CONNECTIONS_MAX,
+        backpressure=_possible_connections(limits.connections_max),
+        http=HTTPModes.http1,  # The timeout of the headers does not apply before the version is known.
+        http1_settings=HTTP1Settings(header_read_timeout=limits.header_timeout_ms, max_buffer_size=_HEADERS_BYTES_MAX),
+        websockets=False,
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()

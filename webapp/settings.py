@@ -56,6 +56,28 @@ def address() -> tuple[str, int]:
     return host, _number("WEB_PORT", 3000, 65535)
 
 
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """The limits of the web server's connections. The API has the same settings."""
+
+    connections_max: int
+    """Open connections; further ones wait."""
+    header_timeout_ms: int
+    """Time in which a connection must send the next request's headers, before it is closed."""
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the limits.
+
+        Raises:
+            SettingError: a value is not allowed.
+        """
+        return cls(
+            _number("CONNECTIONS_MAX", 20_000, 1_000_000, least=10),
+            _number("HEADER_TIMEOUT_MS", 30_000, 600_000, least=100),
+        )
+
+
 def runtime_dir(port: int) -> Path:
     """Return the directory for the files of the server on a port.
 
@@ -65,13 +87,13 @@ def runtime_dir(port: int) -> Path:
     return data_dir.resolve() / "run" / f"web-{port}"
 
 
-def _number(variable: str, default: int, most: int) -> int:
+def _number(variable: str, default: int, most: int, least: int = 1) -> int:
     text = os.environ.get(variable, "").strip()
     if not text:
         return default
-    if _NUMERAL.fullmatch(text) and int(text) <= most:
+    if _NUMERAL.fullmatch(text) and least <= int(text) <= most:
         return int(text)
-    raise SettingError(f"{variable}={text!r} is not allowed: it must be a whole number from 1 to {most}.")
+    raise SettingError(f"{variable}={text!r} is not allowed: it must be a whole number from {least} to {most}.")
 
 
 def _api_url() -> str:
