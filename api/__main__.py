@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings, _: Arguments) -> int:
-    ports.check_port(settings, "API_PORT")
+    ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
         return serve.serve(settings, url)

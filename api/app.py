@@ -3,26 +3,25 @@
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
-import swagger_ui
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.static_files import create_static_files_router
 from litestar.types import Message, Scope
 
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import open_pool
 from api.fast_path import FastPath
 from api.http.openapi import complete
+from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics
 from api.payments.http_provider import open_provider
-from api.routes import bookings, events, health, metrics, payments, tickets
+from api.routes import bookings, docs, events, health, metrics, payments, tickets
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher
@@ -31,8 +30,6 @@ from api.services.order_rows import OrderRow
 from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
-
-_DOCS_ASSETS = "/schema-assets"
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -57,11 +54,11 @@ _ROUTES = (
     bookings.get_ticket_code,
     bookings.get_calendar,
     payments.receive_webhook,
-    health.get_live,
-    health.get_ready,
-    health.get_system,
-    metrics.get_metrics,
+    docs.get_asset,
 )
+_HEALTH_ROUTES = (health.get_live, health.get_ready)
+_OPERATIONS_ROUTES = (health.get_system, metrics.get_metrics)
+"""Routes for operators, on the port of operations if there is one."""
 
 
 def create_app(settings: Settings | None = None) -> FastPath:
@@ -71,9 +68,8 @@ def create_app(settings: Settings | None = None) -> FastPath:
     app = Litestar(
         route_handlers=[
             *_ROUTES,
-            create_static_files_router(
-                _DOCS_ASSETS, [Path(swagger_ui.__file__).with_name("static")], include_in_schema=False
-            ),
+            *_HEALTH_ROUTES,
+            *(() if settings.operations_port else _OPERATIONS_ROUTES),
         ],
         lifespan=[_lifespan(settings)],
         middleware=[RequestMetrics()],
@@ -105,7 +101,25 @@ def create_app(settings: Settings | None = None) -> FastPath:
     )
     complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
     app.state.throttle = throttle
-    return FastPath(app, throttle=throttle, headers=_HEADERS, trusted=settings.trusted_networks)
+    return FastPath(
+        app,
+        throttle=throttle,
+        headers=_HEADERS,
+        trusted=settings.trusted_networks,
+        body_timeout_s=settings.body_timeout_ms / 1000,
+    )
+
+
+def _operations_app(state: State) -> Litestar:
+    """Return the application of the listener for operators; it shares the state of the main application."""
+    app = Litestar(
+        route_handlers=[*_HEALTH_ROUTES, *_OPERATIONS_ROUTES],
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[_complete_headers],
+        openapi_config=None,
+    )
+    app.state = state
+    return app
 
 
 def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
@@ -144,6 +158,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
                 charges.running(),
                 state.inbox.running(),
                 state.batcher.running(),
+                serving_operations(_operations_app(state), settings),
             ):
                 # Exclude the loaded modules from every later garbage collection.
                 gc.freeze()
@@ -160,9 +175,9 @@ async def _complete_headers(message: Message, _: Scope) -> None:
 def _docs_page() -> SwaggerRenderPlugin:
     """Return the readable page of the OpenAPI document. It loads nothing from another host."""
     return SwaggerRenderPlugin(
-        js_url=f"{_DOCS_ASSETS}/swagger-ui-bundle.js",
-        css_url=f"{_DOCS_ASSETS}/swagger-ui.css",
-        standalone_preset_js_url=f"{_DOCS_ASSETS}/swagger-ui-standalone-preset.js",
-        favicon=f'<link rel="icon" href="{_DOCS_ASSETS}/favicon-32x32.png">',
+        js_url=f"{docs.ASSETS}/{docs.SCRIPT}",
+        css_url=f"{docs.ASSETS}/{docs.STYLE}",
+        standalone_preset_js_url=f"{docs.ASSETS}/{docs.PRESET}",
+        favicon=f'<link rel="icon" href="{docs.ASSETS}/{docs.ICON}">',
         path="/swagger",
     )

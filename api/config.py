@@ -179,7 +179,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Days until a processed webhook is deleted, from 1 to 3650."""
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
-    shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 200
+    connections_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000
+    """Open connections of one API process or of the web server, from 10 to a million; further ones wait."""
+    header_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 30_000
+    """Time in which a connection must send the next request's headers, from 100 ms to 10 min, before it is closed."""
+    body_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 10_000
+    """Time in which a request's body must arrive, from 100 ms to 10 min, before 408 `request_timeout`."""
+    operations_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """TCP port for `/health/*` and `/metrics` on connections of their own; 0 to serve them on `api_port`.
+
+    With a port, `api_port` serves only `/health/live` and `/health/ready` of these.
+    """
+    shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 2000
     """Time from a stop signal until the API closes its port, up to a minute; load balancers notice the shutdown."""
     db_pool_max: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
     """Database connections of one API process, from 2 to 1000."""

@@ -188,6 +188,17 @@ class NotCancellable(ApiError, status=409, code="not_cancellable"):
         super().__init__(f"This booking cannot be cancelled: {reason}.")
 
 
+class RequestTimeout(ApiError, status=408, code="request_timeout"):
+    """The request's body did not arrive within `BODY_TIMEOUT_MS`."""
+
+    def __init__(self) -> None:
+        super().__init__("The request's body did not arrive in time.")
+
+    def headers(self) -> dict[str, str]:
+        """Return the header that ends the connection, because the rest of the body may still arrive."""
+        return {"Connection": "close"}
+
+
 class BodyTooLarge(ApiError, status=413, code="body_too_large"):
     """The request's body exceeds `BODY_BYTES_MAX`."""
 

@@ -33,9 +33,11 @@ from litestar.types import (
 )
 
 from api import metrics
+from api.errors import ApiError
 from api.http.client_address import Network, client_address
 from api.http.problems import problem_of
 from api.http.rate_limit import Throttle, address_of
+from api.http.request_stream import receive_within
 from api.http.responses import RawResponse, cached_response
 from api.http.state import ApiState
 from api.routes import bookings, events, tickets
@@ -91,14 +93,22 @@ class FastPath:
     """An ASGI application that serves simple requests itself and passes all others to `app`.
 
     `headers` are the headers that every response has. `throttle` limits both paths together. Both paths find the
-    client's address in the scope, whichever of the `trusted` proxies it came through.
+    client's address in the scope, whichever of the `trusted` proxies it came through. Both raise ApiError for a body
+    that is incomplete or takes longer than `body_timeout_s`.
     """
 
     def __init__(
-        self, app: Litestar, *, throttle: Throttle, headers: Sequence[Header], trusted: Sequence[Network] = ()
+        self,
+        app: Litestar,
+        *,
+        throttle: Throttle,
+        headers: Sequence[Header],
+        trusted: Sequence[Network],
+        body_timeout_s: float,
     ) -> None:
         self.app = app
         self._trusted = trusted
+        self._body_timeout_s = body_timeout_s
         self._state = cast("ApiState", app.state)
         self._throttle = throttle
         self._body_bytes_max = cast("int", app.request_max_body_size)
@@ -125,14 +135,20 @@ class FastPath:
             if self._trusted:
                 http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
             method, route = http["method"], http["path"]
+            if method == "POST":
+                receive = next_message = receive_within(next_message, self._body_timeout_s)
             handler = self._handlers.get((method, route))
             if handler is None and method == "GET" and _EVENT.fullmatch(route):
                 handler, route = self._get_event, events.EVENT
             if handler and (request := self._simple(http)):
                 if method == "POST":
-                    message = await next_message()
-                    receive = _replay(message, next_message)
-                    request = self._with_body(request, message)
+                    try:
+                        message = await next_message()
+                    except ApiError as error:
+                        receive, request = _raising(error), None
+                    else:
+                        receive = _replay(message, next_message)
+                        request = self._with_body(request, message)
                 if request and await self._serve(handler, method, route, request, reply):
                     return
         await self.app(scope, receive, send)
@@ -228,6 +244,15 @@ def _replay(message: ReceiveMessage, receive: Receive) -> Receive:
         return received.pop() if received else await receive()
 
     return replay
+
+
+def _raising(error: ApiError) -> Receive:
+    """Return a `receive` that raises the error of an earlier call."""
+
+    async def fail() -> Any:
+        raise error
+
+    return fail
 
 
 def _cors_headers(config: CORSConfig, origin: str) -> list[Header]:

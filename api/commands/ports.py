@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from api.config import Settings
 from api.errors import SetupError
 
-PortVariable = Literal["API_PORT", "WEB_PORT", "PSP_PORT"]
+PortVariable = Literal["API_PORT", "OPERATIONS_PORT", "WEB_PORT", "PSP_PORT"]
 
 
 def check_ports(settings: Settings, variables: Collection[PortVariable]) -> None:
@@ -71,7 +71,8 @@ def free_port(after: int, hosts: tuple[str, ...]) -> int:
 
 
 def _port(settings: Settings, variable: PortVariable) -> int:
-    return {"API_PORT": settings.api_port, "WEB_PORT": settings.web_port, "PSP_PORT": settings.psp_port}[variable]
+    port: int = getattr(settings, variable.lower())
+    return port
 
 
 def _ports_after(port: int) -> Iterator[int]:

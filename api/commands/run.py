@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from api.commands.ports import check_ports
+from api.commands.ports import PortVariable, check_ports
 from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.signals import StopRequested, StopSignals, stop_signals
@@ -40,7 +40,8 @@ def run(settings: Settings) -> int:
         SetupError: the system cannot start. None of its processes is left running. The command line exits with 1.
         psycopg.Error: the database refused a statement of the start. The command line exits with 1.
     """
-    check_ports(settings, {service.port for service in services(settings) if service.port})
+    own_ports: set[PortVariable] = {service.port for service in services(settings) if service.port}
+    check_ports(settings, own_ports | ({"OPERATIONS_PORT"} if settings.operations_port else set()))
     with stop_signals() as signals, contextlib.ExitStack() as cleanup:
         try:
             with signals.interrupting():

@@ -3,11 +3,27 @@
 import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from litestar import Request, Response
 
 from api.services.snapshots import Snapshot
+
+
+class EncodedContent(Protocol):
+    """Content in its encoded forms, such as a snapshot."""
+
+    @property
+    def body(self) -> bytes:
+        """The content without compression."""
+
+    @property
+    def gzipped(self) -> bytes | None:
+        """The compressed content, or None if it is too small or already compressed."""
+
+    @property
+    def etag(self) -> str:
+        """The entity tag; weak if there is compressed content as well."""
 
 
 class RawResponse(NamedTuple):
@@ -34,20 +50,26 @@ def cached_response(snapshot: Snapshot, etags: str, encodings: str) -> RawRespon
 
     `etags` is the header `If-None-Match`, `encodings` the header `Accept-Encoding`; both may be empty.
     """
-    headers = {
-        "ETag": snapshot.etag,
-        "Cache-Control": "public, max-age=1",
-        "X-As-Of": rfc3339(snapshot.as_of),
-    }
+    headers = {"Cache-Control": "public, max-age=1", "X-As-Of": rfc3339(snapshot.as_of)}
     if snapshot.revision is not None:
         headers["X-Event-Revision"] = str(snapshot.revision)
+    return conditional_response(snapshot, headers, etags, encodings)
+
+
+def conditional_response(
+    content: EncodedContent, headers: Mapping[str, str], etags: str, encodings: str
+) -> RawResponse:
+    """Return content with its ETag and further headers, or 304 if one of the client's ETags matches.
+
+    `etags` is the header `If-None-Match`, `encodings` the header `Accept-Encoding`; both may be empty.
+    """
+    headers = {"ETag": content.etag, **headers}
     # RFC 9110 demands weak comparison: the prefix W/ makes no difference.
-    if etags and (etags == "*" or snapshot.etag.removeprefix("W/") in etags):
+    if etags and (etags == "*" or content.etag.removeprefix("W/") in etags):
         return RawResponse(b"", 304, headers)
-    if snapshot.gzipped is not None and "gzip" in encodings:
-        headers["Content-Encoding"] = "gzip"
-        return RawResponse(snapshot.gzipped, headers=headers)
-    return RawResponse(snapshot.body, headers=headers)
+    if content.gzipped is not None and "gzip" in encodings:
+        return RawResponse(content.gzipped, headers={**headers, "Content-Encoding": "gzip"})
+    return RawResponse(content.body, headers=headers)
 
 
 def cached_response_for(request: Request[Any, Any, Any], snapshot: Snapshot) -> Response[bytes]:

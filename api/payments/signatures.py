@@ -111,6 +111,8 @@ def verify(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
         raise InvalidWebhook(str(error)) from None
     except msgspec.DecodeError as error:
         raise InvalidWebhook(f"not valid JSON: {error}") from None
+    except RecursionError:  # The decoder also reads the fields that it ignores.
+        raise InvalidWebhook("is nested too deeply") from None
     return Webhook(
         id=webhook_id, type=event_type, reference=data.reference, amount_minor=data.amount, currency=data.currency
     )

@@ -17,6 +17,7 @@ from api.errors import (
     InvalidRequest,
     NotCancellable,
     NotFound,
+    RequestTimeout,
     UnsupportedMediaType,
     invalid,
 )
@@ -49,7 +50,7 @@ from api.services.orders import cancel_order
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
-_BODY: Final = (InvalidRequest, BodyTooLarge, UnsupportedMediaType)
+_BODY: Final = (InvalidRequest, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
 CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, *REFUSALS))
 CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, Forbidden, NotFound, NotCancellable))
 

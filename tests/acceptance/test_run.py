@@ -48,6 +48,7 @@ class System:
             "PSP_PORT": str(self.psp_port),
             "API_WORKERS": "1",
             "PAYMENT_SUCCESS_RATE": "1",
+            "SHUTDOWN_DELAY_MS": "0",
             **environment,
         }
 

@@ -53,6 +53,7 @@ export const KIND_OF_CODE = {
   forbidden: "refused",
   unknown_event: "refused",
   unknown_tier: "refused",
+  request_timeout: "unreachable",
   body_too_large: "refused",
   unsupported_media_type: "refused",
   internal_error: "unreachable",
