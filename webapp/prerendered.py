@@ -27,6 +27,8 @@ MISSING_PAGE = "/404.html"
 
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
 _STYLESHEET = re.compile(r'<link\b[^>]*\bhref="(/assets/[^"]+\.css)"[^>]*>')
+# React Router's script restores the scroll position. In a browser that blocks storage its error handling fails as well.
+_SCROLL_ERROR = re.compile(r"console\.error\(error\);\s*sessionStorage\.removeItem\(storageKey\);")
 _EXECUTED_SCRIPT = re.compile(r'<script(?![^>]*\b(?:src=|type="application/json"))[^>]*>(.*?)</script>', re.DOTALL)
 
 
@@ -79,6 +81,7 @@ def _complete(page: str, build_dir: Path, settings: PageSettings) -> str:
     # changed attributes and elements that are not its own. The sheets stay, for a medium that no screen waits for.
     page = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), page)
     page = page.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
+    page = _SCROLL_ERROR.sub("", page)
     api = html.escape(settings.api_url)
     early = f'<link rel="preconnect" href="{api}" crossorigin="anonymous"/><style>{style}</style>'
     place = "<title>" if "<title>" in page else "</head>"

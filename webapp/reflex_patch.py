@@ -7,7 +7,7 @@ find. Check that no script of the build contains "socket.io", run the browser te
 
 import importlib.metadata
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import reflex as rx
@@ -28,6 +28,17 @@ _STATE_JS = (
     ("const cookies = new Cookies();", 1, "const cookies = /* @__PURE__ */ new Cookies();"),
     # The bundler shortens no name that a direct eval could see.
     ("eval(", 5, "globalThis.eval("),
+)
+
+# The same for react-theme.js, which accesses localStorage without a guard.
+_REACT_THEME_JS = (
+    (
+        "import { ColorModeContext, app }",
+        1,
+        'import { recall, remember } from "$/utils/remembered";\nimport { ColorModeContext, app }',
+    ),
+    ("localStorage.getItem(", 3, "recall("),
+    ("localStorage.setItem(", 3, "remember("),
 )
 
 _PROVIDER = re.compile(r"jsx\((?:StateProvider|EventLoopProvider),")
@@ -61,16 +72,18 @@ def replace_wraps(app: rx.App, boundary: Callable[[], rx.Component]) -> None:
 def apply(context: dict[str, Any]) -> None:
     """Register the changes; `context` is that of a plugin's `pre_compile`."""
     context["add_modify_task"]("utils/state.js", _drop_event_loop)
+    context["add_modify_task"]("utils/react-theme.js", _guard_storage)
     context["add_modify_task"]("app/root.jsx", _drop_unused)
     context["add_modify_task"]("react-router.config.js", _prerender_named_pages)
 
 
 def _drop_event_loop(state_js: str) -> str:
-    for old, times, new in _STATE_JS:
-        if state_js.count(old) != times:
-            raise _Changed(old)
-        state_js = state_js.replace(old, new)
-    return state_js
+    return _replace_texts(state_js, _STATE_JS)
+
+
+def _guard_storage(react_theme_js: str) -> str:
+    """Let the colour scheme use the module that also works while the browser blocks storage."""
+    return _replace_texts(react_theme_js, _REACT_THEME_JS)
 
 
 def _drop_unused(root_jsx: str) -> str:
@@ -89,6 +102,14 @@ def _prerender_named_pages(config_js: str) -> str:
     """Prerender the pages with a name in their address, under the name `_`; see `prerendered.file_of`."""
     paths = ", ".join(f'"{path}"' for path in RENDERED_PATHS)
     return _replace(config_js, _PRERENDER, f'"prerender": ({{ getStaticPaths }}) => [...getStaticPaths(), {paths}]')
+
+
+def _replace_texts(source: str, replacements: Iterable[tuple[str, int, str]]) -> str:
+    for old, times, new in replacements:
+        if source.count(old) != times:
+            raise _Changed(old)
+        source = source.replace(old, new)
+    return source
 
 
 def _replace(text: str, pattern: re.Pattern[str], by: str) -> str:

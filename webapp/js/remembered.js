@@ -1,31 +1,50 @@
-// Values that localStorage keeps for the next visit. If the browser blocks it, or it is full, they last as long as the page.
-
-/** Values that localStorage did not take. @type {Map<string, string>} */
-const unstored = new Map();
+// Values in browser storage. Only this module accesses the storage, because a browser may refuse each access. A value
+// that the browser does not store lasts as long as the page.
 
 /**
- * Return the value under a key, or null.
- * @param {string} key
- * @returns {string | null}
+ * Values under keys.
+ * @typedef {object} Area
+ * @property {(key: string) => string | null} get
+ * @property {(key: string, value: string) => void} set
+ * @property {(key: string) => void} remove
+ * @property {() => string[]} keys
  */
-export const recall = (key) => unstored.get(key) ?? attempt(() => localStorage.getItem(key));
 
 /**
- * Keep a value under a key.
- * @param {string} key
- * @param {string} value
+ * Return the area of a storage.
+ * @param {() => Storage} open blocked storage refuses even the access to `window.localStorage`
+ * @returns {Area}
  */
-export function remember(key, value) {
-  unstored.set(key, value);
-  attempt(() => {
-    localStorage.setItem(key, value);
-    unstored.delete(key);
-  });
+function createArea(open) {
+  /** Values that the storage did not take. @type {Map<string, string>} */
+  const unstored = new Map();
+  return {
+    get: (key) => unstored.get(key) ?? attempt(() => open().getItem(key)),
+    set(key, value) {
+      unstored.set(key, value);
+      attempt(() => {
+        open().setItem(key, value);
+        unstored.delete(key);
+      });
+    },
+    remove(key) {
+      unstored.delete(key);
+      attempt(() => open().removeItem(key));
+    },
+    keys: () => [...new Set([...unstored.keys(), ...(attempt(() => Object.keys(open())) ?? [])])],
+  };
 }
 
+/** Values of this tab: they survive a reload and the way back. */
+export const tabArea = createArea(() => sessionStorage);
+/** Values that all tabs of the browser share: they last until the next visit. */
+export const sharedArea = createArea(() => localStorage);
+
+export const recall = sharedArea.get;
+export const remember = sharedArea.set;
+
 /**
- * Return the result of a use of storage, or null if the browser refuses it. Blocked storage refuses even the access to
- * `window.localStorage`.
+ * Return the result of a use of the browser, or null if the browser refuses it.
  * @template Value
  * @param {() => Value} use
  * @returns {Value | null}

@@ -5,7 +5,7 @@
 // A copy without a lock belongs to a tab that is gone, and the next tab adopts it. Where the browser has no locks (plain
 // http), a second tab shares a purchase in doubt as a duplicated tab does: nothing is booked twice under one key.
 
-import { attempt } from "../remembered.js";
+import { attempt, sharedArea, tabArea } from "../remembered.js";
 import { parsePurchase } from "./purchase.js";
 
 /** @typedef {import("./purchase.js").Purchase} Purchase */
@@ -13,19 +13,15 @@ import { parsePurchase } from "./purchase.js";
 const OPEN = "purchase";
 const IN_DOUBT = "purchase-in-doubt:";
 
-/** The tab's purchase where the browser stores nothing. @type {Purchase | null} */
-let unstored = null;
 /** @type {Map<string, () => void>} Functions that release the locks of this tab, by their names. */
 const held = new Map();
 
 /**
- * Return the tab's purchase whose key is not spent.
+ * Return the tab's purchase whose key is not spent. Another page of this tab may have settled it while this page was in
+ * the back/forward cache, so it is read anew.
  * @returns {Purchase | null}
  */
-export function openPurchase() {
-  // Not from memory: another page of this tab may have settled it while this one was in the back/forward cache.
-  return attempt(() => parsePurchase(sessionStorage.getItem(OPEN))) ?? unstored;
-}
+export const openPurchase = () => parsePurchase(tabArea.get(OPEN));
 
 /**
  * Store the tab's purchase; null: its key is spent.
@@ -33,12 +29,8 @@ export function openPurchase() {
  */
 export function keepPurchase(purchase) {
   const last = openPurchase();
-  const stored = attempt(() => {
-    if (purchase) sessionStorage.setItem(OPEN, JSON.stringify(purchase));
-    else sessionStorage.removeItem(OPEN);
-    return true;
-  });
-  unstored = stored ? null : purchase;
+  if (purchase) tabArea.set(OPEN, JSON.stringify(purchase));
+  else tabArea.remove(OPEN);
   if (last && !(purchase?.inDoubt && purchase.reference === last.reference)) release(last.reference);
   if (purchase?.inDoubt) guard(purchase);
 }
@@ -48,15 +40,18 @@ export function keepPurchase(purchase) {
  * @returns {Promise<void>}
  */
 export async function adoptPurchase() {
-  const copies = attempt(() => Object.keys(localStorage).filter((key) => key.startsWith(IN_DOUBT))) ?? [];
+  const copies = sharedArea.keys().filter((key) => key.startsWith(IN_DOUBT));
   if (copies.length === 0) return;
   const locks = await heldLocks();
   const orphan = copies.find((name) => !locks.includes(name));
   if (!orphan || openPurchase()?.inDoubt) return;
-  const purchase = attempt(() => parsePurchase(localStorage.getItem(orphan)));
+  const purchase = parsePurchase(sharedArea.get(orphan));
   if (purchase) keepPurchase(purchase);
-  else attempt(() => localStorage.removeItem(orphan));
+  else sharedArea.remove(orphan);
 }
+
+/** Return the browser's locks, or null if it has none or refuses them. */
+const lockManager = () => attempt(() => navigator.locks) ?? null;
 
 /**
  * Return the names of the locks that tabs hold: none if the browser refuses to list them.
@@ -64,7 +59,7 @@ export async function adoptPurchase() {
  */
 async function heldLocks() {
   try {
-    return (await navigator.locks?.query())?.held?.map(({ name }) => name) ?? [];
+    return (await lockManager()?.query())?.held?.map(({ name }) => name) ?? [];
   } catch {
     return [];
   }
@@ -73,18 +68,19 @@ async function heldLocks() {
 /** @param {Purchase} purchase */
 function guard(purchase) {
   const name = IN_DOUBT + purchase.reference;
-  attempt(() => localStorage.setItem(name, JSON.stringify(purchase)));
-  if (held.has(name) || !navigator.locks) return;
+  sharedArea.set(name, JSON.stringify(purchase));
+  const locks = lockManager();
+  if (held.has(name) || !locks) return;
   // The lock lasts until the promise resolves or the tab ends, by a crash as well.
   const until = new Promise((/** @type {(value?: unknown) => void} */ resolve) => held.set(name, resolve));
   // A refused lock leaves the copy unguarded, as in a browser without locks.
-  navigator.locks.request(name, { mode: "shared" }, () => until).catch(() => {});
+  locks.request(name, { mode: "shared" }, () => until).catch(() => {});
 }
 
 /** @param {string} reference */
 function release(reference) {
   const name = IN_DOUBT + reference;
-  attempt(() => localStorage.removeItem(name));
+  sharedArea.remove(name);
   held.get(name)?.();
   held.delete(name);
 }
