@@ -147,6 +147,45 @@ async def test_a_loaded_page_books_pays_cancels_and_polls_after_the_web_server_i
         await site.start_web()
 
 
+async def test_links_between_pages_work_after_the_web_server_is_killed(site: Site, visit: OpenPage) -> None:
+    page = await visit(site.url)
+    # The scripts of all pages are loaded while the browser is idle.
+    for name in ("event", "booking", "bookings"):
+        await expect(page.locator(f"link[rel=modulepreload][href*=_{name}_]").first).to_be_attached()
+    await page.wait_for_load_state("networkidle")
+    await site.stack._processes["web"].kill()
+    try:
+        await page.locator(".concert a").first.click()
+        await _choose(page, "all-links")
+        await page.locator(SUBMIT).click()
+        reference = await _arrive(page)
+        navigation = page.get_by_label(words("nav.label"))
+        await navigation.get_by_role("link", name=words("nav.bookings")).click()
+        await page.locator(".booking", has_text=reference).get_by_role("link").first.click()
+        await expect(page.locator("#reference")).to_have_text(reference)
+        await page.go_back()
+        await expect(page.locator(".booking", has_text=reference)).to_be_visible()
+        await page.locator(".brand").click()
+        await expect(page.locator(".concert").first).to_be_visible()
+        await page.go_back()
+        await page.go_back()
+        await expect(page.locator("#reference")).to_have_text(reference)
+        await page.go_back()
+        await expect(page.locator(".tier:not(.skeleton)").first).to_be_visible()
+    finally:
+        await site.start_web()
+
+
+async def test_a_visitor_who_saves_data_loads_only_the_next_page(site: Site, visit: OpenPage) -> None:
+    page = await visit("about:blank")
+    await page.add_init_script("Object.defineProperty(navigator, 'connection', { value: { saveData: true } })")
+    await page.goto(site.event_url)
+    await expect(page.locator("link[rel=modulepreload][href*=_booking_]").first).to_be_attached()
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate("new Promise((done) => requestIdleCallback(() => requestIdleCallback(done)))")
+    await expect(page.locator("link[rel=modulepreload][href*=_bookings_]")).to_have_count(0)
+
+
 async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "sender")

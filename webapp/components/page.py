@@ -9,6 +9,13 @@ from webapp.components.browser import Part, action, hooked
 _MODULE = "$/utils/page"
 
 
+class PageLoader(Part):
+    """Loads the scripts of the other pages while the browser is idle."""
+
+    library = _MODULE
+    tag = "PageLoader"
+
+
 class RememberedInput(Part):
     """A text input that starts with its value of the last visit."""
 

@@ -51,3 +51,20 @@ export const useEverySecond = (tick) =>
     const timer = setInterval(tick, 1_000);
     return () => clearInterval(timer);
   }, [tick]);
+
+// Safari has no idle callback.
+const IDLE_AFTER_MS = 2_000;
+
+/** Return true once the page has loaded and the browser has nothing urgent to do. */
+export function useIdle() {
+  const [isIdle, setIdle] = useState(false);
+  useEffect(() => {
+    const finish = () => setIdle(true);
+    const wait = () =>
+      "requestIdleCallback" in window ? requestIdleCallback(finish) : setTimeout(finish, IDLE_AFTER_MS);
+    if (document.readyState === "complete") wait();
+    else addEventListener("load", wait, { once: true });
+    return () => removeEventListener("load", wait);
+  }, []);
+  return isIdle;
+}

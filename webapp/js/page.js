@@ -1,11 +1,28 @@
-// Small parts that any page may need: a remembered input, the tab's title, printing, reloading and copying.
-import { createElement, useEffect, useRef } from "react";
+// Small parts that any page may need: further pages, a remembered input, the tab's title, printing and copying.
+import { createElement, Fragment, useEffect, useRef } from "react";
+import { PrefetchPageLinks } from "react-router";
 
-import { useStore } from "./hooks.js";
+import { useIdle, useStore } from "./hooks.js";
 import { recall } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
+/** An address of each page for buyers; `_` stands for a name. */
+const PAGES = ["/", "/event/_", "/booking/_", "/bookings"];
+/** React Router passes it on to its links, although its types omit it. */
+const LOW_PRIORITY = { fetchPriority: "low" };
+
+/**
+ * Loads the scripts of all pages for buyers while the browser is idle, unless the visitor saves data. Links between
+ * these pages then work without the web server.
+ */
+export function PageLoader() {
+  const isIdle = useIdle();
+  const connection = /** @type {{ saveData: boolean } | undefined} */ (/** @type {any} */ (navigator).connection);
+  if (!isIdle || connection?.saveData) return null;
+  const links = PAGES.map((page) => createElement(PrefetchPageLinks, { key: page, page, ...LOW_PRIORITY }));
+  return createElement(Fragment, null, ...links);
+}
 
 /**
  * An input that starts with its value of the last visit, and never overwrites what the visitor types.
