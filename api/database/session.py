@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -14,11 +15,14 @@ from psycopg.pq.abc import PGresult
 
 from api.database import queries
 from api.database.connection import Connection, SharedState
+from api.database.decoding import SaturatingLoader
 from api.database.encoding import to_text
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
 from api.database.psycopg_patch import Transformer, error_from_result, round_trip
 from api.database.queries import Query
+
+_log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 1.5
 """Timeout of a read, which also holds if the server is frozen."""
@@ -245,12 +249,21 @@ class Session:
             raise RuntimeError(f"{statement.query.name} affected {affected} rows, not {statement.affects}")
         if not has_rows or not affected:
             return []
+        try:
+            return self._load(statement, result, affected)
+        except psycopg.DataError as error:
+            _log.error("%s returned a value that is replaced: %s", statement.query.name, error)
+            self._connection.adapters.register_loader("timestamptz", SaturatingLoader)
+            self._transformer = Transformer(self._connection)
+            return self._load(statement, result, affected)
+
+    def _load(self, statement: Statement[Any], result: PGresult, count: int) -> list[Any]:
         self._transformer.set_pgresult(result)
         row = statement.row
         if row is None:
-            return self._transformer.load_rows(0, affected, tuple)
+            return self._transformer.load_rows(0, count, tuple)
         columns = self._prepared[statement.query.server_sql].columns_of(result)
-        return self._transformer.load_rows(0, affected, lambda values: row(**dict(zip(columns, values, strict=True))))
+        return self._transformer.load_rows(0, count, lambda values: row(**dict(zip(columns, values, strict=True))))
 
 
 class _Prepared(msgspec.Struct, eq=False):

@@ -1,21 +1,27 @@
 """Events: their descriptions, times, tiers and sale states."""
 
 import itertools
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from api import schemas
 from api.database import queries
+from api.database.decoding import is_readable
 from api.database.pool import Pool
 from api.money import currency_digits, to_major
 from api.services.snapshots import SnapshotCache
 
+_log = logging.getLogger(__name__)
+
 EVENTS_LISTED_MAX = 100
 """Number of events in the list."""
+
+AnyEvent = TypeVar("AnyEvent", bound=schemas.Event)
 
 _COLUMNS = [name for name in schemas.Event.__struct_fields__ if name not in {"price_from", "currency_digits"}]
 """The columns of `events.list_events` that are fields of the wire under the same names."""
@@ -56,7 +62,7 @@ def _row(**columns: Any) -> TierRow:
 
 def event_list_cache(pool: Pool) -> SnapshotCache[TierRow]:
     """Return the cache of the list of events that have not begun, whose key is None."""
-    return SnapshotCache(pool, queries.events.list_events, _row, _encode_list, limit=EVENTS_LISTED_MAX)
+    return SnapshotCache(pool, queries.events.list_events, _row, _ListEncoder(), limit=EVENTS_LISTED_MAX)
 
 
 def event_cache(pool: Pool) -> SnapshotCache[TierRow]:
@@ -64,13 +70,26 @@ def event_cache(pool: Pool) -> SnapshotCache[TierRow]:
     return SnapshotCache(pool, queries.events.list_events, _row, _encode_one, limit=1)
 
 
-def _encode_list(rows: list[TierRow]) -> bytes:
-    events = [
-        schemas.Event(**_fields(rows_of_event))
-        for slug, group in itertools.groupby(rows, attrgetter("slug"))
-        if slug is not None and (rows_of_event := list(group))
-    ]
-    return msgspec.json.encode(schemas.EventList(events=events))
+class _ListEncoder:
+    """Encodes the list, without the events that clients could not read. It logs each of these once."""
+
+    def __init__(self) -> None:
+        self._unreadable: set[str] = set()
+
+    def __call__(self, rows: list[TierRow]) -> bytes:
+        events: list[schemas.Event] = []
+        unreadable: set[str] = set()
+        for slug, group in itertools.groupby(rows, attrgetter("slug")):
+            if slug is None:
+                continue
+            try:
+                events.append(_checked(schemas.Event(**_fields(list(group)))))
+            except Exception:  # noqa: BLE001 - no value of one event may hide the other events
+                unreadable.add(slug)
+                if slug not in self._unreadable:
+                    _log.exception("Event %r is not listed, because a value of it cannot be read", slug)
+        self._unreadable = unreadable
+        return msgspec.json.encode(schemas.EventList(events=events))
 
 
 def _encode_one(rows: list[TierRow]) -> bytes | None:
@@ -78,13 +97,27 @@ def _encode_one(rows: list[TierRow]) -> bytes | None:
     if first.slug is None:
         return None
     tiers = [schemas.Tier(name=row.tier, price=row.price, total=row.total, seated=row.seated) for row in rows]
-    return msgspec.json.encode(schemas.EventDetails(**_fields(rows), tiers=tiers))
+    return msgspec.json.encode(_checked(schemas.EventDetails(**_fields(rows), tiers=tiers)))
 
 
 def _fields(rows: Sequence[TierRow]) -> dict[str, Any]:
     """Return the fields of an event on the wire from the rows of its tiers."""
     event = rows[0].event
     return {**event, "currency_digits": currency_digits(event["currency"]), "price_from": _price_from(rows)}
+
+
+def _checked(event: AnyEvent) -> AnyEvent:
+    """Return an event whose values clients can read.
+
+    Raises:
+        ValueError: a time is out of range.
+        msgspec.ValidationError: a value has another type than on the wire.
+    """
+    for name in event.__struct_fields__:
+        if not is_readable(getattr(event, name)):
+            raise ValueError(f"{name} is out of range")
+    msgspec.json.decode(msgspec.json.encode(event), type=type(event))
+    return event
 
 
 def _price_from(rows: Sequence[TierRow]) -> int | float:

@@ -100,12 +100,14 @@ class SnapshotCache(Generic[Row]):
         self._queries: dict[Slug, asyncio.Task[Snapshot]] = {}
         self._stale: set[Slug] = set()
         self._invalidated = asyncio.Event()
+        self._unreadable: set[Slug] = set()
+        """Keys whose last result could not be encoded."""
 
     async def get(self, event: Slug) -> Snapshot:
         """Return the snapshot of an event, at most `AGE_MAX_S` old.
 
         Raises:
-            UnknownEvent: the event does not exist.
+            UnknownEvent: the event does not exist, or clients could not read its values.
             Busy: the database does not respond.
         """
         now = time.monotonic()
@@ -191,7 +193,7 @@ class SnapshotCache(Generic[Row]):
         except psycopg.Error as error:
             _log.warning("%s of %s failed: %s", self._query.name, event, error)
             raise Busy from error
-        body = self._encode(rows) if rows else None
+        body = self._encode_readable(event, rows) if rows else None
         if body is None:
             self._snapshots.pop(event, None)
             raise UnknownEvent(event)
@@ -200,6 +202,18 @@ class SnapshotCache(Generic[Row]):
             self._snapshots[event] = snapshot
             self._requested_at.setdefault(event, taken_at)
         return snapshot
+
+    def _encode_readable(self, event: Slug, rows: list[Row]) -> bytes | None:
+        """Return the body; None if a value cannot be read, which is logged once."""
+        try:
+            body = self._encode(rows)
+        except Exception:  # noqa: BLE001 - a value of one event must not fail each refresh
+            if event not in self._unreadable and len(self._unreadable) < _EVENTS_MAX:
+                self._unreadable.add(event)
+                _log.exception("%s of %s cannot be read", self._query.name, event)
+            return None
+        self._unreadable.discard(event)
+        return body
 
 
 def _snapshot(
