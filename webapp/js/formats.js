@@ -31,18 +31,50 @@ function cached(create) {
 }
 
 /**
+ * Create a number format. The browser may not know the currency, so its code then stands before plain digits.
+ * @param {string} locale
+ * @param {Intl.NumberFormatOptions} options
+ * @returns {Pick<Intl.NumberFormat, "format" | "formatToParts">}
+ */
+export function createNumberFormat(locale, options) {
+  try {
+    return new Intl.NumberFormat(locale, options);
+  } catch {
+    const { style: _, currency = "", ...digits } = options;
+    const plain = new Intl.NumberFormat(locale, digits);
+    return {
+      format: (/** @type {number} */ amount) => `${currency}\u00a0${plain.format(amount)}`,
+      formatToParts: (/** @type {number} */ amount) => [
+        { type: "currency", value: currency },
+        { type: "literal", value: "\u00a0" },
+        ...plain.formatToParts(amount),
+      ],
+    };
+  }
+}
+
+/**
+ * Create a time format. The browser may not know the time zone, so the time is in UTC then.
+ * @param {string} locale
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+function createTimeFormat(locale, options) {
+  try {
+    return new Intl.DateTimeFormat(locale, options);
+  } catch {
+    return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" });
+  }
+}
+
+/**
  * Create the formats of a locale. Times are RFC 3339; "" stands for an unknown time and is formatted as "".
  * @param {string} locale BCP 47
  * @param {"ltr" | "rtl"} direction
  */
 export function createFormats(locale, direction) {
   // Creating a formatter is expensive, so each one is created once.
-  const numberFormat = cached(
-    (/** @type {Intl.NumberFormatOptions} */ options) => new Intl.NumberFormat(locale, options),
-  );
-  const timeFormat = cached(
-    (/** @type {Intl.DateTimeFormatOptions} */ options) => new Intl.DateTimeFormat(locale, options),
-  );
+  const numberFormat = cached((/** @type {Intl.NumberFormatOptions} */ options) => createNumberFormat(locale, options));
+  const timeFormat = cached((/** @type {Intl.DateTimeFormatOptions} */ options) => createTimeFormat(locale, options));
   const listFormat = cached((/** @type {Intl.ListFormatOptions} */ options) => new Intl.ListFormat(locale, options));
 
   /** @param {number} value */
@@ -52,7 +84,10 @@ export function createFormats(locale, direction) {
    * @param {string} value
    * @param {Intl.DateTimeFormatOptions} options
    */
-  const time = (value, options) => (value ? timeFormat(options).format(new Date(value)) : "");
+  const time = (value, options) => {
+    const date = new Date(value || Number.NaN);
+    return Number.isNaN(date.getTime()) ? "" : timeFormat(options).format(date);
+  };
 
   /**
    * Tell whether the clock of a time zone shows another time than the visitor's.
