@@ -7,24 +7,47 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_OWN_FILES = ("starting.lock", "webhook-secret", "ticket-secret", "timelines.json", "run")
-"""Any of these names proves that this system uses the directory, and that its permissions may change."""
+_OWN_FILES = frozenset(
+    {
+        *("postgres", "postgres.new", "postgres.log", "postgres.log.old"),
+        *("starting.lock", "users.lock", "server.lock"),
+        *("webhook-secret", "ticket-secret", "timelines.json", "run"),
+    }
+)
+"""The names that this system creates in the directory."""
 
 
-def prepare(data_dir: Path) -> None:
+def prepare(data_dir: Path, owner: tuple[int, int] | None = None) -> None:
     """Create a data directory with mode 0700, or make an existing one private.
 
-    A directory that has other content, such as a home directory, keeps its permissions.
+    A directory that has other content, such as a home directory, keeps its permissions and its owner.
+
+    Args:
+        data_dir: the data directory.
+        owner: user and group id of the directory's owner; None for the current user.
 
     Raises:
         OSError: the directory cannot be created or read.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = data_dir.stat()
-    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077 == 0:
+    if os.geteuid() not in (0, status.st_uid) or any(path.name not in _OWN_FILES for path in data_dir.iterdir()):
         return
-    if not any(data_dir.iterdir()) or any((data_dir / name).exists() for name in _OWN_FILES):
+    if stat.S_IMODE(status.st_mode) & 0o077:
         data_dir.chmod(0o700)
+    if owner and status.st_uid != owner[0]:
+        os.chown(data_dir, *owner)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file of the data directory, create it readable only by its owner if needed, and return its descriptor.
+
+    The directory may belong to another user. A link in it could lead to a file of the current user.
+
+    Raises:
+        OSError: the file cannot be opened, or is a symbolic link.
+    """
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import os
 import secrets
 
 from api.config import SECRET_BYTES_MIN, Secret, Settings
-from api.data_dir import prepare
+from api.data_dir import open_private, prepare
 from api.errors import SetupError
 
 
@@ -23,7 +23,7 @@ def load_or_create_secret(settings: Settings, secret: Secret) -> str:
     try:
         prepare(settings.data_dir)
         # The file is private to its owner from its creation on.
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        with os.fdopen(open_private(path, os.O_RDWR), "r+") as file:
             # The first of several concurrent processes writes, the others read. A crash releases the lock.
             fcntl.flock(file, fcntl.LOCK_EX)
             text = file.read().strip()

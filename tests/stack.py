@@ -26,6 +26,7 @@ from api.config import Settings
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.database.programs import binaries_for, owner_of, run_as
+from api.database.roles import APPLICATION, OWNER, ensure_application_role
 
 ROOT = Path(__file__).parent.parent
 
@@ -135,8 +136,17 @@ def prepare_template(server: Server) -> None:
     """Create the migrated and seeded database that tests clone."""
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+        ensure_application_role(server.url("postgres"))
+        if conn.info.password:  # Both roles have the same one.
+            role, password = sql.Identifier(APPLICATION), sql.Literal(conn.info.password)
+            conn.execute(sql.SQL("alter role {} password {}").format(role, password))
     migrate(server.url(TEMPLATE))
     seed(server.url(TEMPLATE))  # Only the built-in event; tests create others.
+
+
+def application_url(url: str) -> str:
+    """Return the URL of a database for the application's role, from the URL for its owner."""
+    return url.replace(f"//{OWNER}", f"//{APPLICATION}", 1)
 
 
 @contextlib.contextmanager
@@ -257,7 +267,8 @@ class Process:
 class Stack:
     """A running system of real processes on ports of its own.
 
-    A change of `environment` takes effect at the next start of a process.
+    `database_url` connects as the owner of the database. The processes connect as the application's role. A change of
+    `environment` takes effect at the next start of a process.
     """
 
     def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
@@ -268,7 +279,7 @@ class Stack:
         self.simulator_url = f"http://127.0.0.1:{self.psp_port}"
         self.environment = {
             **clean_environment(),
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": application_url(database_url),
             "DATA_DIR": str(directory / "data"),
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),

@@ -23,6 +23,7 @@ from api.commands.worker_watch import WorkerWatch, read_ages
 from api.config import Settings
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
+from api.database.roles import APPLICATION
 from api.errors import SetupError
 
 _POLL_S = 0.1
@@ -45,9 +46,9 @@ def run(settings: Settings) -> int:
     with stop_signals() as signals, contextlib.ExitStack() as cleanup:
         try:
             with signals.interrupting():
-                server, url = _start_database(settings, signals, cleanup)
+                server, url, owner_url = _start_database(settings, signals, cleanup)
             with signals.interrupting():
-                _prepare_database(settings.database_direct_url or url)
+                _prepare_database(owner_url)
             processes = _start_services(settings, url, signals, cleanup)
             with signals.interrupting():
                 wait_until_ready(settings, processes)
@@ -92,16 +93,17 @@ class _Database:
 
 def _start_database(
     settings: Settings, signals: StopSignals, cleanup: contextlib.ExitStack
-) -> tuple[EmbeddedServer | None, str]:
+) -> tuple[EmbeddedServer | None, str, str]:
+    """Return the embedded server, if it is used, and the database's URLs for the application and for its owner."""
     if settings.database_url:
-        return None, settings.database_url
+        return None, settings.database_url, settings.database_direct_url or settings.database_url
     _print(f"Starting PostgreSQL (data in {settings.data_dir}) ...")
     server = EmbeddedServer(settings.data_dir)
     # Registered before the start, which a signal may interrupt. Stopping a stopped server does nothing.
     cleanup.callback(lambda: server.stop("immediate" if signals.force else "fast"))
     server.start()
     server.ensure_database()
-    return server, server.url()
+    return server, server.url(role=APPLICATION), server.url()
 
 
 def _prepare_database(url: str) -> None:

@@ -33,12 +33,12 @@ import psycopg
 from psycopg import sql
 
 from api.config import Settings
-from api.data_dir import prepare
-from api.database.programs import Owner, binaries_for, data_argument, owner_of, run_as, server_environment
+from api.data_dir import open_private, prepare
+from api.database.programs import Owner, adopt, binaries_for, data_argument, owner_of, run_as, server_environment
+from api.database.roles import APPLICATION, OWNER, ensure_application_role, write_authentication
 from api.errors import SetupError
 
 DATABASE = "tickets"
-ROLE = "tickets"
 PORT = 5432
 """Part of the socket file's name; the server does not listen on TCP."""
 
@@ -108,10 +108,10 @@ class EmbeddedServer:
         except (OSError, ValueError):
             return None
 
-    def url(self, database: str = DATABASE) -> str:
-        """Return the libpq URL of one of the server's databases."""
+    def url(self, database: str = DATABASE, role: str = OWNER) -> str:
+        """Return the libpq URL of one of the server's databases for a role."""
         host = quote(str(self._socket_dir()), safe="")
-        return f"postgresql://{ROLE}@/{quote(database)}?host={host}&port={PORT}"
+        return f"postgresql://{role}@/{quote(database)}?host={host}&port={PORT}"
 
     def start(self) -> None:
         """Start the server, or join the running one, and wait until it accepts connections. Repeating it is harmless.
@@ -183,34 +183,38 @@ class EmbeddedServer:
                 # Another process may be creating the same database.
                 with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+                    # By default every role may create temporary tables.
+                    conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
 
     def _start(self) -> None:
-        prepare(self.data_dir)
+        owner = owner_of(self.cluster)
+        prepare(self.data_dir, owner)
         with self._starting():
             if self._users_fd is None:
-                self._users_fd = os.open(self.data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+                self._users_fd = open_private(self.data_dir / "users.lock", os.O_RDWR)
             fcntl.flock(self._users_fd, fcntl.LOCK_SH)  # Waits while the watchdog stops the server.
             self._link_socket_dir()
-            self._run_until_ready()
+            self._run_until_ready(owner)
+            ensure_application_role(self.url("postgres"))
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
         """Hold `starting.lock`, so that no other process starts, joins or leaves."""
-        fd = os.open(self.data_dir / "starting.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fd = open_private(self.data_dir / "starting.lock", os.O_RDWR)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:
             os.close(fd)
 
-    def _run_until_ready(self) -> None:
+    def _run_until_ready(self, owner: Owner | None) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         log_offset: int | None = None
         while True:
             if not self._runs():
                 if log_offset is not None:
                     raise SetupError(f"The embedded PostgreSQL cannot start: {self._reason(log_offset)}")
-                log_offset = self._launch()
+                log_offset = self._launch(owner)
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError as error:
@@ -229,23 +233,26 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _server_lock(self) -> Iterator[int]:
-        fd = os.open(self.data_dir / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fd = open_private(self.data_dir / "server.lock", os.O_RDWR)
         try:
             yield fd
         finally:
             os.close(fd)
 
-    def _launch(self) -> int:
+    def _launch(self, owner: Owner | None) -> int:
         """Start the watchdog, which starts the server; return the log's size before."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.rename(self.log.with_suffix(".log.old"))
-        with self.log.open("ab") as log, self._server_lock() as lock_fd:
+        log_fd = open_private(self.log, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(log_fd, "ab") as log, self._server_lock() as lock_fd:
             os.fchmod(log.fileno(), 0o600)  # The log quotes statements with the buyers' names.
             offset = log.tell()
-            owner = owner_of(self.cluster)
             binaries = binaries_for(owner)
             if not self.cluster.exists():
                 self._create_cluster(binaries, owner, log.fileno())
+            elif owner:
+                adopt(self.cluster, owner)
+            write_authentication(self.cluster, owner)
             # The free lock proves that no server process is left, so these files stem from a crash. PostgreSQL would
             # refuse to start if another program had its process id by now.
             for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
@@ -280,11 +287,10 @@ class EmbeddedServer:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         if owner:
-            os.chown(new, *owner)
+            os.chown(new, *owner, follow_symlinks=False)
         command = [
-            *(str(binaries / "initdb"), "--pgdata", data_argument(new, owner), "--username", ROLE),
-            # The 0700 directory protects the socket as well as the data files.
-            "--auth=trust",
+            *(str(binaries / "initdb"), "--pgdata", data_argument(new, owner), "--username", OWNER),
+            "--auth=peer",  # `write_authentication` replaces the files of initdb.
             # The builtin provider sorts strings alike on every machine, independently of its C library.
             *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             "--no-instructions",
@@ -348,20 +354,24 @@ class EmbeddedServer:
 
 @contextlib.contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """Yield the URL of the database to use; keep the embedded server running in this context."""
+    """Yield the URL of the database for the application; keep the embedded server running in this context."""
     if settings.database_url:
         yield settings.database_url
         return
     with EmbeddedServer(settings.data_dir) as server:
         server.ensure_database()
-        yield server.url()
+        yield server.url(role=APPLICATION)
 
 
 @contextlib.contextmanager
 def direct_database_url(settings: Settings) -> Iterator[str]:
-    """Yield the URL for migrations and the seed, which bypasses a connection pooler."""
-    with database_url(settings) as url:
-        yield settings.database_direct_url or url
+    """Yield the URL of the database for its owner, past a connection pooler; keep the embedded server running."""
+    if settings.database_url:
+        yield settings.database_direct_url or settings.database_url
+        return
+    with EmbeddedServer(settings.data_dir) as server:
+        server.ensure_database()
+        yield server.url()
 
 
 def _try_lock(fd: int) -> bool:

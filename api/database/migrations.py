@@ -1,7 +1,8 @@
 """Forward-only migrations: `sql/migrations/*.sql` in the order of their names, each applied once.
 
 One runner applies migrations while concurrent runners wait. Each file runs in its own transaction, which also records
-the file's SHA-256. A file that was edited after it was applied is refused.
+the file's SHA-256. A file that was edited after it was applied is refused. `sql/privileges.sql` follows the migrations,
+so that the application's role has its privileges on new tables.
 """
 
 import contextlib
@@ -43,6 +44,11 @@ def load(directory: Path = queries.SQL_DIR / "migrations") -> list[Migration]:
     return migrations
 
 
+def load_privileges() -> LiteralString:
+    """Return the statements that grant the application's role its privileges."""
+    return (queries.SQL_DIR / "privileges.sql").read_text(encoding="utf-8")
+
+
 def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
     """Open an autocommit connection for work on the whole database.
 
@@ -73,11 +79,18 @@ def unlimited_transaction(connection: psycopg.Connection[TupleRow]) -> Iterator[
 def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[str]:
     """Apply the missing migrations; return their names.
 
+    The application's role then gets its privileges, if the role exists and this role may grant them.
+
+    Args:
+        conninfo: connects as the owner of the database.
+        migrations: the migrations to apply, without privileges; None for those of `sql/`.
+
     Raises:
         SetupError: an applied migration was edited or is unknown to this version of the code, the server is too old,
-            the database does not store UTF-8, or a migration refuses stored values.
+            the database does not store UTF-8, a migration refuses stored values, or the role may not create tables.
         psycopg.Error: a migration failed and was rolled back; the earlier ones stay applied.
     """
+    privileges = load_privileges() if migrations is None else None
     if migrations is None:
         migrations = load()
     names: list[str] = []
@@ -91,8 +104,16 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
                 f"The database {connection.info.dbname!r} stores text as {encoding}, but UTF8 is needed: create it "
                 "with `create database NAME encoding 'UTF8' template template0`."
             )
-        while (name := _apply_next(connection, migrations)) is not None:
-            names.append(name)
+        try:
+            while (name := _apply_next(connection, migrations)) is not None:
+                names.append(name)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SetupError(
+                f"The role {connection.info.user!r} cannot apply the migrations ({error.diag.message_primary}): "
+                "set DATABASE_DIRECT_URL to the URL of the database's owner."
+            ) from error
+        if privileges:
+            _grant(connection, privileges)
     return names
 
 
@@ -126,7 +147,8 @@ def _apply_next(connection: psycopg.Connection[TupleRow], migrations: list[Migra
     with unlimited_transaction(connection):
         connection.execute(queries.migrations.lock_runner.sql)
         connection.execute("set local client_min_messages = warning")
-        connection.execute(queries.migrations.create_table.sql)
+        if not _is_true(connection, queries.migrations.table_exists):
+            connection.execute(queries.migrations.create_table.sql)
         applied: dict[str, str] = dict(connection.execute(queries.migrations.list_applied.sql).fetchall())
         for migration in missing(migrations, applied):
             connection.execute("select set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
@@ -160,3 +182,14 @@ def _printable(text: str) -> str:
         character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def _grant(connection: psycopg.Connection[TupleRow], privileges: LiteralString) -> None:
+    with unlimited_transaction(connection):
+        connection.execute(queries.migrations.lock_runner.sql)
+        if _is_true(connection, queries.migrations.may_grant):
+            connection.execute(privileges)
+
+
+def _is_true(connection: psycopg.Connection[TupleRow], query: queries.Query) -> bool:
+    return connection.execute(query.sql).fetchone() == (True,)

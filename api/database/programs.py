@@ -1,7 +1,7 @@
 """PostgreSQL's programs from the embedded wheel, run as a user that PostgreSQL accepts.
 
-PostgreSQL refuses to run as root. For root the programs therefore run as the owner of the data, or as `nobody` for
-new data: that user exists everywhere, so this system adds no user to the machine.
+PostgreSQL refuses to run as root. For root the programs therefore run as the system user `tickets-postgres`, or as the
+ordinary user who owns the data. No other program runs as the system user, so no other program can access the data.
 """
 
 import contextlib
@@ -24,6 +24,19 @@ PUBLIC_PROGRAMS_DIR = Path("/var/cache/concert-tickets")
 Root uses it if the server's user cannot run the wheel's programs.
 """
 
+SERVER_USER = "tickets-postgres"
+"""The system user of root's server. Root's first start creates it."""
+_USERADD = (
+    *("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"),
+    *("--shell", "/usr/sbin/nologin", SERVER_USER),
+)
+_SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+_FORMER_SERVER_USER = "nobody"
+"""The user of root's server in earlier versions."""
+
+_SERVER_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TZDIR")
+"""The environment variables that the server inherits."""
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,26 +48,82 @@ class Owner(NamedTuple):
 
 
 def owner_of(cluster: Path) -> Owner | None:
-    """Return the user that runs a cluster's server; None for the current user."""
+    """Return the user that runs a cluster's server; None for the current user.
+
+    Raises:
+        SetupError: root needs `SERVER_USER`, which does not exist and cannot be created.
+    """
     if os.geteuid() != 0:
         return None
-    if cluster.exists() and (status := cluster.stat()).st_uid != 0:
+    if cluster.exists() and (status := cluster.stat()).st_uid not in (0, _uid_of(_FORMER_SERVER_USER)):
         return Owner(status.st_uid, status.st_gid)
-    nobody = pwd.getpwnam("nobody")
-    return Owner(nobody.pw_uid, nobody.pw_gid)
+    return _ensure_server_user()
+
+
+def adopt(cluster: Path, owner: Owner) -> None:
+    """Give the files of a stopped cluster to its server's user, if root's server had another user before."""
+    if cluster.stat().st_uid != owner.uid:
+        os.chown(cluster, *owner)
+        for _, directories, files, directory_fd in os.fwalk(cluster.resolve()):
+            for name in (*directories, *files):
+                os.chown(name, *owner, dir_fd=directory_fd, follow_symlinks=False)
+
+
+def _ensure_server_user() -> Owner:
+    if user := _find_server_user():
+        return user
+    program = shutil.which(_USERADD[0], path=_SYSTEM_PATH)
+    reason = "there is no program useradd"
+    if program:
+        done = subprocess.run(  # noqa: S603 - the system's own program
+            [program, *_USERADD[1:]], env={"PATH": _SYSTEM_PATH, "LC_ALL": "C"}, capture_output=True, check=False
+        )
+        reason = done.stderr.decode(errors="replace").strip()
+    if user := _find_server_user():  # This process or another one has created it.
+        return user
+    raise SetupError(
+        f"PostgreSQL does not run as root, and its user {SERVER_USER} could not be created ({reason}): create it with "
+        f"`{' '.join(_USERADD)}`, run as another user, or set DATABASE_URL."
+    )
+
+
+def _find_server_user() -> Owner | None:
+    try:
+        entry = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        return None
+    return Owner(entry.pw_uid, entry.pw_gid)
+
+
+def _uid_of(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 def data_argument(cluster: Path, owner: Owner | None) -> str:
-    """Return the path of the data directory for a command line. The program must start in that directory."""
+    """Return the path of the data directory for a command line. The program must start in that directory.
+
+    Backup tools compare the server's `data_directory` with the path of the data, so the argument is the path itself
+    wherever the server's user can reach it.
+    """
+    if owner is None or not Path("/proc/self/cwd").exists() or _can_enter(owner, cluster):
+        return str(cluster)
     # Root enters the directory before the process changes its user. That user may lack access to a parent
     # directory, such as /root, whose permissions stay as they are.
-    return "/proc/self/cwd" if owner and Path("/proc/self/cwd").exists() else str(cluster)
+    return "/proc/self/cwd"
+
+
+def _can_enter(owner: Owner, directory: Path) -> bool:
+    with Path(os.devnull).open("wb") as null:
+        return run_as(owner, ["test", "-d", f"{directory}/."], cwd=Path("/"), output_fd=null.fileno()) == 0
 
 
 def server_environment() -> dict[str, str]:
-    """Return the environment for the server. It omits variables such as PGDATA, and its messages are in English."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return environment | {"LC_ALL": "C"}
+    """Return the environment for the server: no secrets, no variables such as PGDATA, and messages in English."""
+    inherited = {name: os.environ[name] for name in _SERVER_VARIABLES if name in os.environ}
+    return inherited | {"LC_ALL": "C"}
 
 
 def run_as(

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg import conninfo
 
-from api.data_dir import prepare
+from api.data_dir import open_private, prepare
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Timelines:
     def _exchange(self, cluster: int, timeline: int) -> int:
         """Write a timeline to the file if it is the highest; return the highest."""
         prepare(self._path.parent)
-        with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        with os.fdopen(open_private(self._path, os.O_RDWR), "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             known = msgspec.json.decode(file.read() or "{}", type=dict[str, int])
             highest = max(timeline, known.get(str(cluster), 0))

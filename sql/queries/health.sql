@@ -35,6 +35,7 @@ from (
     ('bookings', 'SELECT'),
     ('bookings', 'INSERT'),
     ('bookings', 'UPDATE'),
+    ('order_events', 'SELECT'),
     ('order_events', 'INSERT'),
     ('booking_limits', 'SELECT'),
     ('booking_limits', 'INSERT'),

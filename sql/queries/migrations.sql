@@ -6,6 +6,10 @@ create table if not exists migrations (
     applied_at timestamptz not null default now()
 );
 
+-- name: table_exists
+-- Report whether the table of applied migrations exists. A role that may not create tables can then read it.
+select to_regclass('migrations') is not null as found;
+
 -- name: lock_runner
 -- Admit one migration runner at a time.
 -- Locks: an advisory lock of the transaction; waits for the runner that holds it.
@@ -24,6 +28,19 @@ order by name;
 insert into migrations (name, sha256)
 values (%(name)s, %(sha256)s);
 
+-- name: may_grant
+-- Report whether the application's role exists and this session's role may grant it privileges on the tables.
+select
+    exists (
+        select 1
+        from pg_roles
+        where pg_roles.rolname = 'tickets_app'
+    )
+    and current_user <> 'tickets_app'
+    and pg_has_role(pg_class.relowner, 'USAGE') as found
+from pg_class
+where pg_class.oid = to_regclass('migrations');
+
 -- name: drop_tables
 -- Drop every table that the migrations create.
 -- Locks: the tables, ACCESS EXCLUSIVE; waits.
@@ -35,6 +52,7 @@ drop function if exists
 note_new_orders(),
 note_changes(),
 note_event_change(),
+purge_history(),
 refuse_change(),
 recent(timestamptz[], interval),
 event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);

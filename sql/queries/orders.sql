@@ -179,7 +179,8 @@ from unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[]) as cha
 where orders.id = change.id;
 
 -- name: delete_declined
--- Delete declined orders older than a number of days, with their payments, released bookings and history.
+-- Delete declined orders older than a number of days, with their payments and released bookings. A trigger deletes
+-- their history.
 -- Locks: the deleted orders, FOR UPDATE; does not wait, so that several workers share the work.
 with locked_orders as materialized (
     select id
@@ -200,14 +201,6 @@ deleted_payments as (
 
 deleted_bookings as (
     delete from bookings
-    where order_id in (
-        select id
-        from locked_orders
-    )
-),
-
-deleted_events as (
-    delete from order_events
     where order_id in (
         select id
         from locked_orders

@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 
 from api.database.embedded import PORT
+from api.database.roles import APPLICATION
 from tests.faults.evidence import Charge
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import (
@@ -125,7 +126,7 @@ async def running_target(mode: str, environment: Mapping[str, str] | None = None
         prepare_template(server)
         directory = resources.enter_context(temporary_directory())
         database_network = await resources.enter_async_context(FaultyProxy(server.cluster / f".s.PGSQL.{PORT}"))
-        url = f"postgresql://tickets@127.0.0.1:{database_network.port}/{TEMPLATE}?sslmode=disable&gssencmode=disable"
+        url = f"postgresql://{APPLICATION}@127.0.0.1:{database_network.port}/{TEMPLATE}?sslmode=disable&gssencmode=disable"
         stack = Stack(
             server.url(TEMPLATE),
             directory,

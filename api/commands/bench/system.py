@@ -28,6 +28,7 @@ from api.commands.processes import (
     ProcessEndedError,
     check_alive,
     end_with_parent,
+    environment_of,
     wait_until_ready,
 )
 from api.commands.seed import TierPlan, seed
@@ -35,6 +36,7 @@ from api.config import Settings
 from api.database import queries
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
+from api.database.roles import APPLICATION
 from api.errors import SetupError
 
 MACHINE = "machine"
@@ -89,19 +91,18 @@ class Servers:
             yield
 
     def new_database(self, events: dict[str, tuple[TierPlan, ...]]) -> str:
-        """Create a database with events, flush it to disk, and return its URL."""
+        """Create a database with events, flush it to disk, and return its URL for the application."""
         name = f"bench_{secrets.token_hex(4)}"
         with self._administration() as connection:
             connection.execute(
                 sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_TEMPLATE))
             )
         self._databases.append(name)
-        url = self._server.url(name)
         for event, inventory in events.items():
-            seed(url, event=event, inventory=inventory)
+            seed(self._server.url(name), event=event, inventory=inventory)
         with self._administration() as connection:
             connection.execute("checkpoint")  # Otherwise the first run would pay for the seed's writes.
-        return url
+        return self._server.url(name, APPLICATION)
 
     def audit(self) -> dict[str, list[Violation]]:
         """Audit each database; return the violations by database."""
@@ -120,7 +121,7 @@ class Servers:
         with contextlib.ExitStack() as cleanup:
             output = cleanup.enter_context(log.open("wb"))
             for service in (WORKER, API):
-                process = Process(service, _environment(settings), output.fileno())
+                process = Process(service, environment_of(service, _environment(settings)), output.fileno())
                 self._processes[service.name] = process
                 cleanup.callback(process.stop, force=lambda: False)
             cleanup.callback(self._processes.clear)

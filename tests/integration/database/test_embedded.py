@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from api.config import Settings
-from api.database.embedded import PORT, SERVER_SETTINGS, EmbeddedServer, database_url
+from api.database.embedded import PORT, SERVER_SETTINGS, EmbeddedServer, database_url, direct_database_url
 from api.errors import SetupError
 from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
 
@@ -119,7 +119,7 @@ def notes(url: str) -> int:
 def test_data_stays_between_runs(directory: Path) -> None:
     settings = Settings(data_dir=directory / "data")
     for run in (1, 2):
-        with database_url(settings) as url:
+        with direct_database_url(settings) as url:
             write(url)
             assert notes(url) == run
         assert not processes_of(settings.data_dir)

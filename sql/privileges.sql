@@ -1,0 +1,22 @@
+-- The privileges of tickets_app, the role of the API, the worker, the audit and the other commands that change no schema.
+-- `make migrate` runs this file after the migrations if the role exists. The file replaces all earlier privileges.
+
+revoke all on all tables in schema public from tickets_app;
+revoke all on all sequences in schema public from tickets_app;
+revoke all on all functions in schema public from tickets_app;
+
+grant usage on schema public to tickets_app;
+
+-- Only the owner creates events and applies migrations.
+grant select on events, tiers, migrations to tickets_app;
+grant select, update on tickets to tickets_app;
+grant select, insert, update, delete on booking_limits, bookings, orders, payments, webhooks, workers to tickets_app;
+-- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
+grant select, insert on order_events to tickets_app;
+
+grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
+
+grant execute on function
+event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz),
+recent(timestamptz[], interval)
+to tickets_app;
