@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import psycopg
 
-from api.database.embedded import PORT
+from api.database.embedded import PORT, EmbeddedServer
 from api.database.roles import APPLICATION
 from tests.faults.evidence import Charge
 from tests.faulty_proxy import FaultyProxy
@@ -119,10 +119,12 @@ class Target(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def running_target(mode: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
-    """Run the system in a payment mode, with all its processes, on its own database server."""
+async def running_target(
+    mode: str, environment: Mapping[str, str] | None = None, server: EmbeddedServer | None = None
+) -> AsyncIterator[Target]:
+    """Run the system in a payment mode, with all its processes, on a database server of its own or the given one."""
     async with contextlib.AsyncExitStack() as resources:
-        server = resources.enter_context(embedded_server())
+        server = server or resources.enter_context(embedded_server())
         prepare_template(server)
         directory = resources.enter_context(temporary_directory())
         database_network = await resources.enter_async_context(FaultyProxy(server.cluster / f".s.PGSQL.{PORT}"))

@@ -17,6 +17,7 @@ import pytest
 from api.config import Settings
 from api.database.embedded import PORT, SERVER_SETTINGS, EmbeddedServer, database_url, direct_database_url
 from api.errors import SetupError
+from tests.full_disk import LimitedDisk
 from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
 
 # A process that uses the server of a directory until its standard input is closed.
@@ -84,29 +85,6 @@ def write(url: str) -> None:
     with psycopg.connect(url) as conn:
         conn.execute("create table if not exists notes (note text)")
         conn.execute("insert into notes values ('kept')")
-
-
-@contextlib.contextmanager
-def full_disk(server: EmbeddedServer) -> Iterator[None]:
-    """Let every write of the server's processes to a file fail, as on a full disk. Works on Linux only."""
-    _limit_file_size(server, "0")
-    try:
-        yield
-    finally:
-        _limit_file_size(server, "unlimited")
-
-
-def _limit_file_size(server: EmbeddedServer, limit: str) -> None:
-    for pid in processes_of(server.data_dir):
-        with contextlib.suppress(FileNotFoundError):  # The process has ended.
-            owner = Path("/proc", str(pid)).stat()
-            subprocess.run(
-                ["prlimit", f"--pid={pid}", f"--fsize={limit}:"],
-                # Only the user of a process may change its limits.
-                user=owner.st_uid if os.geteuid() == 0 else None,
-                group=owner.st_gid if os.geteuid() == 0 else None,
-                check=False,
-            )
 
 
 def notes(url: str) -> int:
@@ -219,14 +197,16 @@ def test_a_stopped_server_restarts_with_its_data(directory: Path, number: signal
 
 
 def test_a_server_that_ended_on_a_full_disk_restarts_when_there_is_space(directory: Path) -> None:
+    disk = LimitedDisk(directory)
     with EmbeddedServer(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         ended = server.pid
-        with full_disk(server):
-            with pytest.raises(psycopg.Error):
-                write(server.url())
-            assert eventually(lambda: server.pid != ended and not responds(server.url()))
+        disk.fill()
+        with pytest.raises(psycopg.Error):
+            write(server.url())
+        assert eventually(lambda: server.pid != ended and not responds(server.url()))
+        disk.free()
         assert eventually(lambda: responds(server.url()))
         assert notes(server.url()) == 1
     assert not processes_of(directory)
