@@ -104,6 +104,20 @@ $$;
 
 COMMENT ON FUNCTION public.note_tier_change() IS 'Count a change of a tier as a change of its event';
 
+CREATE FUNCTION public.purge_history() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+begin
+    delete from order_events
+    using deleted
+    where order_events.order_id = deleted.id and deleted.status = 'declined';
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.purge_history() IS 'Delete the history of deleted orders that were declined, with the privileges of the table''s owner';
+
 CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
     LANGUAGE sql STABLE
     RETURN ARRAY(SELECT entry.at FROM unnest(recent.times) entry(at) WHERE (entry.at > (now() - recent.age)) ORDER BY entry.at);
@@ -672,6 +686,8 @@ CREATE TRIGGER order_events_no_truncate BEFORE TRUNCATE ON public.order_events F
 CREATE TRIGGER orders_note_changes AFTER UPDATE ON public.orders REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_changes();
 
 CREATE TRIGGER orders_note_new AFTER INSERT ON public.orders REFERENCING NEW TABLE AS new_orders FOR EACH STATEMENT EXECUTE FUNCTION public.note_new_orders();
+
+CREATE TRIGGER orders_purge_history AFTER DELETE ON public.orders REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.purge_history();
 
 CREATE TRIGGER payments_note_changes AFTER UPDATE ON public.payments REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_changes();
 
