@@ -68,7 +68,11 @@ def cancel_dialog(order: Any) -> Ui:
             rx.el.p(
                 rx.cond(
                     order.valid,
-                    say("booking.cancel.confirmed", total=money(order.total, order.currency)),
+                    rx.cond(
+                        order.total == 0,
+                        say("booking.cancel.free"),
+                        say("booking.cancel.confirmed", total=money(order.total, order)),
+                    ),
                     say("booking.cancel.pending"),
                 )
             ),
@@ -128,11 +132,11 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
 
 
 def cancelled_text(order: Any) -> Any:
-    """Return the text about the refund of a cancelled order."""
+    """Return the text about the refund of a cancelled order, if there is anything to refund."""
     return rx.cond(
         order.state == "cancelled_refunded",
-        say("booking.cancelled.refunded", refund=money(order.refund, order.currency)),
-        say("booking.cancelled.text"),
+        say("booking.cancelled.refunded", refund=money(order.refund, order)),
+        rx.cond(order.total == 0, say("booking.cancelled.free"), say("booking.cancelled.text")),
     )
 
 

@@ -59,14 +59,19 @@ def say(key: str, **values: Any) -> Any:
     return _call("say", key, values) if values else _call("say", key)
 
 
-def money(amount: Any, currency: Any) -> Any:
-    """Format an amount in the visitor's locale, with its currency."""
-    return _call("money", amount, currency)
+def money(amount: Any, priced: Any) -> Any:
+    """Format an amount in the visitor's locale, in the currency of `priced`, which is an event or an order."""
+    return _call("money", amount, priced)
 
 
-def currency_code(currency: Any) -> Any:
-    """Return a currency's code, or "" if amounts in the visitor's locale contain it."""
-    return _call("currencyCode", currency)
+def price(amount: Any, priced: Any) -> Any:
+    """Format a price or a total. Free tickets have a word instead of an amount."""
+    return rx.cond(amount == 0, say("price.free"), money(amount, priced))
+
+
+def currency_code(amount: Any, priced: Any) -> Any:
+    """Return the code of the currency of `priced`, or "" if a price in the visitor's locale contains it or is free."""
+    return rx.cond(amount == 0, "", _call("currencyCode", priced))
 
 
 def number(value: Any) -> Any:

@@ -41,6 +41,7 @@ class Described:
     """True if the tickets are valid at check-in."""
     cancellable: bool
     currency: str
+    currencyDigits: int  # noqa: N815 - `money` reads it under the API's name
     user_id: str
     booked_at: str
 

@@ -10,7 +10,7 @@ import reflex as rx
 
 from webapp.components.box_office import PlacedSeat, Row, action, box_office
 from webapp.components.browser import Part, function
-from webapp.components.language import money, number, say
+from webapp.components.language import number, price, say
 from webapp.components.layout import Ui
 
 _MODULE = "$/utils/event/seat_map"
@@ -134,7 +134,7 @@ def _legend() -> Ui:
             box_office.sections,
             lambda section: rx.el.li(
                 rx.el.span(class_name="tone", data_tone=section.tone, aria_hidden="true"),
-                say("map.tier", tier=section.name, price=money(section.price, box_office.event.currency)),
+                say("map.tier", tier=section.name, price=price(section.price, box_office.event)),
             ),
         ),
         class_name="legend",

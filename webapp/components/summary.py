@@ -13,7 +13,7 @@ from webapp.components.checkout import (
     sending_label,
     user_id_fault,
 )
-from webapp.components.language import currency_code, money, say, span
+from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
 from webapp.components.seat_map import seat_name
 from webapp.components.tier_list import is_stale
@@ -54,9 +54,9 @@ def _chosen() -> Ui:
         rx.el.p(
             rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
             rx.el.span(
-                rx.el.bdi(money(box_office.total, box_office.event.currency)),
+                rx.el.bdi(price(box_office.total, box_office.event)),
                 " ",
-                rx.el.bdi(currency_code(box_office.event.currency), class_name="currency"),
+                rx.el.bdi(currency_code(box_office.total, box_office.event), class_name="currency"),
                 class_name="summary-total",
             ),
             class_name="summary-line",
@@ -140,7 +140,7 @@ def _other_tier() -> Ui:
             say(
                 "summary.next_best",
                 tier=box_office.next_best,
-                price=money(box_office.next_best_price, box_office.event.currency),
+                price=price(box_office.next_best_price, box_office.event),
             ),
             type="button",
             on_click=action("choose", box_office.next_best),
@@ -162,7 +162,11 @@ def _submit() -> Ui:
             sending_label(),
             rx.cond(
                 box_office.bookable,
-                say("book.button", total=money(box_office.total, box_office.event.currency)),
+                rx.cond(
+                    box_office.total == 0,
+                    say("book.free"),
+                    say("book.button", total=money(box_office.total, box_office.event)),
+                ),
                 say("book.plain"),
             ),
         ),
@@ -219,7 +223,7 @@ def sale_notice() -> Ui:
         again={"type": "submit"},
         before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
         blocked=leads & is_stale & (checkout.phase != "unreachable"),
-        total_left=money(box_office.price * checkout.left, box_office.event.currency),
+        total_left=price(box_office.price * checkout.left, box_office.event),
         other=rx.match(
             checkout.phase,
             ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),

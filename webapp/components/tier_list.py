@@ -8,7 +8,7 @@ from webapp.components.box_office import Tier, action, box_office
 from webapp.components.checkout import (
     checkout,
 )
-from webapp.components.language import money, number, say, span
+from webapp.components.language import number, price, say, span
 from webapp.components.layout import Ui
 
 _SKELETON_TIERS = 3
@@ -113,8 +113,8 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             class_name="tier-stock",
         ),
         rx.el.span(
-            rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
-            rx.el.span(say("tier.each"), class_name="small"),
+            rx.el.span(price(tier.price, box_office.event), class_name="price"),
+            rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
             class_name="stub",
         ),
         class_name="tier",

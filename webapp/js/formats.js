@@ -1,4 +1,7 @@
 // Amounts, counts and times in a locale. Pure functions of Intl.
+import { isWhole } from "./money.js";
+
+/** @import { Priced } from "./money.js" */
 
 const CLOCK = /** @type {const} */ ({ hour: "numeric", minute: "2-digit" });
 const DAY_AND_CLOCK = /** @type {const} */ ({ ...CLOCK, day: "numeric" });
@@ -108,14 +111,17 @@ export function createFormats(locale, direction) {
     type === "currency" ? LEFT_TO_RIGHT_ISOLATE + value + POP_ISOLATE : value;
 
   /**
-   * Format an amount in the currency's major unit; whole amounts have no decimals.
+   * Format an amount in the currency's major unit; whole amounts have no decimals, an unknown currency gives "".
+   *
+   * The API states the number of decimals. Browsers have other numbers for some currencies, and would round.
    * @param {number} amount
-   * @param {string} currency ISO 4217; "" stands for an unknown one and gives ""
+   * @param {Priced} priced
    */
-  function money(amount, currency) {
+  function money(amount, { currency, currencyDigits }) {
     if (!currency) return "";
-    const whole = Number.isInteger(amount) ? { maximumFractionDigits: 0 } : {};
-    const price = numberFormat({ style: "currency", currency, ...whole });
+    const digits = isWhole(amount, currencyDigits) ? 0 : currencyDigits;
+    const decimals = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    const price = numberFormat({ style: "currency", currency, ...decimals });
     // Right-to-left text would turn "US$" into "$US".
     return direction === "rtl" ? price.formatToParts(amount).map(isolateCurrency).join("") : price.format(amount);
   }
@@ -126,9 +132,9 @@ export function createFormats(locale, direction) {
 
     /**
      * Return the code of a currency, or "" if its amounts contain the code. A symbol such as "$" is ambiguous.
-     * @param {string} currency ISO 4217
+     * @param {Priced} priced
      */
-    currencyCode: (currency) => (money(0, currency).includes(currency) ? "" : currency),
+    currencyCode: (priced) => (money(0, priced).includes(priced.currency) ? "" : priced.currency),
 
     /**
      * Format a point in time by the visitor's clock.

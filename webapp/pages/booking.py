@@ -13,7 +13,7 @@ from webapp.components.cancelling import (
 )
 from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
 from webapp.components.concerts import when_and_where
-from webapp.components.language import currency_code, in_english, moment, money, number, say, span
+from webapp.components.language import currency_code, in_english, moment, money, number, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
 from webapp.components.page import PageTitle, copied, copy_text, print_page
@@ -166,7 +166,7 @@ def _body() -> Ui:
 
 
 def _text() -> Any:
-    refund = money(order.refund, order.currency)
+    refund = money(order.refund, order)
     return rx.match(
         order.state,
         (
@@ -205,7 +205,7 @@ def _again() -> Ui:
         before_fewer=[],
         waits=True,
         blocked=False,
-        total_left=money(order.total / order.quantity * checkout.left, order.currency),
+        total_left=price(order.total / order.quantity * checkout.left, order),
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         after_seat_taken=_to_other_seats(),
@@ -224,7 +224,7 @@ def _again() -> Ui:
                             "booking.again",
                             quantity=order.quantity,
                             tier=order.tier,
-                            total=money(order.total, order.currency),
+                            total=money(order.total, order),
                         ),
                     ),
                     type="button",
@@ -356,8 +356,8 @@ def _facts() -> Ui:
                 )
             ),
             rx.el.dd(
-                rx.el.bdi(money(rx.cond(order.refund > 0, order.refund, order.total), order.currency)),
-                rx.el.bdi(currency_code(order.currency), class_name="small"),
+                rx.el.bdi(price(rx.cond(order.refund > 0, order.refund, order.total), order)),
+                rx.el.bdi(currency_code(order.total, order), class_name="small"),
                 id="order-total",
             ),
         ),

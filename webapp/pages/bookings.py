@@ -14,7 +14,7 @@ from webapp.components.cancelling import (
     cancelled_text,
 )
 from webapp.components.concerts import when_and_where
-from webapp.components.language import currency_code, in_english, money, say
+from webapp.components.language import currency_code, in_english, price, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_text
 from webapp.components.page import PageTitle
@@ -159,9 +159,9 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
                     order.state,
                     ("declined", "cancelled", rx.el.span(say("bookings.not_charged"), class_name="small")),
                     rx.el.span(
-                        rx.el.bdi(money(order.total, order.currency)),
+                        rx.el.bdi(price(order.total, order)),
                         " ",
-                        rx.el.bdi(currency_code(order.currency), class_name="currency"),
+                        rx.el.bdi(currency_code(order.total, order), class_name="currency"),
                         class_name="booking-total",
                     ),
                 ),

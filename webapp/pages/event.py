@@ -12,7 +12,7 @@ from webapp.components.checkout import (
     phase_is,
     user_id_fault,
 )
-from webapp.components.language import in_english, local, money, say, span
+from webapp.components.language import in_english, local, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map
@@ -165,9 +165,9 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
     return rx.el.li(
         rx.el.span(tier.name, class_name="tier-name"),
         rx.el.span(
-            rx.el.span(money(tier.price, box_office.event.currency), class_name="price"),
+            rx.el.span(price(tier.price, box_office.event), class_name="price"),
             " ",
-            rx.el.span(say("tier.each"), class_name="small"),
+            rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
         ),
     )
 

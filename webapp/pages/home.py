@@ -85,7 +85,13 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 _state(event),
                 rx.cond(
                     (event.state == "on_sale") | (event.state == "upcoming"),
-                    rx.el.span(say("home.from", price=money(event.priceFrom, event.currency))),
+                    rx.el.span(
+                        rx.cond(
+                            event.priceFrom == 0,
+                            say("price.free"),
+                            say("home.from", price=money(event.priceFrom, event)),
+                        )
+                    ),
                 ),
                 class_name="concert-state",
             ),

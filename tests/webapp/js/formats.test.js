@@ -14,19 +14,35 @@ const NEW_YORK = "America/New_York";
 const VISITORS = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const ELSEWHERE = VISITORS === "Pacific/Kiritimati" ? "Pacific/Pago_Pago" : "Pacific/Kiritimati";
 
+/** @type {(currency: string, currencyDigits?: number) => import("../../../webapp/js/money.js").Priced} */
+const priced = (currency, currencyDigits = 2) => ({ currency, currencyDigits });
+
 test("whole amounts have no decimals", () => {
-  assert.equal(english.money(100, "USD"), "$100");
-  assert.equal(english.money(12.5, "USD"), "$12.50");
-  assert.equal(english.money(1.25, "KWD"), "KWD\u00a01.250");
-  assert.equal(german.money(1234.5, "EUR"), "1.234,50\u00a0€");
+  assert.equal(english.money(100, priced("USD")), "$100");
+  assert.equal(english.money(12.5, priced("USD")), "$12.50");
+  assert.equal(english.money(1.25, priced("KWD", 3)), "KWD\u00a01.250");
+  assert.equal(german.money(1234.5, priced("EUR")), "1.234,50\u00a0€");
+});
+
+test("nothing is rounded in currencies for which browsers have fewer decimals", () => {
+  assert.equal(english.money(1250.5, priced("RSD")), "RSD\u00a01,250.50");
+  assert.equal(english.money(3751.5, priced("RSD")), "RSD\u00a03,751.50");
+  assert.equal(german.money(0.5, priced("HUF")), "0,50\u00a0HUF");
+  assert.equal(english.money(0.0001, priced("CLF", 4)), "CLF\u00a00.0001");
+  assert.equal(english.money(1250, priced("JPY", 0)), "¥1,250");
+});
+
+test("a product of an amount is as whole as the amount itself", () => {
+  assert.equal(english.money(0.1 * 3, priced("USD")), "$0.30");
+  assert.equal(english.money(1.1 * 10, priced("USD")), "$11");
 });
 
 test("an amount without a currency is not known yet", () => {
-  assert.equal(english.money(0, ""), "");
+  assert.equal(english.money(0, priced("")), "");
 });
 
 test("in right-to-left text the currency keeps its own direction", () => {
-  assert.equal(arabic.money(100, "USD"), "\u200f\u0661\u0660\u0660\u00a0\u2066US$\u2069");
+  assert.equal(arabic.money(100, priced("USD")), "\u200f\u0661\u0660\u0660\u00a0\u2066US$\u2069");
 });
 
 test("dates and days follow the venue's clock", () => {
@@ -56,10 +72,10 @@ test("an unknown time is empty", () => {
 });
 
 test("a currency's code is written where an amount does not contain it", () => {
-  assert.equal(english.currencyCode("USD"), "USD");
-  assert.equal(english.currencyCode("CHF"), "");
-  assert.equal(arabic.currencyCode("USD"), "USD");
-  assert.equal(english.currencyCode(""), "");
+  assert.equal(english.currencyCode(priced("USD")), "USD");
+  assert.equal(english.currencyCode(priced("CHF")), "");
+  assert.equal(arabic.currencyCode(priced("USD")), "USD");
+  assert.equal(english.currencyCode(priced("")), "");
 });
 
 test("a duration shows days and hours until its last day", () => {

@@ -1,5 +1,6 @@
 // Derivation of everything that an event's page shows. Pure functions.
 import { secondsUntil } from "../clock.js";
+import { multiply } from "../money.js";
 import { nearestSeats } from "./seating.js";
 import { isOpen } from "./state.js";
 import { alternativeTo, deriveTier } from "./tiers.js";
@@ -112,7 +113,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     most: quantity >= limit,
     limit,
     scarce: limit < ticketsMax,
-    total: bookable ? chosen.price * quantity : 0,
+    total: bookable ? multiply(chosen.price, quantity, event.currencyDigits) : 0,
     picks: picks.map(nameOf),
     lost: state.lost.map(nameOf),
     offers: offers.map(nameOf),

@@ -40,7 +40,7 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
     case "expired":
       return refund === undefined ? "expired" : "paid_too_late";
     case "cancelled":
-      return refund === undefined ? "cancelled" : "cancelled_refunded";
+      return refund ? "cancelled_refunded" : "cancelled";
     default:
       return status;
   }
@@ -84,6 +84,7 @@ export function describeOrder(order, event, serverNow) {
     valid: order.status === "confirmed",
     cancellable: isCancellable(order, concert, serverNow),
     currency: order.currency,
+    currencyDigits: order.currencyDigits,
     user_id: first?.userId ?? "",
     booked_at: first?.createdAt ?? "",
   };

@@ -18,14 +18,22 @@ test("a status is refined by late payments, holds and refunds", () => {
   assert.equal(stateOf({ status: "expired" }), "expired");
   assert.equal(stateOf({ status: "expired", refund: 200 }), "paid_too_late");
   assert.equal(stateOf({ status: "cancelled" }), "cancelled");
-  assert.equal(stateOf({ status: "cancelled", refund: 0 }), "cancelled_refunded");
+  assert.equal(stateOf({ status: "cancelled", refund: 200 }), "cancelled_refunded");
+  assert.equal(stateOf({ status: "cancelled", total: 0, refund: 0 }), "cancelled");
 });
 
 test("an order shows its first ticket's tier and buyer, and its amounts", () => {
   const described = describeOrder(order({ refund: 50 }), event(), NOW);
   assert.deepEqual(
-    [described.tier, described.quantity, described.total, described.refund, described.currency],
-    ["VIP", 2, 200, 50, "USD"],
+    [
+      described.tier,
+      described.quantity,
+      described.total,
+      described.refund,
+      described.currency,
+      described.currencyDigits,
+    ],
+    ["VIP", 2, 200, 50, "USD", 2],
   );
   assert.deepEqual([described.user_id, described.booked_at], ["user-123", at(-60)]);
   assert.equal(described.event.name, "Aurora Sessions");

@@ -1,0 +1,31 @@
+// Arithmetic with amounts in the major unit of a currency, exact to the minor unit.
+
+/**
+ * An object with amounts, such as an event or an order.
+ * @typedef {object} Priced
+ * @property {string} currency ISO 4217; "" stands for an unknown one
+ * @property {number} currencyDigits decimal places of the amounts, as the API states them
+ */
+
+/**
+ * Return an amount in minor units.
+ * @param {number} amount
+ * @param {number} currencyDigits
+ */
+const toMinor = (amount, currencyDigits) => Math.round(amount * 10 ** currencyDigits);
+
+/**
+ * Return whether an amount has no fraction of the major unit.
+ * @param {number} amount
+ * @param {number} currencyDigits
+ */
+export const isWhole = (amount, currencyDigits) => toMinor(amount, currencyDigits) % 10 ** currencyDigits === 0;
+
+/**
+ * Return a multiple of an amount. Three times 0.1 is 0.3, as in the API, and not 0.30000000000000004.
+ * @param {number} amount
+ * @param {number} quantity
+ * @param {number} currencyDigits
+ */
+export const multiply = (amount, quantity, currencyDigits) =>
+  (toMinor(amount, currencyDigits) * quantity) / 10 ** currencyDigits;
