@@ -1,8 +1,7 @@
 """A database outage: requests fail in bounded time without a sale, and everything recovers by itself."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 
 from tests.acceptance.system import assert_problem, time_of
 from tests.conftest import StartStack
-from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Stack
+from tests.stack import HTTP_TIMEOUT_S, Stack
+from tests.waiting import response_with_status
 
 AGE_MAX = timedelta(seconds=1)
 READS = ["/api/tickets", "/api/bookings?userId=user-123", "/api/bookings/bk_1"]
@@ -27,15 +27,6 @@ async def stack(start_stack: StartStack) -> Stack:
 async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False) as client:
         yield client
-
-
-async def eventually(request: Callable[[], Awaitable[httpx.Response]], status: int) -> httpx.Response:
-    """Repeat a request until the response has a status."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while (response := await request()).status_code != status:
-        assert time.monotonic() < deadline, f"{response.url}: {response.status_code}, not {status}: {response.text}"
-        await asyncio.sleep(POLL_S)
-    return response
 
 
 def assert_busy(response: httpx.Response) -> None:
@@ -63,8 +54,8 @@ async def test_an_outage_of_the_database_refuses_requests_and_ends_by_itself(
     booking = await client.post("/api/bookings", json=BODY)
     assert_busy(booking)
     assert booking.json()["reference"] == BODY["bookingReference"]
-    assert_busy(await eventually(availability, 503))
-    not_ready = await eventually(ready, 503)
+    assert_busy(await response_with_status(availability, 503))
+    not_ready = await response_with_status(ready, 503)
     assert not_ready.json()["reason"] == "the database does not respond"
     assert (await client.get("/health/live")).status_code == 200
     for path in READS:
@@ -73,13 +64,15 @@ async def test_an_outage_of_the_database_refuses_requests_and_ends_by_itself(
         assert_busy(response)
 
     stack.start_database()
-    await eventually(ready, 200)
-    assert (await eventually(availability, 200)).json()["GA"]["available"] == 1000  # no sale during the outage
+    await response_with_status(ready, 200)
+    assert (await response_with_status(availability, 200)).json()["GA"][
+        "available"
+    ] == 1000  # no sale during the outage
 
     async def book_again() -> httpx.Response:
         return await client.post("/api/bookings", json=BODY)
 
-    booked = await eventually(book_again, 201)
+    booked = await response_with_status(book_again, 201)
     repeats = await asyncio.gather(*(book_again() for _ in range(5)))
     assert {repeat.content for repeat in repeats} == {booked.content}
     listed = (await client.get("/api/bookings", params={"userId": "user-123"})).json()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,7 +19,8 @@ from api.payments.simulator import decide
 from api.secret import load_or_create_secret
 from tests.acceptance.system import PROBLEM
 from tests.listener import Listener, Request, Response, listening
-from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Process, Stack, clean_environment, temporary_directory
+from tests.stack import HTTP_TIMEOUT_S, Process, Stack, clean_environment, temporary_directory
+from tests.waiting import read_until
 
 DELAY_MS = 100
 MANY = 30
@@ -49,10 +49,7 @@ class Shop:
 
     async def until_decided(self, reference: str) -> None:
         """Wait until a charge is no longer processing."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while await self.provider.find(reference) == "processing":
-            assert time.monotonic() < deadline
-            await asyncio.sleep(POLL_S)
+        await read_until(lambda: self.provider.find(reference), lambda status: status != "processing")
 
     async def charges(self) -> dict[str, dict[str, Any]]:
         charges = (await self.client.get("/charges")).json()
@@ -65,7 +62,7 @@ async def open_shop(
 ) -> AsyncIterator[Shop]:
     with temporary_directory() as directory:
         async with listening(respond) as listener:
-            webhook_url = f"{listener.url}/hook?shop=1"
+            webhook_url = f"{listener.url}/hooks/shop-1"
             defaults = {"PSP_DELAY_MS": str(DELAY_MS), "PAYMENT_SUCCESS_RATE": "1", "PSP_WEBHOOK_URL": webhook_url}
             stack = Stack("postgresql:///none", directory, defaults | environment)
             try:
@@ -101,7 +98,7 @@ async def test_a_charge_is_accepted_decided_and_reported_by_signed_webhooks() ->
         assert (processing.type, captured.type) == ("charge.processing", "charge.captured")
         assert (captured.reference, captured.amount_minor, captured.currency) == ("bk_1", 12_50, "USD")
         first = shop.listener.requests[0]
-        assert (first.method, first.path) == ("POST", "/hook?shop=1")
+        assert (first.method, first.path) == ("POST", "/hooks/shop-1")
         assert first.headers["content-type"] == "application/json"
 
 

@@ -14,6 +14,7 @@ from api.commands.seed import parse_inventory, seed
 from tests.acceptance.system import assert_problem, time_of
 from tests.conftest import StartStack
 from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Stack
+from tests.waiting import order_with_status, read_until, response_with_status
 
 ASYNC = {
     "PAYMENT_MODE": "async",
@@ -50,17 +51,6 @@ async def start_system(start_stack: StartStack) -> Any:
     yield start
     for client in clients:
         await client.aclose()
-
-
-async def order_with_status(client: httpx.AsyncClient, reference: str, status: str) -> dict[str, Any]:
-    """Wait until an order has a status; return the order."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while True:
-        order: dict[str, Any] = (await client.get(f"/api/bookings/{reference}")).json()
-        if order["status"] == status:
-            return order
-        assert time.monotonic() < deadline, order
-        await asyncio.sleep(POLL_S)
 
 
 async def test_a_webhook_confirms_a_held_order(start_system: StartSystem) -> None:
@@ -104,10 +94,7 @@ async def test_duplicated_reordered_or_lost_webhooks_settle_every_order(start_sy
         *(client.post("/api/bookings", json={**BODY, "tier": "GA", "bookingReference": f"r-{n}"}) for n in range(20))
     )
     assert {response.status_code for response in responses} == {202}
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while (states := states_of(stack))["pending"]:
-        assert time.monotonic() < deadline, states
-        await asyncio.sleep(POLL_S)
+    states = await read_until(lambda: asyncio.to_thread(states_of, stack), lambda counts: not counts["pending"])
     assert states["confirmed"] + states["declined"] == 20
     assert states["confirmed"]
     assert states["declined"]
@@ -115,6 +102,12 @@ async def test_duplicated_reordered_or_lost_webhooks_settle_every_order(start_sy
     captured = {charge["reference"] for charge in charges if charge["status"] == "captured"}
     assert len(captured) == states["confirmed"]
     assert audit(stack.database_url) == []
+
+
+async def book_new(client: httpx.AsyncClient, status: int) -> httpx.Response:
+    """Book under new keys until a response has a status; return that response."""
+    body = {**BODY, "bookingReference": None}
+    return await response_with_status(lambda: client.post("/api/bookings", json=body), status)
 
 
 def states_of(stack: Stack) -> dict[str, int]:
@@ -168,25 +161,14 @@ async def test_bookings_are_refused_while_the_provider_is_unavailable(
     )
     first = await client.post("/api/bookings", json=BODY)
     assert first.status_code == 202  # The circuit breaker is still closed.
-    refused = await book_until(client, 503)
+    refused = await book_new(client, 503)
     assert_problem(refused, 503, "busy")
     assert int(refused.headers["Retry-After"]) >= 1
     repeat = await client.post("/api/bookings", json=BODY)
     assert (repeat.status_code, repeat.content) == (202, first.content)  # A repeated request needs no payment.
     await stack.start_payment_simulator()
     assert (await order_with_status(client, "paid-later", "confirmed"))["bookings"] == first.json()["bookings"]
-    await book_until(client, 202)
-
-
-async def book_until(client: httpx.AsyncClient, status: int) -> httpx.Response:
-    """Book until the response has a status; return the response."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while (
-        response := await client.post("/api/bookings", json={**BODY, "bookingReference": None})
-    ).status_code != status:
-        assert time.monotonic() < deadline, response.text
-        await asyncio.sleep(POLL_S)
-    return response
+    await book_new(client, 202)
 
 
 async def test_a_cancelled_booking_is_refunded_by_the_provider(start_system: StartSystem) -> None:
@@ -197,10 +179,8 @@ async def test_a_cancelled_booking_is_refunded_by_the_provider(start_system: Sta
     assert_problem(await client.post(address, json={"userId": "somebody-else"}), 403, "forbidden")
     first = await client.post(address, json=mine)
     assert (first.status_code, first.json()["status"], first.json()["refund"]) == (200, "cancelled", 200)
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while (charge := (await client.get(f"{stack.simulator_url}/charges/paid-later")).json())["status"] != "refunded":
-        assert time.monotonic() < deadline, charge
-        await asyncio.sleep(POLL_S)
+    charge = f"{stack.simulator_url}/charges/paid-later"
+    await read_until(lambda: client.get(charge), lambda found: found.json()["status"] == "refunded")
     again = await client.post(address, json=mine)
     assert (again.status_code, again.json()) == (200, first.json())
     assert audit(stack.database_url) == []

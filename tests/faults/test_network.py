@@ -1,7 +1,6 @@
 """Network faults between the API and the database, and between the payment provider and the API."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from tests.acceptance.system import assert_problem
 from tests.faults.client import ORDERS, book_until, client_of, rows
 from tests.faults.pauses import AT_COMMIT, paused
 from tests.faults.target import Target, running_target, until
-from tests.stack import POLL_S, READY_TIMEOUT_S
+from tests.waiting import order_with_status
 
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123"}
 DELAY_S = 0.05
@@ -70,12 +69,12 @@ async def test_an_order_settles_once_if_webhooks_are_cut_or_held_back(
     target, client = reliable_provider
     target.webhook_network.lose_responses()
     await book_until(client, BODY | {"bookingReference": "sent-twice"}, 202)
-    await _confirmed(target, client, "sent-twice")
+    await order_with_status(client, "sent-twice", "confirmed")
     await until(lambda: target.webhook_network.responses_lost > 2, "the provider sends a webhook again")
     target.webhook_network.mend()
     target.webhook_network.freeze()
     await book_until(client, BODY | {"bookingReference": "never-delivered"}, 202)
-    await _confirmed(target, client, "never-delivered")  # The worker polled the provider.
+    await order_with_status(client, "never-delivered", "confirmed")  # The worker polled the provider.
     target.webhook_network.mend()
     await target.until_idle()
     with psycopg.connect(target.database_url) as conn:
@@ -83,10 +82,3 @@ async def test_an_order_settles_once_if_webhooks_are_cut_or_held_back(
     assert events == (2,)
     assert sorted(charge.status for charge in target.charges() or []) == ["captured", "captured"]
     assert audit(target.database_url) == []
-
-
-async def _confirmed(target: Target, client: httpx.AsyncClient, reference: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while (order := (await client.get(f"/api/bookings/{reference}")).json())["status"] != "confirmed":
-        assert time.monotonic() < deadline, order
-        await asyncio.sleep(POLL_S)

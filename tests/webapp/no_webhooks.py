@@ -1,15 +1,13 @@
 """A provider that decides at once and sends no webhook. A payment stays open until the worker polls the provider."""
 
-import asyncio
 import itertools
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 
 from api.payments import simulator
-from tests.stack import POLL_S
+from tests.waiting import read_until
 
 if TYPE_CHECKING:
     from tests.webapp.site import Site
@@ -54,10 +52,9 @@ async def decided(site: "Site", reference: str) -> simulator.Outcome:
     """Wait until the provider has decided a payment; return the outcome, which the API has not received."""
     outcome = simulator.decide(reference, SUCCESS_RATE)
     async with httpx.AsyncClient(base_url=site.stack.simulator_url, timeout=30) as provider:
-        deadline = time.monotonic() + 30
-        while (await provider.get(f"/charges/{reference}")).json().get("status") != outcome:
-            assert time.monotonic() < deadline, f"{reference} was not decided"
-            await asyncio.sleep(POLL_S)
+        await read_until(
+            lambda: provider.get(f"/charges/{reference}"), lambda charge: charge.json().get("status") == outcome
+        )
     return outcome
 
 

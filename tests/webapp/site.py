@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_stacks
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import Stack
+from tests.waiting import order_where, read_until
 
 BOOKINGS = " /api/bookings"
 """Matches the requests that book, cancel and look up orders; see `FaultyProxy`."""
@@ -26,7 +26,6 @@ BOOKINGS = " /api/bookings"
 READS = "GET /api/(events|tickets)"
 """Matches the requests for events, counts and seats."""
 
-_SETTLED_WITHIN_S = 30.0
 _numbers = itertools.count(1)
 
 
@@ -99,12 +98,9 @@ class Site:
         """Wait until an order has a status and a refund (None: no refund)."""
         await self._until(reference, lambda order: (order["status"], order.get("refund")) == (status, refund))
 
-    async def _until(self, reference: str, come: Callable[[dict[str, Any]], bool]) -> None:
+    async def _until(self, reference: str, fits: Callable[[dict[str, Any]], bool]) -> None:
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
-            deadline = time.monotonic() + _SETTLED_WITHIN_S
-            while not come(order := (await http.get(f"/api/bookings/{reference}")).json()):
-                assert time.monotonic() < deadline, f"{reference} is still {order}"
-                await asyncio.sleep(0.1)
+            await order_where(http, reference, fits)
 
     async def orders(self, user_id: str) -> list[tuple[str, str]]:
         """Return a user's orders, as reference and status, from the database."""
@@ -114,10 +110,7 @@ class Site:
 
     async def until_ordered(self, user_id: str) -> None:
         """Wait until the database has an order of a user."""
-        deadline = time.monotonic() + _SETTLED_WITHIN_S
-        while not await self.orders(user_id):
-            assert time.monotonic() < deadline, f"nothing of {user_id}'s came"
-            await asyncio.sleep(0.1)
+        await read_until(lambda: self.orders(user_id), bool)
 
 
 StartSite = Callable[..., Awaitable[Site]]
