@@ -198,13 +198,14 @@ def _schema(settings: Settings, _: Arguments) -> int:
 
 def _reset(settings: Settings, arguments: Arguments) -> int:
     with direct_database_url(settings) as url:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with migrations.connect(url) as connection:
             database = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
             if not (arguments.yes or _confirmed(f"Drop all orders and tickets of database {database}? Type yes: ")):
                 _print("Nothing was changed.")
                 return 1
-            with connection.transaction():
+            with migrations.unlimited_transaction(connection):
                 connection.execute(queries.migrations.drop_tables.sql)
+                connection.execute(queries.migrations.drop_domains.sql)
                 connection.execute(queries.migrations.drop_functions.sql)
         migrations.migrate(url)
         created = seed.seed_default(url)

@@ -46,13 +46,20 @@ where pg_class.oid = to_regclass('migrations');
 -- Locks: the tables, ACCESS EXCLUSIVE; waits.
 drop table if exists workers, order_events, booking_limits, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
 
+-- name: drop_domains
+-- Drop every domain that the migrations create. drop_tables has already removed the columns.
+drop domain if exists row_label;
+
 -- name: drop_functions
--- Drop every function that the migrations create. drop_tables has already removed the triggers.
+-- Drop every function that the migrations create. drop_tables and drop_domains have removed triggers and constraints.
 drop function if exists
-note_new_orders(),
+check_time_zone(),
+event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz),
+is_displayable(text),
 note_changes(),
 note_event_change(),
+note_new_orders(),
+note_tier_change(),
 purge_history(),
-refuse_change(),
 recent(timestamptz[], interval),
-event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);
+refuse_change();
