@@ -7,7 +7,6 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows 
 
 import argparse
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from api.config import TICKET_SECRET, Settings
 from api.database import migrations, pooler, queries, schema_dump
 from api.database.embedded import database_url, direct_database_url
 from api.errors import ConfigError, SetupError
+from api.logs import configure_logging
 from api.secret import load_or_create_secret
 
 Arguments = argparse.Namespace
@@ -43,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code of the process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs each request at INFO.
+    configure_logging()
     try:
         return _COMMANDS[arguments.command](Settings.from_env(), arguments)
     except SetupError as error:

@@ -171,5 +171,5 @@ def _respond_to_refusal(_: Request[Any, Any, Any], refused: ChargeRefused) -> Re
 
 
 def _respond_to_fault(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%r %r failed", request.method, request.url.path, exc_info=error)
     return _respond_to_refusal(request, ChargeRefused(500, "internal_error", "The simulated provider failed."))

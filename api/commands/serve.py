@@ -12,6 +12,7 @@ from api.commands.granian_patch import Server
 from api.commands.ports import resolve
 from api.config import Settings
 from api.data_dir import runtime_directory
+from api.logs import GRANIAN_LOGGING
 from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def serve(settings: Settings, database_url: str) -> int:
             respawn_interval=0.5,
             workers_kill_timeout=_KILL_AFTER_S,
             log_access=False,
+            log_dictconfig=GRANIAN_LOGGING,
         ).serve()
     return 0
 

@@ -11,6 +11,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from api.config import Settings
+from api.logs import GRANIAN_LOGGING
 
 _CONNECTIONS_MAX = 64
 _STOP_WITHIN_S = 2
@@ -35,6 +36,7 @@ async def serving_operations(app: Litestar, settings: Settings) -> AsyncIterator
         websockets=False,
         backpressure=_CONNECTIONS_MAX,
         log_level=LogLevels.error,
+        log_dictconfig=GRANIAN_LOGGING,
     )
     task = asyncio.create_task(server.serve(), name="operations")
     try:

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+_LOGGED_MAX = 200
+"""Characters of a method or a path in a log record."""
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 
@@ -45,9 +47,9 @@ def problem_of(error: Exception, method: str, path: str) -> RawResponse:
     convert = next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)
     refusal = convert(error, method, path)
     if isinstance(refusal, InternalError):
-        _log.error("%s %s failed", method, path, exc_info=error)
+        _log.error("%r %r failed", method[:_LOGGED_MAX], path[:_LOGGED_MAX], exc_info=error)
     elif isinstance(refusal, Busy) and refusal is not error:
-        _log.warning("%s %s: %s", method, path, error)
+        _log.warning("%r %r: %s", method[:_LOGGED_MAX], path[:_LOGGED_MAX], error)
     return problem(refusal)
 
 

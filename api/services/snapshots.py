@@ -158,7 +158,7 @@ class SnapshotCache(Generic[Row]):
                 except (Busy, UnknownEvent):
                     continue
                 except Exception:  # noqa: BLE001 - one failure must not end the refreshing for good
-                    _log.exception("%s of %s failed", self._query.name, event)
+                    _log.exception("%s of %r failed", self._query.name, event)
             rested_s = min(_REST_SHARE * (time.monotonic() - started), _INTERVAL_S)
             await asyncio.sleep(rested_s)
 
@@ -191,7 +191,7 @@ class SnapshotCache(Generic[Row]):
             async with open_session(self._pool) as session:
                 rows = await session.run(Statement(self._query, {"event": event, **self._parameters}, self._row))
         except psycopg.Error as error:
-            _log.warning("%s of %s failed: %s", self._query.name, event, error)
+            _log.warning("%s of %r failed: %s", self._query.name, event, error)
             raise Busy from error
         body = self._encode_readable(event, rows) if rows else None
         if body is None:

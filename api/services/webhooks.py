@@ -105,7 +105,7 @@ def _read(payload: Any) -> Webhook | None:
     try:
         return msgspec.convert(payload, Webhook)
     except msgspec.ValidationError as error:
-        _log.error("Stored webhook skipped, its payload is not valid: %s: %s", error, payload)
+        _log.error("Stored webhook skipped, its payload is not valid: %s: %.500r", error, payload)
         return None
 
 

@@ -11,6 +11,7 @@ FOUNDATION = (
     "config",
     "data_dir",
     "errors",
+    "logs",
     "metrics",
     "money",
     "process_environment",

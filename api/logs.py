@@ -1,0 +1,58 @@
+"""The format of all log records: one line each, bounded, and without control characters from a request."""
+
+import logging
+from typing import Any
+
+RECORD_CHARACTERS_MAX = 8000
+"""Length of the longest record, its traceback included. A longer one loses its middle."""
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_INDENT = "    "
+
+
+class LogFormatter(logging.Formatter):
+    """Formats a record so that no text in it can pretend to be another record or control a terminal.
+
+    Characters that are not printable are escaped. The lines of a traceback are indented.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        record.exc_text = None  # Another formatter may have kept its own text of the traceback here.
+        text = super().format(record)
+        if len(text) <= RECORD_CHARACTERS_MAX:
+            return text
+        half = RECORD_CHARACTERS_MAX // 2
+        return f"{text[:half]} [{len(text) - 2 * half} characters omitted] {text[-half:]}"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class names it
+        """Return the line of a record without its traceback."""
+        return _escape(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the base class names it
+        """Return the indented lines of a traceback."""
+        return "\n".join(_INDENT + _escape(line) for line in super().formatException(ei).split("\n"))
+
+
+def configure_logging() -> None:
+    """Log records from level INFO on to the standard error output."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter(_FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs each request at INFO.
+
+
+GRANIAN_LOGGING = {
+    "formatters": {
+        "generic": {"()": LogFormatter, "fmt": "[%(levelname)s] %(message)s"},
+        "access": {"()": LogFormatter, "fmt": "%(message)s"},
+    }
+}
+"""The part of granian's logging configuration that sets its formats."""
+
+
+def _escape(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
