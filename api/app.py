@@ -1,6 +1,7 @@
 """The API application: its routes, the objects of a process, and the configuration of the framework."""
 
 import contextlib
+import functools
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -20,12 +21,14 @@ from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics
+from api.http.shared_result import SharedResult
 from api.payments.http_provider import open_provider
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher
 from api.services.events import event_cache, event_list_cache
+from api.services.health import read_system
 from api.services.order_rows import OrderRow
 from api.services.payments import Charges
 from api.services.states import states_cache
@@ -141,6 +144,8 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
             state.events = event_list_cache(pool)
             state.event = event_cache(pool)
             state.inbox = Inbox(pool, settings)
+            state.system = SharedResult(functools.partial(read_system, pool, settings))
+            state.metrics = SharedResult(functools.partial(metrics.render_metrics, state.system))
             charges = Charges(provider)
 
             def on_commit(committed: Sequence[OrderRow]) -> None:

@@ -23,6 +23,8 @@ UNLIMITED = ("/health/", "/metrics")
 
 KEYS_MAX = 100_000
 """Number of keys that a limit remembers. They need about 20 MB."""
+SCHEMA, SCHEMA_UNITS = "/schema", 9
+"""The OpenAPI document, and the units that it costs in addition to its request, because each response compresses it."""
 _ROUNDING = 0.001
 """The tolerance for rounding errors, as a share of one request's interval."""
 
@@ -106,7 +108,10 @@ class Throttle:
         """Admit a request as a guard of the framework. The coroutine never blocks, so it needs no thread."""
         route, method = connection.scope["path_template"], str(connection.scope.get("method"))
         if not route.startswith(UNLIMITED) and method != "OPTIONS":
-            self.admit(address_of(connection.scope), method, route)
+            address = address_of(connection.scope)
+            self.admit(address, method, route)
+            if route == SCHEMA or route.startswith(f"{SCHEMA}/"):
+                self.charge(address, SCHEMA_UNITS)
 
 
 def address_of(scope: Any) -> str:

@@ -7,6 +7,8 @@ from litestar.datastructures import State
 from api.config import Settings
 from api.database.pool import Pool
 from api.http.rate_limit import Throttle
+from api.http.shared_result import SharedResult
+from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
@@ -24,5 +26,7 @@ class ApiState(State):
     events: SnapshotCache[Any]
     event: SnapshotCache[Any]
     inbox: Inbox
+    system: SharedResult[SystemHealth]
+    metrics: SharedResult[bytes]
     webhook_secret: str
     ticket_secret: str

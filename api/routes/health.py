@@ -8,7 +8,7 @@ from api.errors import Busy
 from api.http.state import ApiState
 from api.process_environment import is_stopping
 from api.schemas import Health, SystemHealth
-from api.services.health import find_obstacle, read_system
+from api.services.health import find_obstacle
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -43,7 +43,7 @@ async def get_ready(state: ApiState) -> Response[Health]:
 async def get_system(state: ApiState) -> Response[SystemHealth | Health]:
     """Describe the workers, the overdue holds, the standbys and the migrations. The status is 200 if degraded, too."""
     try:
-        return Response(await read_system(state.pool, state.settings), headers=_NO_STORE)
+        return Response(await state.system.get(), headers=_NO_STORE)
     except psycopg.Error:
         reason = await find_obstacle(state.pool, state.settings) or "the database does not respond"
         return Response(Health(status="unavailable", reason=reason), status_code=503, headers=_NO_STORE)

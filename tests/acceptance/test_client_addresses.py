@@ -66,6 +66,14 @@ def test_one_address_cannot_hold_all_tickets(stack: Stack, unlisted: dict[str, s
         assert book(buyer, "buyer").status_code == 202
 
 
+def test_the_openapi_document_costs_more_than_other_requests(stack: Stack) -> None:
+    with from_address(stack, "127.0.4.1") as client:
+        assert client.get("/schema/openapi.json").status_code == 200
+        assert client.get("/schema/openapi.json").status_code == 429
+    with from_address(stack, "127.0.4.2") as client:
+        assert [client.get("/api/events").status_code for _ in range(2)] == [200, 200]
+
+
 def spoofed(number: int) -> list[dict[str, str]]:
     """Return headers with which a client tries to look like another one."""
     address = f"203.0.113.{number % 250 + 1}"
