@@ -1,5 +1,5 @@
 // "My bookings": the store of the list, and the polling of its pages.
-import { createElement, useEffect, useMemo, useState } from "react";
+import { createElement, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import useSWR from "swr";
 import useSWRInfinite from "swr/infinite";
@@ -127,15 +127,18 @@ export function BookingsFeed() {
   /** @type {SWRResponse<Snapshot<Order>>} */
   const cancelled = usePolled(WITHOUT_OUTCOME.includes(phase) ? null : orderPath(reference), 0);
   const changed = cancelled.data?.body;
+  const lastChanged = useRef(/** @type {Order | undefined} */ (undefined));
   useEffect(() => {
-    if (!changed) return;
-    // The order stays in its place and shows the outcome until the list is read again.
-    mutate((pages) => replaceOrder(pages, changed), { revalidate: false });
+    // `mutate` belongs to a filter, but a change of the filter is none of the order.
+    if (!changed || changed === lastChanged.current) return;
+    lastChanged.current = changed;
+    // The order stays in its place and shows the outcome until the list is read again. swr discards the response of a
+    // list that is being read, so that list is read again.
+    mutate((pages) => replaceOrder(pages, changed), { revalidate: orders === null });
     readEventsAgain();
     // The API may have refused because the concert begins earlier than it did. Its cache does not show that at once.
-    const timer = setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
-    return () => clearTimeout(timer);
-  }, [changed, mutate, readEventsAgain]);
+    setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
+  }, [changed, mutate, orders, readEventsAgain]);
 
   useEffect(() => {
     update({ show, orders });
