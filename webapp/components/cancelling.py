@@ -6,7 +6,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.browser import Part, action, hooked
-from webapp.components.language import money, say
+from webapp.components.language import money, name, say
 from webapp.components.layout import Ui, notice_box
 
 _MODULE = "$/utils/orders/cancelling"
@@ -60,9 +60,9 @@ def cancel_dialog(order: Any) -> Ui:
         rx.el.h2(say("booking.cancel.title"), id="cancel-title"),
         rx.el.div(
             rx.el.p(
-                rx.el.strong(order.event.name),
+                rx.el.strong(name(order.event.name)),
                 rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier)),
-                rx.el.bdi(order.reference, class_name="small"),
+                name(order.reference, class_name="small"),
                 class_name="dialog-order",
             ),
             rx.el.p(

@@ -59,6 +59,19 @@ def say(key: str, **values: Any) -> Any:
     return _call("say", key, values) if values else _call("say", key)
 
 
+def name(text: Any, **props: Any) -> Any:
+    """Return an inline element with a name as it was entered.
+
+    The name has its own direction, and translators leave it alone.
+    """
+    return rx.el.span(text, dir="auto", custom_attrs={"translate": "no"}, **props)
+
+
+def free_text(text: Any) -> Any:
+    """Return an inline element with a text of the organiser, which has its own direction."""
+    return rx.el.span(text, dir="auto")
+
+
 def money(amount: Any, priced: Any) -> Any:
     """Format an amount in the visitor's locale, in the currency of `priced`, which is an event or an order."""
     return _call("money", amount, priced)

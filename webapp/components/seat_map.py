@@ -54,7 +54,7 @@ def seat_map() -> Ui:
                 class_name="map-head",
             ),
             _lost(),
-            SeatPlan.create(_drawing(), class_name="plan"),
+            SeatPlan.create(_drawing(), class_name="plan", custom_attrs={"translate": "no"}),
             rx.el.div(_legend(), _tools(), class_name="map-foot"),
             _list(),
             class_name="map",

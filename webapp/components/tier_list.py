@@ -8,7 +8,7 @@ from webapp.components.box_office import Tier, action, box_office
 from webapp.components.checkout import (
     checkout,
 )
-from webapp.components.language import number, price, say, span
+from webapp.components.language import name, number, price, say, span
 from webapp.components.layout import Ui
 
 _SKELETON_TIERS = 3
@@ -75,7 +75,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             on_change=action("choose", tier.name),
         ),
         rx.el.span(
-            rx.el.span(tier.name, class_name="tier-name"),
+            name(tier.name, class_name="tier-name"),
             rx.cond(
                 tier.sold_out,
                 rx.el.span(say("tier.sold_out"), class_name="tier-words"),
@@ -139,7 +139,7 @@ def counts() -> Ui:
             rx.el.ul(
                 rx.foreach(
                     box_office.tiers,
-                    lambda tier: rx.el.li(rx.el.span(tier.name), rx.el.span(_left(tier)), data_tier=tier.name),
+                    lambda tier: rx.el.li(name(tier.name), rx.el.span(_left(tier)), data_tier=tier.name),
                 )
             ),
         ),

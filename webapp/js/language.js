@@ -3,6 +3,8 @@ import { IntlMessageFormat } from "intl-messageformat";
 import { useSyncExternalStore } from "react";
 
 import english from "$/utils/strings/en.json";
+// Every page imports this module.
+import "./dom_guard.js";
 import { createFormats } from "./formats.js";
 import { negotiate } from "./locale.js";
 import { recall, remember } from "./remembered.js";

@@ -13,7 +13,7 @@ from webapp.components.cancelling import (
 )
 from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
 from webapp.components.concerts import when_and_where
-from webapp.components.language import currency_code, in_english, moment, money, number, price, say, span
+from webapp.components.language import currency_code, in_english, moment, money, name, number, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
 from webapp.components.page import PageTitle, copied, copy_text, print_page
@@ -106,7 +106,7 @@ def _head() -> Ui:
         rx.cond(
             event.name != "",
             rx.el.p(
-                link(event.name, to=f"/event/{event.slug}", class_name="order-event"),
+                link(name(event.name), to=f"/event/{event.slug}", class_name="order-event"),
                 rx.el.span(when_and_where(event)),
                 class_name="order-concert",
             ),
@@ -287,7 +287,7 @@ def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
             rx.cond(
                 order.event.name != "",
                 rx.fragment(
-                    rx.el.span(order.event.name, class_name="pass-event"),
+                    rx.el.span(name(order.event.name), class_name="pass-event"),
                     rx.el.span(when_and_where(order.event), class_name="small pass-when"),
                 ),
                 rx.fragment(
@@ -297,7 +297,7 @@ def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
             ),
             rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
             rx.el.span(_place(ticket), class_name="place"),
-            rx.el.span(order.tier, class_name="pass-tier"),
+            rx.el.span(name(order.tier), class_name="pass-tier"),
             class_name="pass-words",
         ),
         rx.el.div(
@@ -318,7 +318,7 @@ def _facts() -> Ui:
         rx.el.div(
             rx.el.dt(say("booking.reference")),
             rx.el.dd(
-                rx.el.span(order.reference, class_name="reference", id="reference", dir="ltr"),
+                name(order.reference, class_name="reference", id="reference"),
                 rx.el.span(
                     rx.el.button(
                         rx.match(
@@ -366,7 +366,7 @@ def _facts() -> Ui:
             rx.fragment(
                 rx.el.div(
                     rx.el.dt(say("booking.user")),
-                    rx.el.dd(rx.el.bdi(order.user_id)),
+                    rx.el.dd(name(order.user_id)),
                 ),
                 rx.el.div(
                     rx.el.dt(say("booking.booked_at")),

@@ -14,7 +14,7 @@ from webapp.components.cancelling import (
     cancelled_text,
 )
 from webapp.components.concerts import when_and_where
-from webapp.components.language import currency_code, in_english, price, say
+from webapp.components.language import currency_code, in_english, name, price, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_text
 from webapp.components.page import PageTitle
@@ -144,12 +144,12 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
     return rx.el.li(
         link(
             rx.el.span(
-                rx.el.span(title, class_name="concert-name"),
+                rx.el.span(rx.cond(event.name != "", name(event.name), title), class_name="concert-name"),
                 rx.cond(
                     event.name != "",
                     rx.el.span(when_and_where(event), class_name="small"),
                 ),
-                rx.el.bdi(order.reference, class_name="small booking-reference"),
+                name(order.reference, class_name="small booking-reference"),
                 class_name="booking-words",
             ),
             rx.el.span(

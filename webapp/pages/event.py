@@ -12,7 +12,7 @@ from webapp.components.checkout import (
     phase_is,
     user_id_fault,
 )
-from webapp.components.language import in_english, local, price, say, span
+from webapp.components.language import free_text, in_english, local, name, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map
@@ -72,13 +72,15 @@ def _poster() -> Ui:
         rx.el.div(class_name="aurora", aria_hidden="true"),
         rx.el.div(
             rx.el.p(
-                rx.cond(known, event.venue, rx.el.span("\u00a0", class_name="bone bone-line")),
+                rx.cond(known, name(event.venue), rx.el.span("\u00a0", class_name="bone bone-line")),
                 class_name="poster-venue",
             ),
-            rx.el.h1(rx.cond(known, event.name, rx.el.span(say("event.loading"), class_name="bone bone-name"))),
+            rx.el.h1(rx.cond(known, name(event.name), rx.el.span(say("event.loading"), class_name="bone bone-name"))),
             # A concert without a description has a general one.
             rx.el.p(
-                rx.cond(event.description != "", event.description, rx.cond(to_be_had, say("event.lead"), "")),
+                rx.cond(
+                    event.description != "", free_text(event.description), rx.cond(to_be_had, say("event.lead"), "")
+                ),
                 class_name="poster-lead",
             ),
         ),
@@ -163,7 +165,7 @@ def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
 
 def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
     return rx.el.li(
-        rx.el.span(tier.name, class_name="tier-name"),
+        name(tier.name, class_name="tier-name"),
         rx.el.span(
             rx.el.span(price(tier.price, box_office.event), class_name="price"),
             " ",

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.concerts import Concert, concerts
-from webapp.components.language import in_english, local, money, say
+from webapp.components.language import in_english, local, money, name, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.page import PageTitle
 
@@ -69,7 +69,7 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                 class_name="concert-date",
             ),
             rx.el.span(
-                rx.el.span(event.name, class_name="concert-name"),
+                rx.el.span(name(event.name), class_name="concert-name"),
                 rx.el.span(
                     say(
                         "home.when_and_where",
