@@ -5,27 +5,25 @@ from typing import Annotated, Literal
 
 import msgspec
 
-TEXT_MAX = 128
-"""Maximum length of a tier name, user id or reference, in characters."""
+from api.text import TEXT_MAX, TEXT_PATTERN
 
 BUILT_IN_EVENT = "aurora-sessions"
 """The slug of the event for requests without `?event=`."""
 
 # The negative lookahead replaces $, which also matches before a final line feed.
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
-REFERENCE_PATTERN = r"^[A-Za-z0-9._:~+=@-]*(?![\s\S])"
+REFERENCE_PATTERN = r"^(?!\.{1,2}(?![\s\S]))[A-Za-z0-9._:~+=@-]*(?![\s\S])"
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(?![\s\S])"
 SLUG_MAX = 64
 """Maximum length of an event's slug, in characters."""
-KEY_HEADER_PATTERN = r'^(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
+KEY_HEADER_PATTERN = r'^(?!"?\.{1,2}"?$)(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
 """A reference in the header `Idempotency-Key`, optionally quoted as in the header's draft standard."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
-"""A name without control characters."""
+"""A name with a visible character and without control and direction characters."""
 Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
 """An event's public name: lower-case letters, digits and single hyphens."""
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
-"""An idempotency key of characters that need no escape in a URL's path."""
+"""An idempotency key that is one segment of a URL's path without an escape. `.` and `..` are not."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Total = Annotated[float, msgspec.Meta(ge=0)]
 """An amount in the currency's major unit."""

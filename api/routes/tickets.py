@@ -18,13 +18,12 @@ from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.schemas import (
     BUILT_IN_EVENT,
-    TEXT_MAX,
-    TEXT_PATTERN,
     Ticket,
     TicketStates,
     TierAvailability,
 )
 from api.services.tickets import PAGE_TICKETS, list_tickets
+from api.text import TEXT_MAX, TEXT_PATTERN, normalize
 
 AVAILABILITY = "/api/tickets/availability"
 STATES = "/api/tickets/states"
@@ -109,7 +108,7 @@ async def get_tickets(
     ] = 0,
 ) -> Response[bytes] | Stream:
     """Return the available tickets by id. `row` and `seat` are null in standing tiers."""
-    pages = list_tickets(state.pool, event, tier=tier, limit=limit, after=after)
+    pages = list_tickets(state.pool, event, tier=tier and normalize(tier), limit=limit, after=after)
     first = await anext(pages)  # before the response begins, so that a refusal can still replace it
     charge = functools.partial(state.throttle.charge, address_of(request.scope))
     charge(len(first) // TICKETS_PER_UNIT)

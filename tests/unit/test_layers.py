@@ -17,6 +17,7 @@ FOUNDATION = (
     "process_environment",
     "schemas",
     "secret",
+    "text",
 )
 """Modules that may import each other and nothing else of the API."""
 LAYERS = ("__main__", "commands", "app", "fast_path", "routes", "http", "services", "payments", "database")

@@ -158,7 +158,7 @@ async def _record(
     """Write orders, payments and bookings, and mark the tickets as sold or held, in one round trip."""
     records = make_records(sales, drawn, policy)
     limit = policy.bookings_per_minute
-    bookings = Counter(sale.request.user_id for sale in sales)
+    bookings = Counter(sale.request.limit_key for sale in sales)
     pipeline = session.pipeline()
     noted = pipeline.add(limits.note_bookings(bookings, limit)) if limit else None
     for statement in insertions(records, policy):

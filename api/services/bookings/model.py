@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 import msgspec
 
+from api import text
 from api.errors import ApiError, PaymentDeclined
 from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
@@ -47,6 +48,11 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The total that the buyer agreed to, in the currency's major unit; None if the request states none."""
     client_hash: bytes | None = None
     """The hash of the client's address for the limit of held tickets; None if that does not apply."""
+
+    @functools.cached_property
+    def limit_key(self) -> str:
+        """The key under which the limits of the buyer count; look-alike names share it."""
+        return text.limit_key(self.user_id)
 
     @functools.cached_property
     def digest(self) -> bytes:

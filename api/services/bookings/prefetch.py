@@ -55,7 +55,7 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
     tiers = pipeline.add(select_tiers(batch))
     limit = policy.bookings_per_minute
-    recent = pipeline.add(limits.select_recent({request.user_id for request in batch})) if limit else None
+    recent = pipeline.add(limits.select_recent({request.limit_key for request in batch})) if limit else None
     clients = {request.client_hash for request in batch if request.client_hash is not None}
     held = pipeline.add(limits.select_holds(clients)) if clients else None
     named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, Ticket)) if named_ids else None
@@ -123,11 +123,11 @@ def _refuse(
         if error := (
             refuse_early(request, events, tier, prefetched.named)
             or (tier and refuse_charge(request, tier, policy))
-            or allowance.refusal(request.user_id)
+            or allowance.refusal(request.limit_key)
             or holds.refusal(request.client_hash, request.quantity)
         ):
             outcomes[request.reference] = Refused(error)
-        elif not (holds.take(request.client_hash, request.quantity) and allowance.take(request.user_id)):
+        elif not (holds.take(request.client_hash, request.quantity) and allowance.take(request.limit_key)):
             outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust a limit, uncommitted.
 
 

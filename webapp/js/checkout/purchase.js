@@ -1,5 +1,7 @@
 // A purchase: the tickets that a buyer wants, and the key that makes repeating the request harmless. Pure functions.
 
+import { normalize } from "../text.js";
+
 /**
  * @typedef {object} Purchase
  * @property {string} event Slug of the event.
@@ -49,7 +51,7 @@ const wholeNumbers = (/** @type {string} */ text) =>
  */
 export function readForm(fields, userIdLengthMax) {
   const tier = (fields.tier ?? "").trim();
-  const userId = (fields.user_id ?? "").trim();
+  const userId = normalize(fields.user_id ?? "");
   const ticketIds = wholeNumbers(fields.ticket_ids ?? "");
   const quantity = ticketIds.length || (wholeNumbers(fields.quantity ?? "")[0] ?? 0);
   if (!tier) return { fault: "tier_missing" };

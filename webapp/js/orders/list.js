@@ -10,6 +10,7 @@ import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { recall, remember } from "../remembered.js";
 import { createStore } from "../store.js";
+import { normalize } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
 import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
@@ -91,7 +92,7 @@ export function UserForm({ storageKey, ...props }) {
   /** @param {SubmitEvent<HTMLFormElement>} event */
   const onSubmit = (event) => {
     event.preventDefault();
-    const user = String(new FormData(event.currentTarget).get("user_id")).trim();
+    const user = normalize(String(new FormData(event.currentTarget).get("user_id")));
     if (user === "") return;
     remember(storageKey, user);
     update({ user });
