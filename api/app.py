@@ -21,6 +21,7 @@ from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics
+from api.http.semantics import OwnOrigins
 from api.http.shared_result import SharedResult
 from api.payments.http_provider import open_provider
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
@@ -68,6 +69,16 @@ def create_app(settings: Settings | None = None) -> FastPath:
     """Return the application: the framework's routes behind the fast path."""
     settings = settings or Settings.from_env()
     throttle = Throttle(address_rps=settings.limited_address_rps, endpoint_rps=settings.endpoint_rps)
+    cors = CORSConfig(
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
+        expose_headers=[
+            *("ETag", "X-As-Of", "X-Event-Revision", "Idempotent-Replayed", "Location", "Content-Disposition"),
+            *("Retry-After", "RateLimit", "RateLimit-Policy"),
+        ],
+        max_age=3600,
+    )
     app = Litestar(
         route_handlers=[
             *_ROUTES,
@@ -76,19 +87,10 @@ def create_app(settings: Settings | None = None) -> FastPath:
         ],
         lifespan=[_lifespan(settings)],
         middleware=[RequestMetrics()],
-        guards=[throttle.guard],
+        guards=[throttle.guard, OwnOrigins(cors).guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
-        cors_config=CORSConfig(
-            allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
-            expose_headers=[
-                *("ETag", "X-As-Of", "X-Event-Revision", "Idempotent-Replayed", "Location", "Content-Disposition"),
-                *("Retry-After", "RateLimit", "RateLimit-Policy"),
-            ],
-            max_age=3600,
-        ),
+        cors_config=cors,
         compression_config=CompressionConfig(
             backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude_opt_key="uncompressed"
         ),

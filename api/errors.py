@@ -8,11 +8,13 @@ their codes with the codes that the web app handles.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from api.money import format_amount, to_major
+from api.schemas import REFERENCE_PATTERN, SLUG_PATTERN
+from api.text import TEXT_PATTERN
 
 
 class SetupError(Exception):
@@ -70,6 +72,14 @@ class InvalidRequest(ApiError, status=400, code="invalid_request"):
     def __init__(self, message: str, *, field: str = "body") -> None:
         super().__init__(f"{field}: {message}", {"errors": [{"field": field, "message": message}]})
 
+    @classmethod
+    def combine(cls, refusals: Sequence["InvalidRequest"]) -> "InvalidRequest":
+        """Return one refusal that names the faults of several; there is at least one."""
+        combined = cls("")
+        combined.message = "; ".join(refusal.message for refusal in refusals)
+        combined.details["errors"] = [fault for refusal in refusals for fault in refusal.details["errors"]]
+        return combined
+
 
 class Unauthorized(ApiError, status=401, code="unauthorized"):
     """The request does not authenticate its sender."""
@@ -86,10 +96,10 @@ class PaymentDeclined(ApiError, status=402, code="payment_declined"):
 
 
 class Forbidden(ApiError, status=403, code="forbidden"):
-    """The booking belongs to another buyer."""
+    """The booking belongs to another buyer, or `WEB_ORIGINS` does not list the origin of the page."""
 
-    def __init__(self) -> None:
-        super().__init__("This booking belongs to another buyer.")
+    def __init__(self, message: str = "This booking belongs to another buyer.") -> None:
+        super().__init__(message)
 
 
 class UnknownTier(ApiError, status=404, code="unknown_tier"):
@@ -202,15 +212,16 @@ class RequestTimeout(ApiError, status=408, code="request_timeout"):
 class BodyTooLarge(ApiError, status=413, code="body_too_large"):
     """The request's body exceeds `BODY_BYTES_MAX`."""
 
-    def __init__(self) -> None:
-        super().__init__("The request's body is too large.")
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"The request's body is larger than {bytes_max} bytes.")
 
 
 class UnsupportedMediaType(ApiError, status=415, code="unsupported_media_type"):
     """The request's body is not declared as `application/json`."""
 
     def __init__(self, media_type: str) -> None:
-        super().__init__(f"The body must be application/json, not {media_type[:100]}.")
+        sent = f"is {media_type[:100]!r}" if media_type else "is missing"
+        super().__init__(f"The header Content-Type must be application/json. It {sent}.")
 
 
 class KeyReused(ApiError, status=422, code="key_reused"):
@@ -291,23 +302,32 @@ def _are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+_RULES = {
+    TEXT_PATTERN: "must have a visible character, and no control or direction characters",
+    REFERENCE_PATTERN: "may have letters, digits and . _ : ~ + = @ - only, and must not be . or ..",
+    SLUG_PATTERN: "may have lower-case letters, digits and single hyphens between them only",
+}
+"""The rules for texts in words, by pattern."""
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _SENTENCES = tuple(
     (re.compile(pattern), sentence)
     for pattern, sentence in (
         (r"Object missing required field `(?P<field>.*)`", "is required"),
         (r"Object contains unknown field `(?P<field>.*)`", "is not a field of this request"),
+        (r"Expected `int(?: \| null)?`, got `(?:float|decimal)`", "must be a whole number"),
+        (r"(?:Integer value|Number) out of range", "is out of range"),
         (r"Expected `(?P<wanted>\w+)(?: \| null)?`, got `(?P<got>\w+)`", "must be {wanted}, not {got}"),
         (r"Expected `\w+(?: \| null)?` >= (?P<least>\S+)", "must be at least {least}"),
         (r"Expected `\w+(?: \| null)?` <= (?P<most>\S+)", "must be at most {most}"),
         (r"Expected `\w+(?: \| null)?` of length >= 1", "must not be empty"),
         (r"Expected `\w+(?: \| null)?` of length <= (?P<most>\d+)", "must have at most {most} characters"),
-        (r"Expected `\w+(?: \| null)?` matching regex .*", "contains characters that are not allowed"),
+        *((rf"Expected .* matching regex {re.escape(repr(pattern))}", rule) for pattern, rule in _RULES.items()),
     )
 )
 _NOUNS = {
     "int": "a whole number",
     "float": "a number",
+    "decimal": "a number",
     "str": "a text",
     "bool": "true or false",
     "array": "a list",
@@ -329,4 +349,5 @@ def invalid(reason: str, field: str = "") -> InvalidRequest:
             name = words.pop("field", "")
             message = sentence.format(**{key: _NOUNS.get(word, word) for key, word in words.items()})
             break
-    return InvalidRequest(message, field=".".join(filter(None, (field, path, name))) or "body")
+    location = ".".join(filter(None, (field, path, name))).replace(".[", "[")
+    return InvalidRequest(message, field=location or "body")

@@ -39,10 +39,12 @@ from api.http.problems import problem_of
 from api.http.rate_limit import Throttle, address_of
 from api.http.request_stream import receive_within
 from api.http.responses import RawResponse, cached_response
+from api.http.semantics import HttpSemantics
 from api.http.state import ApiState
 from api.routes import bookings, events, tickets
-from api.schemas import BUILT_IN_EVENT, SLUG_MAX, TEXT_MAX, BookingRequest
+from api.schemas import BUILT_IN_EVENT, SLUG_MAX, BookingRequest
 from api.services.snapshots import Snapshot
+from api.text import TEXT_MAX
 
 Header = tuple[bytes, bytes]
 
@@ -109,6 +111,7 @@ class FastPath:
         self.app = app
         self._trusted = trusted
         self._body_timeout_s = body_timeout_s
+        self.framework = HttpSemantics(app)
         self._state = cast("ApiState", app.state)
         self._throttle = throttle
         self._body_bytes_max = cast("int", app.request_max_body_size)
@@ -130,28 +133,30 @@ class FastPath:
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
         """Serve a simple request; pass everything else to the framework."""
-        if scope["type"] == ScopeType.HTTP:
-            http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
-            if self._trusted:
-                http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
-            method, route = http["method"], http["path"]
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
+        if self._trusted:
+            http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
+        method, route = http["method"], http["path"]
+        if method == "POST":
+            receive = next_message = receive_within(next_message, self._body_timeout_s)
+        handler = self._handlers.get((method, route))
+        if handler is None and method == "GET" and _EVENT.fullmatch(route):
+            handler, route = self._get_event, events.EVENT
+        if handler and (request := self._simple(http)):
             if method == "POST":
-                receive = next_message = receive_within(next_message, self._body_timeout_s)
-            handler = self._handlers.get((method, route))
-            if handler is None and method == "GET" and _EVENT.fullmatch(route):
-                handler, route = self._get_event, events.EVENT
-            if handler and (request := self._simple(http)):
-                if method == "POST":
-                    try:
-                        message = await next_message()
-                    except ApiError as error:
-                        receive, request = _raising(error), None
-                    else:
-                        receive = _replay(message, next_message)
-                        request = self._with_body(request, message)
-                if request and await self._serve(handler, method, route, request, reply):
-                    return
-        await self.app(scope, receive, send)
+                try:
+                    message = await next_message()
+                except ApiError as error:
+                    receive, request = _raising(error), None
+                else:
+                    receive = _replay(message, next_message)
+                    request = self._with_body(request, message)
+            if request and await self._serve(handler, method, route, request, reply):
+                return
+        await self.framework(http, cast("Receive", receive), reply)
 
     def _simple(self, scope: HTTPScope) -> SimpleRequest | None:
         """Return the request if its headers and query are simple."""
@@ -173,7 +178,11 @@ class FastPath:
         """Return the request with its body if that is JSON and arrived in one message."""
         body = cast("HTTPRequestEvent", message).get("body", b"")
         declared = request.headers.get(b"content-type"), request.headers.get(b"content-length")
-        if declared != (b"application/json", b"%d" % len(body)) or len(body) > self._body_bytes_max:
+        if (
+            declared != (b"application/json", b"%d" % len(body))
+            or len(body) > self._body_bytes_max
+            or (b"origin" not in request.headers and request.headers.get(b"sec-fetch-site") == b"cross-site")
+        ):
             return None
         return request._replace(body=body)
 

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import psycopg
@@ -63,8 +63,6 @@ def _http_refusal(error: HTTPException, method: str, path: str) -> ApiError:
         case 405:
             allowed = ", ".join(value for name, value in (error.headers or {}).items() if name.lower() == "allow")
             return MethodNotAllowed(method, allowed)
-        case 413:
-            return BodyTooLarge()
         case status if 400 <= status < 500:
             return InvalidRequest(error.detail, field="request")
     return InternalError()
@@ -103,6 +101,8 @@ _REFUSALS: dict[type[Exception], Callable[[Any, str, str], ApiError]] = {
 
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if isinstance(error, HTTPException) and error.status_code == BodyTooLarge.status:
+        error = BodyTooLarge(cast("int", request.app.request_max_body_size))
     return problem_of(error, request.method, request.url.path).to_litestar()
 
 

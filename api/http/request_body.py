@@ -1,5 +1,7 @@
-"""Strict decoding of JSON request bodies. Each refusal names the field at fault."""
+"""Strict decoding of JSON request bodies. A refusal names every field at fault."""
 
+import re
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -9,6 +11,12 @@ from api.errors import InvalidRequest, UnsupportedMediaType, invalid
 from api.http.openapi import DecoderSchema
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HALF_PAIR = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])")
+_INTEGER_DIGITS_MAX = 19
+"""Digits of the largest 64-bit integer."""
 
 
 class StrictBody(MsgspecDTO[T], Generic[T]):
@@ -18,18 +26,13 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
         """Return the body's struct.
 
         Raises:
-            UnsupportedMediaType: the content type is not JSON.
+            UnsupportedMediaType: the content type is missing or not JSON.
             InvalidRequest: the body is not JSON or does not match the struct.
         """
-        content_type = self.asgi_connection.headers.get("content-type", "application/json")
+        content_type = self.asgi_connection.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType(content_type)
-        try:
-            return msgspec.json.decode(value, type=self.model_type)
-        except msgspec.ValidationError as error:
-            raise invalid(str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidRequest(f"not valid JSON: {error}") from None
+        return decode(value, self.model_type)
 
     @classmethod
     def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:  # noqa: ARG003
@@ -37,3 +40,62 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
         reference = schema_creator.for_field_definition(field_definition)
         schema_creator.schema_registry.from_reference(reference).schema = DecoderSchema.of(cls.model_type)
         return reference
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Decode a body. A byte order mark before it is ignored, as RFC 8259 allows.
+
+    Raises:
+        InvalidRequest: the body is not JSON or does not match the struct.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        try:
+            value = msgspec.json.Decoder(float_hook=_number).decode(body)
+        except (ValueError, ArithmeticError, RecursionError):
+            raise invalid(str(error)) from None
+        return _convert(value, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # The decoder calls a body with half a surrogate pair truncated.
+        reason = "half a surrogate pair" if _HALF_PAIR.search(body) else str(error)
+        raise InvalidRequest(f"not valid JSON: {reason}") from None
+
+
+def _convert(value: Any, kind: type[T]) -> T:
+    """Convert a decoded body field by field, because the decoder stops at the first fault.
+
+    Raises:
+        InvalidRequest: the value does not match the struct.
+    """
+    if not isinstance(value, dict):
+        return _convert_value(value, kind, "")
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    faults: list[InvalidRequest] = []
+    for name, field in fields.items():
+        try:
+            if name in value:
+                _convert_value(value[name], field.type, name)
+            elif field.required:
+                faults.append(InvalidRequest("is required", field=name))
+        except InvalidRequest as fault:
+            faults.append(fault)
+    faults += [InvalidRequest("is not a field of this request", field=name) for name in value if name not in fields]
+    if faults:
+        raise InvalidRequest.combine(faults)
+    return _convert_value(value, kind, "")
+
+
+def _convert_value(value: Any, kind: type[V], field: str) -> V:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error), field) from None
+
+
+def _number(text: str) -> int | Decimal:
+    """Return a number with a fraction or an exponent, as an integer if it is one: JSON has one kind of numbers."""
+    number = Decimal(text)
+    # The bound comes first: 1e999999 has a million digits as an integer.
+    return int(number) if number.adjusted() < _INTEGER_DIGITS_MAX and number == number.to_integral_value() else number

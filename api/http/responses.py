@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from litestar import Request, Response
 
+from api.http.semantics import accepts_gzip
 from api.services.snapshots import Snapshot
 
 
@@ -67,7 +68,7 @@ def conditional_response(
     # RFC 9110 demands weak comparison: the prefix W/ makes no difference.
     if etags and (etags == "*" or content.etag.removeprefix("W/") in etags):
         return RawResponse(b"", 304, headers)
-    if content.gzipped is not None and "gzip" in encodings:
+    if content.gzipped is not None and accepts_gzip(encodings):
         return RawResponse(content.gzipped, headers={**headers, "Content-Encoding": "gzip"})
     return RawResponse(content.body, headers=headers)
 

@@ -32,8 +32,6 @@ from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.schemas import (
     BUILT_IN_EVENT,
     KEY_HEADER_PATTERN,
-    TEXT_MAX,
-    TEXT_PATTERN,
     BookingRequest,
     CancelRequest,
     Order,
@@ -46,13 +44,14 @@ from api.services.bookings.model import Booked, Declined, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order
+from api.text import TEXT_MAX, TEXT_PATTERN, normalize
 
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
-_BODY: Final = (InvalidRequest, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
+_BODY: Final = (InvalidRequest, Forbidden, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
 CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, *REFUSALS))
-CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, Forbidden, NotFound, NotCancellable))
+CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, NotFound, NotCancellable))
 
 ORDERS_PER_UNIT = 20
 """Number of listed orders that cost as much as a request, for the limit of addresses."""
@@ -182,7 +181,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 
     Only the buyer can cancel. Repeats return the same response.
     """
-    order, bookings = await with_timeout(cancel_order(state.pool, _valid_reference(reference), data.user_id))
+    order, bookings = await with_timeout(cancel_order(state.pool, _valid_reference(reference), _buyer(data.user_id)))
     state.availability.invalidate({order.event})
     state.states.invalidate({order.event})
     return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
@@ -204,7 +203,7 @@ async def get_bookings(
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the previous page")] = None,
 ) -> Response[OrderPage]:
     """Return a buyer's bookings, newest first."""
-    page = await with_timeout(list_orders(state.pool, user_id, show=show, limit=limit, cursor=cursor))
+    page = await with_timeout(list_orders(state.pool, _buyer(user_id), show=show, limit=limit, cursor=cursor))
     state.throttle.charge(address_of(request.scope), len(page.orders) // ORDERS_PER_UNIT)
     return Response(page, headers={"Cache-Control": "no-store"})
 
@@ -212,7 +211,7 @@ async def get_bookings(
 @route(BOOKINGS, http_method="OPTIONS", status_code=204, include_in_schema=False)
 async def get_methods() -> Response[None]:
     """Return the supported methods. The framework lists only the first of two routes that share a path."""
-    return Response(None, headers={"Allow": "GET, OPTIONS, POST"})
+    return Response(None, headers={"Allow": "GET, HEAD, OPTIONS, POST"})
 
 
 def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
@@ -225,12 +224,24 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
     return NewOrder(
         reference=_reference(data.booking_reference, key),
         event=event,
-        tier=data.tier,
+        tier=normalize(data.tier),
         quantity=data.quantity,
-        user_id=data.user_id,
+        user_id=_buyer(data.user_id),
         ticket_ids=ticket_ids,
         expected_total=data.expected_total,
     )
+
+
+def _buyer(user_id: str) -> str:
+    """Return a buyer's name as orders store it.
+
+    Raises:
+        InvalidRequest: the name is too long in composed form.
+    """
+    name = normalize(user_id)
+    if len(name) > TEXT_MAX:
+        raise InvalidRequest(f"must have at most {TEXT_MAX} characters", field="userId")
+    return name
 
 
 def _valid_reference(reference: str) -> str:

@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from api.config import WEBHOOK_PATH
 from api.database.session import with_timeout
-from api.errors import BodyTooLarge, InvalidRequest, RequestTimeout, Unauthorized, invalid
+from api.errors import BodyTooLarge, Forbidden, InvalidRequest, RequestTimeout, Unauthorized, invalid
 from api.http.openapi import refusals
 from api.http.state import ApiState
 from api.payments.signatures import InvalidSignature, InvalidWebhook, Webhook, verify
@@ -20,7 +20,7 @@ from api.schemas import WebhookReceipt
     status_code=200,
     responses={
         200: ResponseSpec(WebhookReceipt, description="Stored", generate_examples=False),
-        **refusals([InvalidRequest, Unauthorized, RequestTimeout, BodyTooLarge]),
+        **refusals([InvalidRequest, Unauthorized, Forbidden, RequestTimeout, BodyTooLarge]),
     },
 )
 async def receive_webhook(request: Request[Any, Any, ApiState], state: ApiState) -> Response[WebhookReceipt]:

@@ -75,8 +75,8 @@ EXAMPLES: list[tuple[ApiError, str, dict[str, str]]] = [
     (NotOnSale(None), "The concert is cancelled", {}),
     (NotCancellable("the event has begun"), "This booking cannot be cancelled: the event has begun.", {}),
     (RequestTimeout(), "The request's body did not arrive in time.", {"Connection": "close"}),
-    (BodyTooLarge(), "The request's body is too large.", {}),
-    (UnsupportedMediaType("text/plain"), "The body must be application/json, not text/plain.", {}),
+    (BodyTooLarge(4096), "The request's body is larger than 4096 bytes.", {}),
+    (UnsupportedMediaType("text/plain"), "The header Content-Type must be application/json. It is 'text/plain'.", {}),
     (KeyReused("bk_1"), "Another request with a different body used the key bk_1.", {}),
     (
         RateLimited("bookings", quota=10, window_s=60, retry_after_s=33),
