@@ -40,6 +40,7 @@ SETTINGS = Settings(
 CANCEL_WAITS = sql.SQL("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
 REFERENCES = sql.SQL("select reference from orders order by 1")
 WAITING = sql.SQL("select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'")
+WEBHOOKS = sql.SQL("select id from webhooks")
 WEBHOOK = Webhook(id="1", type="charge.captured", reference="none", amount_minor=1, currency="USD")
 
 
@@ -114,19 +115,27 @@ async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> 
 async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_standby_lacks(pair: Pair) -> None:
     pair.link.freeze()
     await stop_during_a_commit(pair, "doubtful")
+    async with api_process(pair) as (pool, _):
+        with pytest.raises(psycopg.OperationalError):
+            await Inbox(pool, SETTINGS).store(WEBHOOK)
     await asyncio.to_thread(pair.primary.stop)
     await asyncio.to_thread(pair.primary.start)
-    assert pair.primary.rows(REFERENCES) == [("doubtful",)]  # The recovery makes the order visible.
+    # The recovery makes the order and the webhook visible.
+    assert pair.primary.rows(REFERENCES) == [("doubtful",)]
+    assert pair.primary.rows(WEBHOOKS) == [(WEBHOOK.id,)]
     async with api_process(pair) as (pool, batcher):
         response = await book(batcher, "doubtful")
         assert isinstance(response, Busy)
         assert response.details["unknown"] is True
         with pytest.raises(psycopg.OperationalError):
             await get_order(pool, "doubtful")
+        with pytest.raises(psycopg.OperationalError):
+            await Inbox(pool, SETTINGS).store(WEBHOOK)
         pair.link.mend()
         booked = await book_until_booked(batcher, "doubtful")
         assert isinstance(booked, Booked)
         assert booked.replayed
+        await Inbox(pool, SETTINGS).store(WEBHOOK)
 
 
 async def test_the_standby_is_listed_with_its_lag(pair: Pair) -> None:
