@@ -152,7 +152,8 @@ def _history(settings: Settings, arguments: Arguments) -> int:
 
 def _check_in(settings: Settings, arguments: Arguments) -> int:
     with database_url(settings) as url:
-        found = check_in.scan(url, load_or_create_secret(settings, TICKET_SECRET), arguments.code)
+        secret = load_or_create_secret(settings, TICKET_SECRET)
+        found = check_in.scan(url, secret, arguments.code, admission_hours=settings.admission_hours)
     _print(check_in.report(found, arguments.event))
     return 1 if check_in.refusal(found, arguments.event) else 0
 

@@ -177,6 +177,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Days until a declined booking, with its idempotency key, is deleted, from 1 to 3650."""
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
+    admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
+    """Hours after the end of a concert for which its tickets are valid at the entrance, from 1 to 720.
+
+    They count from the start if no end is announced.
+    """
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
     connections_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000

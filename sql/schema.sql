@@ -27,7 +27,13 @@ $$;
 
 COMMENT ON FUNCTION public.check_time_zone() IS 'Refuse a time zone that the server does not know';
 
-CREATE FUNCTION public.event_rules(sales_start_at timestamp with time zone, sales_end_at timestamp with time zone, starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone) RETURNS TABLE(sale text, begun boolean, takes_place boolean, refundable boolean, admits boolean)
+CREATE FUNCTION public.event_admits(starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone, admission_hours integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((cancelled_at IS NULL) AND (read_at < (COALESCE(ends_at, starts_at) + make_interval(hours => admission_hours))));
+
+COMMENT ON FUNCTION public.event_admits(starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone, admission_hours integer) IS 'Validity of tickets at the entrance at read_at. api/services/event_rules.py contains the same rule';
+
+CREATE FUNCTION public.event_rules(sales_start_at timestamp with time zone, sales_end_at timestamp with time zone, starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone) RETURNS TABLE(sale text, begun boolean, takes_place boolean, refundable boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT
@@ -39,8 +45,7 @@ CREATE FUNCTION public.event_rules(sales_start_at timestamp with time zone, sale
          END AS sale,
      (read_at >= starts_at) AS begun,
      (cancelled_at IS NULL) AS takes_place,
-     ((cancelled_at IS NOT NULL) OR (read_at < starts_at)) AS refundable,
-     ((cancelled_at IS NULL) AND (read_at < (COALESCE(ends_at, starts_at) + '12:00:00'::interval))) AS admits;
+     ((cancelled_at IS NOT NULL) OR (read_at < starts_at)) AS refundable;
 END;
 
 COMMENT ON FUNCTION public.event_rules(sales_start_at timestamp with time zone, sales_end_at timestamp with time zone, starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone) IS 'Decisions that depend on an event''s times at read_at. api/services/event_rules.py contains the same rules';

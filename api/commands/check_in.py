@@ -39,15 +39,16 @@ class ScanResult(msgspec.Struct, frozen=True):
         return ticket_reference(self.reference, self.line)
 
 
-def scan(conninfo: str, secret: str, code: str) -> ScanResult | None:
-    """Return the ticket of a code; None if the code is not genuine."""
+def scan(conninfo: str, secret: str, code: str, *, admission_hours: int) -> ScanResult | None:
+    """Return the ticket of a code; None if the code is not genuine. `admission_hours` is the setting."""
     code = codes.normal(code)
     booking_id = codes.booking_id_of(code)
     if booking_id is None:
         return None
     with psycopg.connect(conninfo, connect_timeout=10) as connection:
         cursor = connection.cursor(row_factory=class_row(ScanResult))
-        found = cursor.execute(queries.bookings.find_scanned_ticket.sql, {"booking_id": booking_id}).fetchone()
+        parameters = {"booking_id": booking_id, "admission_hours": admission_hours}
+        found = cursor.execute(queries.bookings.find_scanned_ticket.sql, parameters).fetchone()
     return found if found and codes.is_genuine(secret, code, booking_id, found.ticket) else None
 
 

@@ -1,15 +1,13 @@
 """Decisions that depend on an event's times and on its cancellation.
 
-The function `event_rules` in the database contains the same rules for statements. A test compares the two.
+The functions `event_rules` and `event_admits` in the database contain the same rules for statements. A test compares
+them.
 """
 
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
-
-ADMISSION_ENDS_AFTER = timedelta(hours=12)
-"""The time after the end of a concert, or after its start without an announced end, at which its tickets expire."""
 
 SaleState = Literal["on_sale", "upcoming", "ended", "cancelled"]
 
@@ -54,6 +52,10 @@ def is_refundable(event: EventTimes) -> bool:
     return not takes_place(event) or not has_begun(event)
 
 
-def admits(event: EventTimes) -> bool:
-    """Return whether tickets of an event are valid at the entrance."""
-    return takes_place(event) and event.read_at < (event.ends_at or event.starts_at) + ADMISSION_ENDS_AFTER
+def admits(event: EventTimes, admission_hours: int) -> bool:
+    """Return whether tickets of an event are valid at the entrance.
+
+    They expire `admission_hours` after the end of the concert, or after its start if no end is announced.
+    """
+    expires_at = (event.ends_at or event.starts_at) + timedelta(hours=admission_hours)
+    return takes_place(event) and event.read_at < expires_at

@@ -67,9 +67,9 @@ select
     tickets.row_label,
     tickets.seat_number,
     rules.takes_place,
-    rules.admits as event_valid,
+    admission.admits as event_valid,
     events.starts_at at time zone events.time_zone as starts_at,
-    orders.status = 'confirmed' and bookings.released_at is null and rules.admits as valid
+    orders.status = 'confirmed' and bookings.released_at is null and admission.admits as valid
 from bookings
 inner join orders on bookings.order_id = orders.id
 inner join events on orders.event_id = events.id
@@ -79,4 +79,8 @@ cross join
     lateral event_rules(
         events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
     ) as rules
+cross join
+    lateral event_admits(
+        events.starts_at, events.ends_at, events.cancelled_at, now(), %(admission_hours)s::integer
+    ) as admission (admits)
 where bookings.id = %(booking_id)s;

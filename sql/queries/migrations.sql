@@ -54,6 +54,7 @@ drop domain if exists row_label;
 -- Drop every function that the migrations create. drop_tables and drop_domains have removed triggers and constraints.
 drop function if exists
 check_time_zone(),
+event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer),
 event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz),
 is_displayable(text),
 note_changes(),

@@ -108,6 +108,16 @@ async def test_a_ticket_expires_twelve_hours_after_its_event(
     assert capsys.readouterr().out.startswith("REFUSED: the event is over.\n" if code else "ADMIT\n")
 
 
+async def test_a_setting_extends_the_admission(
+    pool: Pool, conn: AsyncConnection, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = order("GA", 1)
+    (booking,) = await booked(pool, new)
+    await conn.execute("update events set doors_at = null, starts_at = now() - interval '13 hours'")
+    monkeypatch.setenv("ADMISSION_HOURS", "14")
+    assert main(["check", code_of(secret, new.reference, booking)]) == 0
+
+
 async def test_a_cancelled_event_has_no_ticket_images(pool: Pool, conn: AsyncConnection, secret: str) -> None:
     new = order("GA", 1)
     await booked(pool, new)
@@ -176,7 +186,7 @@ async def test_a_resold_seat_is_valid_for_its_new_buyer_only(pool: Pool, databas
     await cancel_order(pool, old.reference, "ann")
     (news,) = await booked(pool, new)
     found = [
-        check_in.scan(database_url, secret, code_of(secret, each.reference, booking))
+        check_in.scan(database_url, secret, code_of(secret, each.reference, booking), admission_hours=12)
         for each, booking in ((old, olds), (new, news))
     ]
     assert [(each.user_id, each.valid) for each in found if each] == [("ann", False), ("ben", True)]

@@ -3,12 +3,14 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from psycopg import AsyncConnection
 
 from api.services import event_rules
-from api.services.event_rules import ADMISSION_ENDS_AFTER, EventTimes
+from api.services.event_rules import EventTimes
 
 NOON = datetime(2027, 6, 18, 12, 0, tzinfo=UTC)
+ADMISSION_HOURS = 5
 TICK = timedelta(microseconds=1)
 
 
@@ -37,7 +39,7 @@ def cases() -> list[EventTimes]:
             sales_end_at or starts_at,
             starts_at,
             ends_at or starts_at,
-            (ends_at or starts_at) + ADMISSION_ENDS_AFTER,
+            (ends_at or starts_at) + timedelta(hours=ADMISSION_HOURS),
         )
         for offset in (-TICK, timedelta(0), TICK)
     ]
@@ -48,24 +50,21 @@ async def test_the_module_and_the_database_decide_alike(conn: AsyncConnection) -
     for event in cases():
         cursor = await conn.execute(
             """
-            select sale, begun, takes_place, refundable, admits
-            from event_rules(%s, %s, %s, %s, %s, %s)
+            select
+                sale, begun, takes_place, refundable,
+                event_admits(%(starts_at)s, %(ends_at)s, %(cancelled_at)s, %(read_at)s, %(admission_hours)s)
+            from event_rules(
+                %(sales_start_at)s, %(sales_end_at)s, %(starts_at)s, %(ends_at)s, %(cancelled_at)s, %(read_at)s
+            )
             """,
-            [
-                event.sales_start_at,
-                event.sales_end_at,
-                event.starts_at,
-                event.ends_at,
-                event.cancelled_at,
-                event.read_at,
-            ],
+            msgspec.structs.asdict(event) | {"admission_hours": ADMISSION_HOURS},
         )
         decided = (
             event_rules.sale_state(event),
             event_rules.has_begun(event),
             event_rules.takes_place(event),
             event_rules.is_refundable(event),
-            event_rules.admits(event),
+            event_rules.admits(event, ADMISSION_HOURS),
         )
         assert await cursor.fetchone() == decided, event
         outcomes.add(decided)
