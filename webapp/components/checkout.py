@@ -8,7 +8,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components import browser
-from webapp.components.language import say, span
+from webapp.components.language import money, price, say, span
 from webapp.components.layout import Ui, link, notice_box, spinner
 from webapp.components.user_id import USER_ID_LENGTH_MAX
 
@@ -31,6 +31,10 @@ class Checkout:
     """Slug of the event, tier and number of tickets of the last purchase."""
     tier: str
     quantity: int
+    expected_total: float
+    """The total that the last purchase expected, in the currency's major unit."""
+    new_total: float
+    """The present total after `price_changed`; otherwise 0."""
     left: int
     """The number of tickets available after `fewer_left`; otherwise 0."""
     reference: str
@@ -59,7 +63,7 @@ class CheckoutFeed(browser.Part):
 
 
 class CheckoutForm(browser.Part):
-    """The form that books its fields `event`, `tier`, `quantity`, `ticket_ids` and `user_id`.
+    """The form that books its fields `event`, `tier`, `quantity`, `ticket_ids`, `total` and `user_id`.
 
     It stores the buyer's name under `storage_key` in the browser's local storage.
     """
@@ -70,9 +74,9 @@ class CheckoutForm(browser.Part):
     storage_key: rx.Var[str]
 
 
-def book_again(reference: Any) -> Any:
-    """Return an event that books the tickets of an order once more."""
-    return browser.action(_MODULE, "again", reference)
+def book_again(reference: Any, *new_total: Any) -> Any:
+    """Return an event that books the tickets of an order again, at its total or at a new one."""
+    return browser.action(_MODULE, "again", reference, *new_total)
 
 
 def sending_label() -> Ui:
@@ -91,14 +95,18 @@ class NoticePlace:
     """True: the notice has the button that books."""
     again: dict[str, Any]
     """Properties of the button for another try."""
+    at_new_total: dict[str, Any]
+    """Properties of the button that books at the new total."""
     before_fewer: list[Any]
     """Events before the remaining tickets are booked."""
     waits: Any
     """True: the notice counts down to the next try."""
     blocked: Any
     """True: the API is out of reach, so that another try is not possible now."""
-    total_left: Any
-    """Total of the remaining tickets, as a text."""
+    ticket_price: Any
+    """Price of one ticket in the major unit of its currency."""
+    priced: Any
+    """The event or the order, which has the currency."""
     other: Ui
     """Action that leads to other tickets."""
     seat_taken: Any
@@ -164,6 +172,7 @@ def _title() -> Any:
         ("sold_out", say("checkout.sold_out.title", tier=checkout.tier)),
         ("all_held", say("checkout.all_held.title")),
         ("seat_taken", say("checkout.seat_taken.title", seats=checkout.seats_gone.length())),
+        ("price_changed", say("checkout.price_changed.title")),
         ("not_on_sale", say("checkout.not_on_sale.title")),
         ("rate_limited", say("checkout.rate_limited.title")),
         ("busy", say("checkout.busy.title")),
@@ -202,6 +211,16 @@ def _text(place: NoticePlace) -> Any:
         ("sold_out", say("checkout.sold_out.text")),
         ("all_held", say("checkout.all_held.text", tier=checkout.tier)),
         ("seat_taken", place.seat_taken),
+        (
+            "price_changed",
+            say(
+                "checkout.price_changed.text",
+                quantity=checkout.quantity,
+                tier=checkout.tier,
+                old=price(checkout.expected_total, place.priced),
+                new=price(checkout.new_total, place.priced),
+            ),
+        ),
         ("not_on_sale", say("checkout.not_on_sale.text")),
         ("rate_limited", say("checkout.rate_limited.text")),
         ("busy", "away", say("checkout.busy.text")),
@@ -225,15 +244,33 @@ def _actions(place: NoticePlace) -> Ui:
     book_left = rx.cond(
         place.books,
         rx.el.button(
-            say("checkout.book_left", left=checkout.left, total=place.total_left),
+            say(
+                "checkout.book_left", left=checkout.left, total=price(place.ticket_price * checkout.left, place.priced)
+            ),
             type="button",
-            on_click=[*place.before_fewer, browser.action(_MODULE, "bookLeft")],
+            on_click=[
+                *place.before_fewer,
+                browser.action(_MODULE, "bookLeft", place.ticket_price, place.priced.currencyDigits),
+            ],
             disabled=place.locked,
+        ),
+    )
+    at_new_total = rx.cond(
+        place.books,
+        rx.el.button(
+            rx.cond(
+                checkout.new_total == 0,
+                say("book.free"),
+                say("book.button", total=money(checkout.new_total, place.priced)),
+            ),
+            disabled=place.locked,
+            **place.at_new_total,
         ),
     )
     return rx.match(
         checkout.phase,
         ("declined", again),
+        ("price_changed", rx.fragment(at_new_total, place.other)),
         ("busy", "away", again),
         ("all_held", rx.fragment(again, place.other)),
         ("rate_limited", again),

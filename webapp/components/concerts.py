@@ -22,6 +22,7 @@ class Concert:
     timeZone: str  # noqa: N815
     salesStartAt: str  # noqa: N815
     currency: str
+    currencyDigits: int  # noqa: N815
     state: str
     """`on_sale`, `upcoming`, `sold_out`, `ended` or `cancelled`."""
     priceFrom: float  # noqa: N815

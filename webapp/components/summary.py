@@ -183,7 +183,7 @@ def _of_this_event() -> Any:
 
 
 def _applies() -> Any:
-    of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken")
+    of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     this_tier = (checkout.tier == box_office.tier) & _of_this_event()
     of_a_tier &= checkout.tier != ""
     return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
@@ -205,7 +205,8 @@ def _notice_books() -> Any:
 
     For another tier or another number than was tried for, the form's own button has it again.
     """
-    same_number = phase_is("declined", "busy", "rate_limited", "not_found") & (checkout.quantity == box_office.quantity)
+    same_number = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
+    same_number &= checkout.quantity == box_office.quantity
     enough = phase_is("fewer_left") & (checkout.left <= box_office.quantity)
     same_tier = (checkout.tier == box_office.tier) & _of_this_event()
     return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
@@ -221,9 +222,11 @@ def sale_notice() -> Ui:
         books=leads & ~phase_is("all_held"),
         waits=~phase_is("all_held"),
         again={"type": "submit"},
+        at_new_total={"type": "submit"},
         before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
         blocked=leads & is_stale & (checkout.phase != "unreachable"),
-        total_left=price(box_office.price * checkout.left, box_office.event),
+        ticket_price=box_office.price,
+        priced=box_office.event,
         other=rx.match(
             checkout.phase,
             ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),

@@ -9,13 +9,13 @@ import { settings } from "./settings.js";
 
 /**
  * The fields of an order that the checkout uses. A declined order may have no lines.
- * @typedef {Pick<WireOrder, "reference" | "status" | "event"> & { bookings: Line[] }} Order
+ * @typedef {Pick<WireOrder, "reference" | "status" | "event" | "total"> & { bookings: Line[] }} Order
  */
 
 /**
  * Why the API did not do what a request wanted. After `unreachable` the outcome is unknown. `key_reused` means that
  * another purchase has the key. After any other kind nothing was booked.
- * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "not_on_sale" | "not_cancellable" | "rate_limited" |
+ * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "price_changed" | "not_on_sale" | "not_cancellable" | "rate_limited" |
  *   "busy" | "not_found" | "key_reused" | "invalid" | "refused" | "unreachable"} Kind
  */
 
@@ -24,6 +24,7 @@ import { settings } from "./settings.js";
  * @property {Kind} kind
  * @property {number} available Tickets that are left of the tier.
  * @property {number[]} ticketIds Tickets that others have.
+ * @property {number} total The present total after `price_changed`, in the currency's major unit; otherwise 0.
  * @property {number} retryAfterS Seconds; 0: unknown.
  */
 
@@ -42,7 +43,7 @@ export const KIND_OF_CODE = {
   sold_out: "sold_out",
   all_held: "all_held",
   seat_taken: "seat_taken",
-  price_changed: "refused",
+  price_changed: "price_changed",
   not_on_sale: "not_on_sale",
   not_cancellable: "not_cancellable",
   rate_limited: "rate_limited",
@@ -66,7 +67,7 @@ export const KIND_OF_CODE = {
  * @returns {{ problem: Problem }}
  */
 export const refusal = (kind, details) => ({
-  problem: { available: 0, ticketIds: [], retryAfterS: 0, ...details, kind },
+  problem: { available: 0, ticketIds: [], total: 0, retryAfterS: 0, ...details, kind },
 });
 
 /** A request without a usable response: nobody knows whether it arrived. */
@@ -77,10 +78,10 @@ export const UNREACHABLE = refusal("unreachable");
  * @param {import("./checkout/purchase.js").Purchase} purchase
  * @returns {Promise<Outcome>}
  */
-export function book({ event, tier, quantity, userId, ticketIds, reference }) {
+export function book({ event, tier, quantity, userId, ticketIds, expectedTotal, reference }) {
   const seats = ticketIds.length > 0 ? { ticketIds } : {};
   /** @type {BookingRequest} */
-  const body = { tier, quantity, userId, bookingReference: reference, ...seats };
+  const body = { tier, quantity, userId, expectedTotal, bookingReference: reference, ...seats };
   return send(`/api/bookings?event=${encodeURIComponent(event)}`, body);
 }
 
@@ -132,6 +133,7 @@ export function outcomeOf(status, retryAfter, body) {
   return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
     available: whole(body.available),
     ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
+    total: Math.max(0, Number(body.total)) || 0,
     retryAfterS: Math.min(whole(retryAfter), RETRY_AFTER_S_MAX),
   });
 }

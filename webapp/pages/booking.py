@@ -202,10 +202,12 @@ def _again() -> Ui:
         applies=True,
         books=this_one,
         again={"type": "button", "on_click": book_again(order.reference)},
+        at_new_total={"type": "button", "on_click": book_again(order.reference, checkout.new_total)},
         before_fewer=[],
         waits=True,
         blocked=False,
-        total_left=price(order.total / order.quantity * checkout.left, order),
+        ticket_price=order.total / order.quantity,
+        priced=order,
         other=_to_concert(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         after_seat_taken=_to_other_seats(),
@@ -386,7 +388,7 @@ def _places() -> Ui:
 
 
 def _actions() -> Ui:
-    leads_there = order.repeatable & phase_is("fewer_left", "sold_out", "all_held", "seat_taken")
+    leads_there = order.repeatable & phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     return rx.fragment(
         rx.el.div(
             rx.cond(

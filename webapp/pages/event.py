@@ -208,6 +208,12 @@ def _box_office() -> Ui:
         summary(),
         rx.el.input(type="hidden", name="event", value=box_office.event.slug),
         rx.el.input(type="hidden", name="quantity", value=box_office.quantity),
+        # After a change of the price the notice shows the new total, possibly before the tiers do.
+        rx.el.input(
+            type="hidden",
+            name="total",
+            value=rx.cond(phase_is("price_changed") & ~form_books(), checkout.new_total, box_office.total),
+        ),
         rx.el.input(
             type="hidden",
             name="ticket_ids",

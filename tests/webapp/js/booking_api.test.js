@@ -26,7 +26,7 @@ test("a booking is sent under its reference and read back", async (context) => {
     path: "/api/bookings?event=a%20b",
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: { tier: "VIP", quantity: 2, userId: "user-1", bookingReference: KEY },
+    body: { tier: "VIP", quantity: 2, userId: "user-1", expectedTotal: 200, bookingReference: KEY },
   });
 });
 
@@ -77,6 +77,8 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
   [404, { code: "not_found" }, null, refusal("not_found")],
   [409, { code: "not_on_sale" }, null, refusal("not_on_sale")],
   [409, { code: "seat_taken", ticketIds: [17, 18] }, null, refusal("seat_taken", { ticketIds: [17, 18] })],
+  [409, { code: "price_changed", total: 210.5 }, null, refusal("price_changed", { total: 210.5 })],
+  [409, { code: "price_changed", total: 0 }, null, refusal("price_changed", { total: 0 })],
   [403, { code: "forbidden" }, null, refusal("refused")],
   [409, { code: "not_cancellable" }, null, refusal("not_cancellable")],
   [422, { code: "key_reused" }, null, refusal("key_reused")],

@@ -19,6 +19,7 @@ export const PURCHASE = {
   quantity: 2,
   userId: "user-1",
   ticketIds: [7, 8],
+  expectedTotal: 200,
   reference: KEY,
   inDoubt: false,
   sentAt: 0,
@@ -29,6 +30,7 @@ export const ORDER = {
   reference: "bk_1",
   status: "confirmed",
   event: "concert",
+  total: 200,
   bookings: [
     { ticketId: 1, tier: "VIP", userId: "user-1", seat: 1 },
     { ticketId: 2, tier: "VIP", userId: "user-1", seat: 2 },
@@ -138,7 +140,14 @@ export function later() {
 
 export const EVENT_PAGE = "/event/concert";
 export const ORDER_PAGE = "/booking/bk_1";
-export const WANTED = { event: "concert", tier: "VIP", quantity: 2, userId: "user-1", ticketIds: [] };
+export const WANTED = {
+  event: "concert",
+  tier: "VIP",
+  quantity: 2,
+  userId: "user-1",
+  ticketIds: [],
+  expectedTotal: 200,
+};
 export const IN_DOUBT = { ...PURCHASE, ticketIds: [], inDoubt: true };
 
 /**

@@ -32,8 +32,12 @@ const click =
     void action(...values);
   };
 
-export const again = click((/** @type {string} */ reference) => checkout.again(reference));
-export const bookLeft = click(() => checkout.bookLeft());
+export const again = click((/** @type {string} */ reference, /** @type {number | undefined} */ newTotal) =>
+  checkout.again(reference, newTotal),
+);
+export const bookLeft = click((/** @type {number} */ price, /** @type {number} */ currencyDigits) =>
+  checkout.bookLeft(price, currencyDigits),
+);
 export const check = () => void checkout.check();
 
 /**

@@ -9,6 +9,8 @@ import { normalize } from "../text.js";
  * @property {number} quantity Number of tickets.
  * @property {string} userId Name of the buyer.
  * @property {number[]} ticketIds The chosen seats; empty: any tickets of the tier.
+ * @property {number} [expectedTotal] The total that the page showed, in the currency's major unit. An earlier release
+ *   stored purchases without it.
  * @property {string} reference Idempotency key and, once booked, reference of the order.
  * @property {boolean} inDoubt True if a request was sent and its outcome is unknown.
  * @property {number} sentAt Browser time of the last request in milliseconds; 0: never sent.
@@ -16,10 +18,10 @@ import { normalize } from "../text.js";
 
 /**
  * The part of a purchase that the buyer chooses.
- * @typedef {Pick<Purchase, "event" | "tier" | "quantity" | "userId" | "ticketIds">} Wanted
+ * @typedef {Pick<Purchase, "event" | "tier" | "quantity" | "userId" | "ticketIds" | "expectedTotal">} Wanted
  */
 
-/** @typedef {"tier_missing" | "user_missing" | "user_too_long" | "quantity_missing"} Fault */
+/** @typedef {"tier_missing" | "user_missing" | "user_too_long" | "quantity_missing" | "total_missing"} Fault */
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26; // 130 bits
@@ -35,6 +37,8 @@ export function newKey() {
 }
 
 const isCount = (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+const isAmount = (/** @type {unknown} */ value) => Number.isFinite(value) && Number(value) >= 0;
 
 const wholeNumbers = (/** @type {string} */ text) =>
   text
@@ -54,11 +58,13 @@ export function readForm(fields, userIdLengthMax) {
   const userId = normalize(fields.user_id ?? "");
   const ticketIds = wholeNumbers(fields.ticket_ids ?? "");
   const quantity = ticketIds.length || (wholeNumbers(fields.quantity ?? "")[0] ?? 0);
+  const expectedTotal = fields.total ? Number(fields.total) : NaN;
   if (!tier) return { fault: "tier_missing" };
   if (!userId) return { fault: "user_missing" };
   if (userId.length > userIdLengthMax) return { fault: "user_too_long" };
   if (quantity < 1) return { fault: "quantity_missing" };
-  return { wanted: { event: fields.event ?? "", tier, quantity, userId, ticketIds } };
+  if (!isAmount(expectedTotal)) return { fault: "total_missing" };
+  return { wanted: { event: fields.event ?? "", tier, quantity, userId, ticketIds, expectedTotal } };
 }
 
 /**
@@ -81,14 +87,14 @@ export function withKey(wanted, earlier) {
 export const withPossibleTime = (purchase, now) => (purchase.sentAt > now ? { ...purchase, sentAt: now } : purchase);
 
 /**
- * Return whether two purchases want the same tickets for the same buyer.
+ * Return whether two purchases want the same tickets for the same buyer and total.
  * @param {Wanted} one
  * @param {Wanted} other
  * @returns {boolean}
  */
 export function wantsTheSame(one, other) {
-  const keyless = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds }) =>
-    JSON.stringify([event, tier, quantity, userId, ticketIds]);
+  const keyless = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds, expectedTotal }) =>
+    JSON.stringify([event, tier, quantity, userId, ticketIds, expectedTotal]);
   return keyless(one) === keyless(other);
 }
 
@@ -99,15 +105,18 @@ export function wantsTheSame(one, other) {
  */
 export function parsePurchase(text) {
   try {
-    const { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } = JSON.parse(text ?? "");
+    const { expectedTotal, ...rest } = JSON.parse(text ?? "");
+    const { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } = rest;
     const valid =
       [event, tier, userId].every((value) => typeof value === "string") &&
       [quantity, sentAt].every(isCount) &&
       Array.isArray(ticketIds) &&
       ticketIds.every(isCount) &&
+      (expectedTotal === undefined || isAmount(expectedTotal)) &&
       typeof inDoubt === "boolean" &&
       KEY.test(reference);
-    return valid ? { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } : null;
+    const total = expectedTotal === undefined ? {} : { expectedTotal };
+    return valid ? { event, tier, quantity, userId, ticketIds, ...total, reference, inDoubt, sentAt } : null;
   } catch {
     return null;
   }

@@ -18,6 +18,8 @@ import { TRIES } from "./submit.js";
  * @property {string} event Slug of the event, tier and number of the last purchase.
  * @property {string} tier
  * @property {number} quantity
+ * @property {number} expectedTotal Total that the last purchase expected, in the currency's major unit; 0: unknown.
+ * @property {number} newTotal The present total after `price_changed`; otherwise 0.
  * @property {number} left The number of tickets available after `fewer_left`; otherwise 0.
  * @property {string} reference The order's, once done.
  * @property {number[]} seatsGone Tickets that others have, after `seat_taken`.
@@ -34,6 +36,8 @@ export const IDLE = {
   event: "",
   tier: "",
   quantity: 0,
+  expectedTotal: 0,
+  newTotal: 0,
   left: 0,
   reference: "",
   seatsGone: [],
@@ -81,8 +85,8 @@ export const pathOf = (reference) => `/booking/${reference}`;
  * @returns {Checkout}
  */
 export function enter(checkout, phase, detail = "") {
-  const { event, tier, quantity, reference, turn } = checkout;
-  return { ...IDLE, event, tier, quantity, reference, phase, detail, turn: turn + 1 };
+  const { event, tier, quantity, expectedTotal, reference, turn } = checkout;
+  return { ...IDLE, event, tier, quantity, expectedTotal, reference, phase, detail, turn: turn + 1 };
 }
 
 /**
@@ -98,11 +102,11 @@ export function enter(checkout, phase, detail = "") {
  * @returns {{ checkout: Checkout, open: Purchase | null }} `open`: the purchase whose key is not spent.
  */
 export function conclude(checkout, purchase, outcome, now, isResponseLost = false) {
-  const { event, tier, quantity } = purchase;
-  const named = { ...checkout, event, tier, quantity };
+  const { event, tier, quantity, expectedTotal = 0 } = purchase;
+  const named = { ...checkout, event, tier, quantity, expectedTotal };
   if (outcome?.order && outcome.order.status !== "declined")
     return { checkout: { ...enter(named, "done"), reference: outcome.order.reference }, open: null };
-  const { available = 0, ticketIds = [], retryAfterS = 0 } = outcome?.problem ?? {};
+  const { available = 0, ticketIds = [], total = 0, retryAfterS = 0 } = outcome?.problem ?? {};
   const kind = outcome?.problem?.kind ?? (outcome ? "declined" : "not_found");
   const inDoubt = isResponseLost || kind === "unreachable" || kind === "not_found";
   const isFewer = (kind === "sold_out" || kind === "all_held") && available > 0;
@@ -110,10 +114,12 @@ export function conclude(checkout, purchase, outcome, now, isResponseLost = fals
     checkout: {
       ...enter(named, isFewer ? "fewer_left" : kind),
       left: available,
+      newTotal: total,
       seatsGone: ticketIds,
       waitUntil: isFewer || retryAfterS === 0 ? 0 : now + retryAfterS * 1000,
     },
-    open: kind === "declined" ? null : { ...purchase, inDoubt },
+    // The purchase at the new total is another one. It keeps the key while a request at the old total may arrive.
+    open: kind === "declined" || (kind === "price_changed" && !inDoubt) ? null : { ...purchase, inDoubt },
   };
 }
 
@@ -138,9 +144,19 @@ export function refuseToRepeat(checkout, { problem }, now) {
  * @param {number} now Browser time in milliseconds.
  */
 export function derive(checkout, now) {
-  const { seatsGone, waitUntil, ...shown } = checkout;
+  const { seatsGone, waitUntil, expectedTotal, newTotal, ...shown } = checkout;
   const wait = Math.max(0, Math.ceil((waitUntil - now) / 1000));
   const sending = isBusy(checkout);
   const offline = checkout.phase === "sending" && checkout.detail === "offline";
-  return { ...shown, tries: TRIES, seats_gone: seatsGone, sending, offline, wait, locked: sending || wait > 0 };
+  return {
+    ...shown,
+    tries: TRIES,
+    expected_total: expectedTotal,
+    new_total: newTotal,
+    seats_gone: seatsGone,
+    sending,
+    offline,
+    wait,
+    locked: sending || wait > 0,
+  };
 }

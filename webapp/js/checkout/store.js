@@ -1,6 +1,7 @@
 // The tab's checkout: handles the buyer's clicks, sends the purchase, and finds out its outcome.
 
 import * as bookingApi from "../booking_api.js";
+import { multiply } from "../money.js";
 import * as browserNetwork from "../network.js";
 import { createStore } from "../store.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
@@ -95,17 +96,24 @@ export class CheckoutStore {
     await this.#send(wanted);
   }
 
-  /** Book as many tickets as are left, after fewer were left than wanted. */
-  async bookLeft() {
+  /**
+   * Book as many tickets as are left, after fewer were left than wanted.
+   * @param {number} price price of a ticket that the page shows, in the currency's major unit
+   * @param {number} currencyDigits decimal places of amounts in that currency
+   */
+  async bookLeft(price, currencyDigits) {
     const { phase, left } = this.#state;
-    if (this.#last && phase === "fewer_left") await this.book({ ...this.#last, quantity: left, ticketIds: [] });
+    if (!this.#last || phase !== "fewer_left") return;
+    const expectedTotal = multiply(price, left, currencyDigits);
+    await this.book({ ...this.#last, quantity: left, ticketIds: [], expectedTotal });
   }
 
   /**
    * Book the tickets of a failed order again.
    * @param {string} reference
+   * @param {number} [newTotal] total that the page shows instead of the order's
    */
-  async again(reference) {
+  async again(reference, newTotal) {
     if (isBusy(this.#state)) return;
     this.#show(enter(this.#state, "sending"));
     this.#begin();
@@ -121,7 +129,8 @@ export class CheckoutStore {
     const [{ tier, userId }] = order.bookings;
     // The same tickets, also without seats: while this buyer has them, a late payment of the order cannot reclaim them.
     const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
-    const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds };
+    const expectedTotal = newTotal ?? order.total;
+    const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds, expectedTotal };
     await this.#send(wanted);
     const hasSeats = order.bookings.some(({ seat }) => seat != null);
     if (!hasSeats && this.#state.phase === "seat_taken") await this.book({ ...wanted, ticketIds: [] });

@@ -26,6 +26,8 @@ const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 // The checkout's phases after a refusal that concerns a tier.
 const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
+// Phases after a refusal that the event explains, such as an unknown tier.
+const EVENT_REFUSALS = ["not_on_sale", "price_changed", "refused"];
 
 const times = () => ({ now: Date.now(), serverNow: serverNow() });
 const isNotFound = (/** @type {unknown} */ error) => error instanceof HttpError && error.status === 404;
@@ -63,7 +65,7 @@ function Polling({ slug }) {
     counts.mutate();
     states.mutate();
     const { phase, tier } = getState().refusal;
-    if (tier === "" && phase !== "not_on_sale") return;
+    if (tier === "" && !EVENT_REFUSALS.includes(phase)) return;
     // The event may have changed, which the API's cache does not show at once.
     event.mutate();
     setTimeout(() => event.mutate(), CACHE_MAX_AGE_MS);

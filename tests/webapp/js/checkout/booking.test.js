@@ -16,8 +16,8 @@ test("a booking leads to its own page", async () => {
   await checkout.book(WANTED);
   assert.deepEqual(visited, [ORDER_PAGE]);
   assert.deepEqual([phase(), storage.purchase], ["done", null]);
-  const { event, tier, quantity, userId, ticketIds } = api.sent[0];
-  assert.deepEqual({ event, tier, quantity, userId, ticketIds }, WANTED);
+  const { event, tier, quantity, userId, ticketIds, expectedTotal } = api.sent[0];
+  assert.deepEqual({ event, tier, quantity, userId, ticketIds, expectedTotal }, WANTED);
 });
 
 test("a buyer who left before the order's page appeared gets it again", async () => {
@@ -125,14 +125,14 @@ test("one click books the remaining tickets under the same key", async () => {
   await checkout.book({ ...WANTED, ticketIds: [7, 8] });
   const { phase, left, tier, quantity } = checkout.view.get();
   assert.deepEqual([phase, left, tier, quantity], ["fewer_left", 1, "VIP", 2]);
-  await checkout.bookLeft();
+  await checkout.bookLeft(100, 2);
   assert.deepEqual([api.sent[1].quantity, api.sent[1].ticketIds], [1, []]);
   assert.equal(api.sent[0].reference, api.sent[1].reference);
 });
 
 test("the remaining tickets are booked only after a refusal", async () => {
   const { api, checkout } = tab({});
-  await checkout.bookLeft();
+  await checkout.bookLeft(100, 2);
   assert.deepEqual(api.requests, []);
 });
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../../webapp/js/checkout/purchase.js";
 import { KEY, PURCHASE } from "../doubles.js";
 
-const FORM = { event: "concert", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "" };
+const FORM = { event: "concert", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "", total: "100" };
 
 test("keys are hard to guess and new each time", () => {
   const keys = new Set(Array.from({ length: 1000 }, newKey));
@@ -14,12 +14,26 @@ test("keys are hard to guess and new each time", () => {
 
 test("a form makes a purchase", () => {
   const form = { ...FORM, tier: "Front Row", quantity: "3", user_id: " user-1 " };
-  const wanted = { event: "concert", tier: "Front Row", quantity: 3, userId: "user-1", ticketIds: [] };
+  const wanted = {
+    event: "concert",
+    tier: "Front Row",
+    quantity: 3,
+    userId: "user-1",
+    ticketIds: [],
+    expectedTotal: 100,
+  };
   assert.deepEqual(readForm(form, 128), { wanted });
 });
 
 test("chosen seats decide the number of tickets", () => {
-  const wanted = { event: "concert", tier: "VIP", quantity: 2, userId: "user-1", ticketIds: [8, 9] };
+  const wanted = {
+    event: "concert",
+    tier: "VIP",
+    quantity: 2,
+    userId: "user-1",
+    ticketIds: [8, 9],
+    expectedTotal: 100,
+  };
   assert.deepEqual(readForm({ ...FORM, ticket_ids: "8,9" }, 128), { wanted });
 });
 
@@ -31,6 +45,10 @@ for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
   [{ ...FORM, quantity: "-3" }, "quantity_missing"],
   [{ ...FORM, quantity: "two" }, "quantity_missing"],
   [{ ...FORM, quantity: "[1]" }, "quantity_missing"],
+  [{ ...FORM, total: "" }, "total_missing"],
+  [{ ...FORM, total: "-1" }, "total_missing"],
+  [{ ...FORM, total: "much" }, "total_missing"],
+  [{ ...FORM, total: "Infinity" }, "total_missing"],
 ]))
   test(`fault of a form: ${JSON.stringify(form).slice(0, 50)}`, () => {
     assert.deepEqual(readForm(form, 128), { fault });
@@ -48,10 +66,16 @@ test("equal purchases are the same under different keys", () => {
   assert.ok(wantsTheSame(PURCHASE, again));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, ticketIds: [7, 9] }));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, event: "other" }));
+  assert.ok(!wantsTheSame(PURCHASE, { ...again, expectedTotal: 210 }));
 });
 
 test("a purchase survives the browser's storage", () => {
   assert.deepEqual(parsePurchase(JSON.stringify(PURCHASE)), PURCHASE);
+  const free = { ...PURCHASE, expectedTotal: 0 };
+  assert.deepEqual(parsePurchase(JSON.stringify(free)), free);
+  // An earlier release stored no total. A repetition must not send one either.
+  const { expectedTotal: _, ...earlier } = PURCHASE;
+  assert.deepEqual(parsePurchase(JSON.stringify(earlier)), earlier);
 });
 
 for (const text of [null, "", "{", "[]", "null", '"x"', "{}"])
@@ -67,6 +91,9 @@ for (const [stored, changed] of [
   ["[7,8]", "7"],
   ['"inDoubt":false', '"inDoubt":0'],
   ['"event":"concert"', '"event":null'],
+  ['"expectedTotal":200', '"expectedTotal":"200"'],
+  ['"expectedTotal":200', '"expectedTotal":-1'],
+  ['"expectedTotal":200', '"expectedTotal":null'],
 ])
   test(`a purchase that was changed to ${changed} is none`, () => {
     const text = JSON.stringify(PURCHASE);
