@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from api.database import queries
+from api.database.pool import REQUIRED_SETTINGS, settings_parameters
 from api.database.queries import Query
 from api.errors import SetupError
 
@@ -47,7 +48,7 @@ INVARIANTS = (
 ROWS_SHOWN_MAX = 20
 """The most rows of a violation that the report shows; it counts the others."""
 
-_SESSION = {
+_SESSION = REQUIRED_SETTINGS | {
     # Overrides the time limit that the role's server sets for the API's statements.
     "statement_timeout": "10min",
     "work_mem": "64MB",
@@ -78,8 +79,7 @@ def audit(conninfo: str) -> list[Violation]:
     with psycopg.connect(conninfo, connect_timeout=10, row_factory=dict_row) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        for name, value in _SESSION.items():
-            connection.execute("select set_config(%s, %s, true)", [name, value])
+        connection.execute(queries.sessions.apply_settings.sql, settings_parameters(_SESSION, local=True))
         try:
             violations = [_check(connection, invariant) for invariant in INVARIANTS]
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 import msgspec
-import psycopg
 from psycopg.rows import class_row
 
 from api.database import queries
+from api.database.migrations import connect, unlimited_transaction
 from api.services import codes
 from api.services.order_rows import ticket_reference
 
@@ -45,7 +45,7 @@ def scan(conninfo: str, secret: str, code: str, *, admission_hours: int) -> Scan
     booking_id = codes.booking_id_of(code)
     if booking_id is None:
         return None
-    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+    with connect(conninfo) as connection, unlimited_transaction(connection):
         cursor = connection.cursor(row_factory=class_row(ScanResult))
         parameters = {"booking_id": booking_id, "admission_hours": admission_hours}
         found = cursor.execute(queries.bookings.find_scanned_ticket.sql, parameters).fetchone()

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import msgspec
-import psycopg
 from psycopg.rows import class_row
 
 from api.database import queries
+from api.database.migrations import connect, unlimited_transaction
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -44,20 +44,20 @@ def ticket_history(conninfo: str, ticket_id: int) -> list[Change]:
 
 def ticket_exists(conninfo: str, ticket_id: int) -> bool:
     """Return True if a ticket has this id."""
-    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+    with connect(conninfo) as connection, unlimited_transaction(connection):
         found = connection.execute(queries.history.ticket_exists.sql, {"ticket_id": ticket_id}).fetchone()
     return bool(found and found[0])
 
 
 def holder_at(conninfo: str, ticket_id: int, at: datetime) -> Holder | None:
     """Return the holder of a ticket at a given time; None if the ticket was available."""
-    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+    with connect(conninfo) as connection, unlimited_transaction(connection):
         cursor = connection.cursor(row_factory=class_row(Holder))
         return cursor.execute(queries.history.find_holder.sql, {"ticket_id": ticket_id, "at": at}).fetchone()
 
 
 def _changes(conninfo: str, query: queries.Query, parameters: dict[str, object]) -> list[Change]:
-    with psycopg.connect(conninfo, connect_timeout=10) as connection:
+    with connect(conninfo) as connection, unlimited_transaction(connection):
         return connection.cursor(row_factory=class_row(Change)).execute(query.sql, parameters).fetchall()
 
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -10,6 +10,9 @@ import pytest
 from psycopg import AsyncConnection, sql
 from psycopg.errors import CheckViolation
 
+from api.commands.audit import audit
+from api.commands.seed import seed_default
+from api.config import Settings
 from api.database import migrations
 from api.database.embedded import EmbeddedServer
 from api.database.pool import Pool, open_pool
@@ -44,9 +47,8 @@ READABLE_TIMES = ["0001-01-02 00:00:00+00", "2028-02-29 12:00:00+00", "9999-12-3
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(database_url, ASYNC) as pool:
-        yield pool
+def settings() -> Settings:
+    return ASYNC
 
 
 @pytest.fixture
@@ -287,23 +289,29 @@ def test_the_migration_names_every_value_that_it_refuses(server: EmbeddedServer)
         upgrade(url)
 
 
-def test_a_dump_can_be_restored(server: EmbeddedServer, database_url: str) -> None:
+def copy(source: str, target: str) -> None:
+    """Restore a dump of a database in another database."""
+    binaries = binaries_for(None)
+    dump = [str(binaries / "pg_dump"), "--no-owner", source]
+    dumped = subprocess.run(dump, capture_output=True, text=True, check=True)
+    psql = [str(binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", target]
+    subprocess.run(psql, input=dumped.stdout, capture_output=True, text=True, check=True)
+
+
+async def test_a_dump_can_be_restored(server: EmbeddedServer, database_url: str, pool: Pool) -> None:
+    seed_default(database_url)
+    await hold(pool, "VIP", 2)
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("update events set time_zone = 'Asia/Tokyo', description = E'One\\n\\nTwo', doors_at = null")
         conn.execute("alter table events disable trigger events_check_time_zone")
         conn.execute("update events set time_zone = 'America/Zone_Of_2030'")
         conn.execute("alter table events enable trigger events_check_time_zone")
     with empty_database(server) as restored:
-        binaries = binaries_for(None)
-        dump = subprocess.run(
-            [str(binaries / "pg_dump"), "--no-owner", database_url], capture_output=True, text=True, check=True
-        )
+        copy(database_url, restored)
         with psycopg.connect(restored, autocommit=True) as conn:
-            psql = [str(binaries / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", restored]
-            subprocess.run(psql, input=dump.stdout, capture_output=True, text=True, check=True)
             count = """
-                select (select count(*) from tickets), (select count(*) from pg_constraint),
-                    (select count(*) from pg_trigger)
+                select (select count(*) from tickets), (select count(*) from order_events),
+                    (select count(*) from pg_constraint), (select count(*) from pg_trigger)
             """
             with psycopg.connect(database_url) as original:
                 assert conn.execute(count).fetchone() == original.execute(count).fetchone()
@@ -314,3 +322,6 @@ def test_a_dump_can_be_restored(server: EmbeddedServer, database_url: str) -> No
             with pytest.raises(CheckViolation, match="events_texts_check"):
                 conn.execute("update events set venue = ' '")
         assert migrations.migrate(restored) == []
+        assert audit(restored) == []
+        async with open_pool(restored, ASYNC) as other:
+            await hold(other, "VIP", 2)

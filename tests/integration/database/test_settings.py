@@ -8,12 +8,15 @@ import pytest
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import make_conninfo
 
+from api.commands import history
+from api.commands.audit import audit
 from api.config import Settings
 from api.database import migrations
-from api.database.pool import REQUIRED_SETTINGS, open_pool
+from api.database.pool import REQUIRED_SETTINGS, Pool, open_pool
 from api.database.pooler import _settings_missing
 from api.database.queries import Query
 from api.database.session import Statement, open_session
+from tests.integration.asynchronous import hold
 
 SETTINGS = [
     ("client_encoding", "LATIN1", "UTF8"),
@@ -52,13 +55,18 @@ select
 """
 
 
-@pytest.mark.parametrize("of", ["database", "role"])
-async def test_a_session_overrides_the_settings(database_url: str, conn: AsyncConnection, of: str) -> None:
+async def make_hostile(conn: AsyncConnection, of: str) -> None:
+    """Give a database, or the role in this database, another value of each setting."""
     database = sql.Identifier(conn.info.dbname)
     owner = sql.SQL("database {}") if of == "database" else sql.SQL("role current_user in database {}")
     for name, hostile, _ in SETTINGS:
         command = sql.SQL("alter {} set {} = {}").format(owner.format(database), sql.Identifier(name), hostile)
         await conn.execute(command)
+
+
+@pytest.mark.parametrize("of", ["database", "role"])
+async def test_a_session_overrides_the_settings(database_url: str, conn: AsyncConnection, of: str) -> None:
+    await make_hostile(conn, of)
     async with open_pool(database_url, Settings()) as pool:
         async with pool.connection() as connection:
             for name, _, expected in SETTINGS:
@@ -106,3 +114,13 @@ def test_a_runner_overrides_every_setting(database_url: str) -> None:
             )
             assert timeouts.fetchone() == ("0", "0")
         assert connection.execute("show synchronous_commit").fetchone() == ("off",)
+
+
+async def test_commands_override_the_settings(pool: Pool, database_url: str, conn: AsyncConnection) -> None:
+    order = await hold(pool, "VIP", ticket_ids=(17,), user_id="José")
+    await make_hostile(conn, "database")
+    assert audit(database_url) == []
+    assert [change.status for change in history.order_history(database_url, order.reference)] == ["pending"]
+    holder = history.holder_at(database_url, 17, order.created_at)
+    assert holder
+    assert holder.user_id == "José"
