@@ -31,7 +31,7 @@ async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncI
         yield site
 
 
-async def test_an_api_that_is_away_is_said_to_be_and_looked_for(site: Site, visit: OpenPage) -> None:
+async def test_an_unavailable_api_is_named_and_polled(site: Site, visit: OpenPage) -> None:
     await site.stack.stop_api()
     page = await visit(site.event_url)
     await expect(page.get_by_role("heading", name=words("away.title"))).to_be_visible()
@@ -45,7 +45,7 @@ async def test_an_api_that_is_away_is_said_to_be_and_looked_for(site: Site, visi
     await expect(home.locator(".concert")).to_have_count(1, timeout=SLOW_MS)
 
 
-async def test_a_database_that_is_away_makes_the_page_busy_and_then_books_once(site: Site, visit: OpenPage) -> None:
+async def test_an_unavailable_database_is_busy_and_then_books_once(site: Site, visit: OpenPage) -> None:
     page = await open_event(site, visit, "user-database")
     site.stack.stop_database()
     await page.locator(SUBMIT).click()
@@ -80,9 +80,7 @@ async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Si
     assert len(await site.orders("user-click")) == 1
 
 
-async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_is_back(
-    site: Site, visit: OpenPage
-) -> None:
+async def test_a_lost_cancellation_completes_once_the_network_is_back(site: Site, visit: OpenPage) -> None:
     first, second = [(await site.sell("GA", 1, "user-cancel")).json()["reference"] for _ in range(2)]
     page = await visit(f"{site.url}/bookings")
     await page.get_by_label(words("user.label")).fill("user-cancel")
@@ -117,9 +115,7 @@ async def test_a_lost_cancellation_locks_nothing_and_completes_once_the_network_
     await expect(page.locator(".booking", has_text=second)).to_contain_text(words("status.cancelled_refunded"))
 
 
-async def test_the_limit_of_a_buyer_is_counted_down_and_then_the_button_works_again(
-    site: Site, visit: OpenPage
-) -> None:
+async def test_the_wait_for_a_limit_counts_down_and_unlocks_the_button(site: Site, visit: OpenPage) -> None:
     page = await open_event(site, visit, "user-limit")
     for _ in range(BOOKINGS_PER_MINUTE):
         await site.sell("GA", 1, "user-limit")

@@ -31,7 +31,7 @@ PAPER: ViewportSize = {"width": 703, "height": 1032}
 """A sheet of A4 without its margins, in CSS pixels."""
 
 
-async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_page_that_loads_shows_an_empty_ticket(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     reference = await sell_order(site)
     page = await visit(f"{site.url}/bookings")
@@ -45,7 +45,7 @@ async def test_while_it_loads_there_is_a_ticket_without_words(make_event: MakeEv
     await expect_title(page, words("booking.confirmed.title"))
 
 
-async def test_an_unknown_booking_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+async def test_an_unknown_booking_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
     page = await visit_order(visit, inline_site, "bk_nothing")
     await expect_title(page, words("booking.missing.title"))
     await check_page(page, "order-missing")
@@ -67,7 +67,7 @@ async def test_an_unavailable_api_is_named_and_the_booking_appears_once_it_is_ba
     await expect_codes(page, 2)
 
 
-async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_confirmed_booking_has_a_code_for_each_ticket(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     reference = await sell_order(site)
     order = await find_order(site, reference)
@@ -97,7 +97,7 @@ async def test_a_confirmed_booking_has_all_that_is_needed_at_the_door(make_event
     await expect_codes(page, 2)
 
 
-async def test_tickets_to_stand_say_so(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_standing_tickets_are_named(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=10")
     page = await visit_order(visit, site, await sell_order(site, "GA"))
     await expect_title(page, words("booking.confirmed.title"))
@@ -146,7 +146,7 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     await page.screenshot(path=SCREENSHOTS / "order-print.png", full_page=True)
 
 
-async def test_printed_without_having_been_scrolled_every_code_is_there(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_print_contains_every_code_without_scrolling(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=10")
     page = await visit_order(visit, site, await sell_order(site, quantity=10))
     await expect(codes_on(page)).to_have_count(10)
@@ -158,7 +158,7 @@ async def test_printed_without_having_been_scrolled_every_code_is_there(make_eve
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "ar"])
-async def test_a_booking_reads_well_in_other_languages(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_the_page_of_a_booking_is_translated(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     page = await visit(f"{site.url}/booking/{await sell_order(site)}", locale=locale)
     await expect_title(page, words("booking.confirmed.title", locale[:2]))
@@ -170,7 +170,7 @@ async def test_a_booking_reads_well_in_other_languages(locale: str, make_event: 
         await shot(page, "order-german")
 
 
-async def test_while_the_api_is_away_the_last_that_it_said_is_named_old(
+async def test_without_the_api_the_last_data_are_marked_as_old(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=2")

@@ -23,9 +23,7 @@ from tests.webapp.words import words
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_booking_is_cancelled_after_a_question_and_the_refund_is_said(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_booking_is_cancelled_in_a_dialog_and_shows_its_refund(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=2")
     reference = await sell_order(site)
     page = await visit_order(visit, site, reference)
@@ -103,9 +101,7 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     await expect_title(page, words("booking.cancelled.title"))
 
 
-async def test_a_concert_that_is_called_off_says_how_the_money_comes_back(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_concert_that_is_called_off_offers_a_refund(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     reference = await sell_order(site)
     await site.set_columns(cancelled_at="now")

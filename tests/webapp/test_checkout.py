@@ -77,7 +77,7 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     assert len({reference for reference, _ in orders}) == 2
 
 
-async def test_fewer_left_than_asked_books_those_with_one_click(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_one_click_books_the_remaining_tickets(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "fewer")
     await _more(page, 4)
@@ -94,7 +94,7 @@ async def test_fewer_left_than_asked_books_those_with_one_click(make_event: Make
     assert len(await site.orders("fewer")) == 1
 
 
-async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_tier_that_sold_out_links_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "late")
     site.network.hold(READS)
@@ -115,7 +115,7 @@ async def test_a_tier_that_went_meanwhile_points_to_another(make_event: MakeEven
     await expect(page.locator(NOTICE)).to_have_count(0)
 
 
-async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "hopeful")
     await _more(page, 4)
@@ -138,7 +138,7 @@ async def test_a_refusal_is_past_once_tickets_come_back(make_event: MakeEvent, v
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_what_others_hold_is_waited_for(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
+async def test_held_tickets_offer_another_try(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
     site = await make_event_without_webhooks("GA=2,VIP=20")
     page = await open_event(site, visit, "patient")
     gone = page.locator(".tier[data-tier='GA']")
@@ -166,7 +166,7 @@ async def test_what_others_hold_is_waited_for(make_event_without_webhooks: MakeE
     await expect(page.locator(".summary")).to_contain_text(words("counts.announce_sold_out", tier="GA"))
 
 
-async def test_a_sale_that_closed_meanwhile_is_said_to_have(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_sale_that_closed_in_the_meantime_is_named(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "tardy")
     site.network.hold(READS)
@@ -233,9 +233,7 @@ async def _end_sale(site: Site, page: Page) -> None:
     await expect(page.get_by_text(words("event.lead"))).to_have_count(0)
 
 
-async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_the_button_shows_a_check_until_the_outcome_is_known(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "checking")
     site.network.lose_responses(BOOKINGS)
@@ -258,9 +256,7 @@ async def test_while_a_booking_is_checked_the_button_says_so_until_it_is_known(
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("checking")
 
 
-async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_ended(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_an_unknown_outcome_is_found_after_the_end_of_the_sale(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "doubtful")
     site.network.lose_responses(BOOKINGS)
@@ -275,7 +271,7 @@ async def test_who_does_not_know_what_was_booked_learns_it_though_the_sale_has_e
     assert [(page.url.rpartition("/")[2], "confirmed")] == await site.orders("doubtful")
 
 
-async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_meanwhile(
+async def test_a_purchase_that_did_not_arrive_is_named_after_the_end_of_the_sale(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
@@ -290,7 +286,7 @@ async def test_what_was_not_booked_after_all_is_said_even_if_the_sale_has_ended_
     assert await site.orders("never-arrived") == []
 
 
-async def test_a_declined_payment_is_said_to_be_even_if_the_sale_has_ended_meanwhile(
+async def test_a_declined_payment_is_named_after_the_end_of_the_sale(
     make_declining_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_declining_event(HOUSE)

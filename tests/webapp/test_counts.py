@@ -44,9 +44,7 @@ async def _set_hidden(page: Page, *, hidden: bool) -> None:
     )
 
 
-async def test_unknown_counts_are_shown_as_unknown_and_the_page_does_not_jump(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_unknown_counts_are_marked_and_the_page_does_not_jump(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     site.network.hold(READS)
     page = await visit(site.event_url, size=DESKTOP)
@@ -84,9 +82,7 @@ async def test_nothing_jumps_when_slow_responses_arrive(
     assert await page.evaluate("shifted") <= SHIFT_MAX
 
 
-async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_counts_follow_other_buyers_but_not_in_a_hidden_tab(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
     polls: list[str] = []
@@ -116,7 +112,7 @@ async def test_counts_follow_other_buyers_and_rest_while_the_tab_is_hidden(
     ).to_have_count(1)
 
 
-async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_left(
+async def test_exact_counts_open_on_demand_and_always_show_the_last_tickets(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
@@ -138,7 +134,7 @@ async def test_exact_counts_open_on_demand_and_show_by_themselves_once_few_are_l
     await expect(page.get_by_text(words("checkout.fewer_left.title", left=2))).to_be_visible()
 
 
-async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_old_counts_are_marked_and_recover(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
     await page.get_by_role("button", name=words("quantity.more")).click()
@@ -158,7 +154,7 @@ async def test_old_counts_are_named_old_and_come_back_by_themselves(make_event: 
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
 
 
-async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers_by_itself(
+async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
@@ -179,7 +175,7 @@ async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers_by_it
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_a_browser_that_only_believes_itself_offline_counts_on(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_browser_that_wrongly_reports_offline_keeps_polling(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
     await page.evaluate(
@@ -224,7 +220,7 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
 
 
-async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_tier_sells_out_and_then_the_event(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
     await site.sell("VIP", 20)
@@ -248,7 +244,7 @@ async def test_a_tier_and_then_everything_sells_out(make_event: MakeEvent, visit
     await check_page(page, "event-sold-out")
 
 
-async def test_what_others_hold_is_not_called_sold_out(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
+async def test_held_tickets_are_not_shown_as_sold_out(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
     site = await make_event_without_webhooks("VIP=4,GA=10")
     page = await open_event(site, visit)
     await no_webhooks.hold(site, "VIP", 4)
@@ -260,7 +256,7 @@ async def test_what_others_hold_is_not_called_sold_out(make_event_without_webhoo
     await check_page(page, "tier-all-held")
 
 
-async def test_while_others_hold_everything_no_button_books_and_the_page_says_why(
+async def test_held_tickets_lock_the_button_and_name_the_reason(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("GA=2")
@@ -276,7 +272,7 @@ async def test_while_others_hold_everything_no_button_books_and_the_page_says_wh
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_counts_that_never_came_are_not_called_none(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_missing_counts_are_not_shown_as_zero(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await visit("about:blank")
     await page.route("**/api/tickets/availability*", lambda route: route.abort())

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUSE = "VIP=20,Front Row=40,GA=100"
 
 
-async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEvent, visit: OpenPage) -> None:
     now = datetime.now(UTC)
     soon = await make_event("GA=5", name="Later Tonight", starts_at=now + timedelta(days=1))
     await make_event("GA=5", name="Next Spring", sales_start_at=now + timedelta(days=2))
@@ -48,7 +48,7 @@ async def test_the_first_page_lists_what_is_on_sale_and_what_will_be(make_event:
     )
 
 
-async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+async def test_an_unknown_concert_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/event/no-such-concert")
     await expect(page.get_by_role("heading", name=words("event.missing.title"))).to_be_visible()
     await check_page(page, "event-unknown")
@@ -56,7 +56,7 @@ async def test_an_unknown_concert_has_a_way_back(inline_site: Site, visit: OpenP
     await expect(page.get_by_role("heading", name=words("home.concerts"))).to_be_visible()
 
 
-async def test_an_unknown_address_has_a_way_back(inline_site: Site, visit: OpenPage) -> None:
+async def test_an_unknown_address_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/no/such/page")
     await expect(page.get_by_role("heading", name=words("missing.title"))).to_be_visible()
     async with httpx.AsyncClient() as http:
@@ -77,7 +77,7 @@ async def test_an_unknown_address_has_a_way_back(inline_site: Site, visit: OpenP
         ),
     ],
 )
-async def test_the_page_speaks_the_visitors_language(
+async def test_the_page_has_the_visitors_language(
     locale: str, direction: str, stock: str, price: str, name: str, make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
@@ -99,7 +99,7 @@ async def test_the_page_speaks_the_visitors_language(
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
 
 
-async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_reduced_motion_stops_every_animation(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
     await page.emulate_media(reduced_motion="reduce")
@@ -107,7 +107,7 @@ async def test_nothing_moves_for_who_wants_no_motion(make_event: MakeEvent, visi
     assert moving == 0
 
 
-async def test_a_page_that_breaks_says_so_and_has_ways_on(
+async def test_an_exception_on_a_page_shows_a_message_and_links(
     inline_site: Site, make_event: MakeEvent, shared_browser: Browser
 ) -> None:
     await make_event("GA=5")

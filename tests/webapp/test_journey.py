@@ -123,7 +123,7 @@ async def _tab_to(page: Page, name: str) -> None:
     pytest.fail(f"{name} cannot be reached; reached were {seen}")
 
 
-async def test_the_mode_can_be_switched_and_is_kept(inline_site: Site, visit: OpenPage) -> None:
+async def test_the_chosen_colour_mode_is_kept(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(inline_site.url)
     background = "getComputedStyle(document.body).backgroundColor"
     light = await page.evaluate(background)

@@ -60,7 +60,7 @@ async def _choose(page: Page, key: str) -> None:
     await expect(_tab(page, key)).to_have_attribute("aria-current", "page")
 
 
-async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_without_a_name_the_list_requests_one(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     reference = await _book(site, "newcomer")
     page = await visit(f"{site.url}/bookings")
@@ -77,7 +77,7 @@ async def test_before_anybody_is_named_the_list_says_whose_it_would_be(make_even
     await page.wait_for_url(f"**/booking/{reference}")
 
 
-async def test_who_has_booked_nothing_reads_so_under_each_tab(inline_site: Site, visit: OpenPage) -> None:
+async def test_a_user_without_bookings_sees_an_empty_list_in_each_tab(inline_site: Site, visit: OpenPage) -> None:
     page = await _visit(visit, inline_site, "stranger")
     await expect(page.get_by_text(words("bookings.none_upcoming"))).to_be_visible()
     await check_page(page, "bookings-empty")
@@ -90,9 +90,7 @@ async def test_who_has_booked_nothing_reads_so_under_each_tab(inline_site: Site,
     await page.wait_for_url(f"{inline_site.url}/")
 
 
-async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_each_filter_lists_its_bookings_newest_first(make_event: MakeEvent, visit: OpenPage) -> None:
     user_id = "regular"
     coming = await make_event("VIP=5,GA=5", name="Night Tide")
     over = await make_event("GA=5", name="Old Harbour")
@@ -125,9 +123,7 @@ async def test_upcoming_past_and_cancelled_are_listed_apart_newest_first(
     await expect(_cards(page)).to_contain_text([past])
 
 
-async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_long_list_is_loaded_page_by_page_with_the_focus(make_event: MakeEvent, visit: OpenPage) -> None:
     user_id = "collector"
     site = await make_event("GA=50")
     references = [await _book(site, user_id) for _ in range(PAGE_SIZE + 2)]
@@ -149,7 +145,7 @@ async def test_a_long_list_is_loaded_page_by_page_and_the_focus_goes_along(
     assert [url for url in requests if "cursor=" in url] == []
 
 
-async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_page(
+async def test_pending_bookings_are_refreshed_on_every_page(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("GA=50")
@@ -165,9 +161,7 @@ async def test_bookings_that_wait_for_their_payment_turn_by_themselves_on_every_
     )
 
 
-async def test_while_the_api_is_away_the_list_says_so_and_comes_back_by_itself(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_the_list_shows_an_unavailable_api_and_recovers(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5", name="Night Tide")
     await _book(site, "patient")
     page = await visit(f"{site.url}/bookings")
@@ -251,9 +245,7 @@ async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_
     await expect(page.get_by_role("button", name=words("bookings.cancel"))).to_have_count(0)
 
 
-async def test_a_booking_that_was_cancelled_elsewhere_meanwhile_reads_as_cancelled(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_booking_cancelled_elsewhere_is_shown_as_cancelled(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     reference = await _book(site, "elsewhere")
     page = await _visit(visit, site, "elsewhere")
@@ -265,9 +257,7 @@ async def test_a_booking_that_was_cancelled_elsewhere_meanwhile_reads_as_cancell
     )
 
 
-async def test_once_the_concert_has_begun_the_list_says_why_nothing_is_cancelled(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_concert_that_has_begun_cannot_be_cancelled_in_the_list(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     reference, other = await _book(site, "late"), await _book(site, "late")
     page = await _visit(visit, site, "late")
@@ -305,7 +295,7 @@ async def test_a_cancellation_with_a_lost_response_shows_its_outcome_in_the_list
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "ar"])
-async def test_the_list_reads_well_in_other_languages(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_the_list_is_translated(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
     user_id = f"reader-{locale}"
     site = await make_event("VIP=5", name="Night Tide")
     references = [await _book(site, user_id, "VIP", quantity) for quantity in (2, 1)]

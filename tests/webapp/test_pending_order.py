@@ -31,9 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 TRY_AGAIN = pattern("booking.again", quantity=r"\d", tier=".+", total=".+")
 
 
-async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosing_again(
-    make_declining_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_booking_declined_at_once_links_to_its_event(make_declining_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_declining_event("VIP=5")
     reference: str = (await site.sell("VIP", 2)).json()["reference"]
     page = await visit_order(visit, site, reference)
@@ -47,7 +45,7 @@ async def test_of_a_booking_that_was_declined_at_once_one_click_leads_to_choosin
     await page.wait_for_url(site.event_url)
 
 
-async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_by_itself(
+async def test_a_pending_order_counts_down_in_every_tab_until_it_is_confirmed(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -85,7 +83,7 @@ async def test_waiting_counts_down_alike_in_every_tab_and_turns_into_confirmed_b
     await expect(page.get_by_role("status").filter(has_text=words("booking.confirmed.title"))).to_have_count(1)
 
 
-async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new_key(
+async def test_a_declined_order_is_booked_again_under_a_new_key(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -112,7 +110,7 @@ async def test_pending_turns_into_declined_and_one_click_tries_again_under_a_new
     await expect_title(page, words("booking.declined.title"))
 
 
-async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same_seats(
+async def test_the_last_minute_warns_and_an_expired_order_is_booked_again(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -139,7 +137,7 @@ async def test_the_last_minute_warns_and_after_the_hold_one_click_tries_the_same
     assert await seats_of(site, again) == seats
 
 
-async def test_of_seats_that_went_meanwhile_trying_again_says_so(
+async def test_another_try_names_the_seats_that_others_took(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -158,7 +156,7 @@ async def test_of_seats_that_went_meanwhile_trying_again_says_so(
     await expect(page.locator("button.submit")).to_have_text(words("book.button", total="$200"))
 
 
-async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them_goes_back(
+async def test_a_late_payment_is_refunded_after_another_try(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("GA=50")
@@ -170,7 +168,7 @@ async def test_once_tickets_to_stand_are_tried_for_again_a_late_payment_for_them
     await site.until(reference, "expired", refund=20)
 
 
-async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_offered(
+async def test_another_try_offers_the_remaining_standing_tickets(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("GA=3")
@@ -183,7 +181,7 @@ async def test_of_tickets_to_stand_that_went_meanwhile_as_many_as_are_left_are_o
     assert len(await tickets_of(site, await wait_for_next_order(page))) == 1
 
 
-async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
+async def test_a_late_payment_reclaims_the_same_tickets(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -196,9 +194,7 @@ async def test_paid_late_the_same_tickets_are_taken_again_and_the_page_says_so(
     await check_page(page, "order-paid-late")
 
 
-async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
-    make_event_without_webhooks: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_payment_that_is_too_late_is_refunded(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
     site = await make_event_without_webhooks("VIP=2")
     reference, page = await visit_expired(visit, site)
     await no_webhooks.hold(site, user_id="somebody-else")
@@ -211,7 +207,7 @@ async def test_paid_too_late_the_money_goes_back_and_the_page_says_so(
     await check_page(page, "order-paid-too-late")
 
 
-async def test_cancelled_while_waiting_nothing_is_taken_and_a_late_payment_goes_back(
+async def test_a_cancelled_pending_order_refunds_a_late_payment(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=2")

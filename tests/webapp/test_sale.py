@@ -26,9 +26,7 @@ _FAST_CLOCK = """
 """
 
 
-async def test_a_sale_that_has_not_begun_counts_down_and_opens_by_itself(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_an_upcoming_sale_counts_down_and_opens(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE, sales_start_at=datetime.now(UTC) + timedelta(hours=2))
     page = await visit("about:blank")
     # The countdown uses the server's clock.
@@ -59,7 +57,7 @@ async def test_a_distant_sale_counts_in_days(make_event: MakeEvent, visit: OpenP
         ({"cancelled_at": True}, words("sale.cancelled.title"), "event-cancelled"),
     ],
 )
-async def test_a_sale_that_is_over_says_why_and_may_begin_again(
+async def test_a_sale_that_is_over_names_the_reason_and_may_begin_again(
     columns: dict[str, bool], heading: str, name: str, make_event: MakeEvent, visit: OpenPage
 ) -> None:
     now = datetime.now(UTC)
@@ -90,7 +88,7 @@ async def test_a_total_names_its_currency_once(
     await expect(page.locator(".summary-total")).to_have_text(total)
 
 
-async def test_the_clock_of_the_venue_counts(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_times_are_those_of_the_venue(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(
         "GA=5",
         doors_at=datetime(2027, 6, 18, 23, 0, tzinfo=UTC),

@@ -56,7 +56,7 @@ async def _take(site: Site, tier: str, *ticket_ids: int) -> None:
     assert response.status_code == 201, response.text
 
 
-async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_picked_seats_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit)
     await _seat(page, "VIP", "A", 7).click()
@@ -80,7 +80,7 @@ async def test_seats_that_are_picked_are_the_ones_that_are_booked(make_event: Ma
     await expect(page.locator(".map .notice")).to_have_count(0)
 
 
-async def test_the_keyboard_alone_moves_through_the_house_and_picks(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_the_keyboard_moves_between_seats_and_picks_them(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit)
     await page.get_by_role("button", name=words("seats.best")).focus()
@@ -132,9 +132,7 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     await check_page(page, "seats-best")
 
 
-async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_lost_seat_is_named_and_the_nearest_seats_are_offered(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit)
     await _seat(page, "VIP", "A", 7).click()
@@ -152,9 +150,7 @@ async def test_a_seat_lost_while_choosing_is_named_and_the_nearest_offered(
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
-    make_event: MakeEvent, visit: OpenPage
-) -> None:
+async def test_a_lost_seat_is_replaced_beside_the_other_pick(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit)
     for number in (6, 7):
@@ -172,7 +168,7 @@ async def test_of_two_seats_one_that_is_lost_is_replaced_beside_the_other(
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_after_a_loss_fewer_seats_need_a_decision_of_the_buyer(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit)
     for number in (6, 7, 8, 9):
@@ -207,7 +203,7 @@ async def test_who_lost_seats_books_fewer_only_by_saying_so(make_event: MakeEven
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
 
 
-async def test_seats_that_the_address_asks_for_are_picked_once(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_seats_in_the_address_are_picked_once(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     ids = await _ticket_ids(site, "VIP")
     address = f"{site.event_url}?seats={ids['A', 7]},{ids['A', 8]}"
@@ -261,7 +257,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     assert await site.orders("outrun") == []
 
 
-async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_phone_can_zoom_out_to_the_whole_map(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(LARGE)
     page = await _open_map(site, visit, PHONE)
     plan = page.locator(".plan")
@@ -283,7 +279,7 @@ async def test_a_phone_sees_the_whole_house_one_step_back(make_event: MakeEvent,
     assert await plan.evaluate(wider) > 0
 
 
-async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_a_phone_zooms_in_and_pans(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit, PHONE)
     before = await page.locator(".house .seat").first.bounding_box()
@@ -306,7 +302,7 @@ async def test_a_phone_comes_closer_and_pans(make_event: MakeEvent, visit: OpenP
     await check_page(page, "seats-closer")
 
 
-async def test_two_fingers_come_closer_and_go_away_and_one_pans(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_two_fingers_zoom_and_one_finger_pans(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await _open_map(site, visit, PHONE)
     box = await page.locator(".plan").bounding_box()
@@ -356,7 +352,7 @@ async def _seat_in_the_middle(page: Page) -> str:
     return seat
 
 
-async def test_without_the_map_seats_can_be_booked_and_old_seats_are_not_called_live(
+async def test_without_the_map_seats_are_booked_and_old_seats_are_not_live(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)

@@ -70,7 +70,7 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
-async def test_it_listens_on_a_name(tmp_path: Path) -> None:
+async def test_the_server_listens_on_a_host_name(tmp_path: Path) -> None:
     process, _ = await _start(tmp_path, {"API_HOST": "LocalHost"})
     await process.stop()
 
@@ -130,7 +130,7 @@ async def test_every_page_has_its_status_and_every_other_address_404(url: str) -
     ("accepted", "encoding"),
     [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("", None)],
 )
-async def test_files_are_sent_compressed_and_asked_for_once(accepted: str, encoding: str | None, url: str) -> None:
+async def test_files_are_compressed_and_requested_once(accepted: str, encoding: str | None, url: str) -> None:
     client = ROOT / ".web" / "build" / "client"
     script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
     paths = ("/", "/booking/x", "/app.css", f"/assets/{script.name}")
@@ -163,7 +163,7 @@ async def test_a_wrong_setting_is_refused_by_name(environment: dict[str, str], s
     assert len(output.splitlines()) == 1
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+async def test_a_used_port_is_named(tmp_path: Path) -> None:
     process, url = await _start(tmp_path, {})
     port = url.rpartition(":")[2]
     code, output = await _run({"WEB_PORT": port})
@@ -172,7 +172,7 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-async def test_it_is_one_process_that_ends_when_told(sign: signal.Signals, tmp_path: Path) -> None:
+async def test_the_server_is_one_process_that_ends_on_a_signal(sign: signal.Signals, tmp_path: Path) -> None:
     process, _ = await _start(tmp_path, {})
     assert _children(process.popen.pid) == ""
     os.kill(process.popen.pid, sign)

@@ -85,7 +85,7 @@ async def _cancel(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("file_server")
-async def test_a_plain_file_server_and_no_websocket_suffice_for_a_whole_purchase(site: Site, visit: OpenPage) -> None:
+async def test_a_plain_file_server_suffices_for_a_purchase(site: Site, visit: OpenPage) -> None:
     page = await visit("about:blank")
     sockets: list[str] = []
     requested: list[str] = []
@@ -186,7 +186,7 @@ async def test_a_visitor_who_saves_data_loads_only_the_next_page(site: Site, vis
     await expect(page.locator("link[rel=modulepreload][href*=_bookings_]")).to_have_count(0)
 
 
-async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: OpenPage) -> None:
+async def test_a_booking_that_is_being_sent_is_shown(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "sender")
     # The notice keeps its first state while the pictures are taken.
@@ -200,7 +200,7 @@ async def test_a_booking_that_is_being_sent_is_said_to_be(site: Site, visit: Ope
     assert len(await site.orders("sender")) == 1
 
 
-async def test_a_lost_click_may_be_made_again(site: Site, visit: OpenPage) -> None:
+async def test_a_lost_click_can_be_repeated(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "in-a-tunnel")
     site.network.lose_requests(BOOKINGS)
@@ -215,7 +215,7 @@ async def test_a_lost_click_may_be_made_again(site: Site, visit: OpenPage) -> No
     assert len(await site.orders("in-a-tunnel")) == 1
 
 
-async def test_a_booking_whose_response_never_came_is_found_after_a_reload(site: Site, visit: OpenPage) -> None:
+async def test_a_booking_without_a_response_is_found_after_a_reload(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "out-of-reach")
     site.network.hold(BOOKINGS)
