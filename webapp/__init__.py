@@ -1,1 +1,1 @@
-"""The web app: a Reflex front end that knows the API only over HTTP. Start reading at `webapp/webapp.py`."""
+"""The web app: a Reflex front end that uses the API only over HTTP. Start reading at `webapp/webapp.py`."""

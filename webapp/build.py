@@ -17,7 +17,7 @@ RENDERED_PATHS = ("/event/_", "/booking/_")
 _LOCK_DIR = ROOT / "reflex.lock"
 _TIMEOUT_S = 900
 _LINES_SHOWN = 25
-# Messages of npm besides its errors: Reflex runs it with the most verbose log level.
+# npm messages that are not errors. Reflex runs npm with the most verbose log level.
 _CHATTER = ("npm verbose", "npm silly", "npm http", "npm info", "npm timing")
 _NETWORK_SIGNS = (
     "ENOTFOUND",
@@ -85,7 +85,7 @@ def _environment() -> dict[str, str]:
 
 
 def _clear() -> None:
-    """Remove what an earlier build left, which can break this one; fetched packages stay."""
+    """Remove the files of an earlier build, which can break this one. Fetched packages stay."""
     if WEB_DIR.is_dir():
         for path in WEB_DIR.iterdir():
             if path.name == "node_modules":

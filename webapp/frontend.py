@@ -34,5 +34,5 @@ class FrontendFiles(rx.plugins.Plugin):
         ]
 
     def pre_compile(self, **context: Any) -> None:
-        """Change what Reflex generates."""
+        """Change the files that Reflex generates."""
         reflex_patch.apply(context)

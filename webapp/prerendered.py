@@ -1,6 +1,6 @@
 """The site's files: the pages that the build rendered, completed with the settings of one installation.
 
-The build knows no address. This module writes the settings into an attribute of each page, so that one build serves
+The build contains no address. This module writes the settings into an attribute of each page, so that one build serves
 every `WEB_PORT` and every `PUBLIC_API_URL`. It also puts the style into each page and lets scripts wait, so that a page
 shows before its scripts arrive. Each page carries its own content security policy, which works on any file server.
 """
@@ -87,7 +87,7 @@ def _complete(page: str, build_dir: Path, settings: PageSettings) -> str:
     place = "<title>" if "<title>" in page else "</head>"
     page = page.replace(place, f"{early}{place}", 1)
     policy = html.escape(_policy(settings.api_url, _EXECUTED_SCRIPT.findall(page)))
-    # Browsers look for the encoding in the first kilobyte only, and apply the policy to what follows it.
+    # Browsers search the first kilobyte for the encoding, and apply the policy to the content after it.
     first = f'<meta charset="utf-8"/><meta http-equiv="Content-Security-Policy" content="{policy}"/>'
     return page.replace("<head>", f"<head>{first}", 1)
 
@@ -100,7 +100,7 @@ def _policy(api_url: str, scripts: list[str]) -> str:
         (
             "default-src 'self'",
             " ".join(("script-src 'self'", *(f"'sha256-{digest}'" for digest in digests))),
-            # Widths of bars are style attributes, and a page's style stands in it.
+            # Widths of bars are style attributes, and each page contains its own style.
             "style-src 'self' 'unsafe-inline'",
             # The API draws the tickets' codes.
             f"img-src 'self' data: {api}",

@@ -1,4 +1,4 @@
-"""The web server: it serves the site's files, completed for this installation, without Node and without Reflex."""
+"""The web server. It serves the site's files with this installation's settings, without Node and Reflex."""
 
 import asyncio
 import hashlib
@@ -48,7 +48,7 @@ Receive = Callable[[], Awaitable[Message]]
 
 
 class ServeError(Exception):
-    """The server cannot start; the message says why."""
+    """The server cannot start. The message states the reason."""
 
 
 def serve() -> None:
@@ -162,8 +162,8 @@ async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> 
     )
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     serving = asyncio.create_task(server.serve())
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +181,7 @@ def _resolve_free(host: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ServeError(f"API_HOST={host!r} leads to no address ({error.strerror}).") from None
+        raise ServeError(f"API_HOST={host!r} has no address ({error.strerror}).") from None
     # Some programs resolve a name to its IPv4 addresses only.
     family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
     with socket.socket(family) as probe:

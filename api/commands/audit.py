@@ -49,7 +49,7 @@ ROWS_SHOWN_MAX = 20
 """The most rows of a violation that the report shows; it counts the others."""
 
 _SESSION = REQUIRED_SETTINGS | {
-    # Overrides the time limit that the role's server sets for the API's statements.
+    # Overrides the role's time limit, which is for the API's statements.
     "statement_timeout": "10min",
     "work_mem": "64MB",
     # The audit reads the tables without their indexes: a corrupt index may be the cause of a violation.

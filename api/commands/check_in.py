@@ -55,7 +55,7 @@ def scan(conninfo: str, secret: str, code: str, *, admission_hours: int) -> Scan
 def refusal(found: ScanResult | None, event: str | None) -> str | None:
     """Return the reason for the refusal of a ticket at the entrance of an event; None if it is valid.
 
-    `event` is the slug of that event; None stands for any event.
+    `event` is the slug of that event; None accepts any event.
     """
     if found is None:
         return "not a code of this box office"

@@ -28,7 +28,7 @@ if not (_installed := importlib.metadata.version("granian")).startswith(f"{VERSI
 _log = logging.getLogger(__name__)
 
 _EXITS_MAX = 10
-"""Unexpected exits within `_EXITS_WINDOW_S`, for each worker that should run, after which the server exits."""
+"""Number of unexpected exits per worker within `_EXITS_WINDOW_S` after which the server exits."""
 _EXITS_WINDOW_S = 60.0
 
 

@@ -1,4 +1,4 @@
-"""`python -m api history`: who held a ticket at a given time, and how an order reached its status."""
+"""`python -m api history`: shows the holder of a ticket at a given time, and the changes of an order."""
 
 from datetime import UTC, datetime
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 READY_TIMEOUT_S = 120.0
 """The longest time from a process's start until its service is ready."""
 STOP_GRACE_S = 15.0
-"""Time from SIGTERM to SIGKILL for each process: the API finishes its requests meanwhile."""
+"""Time from SIGTERM to SIGKILL for each process: the API finishes its requests in that time."""
 GROUP_END_TIMEOUT_S = 2.0
 """Time for killed processes to end; zombies stay longer in a container without an init process."""
 _POLL_S = 0.1
@@ -146,7 +146,7 @@ class Process:
             raise ProcessEndedError(failure)
 
     def restart(self) -> None:
-        """Kill what is left of the process and its group, and start the service again."""
+        """Kill the rest of the process group, and start the service again."""
         self._kill_group()
         # Orphans hold the service's port until they have ended.
         deadline = time.monotonic() + GROUP_END_TIMEOUT_S

@@ -36,7 +36,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Raise `StopRequested` in this context at the first signal, even if the signal came before.
+        """Raise `StopRequested` in this context at the first signal, also if the signal arrived earlier.
 
         Python swallows an exception that is raised in a destructor or in a weak reference's callback. The end of the
         context then raises `StopRequested`.

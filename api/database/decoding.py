@@ -10,10 +10,10 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-"""The values that stand for earlier and for later times than Python can represent."""
+"""The values for times before and after those that Python can represent."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""PostgreSQL counts microseconds from here."""
+"""The time from which PostgreSQL counts microseconds."""
 
 
 class SaturatingLoader(Loader):
@@ -31,5 +31,5 @@ class SaturatingLoader(Loader):
 
 
 def is_readable(time: datetime | None) -> bool:
-    """Return False if a value stands for a time that Python cannot represent."""
+    """Return False if a value replaces a time that Python cannot represent."""
     return time not in (EARLIEST, LATEST)

@@ -143,7 +143,7 @@ class EmbeddedServer:
         try:
             with self._starting():
                 last = self._leave(users_fd, mode)
-        except FileNotFoundError:  # The data directory was deleted, so nobody else can start or join the server.
+        except FileNotFoundError:  # The data directory was deleted, so no other process can start or join the server.
             last = self._leave(users_fd, mode)
         if last and self._reaper:
             self._reaper.join(KILL_TIMEOUT_S)

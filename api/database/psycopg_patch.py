@@ -47,7 +47,7 @@ async def wait_at_most(gen: PQGen[Value], pgconn: PGconn, limit_s: float, interv
 
 
 def round_trip(connection: AsyncConnection[Any]) -> Awaitable[list[PGresult]]:
-    """Send what is queued on a connection in pipeline mode; return the results, failed ones included.
+    """Send the queued statements of a connection in pipeline mode; return all results, also those of failed statements.
 
     Raises:
         psycopg.OperationalError: the connection is lost.

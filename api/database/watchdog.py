@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 RESTART_PAUSE_S = 1.0
-"""First pause before a restart. Orphaned backends of a killed server detach from its shared memory meanwhile."""
+"""First pause before a restart. Orphaned backends of a killed server detach from its shared memory in that time."""
 RESTART_PAUSE_MAX_S = 8.0
 """Longest pause. The pause doubles with each start that fails, for instance while the disk is full."""
 READY_POLL_S = 0.05
@@ -74,7 +74,7 @@ class Watchdog:
         return server.wait(), True
 
     def _is_ready(self, pid: int) -> bool:
-        """Return True if the server accepts connections: it then writes `ready` into the last line of its pid file."""
+        """Return True if the server accepts connections. The last line of its pid file is then `ready`."""
         try:
             lines = Path(self._data_dir, "postmaster.pid").read_text().split()
         except OSError:

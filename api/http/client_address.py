@@ -92,7 +92,7 @@ def _last_untrusted(proxy: Address, nodes: Iterator[str], trusted: Sequence[Netw
     try:
         for _, node in zip(range(_HOPS_MAX), nodes, strict=False):
             address = _node_address(node)
-            if address is None:  # Unknown or obfuscated. Only the proxy that wrote it knows its client.
+            if address is None:  # Unknown or obfuscated. Only the proxy that wrote the value can identify its client.
                 break
             proxy = address
             if not _is_trusted(address, trusted):

@@ -33,8 +33,8 @@ class Limit:
     """Limit each key to `rps` units per second with bursts of one second's units; 0 means no limit.
 
     This is the generic cell rate algorithm (GCRA). The only state of a key is its theoretical arrival time (TAT), the
-    time of the next unit at a steady rate. A key whose TAT has passed equals an unknown one and is dropped. If more
-    than `keys_max` keys are in use, the limit forgets the ones that were used least recently.
+    time of the next unit at a steady rate. A key whose TAT has passed has the state of an unknown key, so
+    the limit drops it. If more than `keys_max` keys are in use, the limit drops the least recently used ones.
     """
 
     def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic, keys_max: int = KEYS_MAX) -> None:

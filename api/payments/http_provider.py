@@ -153,7 +153,7 @@ def _path(reference: str) -> str:
 
 
 def _is_unknown_charge(body: bytes) -> bool:
-    """Return whether a 404 comes from the provider itself. A 404 of a wrong address must not void payments."""
+    """Return True if a 404 comes from the provider itself. A 404 of a wrong address must not void payments."""
     try:
         return msgspec.json.decode(body, type=_Refusal).code == "not_found"
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -34,7 +34,7 @@ _PURGE_BATCH = 1000
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The new states of a locked order and its payment; None keeps a state. `reason` goes into the history."""
+    """The new states of a locked order and its payment; None keeps a state. The history stores `reason`."""
 
     order_id: int
     status: Status | None = None

@@ -99,7 +99,7 @@ where tickets.event_id is distinct from tiers.event_id
 order by tickets.id;
 
 -- name: find_misplaced_tickets
--- A ticket's position lies within its tier, and a ticket has a seat if and only if its tier is seated.
+-- A ticket's position is within its tier, and a ticket has a seat if and only if its tier is seated.
 select
     tickets.id as ticket_id,
     tickets.tier_id,

@@ -19,7 +19,7 @@ where
 order by setrole <> 0, setdatabase <> 0;
 
 -- name: apply_settings
--- Set settings of the session, or of the transaction if `local` is true. Skip settings that the server does not know.
+-- Set settings of the session, or of the transaction if `local` is true. Skip settings that the server does not have.
 -- Triggers write the history, and a session with another replication role would skip them. Only a superuser can set
 -- that role, so the statement leaves the default alone.
 select set_config(setting.name, setting.value, %(local)s) as applied

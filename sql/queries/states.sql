@@ -24,7 +24,7 @@ cross join
         from tickets
         where tickets.tier_id = tiers.id and tickets.status = 'held'
     ) as held_tickets
--- The conditions on the tier stand inside the subquery. Outside, PostgreSQL would still read the tickets.
+-- The conditions on the tier are inside the subquery. Outside of it, PostgreSQL would still read the tickets.
 left join
     lateral (
         select

@@ -1,4 +1,4 @@
-"""Clients at several addresses: each has its own limit, and nobody can take another one's address."""
+"""Clients at several addresses: each address has its own limit, and no client can forge another address."""
 
 from collections.abc import Iterator
 

@@ -28,7 +28,7 @@ BROKEN = [
     POST.replace(b"/bookings", b"/bookings/r/cancel") + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
     POST.replace(b"/bookings", b"/payments/webhook") + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
 ]
-"""Requests whose body is not encoded as its header says."""
+"""Requests whose body does not have the encoding of its header."""
 
 
 @pytest.fixture(scope="module")

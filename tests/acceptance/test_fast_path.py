@@ -152,7 +152,7 @@ async def compare(fast: FastPath, sent: Sent) -> Received:
     while True:
         received, expected = await receive_from(fast, sent), await receive_from(fast.framework, sent)
         assert expected.by_framework
-        if received.as_of == expected.as_of:  # Otherwise a new snapshot came between the two.
+        if received.as_of == expected.as_of:  # Otherwise a new snapshot appeared between the two.
             break
     assert received._replace(by_framework=True) == expected, sent
     return received

@@ -161,14 +161,14 @@ def repeats_find_the_order(evidence: Evidence) -> Iterator[str]:
 
 
 def refused_requests_create_no_order(evidence: Evidence) -> Iterator[str]:
-    """A reference has no order if every response says that its request created none."""
+    """A reference has no order if every response reports that its request created none."""
     for reference, entries in evidence.by_reference.items():
         if reference in evidence.orders and all(_created_nothing(entry) for entry in entries):
             yield f"{evidence.orders[reference]}: " + ", ".join(map(str, entries))
 
 
 def _created_nothing(entry: Entry) -> bool:
-    """Return True if a response says that its request created no order."""
+    """Return True if a response reports that its request created no order."""
     if entry.status in {409, 429}:
         return True
     return entry.status == 503 and not entry.content.get("unknown", False)

@@ -2,7 +2,7 @@
 
 A change becomes visible at its commit. The commit lies between the start of its transaction, which the database
 records, and the first response that reports the change. The number of tickets at a moment therefore has bounds
-instead of one value. A response is false only if it lies outside these bounds.
+instead of one value. A response is false only if it is outside these bounds.
 """
 
 import bisect

@@ -25,7 +25,7 @@ ASYNC = LONG_TIMEOUTS | {
     "PAYMENT_MODE": "async",
     "PSP_DELAY_MS": "50",
     "PAYMENT_CHECK_AFTER_MS": "500",
-    "PSP_LOSS_RATE": "1",  # No webhook arrives, so only the worker learns a payment's outcome.
+    "PSP_LOSS_RATE": "1",  # No webhook arrives, so only the worker finds a payment's outcome.
 }
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "repeated"}
 
@@ -127,7 +127,7 @@ async def worker_killed_at(stack: Stack, trigger: str) -> AsyncIterator[None]:
 async def test_orders_of_a_worker_killed_during_expiry_expire_later(start_stack: StartStack) -> None:
     stack = await start_stack(env=ASYNC | {"HOLD_SECONDS": "1", "PROVIDER_BREAKER_FAILURES": "1000"})
     async with client_of(stack) as client:
-        await book_until(client, BODY, 202)  # Without a provider nobody pays.
+        await book_until(client, BODY, 202)  # Without a provider no order is paid.
         async with worker_killed_at(stack, AT_EXPIRY):
             assert rows(stack, ORDERS) == [("repeated", "pending", "pending")]
             assert rows(stack, LIVE_BOOKINGS) == [(2,)]

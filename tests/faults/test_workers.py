@@ -9,7 +9,7 @@ from tests.faults.pauses import AT_EXPIRY, paused
 from tests.faults.target import frozen, until
 from tests.stack import Stack
 
-# Without a provider nobody pays, so every hold ends.
+# Without a provider no order is paid, so every hold ends.
 ENVIRONMENT = {
     "PAYMENT_MODE": "async",
     "HOLD_SECONDS": "1",

@@ -17,7 +17,7 @@ PAGES = [
 FOLDERS = ("api/", "sql/", "tests/", "webapp/", "assets/", ".github/")
 SOURCES = (".py", ".sql", ".js", ".md", ".json", ".yml")
 EXAMPLES = {"tests/integration/services/test_first.py"}
-"""Files that a page tells its reader to create."""
+"""Files that a page instructs its reader to create."""
 
 _CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -34,7 +34,7 @@ def code_in(text: str) -> list[str]:
 
 
 def paths_in(text: str) -> set[str]:
-    """Return the words of code that are paths: below a folder of the project, or with the suffix of a source."""
+    """Return the parts of code that are paths: below a folder of the project, or with the suffix of a source."""
     words = {word.rstrip(".:,") for code in code_in(text) for word in re.split(r"[\s\"'=()\[\]*|]+", code)}
     return {word for word in words if word[:1] != "/" and (word.startswith(FOLDERS) or word.endswith(SOURCES))}
 

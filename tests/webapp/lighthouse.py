@@ -136,7 +136,7 @@ def judge(
 
 
 def _run(command: Sequence[str], url: str, browser: str) -> tuple[int, str]:
-    """Run Lighthouse once; return its exit status and what it wrote."""
+    """Run Lighthouse once; return its exit status and its output."""
     process = subprocess.Popen(
         command,
         env={**os.environ, "CHROME_PATH": browser},
@@ -156,7 +156,7 @@ def _run(command: Sequence[str], url: str, browser: str) -> tuple[int, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End what still runs: an interrupt lets Lighthouse close its browser."""
+    """End the remaining processes. An interrupt lets Lighthouse close its browser."""
     with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -173,7 +173,7 @@ def scores(result: dict[str, Any]) -> dict[str, int]:
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    """Return each audit that is not passed, a text with its category, title and what failed it."""
+    """Return a text for each failed audit: its category, its title and the failure."""
     texts: dict[str, str] = {}
     for category in result["categories"].values():
         for reference in category["auditRefs"]:
@@ -277,7 +277,7 @@ async def _main(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure every page and print what was found; return the process's exit code."""
+    """Measure every page and print the results; return the process's exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.webapp.lighthouse", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="runs of each page, of which the median counts (3)")
     parser.add_argument("--only", default="", help="names of pages, separated by commas: home,event")

@@ -81,7 +81,7 @@ async def seconds_left(page: Page) -> int:
 
 
 async def wait_for_next_order(page: Page) -> str:
-    """Wait until the page has gone on to a booking of another key; return it."""
+    """Wait until the page leads to an order with another reference; return the reference."""
     await page.wait_for_url(re.compile("/booking/(?!held-)"), timeout=SOON_MS)
     reference = page.url.rpartition("/")[2]
     await expect(page.locator("#reference")).to_have_text(reference, timeout=SOON_MS)

@@ -1,4 +1,4 @@
-"""Pages while a process of the system or its database is away. Each test restarts what it stopped."""
+"""Pages without the API or the database. Each test restarts the processes that it stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator

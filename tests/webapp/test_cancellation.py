@@ -44,7 +44,7 @@ async def test_a_booking_is_cancelled_in_a_dialog_and_shows_its_refund(make_even
     await expect(page.get_by_text(words("booking.cancelled.refunded", refund="$200"))).to_be_visible()
     await expect(codes_on(page)).to_have_count(0)
     await expect(cancel_button(page)).to_have_count(0)
-    # The focused button is gone, so the focus moves to the heading.
+    # The focused button disappears, so the focus moves to the heading.
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
     await check_page(page, "order-cancelled")
     assert (reference, "cancelled") in await site.orders(USER)

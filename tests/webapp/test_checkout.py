@@ -55,7 +55,7 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.title"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.text"))
-    # The button that had the focus is gone: the next action has the focus.
+    # The focused button disappears, so the next action has the focus.
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_be_focused()
     await check_page(page, "booking-declined")
     # The form keeps its values, and one click is another try.

@@ -231,7 +231,7 @@ async def test_a_booking_cancelled_by_keyboard_stays_in_the_list_until_the_next_
     await expect(card).to_contain_text(words("status.cancelled_refunded"))
     await expect(card.get_by_role("status")).to_have_text(words("booking.cancelled.refunded", refund="$200"))
     await expect(button).to_have_count(0)
-    # The focused button is gone, so the focus moves to the card.
+    # The focused button disappears, so the focus moves to the card.
     await expect(card.get_by_role("link")).to_be_focused()
     await check_page(page, "bookings-cancelled-now")
     assert (given_up, "cancelled") in await site.orders(user_id)

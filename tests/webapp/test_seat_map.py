@@ -249,7 +249,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     await expect(page.locator(".summary")).to_contain_text(words("map.lost", row="A", number=7))
     await expect(page.locator(".summary")).to_contain_text(words("checkout.seat_taken.text"))
     await expect(page.locator(SUBMIT)).to_have_count(0)
-    # The focused button is gone, so the focus moves to the next action.
+    # The focused button disappears, so the focus moves to the next action.
     await expect(page.locator(".map .notice button").first).to_be_focused()
     assert await _picks(page) == [words("seat.name", row="A", number=8)]
     await check_page(page, "booking-seat-taken")
@@ -373,7 +373,7 @@ async def test_without_the_map_seats_are_booked_and_old_seats_are_not_live(
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 
-# Whatever is drawn anew has its numbers written anew, also where that changes nothing.
+# A redrawn seat writes its number again, even if nothing changes.
 _COUNT_NUMBERS = """
     const { get } = Object.getOwnPropertyDescriptor(Intl.NumberFormat.prototype, "format");
     globalThis.numbersWritten = 0;

@@ -15,7 +15,7 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 
 class Visitors:
-    """Browser contexts, each of which acts as one visitor's browser.
+    """Browser contexts. Each acts as the browser of one visitor.
 
     A visitor whose test has ended forgets everything except the web app's files. A page with one of its pictures keeps
     the visitor's process alive, which halves the cost of the next visit.

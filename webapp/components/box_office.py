@@ -1,6 +1,6 @@
 """The event's page in the browser: wrappers of webapp/js/event, and typed vars for pages.
 
-The browser itself polls the API for counts and seats, and keeps what the visitor has chosen.
+The browser polls the API for counts and seats, and stores the visitor's choices.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Tier:
     sold_out: bool
     all_held: bool
     back_in: int
-    """Seconds until held tickets may come back; 0: unknown."""
+    """Seconds until held tickets may be available; 0: unknown."""
     low: bool
 
 
@@ -107,7 +107,7 @@ class BoxOffice:
     """`on_sale`, `upcoming`, `ended` or `cancelled`."""
     opens_in: int
     phase: str
-    """State of the counts: `loading`, `unreachable` (they have never come), `live` or `stale`."""
+    """State of the counts: `loading`, `unreachable` (none have arrived), `live` or `stale`."""
     age: int
     """Age of stale counts."""
     tiers: list[Tier]

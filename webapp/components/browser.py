@@ -32,7 +32,7 @@ def hooked(module: str, name: str, hook: str, kind: Any) -> Any:
     """Return a var with the value of a module's React hook.
 
     Each component that uses the var calls the hook, wherever the compiler places the component. The return type is Any
-    because mypy knows no attributes of object vars.
+    because object vars have no attributes for mypy.
     """
     tag = hook.partition("(")[0]
     data = VarData(imports={module: [rx.ImportVar(tag=tag)]}, hooks={f"const {name} = {hook};": None})

@@ -131,7 +131,7 @@ def user_id_fault() -> Any:
 
 
 def notice(place: NoticePlace) -> Ui:
-    """Return the notice about the purchase, which stands below the button that sent it."""
+    """Return the notice about the purchase, for the place below the button."""
     return rx.el.div(
         rx.cond(
             checkout.offline,

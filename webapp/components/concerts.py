@@ -1,4 +1,4 @@
-"""Concerts as the API describes them, their list (a wrapper of webapp/js/concerts.js), and their date in words."""
+"""Concerts as the API describes them, their list (a wrapper of webapp/js/concerts.js), and their date as text."""
 
 from dataclasses import dataclass
 from typing import Any

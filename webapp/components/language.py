@@ -52,10 +52,10 @@ def say(key: str, **values: Any) -> Any:
 
     Raises:
         KeyError: there is no such text.
-        TypeError: it wants other values.
+        TypeError: the text has other values.
     """
     if arguments(_TEXTS[key]) != set(values):
-        raise TypeError(f"The text {key!r} wants {sorted(arguments(_TEXTS[key]))}, not {sorted(values)}.")
+        raise TypeError(f"The text {key!r} has the values {sorted(arguments(_TEXTS[key]))}, not {sorted(values)}.")
     return _call("say", key, values) if values else _call("say", key)
 
 
@@ -78,7 +78,7 @@ def money(amount: Any, priced: Any) -> Any:
 
 
 def price(amount: Any, priced: Any) -> Any:
-    """Format a price or a total. Free tickets have a word instead of an amount."""
+    """Format a price or a total. The price of free tickets is a text without an amount."""
     return rx.cond(amount == 0, say("price.free"), money(amount, priced))
 
 

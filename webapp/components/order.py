@@ -77,7 +77,7 @@ class OrderView(Described):
     seated: bool
     tickets: list[OrderTicket]
     calendar: str
-    said: str
+    announcement: str
     """Announcement for screen readers: a new state of the order, or `hurry`."""
 
 
@@ -104,7 +104,7 @@ class TicketCode(Part):
 
 
 def status_text(state: Any) -> Any:
-    """Return an order's state in a word or two."""
+    """Return an order's state as a short text."""
     return rx.match(
         state,
         ("confirmed", "paid_late", say("status.confirmed")),

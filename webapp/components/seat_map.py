@@ -195,7 +195,10 @@ def _lost() -> Ui:
 
 
 def _list() -> Ui:
-    """Return the seats as check boxes, row by row, for visitors who cannot use a drawing; built when it is opened."""
+    """Return the seats as check boxes, row by row, for visitors who cannot use a drawing.
+
+    The browser builds the list when the visitor opens it.
+    """
     return rx.el.div(
         rx.el.button(
             rx.cond(box_office.list, say("map.list_close"), say("map.list_open")),

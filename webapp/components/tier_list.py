@@ -30,7 +30,7 @@ def tier_list() -> Ui:
 
 
 def freshness() -> Ui:
-    """Return the age of the counts in words."""
+    """Return the age of the counts as text."""
     return rx.el.p(
         rx.match(
             box_office.phase,
@@ -49,13 +49,13 @@ def freshness() -> Ui:
 
 def announcement() -> Ui:
     """Return the changes of stock for screen readers."""
-    said = box_office.announcement
+    announcement = box_office.announcement
     return rx.el.p(
         rx.match(
-            said.code,
-            ("left", say("counts.announce_left", tier=said.tier, left=said.left)),
-            ("sold_out", say("counts.announce_sold_out", tier=said.tier)),
-            ("all_held", say("counts.announce_all_held", tier=said.tier)),
+            announcement.code,
+            ("left", say("counts.announce_left", tier=announcement.tier, left=announcement.left)),
+            ("sold_out", say("counts.announce_sold_out", tier=announcement.tier)),
+            ("all_held", say("counts.announce_all_held", tier=announcement.tier)),
             "",
         ),
         class_name="unseen",

@@ -13,7 +13,7 @@ import { settings } from "./settings.js";
  */
 
 /**
- * Why the API did not do what a request wanted. After `unreachable` the outcome is unknown. `key_reused` means that
+ * The reason of a failed request. After `unreachable` the outcome is unknown. `key_reused` means that
  * another purchase has the key. After any other kind nothing was booked.
  * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "price_changed" | "not_on_sale" | "not_cancellable" | "rate_limited" |
  *   "busy" | "not_found" | "key_reused" | "invalid" | "refused" | "unreachable"} Kind
@@ -70,7 +70,7 @@ export const refusal = (kind, details) => ({
   problem: { available: 0, ticketIds: [], total: 0, retryAfterS: 0, ...details, kind },
 });
 
-/** A request without a usable response: nobody knows whether it arrived. */
+/** A request without a usable response. It may have arrived. */
 export const UNREACHABLE = refusal("unreachable");
 
 /**
@@ -128,7 +128,7 @@ export function outcomeOf(status, retryAfter, body) {
   if (status < 300) return isOrder(body) ? { order: body } : UNREACHABLE;
   // A proxy in front of an API that is away responds without a code.
   if (typeof body?.code !== "string") return UNREACHABLE;
-  // After a fault of its own the API may have booked all the same, and `unknown` says that it may have.
+  // After an internal error the API may have booked. `unknown` marks such a response.
   const other = status >= 500 ? "unreachable" : "refused";
   return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
     available: whole(body.available),

@@ -1,7 +1,7 @@
 // Deadlines that hold although the visitor may set the browser's clock and the computer may sleep.
 
 /**
- * Begin a period, and return a function that tells whether it has ended.
+ * Begin a period, and return a function that returns true after its end.
  *
  * Setting the clock back would extend a period by the wall clock. Some browsers stop the monotonic clock while the
  * computer sleeps. The period therefore ends with the first of the two clocks.

@@ -1,10 +1,10 @@
-// Keeps the focus on something to do when the button that had it disappears.
+// Keeps the focus on an action when the focused button disappears.
 
 const DRAWN_AFTER_MS = 50;
 const NEXT = ".notice button:enabled, .notice a, .lost-actions button, button.submit:enabled, .other-tier";
 
 /**
- * Move the focus to the next action, once the page is drawn, if the element that had it is gone. Call it before the
+ * Move the focus to the next action, once the page is drawn, if the focused element disappears. Call this function before the
  * change that may remove the element.
  * @param {Element | null} [had] The element that has, or had, the focus.
  * @returns {void}

@@ -34,7 +34,7 @@ function cached(create) {
 }
 
 /**
- * Create a number format. The browser may not know the currency, so its code then stands before plain digits.
+ * Create a number format. If the browser does not support the currency, its code precedes plain digits.
  * @param {string} locale
  * @param {Intl.NumberFormatOptions} options
  * @returns {Pick<Intl.NumberFormat, "format" | "formatToParts">}
@@ -57,7 +57,7 @@ export function createNumberFormat(locale, options) {
 }
 
 /**
- * Create a time format. The browser may not know the time zone, so the time is in UTC then.
+ * Create a time format. If the browser does not support the time zone, the time is in UTC.
  * @param {string} locale
  * @param {Intl.DateTimeFormatOptions} options
  */
@@ -70,7 +70,7 @@ function createTimeFormat(locale, options) {
 }
 
 /**
- * Create the formats of a locale. Times are RFC 3339; "" stands for an unknown time and is formatted as "".
+ * Create the formats of a locale. Times are RFC 3339; "" is an unknown time and is formatted as "".
  * @param {string} locale BCP 47
  * @param {"ltr" | "rtl"} direction
  */
@@ -93,7 +93,7 @@ export function createFormats(locale, direction) {
   };
 
   /**
-   * Tell whether the clock of a time zone shows another time than the visitor's.
+   * Return true if the local time in a time zone differs from the visitor's.
    * @param {string} value
    * @param {string} timeZone
    */

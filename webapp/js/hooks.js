@@ -29,11 +29,11 @@ export const useField = (store, name) => useSelected(store, () => store.get()[na
  * @template Value, Selected
  * @param {Store<Value>} store
  * @param {() => Selected} select
- * @param {PropertyKey} [name] identifies what `select` returns
+ * @param {PropertyKey} [name] identifies the result of `select`
  */
 function useSelected(store, select, name) {
   const [selected, setSelected] = useState(select);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `name` stands for `select`, which is new in each drawing
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `name` identifies `select`, which is new in each drawing
   useLayoutEffect(() => {
     const follow = () => setSelected(select);
     follow();

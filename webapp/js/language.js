@@ -1,4 +1,4 @@
-// The language of the pages: which one the visitor gets, and its texts and formats.
+// The language of the pages: its choice, its texts and its formats.
 import { IntlMessageFormat } from "intl-messageformat";
 import { useSyncExternalStore } from "react";
 
@@ -40,7 +40,7 @@ function createLanguage(language, locale, texts) {
      * @param {Record<string, string | number>} [values]
      */
     say(key, values) {
-      // To parse every text would take longer than to draw the whole page.
+      // Parsing all texts would take longer than drawing the page.
       if (!values) return texts[key];
       const message = messages.get(key) ?? new IntlMessageFormat(texts[key], locale);
       messages.set(key, message);
@@ -49,7 +49,7 @@ function createLanguage(language, locale, texts) {
   };
 }
 
-// The build draws the pages in English, so a visitor who reads English sees them drawn once.
+// The build draws the pages in English, so the browser does not draw them again for an English visitor.
 const prerendered = createLanguage("en", "en-US", english);
 let current = prerendered;
 /** @type {Set<() => void>} */

@@ -1,7 +1,7 @@
 // Negotiation of the pages' language. Pure functions.
 
 /**
- * Choose a language and a locale: the stored choice comes first, then the browser's languages, then the default.
+ * Choose a language and a locale: the stored choice, else one of the browser's languages, else the default.
  *
  * The locale is the visitor's own variety of the language: en-GB writes dates in another way than en-US.
  * @param {string[]} supported languages (ISO 639), the default first

@@ -3,7 +3,7 @@
 /**
  * An object with amounts, such as an event or an order.
  * @typedef {object} Priced
- * @property {string} currency ISO 4217; "" stands for an unknown one
+ * @property {string} currency ISO 4217; "" if unknown
  * @property {number} currencyDigits decimal places of the amounts, as the API states them
  */
 

@@ -18,7 +18,7 @@ export const untilOnline = (ms) =>
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Call a function whenever the page comes back from the back/forward cache.
+ * Call a function at each return of the page from the back/forward cache.
  * @param {() => void} listener
  * @returns {() => void} Ends it.
  */

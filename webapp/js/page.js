@@ -7,7 +7,7 @@ import { recall } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
-/** An address of each page for buyers; `_` stands for a name. */
+/** An address of each page for buyers, with `_` for a name. */
 const PAGES = ["/", "/event/_", "/booking/_", "/bookings"];
 /** React Router passes it on to its links, although its types omit it. */
 const LOW_PRIORITY = { fetchPriority: "low" };
@@ -25,7 +25,7 @@ export function PageLoader() {
 }
 
 /**
- * An input that starts with its value of the last visit, and never overwrites what the visitor types.
+ * An input that starts with its value of the last visit, and never overwrites typed text.
  * @param {{ storageKey: string, refused: number }} props `storageKey` is the name in the browser's local storage.
  *   `refused` changes, and is not 0, whenever the value was refused: the input is then marked and takes the focus.
  */

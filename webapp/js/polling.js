@@ -18,10 +18,10 @@ export const CACHE_MAX_AGE_MS = 1_000;
 export const pollingOptions = (interval) => ({
   refreshInterval: interval,
   refreshWhenHidden: false,
-  // Browsers often believe to be offline on a local network, so their guess is ignored, also after an error.
+  // Browsers on a local network often report themselves as offline. swr ignores that, also after an error.
   refreshWhenOffline: true,
   isOnline: () => true,
-  // A visitor who returns to an error page expects a new attempt.
+  // The return to a page with an error starts a new attempt.
   revalidateOnFocus: true,
   focusThrottleInterval: 0,
   dedupingInterval: RETRY_MS / 2,

@@ -37,7 +37,7 @@ def booking_page() -> Ui:
             text=rx.cond(order.event.name != "", say("booking.title", event=order.event.name), say("booking.head"))
         ),
         rx.el.p(
-            rx.match(order.said, ("", ""), ("hurry", say("booking.hurry")), _title(order.said)),
+            rx.match(order.announcement, ("", ""), ("hurry", say("booking.hurry")), _title(order.announcement)),
             class_name="unseen",
             role="status",
             aria_live="polite",

@@ -180,7 +180,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             ),
         ),
         cancel_outcome(order, _cancelled(order)),
-        # Not its place in the list, which changes: the focus and what is said stay with the booking.
+        # The reference keeps the focus and the outcome with the booking when its place in the list changes.
         key=order.reference,
         class_name="booking",
         data_state=order.state,
@@ -188,7 +188,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
 
 
 def _cancelled(order: rx.vars.ObjectVar[Described]) -> Ui:
-    """Return what is said in the list until it is read again, which moves the booking to its own tab."""
+    """Return the text about a cancelled booking. The next read of the list moves the booking to another tab."""
     return rx.cond(~order.cancellable, rx.el.p(cancelled_text(order), class_name="booking-cancelled"))
 
 

@@ -14,7 +14,7 @@ from webapp.components.page import PageTitle
     description=in_english("missing.text"),
 )
 def missing_page() -> Ui:
-    """Say that the page does not exist, and link to pages that do."""
+    """Return the page for an unknown address, with links to other pages."""
     return page(
         PageTitle.create(text=say("missing.title")),
         message_page(

@@ -174,8 +174,8 @@ async def _classify(
 ) -> dict[str, Outcome]:
     """Turn the results of a committed transaction into outcomes.
 
-    A refused request may be a repeat whose first run in another process has just taken the missing tickets. Hence the
-    orders are read after the stock, and a repeat overrides the refusal.
+    A refused request may be a repeat whose first run in another process has just taken the missing tickets. Therefore
+    this function reads the orders after the stock, and a repeat overrides the refusal.
     """
     outcomes: dict[str, Outcome] = {}
     refused: list[NewOrder] = []

@@ -109,7 +109,7 @@ class BookingBatcher:
         """Return the decision on a request after its commit.
 
         Raises:
-            Busy: the request was not booked, or the outcome is unknown and the error says so.
+            Busy: the request was not booked, or the error states that the outcome is unknown.
             InternalError: an unexpected error, which the log contains; the request was not booked.
         """
         queued = self._open.get(request.reference)

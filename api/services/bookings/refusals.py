@@ -126,7 +126,7 @@ def seat_taken(tickets: Sequence[Ticket]) -> SeatTaken:
 def classify_shortage(request: NewOrder, stock: TierStock) -> Refused | Retry:
     """Classify a request that got no tickets by the committed stock of its tier.
 
-    Uncommitted transactions may still release their tickets. Hence only committed sales make a tier sold out.
+    Uncommitted transactions may still release their tickets. Therefore only committed sales make a tier sold out.
     """
     if stock.available >= request.quantity:
         return Retry()

@@ -98,7 +98,7 @@ def test_a_snapshot_has_its_time_and_is_not_sent_again(untouched: BoxOffice, pat
     known = first.headers["ETag"].removeprefix("W/")
     for etag in (known, f"W/{known}", f'"other", {known}', "*"):
         again = untouched.client.get(address, headers={"If-None-Match": etag})
-        # Other tests create events meanwhile, so the list may have changed.
+        # Other tests create events at the same time, so the list may have changed.
         if again.headers["ETag"] == first.headers["ETag"]:
             assert (again.status_code, again.content) == (304, b"")
         assert time_of(again.headers["X-As-Of"])

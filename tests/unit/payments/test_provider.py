@@ -38,7 +38,7 @@ async def http_provider(directory: Path) -> AsyncIterator[Running]:
         provider = HttpProvider(client, breaker, settings)
 
         async def captured(reference: str) -> None:
-            while await provider.find(reference) != "captured":  # noqa: ASYNC110 - only the provider knows the status
+            while await provider.find(reference) != "captured":  # noqa: ASYNC110 - only the provider has the status
                 await asyncio.sleep(0.001)
 
         yield provider, captured

@@ -1,4 +1,4 @@
-"""The web app and the API know each other only over HTTP."""
+"""The web app and the API communicate only over HTTP."""
 
 import ast
 import subprocess

@@ -92,7 +92,7 @@ def test_a_pattern_matches_its_text_and_no_other() -> None:
 def test_an_unknown_text_or_a_wrong_value_stops_the_build() -> None:
     with pytest.raises(KeyError):
         say("no.such.text")
-    with pytest.raises(TypeError, match="wants"):
+    with pytest.raises(TypeError, match="has the values"):
         say("booking.title")
-    with pytest.raises(TypeError, match="wants"):
+    with pytest.raises(TypeError, match="has the values"):
         say("booking.head", event="x")

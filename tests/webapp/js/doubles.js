@@ -92,7 +92,7 @@ export class FakeApi {
 export class FakeStorage {
   /** @type {Purchase | null} */
   purchase = null;
-  /** @type {Purchase | null} Left behind by a tab that is gone. */
+  /** @type {Purchase | null} Left behind by a closed tab. */
   orphan = null;
   openPurchase = () => this.purchase;
   /** @param {Purchase | null} purchase */

@@ -28,7 +28,7 @@ const KEY_LENGTH = 26; // 130 bits
 const KEY = /^bk_[a-z2-7]{26}$/;
 
 /**
- * Make a key that nobody can guess.
+ * Make a random key.
  * @returns {string}
  */
 export function newKey() {
@@ -87,7 +87,7 @@ export function withKey(wanted, earlier) {
 export const withPossibleTime = (purchase, now) => (purchase.sentAt > now ? { ...purchase, sentAt: now } : purchase);
 
 /**
- * Return whether two purchases want the same tickets for the same buyer and total.
+ * Return true if two purchases request the same tickets for the same buyer and total.
  * @param {Wanted} one
  * @param {Wanted} other
  * @returns {boolean}

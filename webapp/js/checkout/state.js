@@ -49,7 +49,7 @@ export const IDLE = {
 export const UNDER_WAY_MS = 90_000;
 
 /**
- * Return whether the last request may still be processed, so that a page goes on showing that it is being sent.
+ * Return true while the API may process the last request. Until then a page shows the purchase as being sent.
  * @param {Purchase} purchase
  * @param {number} now Browser time in milliseconds.
  * @returns {boolean}
@@ -57,14 +57,14 @@ export const UNDER_WAY_MS = 90_000;
 export const isInFlight = ({ sentAt }, now) => now < sentAt + RESPONSE_TIMEOUT_MS;
 
 /**
- * Return whether an order stands, so that its tickets are not booked once more.
+ * Return true if an order is live. Its tickets are not booked again.
  * @param {import("../booking_api.js").Order} order
  * @returns {boolean}
  */
 export const isStanding = ({ status }) => status === "confirmed" || status === "pending";
 
 /**
- * Return whether a purchase is being sent or leads to its page, so that a click does nothing.
+ * Return true if a purchase is being sent or leads to its page. A click then has no effect.
  * @param {Checkout} checkout
  * @returns {boolean}
  */
@@ -124,7 +124,7 @@ export function conclude(checkout, purchase, outcome, now, isResponseLost = fals
 }
 
 /**
- * Show why the tickets of an order are not booked once more. Nothing was sent.
+ * Show the reason why the tickets of an order are not booked again. Nothing was sent.
  * @param {Checkout} checkout
  * @param {Outcome} outcome Result of the lookup of the order.
  * @param {number} now Browser time in milliseconds.
@@ -139,7 +139,7 @@ export function refuseToRepeat(checkout, { problem }, now) {
 }
 
 /**
- * Derive what pages read.
+ * Derive the fields that pages read.
  * @param {Checkout} checkout
  * @param {number} now Browser time in milliseconds.
  */

@@ -1,9 +1,9 @@
 // The purchase whose key is not spent, in browser storage.
 //
-// `sessionStorage` has the tab's purchase: it survives a reload, the way back and a restored tab. While the outcome is
-// unknown `localStorage` has a copy: it survives a crash of the browser and a closed tab. A tab holds a lock for its copy.
-// A copy without a lock belongs to a tab that is gone, and the next tab adopts it. Where the browser has no locks (plain
-// http), a second tab shares a purchase in doubt as a duplicated tab does: nothing is booked twice under one key.
+// `sessionStorage` has the tab's purchase. It survives a reload, the way back and a restored tab. While the outcome is
+// unknown, `localStorage` has a copy, which survives a crash of the browser and a closed tab. A tab holds a lock for its
+// copy. The next tab adopts a copy without a lock. Without locks (plain http) a second tab shares a purchase in doubt,
+// like a duplicated tab. One key never books twice.
 
 import { attempt, sharedArea, tabArea } from "../remembered.js";
 import { parsePurchase } from "./purchase.js";
@@ -18,7 +18,7 @@ const held = new Map();
 
 /**
  * Return the tab's purchase whose key is not spent. Another page of this tab may have settled it while this page was in
- * the back/forward cache, so it is read anew.
+ * the back/forward cache, so the function reads it each time.
  * @returns {Purchase | null}
  */
 export const openPurchase = () => parsePurchase(tabArea.get(OPEN));
@@ -36,7 +36,7 @@ export function keepPurchase(purchase) {
 }
 
 /**
- * Take over a purchase in doubt from a tab that is gone, unless this tab has one in doubt itself.
+ * Take over a purchase in doubt from a closed tab, unless this tab has its own.
  * @returns {Promise<void>}
  */
 export async function adoptPurchase() {

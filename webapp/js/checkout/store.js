@@ -76,7 +76,7 @@ export class CheckoutStore {
     this.#amend({ waitUntil: 0 });
   }
 
-  // --- What the buyer does -------------------------------------------------------------------------------
+  // --- Clicks of the buyer -------------------------------------------------------------------------------
 
   /**
    * Show that the form cannot be sent.
@@ -117,7 +117,7 @@ export class CheckoutStore {
     if (isBusy(this.#state)) return;
     this.#show(enter(this.#state, "sending"));
     this.#begin();
-    const outcome = await waitPatiently(this.#api.find(reference), this.#say, false);
+    const outcome = await waitPatiently(this.#api.find(reference), this.#showPatience, false);
     this.#current = 0;
     const { order } = outcome;
     if (!order || isStanding(order)) {
@@ -154,7 +154,7 @@ export class CheckoutStore {
     this.#last = purchase;
     this.#amend({ event, tier, quantity });
     if (earlier?.inDoubt && !wantsTheSame(earlier, purchase)) {
-      // The earlier purchase may have been booked: the buyer learns its outcome first.
+      // The earlier purchase may have been booked, so its outcome comes first.
       const found = await this.#lookup.find(earlier.reference);
       if (found) return this.#settle(earlier, found);
     }
@@ -172,7 +172,7 @@ export class CheckoutStore {
       report: (detail, attempt) => isCurrent() && this.#amend({ detail, attempt }),
       network: this.#network,
     });
-    const outcome = await waitPatiently(submission, this.#say, true);
+    const outcome = await waitPatiently(submission, this.#showPatience, true);
     if (isCurrent()) this.#settle(purchase, outcome, isResponseLost);
   }
 
@@ -185,12 +185,12 @@ export class CheckoutStore {
   }
 
   /** @param {"explain" | "check"} patience */
-  #say = (patience) => this.#state.phase === "sending" && this.#amend({ patience });
+  #showPatience = (patience) => this.#state.phase === "sending" && this.#amend({ patience });
 
   // --- Finding out ---------------------------------------------------------------------------------------
 
   /**
-   * Begin a page: forget what the last one showed, and find out about a purchase in doubt.
+   * Begin a page: clear the outcome on the last page, and look up a purchase in doubt.
    * @param {string} path
    * @param {(path: string) => void} navigate
    * @returns {() => void} Ends it.
@@ -202,7 +202,7 @@ export class CheckoutStore {
       this.#show(enter(this.#state, "idle"));
       void this.#lookup.resume();
     }
-    // A page from the back/forward cache still shows what it did.
+    // A page from the back/forward cache keeps its state.
     const stop = this.#network.onRestore(() => void (this.#isUnderWay(path) || this.#lookup.resume()));
     return () => {
       this.#path = "";
@@ -219,7 +219,7 @@ export class CheckoutStore {
   }
 
   /**
-   * Show an outcome, and do what follows: lead to the order's page, or look it up again.
+   * Show an outcome. Then lead to the order's page, or look the order up again.
    * @param {Purchase} purchase
    * @param {Outcome | null} outcome
    * @param {boolean} [isResponseLost] as for `conclude`

@@ -19,7 +19,7 @@ export const TRIES = 5;
 /** After a longer `Retry-After` the buyer decides when to try again. */
 const WAIT_MS_MAX = 10_000;
 const GIVE_UP_AFTER_MS = 40_000;
-/** A browser may believe itself offline although the API is in reach. */
+/** A browser may report itself as offline although the API is in reach. */
 const OFFLINE_RETRY_MS = 5_000;
 /** A purchase is not sent by itself after a longer time without a network. */
 const OFFLINE_MS_MAX = 10 * 60_000;
@@ -29,9 +29,9 @@ const BEFORE_THE_KEY = ["busy", "rate_limited"];
 /**
  * Send a purchase, repeat it where that can help, and return the last outcome.
  *
- * After a lost connection the API is queried by the reference first: an order that exists is not sent again, whatever it
- * contains. Once a response was lost, "busy" no longer means that nothing was booked, and becomes `unreachable`. While
- * the browser is offline the purchase waits, and the count of tries starts anew when the network is back.
+ * After a lost connection the function first looks the order up by its reference. It does not send an existing order
+ * again. After a lost response, "busy" does not prove that nothing was booked, and becomes `unreachable`. While the
+ * browser is offline the purchase waits, and the count of tries restarts when the network is back.
  * @param {Purchase} purchase
  * @param {Means} means
  * @returns {Promise<Outcome>}

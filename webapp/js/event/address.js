@@ -11,7 +11,7 @@ export function readSeats(search, ticketsMax) {
   return ids.filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
 }
 
-/** Remove the seats from the address: a visitor who returns later may want others, or has booked these. */
+/** Remove the seats from the address: on the next visit these seats may be booked already. */
 export function removeSeats() {
   if (new URLSearchParams(window.location.search).has("seats"))
     window.history.replaceState(window.history.state, "", window.location.pathname);

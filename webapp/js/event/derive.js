@@ -50,7 +50,7 @@ const NO_EVENT = {
 const nameOf = ({ id, tier, row, number }) => ({ id, tier, row, number });
 
 /**
- * Return how the sale stands: `on_sale`, `upcoming`, `ended` or `cancelled`.
+ * Return the state of the sale: `on_sale`, `upcoming`, `ended` or `cancelled`.
  *
  * A sold out event counts as on sale, because the counts are polled more often than the event.
  * @param {EventDetails} event
@@ -132,7 +132,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
       sale !== "on_sale" ||
       phase !== "live" ||
       !bookable ||
-      // The buyer of a lost seat decides first what to book in its place.
+      // After a loss the buyer first decides on another seat or on fewer seats.
       state.lost.length > 0 ||
       picks.length < state.picks.length,
     announcement: state.announcement,

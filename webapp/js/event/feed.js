@@ -53,7 +53,7 @@ function Polling({ slug }) {
   useEffect(() => {
     const ids = readSeats(window.location.search, settings.ticketsMax);
     const picks = { picksAfter: knownAsOf, ...(ids.length > 0 ? { picks: ids, quantity: ids.length } : {}) };
-    // A visitor who returns to the event finds its data, but not the old picks.
+    // After a return to the event the data remain, but the old picks are dropped.
     if (getState().event?.slug === slug) update({ picks: [], lost: [], ...picks });
     else reset(picks);
   }, [slug, knownAsOf]);

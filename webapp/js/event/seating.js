@@ -97,7 +97,7 @@ export function layOut(rows) {
 }
 
 /**
- * Tell whether a layout has exactly the seats of the API's rows.
+ * Return true if a layout has exactly the seats of the API's rows.
  * @param {Layout} layout
  * @param {SeatRow[]} rows
  */

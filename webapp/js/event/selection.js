@@ -1,4 +1,4 @@
-// Changes of the page's state by what the visitor chooses. Pure functions.
+// Changes of the page's state by the visitor's choices. Pure functions.
 import { bestSeats, nearestSeats } from "./seating.js";
 import { isFree, isOpen, NO_ANNOUNCEMENT } from "./state.js";
 
@@ -45,7 +45,7 @@ export function togglePick(state, id, ticketsMax) {
   if (!isFree(state, id)) return { focused: id };
   const { picks, lost } = seat.tier === state.tier ? state : { picks: [], lost: [] };
   const kept = picks.slice(Math.max(0, picks.length + 1 - ticketsMax));
-  // The pick replaces one lost seat: itself if it has come back, else the first.
+  // The pick replaces one lost seat: the same seat if it is free again, else the first lost seat.
   const others = lost.filter((each) => each.id !== id);
   const stillLost = others.length < lost.length ? others : lost.slice(1);
   return {

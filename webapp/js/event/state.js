@@ -89,7 +89,7 @@ export const INITIAL_STATE = {
 export const isFree = (state, id) => state.seatStates.get(id) === "a";
 
 /**
- * Tell whether a seat is free and not picked.
+ * Return true if a seat is free and not picked.
  * @param {EventState} state
  * @param {number} id
  */

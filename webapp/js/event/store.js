@@ -1,4 +1,4 @@
-// The store of an event's page: its state, and what pages and seats draw from it.
+// The store of an event's page: its state, and the hooks that draw pages and seats from it.
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { useField, useStore } from "../hooks.js";

@@ -8,13 +8,13 @@ import { secondsUntil } from "../clock.js";
 const LOW_SHARE = 0.1;
 
 /**
- * A tier as the page shows it; `percent` is the available share, `back_in` the seconds until tickets may come back
+ * A tier as the page shows it; `percent` is the available share, `back_in` the seconds until tickets may be available
  * (0: unknown).
  * @typedef {Tier & { available: number, percent: number, sold_out: boolean, all_held: boolean, back_in: number, low: boolean }} TierView
  */
 
 /**
- * Tell whether a refusal still applies to a tier: snapshots older than the refusal do not end it.
+ * Return true while a refusal applies to a tier. Snapshots older than the refusal do not end it.
  * @param {Pick<EventState, "refusal" | "countsAsOf" | "eventAsOf">} state
  * @param {string} name
  */
@@ -66,7 +66,7 @@ export function alternativeTo(tiers, chosen) {
 }
 
 /**
- * Tell whether snapshots that are newer than the last refusal contradict it.
+ * Return true if snapshots that are newer than the last refusal contradict it.
  * @param {EventState} state
  * @param {TierView[]} tiers
  * @param {string} sale
@@ -76,7 +76,7 @@ export function isRefusalOver(state, tiers, sale) {
   if (phase === "not_on_sale") return Date.parse(state.eventAsOf) >= at && sale === "on_sale";
   const tier = tiers.find((each) => each.name === name);
   if (!tier || isRefused(state, name)) return false;
-  // Held tickets may have been sold since, and sold ones may have come back and be held.
+  // Held tickets may be sold by now. Sold tickets may be held again after a cancellation.
   const hasTurned = phase === "all_held" ? tier.sold_out : tier.all_held;
   return tier.available !== left || (hasTurned && Date.parse(state.statesAsOf) >= at);
 }

@@ -39,7 +39,7 @@ export function useAfterCancelling(look) {
   useEffect(() => cancelling.onOutcome(look));
 }
 
-/** Tells the store which page shows the outcome. */
+/** Sets the page that shows the outcome. */
 export function CancellingFeed() {
   const { pathname } = useLocation();
   useEffect(() => cancelling.arrive(pathname), [pathname]);

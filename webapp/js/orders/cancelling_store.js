@@ -15,7 +15,7 @@ import { createStore } from "../store.js";
 
 const TRIES = 3;
 const PAUSE_MS = 1_000;
-// The page reads the order meanwhile, and shows its state.
+// The page polls the order as well, and shows its state.
 const GIVE_UP_AFTER_MS = 10_000;
 const OFFLINE_RETRY_MS = 5_000;
 const OFFLINE_MS_MAX = 10 * 60_000;
@@ -53,7 +53,7 @@ export class CancellingStore {
   }
 
   /**
-   * Begin a page: another page forgets the last outcome. A request that is under way goes on.
+   * Begin a page. Another page clears the last outcome, but not a request that is under way.
    * @param {string} path
    */
   arrive(path) {
@@ -105,7 +105,7 @@ export class CancellingStore {
       if (!this.#network.isOnline() && !isOfflineTooLong()) {
         reportOffline();
         await this.#network.untilOnline(OFFLINE_RETRY_MS);
-        // The first requests over a new network often fail: the count starts anew.
+        // The first requests over a new network often fail, so the count restarts.
         attempt = 0;
         isLate = startPeriod(GIVE_UP_AFTER_MS);
       } else if (attempt === TRIES || isLate()) return kind;

@@ -3,7 +3,7 @@ import { secondsUntil } from "../clock.js";
 
 /** @import { Event, Order } from "../schemas.js" */
 
-/** @typedef {Pick<Event, "slug" | "name" | "venue" | "startsAt" | "timeZone">} OrderEvent "" stands for unknown */
+/** @typedef {Pick<Event, "slug" | "name" | "venue" | "startsAt" | "timeZone">} OrderEvent "" if unknown */
 
 /** @typedef {ReturnType<typeof describeOrder>} DescribedOrder */
 
@@ -47,14 +47,14 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
 }
 
 /**
- * Tell whether a concert has begun. An unknown time has not come: the API decides in the end.
+ * Return true if a concert has begun, and false for an unknown time. The API checks a cancellation itself.
  * @param {{ startsAt: string }} event
  * @param {number} serverNow in milliseconds
  */
 export const hasBegun = ({ startsAt }, serverNow) => startsAt !== "" && Date.parse(startsAt) <= serverNow;
 
 /**
- * Tell whether a buyer may cancel: a cancelled concert allows it at any time, any other until it begins.
+ * Return true if a buyer may cancel: before the start of the concert, or at any time if it is cancelled.
  * @param {Order} order
  * @param {OrderEvent & { state?: string }} event
  * @param {number} serverNow in milliseconds

@@ -35,7 +35,7 @@ export const useOrder = () => useStore(view);
 /** @param {Partial<OrderState>} changes */
 function update(changes) {
   state = { ...state, ...changes };
-  state = { ...state, said: announcementOf(view.get(), derive()) };
+  state = { ...state, announcement: announcementOf(view.get(), derive()) };
   view.set(derive());
 }
 

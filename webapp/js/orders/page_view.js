@@ -20,11 +20,11 @@ const HURRY_S = 60;
  * @property {boolean} failed the last request failed
  * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
  *   none
- * @property {string} said text code for screen readers: a new state of the order, or `hurry`
+ * @property {string} announcement text code for screen readers: a new state of the order, or `hurry`
  */
 
 /** @type {OrderState} */
-export const INITIAL_STATE = { order: null, event: null, missing: false, failed: false, endedAt: 0, said: "" };
+export const INITIAL_STATE = { order: null, event: null, missing: false, failed: false, endedAt: 0, announcement: "" };
 
 /** @typedef {ReturnType<typeof deriveOrderPage>} OrderView */
 
@@ -63,7 +63,7 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
       code: `${resource}/tickets/${index + 1}.svg`,
     })),
     calendar: `${resource}/calendar.ics`,
-    said: state.said,
+    announcement: state.announcement,
   };
 }
 
@@ -74,7 +74,7 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
  */
 export function announcementOf(last, next) {
   if (last.page === "found" && next.page === "found" && next.state !== last.state) return next.state;
-  return next.hurry && !last.hurry ? "hurry" : next.said;
+  return next.hurry && !last.hurry ? "hurry" : next.announcement;
 }
 
 /**

@@ -56,7 +56,7 @@ test("the next purchase looks up the purchase in doubt again", async () => {
   );
 });
 
-// --- Trying again for an order that came to nothing ----------------------------------------------------------
+// --- Another try for a failed order --------------------------------------------------------------------------
 
 test("an expired order is tried again for the same seats under a new key", async () => {
   const { api, checkout, visited, arrive } = tab({ find: [EXPIRED], book: [order()] });
@@ -124,6 +124,6 @@ for (const [outcome, phase, wait] of /** @type {const} */ ([
 test("another try does not hide an earlier purchase in doubt", async () => {
   const { storage, checkout, phase } = tab({ find: [refusal("busy")] }, { purchase: IN_DOUBT });
   await checkout.again("bk_0");
-  // "Nothing was booked" would be too much said.
+  // "Nothing was booked" would not be certain.
   assert.deepEqual([phase(), storage.purchase], ["unreachable", IN_DOUBT]);
 });

@@ -153,7 +153,7 @@ test("a page from the back/forward cache looks up its purchase", async () => {
   network.restore();
   await settled();
   assert.equal(phase(), "sold_out");
-  // Another page of this tab has sent something meanwhile.
+  // Another page of this tab has sent a purchase.
   storage.purchase = IN_DOUBT;
   network.restore();
   await settled();

@@ -89,7 +89,7 @@ test("a refusal decides sold out or held until newer snapshots", () => {
   });
   // With tickets left, a refusal ends nothing.
   assert.equal(tiersOf({ ...older, refusal: refusal({ left: 2 }) })[0].sold_out, false);
-  // Another tier's refusal says nothing about this one.
+  // Another tier's refusal does not affect this tier.
   assert.equal(tiersOf({ ...older, refusal: refusal({ tier: "GA" }) })[0].sold_out, false);
 });
 

@@ -84,12 +84,12 @@ test("new states and the last minute are announced", () => {
   const loading = view({});
   const calm = view({ order: order({ status: "pending", expiresAt: at(90) }) });
   const hurried = view({ order: order({ status: "pending", expiresAt: at(30) }) });
-  const confirmed = view({ order: order(), said: "hurry" });
+  const confirmed = view({ order: order(), announcement: "hurry" });
   assert.equal(announcementOf(loading, confirmed), "hurry");
   assert.equal(announcementOf(loading, calm), "");
   assert.equal(announcementOf(calm, hurried), "hurry");
   assert.equal(announcementOf(hurried, confirmed), "confirmed");
-  assert.equal(announcementOf(confirmed, { ...confirmed, said: "confirmed" }), "confirmed");
+  assert.equal(announcementOf(confirmed, { ...confirmed, announcement: "confirmed" }), "confirmed");
 });
 
 test("an unpaid end is remembered from when it was first seen", () => {
