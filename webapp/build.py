@@ -32,6 +32,16 @@ _NETWORK_SIGNS = (
 # Runs in its own process: Reflex prints messages, changes the environment and exits on failure.
 _EXPORT = "from webapp import reflex_patch; reflex_patch.export_site()"
 
+_INHERITED = frozenset(
+    {
+        *("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "WEBAPP_LOCK"),
+    }
+)
+"""The environment variables that the build inherits."""
+_INHERITED_PREFIXES = ("lc_", "npm_config_", "node_", "python", "reflex_")
+
 
 class BuildError(Exception):
     """The web app could not be built; the message names the reason."""
@@ -49,7 +59,7 @@ def build() -> None:
             done = subprocess.run(  # noqa: S603 - this interpreter, with the script above
                 [sys.executable, "-c", _EXPORT],
                 cwd=ROOT,
-                env=os.environ | _environment(),
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -70,8 +80,14 @@ def build() -> None:
 
 
 def _environment() -> dict[str, str]:
+    """Return the environment of the build. It omits secrets, because the build runs scripts of npm packages."""
     scripts = Path(sys.executable).parent
-    return {
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.lower().startswith(_INHERITED_PREFIXES)
+    }
+    return inherited | {
         # Node and npm come from the virtual environment; bun would be fetched from outside the registries.
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
         "REFLEX_USE_NPM": "1",

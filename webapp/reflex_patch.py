@@ -1,19 +1,24 @@
-"""Undocumented interfaces of Reflex: its generated files, the wraps of an app, and the export.
+"""Undocumented interfaces of Reflex: its generated files, the wraps of an app, the installation and the export.
 
-On an upgrade of Reflex compare with `App.app_wraps` in `reflex/app.py`, `reflex/utils/export.py` and
-`reflex/utils/prerequisites.py`. Then build the web app: each change of a generated file names the text that it does not
-find. Check that no script of the build contains "socket.io", run the browser tests, and change `VERSION`.
+On an upgrade of Reflex compare with `App.app_wraps` in `reflex/app.py`, and in `reflex/utils` with `export.py`,
+`prerequisites.py` and `install_frontend_packages` in `js_runtimes.py`. Then build the web app: each change of a
+generated file names the text that it does not find. Check that no script of the build contains "socket.io", run the
+browser tests, and change `VERSION`.
 """
 
 import importlib.metadata
+import json
+import os
 import re
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import reflex as rx
-from reflex.utils import export, prerequisites
+from reflex.utils import export, js_runtimes, prerequisites
 
-from webapp.build import RENDERED_PATHS
+from webapp.build import RENDERED_PATHS, WEB_DIR
 
 VERSION = "0.10.1"
 """The release that this module fits."""
@@ -41,6 +46,9 @@ _REACT_THEME_JS = (
     ("localStorage.setItem(", 3, "remember("),
 )
 
+_KINDS = ("dependencies", "devDependencies")
+"""The kinds of packages in an npm manifest."""
+
 _PROVIDER = re.compile(r"jsx\((?:StateProvider|EventLoopProvider),")
 _PROVIDER_IMPORT = re.compile(r'^import \{EventLoopProvider,StateProvider\} from "[^"]+"\n', re.MULTILINE)
 _WINDOW_EFFECT = re.compile(r"useEffect\(\(\) => \{[^;]*?window\.__reflex = .*?\}, \[\]\);", re.DOTALL)
@@ -51,11 +59,32 @@ _PRERENDER = re.compile(r'"prerender": true')
 def export_site() -> None:
     """Export the site's files.
 
-    `reflex export` would also rewrite .gitignore if .web is absent.
+    `reflex export` would also rewrite .gitignore if .web is absent. With `WEBAPP_LOCK=update` Reflex resolves the npm
+    packages anew. Otherwise npm installs exactly those of the lock.
     """
+    if os.environ.get("WEBAPP_LOCK") != "update":
+        js_runtimes._install_frontend_packages = _install_locked_packages  # noqa: SLF001
     prerequisites.initialize_reflex_user_directory()  # type: ignore[no-untyped-call]
     prerequisites.initialize_frontend_dependencies()  # type: ignore[no-untyped-call]
     export.export(zipping=False, backend=False)
+
+
+def _install_locked_packages(
+    packages: set[str],
+    development_dependencies: set[str],
+    frozen_lockfile: bool,  # noqa: ARG001, FBT001 - Reflex's signature
+    install_package_managers: Sequence[str],
+) -> None:
+    """Install the packages of the lock, and refuse a lock without a package that the site needs."""
+    manifest = json.loads((WEB_DIR / "package.json").read_text("utf-8"))
+    locked = {f"{name}@{version}" for kind in _KINDS for name, version in manifest[kind].items()}
+    needed = {package for package in packages | development_dependencies if package.rfind("@") > 0}
+    if missing := sorted(needed - locked):
+        sys.exit(f"reflex.lock lacks {', '.join(missing)}: run `WEBAPP_LOCK=update python -m webapp build`.")
+    # The plain installation that Reflex runs would change the lock if it did not fit the manifest.
+    command = [install_package_managers[0], "ci", "--legacy-peer-deps"]
+    if subprocess.run(command, cwd=WEB_DIR, check=False).returncode:  # noqa: S603 - npm
+        sys.exit(1)
 
 
 def replace_wraps(app: rx.App, boundary: Callable[[], rx.Component]) -> None:

@@ -26,6 +26,7 @@ from api.commands.processes import (
     WORKER,
     Process,
     ProcessEndedError,
+    Service,
     check_alive,
     end_with_parent,
     environment_of,
@@ -49,6 +50,7 @@ _LOAD_TIMEOUT_S = 60.0
 _LOG_LINES_SHOWN = 20
 
 _TEMPLATE = "bench_template"
+_LOAD_GENERATOR = Service("load generator", ("api.commands.bench.load",))
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,10 +141,11 @@ class Servers:
         Raises:
             SetupError: the generator failed; the message contains its output.
         """
-        command = [sys.executable, "-m", "api.commands.bench.load"]
+        command = [sys.executable, "-m", *_LOAD_GENERATOR.arguments]
         with subprocess.Popen(  # noqa: S603 - our own module
             command,
             cwd=ROOT,
+            env=environment_of(_LOAD_GENERATOR, os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
