@@ -1,11 +1,24 @@
 """The directory for data, generated secrets and the state of running processes, which only its owner can enter."""
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+from api.errors import SetupError
+
+_REASONS = {
+    errno.EEXIST: "it is a file",
+    errno.ENOTDIR: "a part of its path is a file",
+    errno.EACCES: "this user has no access",
+    errno.EPERM: "this user has no access",
+    errno.EROFS: "its file system is read-only",
+    errno.ENOSPC: "its disk is full",
+    errno.ELOOP: "it contains a symbolic link",
+}
 
 _OWN_FILES = frozenset(
     {
@@ -39,6 +52,14 @@ def prepare(data_dir: Path, owner: tuple[int, int] | None = None) -> None:
         os.chown(data_dir, *owner)
 
 
+def unusable(data_dir: Path, error: OSError) -> SetupError:
+    """Return the error for a data directory that cannot be used, with the reason and the remedy."""
+    reason = _REASONS.get(error.errno or 0, error.strerror)
+    return SetupError(
+        f"The directory {data_dir} cannot be used ({reason}): change this, or choose another with DATA_DIR=directory."
+    )
+
+
 def open_private(path: Path, flags: int) -> int:
     """Open a file of the data directory, create it readable only by its owner if needed, and return its descriptor.
 
@@ -61,13 +82,16 @@ def runtime_directory(data_dir: Path, name: str) -> Iterator[Path]:
         name: name of the process, which no other running process has. A killed process leaves its directory behind.
 
     Raises:
-        OSError: the directory cannot be created.
+        SetupError: the directory cannot be created.
     """
-    prepare(data_dir)
     directory = data_dir.resolve() / "run" / name
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.parent.mkdir(mode=0o700, exist_ok=True)
-    directory.mkdir(mode=0o700)
+    try:
+        prepare(data_dir)
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.parent.mkdir(mode=0o700, exist_ok=True)
+        directory.mkdir(mode=0o700)
+    except OSError as error:
+        raise unusable(data_dir, error) from error
     try:
         yield directory
     finally:

@@ -33,7 +33,7 @@ import psycopg
 from psycopg import sql
 
 from api.config import Settings
-from api.data_dir import open_private, prepare
+from api.data_dir import open_private, prepare, unusable
 from api.database.programs import Owner, adopt, binaries_for, data_argument, owner_of, run_as, server_environment
 from api.database.roles import APPLICATION, OWNER, ensure_application_role, write_authentication
 from api.errors import SetupError
@@ -51,6 +51,8 @@ KILL_TIMEOUT_S = 10.0
 POLL_S = 0.02
 LOG_BYTES_MAX = 10_000_000
 """The next start renames a larger log; one older log is kept."""
+NEW_CLUSTER_BYTES = 150_000_000
+"""Space for a new cluster, the default events, and the log of the first changes."""
 SOCKET_PATH_BYTES_MAX = 103
 """Limit of a Unix socket's path on macOS, in bytes; Linux allows 107."""
 
@@ -123,10 +125,7 @@ class EmbeddedServer:
             self._start()
         except OSError as error:
             self.stop()
-            raise SetupError(
-                f"The directory {self.data_dir} cannot be used ({error}): make it writable for this user, "
-                "or choose another with DATA_DIR=directory."
-            ) from error
+            raise unusable(self.data_dir, error) from error
         except BaseException:  # Ctrl-C during initdb included
             self.stop()
             raise
@@ -283,6 +282,12 @@ class EmbeddedServer:
 
     def _create_cluster(self, binaries: Path, owner: Owner | None, log_fd: int) -> None:
         """Run initdb in a temporary directory and rename it, so that an interrupted run leaves no cluster."""
+        free = shutil.disk_usage(self.data_dir).free
+        if free < NEW_CLUSTER_BYTES:
+            raise SetupError(
+                f"The embedded PostgreSQL needs {NEW_CLUSTER_BYTES // 10**6} MB of space for its data, but the disk of "
+                f"{self.data_dir} has {free // 10**6} MB: make space, or choose another with DATA_DIR=directory."
+            )
         new = self.cluster.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)

@@ -85,7 +85,7 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
         processed: list[str] = []
         first_of: dict[str, Webhook] = {}
         for webhook_id, payload in rows:
-            webhook = _read(payload)
+            webhook = _read(webhook_id, payload)
             if webhook and webhook.status:
                 first = first_of.setdefault(webhook.reference, webhook)
                 if msgspec.structs.replace(first, id=webhook.id) != webhook:
@@ -100,12 +100,13 @@ async def settle_webhooks(pool: Pool, _: Settings) -> int:
     return len(processed)
 
 
-def _read(payload: Any) -> Webhook | None:
+def _read(webhook_id: str, payload: Any) -> Webhook | None:
     """Decode a stored webhook. An invalid one must not block the others."""
     try:
         return msgspec.convert(payload, Webhook)
     except msgspec.ValidationError as error:
-        _log.error("Stored webhook skipped, its payload is not valid: %s: %.500r", error, payload)
+        # The payload may contain personal data. The table has it under this id.
+        _log.error("Stored webhook %r skipped, its payload is not valid: %s", webhook_id, error)
         return None
 
 

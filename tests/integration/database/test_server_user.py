@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from api.database import embedded
 from api.database.embedded import EmbeddedServer
 from api.database.programs import SERVER_USER
 from api.errors import SetupError
-from tests.stack import temporary_directory
+from tests.stack import processes_of, temporary_directory
 
 
 @pytest.fixture
@@ -83,6 +84,15 @@ def test_a_directory_with_other_content_keeps_its_owner_and_permissions(open_dir
             pass
         assert open_directory.stat().st_mode & 0o777 == 0o755
         assert open_directory.stat().st_uid == os.geteuid()
+
+
+def test_a_disk_without_space_for_new_data_is_named(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "NEW_CLUSTER_BYTES", 10**18)
+    with pytest.raises(
+        SetupError, match=r"needs 1000000000000 MB of space .* has \d+ MB: make space, or choose another"
+    ):
+        EmbeddedServer(open_directory / "data").start()
+    assert not processes_of(open_directory)
 
 
 @pytest.mark.parametrize("name", ["postgres.log", "starting.lock", "postgres/pg_hba.conf"])

@@ -69,9 +69,13 @@ async def test_a_capture_of_another_amount_confirms_nothing(
     assert held.reference in caplog.text
 
 
-async def test_an_invalid_stored_webhook_does_not_block_the_others(pool: Pool, conn: AsyncConnection) -> None:
+async def test_an_invalid_stored_webhook_blocks_no_other_and_is_not_logged(
+    pool: Pool, conn: AsyncConnection, caplog: pytest.LogCaptureFixture
+) -> None:
     held = await hold(pool)
-    await conn.execute("insert into webhooks (id, payload) values ('m0', '{}')")
+    await conn.execute("""insert into webhooks (id, payload) values ('m0', '{"card": "4242"}')""")
     await Inbox(pool, ASYNC).store(webhook("m1", "charge.captured", held.reference, held.total_minor))
     assert await settle_webhooks(pool, ASYNC) == 2
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
+    assert "'m0'" in caplog.text
+    assert "4242" not in caplog.text
