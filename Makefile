@@ -115,7 +115,7 @@ unit: $(INSTALLED) ## Run the unit tests of both languages
 lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and JavaScript, and their comments
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries
+	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries sql/privileges.sql
 	$(BIN)/python -m tests.english
 	cd $(TOOLS) && npm run --silent lint
 
@@ -123,7 +123,7 @@ lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and Java
 format: $(INSTALLED) $(TOOLS_INSTALLED) ## Format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix --disable-progress-bar sql/migrations sql/queries
+	$(BIN)/sqlfluff fix --disable-progress-bar sql/migrations sql/queries sql/privileges.sql
 	cd $(TOOLS) && npm run --silent format
 
 .PHONY: typecheck

@@ -16,7 +16,5 @@ grant select, insert on order_events to tickets_app;
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 
-grant execute on function
-event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz),
-recent(timestamptz[], interval)
-to tickets_app;
+-- Only triggers can call a function that acts with the owner's privileges.
+grant execute on all functions in schema public to tickets_app;

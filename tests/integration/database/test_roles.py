@@ -20,7 +20,8 @@ from api.services.health import find_obstacle
 from tests.stack import application_url, empty_database, temporary_directory
 
 OF_OWNER = {
-    *(f"migrations.{query}" for query in ("create_table", "insert_migration", "drop_tables", "drop_functions")),
+    *("migrations.create_table", "migrations.insert_migration"),
+    *(query.name for query in queries.migrations if query.name.startswith("migrations.drop_")),
     *("events.upsert_event", "events.lock_event", "tiers.insert_tiers"),
     *("tickets.insert_seated_tickets", "tickets.insert_standing_tickets"),
 }
@@ -122,6 +123,16 @@ def test_the_application_cannot_change_the_schema_the_offer_or_the_history(appli
         except psycopg.errors.InsufficientPrivilege:
             pass
     assert allowed == []
+
+
+def test_only_triggers_act_with_the_privileges_of_the_owner(owner: Connection) -> None:
+    callable_functions = owner.execute(
+        """
+        select proname from pg_proc
+        where pronamespace = 'public'::regnamespace and prosecdef and prorettype <> 'trigger'::regtype
+        """
+    ).fetchall()
+    assert callable_functions == []
 
 
 def test_the_history_of_a_purged_order_is_deleted_and_any_other_stays(
