@@ -1,53 +1,17 @@
 """The rules of events: the module and the function in the database decide alike."""
 
-import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from psycopg import AsyncConnection
 
 from api.services import event_rules
-from api.services.event_rules import EventTimes
-
-NOON = datetime(2027, 6, 18, 12, 0, tzinfo=UTC)
-ADMISSION_HOURS = 5
-TICK = timedelta(microseconds=1)
-
-
-def cases() -> list[EventTimes]:
-    """Return events with times before, at and after each other, read at each boundary."""
-    hour = timedelta(hours=1)
-    events = itertools.product(
-        (NOON - hour, NOON + hour),  # start of the sale
-        (None, NOON - hour, NOON, NOON + 2 * hour),  # end of the sale
-        (NOON,),  # start of the concert
-        (None, NOON + 3 * hour),  # end of the concert
-        (None, NOON - hour),  # cancellation
-    )
-    return [
-        EventTimes(
-            sales_start_at=sales_start_at,
-            sales_end_at=sales_end_at,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            cancelled_at=cancelled_at,
-            read_at=boundary + offset,
-        )
-        for sales_start_at, sales_end_at, starts_at, ends_at, cancelled_at in events
-        for boundary in (
-            sales_start_at,
-            sales_end_at or starts_at,
-            starts_at,
-            ends_at or starts_at,
-            (ends_at or starts_at) + timedelta(hours=ADMISSION_HOURS),
-        )
-        for offset in (-TICK, timedelta(0), TICK)
-    ]
+from tests.event_cases import ADMISSION_HOURS, cases
 
 
 async def test_the_module_and_the_database_decide_alike(conn: AsyncConnection) -> None:
     outcomes = set()
-    for event in cases():
+    for event in cases(timedelta(microseconds=1)):
         cursor = await conn.execute(
             """
             select

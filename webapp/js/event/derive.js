@@ -1,5 +1,6 @@
 // Derivation of everything that an event's page shows. Pure functions.
 import { secondsUntil } from "../clock.js";
+import { saleOf } from "../event_rules.js";
 import { multiply } from "../money.js";
 import { nearestSeats } from "./seating.js";
 import { isOpen } from "./state.js";
@@ -48,22 +49,6 @@ const NO_EVENT = {
 
 /** @param {Seat} seat */
 const nameOf = ({ id, tier, row, number }) => ({ id, tier, row, number });
-
-/**
- * Return the state of the sale: `on_sale`, `upcoming`, `ended` or `cancelled`.
- *
- * A sold out event counts as on sale, because the counts are polled more often than the event.
- * @param {EventDetails} event
- * @param {number} serverNow in milliseconds
- */
-export function saleOf(event, serverNow) {
-  const isPast = (/** @type {string} */ time) => Date.parse(time) <= serverNow;
-  if (event.state === "cancelled") return "cancelled";
-  if (!isPast(event.salesStartAt)) return "upcoming";
-  if (event.state === "ended" || isPast(event.startsAt) || (event.salesEndAt && isPast(event.salesEndAt)))
-    return "ended";
-  return "on_sale";
-}
 
 /**
  * @param {EventState} state

@@ -1,5 +1,6 @@
 // An order as pages show it. Pure functions.
 import { secondsUntil } from "../clock.js";
+import { isRefundable } from "../event_rules.js";
 
 /** @import { Event, Order } from "../schemas.js" */
 
@@ -47,22 +48,6 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
 }
 
 /**
- * Return true if a concert has begun, and false for an unknown time. The API checks a cancellation itself.
- * @param {{ startsAt: string }} event
- * @param {number} serverNow in milliseconds
- */
-export const hasBegun = ({ startsAt }, serverNow) => startsAt !== "" && Date.parse(startsAt) <= serverNow;
-
-/**
- * Return true if a buyer may cancel: before the start of the concert, or at any time if it is cancelled.
- * @param {Order} order
- * @param {OrderEvent & { state?: string }} event
- * @param {number} serverNow in milliseconds
- */
-const isCancellable = ({ status }, event, serverNow) =>
-  ["pending", "confirmed"].includes(status) && (event.state === "cancelled" || !hasBegun(event, serverNow));
-
-/**
  * Describe an order. All its tickets belong to one tier. An order that was declined before it held any tickets has
  * none, and neither a tier nor a buyer.
  * @param {Order} order
@@ -71,7 +56,7 @@ const isCancellable = ({ status }, event, serverNow) =>
  */
 export function describeOrder(order, event, serverNow) {
   const [first] = order.bookings;
-  /** @type {OrderEvent & { state?: string }} */
+  /** @type {OrderEvent & Partial<Pick<Event, "state">>} */
   const concert = { ...NO_EVENT, slug: order.event, ...event };
   return {
     reference: order.reference,
@@ -82,7 +67,7 @@ export function describeOrder(order, event, serverNow) {
     total: order.total,
     refund: order.refund ?? 0,
     valid: order.status === "confirmed",
-    cancellable: isCancellable(order, concert, serverNow),
+    cancellable: ["pending", "confirmed"].includes(order.status) && isRefundable(concert, serverNow),
     currency: order.currency,
     currencyDigits: order.currencyDigits,
     user_id: first?.userId ?? "",

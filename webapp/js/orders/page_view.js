@@ -1,7 +1,8 @@
 // Derivation of an order's page. Pure functions.
 import { secondsUntil } from "../clock.js";
+import { hasBegun, saleOf, takesPlace } from "../event_rules.js";
 import { orderPath } from "../paths.js";
-import { describeOrder, hasBegun, isPending, NO_ORDER } from "./order.js";
+import { describeOrder, isPending, NO_ORDER } from "./order.js";
 
 /** @import { EventDetails, Order } from "../schemas.js" */
 
@@ -38,10 +39,10 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
   const order = state.order ?? NO_ORDER;
   const described = describeOrder(order, state.event, serverNow);
   const begun = hasBegun(described.event, serverNow);
-  const calledOff = state.event?.state === "cancelled";
   const left = isPending(order) && order.expiresAt ? secondsUntil(order.expiresAt, serverNow) : 0;
   const isRepeatable =
-    ["declined", "expired"].includes(described.state) && !begun && !calledOff && state.event?.state !== "ended";
+    ["declined", "expired"].includes(described.state) &&
+    (state.event ? saleOf(state.event, serverNow) === "on_sale" : !begun);
   const resource = apiUrl + orderPath(order.reference);
   return {
     ...described,
@@ -50,7 +51,7 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
     left,
     hurry: left > 0 && left < HURRY_S,
     begun,
-    called_off: calledOff,
+    called_off: state.event !== null && !takesPlace(state.event),
     // The same tickets can be tried again, or others chosen if they are unknown.
     repeatable: isRepeatable && described.quantity > 0,
     anew: isRepeatable && described.quantity === 0,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { deriveView, saleOf } from "../../../../webapp/js/event/derive.js";
+import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
 import { at, counts, EVENT, loaded, NOW, rows, seatStates, seats } from "./states.js";
@@ -21,18 +21,6 @@ const view = (state, surroundings = {}) =>
     checkout: { locked: false, wait: 0 },
     ...surroundings,
   });
-
-test("the sale follows the server's clock, the event's state and its times", () => {
-  assert.equal(saleOf(EVENT, NOW), "on_sale");
-  assert.equal(saleOf({ ...EVENT, state: "sold_out" }, NOW), "on_sale");
-  assert.equal(saleOf({ ...EVENT, salesStartAt: at(1) }, NOW), "upcoming");
-  assert.equal(saleOf({ ...EVENT, salesStartAt: at(0) }, NOW), "on_sale");
-  assert.equal(saleOf({ ...EVENT, state: "ended" }, NOW), "ended");
-  assert.equal(saleOf({ ...EVENT, salesEndAt: at(0) }, NOW), "ended");
-  assert.equal(saleOf({ ...EVENT, salesEndAt: at(1) }, NOW), "on_sale");
-  assert.equal(saleOf({ ...EVENT, startsAt: at(0) }, NOW), "ended");
-  assert.equal(saleOf({ ...EVENT, state: "cancelled", salesStartAt: at(1) }, NOW), "cancelled");
-});
 
 test("the page is loading, found, missing or away", () => {
   assert.equal(view(INITIAL_STATE).page, "loading");

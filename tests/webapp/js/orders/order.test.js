@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { describeOrder, hasBegun, isPending, NO_ORDER } from "../../../../webapp/js/orders/order.js";
+import { describeOrder, isPending, NO_ORDER } from "../../../../webapp/js/orders/order.js";
 import { at, event, NOW, order } from "./examples.js";
 
 /** @import { Order } from "../../../../webapp/js/schemas.js" */
@@ -73,10 +73,4 @@ test("an order is pending by its status", () => {
 test("tickets admit while their order is confirmed", () => {
   assert.equal(describeOrder(order(), event(), NOW).valid, true);
   assert.equal(describeOrder(order({ status: "pending" }), event(), NOW).valid, false);
-});
-
-test("a concert begins at its time by the server's clock", () => {
-  assert.equal(hasBegun({ startsAt: at(1) }, NOW), false);
-  assert.equal(hasBegun({ startsAt: at(0) }, NOW), true);
-  assert.equal(hasBegun({ startsAt: "" }, NOW), false);
 });
