@@ -38,10 +38,19 @@ select exists(
 -- event_rules contains the rule of the state. api/services/event_rules.py applies the same rule to bookings.
 with listed as (
     (
-        select id
+        select events.id
         from events
-        where %(event)s::text is null and starts_at > now()
-        order by starts_at, id
+        cross join
+            lateral event_rules(
+                events.sales_start_at,
+                events.sales_end_at,
+                events.starts_at,
+                events.ends_at,
+                events.cancelled_at,
+                now()
+            ) as rules
+        where %(event)s::text is null and not rules.begun
+        order by events.starts_at, events.id
         limit %(limit)s
     )
     union all

@@ -134,6 +134,12 @@ async def test_states_are_read_through_the_indexes_of_their_tiers(
         assert all("tier_id = " in scan["Index Cond"] for scan in scans), query.name
 
 
+async def test_coming_events_are_found_through_their_index(session: AsyncConnection) -> None:
+    nodes = await plan_of(session, queries.events.list_events, {"event": None, "limit": 100})
+    (scan,) = [node for node in nodes if node.get("Index Name") == "events_starts_at_idx"]
+    assert scan["Index Cond"] == "(starts_at > now())"  # PostgreSQL has inlined event_rules.
+
+
 async def test_claimed_tickets_are_found_by_ctid_and_never_by_a_scan(session: AsyncConnection, hot_tier: int) -> None:
     ctids = [f"({page},{line})" for page in range(40) for line in range(1, 6)]
     for query in (queries.tickets.lock_tickets, queries.tickets.take_tickets):
