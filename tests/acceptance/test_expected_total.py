@@ -127,3 +127,25 @@ def test_an_amount_that_no_currency_has_is_another_total(office: BoxOffice, writ
     body = '{"tier": "GA", "quantity": 2, "userId": "u", "expectedTotal": %s}' % written  # noqa: UP031 - braces
     response = office.client.post("/api/bookings", content=body, headers={"Content-Type": "application/json"})
     assert_problem(response, 409, "price_changed")
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "total"),
+    [
+        ("USD", "9999999999.99", "99999999999.9"),
+        ("JPY", "999999999999", "9999999999990"),
+        ("KWD", "999999999.999", "9999999999.99"),
+        ("CLF", "99999999.9999", "999999999.999"),
+    ],
+)
+def test_the_largest_prices_keep_every_digit(
+    office: BoxOffice, stack: Stack, currency: str, price: str, total: str
+) -> None:
+    set_price(stack, office.event, 999_999_999_999, currency)
+    refused = office.book(quantity=10, expectedTotal=0)
+    assert_problem(refused, 409, "price_changed")
+    assert f'"total":{total}}}' in refused.text
+    booked = office.book(quantity=10, expectedTotal=refused.json()["total"])
+    assert f'"total":{total},' in booked.text
+    assert booked.text.count(f'"price":{price},') == 10
+    assert f'"price":{price},' in office.client.get(f"/api/events/{office.event}").text
