@@ -37,7 +37,7 @@ from api.errors import ApiError
 from api.http.client_address import Network, client_address
 from api.http.problems import problem_of
 from api.http.rate_limit import Throttle, address_of
-from api.http.request_stream import receive_within
+from api.http.request_stream import BodyTimeout
 from api.http.responses import RawResponse, cached_response
 from api.http.semantics import HttpSemantics
 from api.http.state import ApiState
@@ -110,7 +110,7 @@ class FastPath:
     ) -> None:
         self.app = app
         self._trusted = trusted
-        self._body_timeout_s = body_timeout_s
+        self._body_timeout = BodyTimeout(body_timeout_s)
         self.framework = HttpSemantics(app)
         self._state = cast("ApiState", app.state)
         self._throttle = throttle
@@ -141,7 +141,7 @@ class FastPath:
             http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
         method, route = http["method"], http["path"]
         if method == "POST":
-            receive = next_message = receive_within(next_message, self._body_timeout_s)
+            receive = next_message = self._body_timeout.watch(next_message)
         handler = self._handlers.get((method, route))
         if handler is None and method == "GET" and _EVENT.fullmatch(route):
             handler, route = self._get_event, events.EVENT

@@ -68,14 +68,15 @@ class Limit:
             self._set(key, max(self._tat.get(key, 0.0), now) + units / self.rps, now)
 
     def _set(self, key: Hashable, tat: float, now: float) -> None:
-        self._tat[key] = tat
-        self._tat.move_to_end(key)
+        tats = self._tat
+        tats[key] = tat
+        tats.move_to_end(key)
         # Two for each request: the memory shrinks while requests arrive, and no request pays for all.
         for _ in range(2):
-            oldest = next(iter(self._tat))
-            if self._tat[oldest] > now and len(self._tat) <= self._keys_max:
+            oldest = next(iter(tats))
+            if oldest == key or (tats[oldest] > now and len(tats) <= self._keys_max):
                 break
-            del self._tat[oldest]
+            del tats[oldest]
 
 
 class Throttle:

@@ -11,7 +11,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.payments.signatures import sign
-from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
+from tests.acceptance.system import SECURITY_HEADERS, BoxOffice, assert_problem, client_of, running_system
 from tests.stack import HTTP_TIMEOUT_S, Stack, free_port
 
 pytestmark = pytest.mark.xdist_group("connections")
@@ -132,6 +132,37 @@ def test_a_deeply_nested_webhook_is_refused(client: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["%00", "a%00.js", "%ff", "..%2f..%2fetc/passwd", "%2e%2e/x"])
 def test_a_strange_path_of_a_file_is_not_found(client: httpx.Client, path: str) -> None:
     assert_problem(client.get(f"/schema-assets/{path}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /api%2fevents",
+        "GET /api/events/..%2f..%2fschema",
+        "GET /_reflex/..%2fbookings/index.html",
+        "GET //api/events",
+        "GET /api/events/",
+        "GET /schema/..%2f..%2fetc/passwd",
+        "GET /schema/%00",
+        "GET /api/bookings/%0d%0aX-Injected:1",
+        "GET /%E2%82%AC",
+        "GET http://elsewhere.example/api/events",
+        "OPTIONS *",
+        "OPTIONS /api/events",
+        "TRACE /api/events",
+        "BREW /api/bookings",
+        "HEAD /api/events",
+        "POST /health/live",
+    ],
+)
+def test_every_response_has_the_security_headers(stack: Stack, line: str) -> None:
+    with connect(stack, f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) as connection:
+        received = receive_all(connection)
+    first, *lines = received.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert int(first.split(" ")[1]) in {200, 204, 400, 404, 405}
+    assert {name: headers.get(name.lower()) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    assert "x-injected" not in headers
 
 
 def test_files_of_the_docs_are_compressed_and_sent_once(client: httpx.Client) -> None:

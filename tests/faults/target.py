@@ -34,6 +34,7 @@ MODES: Mapping[str, Mapping[str, str]] = {
     "async": {
         "PAYMENT_MODE": "async",
         "HOLD_SECONDS": "2",
+        "HELD_TICKETS_PER_ADDRESS": "0",  # All buyers have the address of this machine.
         "PAYMENT_CHECK_AFTER_MS": "1000",
         "PROVIDER_BREAKER_RESET_MS": "500",
         "PSP_DELAY_MS": "300",
