@@ -21,7 +21,7 @@ from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics
-from api.http.semantics import OwnOrigins
+from api.http.semantics import HttpSemantics, OwnOrigins
 from api.http.shared_result import SharedResult
 from api.payments.http_provider import open_provider
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
@@ -165,7 +165,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
                 charges.running(),
                 state.inbox.running(),
                 state.batcher.running(),
-                serving_operations(_operations_app(state), settings),
+                serving_operations(HttpSemantics(_operations_app(state)), settings),
             ):
                 # Exclude the loaded modules from every later garbage collection.
                 gc.freeze()

@@ -8,9 +8,9 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
-from litestar import Litestar
 
 from api.config import Settings
+from api.http.semantics import HttpSemantics
 from api.logs import GRANIAN_LOGGING
 
 _CONNECTIONS_MAX = 64
@@ -18,7 +18,7 @@ _STOP_WITHIN_S = 2
 
 
 @contextlib.asynccontextmanager
-async def serving_operations(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+async def serving_operations(app: HttpSemantics, settings: Settings) -> AsyncIterator[None]:
     """Serve an application without a lifespan on `operations_port` while the context lasts; on port 0, do nothing.
 
     All processes of the API listen on the same port, and the kernel distributes the connections.

@@ -183,6 +183,8 @@ def test_the_port_of_operations_serves_operators_only(stack: Stack, client: http
     for path in ("/api/events", "/schema", "/"):
         assert_problem(operations(stack, path), 404, "not_found")
     assert "http_requests_total" in operations(stack, "/metrics").text
+    url = f"http://127.0.0.1:{stack.environment['OPERATIONS_PORT']}/health/ready"
+    assert httpx.head(url, timeout=HTTP_TIMEOUT_S, trust_env=False).status_code == 200
 
 
 def test_the_api_has_no_websocket(stack: Stack) -> None:
