@@ -7,6 +7,7 @@ transaction, and triggers write the history. README.md draws the states.
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from psycopg import IsolationLevel
@@ -18,6 +19,7 @@ from api.database.replication import run_replicated
 from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, NotCancellable, NotFound
 from api.services.event_rules import is_refundable
+from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.order_rows import (
     LIVE,
     BookingRow,
@@ -145,12 +147,28 @@ def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
 
 
 async def expire_holds(pool: Pool, _: Settings) -> int:
-    """Expire a batch of orders whose hold has ended; return their number."""
+    """Expire a batch of orders whose hold has ended; return their number.
+
+    An order that fails does not stop the others.
+    """
+    try:
+        return await _expire(pool)
+    except ROW_ERRORS:
+        async with open_session(pool) as session:
+            ids = [order_id for (order_id,) in await session.run(_lock_expired(only=None))]
+        return await run_singly("order", ids, lambda order_id: _expire(pool, only=order_id))
+
+
+async def _expire(pool: Pool, only: int | None = None) -> int:
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        rows = await session.run(Statement(queries.orders.lock_expired, {"limit": _EXPIRE_BATCH}))
+        rows = await session.run(_lock_expired(only))
         changes = [Change(order_id, "expired", reason="not paid in time") for (order_id,) in rows]
         await change(session, changes)
     return len(changes)
+
+
+def _lock_expired(only: int | None) -> Statement[tuple[Any, ...]]:
+    return Statement(queries.orders.lock_expired, {"limit": _EXPIRE_BATCH, "only": only})
 
 
 async def reclaim(session: Session, order_ids: Sequence[int]) -> set[int]:

@@ -24,6 +24,7 @@ from api.database.session import Session, Statement, open_session
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
 from api.services.event_rules import takes_place
+from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
 from api.services.orders import Change
 
@@ -169,10 +170,18 @@ async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentPr
         due = await session.run(statement)
     results = await asyncio.gather(*(_reconcile(payment, provider) for payment in due))
     updates = {payment.reference: update for payment, update in zip(due, results, strict=True) if update is not None}
+    try:
+        await _settle(pool, updates)
+    except ROW_ERRORS:
+        await run_singly("payment", list(updates), lambda reference: _settle(pool, {reference: updates[reference]}))
+    return len(due)
+
+
+async def _settle(pool: Pool, updates: Mapping[str, ChargeUpdate]) -> int:
     if updates:
         async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
             await settle(session, updates)
-    return len(due)
+    return len(updates)
 
 
 async def _reconcile(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:

@@ -22,6 +22,7 @@ from api.database.session import Statement, open_session
 from api.payments.provider import Amount
 from api.payments.signatures import Webhook
 from api.services import payments
+from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.payments import ChargeUpdate
 
 _log = logging.getLogger(__name__)
@@ -77,9 +78,22 @@ class Inbox:
 
 
 async def settle_webhooks(pool: Pool, _: Settings) -> int:
-    """Settle a bounded number of stored webhooks; return how many."""
+    """Settle a bounded number of stored webhooks; return how many. A webhook that fails does not stop the others."""
+    try:
+        return await _settle(pool)
+    except ROW_ERRORS:
+        async with open_session(pool) as session:
+            ids = [webhook_id for webhook_id, _ in await session.run(_lock_open(only=None))]
+        return await run_singly("webhook", ids, lambda webhook_id: _settle(pool, only=webhook_id))
+
+
+def _lock_open(only: str | None) -> Statement[tuple[Any, ...]]:
+    return Statement(queries.webhooks.lock_open, {"limit": _SETTLED_MAX, "only": only})
+
+
+async def _settle(pool: Pool, only: str | None = None) -> int:
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        rows = await session.run(Statement(queries.webhooks.lock_open, {"limit": _SETTLED_MAX}))
+        rows = await session.run(_lock_open(only))
         if not rows:
             return 0
         processed: list[str] = []

@@ -156,12 +156,12 @@ order by orders.id
 for update of orders, payments;
 
 -- name: lock_expired
--- Lock pending orders whose hold has ended, the most overdue first.
+-- Lock pending orders whose hold has ended, the most overdue first; with `only`, just that order.
 -- Locks: the orders, FOR UPDATE; does not wait, so that several workers share the work.
 -- Isolation: read committed.
 select id
 from orders
-where status = 'pending' and expires_at <= now()
+where status = 'pending' and expires_at <= now() and (%(only)s::bigint is null or id = %(only)s::bigint)
 order by expires_at
 limit %(limit)s
 for update skip locked;

@@ -5,14 +5,14 @@ values (%(id)s, %(payload)s)
 on conflict on constraint webhooks_pkey do nothing;
 
 -- name: lock_open
--- Lock webhooks that are not processed, the oldest first.
+-- Lock webhooks that are not processed, the oldest first; with `only`, just that webhook.
 -- Locks: the webhooks, FOR UPDATE SKIP LOCKED, so that several processes share the work.
 -- Isolation: read committed.
 select
     id,
     payload
 from webhooks
-where processed_at is null
+where processed_at is null and (%(only)s::text is null or id = %(only)s::text)
 order by received_at
 limit %(limit)s
 for update skip locked;
