@@ -191,7 +191,7 @@ _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"
 """The kinds of tests, fastest first."""
 
 _SHARED_BY_FEW = {"async_site", "declining_site", "site_without_webhooks"}
-"""Fixtures that start a system for a few tests: one xdist worker runs these tests and starts the system once."""
+"""Fixtures that start a system for a few tests. One xdist worker runs these tests and starts the system once."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -1,4 +1,4 @@
-"""A small HTTP server within a test: it records each request and sends the response that the test chooses."""
+"""A small HTTP server within a test. It records each request and sends the response that the test chooses."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Programs that the tests need beyond the locked dependencies, installed if they are missing: no test is skipped."""
+"""Programs that the tests need beyond the locked dependencies. Missing ones are installed: no test may be skipped."""
 
 import contextlib
 import fcntl

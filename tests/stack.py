@@ -39,8 +39,8 @@ HTTP_TIMEOUT_S = 10.0
 
 TEMPLATE = "tickets_template"
 
-# Below the usual range of ephemeral ports: otherwise a client that polls the port of a stopped server may get this
-# port for its own end of the connection, and connect to itself.
+# Below the usual range of ephemeral ports. Otherwise a client that polls the port of a stopped server may get this port
+# for its own end of the connection, and connect to itself.
 _PORTS = range(20_000, 32_000)
 
 
@@ -127,7 +127,7 @@ def tcp_server() -> Iterator[TcpServer]:
 
 @contextlib.contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """Create a directory with a short path: pytest's own paths are too long for a Unix socket."""
+    """Create a directory with a short path, because pytest's paths are too long for a Unix socket."""
     with tempfile.TemporaryDirectory(prefix="tickets-") as name:
         yield Path(name)
 

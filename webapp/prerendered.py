@@ -77,8 +77,8 @@ def _complete(page: str, build_dir: Path, settings: PageSettings) -> str:
     page = _SETTINGS.sub(lambda _: values, page)
     sheets = dict.fromkeys(_STYLESHEET.findall(page))
     style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
-    # React hydrates the whole document: no element that it rendered may be missing from the head, while it ignores
-    # changed attributes and elements that are not its own. The sheets stay, for a medium that no screen waits for.
+    # React hydrates the whole document. It ignores changed attributes and foreign elements, but every element that it
+    # rendered must be in the head. The sheets therefore stay, for a medium that does not delay the screen.
     page = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), page)
     page = page.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
     page = _SCROLL_ERROR.sub("", page)

@@ -1,8 +1,8 @@
 """Undocumented interfaces of Reflex: its generated files, the wraps of an app, the installation and the export.
 
 On an upgrade of Reflex compare with `App.app_wraps` in `reflex/app.py`, and in `reflex/utils` with `export.py`,
-`prerequisites.py` and `install_frontend_packages` in `js_runtimes.py`. Then build the web app: each change of a
-generated file names the text that it does not find. Check that no script of the build contains "socket.io", run the
+`prerequisites.py` and `install_frontend_packages` in `js_runtimes.py`. Then build the web app. A change that does not
+find its text in a generated file names that text. Check that no script of the build contains "socket.io", run the
 browser tests, and change `VERSION`.
 """
 
@@ -26,7 +26,7 @@ if (_installed := importlib.metadata.version("reflex")) != VERSION:
     raise ImportError(f"reflex {_installed} is not {VERSION}: check {__name__} first")
 
 # Text in Reflex's state.js, the number of its occurrences, and its replacement. Without a State nothing uses the event
-# loop; what is left of the module are helpers of expressions.
+# loop. The rest of the module are helpers of expressions.
 _STATE_JS = (
     ('import io from "socket.io-client";', 1, "const io = undefined;"),
     ('if (typeof window !== "undefined") {\n  queueMicrotask(', 1, "if (false) {\n  queueMicrotask("),

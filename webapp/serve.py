@@ -130,7 +130,7 @@ class Site:
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:
-    # The names of built files contain a hash of their content: the content of a name never changes.
+    # The name of a built file contains a hash of its content, so the content of a name never changes.
     immutable = url.startswith(_HASHED_PREFIX)
     headers["Cache-Control"] = "public, max-age=31536000, immutable" if immutable else "no-cache"
     headers["ETag"] = f'"{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:24]}"'

@@ -52,7 +52,7 @@ _SESSION = REQUIRED_SETTINGS | {
     # Overrides the role's time limit, which is for the API's statements.
     "statement_timeout": "10min",
     "work_mem": "64MB",
-    # The audit reads the tables without their indexes: a corrupt index may be the cause of a violation.
+    # The audit reads the tables without their indexes, because a corrupt index may be the cause of a violation.
     "enable_seqscan": "on",
     "enable_indexscan": "off",
     "enable_indexonlyscan": "off",
@@ -92,7 +92,7 @@ def audit(conninfo: str) -> list[Violation]:
 def _check(connection: psycopg.Connection[DictRow], invariant: Query) -> Violation:
     rows: list[DictRow] = []
     total = 0
-    # The rows are streamed: a million of them would not fit into memory.
+    # A million rows would not fit into memory, so the rows are streamed.
     for total, row in enumerate(connection.cursor().stream(invariant.sql), start=1):
         if total <= ROWS_SHOWN_MAX:
             rows.append(row)

@@ -58,9 +58,9 @@ class Server(MPServer):
     def _respawn_workers(self, workers: Iterable[int], *args: Any, **options: Any) -> None:
         """Restart workers that have ended, or stop the server after too many unexpected exits.
 
-        granian itself stops when a worker ends twice within seconds, so a crash followed by a kill would need an
-        operator. granian also loses exits and signals that arrive while it restarts a worker. This method therefore
-        inspects all workers again at its end.
+        Without this method granian stops when a worker ends twice within seconds, for instance by a crash and a kill.
+        An operator would have to restart it. granian also loses exits and signals that arrive during the restart of a
+        worker. This method therefore inspects all workers again at its end.
         """
         ended = list(dict.fromkeys(workers))
         now = time.monotonic()

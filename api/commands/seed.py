@@ -1,7 +1,7 @@
 """`python -m api seed`: creates events with their tiers and tickets.
 
-The defaults are three events at one venue: the built-in one is on sale, one is not yet on sale, and a small one is
-sold out. `--event SLUG --inventory "VIP=100,GA=1000"` creates others.
+The defaults are three events at one venue. The built-in event is on sale, the second is sold out, and the third is not
+yet on sale. `--event SLUG --inventory "VIP=100,GA=1000"` creates others.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 FORCE_AFTER_S = 1.0
-"""A second signal within this time counts as the first one, delivered twice: by a terminal and by `make`."""
+"""A second signal within this time is the first one, which both the terminal and `make` delivered."""
 
 
 class StopRequested(KeyboardInterrupt):

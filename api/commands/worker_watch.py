@@ -16,7 +16,7 @@ _HTTP_TIMEOUT_S = 2.0
 
 
 class WorkerWatch:
-    """The worker as a part of the system: it fails if it ends, or if its heartbeat stops.
+    """The worker as a part of the system. It has failed if its process ends, or if its heartbeat stops.
 
     The heartbeat is in the database, and the API reports its age. A missing response proves nothing about the worker.
     The heartbeat therefore counts as stopped only after the API has responded for the whole `worker_silence_max_s`.

@@ -207,8 +207,8 @@ def _connect_options(settings: Settings) -> dict[str, Any]:
 async def check(connection: Connection) -> None:
     """Discard a pooled connection that is dead or whose server is read-only, such as a demoted primary.
 
-    The check needs no round trip: a server that ends closes the socket, and a server whose role changes reports the
-    new parameter values to its clients.
+    The check needs no round trip. A server that ends closes the socket. A server whose role changes reports the new
+    parameter values to its clients.
 
     Raises:
         psycopg.OperationalError: the connection is closed or read-only.

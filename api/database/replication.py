@@ -1,7 +1,7 @@
 """Synchronous replication: a response about an order waits until the standby has the order.
 
 A commit waits for the synchronous standby before other transactions see its rows. PostgreSQL breaks this rule after a
-crash, and for a commit whose wait was cancelled: the rows are visible on the primary, although a failover loses them.
+crash, and for a commit whose wait was cancelled. Their rows are visible on the primary, but a failover loses them.
 """
 
 from collections.abc import Sequence

@@ -110,8 +110,8 @@ class Pipeline:
 class Session:
     """A pooled connection in pipeline mode.
 
-    The session sends statements through psycopg's wrapper of libpq. psycopg's cursors would flush after each
-    statement, which wakes the server each time, and they take several times as long to prepare a statement.
+    The session sends statements through psycopg's wrapper of libpq. psycopg's cursors flush after each statement, which
+    wakes the server each time. They also take several times as long to prepare a statement.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -1,8 +1,8 @@
 """Watchdog of the embedded PostgreSQL server: restarts it after any exit, stops it after its last user.
 
 `api.database.embedded` runs this file as a script in its own session. The watchdog is a separate process because
-users start, end and crash in any order: the process that started the server may end first, and the last user may be
-killed. The script imports only the standard library, so it starts in milliseconds without the virtual environment.
+users start, end and crash in any order. The process that started the server may end first. The last user may be killed.
+The script imports only the standard library, so it starts in milliseconds without the virtual environment.
 """
 
 import contextlib
@@ -95,7 +95,7 @@ class Watchdog:
 
     def _stop_when_unused(self, users_lock: str) -> None:
         # Each user holds a shared lock, which the kernel releases when the user ends. The exclusive lock is never
-        # released: a new user waits for its shared lock until this process has ended.
+        # released, so a new user waits for its shared lock until this process has ended.
         fcntl.flock(os.open(users_lock, os.O_RDWR), fcntl.LOCK_EX)
         with self._guard:
             self._unused.set()

@@ -1,4 +1,4 @@
-"""The second listener of an API process, for operators: it responds while buyers use up all other connections."""
+"""The second listener of an API process, for operators. It responds even if buyers use up all other connections."""
 
 import asyncio
 import contextlib

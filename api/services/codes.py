@@ -2,8 +2,8 @@
 
 A code such as `T1-17-2RBZ…` consists of the version, the booking's id and a truncated HMAC-SHA256 in base32. The
 signature covers the ticket's reference as well, because a recreated database reuses ids. The characters are from the
-alphanumeric mode of QR codes, which is the most compact for text. A code contains no details of the ticket: check-in
-reads the booking from the database anyway, because its state changes.
+alphanumeric mode of QR codes, which is the most compact for text. A code contains no details of the ticket, because
+check-in reads the booking's current state from the database.
 """
 
 import base64

@@ -40,7 +40,7 @@ ChargeUpdate = ChargeStatus | Literal["unknown"]
 class Charges:
     """Requests charges for the orders that this process has held, in the background.
 
-    The worker requests the charges that this process does not: after a crash, or when the queue is full.
+    After a crash or with a full queue the worker requests the charges instead.
     """
 
     def __init__(self, provider: PaymentProvider) -> None:
@@ -126,7 +126,7 @@ nothing.
 
 
 def _is_late_capture(order: LockedOrder, update: ChargeUpdate) -> bool:
-    """Return whether an order was paid after its hold, and the event takes place: its tickets are to be reclaimed."""
+    """Return True if an order was paid after its hold and the event takes place. Its tickets can then be reclaimed."""
     late = update == "captured" and order.status == "expired" and order.payment in {"pending", "void"}
     return late and takes_place(order)
 

@@ -174,7 +174,7 @@ class SnapshotCache(Generic[Row]):
             task = asyncio.create_task(self._query_now(event))
             self._queries[event] = task
             task.add_done_callback(lambda task: self._finished(event, task))
-        # A slow query continues: cancelling it has no effect on a frozen server, and other callers may await it.
+        # A slow query continues, because other callers may await it. A cancellation has no effect on a frozen server.
         await asyncio.wait([task], timeout=AGE_MAX_S)
         if not task.done():
             raise Busy

@@ -22,8 +22,8 @@ group by client_hash;
 -- name: note_bookings
 -- Note new bookings of buyers whose limit admits them.
 -- Fewer rows than buyers mean that a concurrent transaction has used up a buyer's limit.
--- The times are those at which transactions began. Entries are kept for two minutes instead of one, because a
--- transaction that began earlier may arrive later and must count the minute before its own beginning.
+-- The times are those at which transactions began. Entries are kept for two minutes instead of one. A
+-- transaction that began earlier may arrive later, and must count the minute before its own start.
 -- Locks: the buyers' own rows, in the order of their ids; waits.
 insert into booking_limits (user_id, booked_at)
 select

@@ -105,7 +105,7 @@ async def fast(server: EmbeddedServer) -> AsyncIterator[FastPath]:
                 started.set()
                 await ended.wait()
 
-        # In a task of its own: the framework must leave its lifespan in the task that entered it.
+        # The framework must leave its lifespan in the task that entered it, so the lifespan has its own task.
         task = asyncio.create_task(live())
         task.add_done_callback(lambda _: started.set())
         await started.wait()

@@ -1,4 +1,4 @@
-"""Shutdown: the API announces it and finishes its requests; and a frozen database blocks no request forever."""
+"""The API announces its shutdown and finishes its requests. A frozen database blocks no request forever."""
 
 import asyncio
 import os

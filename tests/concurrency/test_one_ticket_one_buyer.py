@@ -133,7 +133,7 @@ async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: P
 async def test_if_locked_tickets_count_as_sold_buyers_are_refused_falsely(
     start_stack: StartStack, tmp_path: Path
 ) -> None:
-    """The negative control of refusals: nine of ten payments are declined, so no rush can sell the tickets out."""
+    """Test refusals with a negative control: nine of ten payments are declined, so the tickets cannot sell out."""
     source = weakened_source(tmp_path, "hasty_refusal")
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.1"}, source=source)
     with psycopg.connect(stack.database_url) as conn:

@@ -68,8 +68,7 @@ class System:
     async def repeat_unknown(self) -> None:
         """Read the orders of bookings whose outcome the API reported as unknown, and repeat the bookings.
 
-        The bookings of orders that were found come first, one by one: a new order waits for the standby, and would
-        delay all others of its batch.
+        Found orders are booked first, one by one. A new order waits for the standby and would delay its whole batch.
         """
         unknown = {
             entry.reference: entry.request

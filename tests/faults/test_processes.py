@@ -1,4 +1,4 @@
-"""Processes are killed at critical moments: nothing is lost, nothing happens twice, and the system recovers alone."""
+"""After kills of processes at critical moments nothing is lost or done twice, and the system recovers by itself."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Two workers: each takes over the work of the other while it is frozen, even in the middle of a transaction."""
+"""Each of two workers takes over the work of the other one while that is frozen, even in a transaction."""
 
 from typing import Any
 

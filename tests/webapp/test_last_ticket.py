@@ -1,4 +1,4 @@
-"""Two browsers book the last ticket: one gets it, the other a refusal, and both pages become correct by themselves."""
+"""Two browsers book the last ticket. One gets it, the other a refusal, and both pages become correct by themselves."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The pages are files: they need no websocket, no Reflex and, once they are loaded, no web server."""
+"""The pages are files. They need no websocket, no Reflex and, once they are loaded, no web server."""
 
 import asyncio
 import re

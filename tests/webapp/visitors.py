@@ -66,7 +66,7 @@ def tickets_left(page: Page, tier: str) -> Locator:
 
 
 async def keep_entering(page: Page) -> None:
-    """Dispatch the event of a selected tab repeatedly: a page does not poll after each of them."""
+    """Dispatch the event of a selected tab repeatedly, because a page does not poll after each of them."""
     await page.evaluate("setInterval(() => document.dispatchEvent(new Event('visibilitychange')), 500)")
 
 

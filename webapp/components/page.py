@@ -25,7 +25,7 @@ class RememberedInput(Part):
     storage_key: rx.Var[str]
     """Name of the value in the browser's local storage."""
     refused: rx.Var[int]
-    """Changes, and is not 0, whenever the value was refused: the input is then marked and takes the focus."""
+    """A refusal changes this to another number than 0. The input is then marked and takes the focus."""
 
 
 class PageTitle(Part):

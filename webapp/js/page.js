@@ -27,7 +27,7 @@ export function PageLoader() {
 /**
  * An input that starts with its value of the last visit, and never overwrites typed text.
  * @param {{ storageKey: string, refused: number }} props `storageKey` is the name in the browser's local storage.
- *   `refused` changes, and is not 0, whenever the value was refused: the input is then marked and takes the focus.
+ *   A refusal of the value changes `refused` to another number than 0. The input is then marked and takes the focus.
  */
 export function RememberedInput({ storageKey, refused, ...props }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));

@@ -1,4 +1,4 @@
-// Settings of this deployment, which the web server writes into each page: one build serves every address and limit.
+// Settings of this deployment. The web server writes them into each page, so one build serves every address and limit.
 
 const written = typeof document === "undefined" ? undefined : document.getElementById("settings")?.dataset.settings;
 

@@ -1,13 +1,13 @@
 """The load generator: a separate process that sends requests over HTTP and measures the responses.
 
 It reads a `Plan` from its standard input and writes a `LoadResult` to its standard output, both as JSON. It does
-little work per request, so that the measurement shows the server: it builds the bytes in advance, has one protocol
-object per connection, and reads only a response's status, length and a few fields. Its result contains its own share
-of a processor.
+little work per request, so that the measurement shows the server. It builds the bytes in advance, and has one protocol
+object per connection. It reads only the status, the length and a few fields of a response. Its result contains its own
+share of a processor.
 
 Closed loop (a kind without a rate): each connection sends the next request after a response. This measures the
-maximum throughput. Open loop (kinds with rates): each request has a due time, independent of earlier responses, and
-its latency counts from then. A stalled server therefore cannot hide its delay.
+maximum throughput. Open loop (kinds with rates): each request has a due time, independent of earlier responses. Its
+latency counts from that time, so a stalled server cannot hide its delay.
 """
 
 import asyncio

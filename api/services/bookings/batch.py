@@ -94,7 +94,7 @@ async def _claim(
     flight, such as a commit that waits for a standby, and that attempt may have locked the requested tickets. Or the
     tier or its event has changed since the prefetch, so that the request needs another decision or another price.
     """
-    # Sold and held tickets stay unlocked: a lock would delay the transactions that settle or expire a hold.
+    # Sold and held tickets stay unlocked, because a lock would delay the transactions that settle or expire a hold.
     ctids = [
         ticket.ctid
         for request in requests

@@ -1,4 +1,4 @@
-"""The circuit breaker: it opens after failures in a row and lets a request through after its pause."""
+"""The circuit breaker opens after failures in a row and admits a request after its pause."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Ticket codes: they cannot be forged, and the image contains the code in a form that scanners read."""
+"""Ticket codes cannot be forged, and their image contains the code in a form that scanners read."""
 
 import base64
 import re

@@ -127,7 +127,7 @@ export class CheckoutStore {
       return;
     }
     const [{ tier, userId }] = order.bookings;
-    // The same tickets, also without seats: while this buyer has them, a late payment of the order cannot reclaim them.
+    // The same tickets, also without seats. A late payment of the order cannot reclaim them while this buyer has them.
     const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
     const expectedTotal = newTotal ?? order.total;
     const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds, expectedTotal };

@@ -38,7 +38,7 @@ const LABEL = 34; // space for a row's name at each end
 const ABOVE = 30; // from a tier's name to its first row
 const BEND = 0.0005; // curvature of a row around the stage
 const TONES = 4; // number of colours that distinguish tiers
-// The best seats are near the stage and its middle: a row further back costs as much as this many seats to the side.
+// The best seats are near the stage and its middle. One row further back costs as much as this many seats to the side.
 const ROW_COST = 2.5;
 
 /** @type {Layout} */
@@ -89,7 +89,7 @@ export function layOut(rows) {
       seats: places,
     };
   });
-  // The ends of a bent row are above its middle: move everything down until the highest seat clears the stage.
+  // The ends of a bent row are above its middle, so everything moves down until the highest seat clears the stage.
   const up = Math.max(0, STAGE - Math.min(...[...seats.values()].map((seat) => seat.y)));
   for (const row of drawn) for (const place of [...row.seats, ...row.labels]) place.y += up;
   for (const section of sections) section.y += up;

@@ -10,8 +10,8 @@ import { hasSameSeats, layOut } from "./seating.js";
 /**
  * Return the browser time at which data was last known to be current.
  *
- * Data ages from the moment at which its own time last changed. A wrong clock of the browser and a cache that repeats
- * an old response therefore cannot make it look fresher, and data from an earlier visit is as old as it is.
+ * Data ages from the moment at which its own time last changed. Neither a wrong clock of the browser nor a cached
+ * response can make data look fresher. Data from an earlier visit keeps its age.
  * @param {string} asOf time of the data
  * @param {string} lastAsOf time of the data before
  * @param {number} lastFreshAt

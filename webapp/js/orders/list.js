@@ -133,11 +133,11 @@ export function BookingsFeed() {
     // `mutate` belongs to a filter, but a change of the filter is none of the order.
     if (!changed || changed === lastChanged.current) return;
     lastChanged.current = changed;
-    // The order stays in its place and shows the outcome until the list is read again. swr discards the response of a
-    // list that is being read, so that list is read again.
+    // The order stays in its place and shows the outcome until the next read of the list. swr discards the response of
+    // a read that is under way, so the list is read again in that case.
     mutate((pages) => replaceOrder(pages, changed), { revalidate: orders === null });
     readEventsAgain();
-    // The API may have refused because the concert begins earlier than it did. Its cache does not show that at once.
+    // The API may have refused because the concert begins earlier than it did. Its cache shows the new time later.
     setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
   }, [changed, mutate, orders, readEventsAgain]);
 
