@@ -94,3 +94,56 @@ async def test_a_failed_order_is_not_repeated_at_another_price(
     await notice.get_by_role("button", name=words("book.button", total="$211")).click()
     reference = await wait_for_next_order(page)
     assert (await find_order(site, reference))["total"] == 211
+
+
+# The event is read again after fifteen seconds, which a test must not wait for. Other timers stay.
+_WITHOUT_EVENT_POLL = """
+const original = window.setTimeout;
+window.setTimeout = (run, ms, ...values) => (ms === 15_000 ? 0 : original(run, ms, ...values));
+"""
+# Every text that a tier has shown.
+_RECORD_TIERS = """() => {
+    globalThis.shown = [];
+    const record = () => shown.push(...[...document.querySelectorAll(".tier, .summary")].map((one) => one.innerText));
+    new MutationObserver(record).observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+async def _open_recorded(site: Site, visit: OpenPage) -> Page:
+    page = await visit("about:blank")
+    await page.add_init_script(_WITHOUT_EVENT_POLL)
+    await page.goto(site.event_url)
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    await page.evaluate(_RECORD_TIERS)
+    return page
+
+
+async def test_a_changed_price_shows_without_waiting_for_the_event(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=20,GA=50")
+    page = await _open_recorded(site, visit)
+    await page.get_by_role("radio", name="GA").check()
+    await page.get_by_label(words("user.label")).fill("informed")
+    await _change_tier(site, "GA", price_minor=9_900)
+    await expect(page.locator(".tier[data-tier='GA'] .price")).to_have_text("$99")
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$99"))
+    await page.locator(SUBMIT).click()
+    await page.wait_for_url("**/booking/*")
+    assert await _totals(site, "informed") == [9_900]
+
+
+async def test_a_renamed_tier_is_neither_sold_out_nor_empty(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=20,GA=50")
+    page = await _open_recorded(site, visit)
+    await page.get_by_role("radio", name="GA").check()
+    await page.get_by_label(words("user.label")).fill("renamed")
+    await _change_tier(site, "GA", name="Standing")
+    await expect(page.locator(".tier[data-tier='Standing']")).to_contain_text(words("tier.available"))
+    # The buyer's choice stays, under its new name.
+    await expect(page.get_by_role("radio", name="Standing")).to_be_checked()
+    await expect(page.locator(".tier[data-tier='GA']")).to_have_count(0)
+    shown: list[str] = await page.evaluate("shown")
+    wrong = [words("tier.sold_out"), words("tier.left", left=0, total=50), words("summary.nothing", tier="GA")]
+    assert not [text for text in shown if any(each in text for each in wrong)]
+    await page.locator(SUBMIT).click()
+    await page.wait_for_url("**/booking/*")
+    assert await _totals(site, "renamed") == [1_000]

@@ -18,6 +18,8 @@ class Tier:
     price: float
     total: int
     seated: bool
+    known: bool
+    """False while the counts of the tier are unknown."""
     available: int
     percent: float
     sold_out: bool
@@ -119,6 +121,7 @@ class BoxOffice:
     seated: bool
     bookable: bool
     price: float
+    tier_known: bool
     tier_sold_out: bool
     back_in: int
     """As in `Tier`, for the chosen tier."""

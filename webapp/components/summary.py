@@ -121,7 +121,11 @@ def _nothing_to_choose() -> Ui:
                     rx.cond(
                         box_office.tier_sold_out,
                         say("counts.announce_sold_out", tier=box_office.tier),
-                        say("summary.nothing", tier=box_office.tier),
+                        rx.cond(
+                            box_office.tier_known,
+                            say("summary.nothing", tier=box_office.tier),
+                            say("tier.unknown"),
+                        ),
                     )
                 ),
                 rx.cond(
@@ -151,7 +155,7 @@ def _other_tier() -> Ui:
 
 def form_books() -> Any:
     """Return whether the form has its button. The notice may have the button instead."""
-    nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable")
+    nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable") | ~box_office.tier_known
     return checkout.sending | (~_notice_books() & ~_lost_some & (box_office.bookable | nothing_known))
 
 

@@ -102,7 +102,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
                     class_name="tier-count",
                 ),
                 rx.cond(
-                    box_office.phase == "unreachable",
+                    (box_office.phase == "unreachable") | ~tier.known,
                     rx.el.span(say("tier.unknown"), class_name="tier-count"),
                     rx.el.span(
                         rx.cond(tier.low | (tier.available == 0), _left(tier), say("tier.available")),
@@ -139,7 +139,11 @@ def counts() -> Ui:
             rx.el.ul(
                 rx.foreach(
                     box_office.tiers,
-                    lambda tier: rx.el.li(name(tier.name), rx.el.span(_left(tier)), data_tier=tier.name),
+                    lambda tier: rx.el.li(
+                        name(tier.name),
+                        rx.el.span(rx.cond(tier.known, _left(tier), say("tier.unknown"))),
+                        data_tier=tier.name,
+                    ),
                 )
             ),
         ),

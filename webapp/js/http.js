@@ -5,9 +5,10 @@ import { settings } from "./settings.js";
 const TIMEOUT_MS = 4_000;
 
 /**
- * The body of a response and the time at which it was true (header `X-As-Of`; "" if the response has none).
+ * The body of a response, the time at which it was true (header `X-As-Of`; "" if the response has none) and the revision
+ * of its event at that time (header `X-Event-Revision`).
  * @template Body
- * @typedef {{ body: Body, asOf: string }} Snapshot
+ * @typedef {{ body: Body, asOf: string, revision?: number }} Snapshot
  */
 
 /** A response whose status is not 2xx. */
@@ -35,5 +36,6 @@ export async function fetchSnapshot(path) {
   if (!response.ok) throw new HttpError(response.status);
   const asOf = response.headers.get("X-As-Of") ?? "";
   observeServerTime(asOf);
-  return { body: await response.json(), asOf };
+  const revision = response.headers.get("X-Event-Revision");
+  return { body: await response.json(), asOf, ...(revision === null ? {} : { revision: Number(revision) }) };
 }

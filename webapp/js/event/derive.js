@@ -68,7 +68,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
   const chosen = tiers.find((tier) => tier.name === state.tier);
   const alternative = alternativeTo(tiers, chosen);
   const bookable = chosen !== undefined && chosen.available > 0;
-  const limit = Math.max(1, Math.min(ticketsMax, known && chosen ? chosen.available : ticketsMax));
+  const limit = Math.max(1, Math.min(ticketsMax, chosen?.known ? chosen.available : ticketsMax));
   const quantity = state.picks.length || Math.min(state.quantity, limit);
 
   const picks = state.picks.flatMap((id) => state.layout.seats.get(id) ?? []);
@@ -90,6 +90,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     seated: Boolean(chosen?.seated),
     bookable,
     price: chosen?.price ?? 0,
+    tier_known: Boolean(chosen?.known),
     tier_sold_out: Boolean(chosen?.sold_out),
     back_in: chosen?.back_in ?? 0,
     refusal_over: state.refusal.over,

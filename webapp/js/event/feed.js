@@ -5,6 +5,7 @@ import { useParams } from "react-router";
 import { useOutcome } from "../checkout/feed.js";
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
+import { saleOf } from "../event_rules.js";
 import { keepFocus } from "../focus.js";
 import { useEverySecond } from "../hooks.js";
 import { HttpError } from "../http.js";
@@ -13,6 +14,7 @@ import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
 import { readSeats, removeSeats } from "./address.js";
 import { announce } from "./announcements.js";
+import { describesTiers, outdated } from "./revisions.js";
 import { loseSeats } from "./selection.js";
 import { applyCounts, applyStates } from "./snapshots.js";
 import { getState, getView, refresh, reset, update, useBoxOffice } from "./store.js";
@@ -30,6 +32,8 @@ const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
 const EVENT_REFUSALS = ["not_on_sale", "price_changed", "refused"];
 
 const times = () => ({ now: Date.now(), serverNow: serverNow() });
+const isOver = (/** @type {string} */ sale) => ["ended", "cancelled"].includes(sale);
+const isOverNow = (/** @type {EventDetails} */ event) => isOver(saleOf(event, serverNow()));
 const isNotFound = (/** @type {unknown} */ error) => error instanceof HttpError && error.status === 404;
 
 /** Polls the event in the page's address. It draws nothing. */
@@ -41,13 +45,13 @@ export function EventFeed() {
 
 /** @param {{ slug: string }} props */
 function Polling({ slug }) {
-  const isOver = ["ended", "cancelled"].includes(useBoxOffice("sale"));
+  const hasEnded = isOver(useBoxOffice("sale"));
   /** @type {SWRResponse<Snapshot<EventDetails>>} */
   const event = usePolled(eventPath(slug), EVENT_POLL_MS);
   /** @type {SWRResponse<Snapshot<Record<string, TierAvailability>>>} */
-  const counts = usePolled(isOver ? null : countsPath(slug), POLL_MS);
+  const counts = usePolled(hasEnded ? null : countsPath(slug), POLL_MS);
   /** @type {SWRResponse<Snapshot<TicketStates>>} */
-  const states = usePolled(isOver ? null : statesPath(slug), POLL_MS);
+  const states = usePolled(hasEnded ? null : statesPath(slug), POLL_MS);
 
   const [knownAsOf] = useState(states.data?.asOf ?? "");
   useEffect(() => {
@@ -71,20 +75,41 @@ function Polling({ slug }) {
     setTimeout(() => event.mutate(), CACHE_MAX_AGE_MS);
   });
 
-  const { data: eventData } = event;
-  useEffect(() => {
-    if (eventData) startTransition(() => receiveEvent(eventData));
-  }, [eventData]);
-  const { data: countsData } = counts;
-  useEffect(() => {
-    if (countsData) startTransition(() => receiveCounts(countsData));
-  }, [countsData]);
-  const { data: statesData } = states;
-  useEffect(() => {
-    if (statesData) startTransition(() => receiveStates(statesData));
-  }, [statesData]);
-
+  const { data: eventData, mutate: readEvent } = event;
+  const { data: countsData, mutate: readCounts } = counts;
+  const { data: statesData, mutate: readStates } = states;
   const statesFailed = Boolean(states.error);
+  // Without new seat states the tickets can still be booked.
+  const usableStates = statesFailed ? undefined : statesData;
+  const older = outdated({ event: eventData, counts: countsData, states: usableStates }).join(" ");
+  const isJoined = older === "";
+  useEffect(() => {
+    if (older === "") return;
+    const readers = { event: readEvent, counts: readCounts, states: readStates };
+    const read = () => {
+      for (const name of older.split(" ")) readers[/** @type {keyof typeof readers} */ (name)]();
+    };
+    // The API's cache may serve the older response once more.
+    read();
+    const timer = setInterval(read, CACHE_MAX_AGE_MS);
+    return () => clearInterval(timer);
+  }, [older, readEvent, readCounts, readStates]);
+  useEffect(() => {
+    // The counts of an event that is over are not read again.
+    if (eventData && (isJoined || isOverNow(eventData.body))) startTransition(() => receiveEvent(eventData));
+  }, [eventData, isJoined]);
+  useEffect(() => {
+    if (countsData && isJoined) startTransition(() => receiveCounts(countsData));
+  }, [countsData, isJoined]);
+  useEffect(() => {
+    if (usableStates && isJoined) startTransition(() => receiveStates(usableStates));
+  }, [usableStates, isJoined]);
+  const isDescribed = !eventData || !countsData || describesTiers(eventData.body, countsData.body);
+  useEffect(() => {
+    // Without revisions only the names and prices show that the event has changed.
+    if (isJoined && !isDescribed) readEvent();
+  }, [isJoined, isDescribed, readEvent]);
+
   useEffect(() => {
     // Without a map the visitor could not see the seats from the address.
     const hasMap = getState().statesAsOf !== "";

@@ -97,15 +97,16 @@ export function layOut(rows) {
 }
 
 /**
- * Return true if a layout has exactly the seats of the API's rows.
+ * Return true if a layout has exactly the seats of the API's rows, under their names.
  * @param {Layout} layout
  * @param {SeatRow[]} rows
  */
 export const hasSameSeats = (layout, rows) =>
   layout.rows.length === rows.length &&
-  layout.rows.every(({ seats }, line) => {
-    const { ids } = rows[line];
-    return seats.length === ids.length && seats.every((seat, column) => seat.id === ids[column]);
+  layout.rows.every(({ tier, name, seats }, line) => {
+    const { ids, numbers, ...row } = rows[line];
+    const isSame = tier === row.tier && name === row.row && seats.length === ids.length;
+    return isSame && seats.every(({ id, number }, column) => id === ids[column] && number === numbers[column]);
   });
 
 /**

@@ -38,8 +38,21 @@ export function applyCounts(state, { body, asOf }, times) {
     countsAsOf: asOf,
     emptySince: Object.fromEntries(empty.map((name) => [name, state.emptySince[name] ?? asOf])),
     countsFreshAt: freshnessOf(asOf, state.countsAsOf, state.countsFreshAt, times),
-    tier: names.includes(state.tier) ? state.tier : firstOpen,
+    tier: names.includes(state.tier) ? state.tier : (renamedTier(state, body) ?? firstOpen),
   };
+}
+
+/**
+ * Return the new name of the chosen tier: the tier in its place that has its price and size.
+ * @param {EventState} state
+ * @param {Record<string, TierAvailability>} counts
+ * @returns {string | undefined}
+ */
+function renamedTier({ tier, counts: last }, counts) {
+  const name = Object.keys(counts)[Object.keys(last ?? {}).indexOf(tier)];
+  const isSame =
+    name !== undefined && counts[name].price === last?.[tier].price && counts[name].total === last[tier].total;
+  return isSame ? name : undefined;
 }
 
 /**

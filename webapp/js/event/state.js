@@ -83,6 +83,18 @@ export const INITIAL_STATE = {
 };
 
 /**
+ * Return the state's times by the browser's clock, none of them in the future. A clock that is set back would make old
+ * data look fresh.
+ * @param {EventState} state
+ * @param {number} now the browser's time, in milliseconds
+ */
+export const pastTimes = ({ countsFreshAt, statesFreshAt, announcedAt }, now) => ({
+  countsFreshAt: Math.min(countsFreshAt, now),
+  statesFreshAt: Math.min(statesFreshAt, now),
+  announcedAt: Math.min(announcedAt, now),
+});
+
+/**
  * @param {EventState} state
  * @param {number} id
  */

@@ -5,7 +5,7 @@ import { useField, useStore } from "../hooks.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { deriveView } from "./derive.js";
-import { INITIAL_STATE } from "./state.js";
+import { INITIAL_STATE, pastTimes } from "./state.js";
 
 /** @import { Store } from "../store.js" */
 /** @import { EventView } from "./derive.js" */
@@ -48,7 +48,7 @@ export function update(changes) {
 }
 
 /** Derive the page again: time has passed, or the checkout has changed. */
-export const refresh = () => update({});
+export const refresh = () => update(pastTimes(state, Date.now()));
 
 /**
  * Start over, for another event.

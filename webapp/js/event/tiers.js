@@ -1,5 +1,6 @@
 // Derivation of the tiers from counts, holds and the last refusal. Pure functions.
 import { secondsUntil } from "../clock.js";
+import { isCountOf } from "./revisions.js";
 
 /** @import { Tier } from "../schemas.js" */
 /** @import { EventState } from "./state.js" */
@@ -8,9 +9,9 @@ import { secondsUntil } from "../clock.js";
 const LOW_SHARE = 0.1;
 
 /**
- * A tier as the page shows it; `percent` is the available share, `back_in` the seconds until tickets may be available
- * (0: unknown).
- * @typedef {Tier & { available: number, percent: number, sold_out: boolean, all_held: boolean, back_in: number, low: boolean }} TierView
+ * A tier as the page shows it; `known` is false while its counts are unknown, `percent` is the available share, `back_in`
+ * the seconds until tickets may be available (0: unknown).
+ * @typedef {Tier & { known: boolean, available: number, percent: number, sold_out: boolean, all_held: boolean, back_in: number, low: boolean }} TierView
  */
 
 /**
@@ -29,10 +30,12 @@ export const isRefused = ({ refusal, countsAsOf, eventAsOf }, name) =>
  * @returns {TierView}
  */
 export function deriveTier(state, { name, price, total, seated }, serverNow, checkoutWait) {
-  const counted = state.counts?.[name]?.available ?? 0;
+  const counts = state.counts?.[name];
+  const known = isCountOf({ price }, counts);
+  const counted = known ? counts.available : 0;
   const refused = isRefused(state, name);
   const available = refused ? Math.min(counted, state.refusal.left) : counted;
-  const empty = state.counts !== null && available <= 0;
+  const empty = known && available <= 0;
   const { held = 0, heldUntil = null } = state.holds[name] ?? {};
   // The seat states distinguish held from sold, as soon as they are as new as the counts. Until then the refusal does.
   const holdsKnown = empty && !refused && state.statesAsOf !== "" && state.statesAsOf >= (state.emptySince[name] ?? "");
@@ -42,6 +45,7 @@ export function deriveTier(state, { name, price, total, seated }, serverNow, che
     price,
     total,
     seated,
+    known,
     available,
     percent: Math.max(0, Math.min(100, (available / total) * 100)),
     sold_out: refusedAs === "sold_out" || (holdsKnown && held === 0),
