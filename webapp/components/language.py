@@ -97,9 +97,9 @@ def span(seconds: Any) -> Any:
     return _call("span", seconds)
 
 
-def moment(time: Any) -> Any:
-    """Format a time by the visitor's clock."""
-    return _call("moment", time)
+def moment(time: Any, time_zone: Any) -> Any:
+    """Format a point in time by the clock of a place; its zone is named if the visitor's clock shows another time."""
+    return _call("moment", time, time_zone)
 
 
 def local(style: str, time: Any, time_zone: Any) -> Any:

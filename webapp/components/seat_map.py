@@ -10,7 +10,7 @@ import reflex as rx
 
 from webapp.components.box_office import PlacedSeat, Row, action, box_office
 from webapp.components.browser import Part, function
-from webapp.components.language import number, price, say
+from webapp.components.language import price, say
 from webapp.components.layout import Ui
 
 _MODULE = "$/utils/event/seat_map"
@@ -104,7 +104,7 @@ def _row(row: rx.vars.ObjectVar[Row]) -> Ui:
 def _seat(seat: rx.vars.ObjectVar[PlacedSeat]) -> Ui:
     return SeatShape.create(
         rx.el.svg.circle(cx=seat.x, cy=seat.y, r=11),
-        rx.el.svg.text(number(seat.number), x=seat.x, y=seat.y, aria_hidden="true"),
+        rx.el.svg.text(seat.number, x=seat.x, y=seat.y, aria_hidden="true"),
         seat=seat.id,
         custom_attrs={
             "aria-label": say("map.seat", tier=seat.tier, row=seat.row, number=seat.number),
@@ -217,7 +217,7 @@ def _list() -> Ui:
 def _list_row(row: rx.vars.ObjectVar[Row]) -> Ui:
     return rx.el.fieldset(
         rx.el.legend(say("map.row", tier=row.tier, row=row.name)),
-        rx.foreach(row.seats, lambda seat: SeatBox.create(seat=seat.id, number=number(seat.number))),
+        rx.foreach(row.seats, lambda seat: SeatBox.create(seat=seat.id, number=seat.number)),
     )
 
 
@@ -228,4 +228,4 @@ class SeatBox(Part):
     tag = "SeatBox"
 
     seat: rx.Var[int]
-    number: rx.Var[str]
+    number: rx.Var[int]

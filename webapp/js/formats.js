@@ -10,6 +10,11 @@ const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
 const DAY_S = 24 * HOUR_S;
 
+const NO_BREAK_SPACE = "\u00a0";
+const DIGIT = /\p{Nd}/u;
+// Codes and symbols such as "US$" have capitals, and Arabic symbols have letters without case. "kr" is ambiguous.
+const NAMED_CURRENCY = /\p{Lu}|\p{Lo}/u;
+
 // Unicode's isolates: between them the direction of the surrounding text has no influence.
 const LEFT_TO_RIGHT_ISOLATE = "\u2066";
 const POP_ISOLATE = "\u2069";
@@ -106,6 +111,31 @@ export function createFormats(locale, direction) {
    */
   const unit = (count, name) => numberFormat({ style: "unit", unit: name, unitDisplay: "long" }).format(count);
 
+  /**
+   * Format a time with the name of its zone if the visitor's clock shows another time. The time does not wrap.
+   * @param {string} value
+   * @param {Intl.DateTimeFormatOptions} options
+   * @param {string} timeZone
+   */
+  function zoned(value, options, timeZone) {
+    const clock = time(value, { ...options, timeZone }).replaceAll(" ", NO_BREAK_SPACE);
+    return clock && differsFromVisitors(value, timeZone) ? clock + NO_BREAK_SPACE + zoneName(value, timeZone) : clock;
+  }
+
+  /**
+   * Return the abbreviation of a time zone, or a name of its place where the language only has an offset.
+   * @param {string} value
+   * @param {string} timeZone
+   */
+  function zoneName(value, timeZone) {
+    /** @param {"short" | "shortGeneric"} timeZoneName */
+    const named = (timeZoneName) =>
+      timeFormat({ ...CLOCK, timeZone, timeZoneName })
+        .formatToParts(new Date(value))
+        .find(({ type }) => type === "timeZoneName")?.value ?? "";
+    return DIGIT.test(named("short")) ? named("shortGeneric") : named("short");
+  }
+
   /** @param {Intl.NumberFormatPart} part */
   const isolateCurrency = ({ type, value }) =>
     type === "currency" ? LEFT_TO_RIGHT_ISOLATE + value + POP_ISOLATE : value;
@@ -131,18 +161,17 @@ export function createFormats(locale, direction) {
     money,
 
     /**
-     * Return the code of a currency, or "" if its amounts contain the code. A symbol such as "$" is ambiguous.
+     * Return the code of a currency, or "" if its amounts name the currency: "$" is ambiguous, "US$" is not.
      * @param {Priced} priced
      */
-    currencyCode: (priced) => (money(0, priced).includes(priced.currency) ? "" : priced.currency),
+    currencyCode: (priced) => (NAMED_CURRENCY.test(money(0, priced)) ? "" : priced.currency),
 
+    // All times follow the clock of the venue.
     /**
-     * Format a point in time by the visitor's clock.
-     * @param {string} value
+     * Format a point in time.
+     * @type {(value: string, timeZone: string) => string}
      */
-    moment: (value) => time(value, { dateStyle: "medium", timeStyle: "short" }),
-
-    // The other formats follow the clock of the venue.
+    moment: (value, timeZone) => zoned(value, { ...CLOCK, day: "numeric", month: "short", year: "numeric" }, timeZone),
     /** @type {(value: string, timeZone: string) => string} */
     weekday: (value, timeZone) => time(value, { weekday: "long", timeZone }),
     /** @type {(value: string, timeZone: string) => string} */
@@ -161,16 +190,17 @@ export function createFormats(locale, direction) {
      * @param {Date} today
      */
     shortDate(value, timeZone, today = new Date()) {
-      const year = new Date(value).getFullYear() === today.getFullYear() ? undefined : "numeric";
-      return time(value, { month: "short", day: "numeric", year, timeZone });
+      const isThisYear =
+        time(value, { year: "numeric", timeZone }) === time(today.toISOString(), { year: "numeric", timeZone });
+      const year = isThisYear ? undefined : "numeric";
+      return time(value, { month: "short", day: "numeric", year, timeZone }).replaceAll(" ", NO_BREAK_SPACE);
     },
 
     /**
      * Format a time of day, with the name of its zone if the visitor's clock shows another time.
      * @type {(value: string, timeZone: string) => string}
      */
-    hour: (value, timeZone) =>
-      time(value, { ...CLOCK, timeZone, ...(differsFromVisitors(value, timeZone) ? { timeZoneName: "short" } : {}) }),
+    hour: (value, timeZone) => zoned(value, CLOCK, timeZone),
 
     /**
      * Format a duration: "0:09", "2:03:04", "1 day, 2 hours" or "305 days".

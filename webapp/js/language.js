@@ -6,7 +6,7 @@ import english from "$/utils/strings/en.json";
 // Every page imports this module.
 import "./dom_guard.js";
 import { createFormats } from "./formats.js";
-import { negotiate } from "./locale.js";
+import { isolate, negotiate } from "./locale.js";
 import { recall, remember } from "./remembered.js";
 
 /** @typedef {ReturnType<typeof createLanguage>} Language */
@@ -44,7 +44,11 @@ function createLanguage(language, locale, texts) {
       if (!values) return texts[key];
       const message = messages.get(key) ?? new IntlMessageFormat(texts[key], locale);
       messages.set(key, message);
-      return message.format(values);
+      const isolated = Object.entries(values).map(([name, value]) => [
+        name,
+        typeof value === "string" ? isolate(value, direction) : value,
+      ]);
+      return message.format(Object.fromEntries(isolated));
     },
   };
 }

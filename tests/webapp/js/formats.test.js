@@ -61,12 +61,57 @@ test("a time names its zone if it differs from the visitor's", () => {
 
 test("a short date has its year unless that is the current one", () => {
   const summer = "2027-06-19T12:00:00Z";
-  assert.equal(english.shortDate(summer, "UTC", new Date("2027-03-01T12:00:00Z")), "Jun 19");
-  assert.equal(english.shortDate(summer, "UTC", new Date("2026-03-01T12:00:00Z")), "Jun 19, 2027");
+  assert.equal(english.shortDate(summer, "UTC", new Date("2027-03-01T12:00:00Z")), "Jun\u00a019");
+  assert.equal(english.shortDate(summer, "UTC", new Date("2026-03-01T12:00:00Z")), "Jun\u00a019,\u00a02027");
+});
+
+test("the venue's clock decides which year is the current one", () => {
+  // 31 December in New York, 1 January in UTC and in Kiribati.
+  const midnight = new Date("2027-01-01T02:00:00Z");
+  const [evening, newYear] = ["2026-12-31T23:00:00Z", "2027-01-01T12:00:00Z"];
+  assert.equal(english.shortDate(evening, NEW_YORK, midnight), "Dec\u00a031");
+  assert.equal(english.shortDate(newYear, NEW_YORK, midnight), "Jan\u00a01,\u00a02027");
+  assert.equal(english.shortDate(newYear, "UTC", midnight), "Jan\u00a01");
+  assert.equal(english.shortDate(evening, "Pacific/Kiritimati", midnight), "Jan\u00a01");
+  assert.equal(english.shortDate("2028-02-29T12:00:00Z", "UTC", midnight), "Feb\u00a029,\u00a02028");
+});
+
+test("a zone has a name that people know, not an offset", () => {
+  const zones = [NEW_YORK, "Europe/Berlin", "Asia/Tokyo", "Asia/Kolkata"].filter((zone) => zone !== VISITORS);
+  for (const formats of [english, german, arabic]) {
+    for (const zone of zones) {
+      const hour = formats.hour(BEGIN, zone);
+      const name = hour.slice(hour.lastIndexOf("\u00a0") + 1);
+      assert.match(name, /^[^\p{Nd}]{3,}$/u, hour);
+    }
+  }
+  if (VISITORS === NEW_YORK) return;
+  assert.match(english.hour(BEGIN, NEW_YORK), /EDT$/);
+  assert.equal(german.hour(BEGIN, NEW_YORK), "20:00\u00a0New York (Ortszeit)");
+  assert.match(arabic.hour(BEGIN, NEW_YORK), /توقيت نيويورك$/);
+});
+
+test("both hours that a clock shows twice have their own zone name", () => {
+  if (VISITORS === NEW_YORK) return;
+  assert.match(english.hour("2026-11-01T05:30:00Z", NEW_YORK), /^1:30\sAM\sEDT$/);
+  assert.match(english.hour("2026-11-01T06:30:00Z", NEW_YORK), /^1:30\sAM\sEST$/);
+  assert.match(english.hour("2026-03-08T07:00:00Z", NEW_YORK), /^3:00\sAM\sEDT$/);
+});
+
+test("a time does not wrap", () => {
+  for (const formats of [english, german, arabic]) {
+    assert.doesNotMatch(formats.hour(BEGIN, VISITORS), / /);
+    assert.doesNotMatch(formats.moment(BEGIN, VISITORS), / /);
+  }
+});
+
+test("a point in time follows the venue's clock", () => {
+  assert.match(english.moment(BEGIN, NEW_YORK), /^Jun\s18,\s2027,\s8:00\sPM/);
+  assert.match(english.moment(BEGIN, ELSEWHERE), /[AP]M\s\S+/);
 });
 
 test("an unknown time is empty", () => {
-  assert.equal(english.moment(""), "");
+  assert.equal(english.moment("", NEW_YORK), "");
   assert.equal(english.date("", NEW_YORK), "");
   assert.equal(english.hour("", NEW_YORK), "");
 });
@@ -74,7 +119,8 @@ test("an unknown time is empty", () => {
 test("a currency's code is written where an amount does not contain it", () => {
   assert.equal(english.currencyCode(priced("USD")), "USD");
   assert.equal(english.currencyCode(priced("CHF")), "");
-  assert.equal(arabic.currencyCode(priced("USD")), "USD");
+  assert.equal(arabic.currencyCode(priced("USD")), "");
+  assert.equal(createFormats("sv-SE", "ltr").currencyCode(priced("SEK")), "SEK");
   assert.equal(english.currencyCode(priced("")), "");
 });
 

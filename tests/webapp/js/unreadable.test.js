@@ -18,7 +18,7 @@ test("a time that is no time is formatted as unknown", () => {
   for (const value of ["", "infinity", "10000-01-01T00:00:00Z", "now"]) {
     assert.equal(english.date(value, "UTC"), "", value);
     assert.equal(english.hour(value, "UTC"), "", value);
-    assert.equal(english.moment(value), "", value);
+    assert.equal(english.moment(value, "UTC"), "", value);
   }
 });
 

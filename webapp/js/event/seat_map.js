@@ -143,7 +143,7 @@ export function SeatShape({ seat, children, ...props }) {
 
 /**
  * A seat's check box in the list.
- * @param {{ seat: number, number: string }} props
+ * @param {{ seat: number, number: number }} props `number` is the number on the chair
  */
 export function SeatBox({ seat, number }) {
   const { state } = useSeat(seat);

@@ -1,0 +1,49 @@
+"""Pages in Arabic: names keep their direction, seats their numbers, and amounts one name of their currency."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.webapp.site import MakeEvent
+from tests.webapp.visitors import DESKTOP, OpenPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+
+
+async def test_arabic_pages_keep_names_seats_and_amounts_readable(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("Front Row=8", name="Night Tide", venue="Harbour Hall", description="One evening.")
+    reference = (await site.sell("Front Row", 1, "Sam (Rivera)")).json()["reference"]
+    page = await visit(site.event_url, size=DESKTOP, locale="ar-EG")
+    await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    for selector, text in (("h1", "Night Tide"), (".poster-venue", "Harbour Hall"), (".poster-lead", "One evening.")):
+        await expect(page.locator(f"{selector} [dir=auto]")).to_have_text(text)
+    isolated = f"{FIRST_STRONG_ISOLATE}Front Row{POP_ISOLATE}"
+    await expect(page.locator(".summary-line")).to_contain_text(isolated)
+    # The numbers on the chairs are not Arabic digits.
+    await expect(page.locator(".house .seat text").last).to_have_text("8")
+    await expect(page.locator(".seat[data-seat]").last).to_have_attribute("aria-label", re.compile("8$"))
+    # "US$" names the currency, so that its code does not follow.
+    await expect(page.locator(".summary-total")).to_contain_text("US$")
+    await expect(page.locator(".summary-total")).not_to_contain_text("USD")
+
+    await page.goto(f"{site.url}/booking/{reference}")
+    await expect(page.locator("#order-tickets")).to_contain_text(isolated)
+    await expect(page.locator("dd [dir=auto]").filter(has_text="Sam (Rivera)")).to_be_visible()
+    await expect(page.locator(".order-text")).to_contain_text("مطبوعًا")
+
+
+async def test_the_time_of_a_booking_follows_the_venue(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=5", time_zone="Pacific/Kiritimati")
+    answer = (await site.sell("GA", 1, "traveller")).json()
+    page = await visit(f"{site.url}/booking/{answer['reference']}")
+    shown = page.locator("dl div", has_text="Booked on").locator("dd")
+    right = await page.evaluate(
+        "(time) => new Date(time).toLocaleTimeString('en-US', "
+        "{ timeZone: 'Pacific/Kiritimati', hour: 'numeric', minute: '2-digit' })",
+        answer["bookings"][0]["createdAt"],
+    )
+    await expect(shown).to_contain_text(right)
+    await expect(shown).to_contain_text(re.compile(r"[AP]M\s[A-Z]"))
