@@ -8,6 +8,7 @@ from api.commands.audit import audit
 from api.config import Settings
 from api.database.pool import Pool, open_pool
 from tests.integration.asynchronous import Provider
+from tests.stack import application_url
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def settings() -> Settings:
 
 @pytest.fixture
 async def pool(database_url: str, settings: Settings) -> AsyncIterator[Pool]:
-    """A pool for the fresh database."""
-    async with open_pool(database_url, settings) as pool:
+    """A pool for the fresh database, with the application's role."""
+    async with open_pool(application_url(database_url), settings) as pool:
         yield pool
 
 
