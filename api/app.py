@@ -20,7 +20,7 @@ from api.http.openapi import complete
 from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
-from api.http.request_metrics import RequestMetrics
+from api.http.request_metrics import RequestMetrics, count_unmatched
 from api.http.semantics import HttpSemantics, OwnOrigins
 from api.http.shared_result import SharedResult
 from api.payments.http_provider import open_provider
@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastPath:
         compression_config=CompressionConfig(
             backend="gzip", gzip_compress_level=6, minimum_size=1000, exclude_opt_key="uncompressed"
         ),
-        before_send=[_complete_headers],
+        before_send=[_complete_headers, count_unmatched],
         openapi_config=OpenAPIConfig(
             title="Concert tickets",
             version="1.0.0",

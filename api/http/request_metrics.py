@@ -1,4 +1,4 @@
-"""Middleware that counts and times the requests which the framework handles."""
+"""Metrics of the requests that the framework handles."""
 
 import time
 
@@ -7,6 +7,9 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import metrics
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The methods that a metric names; a client can send any other word."""
 
 
 class RequestMetrics(ASGIMiddleware):
@@ -29,3 +32,10 @@ class RequestMetrics(ASGIMiddleware):
             await next_app(scope, receive, send_counted)
         finally:
             metrics.time_response(route, started_at)
+
+
+async def count_unmatched(message: Message, scope: Scope) -> None:
+    """Count a response to a request that no route handles: 404 or 405."""
+    if message["type"] == "http.response.start" and not scope.get("path_template"):
+        method = str(scope.get("method"))
+        metrics.count_response(method if method in _METHODS else "other", "unmatched", message["status"])
