@@ -16,6 +16,7 @@ from litestar.types import Message, Scope
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import open_pool
 from api.fast_path import FastPath
+from api.http.listeners import limiting_unread_responses
 from api.http.openapi import complete
 from api.http.operations import serving_operations
 from api.http.problems import EXCEPTION_HANDLERS
@@ -165,6 +166,9 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
                 charges.running(),
                 state.inbox.running(),
                 state.batcher.running(),
+                limiting_unread_responses(
+                    {settings.api_port, settings.operations_port} - {0}, settings.write_timeout_ms
+                ),
                 serving_operations(HttpSemantics(_operations_app(state)), settings),
             ):
                 # Exclude the loaded modules from every later garbage collection.

@@ -190,6 +190,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Time in which a connection must send the next request's headers, from 100 ms to 10 min, before it is closed."""
     body_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 10_000
     """Time in which a request's body must arrive, from 100 ms to 10 min, before 408 `request_timeout`."""
+    write_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 30_000
+    """Time in which a client must accept a part of a response, from 100 ms to 10 min, before its connection ends."""
     operations_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """TCP port for `/health/*` and `/metrics` on connections of their own; 0 to serve them on `api_port`.
 

@@ -1,8 +1,10 @@
 """The web server. It serves the site's files with this installation's settings, without Node and Reflex."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+import os
 import resource
 import shutil
 import signal
@@ -28,6 +30,8 @@ _BACKLOG = 1024
 """Connections that wait to be accepted."""
 _HEADERS_BYTES_MAX = 65_536
 """Memory of one connection for the headers of a request."""
+_LISTENER_POLL_S = 0.1
+_LISTENER_ATTEMPTS = 100
 _OTHER_FILES_MAX = 200
 """Open files of the process that are no connections."""
 _HEADERS = {
@@ -146,6 +150,31 @@ def _possible_connections(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES_MAX))
 
 
+async def _limit_unread_responses(port: int, timeout_ms: int) -> None:
+    """Let the kernel close connections whose client accepts no part of a response; on Linux only.
+
+    The server has no such limit. Connections inherit the option from the listening socket, which opens later.
+    """
+    for _ in range(_LISTENER_ATTEMPTS):
+        if not hasattr(socket, "TCP_USER_TIMEOUT") or _set_user_timeout(port, timeout_ms):
+            return
+        await asyncio.sleep(_LISTENER_POLL_S)
+
+
+def _set_user_timeout(port: int, timeout_ms: int) -> bool:
+    """Set the option of the socket that listens on a port; return False if there is none yet."""
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if not str(file.readlink()).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(file.name))) as listener:
+                is_listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if is_listening and listener.getsockname()[1] == port:
+                    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+                    return True
+    return False
+
+
 async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> None:
     logging.getLogger("_granian").setLevel(logging.ERROR)
     server = Server(
@@ -165,6 +194,7 @@ async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     serving = asyncio.create_task(server.serve())
+    limiting = asyncio.create_task(_limit_unread_responses(port, limits.write_timeout_ms))
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
@@ -172,6 +202,7 @@ async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> 
         # Browsers keep idle connections open, so the wait has a limit.
         await asyncio.wait({serving}, timeout=_STOP_WITHIN_S)
     stop.cancel()
+    limiting.cancel()
     if serving.done():
         await serving
 

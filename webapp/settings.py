@@ -64,6 +64,8 @@ class ConnectionLimits:
     """Open connections; further ones wait."""
     header_timeout_ms: int
     """Time in which a connection must send the next request's headers, before it is closed."""
+    write_timeout_ms: int
+    """Time in which a client must accept a part of a response, before its connection is closed."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -75,6 +77,7 @@ class ConnectionLimits:
         return cls(
             _number("CONNECTIONS_MAX", 20_000, 1_000_000, least=10),
             _number("HEADER_TIMEOUT_MS", 30_000, 600_000, least=100),
+            _number("WRITE_TIMEOUT_MS", 30_000, 600_000, least=100),
         )
 
 

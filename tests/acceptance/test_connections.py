@@ -20,6 +20,8 @@ CONNECTIONS_MAX = 12
 SECRET = "whsec_" + "A" * 40
 BODY = b'{"tier": "GA", "quantity": 1, "userId": "u"}'
 POST = b"POST /api/bookings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+UNREAD = b"GET /schema-assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
+"""Requests with more responses than the buffers of a connection can hold."""
 SLOW_BODY = POST + b"Content-Length: 100\r\n\r\n" + BODY[:10]
 BROKEN = [
     POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\n" + BODY[:5] + b"\r\nzz\r\n",
@@ -37,6 +39,7 @@ def stack(server: EmbeddedServer) -> Iterator[Stack]:
         "CONNECTIONS_MAX": str(CONNECTIONS_MAX),
         "HEADER_TIMEOUT_MS": "1000",
         "BODY_TIMEOUT_MS": "500",
+        "WRITE_TIMEOUT_MS": "500",
         "OPERATIONS_PORT": str(free_port()),
         "PAYMENT_WEBHOOK_SECRET": SECRET,
     }
@@ -92,6 +95,14 @@ def test_operators_and_buyers_do_not_notice_slow_connections(stack: Stack, sent:
         assert BoxOffice(client).book().status_code == 201
         received = [receive_all(connection) for connection in connections]
     assert not any(response.startswith(b"HTTP/1.1 2") for response in received)
+
+
+def test_clients_that_never_read_do_not_stop_buyers(stack: Stack, client: httpx.Client) -> None:
+    with contextlib.ExitStack() as opened:
+        for _ in range(2 * CONNECTIONS_MAX):
+            opened.enter_context(connect(stack, UNREAD))
+        assert operations(stack, "/health/ready").status_code == 200
+        assert BoxOffice(client).book().status_code == 201
 
 
 def test_a_slow_request_after_another_one_ends_too(stack: Stack) -> None:

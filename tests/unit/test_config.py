@@ -222,6 +222,7 @@ VARIABLES = [
     integer("CONNECTIONS_MAX", 20_000, 10, 1_000_000),
     integer("HEADER_TIMEOUT_MS", 30_000, 100, 600_000),
     integer("BODY_TIMEOUT_MS", 10_000, 100, 600_000),
+    integer("WRITE_TIMEOUT_MS", 30_000, 100, 600_000),
     integer("OPERATIONS_PORT", 0, 0, 65535),
     integer("SHUTDOWN_DELAY_MS", 2000, 0, 60_000),
     integer("DB_POOL_MAX", 8, 2, 1000),

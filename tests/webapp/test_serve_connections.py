@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.stack import HTTP_TIMEOUT_S, Process, clean_environment, free_port, responds
+from tests.stack import HTTP_TIMEOUT_S, ROOT, Process, clean_environment, free_port, responds
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("serve")]
 
@@ -45,7 +45,7 @@ async def port(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[int]:
     """The port of a web server with narrow limits."""
     directory: Path = tmp_path_factory.mktemp("web")
     port = free_port()
-    limits = {"CONNECTIONS_MAX": str(CONNECTIONS_MAX), "HEADER_TIMEOUT_MS": "1000"}
+    limits = {"CONNECTIONS_MAX": str(CONNECTIONS_MAX), "HEADER_TIMEOUT_MS": "1000", "WRITE_TIMEOUT_MS": "500"}
     environment = {**clean_environment(), "DATA_DIR": str(directory), "WEB_PORT": str(port), **limits}
     process = Process(["webapp"], environment, directory / "web.log")
     await process.wait_until(lambda: responds(f"http://127.0.0.1:{port}"), "web app")
@@ -95,6 +95,17 @@ async def test_slow_connections_do_not_stop_visitors(port: int, sent: bytes) -> 
             with contextlib.suppress(ConnectionResetError):
                 while connection.recv(65_536):  # Until the server closes the connection.
                     pass
+
+
+async def test_clients_that_never_read_do_not_stop_visitors(port: int) -> None:
+    client = ROOT / ".web" / "build" / "client"
+    script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
+    request = f"GET /assets/{script.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with contextlib.ExitStack() as opened:
+        for _ in range(2 * CONNECTIONS_MAX):
+            opened.enter_context(connect(port, request * 100))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HTTP_TIMEOUT_S) as http:
+            assert (await http.get("/")).status_code == 200
 
 
 async def test_the_web_server_has_no_websocket(port: int) -> None:
