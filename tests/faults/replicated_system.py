@@ -41,9 +41,8 @@ class System:
 
     @contextlib.asynccontextmanager
     async def buying(self) -> AsyncIterator[None]:
-        """Run buyers for the duration of the context, from their first acknowledged bookings on."""
+        """Run buyers for the duration of the context. At its end each buyer finishes its request."""
         async with self._buyers.buying(CLIENTS):
-            await self.until_booked()
             yield
 
     async def until_booked(self) -> None:
