@@ -109,14 +109,14 @@ async def visitors(shared_browser: Browser) -> Visitors:
 async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     """Open pages that must neither write errors to the console nor send requests to other hosts.
 
-    Each is another visitor's, unless it is opened in the `context` of one that there is.
+    Each page belongs to a new visitor, unless the test passes the `context` of an earlier one.
     """
-    here: list[tuple[BrowserContext, str]] = []
-    complaints: list[str] = []
+    taken: list[tuple[BrowserContext, str]] = []
+    problems: list[str] = []
 
     def check_request(request: Request) -> None:
         if urlsplit(request.url).hostname not in {"localhost", "127.0.0.1", None}:
-            complaints.append(f"request to {request.url}")
+            problems.append(f"request to {request.url}")
 
     async def open_(
         address: str,
@@ -127,18 +127,18 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
-            context = await visitors.come(locale)
-            here.append((context, locale))
+            context = await visitors.take(locale)
+            taken.append((context, locale))
         page = await context.new_page()
         await page.set_viewport_size({"width": size[0], "height": size[1]})
-        # Animations cost more time than everything else.
+        # Animations would take most of the time of a test.
         await page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         page.on("request", check_request)
-        page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
         page.on(
             "console",
             lambda message: (
-                complaints.append(f"console: {message.text}")
+                problems.append(f"console: {message.text}")
                 if message.type in {"error", "warning"} and not _EXPECTED_ERRORS.search(message.text)
                 else None
             ),
@@ -149,6 +149,6 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     try:
         yield open_
     finally:
-        for context, locale in here:
-            await visitors.go(context, locale)
-    assert complaints == []
+        for context, locale in taken:
+            await visitors.release(context, locale)
+    assert problems == []

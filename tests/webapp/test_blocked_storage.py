@@ -36,7 +36,7 @@ def _is_fault(message: ConsoleMessage) -> bool:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(visitors: Visitors) -> AsyncIterator[Page]:
     """A page of a browser that blocks site data. The page must neither throw nor report an error."""
-    context: BrowserContext = await visitors.come("en-US")
+    context: BrowserContext = await visitors.take("en-US")
     page = await context.new_page()
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await page.add_init_script(_BLOCK)
@@ -49,7 +49,7 @@ async def page(visitors: Visitors) -> AsyncIterator[Page]:
         assert (
             await page.evaluate(f"(() => {{ try {{ return {name}; }} catch {{ return 'blocked'; }} }})()") == "blocked"
         )
-    await visitors.go(context, "en-US")
+    await visitors.release(context, "en-US")
     assert errors == []
 
 

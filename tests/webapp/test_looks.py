@@ -43,12 +43,12 @@ async def test_faults_are_found(fault: str, finding: str, inline_site: Site, vis
 
 async def test_a_new_visitor_remembers_nothing_of_an_earlier_one(inline_site: Site, visitors: Visitors) -> None:
     for _ in range(2):
-        context = await visitors.come("en-US")
+        context = await visitors.take("en-US")
         page = await context.new_page()
         await page.goto(inline_site.url)
         assert await page.evaluate("localStorage.getItem('user-id')") is None
         await page.evaluate("localStorage.setItem('user-id', 'somebody')")
-        await visitors.go(context, "en-US")
+        await visitors.release(context, "en-US")
 
 
 async def test_each_event_of_a_shared_system_is_sold_by_itself(make_event: MakeEvent) -> None:

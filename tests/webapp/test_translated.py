@@ -205,7 +205,7 @@ async def test_a_page_that_is_translated_before_its_scripts_run_works(
     make_event: MakeEvent, visitors: Visitors
 ) -> None:
     site = await make_event("GA=5")
-    context = await visitors.come("en-US")
+    context = await visitors.take("en-US")
     page = await context.new_page()
     await translate_early(page)
     await page.goto(site.event_url)
@@ -214,7 +214,7 @@ async def test_a_page_that_is_translated_before_its_scripts_run_works(
     await page.get_by_label(words("user.label")).fill("reader-early")
     await page.locator(SUBMIT).click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
-    await visitors.go(context, "en-US")
+    await visitors.release(context, "en-US")
 
 
 async def test_a_form_that_an_extension_has_changed_books(make_event: MakeEvent, visit: OpenPage) -> None:

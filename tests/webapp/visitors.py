@@ -17,8 +17,8 @@ OpenPage = Callable[..., Awaitable[Page]]
 class Visitors:
     """Browser contexts. Each acts as the browser of one visitor.
 
-    A visitor whose test has ended forgets everything except the web app's files. A page with one of its pictures keeps
-    the visitor's process alive, which halves the cost of the next visit.
+    After a test its visitors lose all stored data except the web app's files. One open page with a picture keeps the
+    browser's process alive, which halves the cost of the next visit.
     """
 
     def __init__(self, browser: Browser) -> None:
@@ -26,16 +26,16 @@ class Visitors:
         self._idle: defaultdict[str, list[BrowserContext]] = defaultdict(list)
         self._kept: dict[BrowserContext, CDPSession] = {}
 
-    async def come(self, locale: str) -> BrowserContext:
-        """Return a new visitor."""
+    async def take(self, locale: str) -> BrowserContext:
+        """Return the context of a visitor without stored data."""
         if self._idle[locale]:
             return self._idle[locale].pop()
         context = await self._browser.new_context(locale=locale)
         self._kept[context] = await context.new_cdp_session(await context.new_page())
         return context
 
-    async def go(self, context: BrowserContext, locale: str) -> None:
-        """Close a visitor's pages, and forget them."""
+    async def release(self, context: BrowserContext, locale: str) -> None:
+        """Close a visitor's pages, and delete the stored data."""
         origins = {page.url.split("/", 3)[2] for page in context.pages if page.url.startswith("http")}
         kept, *others = context.pages
         if kept.url == "about:blank" and origins:
@@ -46,8 +46,8 @@ class Visitors:
         await context.clear_permissions()
         await context.clear_cookies()
         for origin in origins:
-            what = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
-            await self._kept[context].send("Storage.clearDataForOrigin", what)
+            scope = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
+            await self._kept[context].send("Storage.clearDataForOrigin", scope)
         self._idle[locale].append(context)
 
 
@@ -61,7 +61,7 @@ async def open_event(site: Site, visit: OpenPage, user_id: str | None = None, *,
 
 
 def tickets_left(page: Page, tier: str) -> Locator:
-    """Return a tier's exact count on an event's page, which buyers open on demand."""
+    """Return the place of a tier's exact count, which an event's page shows on demand."""
     return page.locator(f".counts li[data-tier='{tier}']")
 
 
