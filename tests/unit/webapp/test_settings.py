@@ -1,12 +1,15 @@
 """The web app accepts and refuses the same values as the API, and brings them into the same form."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from api.config import Settings
 from api.errors import ConfigError
+from tests.stack import free_port
 from tests.unit.test_config import VARIABLES, Variable
+from webapp.serve import ServeError, _resolve_free
 from webapp.settings import PageSettings, SettingError, address, runtime_dir
 
 SHARED = ("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "MAX_TICKETS_PER_BOOKING")
@@ -65,3 +68,16 @@ def test_a_home_directory_is_expanded_alike(monkeypatch: pytest.MonkeyPatch, tmp
     assert Settings.from_env({"DATA_DIR": "~/data"}).data_dir == tmp_path / "data"
     with pytest.raises(ConfigError, match="DATA_DIR='~no-such-user/data' is not allowed: it must be a directory"):
         Settings.from_env({"DATA_DIR": "~no-such-user/data"})
+
+
+def test_an_unusable_host_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ServeError, match=r"^Port \d+ on 192\.0\.2\.1 cannot be used: "):
+        _resolve_free("192.0.2.1", free_port())
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(ServeError) as refusal:
+        _resolve_free("tickets.example", 3000)
+    assert str(refusal.value) == "API_HOST='tickets.example' has no address (Name or service not known)."
