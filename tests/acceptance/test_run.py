@@ -17,6 +17,8 @@ from api.commands.processes import STOP_GRACE_S
 from api.commands.seed import DEFAULT_EVENTS
 from api.commands.signals import FORCE_AFTER_S
 from api.commands.supervisor import RESTARTS_MAX
+from api.database.embedded import EmbeddedServer
+from api.database.roles import APPLICATION
 from tests.stack import (
     HTTP_TIMEOUT_S,
     Process,
@@ -219,6 +221,13 @@ async def test_each_part_that_ends_is_restarted(make_system: Callable[..., Syste
     ]
     await system.until(lambda: all(map(responds, addresses)), "all parts serve again")
     await system.until(lambda: httpx.get(f"{system.api_url}/health/system").json()["status"] == "ok", "a worker works")
+    with EmbeddedServer(system.data_dir) as server:
+        assert audit(server.url()) == []
+        with psycopg.connect(server.url()) as conn:
+            sessions = conn.execute(
+                "select distinct usename from pg_stat_activity where application_name = 'tickets-api'"
+            ).fetchall()
+    assert sessions == [(APPLICATION,)]
     await system.stop()
 
 
