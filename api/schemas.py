@@ -25,8 +25,8 @@ Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
 """An idempotency key that is one segment of a URL's path without an escape. `.` and `..` are not."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-Total = Annotated[float, msgspec.Meta(ge=0)]
-"""An amount in the currency's major unit."""
+Total = Annotated[float, msgspec.Meta(ge=0, le=10**15)]
+"""An amount in the currency's major unit. The database refuses larger ones, even in currencies without a minor unit."""
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
