@@ -24,9 +24,9 @@ def readable_paths(client: httpx.Client) -> Iterator[str]:
     yield from ("/metrics", "/schema", "/schema/openapi.json", "/schema-assets/swagger-ui.css")
 
 
-def test_head_is_possible_wherever_get_is(client: httpx.Client, untouched: BoxOffice) -> None:
-    order = untouched.booked(userId="head")
-    values = {"slug": untouched.event, "reference": order["reference"], "file": "1.svg"}
+def test_head_is_possible_wherever_get_is(client: httpx.Client, office: BoxOffice) -> None:
+    order = office.booked(userId="head")
+    values = {"slug": office.event, "reference": order["reference"], "file": "1.svg"}
     checked = 0
     for template in readable_paths(client):
         path = template.format_map(values)
