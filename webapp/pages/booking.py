@@ -373,6 +373,7 @@ def _facts() -> Ui:
                 rx.el.div(
                     rx.el.dt(say("booking.booked_at")),
                     rx.el.dd(rx.cond(order.event.name != "", moment(order.booked_at, order.event.timeZone), "\u00a0")),
+                    class_name="wide",
                 ),
             ),
         ),
