@@ -99,6 +99,16 @@ class Announcement:
 
 
 @dataclass(frozen=True)
+class Reminder:
+    """A reminder of picks that the last choice could not keep; `quantity` counts those that can be restored."""
+
+    reason: str
+    """`limit`, `other_tier` or empty."""
+    tier: str
+    quantity: int
+
+
+@dataclass(frozen=True)
 class BoxOffice:
     """Everything that the page shows (`deriveView` in webapp/js/event/derive.js). Times in seconds."""
 
@@ -136,6 +146,7 @@ class BoxOffice:
     total: float
     picks: list[Seat]
     lost: list[Seat]
+    reminder: Reminder
     offers: list[Seat]
     """Free seats in place of the lost ones."""
     may_have_map: bool
@@ -145,6 +156,8 @@ class BoxOffice:
     has_map: bool
     layout: Layout
     sections: list[Section]
+    prices: dict[str, float]
+    """Price of each tier in the currency's major unit."""
     list: bool
     """True if the list of seats is open."""
     zoom: float

@@ -38,6 +38,15 @@ def _call(name: str, *values: Any) -> Any:
     return function.call(*values).to(str)
 
 
+def in_every_language(key: str) -> dict[str, str]:
+    """Return a text without values by language, for pages that the browser cannot translate.
+
+    Raises:
+        KeyError: there is no such text.
+    """
+    return {code: json.loads((STRINGS / f"{code}.json").read_text(encoding="utf-8"))[key] for code in LANGUAGES}
+
+
 def in_english(key: str) -> str:
     """Return a text without values, for the head of a page, which the build writes.
 

@@ -8,7 +8,7 @@ from reflex.vars.function import ArgsFunctionOperation, FunctionVar
 from reflex_components_core.el.elements.inline import A  # type: ignore[import-untyped]
 from reflex_components_core.react_router import link  # type: ignore[import-untyped]
 
-from webapp.components.language import LANGUAGES, choose_language, language, say
+from webapp.components.language import LANGUAGES, choose_language, in_every_language, language, say
 from webapp.components.page import PageLoader
 
 __all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page", "spinner"]
@@ -41,6 +41,7 @@ def page(*content: rx.Component) -> Ui:
         ),
         rx.el.main(*content, id="content", tab_index=-1),
         rx.el.footer(rx.el.p(say("site.demonstration")), class_name="foot"),
+        rx.el.noscript(*[rx.el.p(text, lang=code) for code, text in in_every_language("noscript").items()]),
         PageLoader.create(),
     )
 

@@ -7,6 +7,7 @@ drawing only when the event's seats change. A thousand seats therefore stay smoo
 from typing import Any
 
 import reflex as rx
+from reflex.vars.function import ArgsFunctionOperation
 
 from webapp.components.box_office import PlacedSeat, Row, action, box_office
 from webapp.components.browser import Part, function
@@ -41,6 +42,8 @@ class SeatShape(Part):
     tag = "SeatShape"
 
     seat: rx.Var[int]
+    label: rx.Var[Any]
+    """A function that returns the seat's name for a state."""
 
 
 def seat_map() -> Ui:
@@ -106,9 +109,17 @@ def _seat(seat: rx.vars.ObjectVar[PlacedSeat]) -> Ui:
         rx.el.svg.circle(cx=seat.x, cy=seat.y, r=11),
         rx.el.svg.text(seat.number, x=seat.x, y=seat.y, aria_hidden="true"),
         seat=seat.id,
-        custom_attrs={
-            "aria-label": say("map.seat", tier=seat.tier, row=seat.row, number=seat.number),
-        },
+        label=ArgsFunctionOperation.create(
+            ("state",),
+            say(
+                "map.seat",
+                tier=seat.tier,
+                row=seat.row,
+                number=seat.number,
+                price=price(box_office.prices[seat.tier], box_office.event),
+                state=rx.Var("state"),
+            ),
+        ),
     )
 
 

@@ -27,6 +27,7 @@ def summary() -> Ui:
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
             rx.cond(box_office.bookable, _chosen(), _nothing_to_choose()),
+            _reminder(),
             class_name="summary-words",
         ),
         rx.cond(
@@ -60,17 +61,53 @@ def _chosen() -> Ui:
                 class_name="summary-total",
             ),
             class_name="summary-line",
+            aria_live="polite",
+            aria_atomic="true",
         ),
-        rx.cond(
-            box_office.picks.length() > 0,
-            rx.el.ul(
-                rx.foreach(box_office.picks, lambda seat: rx.el.li(seat_name(seat))),
-                class_name="picks",
-                tab_index=0,  # on a phone it scrolls
-                aria_labelledby="summary",
+        rx.el.div(
+            rx.cond(
+                box_office.picks.length() > 0,
+                rx.el.ul(rx.foreach(box_office.picks, _pick), class_name="picks", aria_labelledby="summary"),
             ),
+            aria_live="polite",
         ),
         rx.cond(_lost_some, _alternatives_to_lost(), _any_seats()),
+    )
+
+
+def _pick(seat: Any) -> Ui:
+    """Return a picked seat with the button that returns it."""
+    return rx.el.li(
+        seat_name(seat),
+        rx.el.button(
+            type="button",
+            aria_label=say("summary.return", row=seat.row, number=seat.number),
+            disabled=checkout.sending,
+            on_click=action("pick", seat.id),
+        ),
+    )
+
+
+def _reminder() -> Ui:
+    """Return the reminder of picks that the last choice could not keep."""
+    reminder = box_office.reminder
+    return rx.el.div(
+        rx.match(
+            reminder.reason,
+            ("limit", rx.el.p(say("summary.at_limit", most=box_office.limit))),
+            (
+                "other_tier",
+                rx.fragment(
+                    rx.el.p(say("summary.returned", quantity=reminder.quantity, tier=reminder.tier)),
+                    rx.el.button(
+                        say("summary.restore"), type="button", on_click=action("restorePicks"), class_name="text-button"
+                    ),
+                ),
+            ),
+            rx.fragment(),
+        ),
+        class_name="reminder",
+        role="status",
     )
 
 

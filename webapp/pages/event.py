@@ -176,8 +176,6 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
 
 def _box_office() -> Ui:
     return CheckoutForm.create(
-        # The Enter key activates this button. It is disabled whenever no visible button books.
-        rx.el.input(type="submit", hidden=True, disabled=box_office.locked | ~form_books()),
         rx.el.section(
             rx.el.div(rx.el.h2(say("tickets.title"), id="tickets"), freshness(), class_name="box-head"),
             announcement(),
@@ -199,6 +197,7 @@ def _box_office() -> Ui:
                     rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
                     refused=rx.cond(user_id_fault() == "", 0, checkout.turn),
                 ),
+                rx.cond(box_office.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",
             ),
             seat_map(),

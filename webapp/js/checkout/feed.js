@@ -9,6 +9,7 @@ import { readForm } from "./purchase.js";
 import { checkout } from "./store.js";
 
 const ORDER_PAGE = "/booking/_";
+const BOOKING_BUTTON = "button[type=submit]:enabled";
 
 /**
  * Draw a component from a field of the checkout.
@@ -55,7 +56,13 @@ export function CheckoutForm({ storageKey, ...props }) {
     click(() => checkout.book(read.wanted))();
     remember(storageKey, read.wanted.userId);
   };
-  return createElement("form", { ...props, onSubmit });
+  /** The Enter key in a field leads to the button, which shows the total. */
+  const onKeyDown = (/** @type {import("react").KeyboardEvent<HTMLFormElement>} */ event) => {
+    if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement) || event.target.type !== "text") return;
+    event.preventDefault();
+    /** @type {HTMLElement | null} */ (event.currentTarget.querySelector(BOOKING_BUTTON))?.focus();
+  };
+  return createElement("form", { ...props, noValidate: true, onSubmit, onKeyDown });
 }
 
 /**

@@ -3,10 +3,14 @@ import { checkout } from "../checkout/store.js";
 import { keepFocus } from "../focus.js";
 import { settings } from "../settings.js";
 import * as selection from "./selection.js";
+import { NO_REMINDER } from "./state.js";
 import { getState, getView, update } from "./store.js";
 import { zoomBy } from "./zoom.js";
 
 /** @import { EventState } from "./state.js" */
+
+/** The controls of the selection, which never book. */
+const CONTROLS = ".lost-actions button, .picks button, .reminder button, button.best:enabled";
 
 const isSending = () => checkout.view.get().sending;
 
@@ -15,20 +19,20 @@ const isSending = () => checkout.view.get().sending;
  * @param {Partial<EventState>} changes
  */
 function select(changes) {
-  keepFocus();
+  keepFocus(document.activeElement, CONTROLS);
   // Another tier need not wait for the held tickets of the last one. A rate limit applies to every tier.
   const isOtherTier = changes.tier !== undefined && changes.tier !== getState().tier;
   if (isOtherTier && checkout.view.get().phase !== "rate_limited") checkout.stopWaiting();
-  update(changes);
+  update({ reminder: NO_REMINDER, ...changes });
 }
 
 /** @param {string} tier */
 export function choose(tier) {
-  if (!isSending()) select(selection.chooseTier(tier));
+  if (!isSending()) select(selection.chooseTier(getState(), tier));
 }
 
 /** @param {number} by */
-export const changeQuantity = (by) => update(selection.changeQuantity(getState(), by, getView()));
+export const changeQuantity = (by) => select(selection.changeQuantity(getState(), by, getView()));
 
 /**
  * Pick a seat, or return it if it is picked.
@@ -39,7 +43,12 @@ export function pick(id) {
   select(selection.togglePick(getState(), id, settings.ticketsMax));
 }
 
-export const pickBest = () => update(selection.pickBest(getState(), getView().limit));
+export const pickBest = () => select(selection.pickBest(getState(), getView().limit));
+
+/** Pick the seats again that the last choice returned. */
+export function restorePicks() {
+  if (!isSending()) select(selection.restorePicks(getState()));
+}
 
 /** Return all picked seats: the server then chooses. */
 export function unpickAll() {

@@ -102,6 +102,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     total: bookable ? multiply(chosen.price, quantity, event.currencyDigits) : 0,
     picks: picks.map(nameOf),
     lost: state.lost.map(nameOf),
+    reminder: { reason: state.reminder.reason, tier: state.reminder.tier, quantity: state.reminder.picks.length },
     offers: offers.map(nameOf),
     may_have_map: state.statesAsOf === "" || hasMap,
     map_away: state.statesAsOf === "" && state.statesFailed && Boolean(chosen?.seated),
@@ -111,6 +112,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
       ...section,
       price: tiers.find((tier) => tier.name === section.name)?.price ?? 0,
     })),
+    prices: Object.fromEntries(tiers.map((tier) => [tier.name, tier.price])),
     list: state.list,
     ...deriveZoom(state),
     locked:

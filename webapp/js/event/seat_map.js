@@ -120,10 +120,10 @@ export function Drawing({ columns, tall, children, ...props }) {
 }
 
 /**
- * The group of shapes that draws a seat.
- * @param {{ seat: number, children: ReactNode }} props
+ * The group of shapes that draws a seat. `label` returns its name for a state.
+ * @param {{ seat: number, label: (state: string) => string, children: ReactNode }} props
  */
-export function SeatShape({ seat, children, ...props }) {
+export function SeatShape({ seat, label, children, ...props }) {
   const { state, tabIndex } = useSeat(seat);
   return createElement(
     "g",
@@ -132,6 +132,7 @@ export function SeatShape({ seat, children, ...props }) {
       className: "seat",
       role: "checkbox",
       tabIndex,
+      "aria-label": label(state),
       "aria-checked": state === "mine",
       "aria-disabled": state === "held" || state === "sold",
       "data-seat": seat,

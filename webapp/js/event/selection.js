@@ -1,14 +1,41 @@
 // Changes of the page's state by the visitor's choices. Pure functions.
 import { bestSeats, nearestSeats } from "./seating.js";
-import { isFree, isOpen, NO_ANNOUNCEMENT } from "./state.js";
+import { isFree, isOpen, NO_ANNOUNCEMENT, NO_REMINDER } from "./state.js";
 
 /** @import { EventState } from "./state.js" */
 
 /**
+ * Choose a tier. Picks of another tier are returned, and the visitor can restore them.
+ * @param {EventState} state
  * @param {string} tier
  * @returns {Partial<EventState>}
  */
-export const chooseTier = (tier) => ({ tier, picks: [], lost: [], announcement: NO_ANNOUNCEMENT, announcedAt: 0 });
+export const chooseTier = (state, tier) => ({
+  tier,
+  picks: [],
+  lost: [],
+  reminder: tier === state.tier ? NO_REMINDER : reminderOf(state),
+  announcement: NO_ANNOUNCEMENT,
+  announcedAt: 0,
+});
+
+/**
+ * Return the reminder of the picks that a choice of another tier returns.
+ * @param {EventState} state
+ */
+const reminderOf = ({ picks, tier }) =>
+  picks.length > 0 ? { reason: /** @type {const} */ ("other_tier"), tier, picks } : NO_REMINDER;
+
+/**
+ * Pick the returned seats again that are still free.
+ * @param {EventState} state
+ * @returns {Partial<EventState>}
+ */
+export function restorePicks(state) {
+  const { tier, picks } = state.reminder;
+  const free = picks.filter((id) => isFree(state, id));
+  return free.length > 0 ? { tier, picks: free, quantity: free.length, lost: [] } : {};
+}
 
 /**
  * Change the number of tickets. Picked seats grow by their nearest free neighbours and shrink from the last one on.
@@ -29,10 +56,11 @@ export function changeQuantity(state, by, { quantity, limit }) {
 }
 
 /**
- * Pick a free seat, or return a picked one. A seat of another tier replaces all picks.
+ * Pick a free seat, or return a picked one. A seat of another tier replaces all picks, and a pick beyond the limit is
+ * refused. A reminder tells the visitor about both.
  * @param {EventState} state
  * @param {number} id
- * @param {number} ticketsMax beyond it a new pick replaces the oldest one
+ * @param {number} ticketsMax limit of tickets for each booking
  * @returns {Partial<EventState>}
  */
 export function togglePick(state, id, ticketsMax) {
@@ -44,16 +72,17 @@ export function togglePick(state, id, ticketsMax) {
   }
   if (!isFree(state, id)) return { focused: id };
   const { picks, lost } = seat.tier === state.tier ? state : { picks: [], lost: [] };
-  const kept = picks.slice(Math.max(0, picks.length + 1 - ticketsMax));
+  if (picks.length >= ticketsMax) return { focused: id, reminder: { reason: "limit", tier: state.tier, picks: [] } };
   // The pick replaces one lost seat: the same seat if it is free again, else the first lost seat.
   const others = lost.filter((each) => each.id !== id);
   const stillLost = others.length < lost.length ? others : lost.slice(1);
   return {
     tier: seat.tier,
     focused: id,
-    picks: [...kept, id],
-    quantity: kept.length + 1 + stillLost.length,
+    picks: [...picks, id],
+    quantity: picks.length + 1 + stillLost.length,
     lost: stillLost,
+    reminder: seat.tier === state.tier ? NO_REMINDER : reminderOf(state),
   };
 }
 

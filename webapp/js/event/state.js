@@ -17,6 +17,14 @@ import { EMPTY_LAYOUT } from "./seating.js";
 /** A text for screen readers; `code` is `left`, `sold_out`, `all_held` or "". @typedef {{ code: string, tier: string, left: number }} Announcement */
 
 /**
+ * A reminder of picks that the visitor's last choice could not keep.
+ * @typedef {object} Reminder
+ * @property {"" | "limit" | "other_tier"} reason "" without a reminder
+ * @property {string} tier the tier of the picks
+ * @property {number[]} picks ids of the returned seats
+ */
+
+/**
  * @typedef {object} EventState
  * @property {EventDetails | null} event null until the first response
  * @property {string} eventAsOf
@@ -38,6 +46,7 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {number[]} picks ids of the picked seats, in the order of picking
  * @property {string} picksAfter time of the picks; older seat states do not show the loss of a pick
  * @property {Seat[]} lost picked seats that other buyers took
+ * @property {Reminder} reminder
  * @property {number} focused id of the seat in the tab order
  * @property {number} zoom index of `ZOOM_LEVELS`, or -1 for the whole map
  * @property {number} fit scale at which the whole map is visible; 1 if it always is
@@ -51,6 +60,9 @@ const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
 
 /** @type {Announcement} */
 export const NO_ANNOUNCEMENT = { code: "", tier: "", left: 0 };
+
+/** @type {Reminder} */
+export const NO_REMINDER = { reason: "", tier: "", picks: [] };
 
 /** @type {EventState} */
 export const INITIAL_STATE = {
@@ -74,6 +86,7 @@ export const INITIAL_STATE = {
   picks: [],
   picksAfter: "",
   lost: [],
+  reminder: NO_REMINDER,
   focused: 0,
   zoom: 0,
   fit: 1,

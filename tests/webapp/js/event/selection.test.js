@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changeQuantity, chooseTier, loseSeats, pickBest, togglePick } from "../../../../webapp/js/event/selection.js";
+import {
+  changeQuantity,
+  chooseTier,
+  loseSeats,
+  pickBest,
+  restorePicks,
+  togglePick,
+} from "../../../../webapp/js/event/selection.js";
 import { loaded, seatStates, seats } from "./states.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
@@ -18,8 +25,8 @@ function after(state, changes) {
 
 test("another tier drops the picks and the lost seats", () => {
   const state = loaded({ picks: [1], quantity: 3 });
-  const chosen = after({ ...state, lost: seats(state, 2) }, chooseTier("GA"));
-  assert.equal(chooseTier("GA").announcedAt, 0);
+  const chosen = after({ ...state, lost: seats(state, 2) }, chooseTier(state, "GA"));
+  assert.equal(chooseTier(state, "GA").announcedAt, 0);
   assert.deepEqual(chosen, { tier: "GA", quantity: 3, picks: [], lost: [], focused: 0 });
 });
 
@@ -92,9 +99,36 @@ test("a seat of another tier replaces all picks", () => {
   });
 });
 
-test("beyond the limit the oldest pick makes room", () => {
+test("a pick beyond the limit changes nothing and reminds of the limit", () => {
   const state = loaded({ picks: [1, 2, 3] });
-  assert.deepEqual(togglePick(state, 4, 3).picks, [2, 3, 4]);
+  const changes = togglePick(state, 4, 3);
+  assert.deepEqual({ ...state, ...changes }.picks, [1, 2, 3]);
+  assert.equal(changes.reminder?.reason, "limit");
+  assert.deepEqual(togglePick(state, 3, 3).picks, [1, 2], "returning a seat stays possible");
+});
+
+test("picks that another tier replaces can be restored", () => {
+  const state = loaded({ picks: [1, 2], quantity: 2 });
+  for (const changes of [togglePick(state, 8, 10), chooseTier(state, "GA")]) {
+    const changed = { ...state, ...changes };
+    assert.deepEqual(changed.reminder, { reason: "other_tier", tier: "VIP", picks: [1, 2] });
+    assert.deepEqual(after(changed, restorePicks(changed)), {
+      tier: "VIP",
+      quantity: 2,
+      picks: [1, 2],
+      lost: [],
+      focused: changed.focused,
+    });
+    const sold = { ...changed, seatStates: seatStates({ 2: "s" }) };
+    assert.deepEqual(restorePicks(sold).picks, [1], "a seat that others bought meanwhile stays theirs");
+  }
+});
+
+test("nothing is to be restored without picks, or in the same tier", () => {
+  assert.equal(chooseTier(loaded(), "GA").reminder?.reason, "");
+  assert.equal(chooseTier(loaded({ picks: [1] }), "VIP").reminder?.reason, "");
+  assert.equal(togglePick(loaded(), 8, 10).reminder?.reason, "");
+  assert.deepEqual(restorePicks(loaded()), {});
 });
 
 test("a pick replaces the lost seat that has come back, else the first one", () => {
