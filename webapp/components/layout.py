@@ -41,7 +41,7 @@ def page(*content: rx.Component) -> Ui:
         ),
         rx.el.main(*content, id="content", tab_index=-1),
         rx.el.footer(rx.el.p(say("site.demonstration")), class_name="foot"),
-        rx.el.noscript(*[rx.el.p(text, lang=code) for code, text in in_every_language("noscript").items()]),
+        rx.el.noscript(*[rx.el.p(text, lang=code) for code, text in in_every_language("site.needs_scripts").items()]),
         PageLoader.create(),
     )
 

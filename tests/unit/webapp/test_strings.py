@@ -12,7 +12,7 @@ from webapp.components.language import LANGUAGES, STRINGS, arguments, say
 ROOT = Path(__file__).parents[3]
 WEBAPP = ROOT / "webapp"
 BROWSER_TESTS = ROOT / "tests" / "webapp"
-_USED = re.compile(r'\b(?:say|in_english)\(\s*"([^"]+)"')
+_USED = re.compile(r'\b(?:say|in_english|in_every_language)\(\s*"([^"]+)"')
 _LITERAL = re.compile(r'"([a-z_]+(?:\.[a-z_]+)+)"')
 
 
