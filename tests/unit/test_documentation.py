@@ -1,5 +1,7 @@
-"""The documentation names only paths, make targets, settings and statements that exist."""
+"""The documentation names only paths, make targets, settings, statements and texts that exist."""
 
+import ast
+import json
 import re
 
 import msgspec
@@ -22,6 +24,8 @@ EXAMPLES = {"tests/integration/services/test_first.py"}
 _CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _TARGET = re.compile(r"\bmake ([a-z]+)")
+_TEXT_KEY = re.compile(r"[a-z_]+(?:\.[a-z0-9_]+)+")
+_SETTING = re.compile(r"[A-Z][A-Z0-9_]+")
 
 
 def read(page: str) -> str:
@@ -60,6 +64,21 @@ def unknown_statements(text: str) -> set[str]:
     return {word for word in words if word.partition(".")[0] in nouns and not word.endswith(SOURCES)} - known
 
 
+def unknown_texts(text: str) -> set[str]:
+    """Return the words in code that look like keys of texts, and are neither keys, files nor names in a module."""
+    keys = json.loads(read("webapp/strings/en.json")).keys()
+    modules = {path.stem for path in (ROOT / "webapp").glob("*.py")}
+    words = {word for code in code_in(text) if _TEXT_KEY.fullmatch(word := code.strip())}
+    files = {word for word in words if (ROOT / word).exists() or (ROOT / "webapp" / word).exists()}
+    return {word for word in words - files if word.partition(".")[0] not in modules} - keys
+
+
+def documented_settings(page: str, heading: str) -> set[str]:
+    """Return the variables in the first column of the tables below a heading."""
+    rows = re.findall(r"^\|(.*?)\|", read(page).partition(f"\n## {heading}\n")[2], re.MULTILINE)
+    return {name for row in rows for name in re.findall(rf"`({_SETTING.pattern})`", row)}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_only_paths_targets_and_statements_that_exist(page: str) -> None:
     text = read(page)
@@ -77,9 +96,24 @@ def test_missing_names_are_found() -> None:
 
 def test_every_setting_is_documented() -> None:
     settings = {field.name.upper() for field in msgspec.structs.fields(Settings)}
-    rows = re.findall(r"^\|(.*?)\|", read("api/README.md").partition("## Settings")[2], re.MULTILINE)
-    documented = {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)}
-    assert documented == settings
+    assert documented_settings("api/README.md", "Settings") == settings
+
+
+def test_every_setting_of_the_web_app_is_documented() -> None:
+    literals = [node.value for node in ast.walk(ast.parse(read("webapp/settings.py"))) if isinstance(node, ast.Constant)]
+    settings = {text for text in literals if isinstance(text, str) and _SETTING.fullmatch(text)}
+    assert documented_settings("webapp/README.md", "The site's files") == settings
+
+
+def test_the_web_app_s_page_names_only_texts_that_exist() -> None:
+    assert unknown_texts(read("webapp/README.md")) == set()
+    assert unknown_texts("`checkout.none.title` `away.title` `rxconfig.py` `reflex_patch.apply`") == {"checkout.none.title"}
+
+
+def test_the_web_app_s_page_names_every_module_of_the_browser() -> None:
+    webapp = ROOT / "webapp"
+    modules = {path.relative_to(webapp).as_posix() for path in webapp.glob("js/**/*.js")}
+    assert modules - paths_in(read("webapp/README.md")) == set()
 
 
 def test_the_readme_is_short() -> None:
