@@ -24,6 +24,8 @@ from webapp.build import BUILD_DIR, BuildError
 from webapp.prerendered import MISSING_PAGE, file_of, write_site
 from webapp.settings import ConnectionLimits, PageSettings, address, runtime_dir
 
+_log = logging.getLogger(__name__)
+
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
 _BACKLOG = 1024
@@ -141,19 +143,35 @@ def _add_headers(headers: Headers, path: str, url: str) -> None:
 
 
 def _possible_connections(wanted: int) -> int:
-    """Raise the process's limit of open files as far as allowed; return the number of connections that it admits."""
+    """Raise the process's limit of open files as far as allowed; return the number of connections that it admits.
+
+    `api/commands/serve.py` has a function of its own for the API, because the API and the web app do not import each
+    other.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted + _OTHER_FILES_MAX
     if soft != resource.RLIM_INFINITY and soft < files:
         soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES_MAX))
+    if soft == resource.RLIM_INFINITY or soft >= files:
+        return wanted
+    possible = max(1, soft - _OTHER_FILES_MAX)
+    _log.warning(
+        "CONNECTIONS_MAX=%d and %d files for other purposes exceed the limit of %d open files: serving %d connections",
+        wanted,
+        _OTHER_FILES_MAX,
+        soft,
+        possible,
+    )
+    return possible
 
 
 async def _limit_unread_responses(port: int, timeout_ms: int) -> None:
     """Let the kernel close connections whose client accepts no part of a response; on Linux only.
 
     The server has no such limit. Connections inherit the option from the listening socket, which opens later.
+    `api/http/listeners.py` has functions of its own for the API, because the API and the web app do not import each
+    other.
     """
     for _ in range(_LISTENER_ATTEMPTS):
         if not hasattr(socket, "TCP_USER_TIMEOUT") or _set_user_timeout(port, timeout_ms):
@@ -168,7 +186,8 @@ def _set_user_timeout(port: int, timeout_ms: int) -> bool:
             if not str(file.readlink()).startswith("socket:"):
                 continue
             with socket.socket(fileno=os.dup(int(file.name))) as listener:
-                is_listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                is_tcp = listener.family in (socket.AF_INET, socket.AF_INET6) and listener.type == socket.SOCK_STREAM
+                is_listening = is_tcp and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                 if is_listening and listener.getsockname()[1] == port:
                     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
                     return True

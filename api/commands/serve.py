@@ -67,7 +67,8 @@ def serve(settings: Settings, database_url: str) -> int:
 def possible_connections(wanted: int) -> int:
     """Raise this process's limit of open files as far as allowed; return the number of connections that it admits.
 
-    A server that accepts more connections than that fails at every further one, in a busy loop.
+    A server that accepts more connections than that fails at every further one, in a busy loop. `webapp/serve.py` has a
+    function of its own for the web server, because the API and the web app do not import each other.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted + _OTHER_FILES_MAX
@@ -77,5 +78,11 @@ def possible_connections(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= files:
         return wanted
     possible = max(1, soft - _OTHER_FILES_MAX)
-    _log.warning("CONNECTIONS_MAX=%d exceeds the limit of open files (%d): serving %d", wanted, soft, possible)
+    _log.warning(
+        "CONNECTIONS_MAX=%d and %d files for other purposes exceed the limit of %d open files: serving %d connections",
+        wanted,
+        _OTHER_FILES_MAX,
+        soft,
+        possible,
+    )
     return possible

@@ -15,9 +15,10 @@ _ATTEMPTS = 100
 async def limiting_unread_responses(ports: Collection[int], timeout_ms: int) -> AsyncIterator[None]:
     """Close connections whose client accepts no part of a response for `timeout_ms`.
 
-    The server offers no such limit, and a client that never reads would use up a connection for ever. The kernel
+    The server offers no such limit, and a client that never reads would occupy a connection indefinitely. The kernel
     closes such connections. They inherit the option from the listening socket. The server opens its ports only after
-    the lifespan has begun, so a task waits for them. Systems other than Linux have no such option.
+    the lifespan has begun, so a task waits for them. Systems other than Linux have no such option. `webapp/serve.py`
+    has a function of its own for the web server, because the API and the web app do not import each other.
     """
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         yield

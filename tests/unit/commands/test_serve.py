@@ -14,11 +14,11 @@ print({function}({wanted}), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 
 
-def possible(module: str, function: str, *, soft: int, hard: int, wanted: int) -> list[int]:
-    """Return the possible connections and the limits of open files afterwards, in a process of its own."""
+def run(module: str, function: str, *, soft: int, hard: int, wanted: int) -> tuple[list[int], str]:
+    """Return the possible connections with the limits of open files afterwards, and the log, of a new process."""
     script = SCRIPT.format(module=module, function=function, soft=soft, hard=hard, wanted=wanted)
-    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    return [int(number) for number in output.split()]
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return [int(number) for number in done.stdout.split()], done.stderr
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,11 @@ def test_connections_are_limited_by_the_open_files_that_the_system_allows(
     module: str, function: str, others: int
 ) -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 2000
-    assert possible(module, function, soft=256, hard=2000, wanted=1000) == [1000, 1000 + others, 2000]
-    assert possible(module, function, soft=256, hard=1024, wanted=1000) == [1024 - others, 1024, 1024]
-    assert possible(module, function, soft=1800, hard=2000, wanted=1000) == [1000, 1800, 2000]
+    assert run(module, function, soft=256, hard=2000, wanted=1000) == ([1000, 1000 + others, 2000], "")
+    assert run(module, function, soft=1800, hard=2000, wanted=1000) == ([1000, 1800, 2000], "")
+    limited, log = run(module, function, soft=256, hard=1024, wanted=1000)
+    assert limited == [1024 - others, 1024, 1024]
+    assert log.strip() == (
+        f"CONNECTIONS_MAX=1000 and {others} files for other purposes exceed the limit of 1024 open files: "
+        f"serving {1024 - others} connections"
+    )
