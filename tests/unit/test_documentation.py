@@ -66,7 +66,7 @@ def unknown_statements(text: str) -> set[str]:
 
 def unknown_texts(text: str) -> set[str]:
     """Return the words in code that look like keys of texts, and are neither keys, files nor names in a module."""
-    keys = json.loads(read("webapp/strings/en.json")).keys()
+    keys = set(json.loads(read("webapp/strings/en.json")))
     modules = {path.stem for path in (ROOT / "webapp").glob("*.py")}
     words = {word for code in code_in(text) if _TEXT_KEY.fullmatch(word := code.strip())}
     files = {word for word in words if (ROOT / word).exists() or (ROOT / "webapp" / word).exists()}
