@@ -5,10 +5,16 @@ ones for everyday prices: none for HUF, IDR or IQD, for example. Payment provide
 """
 
 import functools
+import sys
 from decimal import Decimal
 
 from iso4217 import Currency
 
+_ROUNDING_MINOR, _ROUNDING_SHARE = 1e-6, 4e-16
+"""The tolerance for a client's rounding errors, in minor units, and as a share of the amount.
+
+The share is less than half a minor unit up to the largest total of a request, 10^15.
+"""
 _DIGITS_DEFAULT = 2
 """Decimal places of a code that ISO 4217 does not list, or lists without any, such as XAU for gold."""
 
@@ -18,6 +24,23 @@ def to_major(amount_minor: int, currency: str) -> int | float:
     scale: int = 10 ** currency_digits(currency)
     whole, rest = divmod(amount_minor, scale)
     return amount_minor / scale if rest else whole
+
+
+def is_amount(stated: float, amount_minor: int, currency: str) -> bool:
+    """Return True if a client's floating-point number in the major unit means an amount, such as 3 * 0.1 for 30 cents.
+
+    Args:
+        stated: the client's number, in the currency's major unit.
+        amount_minor: the amount, in minor units.
+        currency: the code of the currency.
+    """
+    difference: float = abs(stated * 10 ** currency_digits(currency) - amount_minor)
+    return difference <= _ROUNDING_MINOR + _ROUNDING_SHARE * amount_minor
+
+
+def without_rounding_error(stated: float) -> float:
+    """Return a number with the 15 significant digits that floating-point numbers preserve: 0.3 for 3 * 0.1."""
+    return float(f"{stated:.{sys.float_info.dig}g}")
 
 
 def format_amount(amount_minor: int, currency: str) -> str:

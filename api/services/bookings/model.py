@@ -9,6 +9,7 @@ import msgspec
 
 from api import text
 from api.errors import ApiError, PaymentDeclined
+from api.money import without_rounding_error
 from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
 
@@ -59,7 +60,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """SHA-256 of all fields but the reference and the client; equal digests mean equal requests."""
         content = [self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids)]
         if self.expected_total is not None:  # The digests of orders without it stay valid.
-            content.append(self.expected_total)
+            content.append(without_rounding_error(self.expected_total))
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

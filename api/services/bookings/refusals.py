@@ -19,7 +19,7 @@ from api.errors import (
     UnknownEvent,
     UnknownTier,
 )
-from api.money import to_major
+from api.money import is_amount
 from api.services.bookings.model import (
     Booked,
     BookingPolicy,
@@ -89,10 +89,10 @@ def refuse_early(
 def _refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
     """Return the error of a request that expects another total; otherwise None.
 
-    The comparison is exact, because both numbers are the floating-point numbers nearest to their amounts.
+    Clients may calculate the total in floating-point numbers, so the comparison ignores their rounding errors.
     """
     total = total_minor(request, tier)
-    if request.expected_total in (None, to_major(total, tier.currency)):
+    if request.expected_total is None or is_amount(request.expected_total, total, tier.currency):
         return None
     return PriceChanged(total, tier.currency)
 

@@ -1,4 +1,4 @@
-"""The total that a buyer expects: exact comparison, the refusal and the request's digest."""
+"""The total that a buyer expects: comparison without rounding errors, the refusal and the request's digest."""
 
 import hashlib
 
@@ -28,6 +28,7 @@ decode = msgspec.json.Decoder(BookingRequest).decode
     [
         (1250, 2, "USD", None),
         (1250, 2, "USD", 25),
+        (1250, 2, "USD", 25.000000000000004),
         (1250, 1, "USD", 12.5),
         (10, 3, "USD", 0.3),
         (0, 2, "USD", 0),
@@ -48,7 +49,9 @@ def test_the_expected_total_is_accepted(price_minor: int, quantity: int, currenc
         ("USD", 25.01, 25),
         ("USD", 12.5, 25),
         ("USD", 0, 25),
-        ("USD", 25.000000000000004, 25),
+        ("USD", 25.005, 25),
+        ("USD", 24.995, 25),
+        ("USD", 25.0001, 25),
         ("USD", 1e308, 25),
         ("USD", 5e-324, 25),
         ("JPY", 25, 2500),
