@@ -71,7 +71,8 @@ class WorkerWatch:
 
 def read_ages(settings: Settings) -> dict[str, float] | None:
     """Return the ages of the workers' heartbeats in seconds, by worker id; None if the API does not report them."""
-    url = f"{settings.local_url(settings.api_port)}/health/system"
+    # With a port of operations, the API's port does not serve this route.
+    url = f"{settings.local_url(settings.operations_port or settings.api_port)}/health/system"
     try:
         # A proxy from the environment cannot reach this machine's ports.
         response = httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False).raise_for_status()
