@@ -16,5 +16,19 @@ grant select, insert on order_events to tickets_app;
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 
--- Only triggers can call a function that acts with the owner's privileges.
-grant execute on all functions in schema public to tickets_app;
+grant execute on function event_admits, event_rules, is_displayable, recent to tickets_app;
+
+-- A trigger fires without these privileges. With them, the role could attach purge_history, which acts with the owner's
+-- privileges, to a temporary table. By default everybody may execute a new function.
+revoke execute on function
+check_time_zone, note_changes, note_event_change, note_new_orders, note_tier_change, purge_history, refuse_change
+from public;
+
+-- By default every role may create temporary tables.
+do $$
+begin
+    if has_database_privilege('tickets_app', current_database(), 'TEMPORARY') then
+        execute format('revoke temporary on database %I from public, tickets_app', current_database());
+    end if;
+end
+$$;

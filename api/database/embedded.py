@@ -182,8 +182,6 @@ class EmbeddedServer:
                 # Another process may be creating the same database.
                 with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                     conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-                    # By default every role may create temporary tables.
-                    conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
 
     def _start(self) -> None:
         owner = owner_of(self.cluster)

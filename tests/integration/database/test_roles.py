@@ -135,6 +135,39 @@ def test_only_triggers_act_with_the_privileges_of_the_owner(owner: Connection) -
     assert callable_functions == []
 
 
+def test_no_trigger_function_can_be_attached_to_another_table(owner: Connection, application: Connection) -> None:
+    owner.execute(sql.SQL("grant temporary on database {} to public").format(sql.Identifier(owner.info.dbname)))
+    application.execute(ORDER, ["sold", "confirmed"])
+    application.execute("create temporary table bait (id bigint, status text)")
+    functions = owner.execute(
+        "select proname from pg_proc where pronamespace = 'public'::regnamespace and prorettype = 'trigger'::regtype"
+    ).fetchall()
+    assert ("purge_history",) in functions
+    for (function,) in functions:
+        attack = sql.SQL(
+            "create trigger attack after delete on bait referencing old table as deleted for each statement "
+            "execute function {}()"
+        )
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.execute(attack.format(sql.Identifier(function)))
+    application.execute("insert into bait select id, 'declined' from orders")
+    application.execute("delete from bait")
+    assert owner.execute("select status from order_events").fetchall() == [("confirmed",)]
+
+
+@pytest.mark.parametrize("grantee", ["public", APPLICATION])
+def test_a_migration_revokes_temporary_tables(owner: Connection, database_url: str, grantee: str) -> None:
+    database = sql.Identifier(owner.info.dbname)
+    role = sql.SQL("public") if grantee == "public" else sql.Identifier(grantee)
+    owner.execute(sql.SQL("grant temporary on database {} to {}").format(database, role))
+    assert migrate(database_url) == []
+    with (
+        psycopg.connect(application_url(database_url), autocommit=True) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute("create temporary table mine (id integer)")
+
+
 def test_the_history_of_a_purged_order_is_deleted_and_any_other_stays(
     owner: Connection, application: Connection
 ) -> None:
