@@ -147,6 +147,10 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
             state.events = event_list_cache(pool)
             state.event = event_cache(pool)
             state.inbox = Inbox(pool, settings)
+            # Uncached, so that load balancers notice each change at once.
+            state.obstacle = SharedResult(
+                functools.partial(health.find_any_obstacle, pool, settings, state.events), cached_max_s=0
+            )
             state.system = SharedResult(functools.partial(read_system, pool, settings))
             state.metrics = SharedResult(functools.partial(metrics.render_metrics, state.system))
             charges = Charges(provider)

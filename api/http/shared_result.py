@@ -9,15 +9,28 @@ T = TypeVar("T")
 
 _REST_SHARE = 9
 """Time for which a result is cached, as a multiple of the time that it took to produce."""
-_REST_MAX_S = 1.0
+_CACHED_MAX_S = 1.0
 
 
 class SharedResult(Generic[T]):
-    """The result of `produce`, which many requests share. Errors are not cached."""
+    """The result of `produce`, which many requests share. Errors are not cached.
 
-    def __init__(self, produce: Callable[[], Awaitable[T]], clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        produce: returns a new result.
+        clock: returns monotonic seconds.
+        cached_max_s: the longest time for which a result is cached; 0 to share it among concurrent requests only.
+    """
+
+    def __init__(
+        self,
+        produce: Callable[[], Awaitable[T]],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        cached_max_s: float = _CACHED_MAX_S,
+    ) -> None:
         self._produce = produce
         self._clock = clock
+        self._cached_max_s = cached_max_s
         self._task: asyncio.Task[T] | None = None
         self._valid_until = 0.0
 
@@ -34,5 +47,5 @@ class SharedResult(Generic[T]):
         self._valid_until = started_at
         result = await self._produce()
         ended_at = self._clock()
-        self._valid_until = ended_at + min(_REST_SHARE * (ended_at - started_at), _REST_MAX_S)
+        self._valid_until = ended_at + min(_REST_SHARE * (ended_at - started_at), self._cached_max_s)
         return result

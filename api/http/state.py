@@ -26,6 +26,7 @@ class ApiState(State):
     events: SnapshotCache[Any]
     event: SnapshotCache[Any]
     inbox: Inbox
+    obstacle: SharedResult[str | None]
     system: SharedResult[SystemHealth]
     metrics: SharedResult[bytes]
     webhook_secret: str

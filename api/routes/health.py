@@ -1,14 +1,19 @@
 """The state of this process, and of the whole system."""
 
+from typing import Any
+
 import psycopg
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
+from api.config import Settings
+from api.database.pool import Pool
 from api.errors import Busy
 from api.http.state import ApiState
 from api.process_environment import is_stopping
 from api.schemas import Health, SystemHealth
 from api.services.health import find_obstacle
+from api.services.snapshots import SnapshotCache
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -28,7 +33,7 @@ async def get_ready(state: ApiState) -> Response[Health]:
 
     A sale needs a writable database with all migrations and privileges, and a readable list of events.
     """
-    reason = "shutting down" if is_stopping() else await _find_obstacle(state)
+    reason = "shutting down" if is_stopping() else await state.obstacle.get()
     health = Health(status="unavailable", reason=reason) if reason else Health(status="ready")
     return Response(health, status_code=503 if reason else 200, headers=_NO_STORE)
 
@@ -45,15 +50,16 @@ async def get_system(state: ApiState) -> Response[SystemHealth | Health]:
     try:
         return Response(await state.system.get(), headers=_NO_STORE)
     except psycopg.Error:
-        reason = await find_obstacle(state.pool, state.settings) or "the database does not respond"
+        reason = await state.obstacle.get() or "the database does not respond"
         return Response(Health(status="unavailable", reason=reason), status_code=503, headers=_NO_STORE)
 
 
-async def _find_obstacle(state: ApiState) -> str | None:
-    if reason := await find_obstacle(state.pool, state.settings):
+async def find_any_obstacle(pool: Pool, settings: Settings, events: SnapshotCache[Any]) -> str | None:
+    """Return the first reason for which the process cannot sell tickets; None if there is none."""
+    if reason := await find_obstacle(pool, settings):
         return reason
     try:
-        await state.events.get(None)
+        await events.get(None)
     except (Busy, psycopg.Error, ValueError, TypeError):  # A value that Python or the encoder cannot represent.
         return "the list of events cannot be read"
     return None
