@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from api.money import format_amount, to_major
 from api.schemas import REFERENCE_PATTERN, SLUG_PATTERN
-from api.text import TEXT_PATTERN
+from api.text import TEXT_PATTERN, TEXT_RULE
 
 
 class SetupError(Exception):
@@ -303,7 +303,7 @@ def _are(number: int) -> str:
 
 
 _RULES = {
-    TEXT_PATTERN: "must have a visible character, and no control or direction characters",
+    TEXT_PATTERN: TEXT_RULE,
     REFERENCE_PATTERN: "may have letters, digits and . _ : ~ + = @ - only, and must not be . or ..",
     SLUG_PATTERN: "may have lower-case letters, digits and single hyphens between them only",
 }

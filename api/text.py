@@ -24,7 +24,13 @@ TEXT_PATTERN = (
     rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI_CONTROLS}]{{1,{TEXT_MAX}}}(?![\s\S])"
     # The negative lookahead replaces $, which also matches before a final line feed.
 )
-"""At least one visible character; no control character, line separator or direction character."""
+"""At least one visible character; no control character, line separator or direction character.
+
+The pattern regards invisible characters beyond the basic plane as visible, because JSON Schema defines no escape for
+them. `limit_key` recognizes them.
+"""
+TEXT_RULE = "must have a visible character, and no control or direction characters"
+"""The rule of the pattern in words."""
 
 _LOOK_ALIKE = re.compile(rf"[\s{_INVISIBLE}{_INVISIBLE_BEYOND}]+")
 _BLANKS = (
@@ -42,7 +48,8 @@ def normalize(text: str) -> str:
 def limit_key(name: str) -> str:
     """Return the key under which a buyer's limits count.
 
-    Names that differ only in case, width, blanks or invisible characters share a key.
+    Names that differ only in case, width, blanks or invisible characters share a key. The key of a name without a
+    visible character is empty.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return _LOOK_ALIKE.sub("", folded)[:TEXT_MAX]  # NFKC can make a name eighteen times as long.

@@ -44,7 +44,7 @@ from api.services.bookings.model import Booked, Declined, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order
-from api.text import TEXT_MAX, TEXT_PATTERN, normalize
+from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
 
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
@@ -236,11 +236,13 @@ def _buyer(user_id: str) -> str:
     """Return a buyer's name as orders store it.
 
     Raises:
-        InvalidRequest: the name is too long in composed form.
+        InvalidRequest: the name is too long in composed form, or has no visible character.
     """
     name = normalize(user_id)
     if len(name) > TEXT_MAX:
         raise InvalidRequest(f"must have at most {TEXT_MAX} characters", field="userId")
+    if not limit_key(name):
+        raise InvalidRequest(TEXT_RULE, field="userId")
     return name
 
 
