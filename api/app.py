@@ -88,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastPath:
         ],
         lifespan=[_lifespan(settings)],
         middleware=[RequestMetrics()],
-        guards=[throttle.guard, OwnOrigins(cors).guard],
+        guards=[throttle.guard, OwnOrigins(cors, settings.own_hosts).guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=cors,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -36,6 +37,8 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
 """The settings that are addresses."""
 _SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret"})
 """The settings that contain a secret, or may contain a password. No message shows their values."""
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The names of this machine in URLs."""
 _PLAIN_INTEGER = re.compile(r"-?[0-9]+")
 
 
@@ -250,8 +253,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> list[str]:
         """Return the origins of `web_origins`, or those of a web app on this machine."""
-        local = (f"http://{host}:{self.web_port}" for host in ("localhost", "127.0.0.1", "[::1]"))
+        local = (f"http://{host}:{self.web_port}" for host in _LOOPBACK)
         return (self.web_origins or parse_origins(",".join(local))).split(",")
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Return the hosts of the API for browsers, each with its port unless that is the scheme's default."""
+        local = (f"http://{host}:{self.api_port}" for host in _LOOPBACK)
+        urls = (self.api_url, self.local_url(self.api_port), *local)
+        return frozenset(urlsplit(parse_url(url)).netloc for url in urls)
 
     @property
     def limited_address_rps(self) -> int:

@@ -181,7 +181,7 @@ class FastPath:
         if (
             declared != (b"application/json", b"%d" % len(body))
             or len(body) > self._body_bytes_max
-            or (b"origin" not in request.headers and request.headers.get(b"sec-fetch-site") == b"cross-site")
+            or (not request.headers.get(b"origin") and request.headers.get(b"sec-fetch-site") == b"cross-site")
         ):
             return None
         return request._replace(body=body)

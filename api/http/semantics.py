@@ -1,7 +1,7 @@
 """Rules of HTTP semantics (RFC 9110) that the framework lacks."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from litestar.config.cors import CORSConfig
@@ -37,10 +37,19 @@ class HttpSemantics:
 
 
 class OwnOrigins:
-    """Refuse unsafe requests from pages of foreign origins. Browsers name a page's origin; other clients need not."""
+    """Refuse unsafe requests from pages of foreign origins. Browsers name a page's origin; other clients need not.
 
-    def __init__(self, cors: CORSConfig) -> None:
+    A page of the API itself has an origin with the request's host. The host must be one of `own_hosts`, because any
+    name can lead to the API's address (DNS rebinding).
+
+    Args:
+        cors: the origins from which browsers may call the API.
+        own_hosts: the hosts of the API for browsers, each with its port unless that is the scheme's default.
+    """
+
+    def __init__(self, cors: CORSConfig, own_hosts: Container[str]) -> None:
         self._cors = cors
+        self._own_hosts = own_hosts
 
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Admit a request as a guard of the framework. The coroutine never blocks, so it needs no thread.
@@ -54,10 +63,13 @@ class OwnOrigins:
         foreign = (
             headers.get("sec-fetch-site") == "cross-site"
             if not origin
-            else not self._cors.is_origin_allowed(origin) and origin.partition("://")[2] != headers.get("host")
+            else not self._cors.is_origin_allowed(origin) and not self._is_own(origin, headers.get("host"))
         )
         if foreign:
             raise Forbidden("Pages of this origin may not send this request.")
+
+    def _is_own(self, origin: str, host: str | None) -> bool:
+        return origin.partition("://")[2] == host and host in self._own_hosts
 
 
 @functools.lru_cache(maxsize=256)  # Browsers of one kind send the same value.

@@ -232,6 +232,34 @@ async def test_a_request_that_is_not_simple_goes_to_the_framework(fast: FastPath
     assert (await compare(fast, sent)).by_framework
 
 
+@pytest.mark.parametrize("origin", [((b"origin", b""),), ()], ids=["empty origin", "no origin"])
+async def test_a_foreign_page_without_an_origin_cannot_book(
+    fast: FastPath, origin: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    sent = book("key-of-a-foreign-page").with_headers(*origin, (b"sec-fetch-site", b"cross-site"))
+    received = await compare(fast, sent)
+    assert (received.status, received.by_framework) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        (b"http://localhost:3001", b"localhost:3001", 201),
+        (b"http://127.0.0.1:3001", b"127.0.0.1:3001", 201),
+        (b"http://[::1]:3001", b"[::1]:3001", 201),
+        (b"http://rebound.example:3001", b"rebound.example:3001", 403),
+        (b"http://rebound.example", b"rebound.example", 403),
+        (b"http://localhost:3002", b"localhost:3002", 403),
+        (b"http://localhost:3001", b"127.0.0.1:3001", 403),
+    ],
+)
+async def test_a_page_of_a_name_that_was_bound_to_the_api_cannot_book(
+    fast: FastPath, origin: bytes, host: bytes, status: int
+) -> None:
+    sent = book("key-of-an-own-page").with_headers((b"origin", origin), (b"host", host))
+    assert (await compare(fast, sent)).status == status
+
+
 # --- Generated requests ------------------------------------------------------------------------------------
 
 
