@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
 """The settings that are addresses."""
 _SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret"})
 """The settings that contain a secret, or may contain a password. No message shows their values."""
+_ADDRESS_RPS_MIN, _ADDRESS_SHARE_PERCENT = 500, 80
+"""The default of `ADDRESS_RPS`: its minimum, and its share of `ENDPOINT_RPS`."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine in URLs."""
 _PLAIN_INTEGER = re.compile(r"-?[0-9]+")
@@ -150,8 +153,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bookings of one buyer within any minute, over all processes, up to 1000; 0 for no limit."""
     endpoint_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
     """Requests per second to one endpoint of one process, up to a million; 0 for no limit, of addresses neither."""
-    address_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 500
+    address_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     """Requests per second of one client address to one process, up to a million; 0 for no limit.
+
+    None for 80 % of `endpoint_rps`, at least 500.
 
     An address of IPv6 counts with its /64 network. Every buyer behind one address translator has the same address.
     """
@@ -265,8 +270,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limited_address_rps(self) -> int:
-        """Return `address_rps`, or 0 if the requests per second have no limit at all."""
-        return self.address_rps if self.endpoint_rps else 0
+        """Return the limit of an address in requests per second; 0 if these have no limit at all."""
+        if not self.endpoint_rps:
+            return 0
+        if self.address_rps is not None:
+            return self.address_rps
+        return max(_ADDRESS_RPS_MIN, self.endpoint_rps * _ADDRESS_SHARE_PERCENT // 100)
 
     @property
     def limits_holds(self) -> bool:
@@ -304,7 +313,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(cls):
             if text := environ.get(field.name.upper(), "").strip():
-                values[field.name] = _read(field.name, text, field.type)
+                values[field.name] = _read(field.name, text, _without_none(field.type))
         if "database_direct_url" in values and "database_url" not in values:
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
@@ -331,6 +340,12 @@ def _read(field: str, text: str, kind: Any) -> Any:
     except ValueError as error:
         reason = str(error)
     raise ConfigError(f"{_shown(field, text)} is not allowed: it must be {reason}.")
+
+
+def _without_none(kind: Any) -> Any:
+    """Return the type of an optional field's values. No text stands for None."""
+    others = [each for each in get_args(kind) if each is not NoneType]
+    return others[0] if NoneType in get_args(kind) else kind
 
 
 def _shown(field: str, text: str) -> str:

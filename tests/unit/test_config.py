@@ -31,7 +31,7 @@ class Variable(NamedTuple):
         return self.name.lower()
 
 
-def integer(name: str, default: int, least: int, most: int) -> Variable:
+def integer(name: str, default: int | None, least: int, most: int) -> Variable:
     """A whole number within a range."""
     return Variable(
         name,
@@ -206,7 +206,7 @@ VARIABLES = [
     share("PSP_LOSS_RATE", 0.0),
     integer("BOOKINGS_PER_MINUTE", 10, 0, 1000),
     integer("ENDPOINT_RPS", 1000, 0, 1_000_000),
-    integer("ADDRESS_RPS", 500, 0, 1_000_000),
+    integer("ADDRESS_RPS", None, 0, 1_000_000),
     integer("HELD_TICKETS_PER_ADDRESS", 300, 0, 1_000_000),
     integer("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
     integer("SEAT_MAP_SEATS_MAX", 5000, 0, 100_000),
@@ -298,7 +298,7 @@ def test_the_direct_url_belongs_to_the_same_database() -> None:
 
 
 def test_one_address_gets_a_part_of_an_endpoint_and_no_limit_where_that_has_none() -> None:
-    assert Settings().limited_address_rps == Settings().endpoint_rps / 2
+    assert Settings().limited_address_rps == Settings().endpoint_rps * 0.8
     assert Settings.from_env({"ENDPOINT_RPS": "0"}).limited_address_rps == 0
     assert Settings.from_env({"ENDPOINT_RPS": "0", "ADDRESS_RPS": "7"}).limited_address_rps == 0
 
