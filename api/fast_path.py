@@ -34,7 +34,7 @@ from litestar.types import (
 
 from api import metrics
 from api.errors import ApiError
-from api.http.client_address import Network, client_address
+from api.http.client_address import Network, UntrustedForwarding, client_address
 from api.http.problems import problem_of
 from api.http.rate_limit import Throttle, address_of
 from api.http.request_stream import BodyTimeout
@@ -110,6 +110,7 @@ class FastPath:
     ) -> None:
         self.app = app
         self._trusted = trusted
+        self._untrusted_forwarding = UntrustedForwarding()
         self._body_timeout = BodyTimeout(body_timeout_s)
         self.framework = HttpSemantics(app)
         self._state = cast("ApiState", app.state)
@@ -137,6 +138,7 @@ class FastPath:
             await self.app(scope, receive, send)
             return
         http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
+        self._untrusted_forwarding.check(address_of(http), http["headers"], self._trusted)
         if self._trusted:
             http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
         method, route = http["method"], http["path"]

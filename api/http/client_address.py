@@ -6,6 +6,7 @@ headers as well. Therefore only the rightmost addresses count, up to the first o
 
 import functools
 import ipaddress
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Headers = Iterable[tuple[bytes, bytes]]
+
+_log = logging.getLogger(__name__)
 
 IPV6_PREFIX = 64
 """Length of the IPv6 prefix that one client usually controls as a whole."""
@@ -34,6 +37,29 @@ _ESCAPE = re.compile(r"\\(.)")
 
 class MalformedHeaderError(ValueError):
     """A line of `Forwarded` does not match the grammar of RFC 7239."""
+
+
+class UntrustedForwarding:
+    """Logs a warning once per process if a peer that is no trusted proxy forwards addresses.
+
+    The peer may be a proxy that the operator has forgotten, whose clients then share one limit.
+    """
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def check(self, peer: str, headers: Headers, trusted: Sequence[Network]) -> None:
+        """Check one request; the arguments are those of `client_address`."""
+        if self._warned or not any(name in _NODES_OF for name, _ in headers):
+            return
+        address = parse_address(peer)
+        if address is None or not _is_trusted(address, trusted):
+            self._warned = True
+            _log.warning(
+                "The peer %s sends X-Forwarded-For or Forwarded, but TRUSTED_PROXIES does not contain it. All clients "
+                "behind it share one limit.",
+                address or "without an address",
+            )
 
 
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
