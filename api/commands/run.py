@@ -67,7 +67,11 @@ def run(settings: Settings) -> int:
 
 
 class _Database:
-    """The embedded server as a part of the system. It has failed if the server and its watchdog have ended."""
+    """The embedded server as a part of the system.
+
+    It has failed if the server and its watchdog have ended, if its socket has no private path, or if it did not respond
+    after its restart.
+    """
 
     name = "database"
 
@@ -75,20 +79,29 @@ class _Database:
         self._server = server
         self._signals = signals
         self._next_check = 0.0
+        self._failed_restart: str | None = None
 
     def failure(self) -> str | None:
         now = time.monotonic()
         if now < self._next_check:
             return None
         self._next_check = now + _DATABASE_CHECK_S
-        with contextlib.suppress(OSError):  # The data directory was deleted. A stop signal must still work.
-            if not self._server.keep_reachable():
-                return "The database ended unexpectedly."
-        return None
+        if self._failed_restart:
+            return self._failed_restart
+        try:
+            return None if self._server.keep_reachable() else "The database ended unexpectedly."
+        except SetupError as error:
+            return str(error)
+        except OSError:  # The data directory was deleted. A stop signal must still work.
+            return None
 
     def restart(self) -> None:
+        self._failed_restart = None
         with self._signals.interrupting():  # A recovery may take minutes.
-            self._server.start()
+            try:
+                self._server.start()
+            except psycopg.OperationalError as error:  # The server has ended again, for example.
+                self._failed_restart = f"The database does not respond: {str(error).strip()}."
 
 
 def _start_database(
