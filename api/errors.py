@@ -225,10 +225,15 @@ class UnsupportedMediaType(ApiError, status=415, code="unsupported_media_type"):
 
 
 class KeyReused(ApiError, status=422, code="key_reused"):
-    """Another request with a different body used this idempotency key."""
+    """The request contradicts its key: another body used the key, or the header and the body name different keys."""
 
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"Another request with a different body used the key {reference}. Use a new key.")
+    def __init__(self, reference: str, in_body: str | None = None) -> None:
+        """Refuse the key `reference`; `in_body` is the different key of the request's body, if there is one."""
+        super().__init__(
+            f"Another request with a different body used the key {reference}. Use a new key."
+            if in_body is None
+            else f"The header Idempotency-Key and bookingReference name different keys: {reference} and {in_body}."
+        )
 
 
 class RateLimited(ApiError, status=429, code="rate_limited"):

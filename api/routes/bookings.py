@@ -15,6 +15,7 @@ from api.errors import (
     BodyTooLarge,
     Forbidden,
     InvalidRequest,
+    KeyReused,
     NotCancellable,
     NotFound,
     RequestTimeout,
@@ -270,7 +271,12 @@ def _ticket_number(file: str) -> int:
 
 
 def _reference(in_body: str | None, in_header: str | None) -> str:
-    """Return the client's key from the body or the header, or a new reference."""
+    """Return the client's key from the body or the header, or a new reference.
+
+    Raises:
+        InvalidRequest: the header is not a key.
+        KeyReused: the header and the body name different keys.
+    """
     if in_header is not None:
         key = in_header.strip()
         if len(key) > 1 and key[0] == key[-1] == '"':
@@ -280,6 +286,6 @@ def _reference(in_body: str | None, in_header: str | None) -> str:
         except msgspec.ValidationError as error:
             raise invalid(str(error), "Idempotency-Key") from None
         if in_body not in (None, key):
-            raise InvalidRequest("differs from the body's bookingReference", field="Idempotency-Key")
+            raise KeyReused(key, in_body=in_body)
         return key
     return in_body or f"bk_{secrets.token_hex(12)}"

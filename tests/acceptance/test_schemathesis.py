@@ -15,12 +15,12 @@ from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
 from tests.stack import ROOT, Stack, clean_environment
 
-EXAMPLES_MAX = 6
+EXAMPLES_MAX = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
 """Random requests per operation, in addition to those for each limit of the document."""
 STEPS_MAX = 4
 """The longest sequence of requests along the document's links."""
 SEED = "20260101"
-TIMEOUT_S = 240
+TIMEOUT_S = 240 + 5 * EXAMPLES_MAX
 
 # Every check is on. A refusal of a valid request may depend on the state (402 and 422 among others), but never be 400.
 # Sequences follow the document's links only, not equal names.

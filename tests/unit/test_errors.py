@@ -78,6 +78,7 @@ EXAMPLES: list[tuple[ApiError, str, dict[str, str]]] = [
     (BodyTooLarge(4096), "The request's body is larger than 4096 bytes.", {}),
     (UnsupportedMediaType("text/plain"), "The header Content-Type must be application/json. It is 'text/plain'.", {}),
     (KeyReused("bk_1"), "Another request with a different body used the key bk_1.", {}),
+    (KeyReused("a", in_body="b"), "The header Idempotency-Key and bookingReference name different keys: a and b.", {}),
     (
         RateLimited("bookings", quota=10, window_s=60, retry_after_s=33),
         "At most 10 bookings by one buyer are possible in 60 s. Try again in 33 s.",

@@ -32,7 +32,10 @@ def test_a_clients_own_key_is_the_bookings_reference(
 
 def test_two_different_keys_are_refused(office: BoxOffice) -> None:
     response = office.book(key="one", bookingReference="other")
-    assert_problem(response, 400, "invalid_request", field="Idempotency-Key")
+    assert_problem(response, 422, "key_reused")
+    assert response.json()["message"] == (
+        "The header Idempotency-Key and bookingReference name different keys: one and other."
+    )
     assert len(office.tickets()) == 1300
 
 
