@@ -153,7 +153,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsy
             )
             state.system = SharedResult(functools.partial(read_system, pool, settings))
             state.metrics = SharedResult(functools.partial(metrics.render_metrics, state.system))
-            charges = Charges(provider)
+            charges = Charges(pool, provider)
 
             def on_commit(committed: Sequence[OrderRow]) -> None:
                 changed = {order.event for order in committed}

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+import psycopg
 from psycopg import IsolationLevel
 
 from api.config import Settings
@@ -37,13 +37,20 @@ ChargeUpdate = ChargeStatus | Literal["unknown"]
 """A charge's reported status; `unknown`: the provider has no charge, and no process will request one."""
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """A row of `payments.find_wanted`."""
+
+    wanted: bool
+
+
 class Charges:
     """Requests charges for the orders that this process has held, in the background.
 
     After a crash or with a full queue the worker requests the charges instead.
     """
 
-    def __init__(self, provider: PaymentProvider) -> None:
+    def __init__(self, pool: Pool, provider: PaymentProvider) -> None:
+        self._pool = pool
         self._provider = provider
         self._queue: asyncio.Queue[OrderRow] = asyncio.Queue(CHARGES_QUEUED_MAX)
 
@@ -67,14 +74,22 @@ class Charges:
     async def _send(self) -> None:
         while True:
             order = await self._queue.get()
-            if order.expires_at is not None and order.expires_at <= datetime.now(UTC):
-                continue  # After the hold the worker may treat the charge as abandoned.
             try:
-                await self._provider.charge(order.reference, Amount(order.total_minor, order.currency))
-            except ProviderError as error:
+                if await self._is_wanted(order.reference):
+                    await self._provider.charge(order.reference, Amount(order.total_minor, order.currency))
+            except (ProviderError, psycopg.OperationalError) as error:
                 _log.warning("Charge of %s failed, the worker retries it: %s", order.reference, error)
             except Exception:  # noqa: BLE001 - an unexpected error must not stop the next charges
                 _log.exception("Charge of %s failed, the worker retries it", order.reference)
+
+    async def _is_wanted(self, reference: str) -> bool:
+        """Return whether an order holds tickets of an event that takes place.
+
+        Both may have changed while the order was queued.
+        """
+        async with open_session(self._pool) as session:
+            rows = await session.run(Statement(queries.payments.find_wanted, {"reference": reference}, _Wanted))
+        return any(row.wanted for row in rows)
 
 
 async def settle(

@@ -28,6 +28,18 @@ set
 from unnest(%(order_ids)s::bigint[], %(statuses)s::text[]) as change (order_id, status)
 where payments.order_id = change.order_id;
 
+-- name: find_wanted
+-- Return true for an order that holds tickets of an event that takes place. No charge may start for another order. The
+-- worker may treat the charge of an order as abandoned after its hold.
+select orders.status = 'pending' and orders.expires_at > now() and rules.takes_place as wanted
+from orders
+inner join events on orders.event_id = events.id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
+where orders.reference = %(reference)s;
+
 -- name: claim_open
 -- Claim open payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
 -- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets of an

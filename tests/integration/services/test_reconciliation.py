@@ -1,15 +1,13 @@
 """The worker charges open payments, and finds the outcome of charges without a webhook."""
 
 import asyncio
-from datetime import UTC, datetime
 
-import msgspec
 import pytest
 from psycopg import AsyncConnection
 
 from api.database.pool import Pool
 from api.services.orders import cancel_order, expire_holds
-from api.services.payments import Charges, reconcile_payments
+from api.services.payments import reconcile_payments
 from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass, states
 
 pytestmark = pytest.mark.usefixtures("audited")
@@ -74,16 +72,6 @@ async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhoo
     assert await states(conn, taken.reference) == ("cancelled", "refunded", 0)
     assert provider.charges == {held.reference: "captured", taken.reference: "refunded"}
     assert await reconcile_payments(pool, ASYNC, provider) == 0
-
-
-async def test_the_queue_skips_a_charge_whose_hold_has_ended(pool: Pool, provider: Provider) -> None:
-    late, due = await hold(pool), await hold(pool)
-    charges = Charges(provider)
-    charges.request([msgspec.structs.replace(late, expires_at=datetime.now(UTC)), due])
-    async with charges.running(), asyncio.timeout(20):
-        while not provider.charges:  # noqa: ASYNC110 - the provider signals no event
-            await asyncio.sleep(0.01)
-    assert provider.charges == {due.reference: "processing"}
 
 
 async def test_payments_stay_open_while_the_provider_is_unavailable(
