@@ -17,9 +17,9 @@ from pg_stat_replication
 order by application_name, pid;
 
 -- name: list_missing_privileges
--- List the privileges that a sale needs and that this session's role lacks.
--- The migration 0008 has created all of these relations.
-select required.privilege || ' on ' || required.relation as missing
+-- List the privileges that sales, settlements and the presence of workers need and that this session's role lacks.
+-- The statement fails unless all migrations are applied.
+select required.privilege || ' on ' || required.name as missing
 from (
     values
     ('events', 'SELECT'),
@@ -43,12 +43,20 @@ from (
     ('webhooks', 'SELECT'),
     ('webhooks', 'INSERT'),
     ('webhooks', 'UPDATE'),
+    ('workers', 'SELECT'),
+    ('workers', 'INSERT'),
+    ('workers', 'UPDATE'),
+    ('workers', 'DELETE'),
     ('orders_id_seq', 'USAGE'),
-    ('bookings_id_seq', 'USAGE')
-) as required (relation, privilege)
+    ('bookings_id_seq', 'USAGE'),
+    ('recent(timestamptz[], interval)', 'EXECUTE'),
+    ('event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz)', 'EXECUTE'),
+    ('event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer)', 'EXECUTE')
+) as required (name, privilege)
 where
-    case
-        when required.relation in ('orders_id_seq', 'bookings_id_seq') then not has_sequence_privilege(required.relation, required.privilege)
-        else not has_table_privilege(required.relation, required.privilege)
+    case required.privilege
+        when 'USAGE' then not has_sequence_privilege(required.name, required.privilege)
+        when 'EXECUTE' then not has_function_privilege(required.name, required.privilege)
+        else not has_table_privilege(required.name, required.privilege)
     end
-order by required.relation, required.privilege;
+order by required.name, required.privilege;

@@ -51,6 +51,10 @@ async def test_a_role_without_a_privilege_cannot_sell(
         assert "USAGE on orders_id_seq" in obstacle
         await grant("insert, update", "orders, payments, bookings, tickets, booking_limits, webhooks, order_events")
         obstacle = await find_obstacle(pool, settings)
+        assert obstacle
+        assert obstacle.endswith(", DELETE on workers, INSERT on workers, UPDATE on workers")
+        await grant("insert, update, delete", "workers")
+        obstacle = await find_obstacle(pool, settings)
         assert obstacle == "the database role lacks privileges: USAGE on bookings_id_seq, USAGE on orders_id_seq"
         await grant("usage", "sequence orders_id_seq, bookings_id_seq")
         assert await find_obstacle(pool, settings) is None
