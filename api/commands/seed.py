@@ -121,6 +121,12 @@ DEFAULT_EVENTS = (
 )
 """The default events; the first one is the built-in event."""
 
+_JOINER = re.compile(
+    r"(?<=[^\s!-~\u200c\u200d])[\u200c\u200d](?=[^\s\u200c\u200d])"
+    r"|(?<=[^\s\u200c\u200d])[\u200c\u200d](?=[^\s!-~\u200c\u200d])"
+)
+"""A joiner within a word or an emoji, as the database's `is_displayable` permits it."""
+
 _UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
 
 
@@ -134,7 +140,7 @@ def parse_inventory(text: str) -> tuple[TierPlan, ...]:
     plans: dict[str, TierPlan] = {}
     for part in unicodedata.normalize("NFC", text).split(","):
         name, _, size = (piece.strip() for piece in part.rpartition("="))
-        named = 1 <= len(name) <= TIER_NAME_MAX and name.isprintable() and name not in plans
+        named = 1 <= len(name) <= TIER_NAME_MAX and _JOINER.sub("", name).isprintable() and name not in plans
         if not named or not (size.isascii() and size.isdecimal()) or not 1 <= int(size) <= TIER_TICKETS_MAX:
             raise ConfigError(
                 f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "

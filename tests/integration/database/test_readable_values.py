@@ -140,11 +140,20 @@ async def test_a_time_zone_is_utc_or_an_iana_name_with_a_slash(conn: AsyncConnec
 
 
 TEXTS = ["Zoë & the Ñandúes", "가나다", "東京 公演", "حفلة 2026", "R&B: “live”!", "Tiếng Việt", "❤️", "A  B"]
+JOINED_TEXTS = [
+    "نمی\u200cشود",
+    "PDF\u200c\u0647\u0627",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "A \u2764\ufe0f\u200d\U0001f525",
+    "ක්\u200dෂ",
+]
+"""Texts whose joiners are part of their words and emoji."""
 INVISIBLE = [
     *("\t", "\n", "\r", "\r\n", "\x01", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"),
     *("\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2068", "\u2069"),
     *("\u00ad", "\u034f", "\u115f", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\u2064", "\u2800", "\u3164"),
     *("\ufeff", "\uffa0", "\ufff9", "\ufffe", "\U000e0001", "\U000e0041"),
+    *("\U0001bca0", "\U0001bca3"),
 ]
 BLANKS = [" ", "\u00a0", "\u1680", "\u2003", "\u202f", "\u205f", "\u3000"]
 OTHER_TEXTS = [
@@ -154,6 +163,8 @@ OTHER_TEXTS = [
     *(character for character in [*INVISIBLE, *BLANKS]),
     "Zoe\u0308",  # not in normalization form C: a request with the composed letter would not find it
     "\u1100\u1161",
+    *("می\u200c\u200cشود", "می\u200c\u200dشود", "می \u200cشود", "می\u200c شود", "می\u200c\u3000شود"),
+    *("\u200cمی", "می\u200c", "\u200dمی", "می\u200d", "A1\u200d2B"),
 ]
 
 
@@ -170,7 +181,7 @@ OTHER_TEXTS = [
 async def test_every_shown_text_can_be_displayed(conn: AsyncConnection, column: str, update: str) -> None:
     table, _, attribute = column.partition(".")
     constraint = "row_label_check" if attribute == "row_label" else f"{table}_texts_check"
-    for text in TEXTS:
+    for text in [*TEXTS, *JOINED_TEXTS]:
         await conn.execute(update, [text])
     for text in OTHER_TEXTS:
         if attribute == "description" and text == "A\nB":

@@ -42,6 +42,20 @@ def test_a_built_in_tier_keeps_its_price_and_an_unknown_one_is_standing() -> Non
     assert (balcony.price_minor, balcony.seats_per_row) == (1_000, 0)
 
 
+@pytest.mark.parametrize(
+    "name", ["نمی\u200cشود", "PDF\u200c\u0647\u0627", "\U0001f468\u200d\U0001f469\u200d\U0001f467"]
+)
+def test_a_tier_name_may_have_joiners_in_words_and_emoji(name: str) -> None:
+    (tier,) = parse_inventory(f"{name}=7")
+    assert tier.name == name
+
+
+@pytest.mark.parametrize("name", ["A\u200cB", "\u200cمی", "می\u200d", "می \u200cمی", "می\u200c\u200cمی"])
+def test_a_tier_name_has_no_other_joiner(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse_inventory(f"{name}=7")
+
+
 @pytest.mark.parametrize(("tickets", "rows"), [(1, 1), (20, 1), (21, 2), (41, 3)])
 def test_a_partial_last_row_counts(tickets: int, rows: int) -> None:
     vip, ga = parse_inventory(f"VIP={tickets},GA={tickets}")
