@@ -26,6 +26,8 @@ from webapp.settings import ConnectionLimits, PageSettings, address, runtime_dir
 
 _log = logging.getLogger(__name__)
 
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""The format of the API's log records, so that the output of `make run` names the process of each record."""
 _HASHED_PREFIX = "/assets/"
 _STOP_WITHIN_S = 5
 _BACKLOG = 1024
@@ -195,6 +197,7 @@ def _set_user_timeout(port: int, timeout_ms: int) -> bool:
 
 
 async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> None:
+    logging.basicConfig(format=_LOG_FORMAT)
     logging.getLogger("_granian").setLevel(logging.ERROR)
     server = Server(
         site,
