@@ -11,8 +11,8 @@ RACED_CONSTRAINTS = frozenset({_REFERENCE_KEY, "bookings_live_ticket_key"})
 class CommitUnknownError(Exception):
     """The outcome of a transaction is unknown.
 
-    The connection was lost during COMMIT, the standby may lack the transaction, or the read after the commit failed.
-    The booking's reference identifies the outcome later.
+    The connection was lost during COMMIT, the standby may lack the transaction, the read after the commit failed, or
+    the transaction exceeded its time and continues. The booking's reference identifies the outcome later.
     """
 
 

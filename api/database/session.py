@@ -1,4 +1,4 @@
-"""Sessions on pooled connections: pipelined statements, transactions, and reads with a timeout."""
+"""Sessions on pooled connections: pipelined statements, transactions, and timeouts of reads and writes."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,8 @@ from api.database.queries import Query
 _log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 1.5
-"""Timeout of a read, which also holds if the server is frozen."""
+WRITE_TIMEOUT_S = 1.5
+"""Timeouts of a read and of a write, which also hold if the server is frozen."""
 _BEGIN: dict[IsolationLevel | None, bytes] = {
     IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
     IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
@@ -323,9 +324,26 @@ async def with_timeout(read: Coroutine[Any, Any, Row]) -> Row:
     Raises:
         psycopg.OperationalError: the read took too long or failed.
     """
-    task = asyncio.ensure_future(read)
+    return await _finish(read, READ_TIMEOUT_S, psycopg.OperationalError)
+
+
+async def write_with_timeout(write: Coroutine[Any, Any, Row]) -> Row:
+    """Wait for a write, at most `WRITE_TIMEOUT_S`.
+
+    After the timeout the write continues in the background, so it may still commit.
+
+    Raises:
+        CommitUnknownError: the write took too long, or its outcome is unknown.
+        psycopg.Error: the write failed and changed nothing.
+    """
+    return await _finish(write, WRITE_TIMEOUT_S, CommitUnknownError)
+
+
+async def _finish(work: Coroutine[Any, Any, Row], timeout_s: float, late: type[Exception]) -> Row:
+    """Return the result of a coroutine, or raise `late` after the timeout."""
+    task = asyncio.ensure_future(work)
     task.add_done_callback(lambda task: task.cancelled() or task.exception())
-    await asyncio.wait([task], timeout=READ_TIMEOUT_S)
+    await asyncio.wait([task], timeout=timeout_s)
     if not task.done():
-        raise psycopg.OperationalError(f"no result within {READ_TIMEOUT_S} s")
+        raise late(f"no result within {timeout_s} s")
     return task.result()

@@ -1,5 +1,6 @@
 """Bookings: creation, cancellation, lists, ticket codes and calendar files."""
 
+import logging
 import re
 import secrets
 from typing import Annotated, Final
@@ -9,10 +10,12 @@ from litestar import Request, Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
-from api.database.session import with_timeout
+from api.database.errors import CommitUnknownError
+from api.database.session import with_timeout, write_with_timeout
 from api.errors import (
     ApiError,
     BodyTooLarge,
+    Busy,
     Forbidden,
     InvalidRequest,
     KeyReused,
@@ -46,6 +49,8 @@ from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order
 from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
+
+_log = logging.getLogger(__name__)
 
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
@@ -182,9 +187,17 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
 
     Only the buyer can cancel. Repeats return the same response.
     """
-    order, bookings = await with_timeout(cancel_order(state.pool, _valid_reference(reference), _buyer(data.user_id)))
-    state.availability.invalidate({order.event})
-    state.states.invalidate({order.event})
+    reference, buyer = _valid_reference(reference), _buyer(data.user_id)
+
+    def on_commit(event: str) -> None:
+        state.availability.invalidate({event})
+        state.states.invalidate({event})
+
+    try:
+        order, bookings = await write_with_timeout(cancel_order(state.pool, reference, buyer, on_commit))
+    except CommitUnknownError as error:
+        _log.warning("The outcome of the cancellation of %s is unknown: %s", reference, error)
+        raise Busy(unknown=True, reference=reference) from error
     return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
 
 

@@ -7,7 +7,7 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from api.config import WEBHOOK_PATH
-from api.database.session import with_timeout
+from api.database.session import write_with_timeout
 from api.errors import BodyTooLarge, Forbidden, InvalidRequest, RequestTimeout, Unauthorized, invalid
 from api.http.openapi import refusals
 from api.http.state import ApiState
@@ -26,7 +26,7 @@ from api.schemas import WebhookReceipt
 async def receive_webhook(request: Request[Any, Any, ApiState], state: ApiState) -> Response[WebhookReceipt]:
     """Store a signed webhook (Standard Webhooks). The response follows the commit; a webhook may arrive again."""
     webhook = verified_webhook(state.webhook_secret, await request.body(), request.headers)
-    await with_timeout(state.inbox.store(webhook))
+    await write_with_timeout(state.inbox.store(webhook))
     return Response(WebhookReceipt(), status_code=200)
 
 

@@ -5,15 +5,17 @@ transaction, and triggers write the history. README.md draws the states.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import IsolationLevel
 
 from api.config import Settings
 from api.database import queries
+from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
 from api.database.replication import run_replicated
 from api.database.session import Session, Statement, open_session
@@ -102,12 +104,16 @@ def lock(references: Sequence[str]) -> Statement[LockedOrder]:
     return Statement(queries.orders.lock_orders, {"references": references}, LockedOrder)
 
 
-async def cancel_order(pool: Pool, reference: str, user_id: str) -> OrderWithBookings:
+async def cancel_order(
+    pool: Pool, reference: str, user_id: str, on_commit: Callable[[str], None] = lambda _: None
+) -> OrderWithBookings:
     """Cancel a buyer's order, release its tickets and return a captured payment.
 
-    A repeated cancellation changes nothing.
+    A repeated cancellation changes nothing. `on_commit` receives the event's slug after the commit.
 
     Raises:
+        psycopg.Error: the cancellation changed nothing.
+        CommitUnknownError: the order may be cancelled. It is safe to cancel it again.
         NotFound: no order has this reference.
         Forbidden: the order belongs to another buyer.
         NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
@@ -119,8 +125,12 @@ async def cancel_order(pool: Pool, reference: str, user_id: str) -> OrderWithBoo
                 raise NotFound(f"booking {reference}")
             if cancellation := decide_cancellation(locked[0], user_id):
                 await change(session, [cancellation])
-        order, _ = await find_order(session, reference)
-        bookings = await find_bookings(session, [order.id])
+        on_commit(locked[0].event)
+        try:
+            order, _ = await find_order(session, reference)
+            bookings = await find_bookings(session, [order.id])
+        except psycopg.Error as error:  # The cancellation is committed, so this error must not look like a rollback.
+            raise CommitUnknownError(str(error)) from error
     return order, bookings[order.id]
 
 

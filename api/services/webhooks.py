@@ -16,6 +16,7 @@ from psycopg import IsolationLevel
 
 from api.config import Settings
 from api.database import queries
+from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
 from api.database.replication import run_replicated
 from api.database.session import Statement, open_session
@@ -45,13 +46,17 @@ class Inbox:
         """Store a webhook. After that the API may acknowledge it.
 
         Raises:
-            psycopg.Error: the webhook may not be stored.
+            psycopg.OperationalError: no connection was free, so the webhook is not stored.
+            CommitUnknownError: the webhook may be stored. It is safe to store it again.
         """
         payload = msgspec.json.encode(webhook).decode()
         async with open_session(self._pool) as session:
             statement = Statement(queries.webhooks.insert_webhook, {"id": webhook.id, "payload": payload})
-            # A repeated delivery writes nothing, and the standby may lack the first one.
-            await run_replicated(session, statement)
+            try:
+                # A repeated delivery writes nothing, and the standby may lack the first one.
+                await run_replicated(session, statement)
+            except psycopg.OperationalError as error:  # The connection may have been lost after the commit.
+                raise CommitUnknownError(str(error)) from error
         self._stored.set()
 
     @contextlib.asynccontextmanager

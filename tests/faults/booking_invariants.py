@@ -169,9 +169,7 @@ def refused_requests_create_no_order(evidence: Evidence) -> Iterator[str]:
 
 def _created_nothing(entry: Entry) -> bool:
     """Return True if a response reports that its request created no order."""
-    if entry.status in {409, 429}:
-        return True
-    return entry.status == 503 and not entry.content.get("unknown", False)
+    return entry.status in {409, 429} or _changed_nothing(entry)
 
 
 def sold_out_is_true(evidence: Evidence) -> Iterator[str]:
@@ -224,7 +222,10 @@ def _processing_start(evidence: Evidence, entry: Entry) -> float:
 
 
 def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:
-    """A cancellation fails only for another buyer, a missing order, or a declined or expired order."""
+    """A cancellation fails only for another buyer, a missing order, or a declined or expired order.
+
+    After a failure the order is cancelled only if another request can have cancelled it.
+    """
     for entry in evidence.responded("cancel"):
         order, states = evidence.orders.get(entry.reference), evidence.states.get(entry.reference, [])
         own = order is not None and order.user_id == entry.user_id
@@ -235,8 +236,23 @@ def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:
             404: not states or entry.start <= states[0].from_latest,
             409: own and over,
         }
-        if not true.get(entry.status, True):
+        if not true.get(entry.status, True) or (_changed_nothing(entry) and _only_canceller(evidence, entry)):
             yield f"{entry} by {entry.user_id}, {order}, {states}"
+
+
+def _only_canceller(evidence: Evidence, entry: Entry) -> bool:
+    """Return True if the order of a cancellation is cancelled and no other request can have cancelled it."""
+    began = [state.from_latest for state in evidence.states.get(entry.reference, []) if state.status == "cancelled"]
+    return bool(began) and not any(
+        other.start <= began[0] and not (other.status in {403, 404, 409} or _changed_nothing(other))
+        for other in evidence.cancellations[entry.reference]
+        if other is not entry
+    )
+
+
+def _changed_nothing(entry: Entry) -> bool:
+    """Return True if a response 503 reports that its request changed nothing."""
+    return entry.status == 503 and not entry.content.get("unknown", False)
 
 
 def refusals_have_retry_after(evidence: Evidence) -> Iterator[str]:

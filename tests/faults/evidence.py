@@ -7,7 +7,7 @@ from functools import cached_property
 import msgspec
 
 from tests.faults.database_facts import FOREVER, BookingFact, Facts, Period, Stock, periods
-from tests.faults.history import BookingRequest, Entry, History
+from tests.faults.history import BookingRequest, Entry, History, Kind
 
 ACKNOWLEDGED = {201: "confirmed", 202: "pending"}
 """The order's state per status of an acknowledged booking."""
@@ -50,9 +50,17 @@ class Evidence:
     @cached_property
     def by_reference(self) -> dict[str, list[Entry]]:
         """The booking requests of each reference."""
+        return self._by_reference("book")
+
+    @cached_property
+    def cancellations(self) -> dict[str, list[Entry]]:
+        """The cancellations of each reference."""
+        return self._by_reference("cancel")
+
+    def _by_reference(self, kind: Kind) -> dict[str, list[Entry]]:
         entries: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.history.entries:
-            if entry.kind == "book":
+            if entry.kind == kind:
                 entries[entry.reference].append(entry)
         return entries
 
