@@ -5,7 +5,8 @@ import time
 from collections.abc import AsyncIterator
 
 from purgatory import AsyncCircuitBreakerFactory, ContextChanged, Event
-from purgatory.domain.model import OPENED, OpenedState
+
+from api.payments.purgatory_patch import OPENED, OpenedState
 
 _CIRCUIT = "payment provider"
 

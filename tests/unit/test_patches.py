@@ -8,11 +8,18 @@ import pytest
 
 from api.commands import granian_patch
 from api.database import psycopg_patch
+from api.payments import purgatory_patch
 from webapp import reflex_patch
 
 
 @pytest.mark.parametrize(
-    ("module", "package"), [(granian_patch, "granian"), (psycopg_patch, "psycopg"), (reflex_patch, "reflex")]
+    ("module", "package"),
+    [
+        (granian_patch, "granian"),
+        (psycopg_patch, "psycopg"),
+        (purgatory_patch, "purgatory"),
+        (reflex_patch, "reflex"),
+    ],
 )
 def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch, module: ModuleType, package: str) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda _: f"{module.VERSION}0.1")
