@@ -12,13 +12,13 @@ import html
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import brotli
 
-from webapp.build import RENDERED_PATHS
+from webapp.build import RENDERED_PATHS, BuildError
 from webapp.settings import PageSettings
 
 SETTINGS_ID = "settings"
@@ -26,14 +26,21 @@ SETTINGS_ID = "settings"
 MISSING_PAGE = "/404.html"
 
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
+_HEAD = re.compile("<head>")
+_END_OF_META = re.compile("<title>|</head>")
 _STYLESHEET = re.compile(r'<link\b[^>]*\bhref="(/assets/[^"]+\.css)"[^>]*>')
 # React Router's script restores the scroll position. In a browser that blocks storage its error handling fails as well.
 _SCROLL_ERROR = re.compile(r"console\.error\(error\);\s*sessionStorage\.removeItem\(storageKey\);")
+_PRELOAD = re.compile('<link (?=rel="modulepreload" )')
 _EXECUTED_SCRIPT = re.compile(r'<script(?![^>]*\b(?:src=|type="application/json"))[^>]*>(.*?)</script>', re.DOTALL)
 
 
 def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None:
-    """Write the complete site into an empty directory."""
+    """Write the complete site into an empty directory.
+
+    Raises:
+        BuildError: a page of the build lacks a text that this module replaces.
+    """
     for source in _files(build_dir):
         if source.suffix != ".html" and source.with_suffix("").suffix != ".html":
             target = directory / source.relative_to(build_dir)
@@ -41,8 +48,9 @@ def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None
             shutil.copy2(source, target)
     for source in build_dir.rglob("*.html"):
         if not source.name.startswith("__"):
-            page = _complete(source.read_text("utf-8"), build_dir, settings).encode()
-            target = directory / file_of(_address(source.relative_to(build_dir))).lstrip("/")
+            file = file_of(_address(source.relative_to(build_dir)))
+            page = _complete(source.read_text("utf-8"), file, build_dir, settings).encode()
+            target = directory / file.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(page)
             target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(page, mtime=0))
@@ -72,24 +80,38 @@ def _address(file: Path) -> str:
     return "/" + "/".join(parts[:-1] if parts[-1] == "index" else parts)
 
 
-def _complete(page: str, build_dir: Path, settings: PageSettings) -> str:
+def _complete(page: str, file: str, build_dir: Path, settings: PageSettings) -> str:
     values = html.escape(json.dumps({"apiUrl": settings.api_url, "ticketsMax": settings.tickets_max}))
-    page = _SETTINGS.sub(lambda _: values, page)
+    page = _replace(page, _SETTINGS, values)
     sheets = dict.fromkeys(_STYLESHEET.findall(page))
     style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
     # React hydrates the whole document. It ignores changed attributes and foreign elements, but every element that it
     # rendered must be in the head. The sheets therefore stay, for a medium that does not delay the screen.
-    page = _STYLESHEET.sub(lambda link: link[0].replace("<link ", '<link media="print" ', 1), page)
-    page = page.replace('<link rel="modulepreload" ', '<link fetchpriority="low" rel="modulepreload" ')
-    page = _SCROLL_ERROR.sub("", page)
+    page = _replace(page, _STYLESHEET, lambda link: link[0].replace("<link ", '<link media="print" ', 1))
+    page = _replace(page, _PRELOAD, '<link fetchpriority="low" ')
+    if file != MISSING_PAGE:  # This page does not restore the scroll position.
+        page = _replace(page, _SCROLL_ERROR, "")
     api = html.escape(settings.api_url)
     early = f'<link rel="preconnect" href="{api}" crossorigin="anonymous"/><style>{style}</style>'
-    place = "<title>" if "<title>" in page else "</head>"
-    page = page.replace(place, f"{early}{place}", 1)
+    page = _replace(page, _END_OF_META, lambda tag: f"{early}{tag[0]}", times=1)
     policy = html.escape(_policy(settings.api_url, _EXECUTED_SCRIPT.findall(page)))
     # Browsers search the first kilobyte for the encoding, and apply the policy to the content after it.
     first = f'<meta charset="utf-8"/><meta http-equiv="Content-Security-Policy" content="{policy}"/>'
-    return page.replace("<head>", f"<head>{first}", 1)
+    return _replace(page, _HEAD, f"<head>{first}", times=1)
+
+
+def _replace(page: str, pattern: re.Pattern[str], by: str | Callable[[re.Match[str]], str], *, times: int = 0) -> str:
+    """Replace the matches of a pattern, at most `times` of them; 0 replaces all.
+
+    Raises:
+        BuildError: the page has no match.
+    """
+    page, count = pattern.subn(by if callable(by) else lambda _: by, page, times)
+    if count == 0:
+        raise BuildError(
+            f"The built pages have changed: adapt webapp/prerendered.py, which looks for {pattern.pattern!r}."
+        )
+    return page
 
 
 def _policy(api_url: str, scripts: list[str]) -> str:

@@ -64,7 +64,7 @@ def serve() -> None:
 
     Raises:
         SettingError: a variable is not allowed.
-        BuildError: the site is not built.
+        BuildError: the site is not built, or a page lacks a text that `prerendered` replaces.
         ServeError: the host is not one of this machine, or the port is taken.
     """
     host, port = address()
@@ -92,7 +92,7 @@ def write_files(directory: Path, settings: PageSettings) -> None:
     """Write the site's files for any file server.
 
     Raises:
-        BuildError: the site is not built.
+        BuildError: the site is not built, or a page lacks a text that `prerendered` replaces.
         ServeError: the directory is not empty.
     """
     if not (BUILD_DIR / "index.html").is_file():

@@ -1,0 +1,47 @@
+"""The site's pages have the settings of an installation; a page that lacks a replaced text is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from webapp.build import BuildError
+from webapp.prerendered import write_site
+from webapp.settings import PageSettings
+
+HEAD = "<head>"
+SHEET = '<link rel="stylesheet" href="/assets/style.css"/>'
+PRELOAD = '<link rel="modulepreload" href="/assets/entry.js"/>'
+TITLE = "<title>Tickets</title></head>"
+SETTINGS = '<div id="settings" data-settings="{}"></div>'
+SCROLL_ERROR = "console.error(error); sessionStorage.removeItem(storageKey);"
+PAGE = f"<html>{HEAD}{SHEET}{PRELOAD}{TITLE}<body>{SETTINGS}<script>{SCROLL_ERROR}</script></body></html>"
+
+
+def write(page: str, directory: Path, name: str = "index.html") -> str:
+    """Write the site of a build with one page; return the completed page."""
+    build, site = directory / "build", directory / "site"
+    (build / "assets").mkdir(parents=True)
+    (build / "assets" / "style.css").write_text("p{color:red}")
+    (build / name).write_text(page)
+    write_site(build, site, PageSettings(api_url="http://localhost:3001", tickets_max=10))
+    return (site / name).read_text()
+
+
+def test_a_page_gets_the_settings_the_style_and_a_policy(tmp_path: Path) -> None:
+    page = write(PAGE, tmp_path)
+    assert "http://localhost:3001&quot;" in page
+    assert "<style>p{color:red}</style><title>" in page
+    assert '<link media="print" rel="stylesheet"' in page
+    assert '<link fetchpriority="low" rel="modulepreload"' in page
+    assert '<head><meta charset="utf-8"/><meta http-equiv="Content-Security-Policy"' in page
+    assert "sessionStorage" not in page
+
+
+@pytest.mark.parametrize("text", [HEAD, SHEET, PRELOAD, TITLE, SETTINGS, SCROLL_ERROR])
+def test_a_page_without_a_replaced_text_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BuildError, match=r"adapt webapp/prerendered\.py, which looks for "):
+        write(PAGE.replace(text, ""), tmp_path)
+
+
+def test_the_page_of_unknown_addresses_needs_no_scroll_position(tmp_path: Path) -> None:
+    assert "<style>" in write(PAGE.replace(SCROLL_ERROR, ""), tmp_path, "404.html")
