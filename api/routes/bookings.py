@@ -116,7 +116,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)
             body = msgspec.json.encode(to_schema(order, bookings))
-            headers = (_REPLAYED if replayed else {}) | {"Location": f"/api/bookings/{order.reference}"}
+            headers = (_REPLAYED if replayed else {}) | {"Location": f"{BOOKINGS}/{order.reference}"}
             return RawResponse(body, 202 if order.status == "pending" else 201, headers)
         case Declined(error, replayed):
             return problem(error, _REPLAYED if replayed else {})
@@ -124,7 +124,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
             return problem(error)
 
 
-@get("/api/bookings/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
+@get(BOOKINGS + "/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
 async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
     order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference)))
@@ -132,7 +132,7 @@ async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Ord
 
 
 @get(
-    "/api/bookings/{reference:str}/tickets/{file:str}",
+    BOOKINGS + "/{reference:str}/tickets/{file:str}",
     responses={
         200: ResponseSpec(
             str, description="The QR code as an image", media_type=codes.MEDIA_TYPE, generate_examples=False
@@ -155,7 +155,7 @@ async def get_ticket_code(
 
 
 @get(
-    "/api/bookings/{reference:str}/calendar.ics",
+    BOOKINGS + "/{reference:str}/calendar.ics",
     responses={
         200: ResponseSpec(
             str, description="The event as a calendar file", media_type=calendar.MEDIA_TYPE, generate_examples=False
@@ -173,7 +173,7 @@ async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[by
 
 
 @post(
-    "/api/bookings/{reference:str}/cancel",
+    BOOKINGS + "/{reference:str}/cancel",
     status_code=200,
     dto=StrictBody[CancelRequest],
     return_dto=None,
