@@ -58,4 +58,4 @@ def allocate(request: NewOrder, tier: Tier, requested: Sequence[Ticket], claimed
     if not requested:
         return Insufficient()
     locked = claimed.locked.issuperset((ticket.id, ticket.ctid) for ticket in requested)
-    return Allocated(requested) if locked else Retry()
+    return Allocated(requested) if locked else Retry("locked_tickets")

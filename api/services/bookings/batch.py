@@ -133,8 +133,10 @@ async def _claim(
     )
     current = tiers_by_name(tiers.rows)
     changed = {name for name, tier in prefetched.tiers.items() if _has_changed(tier, current.get(name))}
-    retries = {request.reference: Retry() for request in requests if (request.event, request.tier) in changed}
-    retries |= {reference: Retry(in_flight=True) for (reference,) in in_flight.rows}
+    retries = {
+        request.reference: Retry("changed_tier") for request in requests if (request.event, request.tier) in changed
+    }
+    retries |= {reference: Retry("in_flight") for (reference,) in in_flight.rows}
     return drawn.rows[0], claimed, retries
 
 

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import random
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
@@ -215,12 +215,12 @@ class BookingBatcher:
 
     def _resolve(self, batch: Sequence[QueuedRequest], outcomes: Sequence[Outcome]) -> None:
         committed: list[OrderRow] = []
-        retries: list[QueuedRequest] = []
+        retries: dict[str, list[QueuedRequest]] = defaultdict(list)
         for queued, outcome in zip(batch, outcomes, strict=True):
             match outcome:
-                case Retry(in_flight):
-                    queued.commit_unknown |= in_flight
-                    retries.append(queued)
+                case Retry(cause):
+                    queued.commit_unknown |= cause == "in_flight"
+                    retries[cause].append(queued)
                     continue
                 case Booked(order, replayed=False):
                     committed.append(order)
@@ -230,7 +230,8 @@ class BookingBatcher:
                     waiter.set_result(_as_repeat(outcome) if number else outcome)
         if committed:
             self._on_commit(committed)
-        self._requeue(retries, "locked_tickets")
+        for shared_cause, requests in retries.items():
+            self._requeue(requests, shared_cause)
 
     async def _handle_failure(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
         """Retry a batch after a transient error; otherwise run its requests singly to isolate the bad one."""
@@ -265,8 +266,7 @@ class BookingBatcher:
 
     def _requeue(self, batch: Sequence[QueuedRequest], cause: str) -> None:
         """Return requests to the head of the queue."""
-        if batch:
-            BOOKING_RETRIES.labels(cause).inc(len(batch))
+        BOOKING_RETRIES.labels(cause).inc(len(batch))
         for queued in batch:
             queued.running = False
         self._queue.extendleft(reversed(batch))

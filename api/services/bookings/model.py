@@ -113,10 +113,11 @@ class Refused(msgspec.Struct, frozen=True):
 class Retry(msgspec.Struct, frozen=True):
     """A request whose outcome depends on uncommitted transactions; it must run again.
 
-    `in_flight` means that one of them books under the same reference.
+    The causes are another transaction that books under the same reference (`in_flight`), tickets that others have
+    locked or moved, a tier that has changed since the prefetch, and a limit that only requests of the batch exhaust.
     """
 
-    in_flight: bool = False
+    cause: Literal["in_flight", "locked_tickets", "changed_tier", "batch_limit"]
 
 
 Decision = Booked | Declined | Refused

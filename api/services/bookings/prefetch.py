@@ -128,7 +128,7 @@ def _refuse(
         ):
             outcomes[request.reference] = Refused(error)
         elif not (holds.take(request.client_hash, request.quantity) and allowance.take(request.limit_key)):
-            outcomes[request.reference] = Retry()  # Only the batch's own requests exhaust a limit, uncommitted.
+            outcomes[request.reference] = Retry("batch_limit")  # Only the batch's own requests exhaust it, uncommitted.
 
 
 async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:

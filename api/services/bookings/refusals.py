@@ -129,7 +129,7 @@ def classify_shortage(request: NewOrder, stock: TierStock) -> Refused | Retry:
     Uncommitted transactions may still release their tickets. Therefore only committed sales make a tier sold out.
     """
     if stock.available >= request.quantity:
-        return Retry()
+        return Retry("locked_tickets")
     if stock.available + stock.held >= request.quantity:
         retry_after_s = max(1, math.ceil(stock.back_in_s or 0))
         return Refused(AllHeld(request.tier, stock.available, retry_after_s=retry_after_s))

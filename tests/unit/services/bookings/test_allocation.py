@@ -22,12 +22,12 @@ def test_chosen_seats_that_are_locked_are_allocated() -> None:
 
 
 def test_chosen_seats_that_another_transaction_locked_are_tried_again() -> None:
-    assert allocate(request(), SEATED_TIER, [seat(1), seat(2)], claimed(seat(1))) == Retry()
+    assert allocate(request(), SEATED_TIER, [seat(1), seat(2)], claimed(seat(1))) == Retry("locked_tickets")
 
 
 def test_a_ctid_that_another_ticket_took_over_is_not_locked() -> None:
     moved = seat(1, ctid="(0,9)")
-    assert allocate(request(quantity=1), SEATED_TIER, [seat(1)], claimed(moved)) == Retry()
+    assert allocate(request(quantity=1), SEATED_TIER, [seat(1)], claimed(moved)) == Retry("locked_tickets")
 
 
 def test_a_seated_request_without_chosen_seats_is_insufficient() -> None:
@@ -56,7 +56,7 @@ def test_named_tickets_whose_payment_was_declined_go_to_the_next_request() -> No
 
 def test_named_tickets_that_another_transaction_locked_are_tried_again() -> None:
     new = request(ticket_ids=(1, 2))
-    assert allocate(new, SEATED_TIER, [seat(1), seat(2)], claimed(seat(2))) == Retry()
+    assert allocate(new, SEATED_TIER, [seat(1), seat(2)], claimed(seat(2))) == Retry("locked_tickets")
 
 
 def test_standing_tickets_are_allocated_all_or_none() -> None:

@@ -158,7 +158,7 @@ def test_a_shortage_is_sold_out_only_if_not_even_the_held_tickets_suffice(
     stock = TierStock(SEATED, available, held, back_in_s=30.0 if held else None)
     outcome = classify_shortage(request(quantity=quantity), stock)
     if available >= quantity:
-        assert outcome == Retry()
+        assert outcome == Retry("locked_tickets")
         return
     assert isinstance(outcome, Refused)
     assert type(outcome.error) is (AllHeld if available + held >= quantity else SoldOut)
