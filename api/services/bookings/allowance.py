@@ -92,3 +92,8 @@ class HoldAllowance:
             return False
         self._taken[client_hash] += quantity
         return True
+
+    def release(self, client_hash: bytes | None, quantity: int) -> None:
+        """Return the tickets that a request has taken."""
+        if client_hash is not None:
+            self._taken[client_hash] -= quantity

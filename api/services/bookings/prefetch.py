@@ -127,8 +127,11 @@ def _refuse(
             or holds.refusal(request.client_hash, request.quantity)
         ):
             outcomes[request.reference] = Refused(error)
-        elif not (holds.take(request.client_hash, request.quantity) and allowance.take(request.limit_key)):
+        elif not holds.take(request.client_hash, request.quantity):
             outcomes[request.reference] = Retry("batch_limit")  # Only the batch's own requests exhaust it, uncommitted.
+        elif not allowance.take(request.limit_key):
+            holds.release(request.client_hash, request.quantity)
+            outcomes[request.reference] = Retry("batch_limit")
 
 
 async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:
