@@ -61,7 +61,7 @@ export const isInFlight = ({ sentAt }, now) => now < sentAt + RESPONSE_TIMEOUT_M
  * @param {import("../booking_api.js").Order} order
  * @returns {boolean}
  */
-export const isStanding = ({ status }) => status === "confirmed" || status === "pending";
+export const isLive = ({ status }) => status === "confirmed" || status === "pending";
 
 /**
  * Return true if a purchase is being sent or leads to its page. A click then has no effect.
@@ -131,7 +131,7 @@ export function conclude(checkout, purchase, outcome, now, isResponseLost = fals
  * @returns {Checkout}
  */
 export function refuseToRepeat(checkout, { problem }, now) {
-  // A late payment was faster: the page reads the order again.
+  // A late payment was faster, or the order never had tickets: the page reads the order again.
   if (!problem) return enter(checkout, "idle");
   if (problem.kind === "busy" || problem.kind === "rate_limited")
     return { ...enter(checkout, problem.kind), waitUntil: now + problem.retryAfterS * 1000 };

@@ -14,7 +14,7 @@ const OPEN = "purchase";
 const IN_DOUBT = "purchase-in-doubt:";
 
 /** @type {Map<string, () => void>} Functions that release the locks of this tab, by their names. */
-const held = new Map();
+const lockReleases = new Map();
 
 /**
  * Return the tab's purchase whose key is not spent. Another page of this tab may have settled it while this page was in
@@ -70,9 +70,9 @@ function guard(purchase) {
   const name = IN_DOUBT + purchase.reference;
   sharedArea.set(name, JSON.stringify(purchase));
   const locks = lockManager();
-  if (held.has(name) || !locks) return;
+  if (lockReleases.has(name) || !locks) return;
   // The lock lasts until the promise resolves or the tab ends, by a crash as well.
-  const until = new Promise((/** @type {(value?: unknown) => void} */ resolve) => held.set(name, resolve));
+  const until = new Promise((/** @type {(value?: unknown) => void} */ resolve) => lockReleases.set(name, resolve));
   // A refused lock leaves the copy unguarded, as in a browser without locks.
   locks.request(name, { mode: "shared" }, () => until).catch(() => {});
 }
@@ -81,6 +81,6 @@ function guard(purchase) {
 function release(reference) {
   const name = IN_DOUBT + reference;
   sharedArea.remove(name);
-  held.get(name)?.();
-  held.delete(name);
+  lockReleases.get(name)?.();
+  lockReleases.delete(name);
 }

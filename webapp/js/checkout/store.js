@@ -7,7 +7,7 @@ import { createStore } from "../store.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
 import { wantsTheSame, withKey } from "./purchase.js";
-import { conclude, derive, enter, IDLE, isBusy, isStanding, pathOf, refuseToRepeat } from "./state.js";
+import { conclude, derive, enter, IDLE, isBusy, isLive, pathOf, refuseToRepeat } from "./state.js";
 import * as browserStorage from "./storage.js";
 import { submit } from "./submit.js";
 
@@ -120,13 +120,14 @@ export class CheckoutStore {
     const outcome = await waitPatiently(this.#api.find(reference), this.#showPatience, false);
     this.#current = 0;
     const { order } = outcome;
-    if (!order || isStanding(order)) {
+    const line = order?.bookings[0];
+    if (!order || !line || isLive(order)) {
       const earlier = this.#storage.openPurchase();
       if (earlier?.inDoubt) this.#settle(earlier, bookingApi.UNREACHABLE);
       else this.#show(refuseToRepeat(this.#state, outcome, Date.now()));
       return;
     }
-    const [{ tier, userId }] = order.bookings;
+    const { tier, userId } = line;
     // The same tickets, also without seats. A late payment of the order cannot reclaim them while this buyer has them.
     const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
     const expectedTotal = newTotal ?? order.total;

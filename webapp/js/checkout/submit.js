@@ -7,7 +7,7 @@ import { startPeriod } from "../deadline.js";
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 
 /**
- * @typedef {object} Means
+ * @typedef {object} Dependencies
  * @property {(purchase: Purchase) => Promise<Outcome>} book
  * @property {(reference: string) => Promise<Outcome>} find
  * @property {(detail: "busy" | "retrying" | "offline", attempt: number) => void} report Receives the number of the next
@@ -33,7 +33,7 @@ const BEFORE_THE_KEY = ["busy", "rate_limited"];
  * again. After a lost response, "busy" does not prove that nothing was booked, and becomes `unreachable`. While the
  * browser is offline the purchase waits, and the count of tries restarts when the network is back.
  * @param {Purchase} purchase
- * @param {Means} means
+ * @param {Dependencies} dependencies
  * @returns {Promise<Outcome>}
  */
 export async function submit(purchase, { book, find, report, network }) {

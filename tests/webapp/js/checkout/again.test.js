@@ -89,12 +89,18 @@ test("seats that others have are not replaced", async () => {
   assert.deepEqual([phase(), api.sent.length], ["seat_taken", 1]);
 });
 
-test("an order that stands after all is not booked again", async () => {
+test("an order that is live after all is not booked again", async () => {
   const { api, checkout, phase } = tab({ find: [order()] });
   const { turn } = checkout.view.get();
   await checkout.again("bk_0");
   assert.deepEqual([phase(), api.requests], ["idle", [["find", "bk_0"]]]);
   assert.ok(checkout.view.get().turn > turn);
+});
+
+test("an order without tickets is not booked again", async () => {
+  const { api, checkout, phase } = tab({ find: [order({ status: "declined", bookings: [] })] });
+  await checkout.again("bk_0");
+  assert.deepEqual([phase(), api.requests], ["idle", [["find", "bk_0"]]]);
 });
 
 test("the lookup before another try is shown and explained", async () => {
