@@ -32,9 +32,10 @@ def log() -> Iterator[io.StringIO]:
         ("\ud800", r"\ud800"),
     ],
 )
-def test_a_message_has_one_line_without_control_characters(log: io.StringIO, text: str, shown: str) -> None:
-    logging.getLogger("test").warning("got %s", text)
-    assert log.getvalue() == f"WARNING got {shown}\n"
+def test_a_message_has_one_line_without_control_characters(text: str, shown: str) -> None:
+    # A logger would pass half a surrogate pair to pytest as well, whose worker processes cannot send it.
+    record = logging.LogRecord("test", logging.WARNING, __file__, 1, "got %s", (text,), None)
+    assert LogFormatter("%(levelname)s %(message)s").format(record) == f"WARNING got {shown}"
 
 
 def test_a_traceback_cannot_look_like_another_record(log: io.StringIO) -> None:

@@ -94,11 +94,12 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
 # Compare the focused element's style with and without focus. A seat shows focus by its circle, a tier's button by the
 # ticket around it. The style with focus must return when the focus does.
 _LOOKS_WITH_AND_WITHOUT_FOCUS = """() => {
+    const names = ["outline", "box-shadow", "stroke", "stroke-width", "--rim"];
     const element = document.activeElement;
     const seen = [element, element.querySelector("circle"), element.closest(".tier")].filter(Boolean);
     const look = () => seen
         .map((each) => getComputedStyle(each))
-        .map((style) => [style.outline, style.boxShadow, style.stroke, style.strokeWidth].join())
+        .map((style) => names.map((name) => style.getPropertyValue(name)))
         .join();
     const focused = look();
     element.blur();

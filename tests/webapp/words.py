@@ -1,7 +1,7 @@
 """The pages' texts by their keys, so that a change of wording touches no test.
 
 PyPI has no maintained formatter of ICU messages in pure Python. This one covers the forms that the string files use:
-`{name}`, `{name, number}`, and `{name, plural, ...}` whose forms contain no further plural.
+`{name}`, `{name, number}`, and `{name, plural, ...}` or `{name, select, ...}` whose forms contain no further one.
 """
 
 import functools
@@ -12,7 +12,7 @@ from webapp.components.language import STRINGS
 
 _ARGUMENT = re.compile(r"\{(\w+)(, number)?\}")
 _FORM = re.compile(r" ?(=\d+|\w+) \{((?:[^{}]|\{[^{}]*\})*)\}")
-_PLURAL = re.compile(rf"\{{(\w+), plural,((?:{_FORM.pattern})+)\}}")
+_CHOICE = re.compile(rf"\{{(\w+), (?:plural|select),((?:{_FORM.pattern})+)\}}")
 
 
 def words(key: str, language: str = "en", /, **values: int | str) -> str:
@@ -25,17 +25,18 @@ def words(key: str, language: str = "en", /, **values: int | str) -> str:
         KeyError: the text or a value is missing.
     """
 
-    def choose(plural: re.Match[str]) -> str:
-        value = values[plural[1]]
-        forms = {form[1]: form[2] for form in _FORM.finditer(plural[2])}
-        form = forms.get(f"={value}") or forms.get("one" if value == 1 else "other") or forms["other"]
+    def choose(choice: re.Match[str]) -> str:
+        value = values[choice[1]]
+        forms = {form[1]: form[2] for form in _FORM.finditer(choice[2])}
+        names = (f"={value}", str(value), "one" if value == 1 else "other", "other")
+        form = next(forms[name] for name in names if name in forms)
         return form.replace("#", _number(value))
 
     def insert(argument: re.Match[str]) -> str:
         value = values[argument[1]]
         return _number(value) if argument[2] else str(value)
 
-    return _ARGUMENT.sub(insert, _PLURAL.sub(choose, texts(language)[key]))
+    return _ARGUMENT.sub(insert, _CHOICE.sub(choose, texts(language)[key]))
 
 
 def pattern(key: str, /, **values: str) -> re.Pattern[str]:

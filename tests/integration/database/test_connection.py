@@ -12,6 +12,7 @@ from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
 from api.database.queries import Query
+from api.database.roles import APPLICATION
 from api.database.session import Session, Statement, open_session
 from tests.faults.pauses import paused
 from tests.faults.target import frozen
@@ -74,6 +75,7 @@ async def test_after_one_timeout_no_other_connection_to_the_frozen_server_is_use
 @pytest.mark.parametrize("ending", ["cancelled", "timed out"])
 async def test_a_commit_is_never_cancelled(pool: Pool, database_url: str, conn: AsyncConnection, ending: str) -> None:
     await conn.execute(TABLE)
+    await conn.execute(f"grant all on notes to {APPLICATION}")
     reached = asyncio.Event()
 
     async def insert() -> None:
