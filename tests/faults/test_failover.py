@@ -14,6 +14,7 @@ from api.commands.audit import audit
 from api.config import Settings
 from api.database import queries
 from api.database.connection import Connection
+from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
 from api.database.session import Session, Statement, open_session
 from api.database.timeline import Timelines
@@ -98,7 +99,7 @@ async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> 
         for read in (get_order(pool, "doubtful"), list_orders(pool, "u", limit=5, cursor=None)):
             with pytest.raises(psycopg.OperationalError):
                 await read
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
     pair.fail_over()
     async with api_process(pair) as (pool, batcher):
@@ -116,7 +117,7 @@ async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_stand
     pair.link.freeze()
     await stop_during_a_commit(pair, "doubtful")
     async with api_process(pair) as (pool, _):
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
     await asyncio.to_thread(pair.primary.stop)
     await asyncio.to_thread(pair.primary.start)
@@ -129,7 +130,7 @@ async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_stand
         assert response.details["unknown"] is True
         with pytest.raises(psycopg.OperationalError):
             await get_order(pool, "doubtful")
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
         pair.link.mend()
         booked = await book_until_booked(batcher, "doubtful")
