@@ -102,6 +102,7 @@ async def test_a_translated_event_shows_what_an_untranslated_one_does(make_event
     # The network breaks and comes back.
     site.network.lose_requests(READS)
     for page in (translated, plain):
+        await page.bring_to_front()  # A browser may slow down the page behind another one.
         await expect(page.locator(".freshness")).to_have_attribute("data-phase", "stale")
     site.network.mend()
     for page in (translated, plain):
