@@ -52,6 +52,8 @@ class Connection(AsyncConnection[TupleRow]):
         self.shared = SharedState()
         self.server: tuple[int, int] | None = None
         """System identifier and timeline of the server; None with a single host."""
+        self.is_current: Callable[[], bool] = lambda: True
+        """Returns False if the server is known to be a former primary, whose results may be outdated."""
         self.address: tuple[str, int] = ("", 0)
         """Host and port of the server."""
         self.opened_at = time.monotonic()

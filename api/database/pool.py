@@ -81,7 +81,7 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
 
     async def check_usable(connection: Connection) -> None:
         await replacement.check(connection)
-        if connection.server and not timelines.is_current(*connection.server):
+        if not connection.is_current():
             await connection.close()
             raise psycopg.OperationalError("the server is a former primary")
         await check(connection)
@@ -150,6 +150,7 @@ async def _admit(connection: Connection, timelines: Timelines) -> None:
     timeline = int(wal_file[:8], 16)
     timelines.admit(cluster, timeline)
     connection.server = cluster, timeline
+    connection.is_current = lambda: timelines.is_current(cluster, timeline)
     if connection.shared.server != connection.server:
         # The standbys of another server may lack the changes that those of the former one have.
         connection.shared.server, connection.shared.replicated_at = connection.server, None

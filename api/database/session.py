@@ -233,6 +233,9 @@ class Session:
         if self._connection.standby_wait_cancelled:
             await self._connection.close()
             raise CommitUnknownError("the wait for the standby was cancelled")
+        if not self._connection.is_current():  # A server that was frozen answers late, from its outdated state.
+            await self._connection.close()
+            raise psycopg.OperationalError("the response came from a former primary")
         received: list[PGresult] = []
         for item, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:

@@ -5,6 +5,7 @@ on the older timeline. The database cannot refuse them, so each process remember
 database cluster, in a file that outlives the process.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -32,10 +33,23 @@ class Timelines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._highest: dict[int, int] = {}
+        self._read_at = 0
+        """Time of the file's last change that this process has read, in nanoseconds; 0: none."""
 
     def is_current(self, cluster: int, timeline: int) -> bool:
-        """Return True if this process has seen no higher timeline of a cluster."""
+        """Return True if no process of this machine has seen a higher timeline of a cluster."""
+        self._reread()
         return timeline >= self._highest.get(cluster, 0)
+
+    def _reread(self) -> None:
+        """Learn the timelines that other processes have written since the last call."""
+        # An error is temporary, because another process is writing, or `admit` logs it.
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            changed_at = self._path.stat().st_mtime_ns
+            if changed_at != self._read_at:
+                for cluster, timeline in msgspec.json.decode(self._path.read_bytes(), type=dict[int, int]).items():
+                    self._highest[cluster] = max(timeline, self._highest.get(cluster, 0))
+                self._read_at = changed_at
 
     def admit(self, cluster: int, timeline: int) -> None:
         """Remember a cluster's timeline.
