@@ -14,7 +14,7 @@ import psycopg
 
 from api.commands.seed import DEFAULT_INVENTORY, TierPlan, seed
 from api.schemas import BUILT_IN_EVENT
-from tests.stack import HTTP_TIMEOUT_S, POLL_S, Server, Stack, cloned_database, temporary_directory
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, POLL_S, Server, Stack, cloned_database, temporary_directory
 
 FOREIGN_ORIGIN = "https://elsewhere.example"
 PROBLEM = "application/problem+json"
@@ -40,7 +40,7 @@ def running_system(server: Server, **environment: str) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def client_of(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False) as client:
+    with httpx.Client(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP) as client:
         yield client
 
 

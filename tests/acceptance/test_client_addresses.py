@@ -8,7 +8,7 @@ import pytest
 from api.commands.seed import parse_inventory
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import assert_problem, new_event, running_system
-from tests.stack import HTTP_TIMEOUT_S, Stack
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack
 
 pytestmark = pytest.mark.xdist_group("client_addresses")
 
@@ -31,7 +31,7 @@ def stack(server: EmbeddedServer) -> Iterator[Stack]:
 
 def from_address(stack: Stack, address: str) -> httpx.Client:
     """Return a client with an address of this machine."""
-    transport = httpx.HTTPTransport(local_address=address)
+    transport = httpx.HTTPTransport(local_address=address, verify=PLAIN_HTTP)
     return httpx.Client(base_url=stack.api_url, transport=transport, timeout=HTTP_TIMEOUT_S)
 
 

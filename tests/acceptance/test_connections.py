@@ -12,7 +12,7 @@ import pytest
 from api.database.embedded import EmbeddedServer
 from api.payments.signatures import sign
 from tests.acceptance.system import SECURITY_HEADERS, BoxOffice, assert_problem, client_of, running_system
-from tests.stack import HTTP_TIMEOUT_S, Stack, free_port
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack, free_port
 
 pytestmark = pytest.mark.xdist_group("connections")
 
@@ -57,7 +57,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 def operations(stack: Stack, path: str) -> httpx.Response:
     url = f"http://127.0.0.1:{stack.environment['OPERATIONS_PORT']}{path}"
-    return httpx.get(url, timeout=HTTP_TIMEOUT_S, trust_env=False)
+    return httpx.get(url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP)
 
 
 def connect(stack: Stack, sent: bytes) -> socket.socket:
@@ -195,7 +195,7 @@ def test_the_port_of_operations_serves_operators_only(stack: Stack, client: http
         assert_problem(operations(stack, path), 404, "not_found")
     assert "http_requests_total" in operations(stack, "/metrics").text
     url = f"http://127.0.0.1:{stack.environment['OPERATIONS_PORT']}/health/ready"
-    assert httpx.head(url, timeout=HTTP_TIMEOUT_S, trust_env=False).status_code == 200
+    assert httpx.head(url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).status_code == 200
 
 
 def test_the_api_has_no_websocket(stack: Stack) -> None:

@@ -19,7 +19,7 @@ from api.payments.simulator import decide
 from api.secret import load_or_create_secret
 from tests.acceptance.system import PROBLEM
 from tests.listener import Listener, Request, Response, listening
-from tests.stack import HTTP_TIMEOUT_S, Process, Stack, clean_environment, temporary_directory
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Process, Stack, clean_environment, temporary_directory
 from tests.waiting import read_until
 
 DELAY_MS = 100
@@ -70,7 +70,9 @@ async def open_shop(
                 settings = Settings.from_env(stack.environment | {"PROVIDER_TIMEOUT_MS": "10000"})
                 async with (
                     open_provider(settings) as provider,
-                    httpx.AsyncClient(base_url=stack.simulator_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client,
+                    httpx.AsyncClient(
+                        base_url=stack.simulator_url, trust_env=False, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP
+                    ) as client,
                 ):
                     yield Shop(stack, listener, provider, client)
             except BaseException:

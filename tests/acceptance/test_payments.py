@@ -13,7 +13,7 @@ from api.commands.audit import audit
 from api.commands.seed import parse_inventory, seed
 from tests.acceptance.system import assert_problem, time_of
 from tests.conftest import StartStack
-from tests.stack import HTTP_TIMEOUT_S, POLL_S, READY_TIMEOUT_S, Stack
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, POLL_S, READY_TIMEOUT_S, Stack
 from tests.waiting import order_with_status, read_until, response_with_status
 
 ASYNC = {
@@ -44,7 +44,7 @@ async def start_system(start_stack: StartStack) -> Any:
             await stack.start_payment_simulator()
         if worker:
             await stack.start_worker()
-        client = httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False)
+        client = httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP)
         clients.append(client)
         return stack, client
 

@@ -21,6 +21,7 @@ from api.database.embedded import EmbeddedServer
 from api.database.roles import APPLICATION
 from tests.stack import (
     HTTP_TIMEOUT_S,
+    PLAIN_HTTP,
     Process,
     TcpServer,
     clean_environment,
@@ -220,7 +221,12 @@ async def test_each_part_that_ends_is_restarted(make_system: Callable[..., Syste
         f"http://127.0.0.1:{system.psp_port}/health",
     ]
     await system.until(lambda: all(map(responds, addresses)), "all parts serve again")
-    await system.until(lambda: httpx.get(f"{system.api_url}/health/system").json()["status"] == "ok", "a worker works")
+
+    def works() -> bool:
+        health = httpx.get(f"{system.api_url}/health/system", trust_env=False, verify=PLAIN_HTTP)
+        return bool(health.json()["status"] == "ok")
+
+    await system.until(works, "a worker works")
     with EmbeddedServer(system.data_dir) as server:
         assert audit(server.url()) == []
         with psycopg.connect(server.url()) as conn:

@@ -8,6 +8,7 @@ import httpx
 import psycopg
 
 from tests.integration import asynchronous
+from tests.stack import PLAIN_HTTP
 
 TIMEOUT_S = 30.0
 
@@ -15,7 +16,7 @@ TIMEOUT_S = 30.0
 async def post_all(api_url: str, bodies: Iterable[Mapping[str, Any]], event: str | None = None) -> list[httpx.Response]:
     """Send all bookings at once, each on its own connection; return the responses in the same order."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S, limits=limits, verify=PLAIN_HTTP) as client:
         parameters = {"event": event} if event else {}
         requests = [client.post("/api/bookings", json=body, params=parameters) for body in bodies]
         return await asyncio.gather(*requests)

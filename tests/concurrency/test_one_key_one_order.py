@@ -9,7 +9,7 @@ from api.commands.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
 from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
 from tests.conftest import StartStack
-from tests.stack import Stack
+from tests.stack import PLAIN_HTTP, Stack
 
 REPEATS = 50
 EVENT = "once"
@@ -82,7 +82,7 @@ async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: Sta
             "insert into tickets (event_id, tier_id, position) select event_id, tier_id, 2 from tickets"
             " where event_id <> 1"
         )
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=PLAIN_HTTP) as client:
         response = await client.post(f"{stack.api_url}/api/bookings", json=body, params={"event": EVENT})
     assert codes([response]) == ["201"]
     assert "Idempotent-Replayed" not in response.headers

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.stack import POLL_S, READY_TIMEOUT_S, Stack
+from tests.stack import PLAIN_HTTP, POLL_S, READY_TIMEOUT_S, Stack
 
 ORDERS = "select reference, orders.status, payments.status from orders join payments on payments.order_id = orders.id"
 LIVE_BOOKINGS = "select count(*)::int from bookings where released_at is null"
@@ -20,7 +20,7 @@ async def client_of(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """Open a client that uses a new connection per request."""
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(
-        base_url=stack.api_url, timeout=READY_TIMEOUT_S, limits=limits, trust_env=False
+        base_url=stack.api_url, timeout=READY_TIMEOUT_S, limits=limits, trust_env=False, verify=PLAIN_HTTP
     ) as client:
         yield client
 

@@ -19,6 +19,7 @@ from tests.faults.evidence import Charge
 from tests.faulty_proxy import FaultyProxy
 from tests.stack import (
     HTTP_TIMEOUT_S,
+    PLAIN_HTTP,
     POLL_S,
     READY_TIMEOUT_S,
     TEMPLATE,
@@ -89,7 +90,9 @@ class Target(NamedTuple):
         """Return the provider's charges; None without a provider."""
         if self.mode == "inline":
             return None
-        response = httpx.get(f"{self.stack.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False)
+        response = httpx.get(
+            f"{self.stack.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP
+        )
         return msgspec.json.decode(response.content, type=list[Charge])
 
     async def start_api(self) -> None:
