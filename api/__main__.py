@@ -1,6 +1,10 @@
-"""The command line: `python -m api COMMAND`. `--help` lists the commands."""
+"""The command line: `python -m api COMMAND`. `--help` lists the commands.
 
-# ruff: noqa: E402 - the signal handler has to be set before the slow imports
+Each command imports what it needs when it runs. Otherwise each process would load the web framework and the HTTP
+client, which takes longer than most commands.
+"""
+
+# ruff: noqa: E402, PLC0415 - the signal handler has to be set before the slow imports; commands import late
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows no traceback.
@@ -15,20 +19,9 @@ from pathlib import Path
 import psycopg
 
 from api import schemas
-from api.commands import (
-    audit,
-    check_in,
-    history,
-    payment_simulator,
-    ports,
-    run,
-    seed,
-    serve,
-    worker,
-)
 from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
-from api.database import migrations, pooler, queries, schema_dump
+from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
 from api.errors import ConfigError, SetupError
 from api.logs import configure_logging
@@ -86,7 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run(settings: Settings, _: Arguments) -> int:
+    from api.commands import run
+
+    return run.run(settings)
+
+
 def _serve(settings: Settings, _: Arguments) -> int:
+    from api.commands import ports, serve
+    from api.database import pooler
+
     ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
@@ -94,6 +96,9 @@ def _serve(settings: Settings, _: Arguments) -> int:
 
 
 def _worker(settings: Settings, _: Arguments) -> int:
+    from api.commands import worker
+    from api.database import pooler
+
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
         asyncio.run(worker.work(url, settings))
@@ -101,6 +106,8 @@ def _worker(settings: Settings, _: Arguments) -> int:
 
 
 def _payment_simulator(settings: Settings, _: Arguments) -> int:
+    from api.commands import payment_simulator, ports
+
     ports.check_port(settings, "PSP_PORT")
     return payment_simulator.serve(settings)
 
@@ -113,6 +120,8 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import seed
+
     inventory = None if arguments.inventory is None else seed.parse_inventory(arguments.inventory)
     event = schemas.BUILT_IN_EVENT if arguments.event is None else arguments.event
     with direct_database_url(settings) as url:
@@ -127,6 +136,8 @@ def _seed(settings: Settings, arguments: Arguments) -> int:
 
 
 def _audit(settings: Settings, _: Arguments) -> int:
+    from api.commands import audit
+
     with database_url(settings) as url:
         violations = audit.audit(url)
     _print(audit.report(violations))
@@ -134,6 +145,8 @@ def _audit(settings: Settings, _: Arguments) -> int:
 
 
 def _history(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import history
+
     if arguments.at and arguments.ticket is None:
         raise SetupError("--at needs --ticket.")
     with database_url(settings) as url:
@@ -151,6 +164,8 @@ def _history(settings: Settings, arguments: Arguments) -> int:
 
 
 def _check_in(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import check_in
+
     with database_url(settings) as url:
         secret = load_or_create_secret(settings, TICKET_SECRET)
         found = check_in.scan(url, secret, arguments.code, admission_hours=settings.admission_hours)
@@ -165,9 +180,7 @@ def _time(text: str) -> datetime:
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
-    # This import is late because it loads prometheus_client, which reads the counters' directory. `serve` sets that
-    # directory first.
-    from api.commands.bench.sections import bench  # noqa: PLC0415
+    from api.commands.bench.sections import bench
 
     return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
 
@@ -190,6 +203,8 @@ def _seconds(text: str) -> float:
 
 
 def _schema(settings: Settings, _: Arguments) -> int:
+    from api.database import schema_dump
+
     with direct_database_url(settings) as url:
         migrations.migrate(url)
         sys.stdout.write(schema_dump.dump(url))
@@ -197,6 +212,8 @@ def _schema(settings: Settings, _: Arguments) -> int:
 
 
 def _reset(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import seed
+
     with direct_database_url(settings) as url:
         with migrations.connect(url) as connection:
             database = f"{connection.info.dbname!r} on {connection.info.host or 'this machine'}"
@@ -226,7 +243,7 @@ def _print(text: str) -> None:
 
 
 _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
-    "run": lambda settings, _: run.run(settings),
+    "run": _run,
     "serve": _serve,
     "worker": _worker,
     "psp": _payment_simulator,

@@ -1,5 +1,6 @@
 """`python -m api serve`: the API's worker processes on granian, with one event loop each."""
 
+import importlib
 import logging
 import os
 import resource
@@ -38,6 +39,9 @@ def serve(settings: Settings, database_url: str) -> int:
         metrics_dir, stopping_file = directory / "metrics", directory / "stopping"
         metrics_dir.mkdir()
         os.environ |= {METRICS_DIR_VARIABLE: str(metrics_dir), STOPPING_FILE_VARIABLE: str(stopping_file)}
+        # A worker is a fork of this process, so it starts with the modules that this process has loaded. The import has
+        # to follow the variables above, because prometheus_client reads the directory of the counters at its import.
+        importlib.import_module("api.app")
         Server(
             "api.app:create_app",
             stopping_file=stopping_file,
