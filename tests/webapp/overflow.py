@@ -4,7 +4,7 @@ from playwright.async_api import Page
 
 # A text may leave its card by a rounded pixel. Hidden texts, and the seat map, which scrolls by itself, do not count.
 _FIND = """() => {
-    const cards = ".stub, .tier, .concert a, .booking, .notice, .dialog, .summary, .ticket, button, a, body";
+    const cards = ".stub, .tier, .event-card a, .booking, .notice, .dialog, .summary, .ticket, button, a, body";
     const faults = [];
     const { scrollWidth } = document.documentElement;
     if (scrollWidth > innerWidth) faults.push(`the page is ${scrollWidth} px wide`);

@@ -42,7 +42,7 @@ async def test_an_unavailable_api_is_named_and_polled(site: Site, visit: OpenPag
     await check_page(home, "home-away")
     await site.stack.start_api()
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"), timeout=SLOW_MS)
-    await expect(home.locator(".concert")).to_have_count(1, timeout=SLOW_MS)
+    await expect(home.locator(".event-card")).to_have_count(1, timeout=SLOW_MS)
 
 
 async def test_an_unavailable_database_is_busy_and_then_books_once(site: Site, visit: OpenPage) -> None:
@@ -88,7 +88,7 @@ async def test_a_lost_cancellation_completes_once_the_network_is_back(site: Site
     outcome = page.locator(".booking", has_text=first).get_by_role("status")
 
     def cancel_button(reference: str) -> Locator:
-        return page.get_by_role("button", name=pattern("bookings.cancel_of", concert=".*", reference=reference))
+        return page.get_by_role("button", name=pattern("bookings.cancel_of", event=".*", reference=reference))
 
     async def cancel(reference: str) -> None:
         await cancel_button(reference).click()
@@ -98,7 +98,7 @@ async def test_a_lost_cancellation_completes_once_the_network_is_back(site: Site
     site.network.freeze()
     await cancel(first)
     await expect(
-        page.get_by_role("button", name=pattern("bookings.cancelling_of", concert=".*", reference=first))
+        page.get_by_role("button", name=pattern("bookings.cancelling_of", event=".*", reference=first))
     ).to_be_visible()
     await expect(cancel_button(second)).to_be_disabled()
     await expect(outcome).to_contain_text(words("booking.cancel.unreachable"), timeout=2 * SLOW_MS)

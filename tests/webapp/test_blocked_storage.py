@@ -80,7 +80,7 @@ async def test_without_site_data_every_page_loads(make_event: MakeEvent, page: P
     site = await make_event("GA=20")
     reference = (await site.sell("GA", 1)).json()["reference"]
     for path, ready in (
-        ("/", ".concert"),
+        ("/", ".event-card"),
         (f"/event/{site.event}", ".tier:not(.skeleton)"),
         (f"/booking/{reference}", "#reference"),
         ("/bookings", "form.who"),

@@ -49,7 +49,7 @@ async def test_an_unknown_booking_links_to_other_pages(inline_site: Site, visit:
     page = await visit_order(visit, inline_site, "bk_nothing")
     await expect_title(page, words("booking.missing.title"))
     await check_page(page, "order-missing")
-    await page.get_by_role("link", name=words("nav.all_concerts")).click()
+    await page.get_by_role("link", name=words("nav.all_events")).click()
     await page.wait_for_url(f"{inline_site.url}/")
 
 

@@ -51,7 +51,7 @@ async def test_a_booking_is_cancelled_in_a_dialog_and_shows_its_refund(make_even
     assert (await site.sell("VIP", 2)).status_code == 201
 
 
-async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_cancelling_is_refused_once_the_event_has_begun(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     reference = await sell_order(site)
     page = await visit_order(visit, site, reference)
@@ -60,7 +60,7 @@ async def test_cancelling_is_refused_once_the_concert_has_begun(make_event: Make
     await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
     await expect(page.get_by_text(words("booking.cancel.refused"), exact=True)).to_be_visible()
     await expect(page.get_by_text(words("booking.cancel.begun"))).to_be_visible()
-    # After the refusal the page also reads the concert again.
+    # After the refusal the page also reads the event again.
     await expect(cancel_button(page)).to_have_count(0)
     await check_page(page, "order-cancel-refused")
     assert (await find_order(site, reference))["status"] == "confirmed"
@@ -101,13 +101,13 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     await expect_title(page, words("booking.cancelled.title"))
 
 
-async def test_a_concert_that_is_called_off_offers_a_refund(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_an_event_that_is_called_off_offers_a_refund(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     reference = await sell_order(site)
     await site.set_columns(cancelled_at="now")
     page = await visit_order(visit, site, reference)
     await expect(page.get_by_role("heading", name=words("booking.called_off.title"))).to_be_visible()
-    # The page does not show the concert as taking place, and the notice offers the refund.
+    # The page does not show the event as taking place, and the notice offers the refund.
     await expect(page.get_by_text(words("status.confirmed"))).to_have_count(0)
     await expect(page.get_by_role("link", name=words("booking.calendar"))).to_have_count(0)
     await expect(page.locator(".notice").get_by_role("button")).to_have_text([words("booking.cancel")])

@@ -62,7 +62,7 @@ async def test_unknown_counts_are_marked_and_the_page_does_not_jump(make_event: 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])
 @pytest.mark.parametrize(
-    ("path", "loading", "loaded"), [("", ".bone-concert", ".concert"), ("/event/{}", ".skeleton", ".plan")]
+    ("path", "loading", "loaded"), [("", ".bone-event-card", ".event-card"), ("/event/{}", ".skeleton", ".plan")]
 )
 async def test_nothing_jumps_when_slow_responses_arrive(
     path: str, loading: str, loaded: str, size: tuple[int, int], make_event: MakeEvent, visit: OpenPage

@@ -27,14 +27,14 @@ async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEven
     await make_event("GA=5", name="Called Off", created_at=now - timedelta(days=1), cancelled_at=now)
     await gone.sell("GA", 5)
     page = await visit(soon.url)
-    cards = {name: page.locator(".concert", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
+    cards = {name: page.locator(".event-card", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
     await expect(cards["Later Tonight"]).to_contain_text(words("state.on_sale"))
     await expect(cards["Later Tonight"]).to_contain_text(words("home.from", price="$10"))
     await expect(cards["Later Tonight"]).to_contain_text("Harbour Hall")
     await expect(cards["Later Tonight"].locator("time")).to_contain_text(str((now + timedelta(days=1)).year))
     await expect(cards["Next Spring"]).to_contain_text(pattern("state.upcoming", date=".+", time=r"\d+:\d\d"))
     await expect(cards["Gone"]).to_contain_text(words("tier.sold_out"))
-    await expect(page.locator(".concert", has_text="Called Off")).to_contain_text(words("state.cancelled"))
+    await expect(page.locator(".event-card", has_text="Called Off")).to_contain_text(words("state.cancelled"))
     await check_page(page, "home")
     soon.network.lose_responses(READS)
     await expect(page.get_by_text(words("away.stale"))).to_be_visible()
@@ -48,12 +48,12 @@ async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEven
     )
 
 
-async def test_an_unknown_concert_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
-    page = await visit(f"{inline_site.url}/event/no-such-concert")
+async def test_an_unknown_event_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
+    page = await visit(f"{inline_site.url}/event/no-such-event")
     await expect(page.get_by_role("heading", name=words("event.missing.title"))).to_be_visible()
     await check_page(page, "event-unknown")
-    await page.get_by_role("main").get_by_role("link", name=words("nav.all_concerts")).click()
-    await expect(page.get_by_role("heading", name=words("home.concerts"))).to_be_visible()
+    await page.get_by_role("main").get_by_role("link", name=words("nav.all_events")).click()
+    await expect(page.get_by_role("heading", name=words("home.events"))).to_be_visible()
 
 
 async def test_an_unknown_address_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
@@ -111,7 +111,7 @@ async def test_an_exception_on_a_page_shows_a_message_and_links(
     inline_site: Site, make_event: MakeEvent, shared_browser: Browser
 ) -> None:
     await make_event("GA=5")
-    # A browser without date formatting fails to render the list of concerts.
+    # A browser without date formatting fails to render the list of events.
     context = await shared_browser.new_context(locale="en-US")
     await context.add_init_script(
         "Intl.DateTimeFormat = class { constructor() { throw new RangeError('no dates here'); } };"
@@ -121,5 +121,5 @@ async def test_an_exception_on_a_page_shows_a_message_and_links(
     await expect(page.get_by_role("heading", name=words("error.title"))).to_be_visible()
     await check_page(page, "broken")
     await expect(page.get_by_role("button", name=words("error.reload"))).to_be_visible()
-    await expect(page.get_by_role("link", name=words("nav.all_concerts"))).to_be_visible()
+    await expect(page.get_by_role("link", name=words("nav.all_events"))).to_be_visible()
     await context.close()

@@ -9,7 +9,7 @@ from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CONTROLS = "button, .button, .submit, input[type=text], select, .stepper, .picks li, .concert a, .seat-box, .status"
+CONTROLS = "button, .button, .submit, input[type=text], select, .stepper, .picks li, .event-card a, .seat-box, .status"
 # Text buttons look like links, and the stepper draws the rim of its buttons.
 _BORDERLESS = """(controls) => [...document.querySelectorAll(controls)]
     .filter((element) => element.checkVisibility() && !element.matches(".text-button, .stepper button"))
@@ -50,5 +50,5 @@ async def test_every_control_has_a_border_in_forced_colours(make_event: MakeEven
 
     for path in ("/", f"/booking/{reference}", "/bookings"):
         await page.goto(f"{site.url}{path}")
-        await expect(page.locator(".concert, article, .empty").first).to_be_visible()
+        await expect(page.locator(".event-card, article, .empty").first).to_be_visible()
         assert await _borderless(page) == [], path

@@ -52,7 +52,7 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
 
 
 async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEvent, visit: OpenPage) -> None:
-    # An early date puts the concert on the first screen of the list, so the page does not scroll past the map.
+    # An early date puts the event on the first screen of the list, so the page does not scroll past the map.
     site = await make_event(HOUSE, name="Keys Only", starts_at=datetime.now(UTC) + timedelta(days=2))
     page = await visit(site.url, size=DESKTOP)
     await expect(page.get_by_role("link", name="Keys Only")).to_be_visible()

@@ -42,7 +42,7 @@ def _cards(page: Page) -> Locator:
 
 
 def _cancel_button(page: Page, reference: str) -> Locator:
-    return page.get_by_role("button", name=pattern("bookings.cancel_of", concert=".*", reference=reference))
+    return page.get_by_role("button", name=pattern("bookings.cancel_of", event=".*", reference=reference))
 
 
 async def _cancel(page: Page, reference: str) -> None:
@@ -86,7 +86,7 @@ async def test_a_user_without_bookings_sees_an_empty_list_in_each_tab(inline_sit
     await _choose(page, "bookings.cancelled")
     await expect(page.get_by_text(words("bookings.none_cancelled"))).to_be_visible()
     await _choose(page, "bookings.upcoming")
-    await page.get_by_role("link", name=words("nav.all_concerts")).click()
+    await page.get_by_role("link", name=words("nav.all_events")).click()
     await page.wait_for_url(f"{inline_site.url}/")
 
 
@@ -186,19 +186,19 @@ async def test_the_list_shows_an_unavailable_api_and_recovers(make_event: MakeEv
     await expect(stale).to_have_count(0, timeout=SOON_MS)
 
 
-async def test_a_concert_that_cannot_be_read_again_keeps_its_name(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_an_event_that_cannot_be_read_again_keeps_its_name(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5", name="Night Tide")
     reference = await _book(site, "namer")
     page = await _visit(visit, site, "namer")
     await expect(_cards(page)).to_contain_text("Night Tide")
-    about_the_concert = re.compile("/api/events/")
-    await page.route(about_the_concert, lambda route: route.abort())
+    about_the_event = re.compile("/api/events/")
+    await page.route(about_the_event, lambda route: route.abort())
     # After a cancellation the page reads the order and its event again.
-    async with page.expect_event("requestfailed", lambda request: bool(about_the_concert.search(request.url))):
+    async with page.expect_event("requestfailed", lambda request: bool(about_the_event.search(request.url))):
         await _cancel(page, reference)
     await expect(_cards(page)).to_contain_text(words("status.cancelled_refunded"))
     await expect(_cards(page)).to_contain_text("Night Tide")
-    await page.unroute(about_the_concert)
+    await page.unroute(about_the_event)
 
 
 # --- Cancelling ------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ async def test_a_booking_cancelled_elsewhere_is_shown_as_cancelled(make_event: M
     )
 
 
-async def test_a_concert_that_has_begun_cannot_be_cancelled_in_the_list(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_an_event_that_has_begun_cannot_be_cancelled_in_the_list(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     reference, other = await _book(site, "late"), await _book(site, "late")
     page = await _visit(visit, site, "late")
@@ -266,7 +266,7 @@ async def test_a_concert_that_has_begun_cannot_be_cancelled_in_the_list(make_eve
     await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
     card = page.locator(".booking", has_text=reference)
     await expect(card.get_by_role("status")).to_contain_text(words("booking.cancel.begun"))
-    # After the refusal the page also reads the concert again.
+    # After the refusal the page also reads the event again.
     for each in (reference, other):
         await expect(_cancel_button(page, each)).to_have_count(0)
     await expect(card.get_by_role("link")).to_be_focused()

@@ -148,7 +148,7 @@ async def test_another_try_names_the_seats_that_others_took(
     await expect(page.locator(".notice")).to_contain_text(words("checkout.seat_taken.title", seats=1), timeout=SOON_MS)
     await expect(page.locator(".notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await check_page(page, "order-seat-taken")
-    # The concert's page keeps the other seat, and offers the nearest one to it.
+    # The event's page keeps the other seat, and offers the nearest one to it.
     await page.get_by_role("link", name=words("booking.other_seats")).click()
     await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row=row, number=lost))
     await expect(page.locator(".picks li")).to_have_text([words("seat.name", row=row, number=kept)])

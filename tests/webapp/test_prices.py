@@ -43,6 +43,6 @@ async def test_free_tickets_have_a_word_instead_of_an_amount(make_event: MakeEve
     await expect(page.locator("main")).not_to_contain_text("$")
 
     home = await visit(site.url)
-    card = home.locator(".concert", has_text="Open House")
+    card = home.locator(".event-card", has_text="Open House")
     await expect(card).to_contain_text(words("price.free"))
     await expect(card).not_to_contain_text("$")

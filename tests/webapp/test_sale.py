@@ -35,7 +35,7 @@ async def test_an_upcoming_sale_counts_down_and_opens(make_event: MakeEvent, vis
     await expect(page.get_by_role("heading", name=words("sale.upcoming.title"))).to_be_visible()
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"1:59:\d\d"))
     await check_page(page, "event-upcoming")
-    # The time is longer than the page's interval for reading the concert.
+    # The time is longer than the page's interval for reading the event.
     await site.set_columns(sales_start_at=datetime.now(UTC) + timedelta(seconds=22))
     await expect(page.get_by_role("timer")).to_have_text(pattern("sale.upcoming.in", time=r"0:\d\d"))
     await expect(page.locator(SUBMIT)).to_be_enabled(timeout=30_000)

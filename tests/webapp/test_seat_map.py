@@ -74,7 +74,7 @@ async def test_picked_seats_are_booked(make_event: MakeEvent, visit: OpenPage) -
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
     await expect(page.get_by_text(words("seat.name", row="A", number=7)).first).to_be_visible()
-    # Back at the concert the page shows the seats as the buyer's own, and not as lost.
+    # Back at the event the page shows the seats as the buyer's own, and not as lost.
     await page.go_back()
     await expect(_seat(page, "VIP", "A", 7)).to_have_attribute("aria-disabled", "true")
     assert await _picks(page) == []

@@ -110,7 +110,7 @@ async def test_a_plain_file_server_suffices_for_a_purchase(site: Site, visit: Op
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     await page.goto(site.url)
-    await page.locator(".concert a").first.click()
+    await page.locator(".event-card a").first.click()
     await _choose(page, "plain-files")
     await page.locator(SUBMIT).click()
     reference = await _arrive(page)
@@ -129,7 +129,7 @@ async def test_no_page_opens_a_websocket(site: Site, visit: OpenPage) -> None:
     page = await visit("about:blank")
     sockets = _watch_websockets(page)
     for path, ready in (
-        ("/", page.locator(".concert")),
+        ("/", page.locator(".event-card")),
         (f"/event/{BUILT_IN_EVENT}", page.locator(".tier")),
         (f"/booking/{reference}", page.locator("#reference")),
         ("/bookings", page.locator("form.who")),
@@ -172,7 +172,7 @@ async def test_links_between_pages_work_after_the_web_server_is_killed(site: Sit
     await page.wait_for_load_state("networkidle")
     await site.stack._processes["web"].kill()
     try:
-        await page.locator(".concert a").first.click()
+        await page.locator(".event-card a").first.click()
         await _choose(page, "all-links")
         await page.locator(SUBMIT).click()
         reference = await _arrive(page)
@@ -183,7 +183,7 @@ async def test_links_between_pages_work_after_the_web_server_is_killed(site: Sit
         await page.go_back()
         await expect(page.locator(".booking", has_text=reference)).to_be_visible()
         await page.locator(".brand").click()
-        await expect(page.locator(".concert").first).to_be_visible()
+        await expect(page.locator(".event-card").first).to_be_visible()
         await page.go_back()
         await page.go_back()
         await expect(page.locator("#reference")).to_have_text(reference)

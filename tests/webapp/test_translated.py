@@ -201,7 +201,7 @@ async def test_translated_lists_change_with_the_system(make_event: MakeEvent, vi
             await expect(page.locator(".booking-reference", has_text=reference)).to_be_visible()
 
     await page.locator(".brand").click()
-    card = page.locator(".concert", has_text="Translated Night")
+    card = page.locator(".event-card", has_text="Translated Night")
     await expect(card).to_have_attribute("data-state", "on_sale")
     await translate(page)
     assert (await site.sell("GA", 4)).status_code == 201

@@ -47,13 +47,13 @@ async def _set_prices(site: Site, price_minor: int) -> None:
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-async def test_the_list_of_concerts_fits_on_any_day(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_the_list_of_events_fits_on_any_day(locale: str, make_event: MakeEvent, visit: OpenPage) -> None:
     name = f"{locale} {LONG_WORD}"
     site = await make_event(
         "GA=5", name=name, venue=ENDLESS, starts_at="2028-06-01T00:00:00Z", sales_start_at=SALE_BEGINS
     )
     page = await visit(site.url, locale=locale)
-    status = page.locator(".concert", has_text=name).locator(".status")
+    status = page.locator(".event-card", has_text=name).locator(".status")
     for day, (time, has_year) in TODAYS.items():
         await page.clock.set_fixed_time(time)
         await page.reload()

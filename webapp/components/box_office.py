@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webapp.components import browser
-from webapp.components.concerts import Concert
+from webapp.components.events import Event
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class BoxOffice:
 
     page: str
     """`loading`, `found`, `missing` (no such event) or `away` (the API does not respond)."""
-    event: Concert
+    event: Event
     sale: str
     """`on_sale`, `upcoming`, `ended` or `cancelled`."""
     opens_in: int

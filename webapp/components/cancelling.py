@@ -31,8 +31,8 @@ class Cancelling:
 _cancelling: Any = hooked(_MODULE, "cancelling", "useCancelling()", Cancelling)
 
 
-def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: str) -> Ui:
-    """Return the button that opens the dialog. In a list, its label names the concert as well."""
+def cancel_button(order: Any, words: Any, *, event: Any = None, class_name: str) -> Ui:
+    """Return the button that opens the dialog. In a list, its label names the event as well."""
     under_way = _cancelling.phase == "sending"
     this_one = _cancelling.reference == order.reference
     return rx.el.button(
@@ -42,11 +42,11 @@ def cancel_button(order: Any, words: Any, *, concert: Any = None, class_name: st
         # The button whose request is under way keeps its focus.
         disabled=under_way & ~this_one,
         aria_label=None
-        if concert is None
+        if event is None
         else rx.cond(
             under_way & this_one,
-            say("bookings.cancelling_of", concert=concert, reference=order.reference),
-            say("bookings.cancel_of", concert=concert, reference=order.reference),
+            say("bookings.cancelling_of", event=event, reference=order.reference),
+            say("bookings.cancel_of", event=event, reference=order.reference),
         ),
         aria_busy=under_way & this_one,
         aria_haspopup="dialog",

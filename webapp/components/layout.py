@@ -25,7 +25,7 @@ def page(*content: rx.Component) -> Ui:
         rx.el.header(
             link(say("site.name"), to="/", class_name="brand"),
             rx.el.nav(
-                link(say("nav.concerts"), to="/"),
+                link(say("nav.events"), to="/"),
                 link(say("nav.bookings"), to="/bookings"),
                 aria_label=say("nav.label"),
             ),

@@ -13,7 +13,7 @@ _MODULE = "$/utils/orders/page"
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """The concert of an order; every field but `slug` is empty while it is unknown."""
+    """The event of an order; every field but `slug` is empty while it is unknown."""
 
     slug: str
     name: str

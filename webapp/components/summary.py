@@ -270,7 +270,7 @@ def sale_notice() -> Ui:
         priced=box_office.event,
         other=rx.match(
             checkout.phase,
-            ("not_on_sale", link(say("nav.all_concerts"), to="/", class_name="button")),
+            ("not_on_sale", link(say("nav.all_events"), to="/", class_name="button")),
             # For a tier without tickets the form itself offers another tier.
             ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
             rx.fragment(),

@@ -12,7 +12,7 @@ from webapp.components.cancelling import (
     cancelled_text,
 )
 from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
-from webapp.components.concerts import when_and_where
+from webapp.components.events import when_and_where
 from webapp.components.language import currency_code, in_english, moment, money, name, number, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
@@ -51,7 +51,7 @@ def booking_page() -> Ui:
                     say("booking.missing.title"),
                     say("booking.missing.text"),
                     link(say("nav.bookings"), to="/bookings", class_name="button"),
-                    link(say("nav.all_concerts"), to="/", class_name="button"),
+                    link(say("nav.all_events"), to="/", class_name="button"),
                 ),
             ),
             ("away", away_page(link(say("nav.bookings"), to="/bookings", class_name="button"))),
@@ -106,11 +106,11 @@ def _head() -> Ui:
         rx.cond(
             event.name != "",
             rx.el.p(
-                link(name(event.name), to=f"/event/{event.slug}", class_name="order-event"),
+                link(name(event.name), to=f"/event/{event.slug}", class_name="order-event-name"),
                 rx.el.span(when_and_where(event)),
-                class_name="order-concert",
+                class_name="order-event",
             ),
-            rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-concert"),
+            rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-event"),
         ),
         class_name="ticket-head",
     )
@@ -208,7 +208,7 @@ def _again() -> Ui:
         blocked=False,
         ticket_price=order.total / order.quantity,
         priced=order,
-        other=_to_concert(say("booking.other_tickets")),
+        other=_to_event(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
         after_seat_taken=_to_other_seats(),
     )
@@ -263,7 +263,7 @@ def _to_other_seats() -> Ui:
     )
 
 
-def _to_concert(words: Any) -> Ui:
+def _to_event(words: Any) -> Ui:
     return link(words, to=f"/event/{order.event.slug}", class_name="button")
 
 
@@ -402,7 +402,7 @@ def _actions() -> Ui:
             rx.cond(
                 # While the payment is open, no link invites the buyer to book again.
                 (order.state != "pending") & (order.state != "overdue") & ~order.valid & ~order.anew & ~leads_there,
-                _to_concert(say("booking.to_concert")),
+                _to_event(say("booking.to_event")),
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
             rx.cond(

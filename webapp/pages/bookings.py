@@ -13,7 +13,7 @@ from webapp.components.cancelling import (
     cancel_outcome,
     cancelled_text,
 )
-from webapp.components.concerts import when_and_where
+from webapp.components.events import when_and_where
 from webapp.components.language import currency_code, in_english, name, price, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.order import Described, status_text
@@ -144,7 +144,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
     return rx.el.li(
         link(
             rx.el.span(
-                rx.el.span(rx.cond(event.name != "", name(event.name), title), class_name="concert-name"),
+                rx.el.span(rx.cond(event.name != "", name(event.name), title), class_name="event-name"),
                 rx.cond(
                     event.name != "",
                     rx.el.span(when_and_where(event), class_name="small"),
@@ -175,7 +175,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             cancel_button(
                 order,
                 say("bookings.cancel"),
-                concert=title,
+                event=title,
                 class_name="button cancel",
             ),
         ),
@@ -207,7 +207,7 @@ def _empty() -> Ui:
             bookings.show == "upcoming",
             rx.fragment(
                 rx.el.p(say("bookings.none_text")),
-                rx.el.p(link(say("nav.all_concerts"), to="/", class_name="button"), class_name="actions"),
+                rx.el.p(link(say("nav.all_events"), to="/", class_name="button"), class_name="actions"),
             ),
         ),
         class_name="empty",

@@ -28,7 +28,7 @@ def _broken_page() -> Ui:
                     say("error.text"),
                     rx.el.button(say("error.reload"), type="button", on_click=reload_page()),
                     link(say("nav.bookings"), to="/bookings", reload_document=True, class_name="button"),
-                    link(say("nav.all_concerts"), to="/", reload_document=True, class_name="button"),
+                    link(say("nav.all_events"), to="/", reload_document=True, class_name="button"),
                 ),
                 role="alert",
             ),

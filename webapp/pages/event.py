@@ -1,4 +1,4 @@
-"""The page of a concert: its description, tiers and seats, and the form that books."""
+"""The page of an event: its description, tiers and seats, and the form that books."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
     description=in_english("event.description"),
 )
 def event_page() -> Ui:
-    """Show one concert and sell its tickets."""
+    """Show one event and sell its tickets."""
     event = box_office.event
     return page(
         CheckoutFeed.create(),
@@ -52,12 +52,12 @@ def event_page() -> Ui:
                 message_page(
                     say("event.missing.title"),
                     say("event.missing.text"),
-                    link(say("nav.all_concerts"), to="/", class_name="button"),
+                    link(say("nav.all_events"), to="/", class_name="button"),
                 ),
             ),
             (
                 "away",
-                away_page(link(say("nav.all_concerts"), to="/", class_name="button")),
+                away_page(link(say("nav.all_events"), to="/", class_name="button")),
             ),
             rx.el.div(_poster(), _sale(), class_name="event"),
         ),
@@ -76,7 +76,7 @@ def _poster() -> Ui:
                 class_name="poster-venue",
             ),
             rx.el.h1(rx.cond(known, name(event.name), rx.el.span(say("event.loading"), class_name="bone bone-name"))),
-            # A concert without a description has a general one.
+            # An event without a description has a general one.
             rx.el.p(
                 rx.cond(
                     event.description != "", free_text(event.description), rx.cond(to_be_had, say("event.lead"), "")
@@ -151,13 +151,13 @@ def _sale() -> Ui:
 def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
     """Return the section that replaces the form while nothing is sold; `first` is the main action."""
     to_bookings = link(say("nav.bookings"), to="/bookings", class_name="button")
-    to_concerts = link(say("nav.all_concerts"), to="/", class_name="button")
+    to_events = link(say("nav.all_events"), to="/", class_name="button")
     return rx.el.section(
         rx.el.h2(title),
         # A purchase may have been booked before the sale ended.
         rx.cond(checkout.sending | phase_is("unreachable", "not_found", "declined"), sale_notice()),
         *content,
-        rx.el.p(*((first, to_concerts) if first else (to_concerts, to_bookings)), class_name="actions"),
+        rx.el.p(*((first, to_events) if first else (to_events, to_bookings)), class_name="actions"),
         class_name="closed",
         data_sale=box_office.sale,
     )
@@ -184,7 +184,7 @@ def _box_office() -> Ui:
                 rx.el.div(
                     rx.el.p(say("sale.sold_out.title"), class_name="notice-title"),
                     rx.el.p(say("sale.sold_out.text")),
-                    rx.el.p(link(say("nav.all_concerts"), to="/", class_name="button"), class_name="actions"),
+                    rx.el.p(link(say("nav.all_events"), to="/", class_name="button"), class_name="actions"),
                     class_name="all-gone",
                     role="status",
                 ),

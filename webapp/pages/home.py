@@ -1,10 +1,10 @@
-"""The first page: the list of concerts."""
+"""The first page: the list of events."""
 
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.concerts import Concert, concerts
+from webapp.components.events import Event, event_list
 from webapp.components.language import in_english, local, money, name, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.page import PageTitle
@@ -19,7 +19,7 @@ _SKELETONS = 3
     description=in_english("home.description"),
 )
 def home_page() -> Ui:
-    """List the concerts."""
+    """List the events."""
     return page(
         PageTitle.create(text=say("home.title")),
         rx.el.section(
@@ -29,47 +29,47 @@ def home_page() -> Ui:
             class_name="poster home-poster",
         ),
         rx.el.section(
-            rx.el.h2(say("home.concerts"), id="concerts"),
+            rx.el.h2(say("home.events"), id="events"),
             rx.el.div(
-                rx.cond(concerts.stale, rx.el.p(say("away.stale"), class_name="stale")),
+                rx.cond(event_list.stale, rx.el.p(say("away.stale"), class_name="stale")),
                 role="status",
                 aria_live="polite",
             ),
             rx.match(
-                concerts.phase,
+                event_list.phase,
                 (
                     "listed",
                     rx.cond(
-                        concerts.events.length() > 0,
-                        rx.el.ul(rx.foreach(concerts.events, _card), class_name="concerts"),
+                        event_list.events.length() > 0,
+                        rx.el.ul(rx.foreach(event_list.events, _card), class_name="event-cards"),
                         rx.el.p(say("home.none"), class_name="empty"),
                     ),
                 ),
                 ("away", away_notice()),
                 rx.el.ul(
-                    *[rx.el.li(rx.el.div(class_name="bone bone-concert")) for _ in range(_SKELETONS)],
-                    class_name="concerts",
+                    *[rx.el.li(rx.el.div(class_name="bone bone-event-card")) for _ in range(_SKELETONS)],
+                    class_name="event-cards",
                     aria_busy="true",
                     aria_label=say("home.loading"),
                 ),
             ),
             class_name="home",
-            aria_labelledby="concerts",
+            aria_labelledby="events",
         ),
     )
 
 
-def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
+def _card(event: rx.vars.ObjectVar[Event]) -> Ui:
     return rx.el.li(
         link(
             rx.el.time(
-                rx.el.span(local("day", event.startsAt, event.timeZone), class_name="concert-day"),
+                rx.el.span(local("day", event.startsAt, event.timeZone), class_name="event-card-day"),
                 rx.el.span(local("shortMonth", event.startsAt, event.timeZone)),
                 date_time=event.startsAt,
-                class_name="concert-date",
+                class_name="event-card-date",
             ),
             rx.el.span(
-                rx.el.span(name(event.name), class_name="concert-name"),
+                rx.el.span(name(event.name), class_name="event-name"),
                 rx.el.span(
                     say(
                         "home.when_and_where",
@@ -79,7 +79,7 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                     ),
                     class_name="small",
                 ),
-                class_name="concert-words",
+                class_name="event-card-words",
             ),
             rx.el.span(
                 _state(event),
@@ -93,11 +93,11 @@ def _card(event: rx.vars.ObjectVar[Concert]) -> Ui:
                         )
                     ),
                 ),
-                class_name="concert-state",
+                class_name="event-card-state",
             ),
             to=f"/event/{event.slug}",
         ),
-        class_name="concert",
+        class_name="event-card",
         data_state=event.state,
     )
 

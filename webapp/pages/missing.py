@@ -20,7 +20,7 @@ def missing_page() -> Ui:
         message_page(
             say("missing.title"),
             say("missing.text"),
-            link(say("nav.all_concerts"), to="/", class_name="button"),
+            link(say("nav.all_events"), to="/", class_name="button"),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
         ),
     )

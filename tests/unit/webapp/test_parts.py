@@ -14,7 +14,7 @@ from api import schemas
 from webapp.build import ROOT
 from webapp.components.box_office import BoxOffice
 from webapp.components.browser import Part
-from webapp.components.concerts import Concert
+from webapp.components.events import Event
 from webapp.components.order import OrderEvent, OrderView
 from webapp.pages.bookings import Bookings
 
@@ -37,7 +37,7 @@ def test_a_part_takes_its_own_properties_and_those_of_every_element() -> None:
     assert drawn.style == {}
 
 
-@pytest.mark.parametrize("shown", [Concert, OrderEvent])
+@pytest.mark.parametrize("shown", [Event, OrderEvent])
 def test_pages_name_the_fields_of_an_event_as_the_api_does(shown: type) -> None:
     on_the_wire = {field.encode_name for field in msgspec.structs.fields(schemas.Event)}
     assert {field.name for field in fields(shown)} - on_the_wire == set()

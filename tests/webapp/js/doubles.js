@@ -14,7 +14,7 @@ export const KEY = `bk_${"k".repeat(26)}`;
 
 /** @type {Purchase} */
 export const PURCHASE = {
-  event: "concert",
+  event: "evening",
   tier: "VIP",
   quantity: 2,
   userId: "user-1",
@@ -29,7 +29,7 @@ export const PURCHASE = {
 export const ORDER = {
   reference: "bk_1",
   status: "confirmed",
-  event: "concert",
+  event: "evening",
   total: 200,
   bookings: [
     { ticketId: 1, tier: "VIP", userId: "user-1", seat: 1 },
@@ -138,10 +138,10 @@ export function later() {
   return { outcome, respond: (/** @type {Outcome} */ value) => respond(value) };
 }
 
-export const EVENT_PAGE = "/event/concert";
+export const EVENT_PAGE = "/event/evening";
 export const ORDER_PAGE = "/booking/bk_1";
 export const WANTED = {
-  event: "concert",
+  event: "evening",
   tier: "VIP",
   quantity: 2,
   userId: "user-1",

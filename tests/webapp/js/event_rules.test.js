@@ -16,7 +16,7 @@ test("the sale follows the server's clock, the event's state and its times", () 
   assert.equal(saleOf({ ...EVENT, state: "cancelled", salesStartAt: at(1) }, NOW), "cancelled");
 });
 
-test("a concert begins at its time by the server's clock", () => {
+test("an event begins at its time by the server's clock", () => {
   assert.equal(hasBegun({ startsAt: at(1) }, NOW), false);
   assert.equal(hasBegun({ startsAt: at(0) }, NOW), true);
   assert.equal(hasBegun({ startsAt: "" }, NOW), false);

@@ -137,7 +137,7 @@ export function BookingsFeed() {
     // a read that is under way, so the list is read again in that case.
     mutate((pages) => replaceOrder(pages, changed), { revalidate: orders === null });
     readEventsAgain();
-    // The API may have refused because the concert begins earlier than it did. Its cache shows the new time later.
+    // The API may have refused because the event begins earlier than it did. Its cache shows the new time later.
     setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
   }, [changed, mutate, orders, readEventsAgain]);
 
@@ -165,7 +165,7 @@ export function BookingsFeed() {
   useEffect(() => {
     if (!isValidating) update({ failed });
   }, [isValidating, failed]);
-  // A concert begins, and a hold ends, without a response.
+  // An event begins, and a hold ends, without a response.
   useEverySecond(refresh);
   return null;
 }

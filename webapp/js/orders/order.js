@@ -51,23 +51,23 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
  * Describe an order. All its tickets belong to one tier. An order that was declined before it held any tickets has
  * none, and neither a tier nor a buyer.
  * @param {Order} order
- * @param {Partial<Event> | null} event as far as it is known
+ * @param {Partial<Event> | null} known the known fields of the event
  * @param {number} serverNow in milliseconds
  */
-export function describeOrder(order, event, serverNow) {
+export function describeOrder(order, known, serverNow) {
   const [first] = order.bookings;
   /** @type {OrderEvent & Partial<Pick<Event, "state">>} */
-  const concert = { ...NO_EVENT, slug: order.event, ...event };
+  const event = { ...NO_EVENT, slug: order.event, ...known };
   return {
     reference: order.reference,
     state: stateOf(order, serverNow),
-    event: concert,
+    event,
     tier: first?.tier ?? "",
     quantity: order.bookings.length,
     total: order.total,
     refund: order.refund ?? 0,
     valid: order.status === "confirmed",
-    cancellable: ["pending", "confirmed"].includes(order.status) && isRefundable(concert, serverNow),
+    cancellable: ["pending", "confirmed"].includes(order.status) && isRefundable(event, serverNow),
     currency: order.currency,
     currencyDigits: order.currencyDigits,
     user_id: first?.userId ?? "",

@@ -86,7 +86,7 @@ function Polling({ reference }) {
   useEverySecond(tick);
   useOutcome(() => void order.mutate());
   useAfterCancelling(() => {
-    // The API may have refused because the concert begins earlier than it did. Its cache does not show that at once.
+    // The API may have refused because the event begins earlier than it did. Its cache does not show that at once.
     event.mutate();
     setTimeout(() => event.mutate(), CACHE_MAX_AGE_MS);
   });

@@ -89,7 +89,7 @@ for (const [outcome, phase, wait] of /** @type {const} */ ([
     await checkout.book(WANTED);
     const view = checkout.view.get();
     assert.deepEqual([view.phase, view.wait, view.locked], [phase, wait, wait > 0]);
-    assert.deepEqual([view.event, view.tier, view.quantity], ["concert", "VIP", 2]);
+    assert.deepEqual([view.event, view.tier, view.quantity], ["evening", "VIP", 2]);
     // A refused request spends no key. The tab's next purchase may have the same key, and nothing is in doubt.
     assert.equal(storage.purchase?.inDoubt, false);
   });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../../webapp/js/checkout/purchase.js";
 import { KEY, PURCHASE } from "../doubles.js";
 
-const FORM = { event: "concert", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "", total: "100" };
+const FORM = { event: "evening", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "", total: "100" };
 
 test("keys are hard to guess and new each time", () => {
   const keys = new Set(Array.from({ length: 1000 }, newKey));
@@ -15,7 +15,7 @@ test("keys are hard to guess and new each time", () => {
 test("a form makes a purchase", () => {
   const form = { ...FORM, tier: "Front Row", quantity: "3", user_id: " user-1 " };
   const wanted = {
-    event: "concert",
+    event: "evening",
     tier: "Front Row",
     quantity: 3,
     userId: "user-1",
@@ -27,7 +27,7 @@ test("a form makes a purchase", () => {
 
 test("chosen seats decide the number of tickets", () => {
   const wanted = {
-    event: "concert",
+    event: "evening",
     tier: "VIP",
     quantity: 2,
     userId: "user-1",
@@ -90,7 +90,7 @@ for (const [stored, changed] of [
   ["[7,8]", '["seat"]'],
   ["[7,8]", "7"],
   ['"inDoubt":false', '"inDoubt":0'],
-  ['"event":"concert"', '"event":null'],
+  ['"event":"evening"', '"event":null'],
   ['"expectedTotal":200', '"expectedTotal":"200"'],
   ['"expectedTotal":200', '"expectedTotal":-1'],
   ['"expectedTotal":200', '"expectedTotal":null'],

@@ -50,7 +50,7 @@ test("of an unknown event only the slug is shown", () => {
   assert.deepEqual(unknown, { slug: "aurora-sessions", name: "", venue: "", startsAt: "", timeZone: "UTC" });
 });
 
-test("an order can be cancelled until the concert begins", () => {
+test("an order can be cancelled until the event begins", () => {
   for (const [status, startsAt, expected] of /** @type {[string, string, boolean][]} */ ([
     ["confirmed", at(1), true],
     ["pending", at(1), true],

@@ -35,7 +35,7 @@ test("a hold counts down by the server's clock", () => {
   assert.equal(view({ order: order({ expiresAt: at(60) }) }).left, 0);
 });
 
-test("a failed order can be repeated until its concert begins", () => {
+test("a failed order can be repeated until its event begins", () => {
   const expired = order({ status: "expired" });
   assert.equal(view({ order: expired }).repeatable, true);
   assert.equal(view({ order: order({ status: "declined" }) }).repeatable, true);
@@ -74,7 +74,7 @@ test("each ticket has its seat and the address of its code", () => {
   assert.deepEqual([unseated.seated, unseated.tickets[0].row, unseated.tickets[0].seat], [false, "", 0]);
 });
 
-test("a called-off concert is reported", () => {
+test("a called-off event is reported", () => {
   assert.equal(view({ order: order(), event: event({ state: "cancelled" }) }).called_off, true);
   assert.equal(view({ order: order() }).called_off, false);
   assert.equal(view({ order: order(), event: event({ startsAt: at(0) }) }).begun, true);

@@ -1,4 +1,4 @@
-"""Concerts as the API describes them, their list (a wrapper of webapp/js/concerts.js), and their date as text."""
+"""Events as the API describes them, their list (a wrapper of webapp/js/events.js), and their date as text."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from webapp.components.browser import hooked
 from webapp.components.language import local, say
 
-_MODULE = "$/utils/concerts"
+_MODULE = "$/utils/events"
 
 
 @dataclass(frozen=True)
-class Concert:
-    """A concert, as `/api/events` and `/api/events/{slug}` return it."""
+class Event:
+    """An event, as `/api/events` and `/api/events/{slug}` return it."""
 
     slug: str
     name: str
@@ -29,23 +29,23 @@ class Concert:
 
 
 @dataclass(frozen=True)
-class Concerts:
-    """The list of concerts."""
+class EventList:
+    """The list of events."""
 
     phase: str
     """`loading`, `listed` or `away` (the API does not respond)."""
     stale: bool
     """True if the last request for the list failed."""
-    events: list[Concert]
+    events: list[Event]
 
 
-concerts: Any = hooked(_MODULE, "concerts", "useConcerts()", Concerts)
+event_list: Any = hooked(_MODULE, "event_list", "useEvents()", EventList)
 
 
 def when_and_where(event: Any) -> Any:
-    """Return a line with the date, time and venue of a concert, from its `startsAt`, `timeZone` and `venue`."""
+    """Return a line with the date, time and venue of an event, from its `startsAt`, `timeZone` and `venue`."""
     return say(
-        "concert.when_and_where",
+        "event.when_and_where",
         weekday=local("weekday", event.startsAt, event.timeZone),
         date=local("date", event.startsAt, event.timeZone),
         time=local("hour", event.startsAt, event.timeZone),

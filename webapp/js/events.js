@@ -1,10 +1,10 @@
-// The list of concerts on the first page.
+// The list of events on the first page.
 import { usePolled } from "./polling.js";
 
 const POLL_MS = 10_000;
 
-/** Return the concerts as the API lists them; `phase` is `loading`, `listed` or `away` (the API does not respond). */
-export function useConcerts() {
+/** Return the events as the API lists them; `phase` is `loading`, `listed` or `away` (the API does not respond). */
+export function useEvents() {
   /** @type {ReturnType<typeof usePolled<{ events: object[] }>>} */
   const { data, error } = usePolled("/api/events", POLL_MS);
   if (data) return { phase: "listed", stale: Boolean(error), events: data.body.events };
