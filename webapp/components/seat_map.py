@@ -9,8 +9,8 @@ from typing import Any
 import reflex as rx
 from reflex.vars.function import ArgsFunctionOperation
 
-from webapp.components.box_office import PlacedSeat, Row, action, box_office
 from webapp.components.browser import Part, function
+from webapp.components.event_view import PlacedSeat, Row, action, event_view
 from webapp.components.language import price, say
 from webapp.components.layout import Ui
 
@@ -49,7 +49,7 @@ class SeatShape(Part):
 def seat_map() -> Ui:
     """Return the map with its legend, its tools and the list of seats; nothing for a tier without seats."""
     return rx.cond(
-        box_office.has_map,
+        event_view.has_map,
         rx.el.section(
             rx.el.div(
                 rx.el.h3(say("map.title"), id="map"),
@@ -63,7 +63,7 @@ def seat_map() -> Ui:
             class_name="map",
             aria_labelledby="map",
         ),
-        rx.cond(box_office.map_away, rx.el.p(say("map.away"), class_name="small", role="status")),
+        rx.cond(event_view.map_away, rx.el.p(say("map.away"), class_name="small", role="status")),
     )
 
 
@@ -73,12 +73,12 @@ def seat_name(seat: Any) -> Any:
 
 
 def _drawing() -> Ui:
-    layout = box_office.layout
+    layout = event_view.layout
     return Drawing.create(
         rx.el.svg.path(d=function(_MODULE, "stagePath").call(layout.width), class_name="stage"),
         rx.el.svg.text(say("map.stage"), x=layout.middle, y=44, class_name="stage-name"),
         rx.foreach(
-            box_office.sections,
+            event_view.sections,
             lambda section: rx.el.svg.text(section.name, x=layout.middle, y=section.y, class_name="block-name"),
         ),
         rx.foreach(layout.rows, _row),
@@ -116,7 +116,7 @@ def _seat(seat: rx.vars.ObjectVar[PlacedSeat]) -> Ui:
                 tier=seat.tier,
                 row=seat.row,
                 number=seat.number,
-                price=price(box_office.prices[seat.tier], box_office.event),
+                price=price(event_view.prices[seat.tier], event_view.event),
                 state=rx.Var("state"),
             ),
         ),
@@ -142,10 +142,10 @@ def _legend() -> Ui:
         entry("held", say("map.held")),
         entry("sold", say("map.sold")),
         rx.foreach(
-            box_office.sections,
+            event_view.sections,
             lambda section: rx.el.li(
                 rx.el.span(class_name="tone", data_tone=section.tone, aria_hidden="true"),
-                say("map.tier", tier=section.name, price=price(section.price, box_office.event)),
+                say("map.tier", tier=section.name, price=price(section.price, event_view.event)),
             ),
         ),
         class_name="legend",
@@ -164,8 +164,8 @@ def _tools() -> Ui:
         )
 
     return rx.el.div(
-        tool("\u2212", "map.farther", -1, box_office.whole),
-        tool("+", "map.closer", 1, box_office.widest),
+        tool("\u2212", "map.farther", -1, event_view.whole),
+        tool("+", "map.closer", 1, event_view.widest),
         role="group",
         aria_label=say("map.zoom"),
         class_name="zoom",
@@ -176,21 +176,21 @@ def _lost() -> Ui:
     """Return a notice about picked seats that other buyers took, with the nearest free seats."""
     return rx.el.div(
         rx.cond(
-            box_office.lost.length() > 0,
+            event_view.lost.length() > 0,
             rx.el.div(
                 rx.el.ul(
                     rx.foreach(
-                        box_office.lost,
+                        event_view.lost,
                         lambda seat: rx.el.li(say("map.lost", row=seat.row, number=seat.number)),
                     ),
                     class_name="notice-title",
                 ),
                 rx.cond(
-                    box_office.offers.length() > 0,
+                    event_view.offers.length() > 0,
                     rx.fragment(
                         rx.el.p(say("map.nearest")),
                         rx.foreach(
-                            box_office.offers,
+                            event_view.offers,
                             lambda seat: rx.el.button(seat_name(seat), type="button", on_click=action("pick", seat.id)),
                         ),
                     ),
@@ -212,15 +212,15 @@ def _list() -> Ui:
     """
     return rx.el.div(
         rx.el.button(
-            rx.cond(box_office.list, say("map.list_close"), say("map.list_open")),
+            rx.cond(event_view.list, say("map.list_close"), say("map.list_open")),
             type="button",
-            aria_expanded=box_office.list,
+            aria_expanded=event_view.list,
             on_click=action("toggleList"),
             class_name="text-button",
         ),
         rx.cond(
-            box_office.list,
-            rx.el.div(rx.foreach(box_office.layout.rows, _list_row), class_name="seat-list"),
+            event_view.list,
+            rx.el.div(rx.foreach(event_view.layout.rows, _list_row), class_name="seat-list"),
         ),
     )
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import action, box_office
 from webapp.components.checkout import (
     NoticePlace,
     checkout,
@@ -13,12 +12,13 @@ from webapp.components.checkout import (
     sending_label,
     user_id_fault,
 )
+from webapp.components.event_view import action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
 from webapp.components.seat_map import seat_name
 from webapp.components.tier_list import is_stale
 
-_lost_some = box_office.lost.length() > 0
+_lost_some = event_view.lost.length() > 0
 
 
 def summary() -> Ui:
@@ -26,17 +26,17 @@ def summary() -> Ui:
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
-            rx.cond(box_office.bookable, _chosen(), _nothing_to_choose()),
+            rx.cond(event_view.bookable, _chosen(), _nothing_to_choose()),
             _reminder(),
             class_name="summary-words",
         ),
         rx.cond(
-            (is_stale | (box_office.phase == "unreachable")) & form_books(),
+            (is_stale | (event_view.phase == "unreachable")) & form_books(),
             rx.el.p(say("counts.unreachable"), class_name="small"),
         ),
         rx.cond(form_books(), _submit()),
         sale_notice(),
-        rx.cond(box_office.bookable | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
+        rx.cond(event_view.bookable | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -47,17 +47,17 @@ def _chosen() -> Ui:
         rx.cond(
             _lost_some,
             rx.el.div(
-                rx.foreach(box_office.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
+                rx.foreach(event_view.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
                 rx.cond(phase_is("seat_taken"), rx.el.p(say("checkout.seat_taken.text"), class_name="small")),
                 class_name="summary-lost",
             ),
         ),
         rx.el.p(
-            rx.el.span(say("summary.tickets", quantity=box_office.quantity, tier=box_office.tier)),
+            rx.el.span(say("summary.tickets", quantity=event_view.quantity, tier=event_view.tier)),
             rx.el.span(
-                rx.el.bdi(price(box_office.total, box_office.event)),
+                rx.el.bdi(price(event_view.total, event_view.event)),
                 " ",
-                rx.el.bdi(currency_code(box_office.total, box_office.event), class_name="currency"),
+                rx.el.bdi(currency_code(event_view.total, event_view.event), class_name="currency"),
                 class_name="summary-total",
             ),
             class_name="summary-line",
@@ -66,8 +66,8 @@ def _chosen() -> Ui:
         ),
         rx.el.div(
             rx.cond(
-                box_office.picks.length() > 0,
-                rx.el.ul(rx.foreach(box_office.picks, _pick), class_name="picks", aria_labelledby="summary"),
+                event_view.picks.length() > 0,
+                rx.el.ul(rx.foreach(event_view.picks, _pick), class_name="picks", aria_labelledby="summary"),
             ),
             aria_live="polite",
         ),
@@ -90,11 +90,11 @@ def _pick(seat: Any) -> Ui:
 
 def _reminder() -> Ui:
     """Return the reminder of picks that the last choice could not keep."""
-    reminder = box_office.reminder
+    reminder = event_view.reminder
     return rx.el.div(
         rx.match(
             reminder.reason,
-            ("limit", rx.el.p(say("summary.at_limit", most=box_office.limit))),
+            ("limit", rx.el.p(say("summary.at_limit", most=event_view.limit))),
             (
                 "other_tier",
                 rx.fragment(
@@ -115,9 +115,9 @@ def _alternatives_to_lost() -> Ui:
     """Return the alternatives to another seat. No button books until the buyer decides."""
     return rx.el.div(
         rx.cond(
-            box_office.picks.length() > 0,
+            event_view.picks.length() > 0,
             rx.el.button(
-                say("summary.keep_picks", quantity=box_office.quantity),
+                say("summary.keep_picks", quantity=event_view.quantity),
                 type="button",
                 on_click=action("keepPicks"),
                 class_name="button first",
@@ -130,16 +130,16 @@ def _alternatives_to_lost() -> Ui:
 
 def _any_seats() -> Ui:
     return rx.cond(
-        box_office.picks.length() > 0,
+        event_view.picks.length() > 0,
         rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
-        rx.cond(box_office.seated, rx.el.p(say("summary.together"), class_name="small")),
+        rx.cond(event_view.seated, rx.el.p(say("summary.together"), class_name="small")),
     )
 
 
 def _nothing_to_choose() -> Ui:
     is_reported = (phase_is("sold_out", "all_held") & _applies()) | _nothing_now() | checkout.sending
     return rx.match(
-        box_office.phase,
+        event_view.phase,
         (
             "loading",
             rx.fragment(
@@ -156,18 +156,18 @@ def _nothing_to_choose() -> Ui:
             rx.fragment(
                 rx.el.p(
                     rx.cond(
-                        box_office.tier_sold_out,
-                        say("counts.announce_sold_out", tier=box_office.tier),
+                        event_view.tier_sold_out,
+                        say("counts.announce_sold_out", tier=event_view.tier),
                         rx.cond(
-                            box_office.tier_known,
-                            say("summary.nothing", tier=box_office.tier),
+                            event_view.tier_known,
+                            say("summary.nothing", tier=event_view.tier),
                             say("tier.unknown"),
                         ),
                     )
                 ),
                 rx.cond(
-                    box_office.back_in > 0,
-                    rx.el.p(say("tier.back_in", time=span(box_office.back_in)), class_name="small"),
+                    event_view.back_in > 0,
+                    rx.el.p(say("tier.back_in", time=span(event_view.back_in)), class_name="small"),
                 ),
             ),
         ),
@@ -176,15 +176,15 @@ def _nothing_to_choose() -> Ui:
 
 def _other_tier() -> Ui:
     return rx.cond(
-        box_office.next_best != "",
+        event_view.next_best != "",
         rx.el.button(
             say(
                 "summary.next_best",
-                tier=box_office.next_best,
-                price=price(box_office.next_best_price, box_office.event),
+                tier=event_view.next_best,
+                price=price(event_view.next_best_price, event_view.event),
             ),
             type="button",
-            on_click=action("choose", box_office.next_best),
+            on_click=action("choose", event_view.next_best),
             class_name="button other-tier",
         ),
     )
@@ -192,8 +192,8 @@ def _other_tier() -> Ui:
 
 def form_books() -> Any:
     """Return whether the form has its button. The notice may have the button instead."""
-    nothing_known = (box_office.phase == "loading") | (box_office.phase == "unreachable") | ~box_office.tier_known
-    return checkout.sending | (~_notice_books() & ~_lost_some & (box_office.bookable | nothing_known))
+    nothing_known = (event_view.phase == "loading") | (event_view.phase == "unreachable") | ~event_view.tier_known
+    return checkout.sending | (~_notice_books() & ~_lost_some & (event_view.bookable | nothing_known))
 
 
 def _submit() -> Ui:
@@ -202,30 +202,30 @@ def _submit() -> Ui:
             checkout.sending,
             sending_label(),
             rx.cond(
-                box_office.bookable,
+                event_view.bookable,
                 rx.cond(
-                    box_office.total == 0,
+                    event_view.total == 0,
                     say("book.free"),
-                    say("book.button", total=money(box_office.total, box_office.event)),
+                    say("book.button", total=money(event_view.total, event_view.event)),
                 ),
                 say("book.plain"),
             ),
         ),
         type="submit",
         class_name="submit",
-        disabled=box_office.locked,
+        disabled=event_view.locked,
         aria_busy=checkout.sending,
     )
 
 
 def _of_this_event() -> Any:
     """Return whether the last purchase was for the event of the page."""
-    return checkout.event == box_office.event.slug
+    return checkout.event == event_view.event.slug
 
 
 def _applies() -> Any:
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
-    this_tier = (checkout.tier == box_office.tier) & _of_this_event()
+    this_tier = (checkout.tier == event_view.tier) & _of_this_event()
     of_a_tier &= checkout.tier != ""
     return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
 
@@ -233,7 +233,7 @@ def _applies() -> Any:
 def _past() -> Any:
     """Return whether newer counts contradict the refusal, or another part of the page shows it."""
     refused = phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "not_on_sale")
-    return refused & _of_this_event() & box_office.refusal_over
+    return refused & _of_this_event() & event_view.refusal_over
 
 
 def _nothing_now() -> Any:
@@ -247,32 +247,32 @@ def _notice_books() -> Any:
     For another tier or another number than was tried for, the form's own button has it again.
     """
     same_number = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
-    same_number &= checkout.quantity == box_office.quantity
-    enough = phase_is("fewer_left") & (checkout.left <= box_office.quantity)
-    same_tier = (checkout.tier == box_office.tier) & _of_this_event()
+    same_number &= checkout.quantity == event_view.quantity
+    enough = phase_is("fewer_left") & (checkout.left <= event_view.quantity)
+    same_tier = (checkout.tier == event_view.tier) & _of_this_event()
     return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
 
 
 def sale_notice() -> Ui:
     """Return the notice about the last attempt."""
-    leads = _notice_books() & (box_office.sale == "on_sale")
+    leads = _notice_books() & (event_view.sale == "on_sale")
     place = NoticePlace(
-        locked=box_office.locked,
+        locked=event_view.locked,
         applies=_applies(),
         # The form has its button again once held tickets are released.
         books=leads & ~phase_is("all_held"),
         waits=~phase_is("all_held"),
         again={"type": "submit"},
         at_new_total={"type": "submit"},
-        before_fewer=[action("changeQuantity", checkout.left - box_office.quantity)],
+        before_fewer=[action("changeQuantity", checkout.left - event_view.quantity)],
         blocked=leads & is_stale & (checkout.phase != "unreachable"),
-        ticket_price=box_office.price,
-        priced=box_office.event,
+        ticket_price=event_view.price,
+        priced=event_view.event,
         other=rx.match(
             checkout.phase,
             ("not_on_sale", link(say("nav.all_events"), to="/", class_name="button")),
             # For a tier without tickets the form itself offers another tier.
-            ("fewer_left", "sold_out", "all_held", rx.cond(box_office.bookable, _other_tier())),
+            ("fewer_left", "sold_out", "all_held", rx.cond(event_view.bookable, _other_tier())),
             rx.fragment(),
         ),
         seat_taken=say("checkout.seat_taken.text"),

@@ -4,15 +4,15 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import Tier, action, box_office
 from webapp.components.checkout import (
     checkout,
 )
+from webapp.components.event_view import Tier, action, event_view
 from webapp.components.language import name, number, price, say, span
 from webapp.components.layout import Ui
 
 _SKELETON_TIERS = 3
-is_stale = box_office.phase == "stale"
+is_stale = event_view.phase == "stale"
 """True while the counts are old. Old counts allow no larger quantity."""
 
 
@@ -21,8 +21,8 @@ def tier_list() -> Ui:
     return rx.el.fieldset(
         rx.el.legend(say("tickets.tier"), class_name="unseen"),
         rx.cond(
-            (box_office.phase != "loading") & (box_office.tiers.length() > 0),
-            rx.foreach(box_office.tiers, _tier),
+            (event_view.phase != "loading") & (event_view.tiers.length() > 0),
+            rx.foreach(event_view.tiers, _tier),
             rx.fragment(*[_skeleton() for _ in range(_SKELETON_TIERS)]),
         ),
         class_name="tiers",
@@ -33,14 +33,14 @@ def freshness() -> Ui:
     """Return the age of the counts as text."""
     return rx.el.p(
         rx.match(
-            box_office.phase,
+            event_view.phase,
             ("live", rx.fragment(rx.el.span(class_name="dot", aria_hidden="true"), say("counts.live"))),
             ("loading", rx.fragment(say("counts.loading"))),
-            ("stale", rx.fragment(say("counts.stale", age=box_office.age))),
+            ("stale", rx.fragment(say("counts.stale", age=event_view.age))),
             rx.fragment(say("counts.unreachable")),
         ),
         class_name="freshness",
-        data_phase=box_office.phase,
+        data_phase=event_view.phase,
         role="status",
         # Screen readers do not read the age of old counts every second.
         aria_live=rx.cond(is_stale, "off", "polite"),
@@ -49,7 +49,7 @@ def freshness() -> Ui:
 
 def announcement() -> Ui:
     """Return the changes of stock for screen readers."""
-    announcement = box_office.announcement
+    announcement = event_view.announcement
     return rx.el.p(
         rx.match(
             announcement.code,
@@ -70,7 +70,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             type="radio",
             name="tier",
             value=tier.name,
-            checked=(box_office.tier == tier.name) & ~box_office.sold_out,
+            checked=(event_view.tier == tier.name) & ~event_view.sold_out,
             disabled=tier.sold_out | checkout.sending,
             on_change=action("choose", tier.name),
         ),
@@ -102,7 +102,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
                     class_name="tier-count",
                 ),
                 rx.cond(
-                    (box_office.phase == "unreachable") | ~tier.known,
+                    (event_view.phase == "unreachable") | ~tier.known,
                     rx.el.span(say("tier.unknown"), class_name="tier-count"),
                     rx.el.span(
                         rx.cond(tier.low | (tier.available == 0), _left(tier), say("tier.available")),
@@ -113,7 +113,7 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
             class_name="tier-stock",
         ),
         rx.el.span(
-            rx.el.span(price(tier.price, box_office.event), class_name="price"),
+            rx.el.span(price(tier.price, event_view.event), class_name="price"),
             rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
             class_name="stub",
         ),
@@ -133,12 +133,12 @@ def counts() -> Ui:
     return rx.el.details(
         rx.el.summary(say("counts.left")),
         rx.match(
-            box_office.phase,
+            event_view.phase,
             ("loading", rx.el.p(say("counts.loading"))),
             ("unreachable", rx.el.p(say("tier.unknown"))),
             rx.el.ul(
                 rx.foreach(
-                    box_office.tiers,
+                    event_view.tiers,
                     lambda tier: rx.el.li(
                         name(tier.name),
                         rx.el.span(rx.cond(tier.known, _left(tier), say("tier.unknown"))),
@@ -177,32 +177,32 @@ def stepper() -> Ui:
         rx.el.span(say("quantity.label"), class_name="label", id="how-many"),
         rx.el.div(
             rx.el.div(
-                step(-1, "\u2212", "quantity.fewer", box_office.fewest),
-                rx.el.output(number(box_office.quantity), aria_live="polite"),
-                step(1, "+", "quantity.more", box_office.most),
+                step(-1, "\u2212", "quantity.fewer", event_view.fewest),
+                rx.el.output(number(event_view.quantity), aria_live="polite"),
+                step(1, "+", "quantity.more", event_view.most),
                 class_name="stepper",
                 role="group",
                 aria_labelledby="how-many",
             ),
             rx.cond(
-                (box_office.seated | (box_office.phase == "loading")) & box_office.may_have_map,
+                (event_view.seated | (event_view.phase == "loading")) & event_view.may_have_map,
                 rx.el.button(
                     say("seats.best"),
                     type="button",
                     on_click=action("pickBest"),
-                    disabled=~box_office.bookable | checkout.sending | ~box_office.has_map | is_stale,
+                    disabled=~event_view.bookable | checkout.sending | ~event_view.has_map | is_stale,
                     class_name="button best",
                 ),
             ),
             class_name="how-many",
         ),
         rx.cond(
-            box_office.bookable | (box_office.phase == "loading"),
+            event_view.bookable | (event_view.phase == "loading"),
             rx.el.span(
                 rx.cond(
-                    box_office.scarce,
-                    say("checkout.fewer_left.title", left=box_office.limit),
-                    say("quantity.limit", most=box_office.limit),
+                    event_view.scarce,
+                    say("checkout.fewer_left.title", left=event_view.limit),
+                    say("quantity.limit", most=event_view.limit),
                 ),
                 class_name="small",
             ),

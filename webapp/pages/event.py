@@ -4,7 +4,6 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.box_office import EventFeed, Tier, box_office
 from webapp.components.checkout import (
     CheckoutFeed,
     CheckoutForm,
@@ -12,6 +11,7 @@ from webapp.components.checkout import (
     phase_is,
     user_id_fault,
 )
+from webapp.components.event_view import EventFeed, Tier, event_view
 from webapp.components.language import free_text, in_english, local, name, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
@@ -29,7 +29,7 @@ from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 )
 def event_page() -> Ui:
     """Show one event and sell its tickets."""
-    event = box_office.event
+    event = event_view.event
     return page(
         CheckoutFeed.create(),
         EventFeed.create(),
@@ -46,7 +46,7 @@ def event_page() -> Ui:
             ),
         ),
         rx.match(
-            box_office.page,
+            event_view.page,
             (
                 "missing",
                 message_page(
@@ -65,9 +65,9 @@ def event_page() -> Ui:
 
 
 def _poster() -> Ui:
-    event = box_office.event
+    event = event_view.event
     known = event.name != ""
-    to_be_had = ((box_office.sale == "") | (box_office.sale == "on_sale")) & ~box_office.sold_out
+    to_be_had = ((event_view.sale == "") | (event_view.sale == "on_sale")) & ~event_view.sold_out
     return rx.el.section(
         rx.el.div(class_name="aurora", aria_hidden="true"),
         rx.el.div(
@@ -119,20 +119,20 @@ def _poster() -> Ui:
 
 def _sale() -> Ui:
     return rx.match(
-        box_office.sale,
+        event_view.sale,
         (
             "upcoming",
             _closed(
                 say("sale.upcoming.title"),
-                rx.el.p(say("sale.upcoming.in", time=span(box_office.opens_in)), class_name="countdown", role="timer"),
+                rx.el.p(say("sale.upcoming.in", time=span(event_view.opens_in)), class_name="countdown", role="timer"),
                 rx.el.p(
                     say(
                         "sale.upcoming.text",
-                        date=local("date", box_office.event.salesStartAt, box_office.event.timeZone),
-                        time=local("hour", box_office.event.salesStartAt, box_office.event.timeZone),
+                        date=local("date", event_view.event.salesStartAt, event_view.event.timeZone),
+                        time=local("hour", event_view.event.salesStartAt, event_view.event.timeZone),
                     )
                 ),
-                rx.el.ul(rx.foreach(box_office.tiers, _price), class_name="prices"),
+                rx.el.ul(rx.foreach(event_view.tiers, _price), class_name="prices"),
             ),
         ),
         ("ended", _closed(say("sale.ended.title"), rx.el.p(say("sale.ended.text")))),
@@ -144,7 +144,7 @@ def _sale() -> Ui:
                 first=link(say("nav.bookings"), to="/bookings", class_name="button first"),
             ),
         ),
-        _box_office(),
+        _form(),
     )
 
 
@@ -159,7 +159,7 @@ def _closed(title: Any, *content: rx.Component, first: Ui = None) -> Ui:
         *content,
         rx.el.p(*((first, to_events) if first else (to_events, to_bookings)), class_name="actions"),
         class_name="closed",
-        data_sale=box_office.sale,
+        data_sale=event_view.sale,
     )
 
 
@@ -167,20 +167,20 @@ def _price(tier: rx.vars.ObjectVar[Tier]) -> Ui:
     return rx.el.li(
         name(tier.name, class_name="tier-name"),
         rx.el.span(
-            rx.el.span(price(tier.price, box_office.event), class_name="price"),
+            rx.el.span(price(tier.price, event_view.event), class_name="price"),
             " ",
             rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
         ),
     )
 
 
-def _box_office() -> Ui:
+def _form() -> Ui:
     return CheckoutForm.create(
         rx.el.section(
             rx.el.div(rx.el.h2(say("tickets.title"), id="tickets"), freshness(), class_name="box-head"),
             announcement(),
             rx.cond(
-                box_office.sold_out,
+                event_view.sold_out,
                 rx.el.div(
                     rx.el.p(say("sale.sold_out.title"), class_name="notice-title"),
                     rx.el.p(say("sale.sold_out.text")),
@@ -197,7 +197,7 @@ def _box_office() -> Ui:
                     rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
                     refused=rx.cond(user_id_fault() == "", 0, checkout.turn),
                 ),
-                rx.cond(box_office.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
+                rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",
             ),
             seat_map(),
@@ -205,21 +205,21 @@ def _box_office() -> Ui:
             aria_labelledby="tickets",
         ),
         summary(),
-        rx.el.input(type="hidden", name="event", value=box_office.event.slug),
-        rx.el.input(type="hidden", name="quantity", value=box_office.quantity),
+        rx.el.input(type="hidden", name="event", value=event_view.event.slug),
+        rx.el.input(type="hidden", name="quantity", value=event_view.quantity),
         # After a change of the price the notice shows the new total, possibly before the tiers do.
         rx.el.input(
             type="hidden",
             name="total",
-            value=rx.cond(phase_is("price_changed") & ~form_books(), checkout.new_total, box_office.total),
+            value=rx.cond(phase_is("price_changed") & ~form_books(), checkout.new_total, event_view.total),
         ),
         rx.el.input(
             type="hidden",
             name="ticket_ids",
-            value=box_office.picks.foreach(lambda seat: seat.id).join(","),
+            value=event_view.picks.foreach(lambda seat: seat.id).join(","),
         ),
         storage_key=USER_ID_KEPT_AS,
         id="booking",
         class_name="sale",
-        custom_attrs={"data-gone": box_office.sold_out & ~checkout.sending},
+        custom_attrs={"data-gone": event_view.sold_out & ~checkout.sending},
     )

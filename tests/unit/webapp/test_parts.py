@@ -12,8 +12,8 @@ import reflex as rx
 
 from api import schemas
 from webapp.build import ROOT
-from webapp.components.box_office import BoxOffice
 from webapp.components.browser import Part
+from webapp.components.event_view import EventView
 from webapp.components.events import Event
 from webapp.components.order import OrderEvent, OrderView
 from webapp.pages.bookings import Bookings
@@ -44,7 +44,7 @@ def test_pages_name_the_fields_of_an_event_as_the_api_does(shown: type) -> None:
 
 
 _DERIVED = {
-    BoxOffice: """
+    EventView: """
         import { deriveView } from "./webapp/js/event/derive.js";
         import { INITIAL_STATE } from "./webapp/js/event/state.js";
         const checkout = { locked: false, wait: 0 };

@@ -17,7 +17,7 @@ import { announce } from "./announcements.js";
 import { describesTiers, outdated } from "./revisions.js";
 import { loseSeats } from "./selection.js";
 import { applyCounts, applyStates } from "./snapshots.js";
-import { getState, getView, refresh, reset, update, useBoxOffice } from "./store.js";
+import { getState, getView, refresh, reset, update, useEventView } from "./store.js";
 import { isRefusalOver } from "./tiers.js";
 
 /** @import { SWRResponse } from "swr" */
@@ -45,7 +45,7 @@ export function EventFeed() {
 
 /** @param {{ slug: string }} props */
 function Polling({ slug }) {
-  const hasEnded = isOver(useBoxOffice("sale"));
+  const hasEnded = isOver(useEventView("sale"));
   /** @type {SWRResponse<Snapshot<EventDetails>>} */
   const event = usePolled(eventPath(slug), EVENT_POLL_MS);
   /** @type {SWRResponse<Snapshot<Record<string, TierAvailability>>>} */

@@ -4,7 +4,7 @@ import { createElement, useEffect, useLayoutEffect, useMemo, useRef, useState } 
 import { changeZoom, pick } from "./actions.js";
 import { createPinch } from "./pinch.js";
 import { neighbour } from "./seating.js";
-import { getState, update, useBoxOffice, useSeat } from "./store.js";
+import { getState, update, useEventView, useSeat } from "./store.js";
 
 /** @import { KeyboardEvent, ReactNode, SyntheticEvent } from "react" */
 
@@ -92,7 +92,7 @@ export function SeatPlan({ children, ...props }) {
  * @param {{ columns: number, tall: number, children: ReactNode }} props `tall` is its height in the drawing's units
  */
 export function Drawing({ columns, tall, children, ...props }) {
-  const zoom = useBoxOffice("zoom");
+  const zoom = useEventView("zoom");
   const drawing = useRef(/** @type {SVGSVGElement | null} */ (null));
   const scale = zoom || getState().fit;
   const lastScale = useRef(scale);

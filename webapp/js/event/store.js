@@ -34,7 +34,7 @@ export const getView = view.get;
  * @template {keyof EventView} Name
  * @param {Name} name
  */
-export const useBoxOffice = (name) => useField(view, name);
+export const useEventView = (name) => useField(view, name);
 
 /**
  * Change the state, and draw the components and seats that look different afterwards.

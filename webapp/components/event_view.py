@@ -109,7 +109,7 @@ class Reminder:
 
 
 @dataclass(frozen=True)
-class BoxOffice:
+class EventView:
     """Everything that the page shows (`deriveView` in webapp/js/event/derive.js). Times in seconds."""
 
     page: str
@@ -169,7 +169,7 @@ class BoxOffice:
     announcement: Announcement
 
 
-box_office: Any = browser.watched("$/utils/event/store", "boxOffice", "useBoxOffice", BoxOffice)
+event_view: Any = browser.watched("$/utils/event/store", "event_view", "useEventView", EventView)
 
 
 class EventFeed(browser.Part):
