@@ -186,7 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
     admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
-    """Hours after the end of a concert for which its tickets are valid at the entrance, from 1 to 720.
+    """Hours after the end of an event for which its tickets are valid at the entrance, from 1 to 720.
 
     They count from the start if no end is announced.
     """

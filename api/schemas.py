@@ -69,7 +69,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A concert; `timeZone` is the IANA name of the venue's time zone."""
+    """An event; `timeZone` is the IANA name of the venue's time zone."""
 
     slug: str
     name: str
@@ -81,24 +81,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The time at which the doors open; null if it is not announced."""
     starts_at: datetime
     ends_at: datetime | None
-    """The end of the concert; null if it is not announced."""
+    """The end of the event; null if it is not announced."""
     time_zone: str
     sales_start_at: datetime
     sales_end_at: datetime | None
-    """The end of the sale; null if the sale ends when the concert begins."""
+    """The end of the sale; null if the sale ends when the event begins."""
     currency: str
     currency_digits: int
     """The number of decimal places of amounts in the currency."""
     revision: int
     """The number of changes of the event and its tiers. Responses with different revisions must not be combined."""
     state: Literal["on_sale", "upcoming", "sold_out", "ended", "cancelled"]
-    """`sold_out`: no ticket is available or held. `ended`: the sale has ended or the concert has begun."""
+    """`sold_out`: no ticket is available or held. `ended`: the sale has ended or the event has begun."""
     price_from: float
     """The price of the cheapest available tier, or of the cheapest tier if none is available."""
 
 
 class EventList(msgspec.Struct, frozen=True):
-    """The concerts that have not begun, soonest first."""
+    """The events that have not begun, soonest first."""
 
     events: list[Event]
 
@@ -113,7 +113,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class EventDetails(Event, frozen=True, kw_only=True, rename="camel"):
-    """A concert with its tiers, in display order."""
+    """An event with its tiers, in display order."""
 
     tiers: list[Tier]
 

@@ -7,7 +7,7 @@ from api.services.event_rules import EventTimes
 
 NOON = datetime(2027, 6, 18, 12, 0, tzinfo=UTC)
 ADMISSION_HOURS = 5
-"""Time from the end of a concert to the end of its admission, in the comparisons."""
+"""Time from the end of an event to the end of its admission, in the comparisons."""
 
 
 def cases(tick: timedelta) -> list[EventTimes]:
@@ -16,8 +16,8 @@ def cases(tick: timedelta) -> list[EventTimes]:
     events = itertools.product(
         (NOON - hour, NOON + hour),  # start of the sale
         (None, NOON - hour, NOON, NOON + 2 * hour),  # end of the sale
-        (NOON,),  # start of the concert
-        (None, NOON + 3 * hour),  # end of the concert
+        (NOON,),  # start of the event
+        (None, NOON + 3 * hour),  # end of the event
         (None, NOON - hour),  # cancellation
     )
     return [

@@ -8,13 +8,13 @@ import icalendar
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.services.event_rules import takes_place
-from api.services.order_rows import BookingRow, Concert, OrderRow
-from api.services.orders import find_concert, find_confirmed
+from api.services.order_rows import BookingRow, OrderEvent, OrderRow
+from api.services.orders import find_confirmed, find_event
 
 MEDIA_TYPE = "text/calendar"
 
 ALARM_BEFORE = timedelta(hours=2)
-"""The time from the entry's alarm to the start of the concert."""
+"""The time from the entry's alarm to the start of the event."""
 
 _PRODUCT_ID = "-//concert-tickets//EN"
 
@@ -27,31 +27,31 @@ async def write_calendar(pool: Pool, reference: str, web_url: str) -> tuple[str,
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
-        concert = await find_concert(session, order.id)
-    return f"{concert.slug}.ics", to_calendar(order, bookings, concert, f"{web_url}/booking/{reference}")
+        event = await find_event(session, order.id)
+    return f"{event.slug}.ics", to_calendar(order, bookings, event, f"{web_url}/booking/{reference}")
 
 
-def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert, page: str) -> bytes:
+def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], event: OrderEvent, page: str) -> bytes:
     """Return a calendar with one entry. `page` is the address of the order's page.
 
     Calendars replace an entry by one with the same UID and a higher SEQUENCE. Each change of the event raises it.
     """
     entry = icalendar.Event()
     entry.add("uid", f"{order.reference}@concert-tickets")
-    changed_at = max(concert.ordered_at, concert.updated_at).astimezone(UTC)
+    changed_at = max(event.ordered_at, event.updated_at).astimezone(UTC)
     entry.add("dtstamp", changed_at)
     entry.add("last-modified", changed_at)
-    entry.add("sequence", concert.revision)
-    entry.add("dtstart", concert.starts_at.astimezone(UTC))
-    if concert.ends_at:
-        entry.add("dtend", concert.ends_at.astimezone(UTC))
-    entry.add("status", "CONFIRMED" if takes_place(concert) else "CANCELLED")
-    entry.add("summary", concert.name)
-    entry.add("location", ", ".join(filter(None, (concert.venue, concert.address))))
+    entry.add("sequence", event.revision)
+    entry.add("dtstart", event.starts_at.astimezone(UTC))
+    if event.ends_at:
+        entry.add("dtend", event.ends_at.astimezone(UTC))
+    entry.add("status", "CONFIRMED" if takes_place(event) else "CANCELLED")
+    entry.add("summary", event.name)
+    entry.add("location", ", ".join(filter(None, (event.venue, event.address))))
     entry.add("description", f"Booking {order.reference}\n{_seats(bookings)}\n{page}")  # Some calendars omit the URL.
     entry.add("url", page)
-    if takes_place(concert):
-        entry.add_component(_alarm(concert))
+    if takes_place(event):
+        entry.add_component(_alarm(event))
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT_ID)
     calendar.add("version", "2.0")
@@ -60,11 +60,11 @@ def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concer
     return content
 
 
-def _alarm(concert: Concert) -> icalendar.Alarm:
+def _alarm(event: OrderEvent) -> icalendar.Alarm:
     alarm = icalendar.Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("trigger", -ALARM_BEFORE)
-    alarm.add("description", concert.name)
+    alarm.add("description", event.name)
     return alarm
 
 

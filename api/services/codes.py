@@ -21,7 +21,7 @@ from api.database.session import open_session
 from api.errors import NotFound
 from api.services.event_rules import takes_place
 from api.services.order_rows import ticket_reference
-from api.services.orders import find_concert, find_confirmed
+from api.services.orders import find_confirmed, find_event
 
 MEDIA_TYPE = "image/svg+xml"
 
@@ -88,8 +88,8 @@ async def draw_ticket(pool: Pool, secret: str, reference: str, line: int) -> byt
     """
     async with open_session(pool) as session:
         order, bookings = await find_confirmed(session, reference)
-        concert = await find_concert(session, order.id)
-    if not takes_place(concert):
+        event = await find_event(session, order.id)
+    if not takes_place(event):
         raise NotFound(f"valid ticket of booking {reference}, whose event is cancelled")
     booking = next((each for each in bookings if each.line == line), None)
     if booking is None:

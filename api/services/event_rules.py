@@ -33,7 +33,7 @@ def sale_state(event: EventTimes) -> SaleState:
 
 
 def sale_ends_at(event: EventTimes) -> datetime:
-    """Return the end of an event's sale, which is at the latest the start of the concert."""
+    """Return the end of an event's sale, which is at the latest its start."""
     return min(event.starts_at, event.sales_end_at or event.starts_at)
 
 
@@ -55,7 +55,7 @@ def is_refundable(event: EventTimes) -> bool:
 def admits(event: EventTimes, admission_hours: int) -> bool:
     """Return whether tickets of an event are valid at the entrance.
 
-    They expire `admission_hours` after the end of the concert, or after its start if no end is announced.
+    They expire `admission_hours` after the end of the event, or after its start if no end is announced.
     """
     expires_at = (event.ends_at or event.starts_at) + timedelta(hours=admission_hours)
     return takes_place(event) and event.read_at < expires_at

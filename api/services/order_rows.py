@@ -72,8 +72,8 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     """The event's slug."""
 
 
-class Concert(EventTimes, frozen=True, kw_only=True):
-    """A row of `orders.find_concert`: the event of an order with its last change, and the time of the order."""
+class OrderEvent(EventTimes, frozen=True, kw_only=True):
+    """A row of `orders.find_event`: the event of an order with its last change, and the time of the order."""
 
     slug: str
     name: str

@@ -25,8 +25,8 @@ from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.order_rows import (
     LIVE,
     BookingRow,
-    Concert,
     LockedOrder,
+    OrderEvent,
     OrderRow,
     OrderWithBookings,
     PaymentStatus,
@@ -75,10 +75,10 @@ async def find_order(session: Session, reference: str) -> tuple[OrderRow, dateti
     return found.rows[0], read_at
 
 
-async def find_concert(session: Session, order_id: int) -> Concert:
+async def find_event(session: Session, order_id: int) -> OrderEvent:
     """Return the event of an order."""
-    (concert,) = await session.run(Statement(queries.orders.find_concert, {"order_id": order_id}, Concert))
-    return concert
+    (event,) = await session.run(Statement(queries.orders.find_event, {"order_id": order_id}, OrderEvent))
+    return event
 
 
 async def find_confirmed(session: Session, reference: str) -> OrderWithBookings:

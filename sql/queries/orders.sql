@@ -45,7 +45,7 @@ where orders.reference = any(%(references)s::text[]);
 -- Read the database's clock, which ends holds.
 select now() as read_at;
 
--- name: find_concert
+-- name: find_event
 -- Find the event of an order, and the time at which the order was made.
 select
     events.slug,

@@ -9,18 +9,18 @@ import pytest
 
 from api.services import calendar
 from api.services.calendar import ALARM_BEFORE
-from api.services.order_rows import BookingRow, Concert, OrderRow
+from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
 STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
 ORDERED_AT = datetime(2026, 11, 24, 10, 0, 5, 123456, tzinfo=UTC)
 PAGE = "http://localhost:3000/booking/bk_1"
 
 
-def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], concert: Concert) -> bytes:
-    return calendar.to_calendar(order, bookings, concert, PAGE)
+def to_calendar(order: OrderRow, bookings: Sequence[BookingRow], event: OrderEvent) -> bytes:
+    return calendar.to_calendar(order, bookings, event, PAGE)
 
 
-def concert(**changes: Any) -> Concert:
+def event(**changes: Any) -> OrderEvent:
     values: dict[str, Any] = {
         "slug": "aurora-sessions",
         "name": "Aurora Sessions",
@@ -36,7 +36,7 @@ def concert(**changes: Any) -> Concert:
         "cancelled_at": None,
         "read_at": ORDERED_AT,
     }
-    return Concert(**values | changes)
+    return OrderEvent(**values | changes)
 
 
 def order(reference: str = "bk_1") -> OrderRow:
@@ -77,7 +77,7 @@ def entry_of(body: bytes) -> icalendar.Event:
 
 
 def test_the_file_has_the_exact_content_of_a_calendar() -> None:
-    body = to_calendar(order(), [booking(1), booking(2)], concert())
+    body = to_calendar(order(), [booking(1), booking(2)], event())
     assert sorted(body.decode().split("\r\n")) == sorted(
         [
             "BEGIN:VCALENDAR",
@@ -108,30 +108,30 @@ def test_the_file_has_the_exact_content_of_a_calendar() -> None:
 
 
 def test_a_cancelled_event_has_a_cancelled_entry() -> None:
-    entry = entry_of(to_calendar(order(), [booking(1)], concert(cancelled_at=ORDERED_AT)))
+    entry = entry_of(to_calendar(order(), [booking(1)], event(cancelled_at=ORDERED_AT)))
     assert entry["STATUS"] == "CANCELLED"
     assert entry.walk("VALARM") == []
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))])
 def test_the_time_is_in_utc_for_every_session_time_zone(zone: timezone) -> None:
-    body = to_calendar(order(), [booking(1)], concert(starts_at=STARTS_AT.astimezone(zone)))
+    body = to_calendar(order(), [booking(1)], event(starts_at=STARTS_AT.astimezone(zone)))
     assert b"DTSTART:20270618T200000Z\r\n" in body
     assert entry_of(body).start == STARTS_AT
 
 
 def test_an_entry_ends_only_if_the_event_announces_an_end() -> None:
-    unknown = entry_of(to_calendar(order(), [booking(1)], concert()))
+    unknown = entry_of(to_calendar(order(), [booking(1)], event()))
     assert not {"DTEND", "DURATION"} & unknown.keys()
     ends_at = STARTS_AT + timedelta(hours=2, minutes=10)
-    known = entry_of(to_calendar(order(), [booking(1)], concert(ends_at=ends_at)))
+    known = entry_of(to_calendar(order(), [booking(1)], event(ends_at=ends_at)))
     assert known.end == ends_at
 
 
 def test_a_change_of_the_event_makes_a_newer_entry() -> None:
-    first = entry_of(to_calendar(order(), [booking(1)], concert()))
+    first = entry_of(to_calendar(order(), [booking(1)], event()))
     changed_at = ORDERED_AT + timedelta(days=9)
-    second = entry_of(to_calendar(order(), [booking(1)], concert(revision=5, updated_at=changed_at)))
+    second = entry_of(to_calendar(order(), [booking(1)], event(revision=5, updated_at=changed_at)))
     assert second["UID"] == first["UID"]
     assert second.sequence > first.sequence
     assert second.DTSTAMP == second.LAST_MODIFIED == changed_at.replace(microsecond=0)
@@ -139,7 +139,7 @@ def test_a_change_of_the_event_makes_a_newer_entry() -> None:
 
 
 def test_an_entry_has_the_address_a_link_and_an_alarm() -> None:
-    entry = entry_of(to_calendar(order(), [booking(1)], concert(address="1 Quay; Pier 2, New York")))
+    entry = entry_of(to_calendar(order(), [booking(1)], event(address="1 Quay; Pier 2, New York")))
     assert entry["LOCATION"] == "Harbour Hall, 1 Quay; Pier 2, New York"
     assert entry["URL"] == PAGE
     (alarm,) = entry.walk("VALARM")
@@ -149,19 +149,19 @@ def test_an_entry_has_the_address_a_link_and_an_alarm() -> None:
 
 def test_an_order_has_one_entry_and_another_order_another() -> None:
     bookings = [booking(1)]
-    assert to_calendar(order(), bookings, concert()) == to_calendar(order(), bookings, concert())
-    uids = {entry_of(to_calendar(order(each), bookings, concert()))["UID"] for each in ("a", "b", "a")}
+    assert to_calendar(order(), bookings, event()) == to_calendar(order(), bookings, event())
+    uids = {entry_of(to_calendar(order(each), bookings, event()))["UID"] for each in ("a", "b", "a")}
     assert len(uids) == 2
 
 
 def test_standing_tickets_appear_as_a_number() -> None:
-    entry = entry_of(to_calendar(order(), [booking(line, "GA", row=None) for line in (1, 2, 3)], concert()))
+    entry = entry_of(to_calendar(order(), [booking(line, "GA", row=None) for line in (1, 2, 3)], event()))
     assert entry["DESCRIPTION"] == f"Booking bk_1\n3 x GA\n{PAGE}"
 
 
 @pytest.mark.parametrize("text", ["Zoë; Søn, \\ & more", "票" * 200, "END:VEVENT", 'say "hi": now', "a" * 200])
 def test_names_are_preserved_and_lines_are_folded(text: str) -> None:
-    body = to_calendar(order(), [booking(1, tier=text[:100])], concert(name=text, venue=text))
+    body = to_calendar(order(), [booking(1, tier=text[:100])], event(name=text, venue=text))
     entry = entry_of(body)
     assert (entry["SUMMARY"], entry["LOCATION"]) == (text, text)
     assert text[:100] in str(entry["DESCRIPTION"])
