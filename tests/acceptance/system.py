@@ -44,8 +44,8 @@ def client_of(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-class BoxOffice:
-    """Client of the API for one event."""
+class Buyer:
+    """A client of the API that books tickets of one event."""
 
     def __init__(self, client: httpx.Client, event: str = BUILT_IN_EVENT) -> None:
         self.client = client
@@ -95,9 +95,9 @@ def new_event(stack: Stack, inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY)
     return slug
 
 
-def office_of(stack: Stack, client: httpx.Client, *inventory: TierPlan) -> BoxOffice:
-    """Return the box office of a new event with this inventory."""
-    return BoxOffice(client, new_event(stack, inventory))
+def buyer_at(stack: Stack, client: httpx.Client, *inventory: TierPlan) -> Buyer:
+    """Return a buyer at a new event with this inventory."""
+    return Buyer(client, new_event(stack, inventory))
 
 
 def set_sale(stack: Stack, event: str, start: str, end: str | None = None) -> None:

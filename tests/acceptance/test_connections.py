@@ -11,7 +11,7 @@ import pytest
 
 from api.database.embedded import EmbeddedServer
 from api.payments.signatures import sign
-from tests.acceptance.system import SECURITY_HEADERS, BoxOffice, assert_problem, client_of, running_system
+from tests.acceptance.system import SECURITY_HEADERS, Buyer, assert_problem, client_of, running_system
 from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack, free_port
 
 pytestmark = pytest.mark.xdist_group("connections")
@@ -92,7 +92,7 @@ def test_operators_and_buyers_do_not_notice_slow_connections(stack: Stack, sent:
         connections = [opened.enter_context(connect(stack, sent)) for _ in range(3 * CONNECTIONS_MAX)]
         for path in ("/health/live", "/health/ready", "/health/system", "/metrics"):
             assert operations(stack, path).status_code == 200
-        assert BoxOffice(client).book().status_code == 201
+        assert Buyer(client).book().status_code == 201
         received = [receive_all(connection) for connection in connections]
     assert not any(response.startswith(b"HTTP/1.1 2") for response in received)
 
@@ -102,7 +102,7 @@ def test_clients_that_never_read_do_not_stop_buyers(stack: Stack, client: httpx.
         for _ in range(2 * CONNECTIONS_MAX):
             opened.enter_context(connect(stack, UNREAD))
         assert operations(stack, "/health/ready").status_code == 200
-        assert BoxOffice(client).book().status_code == 201
+        assert Buyer(client).book().status_code == 201
 
 
 def test_a_slow_request_after_another_one_ends_too(stack: Stack) -> None:

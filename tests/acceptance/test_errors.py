@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
-from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
+from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("errors")
 
@@ -193,11 +193,11 @@ def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_was_sold(client: httpx.Client) -> Iterator[None]:
     """Assert at the end that no test sold a ticket."""
-    office = BoxOffice(client)
-    tickets = {tier: [ticket["id"] for ticket in office.tickets(tier=tier)] for tier in TICKETS}
+    buyer = Buyer(client)
+    tickets = {tier: [ticket["id"] for ticket in buyer.tickets(tier=tier)] for tier in TICKETS}
     assert tickets == {tier: list(ids) for tier, ids in TICKETS.items()}
     yield
-    assert office.available_now() == {"VIP": 100, "Front Row": 200, "GA": 1000}
+    assert buyer.available_now() == {"VIP": 100, "Front Row": 200, "GA": 1000}
     assert client.get("/api/bookings", params={"userId": GOOD["userId"]}).json() == {"orders": [], "next": None}
 
 
@@ -245,6 +245,6 @@ def test_an_unsupported_method_is_refused_with_the_supported_ones(client: httpx.
 
 def test_a_quantity_above_the_configured_limit_is_refused(server: EmbeddedServer) -> None:
     with running_system(server, MAX_TICKETS_PER_BOOKING="3") as stack, client_of(stack) as client:
-        office = BoxOffice(client)
-        assert_problem(office.book(quantity=4), 400, "invalid_request", "quantity")
-        assert office.book(quantity=3).status_code == 201
+        buyer = Buyer(client)
+        assert_problem(buyer.book(quantity=4), 400, "invalid_request", "quantity")
+        assert buyer.book(quantity=3).status_code == 201

@@ -27,7 +27,7 @@ from api.schemas import (
     TierAvailability,
     TierState,
 )
-from tests.acceptance.system import PROBLEM, BoxOffice, client_of, running_system
+from tests.acceptance.system import PROBLEM, Buyer, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("openapi")
 
@@ -254,7 +254,7 @@ REQUESTS = [
 def test_every_received_status_is_documented_with_its_media_type(
     client: httpx.Client, document: dict[str, Any]
 ) -> None:
-    etag = BoxOffice(client).availability().headers["ETag"]
+    etag = Buyer(client).availability().headers["ETag"]
     for case in REQUESTS:
         headers = {name: value.format(etag=etag) for name, value in case.headers.items()}
         if case.body is not None:

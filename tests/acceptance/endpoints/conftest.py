@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
-from tests.acceptance.system import BoxOffice, client_of, new_event, running_system
+from tests.acceptance.system import Buyer, client_of, new_event, running_system
 from tests.stack import Stack
 
 
@@ -23,19 +23,19 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def office(stack: Stack, client: httpx.Client) -> BoxOffice:
-    """The box office of an event without sales."""
-    return BoxOffice(client, new_event(stack))
+def buyer(stack: Stack, client: httpx.Client) -> Buyer:
+    """A buyer at an event without sales."""
+    return Buyer(client, new_event(stack))
 
 
 @pytest.fixture(scope="package")
-def untouched(stack: Stack, client: httpx.Client) -> BoxOffice:
+def untouched(stack: Stack, client: httpx.Client) -> Buyer:
     """The same, for tests that only read."""
-    return BoxOffice(client, new_event(stack))
+    return Buyer(client, new_event(stack))
 
 
 @pytest.fixture(scope="package")
-def declining_office(server: EmbeddedServer) -> Iterator[BoxOffice]:
-    """The box office of a system that declines every payment."""
+def declined_buyer(server: EmbeddedServer) -> Iterator[Buyer]:
+    """A buyer in a system that declines every payment."""
     with running_system(server, PAYMENT_SUCCESS_RATE="0") as stack, client_of(stack) as client:
-        yield BoxOffice(client)
+        yield Buyer(client)

@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from api.schemas import BUILT_IN_EVENT
-from tests.acceptance.system import BoxOffice, time_of
+from tests.acceptance.system import Buyer, time_of
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def test_requests_without_an_event_use_the_built_in_one(client: httpx.Client) -> None:
     def counts() -> dict[str, int]:
-        return BoxOffice(client).available_now()
+        return Buyer(client).available_now()
 
     response = client.get("/api/tickets/availability")
     assert response.status_code == 200

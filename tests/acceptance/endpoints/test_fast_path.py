@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.system import FOREIGN_ORIGIN, BoxOffice, new_event
+from tests.acceptance.system import FOREIGN_ORIGIN, Buyer, new_event
 from tests.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("endpoints")
@@ -14,15 +14,15 @@ TIMES = {b"date", b"x-as-of"}
 
 
 def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx.Client) -> None:
-    office = BoxOffice(client, new_event(stack))
-    taken = office.booked(key=f"{office.event}-1", tier="VIP", quantity=1)["bookings"][0]["ticketId"]
-    assert office.booked(key=f"{office.event}-2", quantity=2)["success"]
-    etag = office.availability().headers["ETag"]
+    buyer = Buyer(client, new_event(stack))
+    taken = buyer.booked(key=f"{buyer.event}-1", tier="VIP", quantity=1)["bookings"][0]["ticketId"]
+    assert buyer.booked(key=f"{buyer.event}-2", quantity=2)["success"]
+    etag = buyer.availability().headers["ETag"]
     origin = {"Origin": f"http://localhost:{stack.web_port}"}
     good = {"tier": "GA", "quantity": 2, "userId": "user-123"}
-    replayed = {"Idempotency-Key": f"{office.event}-2"}
+    replayed = {"Idempotency-Key": f"{buyer.event}-2"}
     availability, states, bookings = "/api/tickets/availability", "/api/tickets/states", "/api/bookings"
-    event = f"/api/events/{office.event}"
+    event = f"/api/events/{buyer.event}"
     requests: list[tuple[str, str, int, dict[str, Any] | None, dict[str, str]]] = [
         ("GET", availability, 200, None, {}),
         ("GET", availability, 200, None, {**origin, "If-None-Match": '"other"', "Accept-Encoding": "gzip"}),
@@ -49,7 +49,7 @@ def test_both_paths_send_the_same_response_over_http(stack: Stack, client: httpx
     for method, path, status, body, headers in requests:
         # An unlisted header or parameter leads to the framework.
         simple, by_header, by_parameter = (
-            client.request(method, f"{path}?event={office.event}{more}", json=body, headers={**headers, **unlisted})
+            client.request(method, f"{path}?event={buyer.event}{more}", json=body, headers={**headers, **unlisted})
             for more, unlisted in (("", {}), ("", {"X-Unlisted": "1"}), ("&more=", {}))
         )
         assert simple.status_code == status, simple.text

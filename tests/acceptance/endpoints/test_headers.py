@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from tests.acceptance.system import FOREIGN_ORIGIN, SECURITY_HEADERS, BoxOffice
+from tests.acceptance.system import FOREIGN_ORIGIN, SECURITY_HEADERS, Buyer
 from tests.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 
 
-def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: BoxOffice) -> None:
+def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: Buyer) -> None:
     def tickets(encoding: str) -> httpx.Response:
         return untouched.client.get(
             "/api/tickets", params={"event": untouched.event}, headers={"Accept-Encoding": encoding}
@@ -65,8 +65,8 @@ def preflight(client: httpx.Client, origin: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_the_web_app_may_call_from_its_origin(stack: Stack, office: BoxOffice, host: str) -> None:
-    client = office.client
+def test_the_web_app_may_call_from_its_origin(stack: Stack, buyer: Buyer, host: str) -> None:
+    client = buyer.client
     origin = f"http://{host}:{stack.web_port}"
     preflighted = preflight(client, origin)
     assert preflighted.is_success
@@ -74,7 +74,7 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, office: BoxOffice, h
     assert "POST" in preflighted.headers["Access-Control-Allow-Methods"]
     allowed = preflighted.headers["Access-Control-Allow-Headers"].lower()
     assert {"content-type", "idempotency-key"} <= {name.strip() for name in allowed.split(",")}
-    reference = office.booked()["reference"]
+    reference = buyer.booked()["reference"]
     for response in (
         client.get("/api/tickets/availability", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}", headers={"Origin": origin}),

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.system import FOREIGN_ORIGIN, BoxOffice, assert_problem
+from tests.acceptance.system import FOREIGN_ORIGIN, Buyer, assert_problem
 from tests.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("endpoints")
@@ -24,9 +24,9 @@ def readable_paths(client: httpx.Client) -> Iterator[str]:
     yield from ("/metrics", "/schema", "/schema/openapi.json", "/schema-assets/swagger-ui.css")
 
 
-def test_head_is_possible_wherever_get_is(client: httpx.Client, office: BoxOffice) -> None:
-    order = office.booked(userId="head")
-    values = {"slug": office.event, "reference": order["reference"], "file": "1.svg"}
+def test_head_is_possible_wherever_get_is(client: httpx.Client, buyer: Buyer) -> None:
+    order = buyer.booked(userId="head")
+    values = {"slug": buyer.event, "reference": order["reference"], "file": "1.svg"}
     checked = 0
     for template in readable_paths(client):
         path = template.format_map(values)
@@ -41,7 +41,7 @@ def test_head_is_possible_wherever_get_is(client: httpx.Client, office: BoxOffic
     assert checked == 16
 
 
-def test_head_has_the_length_of_the_body(untouched: BoxOffice) -> None:
+def test_head_has_the_length_of_the_body(untouched: Buyer) -> None:
     address = f"/api/events/{untouched.event}"
     body = untouched.client.get(address, headers=PLAIN).content
     assert untouched.client.head(address, headers=PLAIN).headers["Content-Length"] == str(len(body))
@@ -119,17 +119,17 @@ def test_a_page_of_a_foreign_origin_cannot_change_anything(
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_programs_without_an_origin_can_book(office: BoxOffice, headers: dict[str, str]) -> None:
+def test_programs_without_an_origin_can_book(buyer: Buyer, headers: dict[str, str]) -> None:
     body = {"tier": "GA", "quantity": 1, "userId": "user-123"}
-    response = office.client.post("/api/bookings", params={"event": office.event}, json=body, headers=headers)
+    response = buyer.client.post("/api/bookings", params={"event": buyer.event}, json=body, headers=headers)
     assert response.status_code == 201
 
 
 @pytest.mark.parametrize("of", ["web app", "API"])
-def test_own_pages_can_book(stack: Stack, office: BoxOffice, of: str) -> None:
+def test_own_pages_can_book(stack: Stack, buyer: Buyer, of: str) -> None:
     body = {"tier": "GA", "quantity": 1, "userId": "user-123"}
     headers = {"Origin": stack.web_url if of == "web app" else stack.api_url, "Sec-Fetch-Site": "cross-site"}
-    response = office.client.post("/api/bookings", params={"event": office.event}, json=body, headers=headers)
+    response = buyer.client.post("/api/bookings", params={"event": buyer.event}, json=body, headers=headers)
     assert response.status_code == 201
 
 
@@ -154,37 +154,37 @@ def test_a_body_must_be_declared_as_json(
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "APPLICATION/JSON", 'application/json;charset="UTF-8"']
 )
-def test_parameters_and_case_of_the_content_type_do_not_matter(office: BoxOffice, content_type: str) -> None:
+def test_parameters_and_case_of_the_content_type_do_not_matter(buyer: Buyer, content_type: str) -> None:
     body = json.dumps({"tier": "GA", "quantity": 1, "userId": "user-123"})
     headers = {"Content-Type": content_type}
-    response = office.client.post("/api/bookings", params={"event": office.event}, content=body, headers=headers)
+    response = buyer.client.post("/api/bookings", params={"event": buyer.event}, content=body, headers=headers)
     assert response.status_code == 201
 
 
 @pytest.mark.parametrize("reference", [".", "..", '"."'])
-def test_a_reference_that_no_address_reaches_is_refused(office: BoxOffice, reference: str) -> None:
-    assert_problem(office.book(key=reference), 400, "invalid_request", "Idempotency-Key")
-    assert_problem(office.book(bookingReference=reference.strip('"')), 400, "invalid_request", "bookingReference")
+def test_a_reference_that_no_address_reaches_is_refused(buyer: Buyer, reference: str) -> None:
+    assert_problem(buyer.book(key=reference), 400, "invalid_request", "Idempotency-Key")
+    assert_problem(buyer.book(bookingReference=reference.strip('"')), 400, "invalid_request", "bookingReference")
 
 
-def test_the_address_of_a_reference_of_three_dots_works(office: BoxOffice) -> None:
-    key = f"...{office.event}"
-    office.booked(key=key)
-    assert office.client.get(f"/api/bookings/{key}").status_code == 200
+def test_the_address_of_a_reference_of_three_dots_works(buyer: Buyer) -> None:
+    key = f"...{buyer.event}"
+    buyer.booked(key=key)
+    assert buyer.client.get(f"/api/bookings/{key}").status_code == 200
 
 
 @pytest.mark.parametrize("number", ["2.0", "2e0", "20E-1"])
-def test_a_whole_number_may_have_a_fraction_of_zero(office: BoxOffice, number: str) -> None:
-    body = f'\ufeff{{"tier": "GA", "quantity": {number}, "userId": "user-123", "bookingReference": "{office.event}"}}'
+def test_a_whole_number_may_have_a_fraction_of_zero(buyer: Buyer, number: str) -> None:
+    body = f'\ufeff{{"tier": "GA", "quantity": {number}, "userId": "user-123", "bookingReference": "{buyer.event}"}}'
     headers = {"Content-Type": "application/json"}
-    parameters = {"event": office.event}
-    first = office.client.post("/api/bookings", params=parameters, content=body.encode(), headers=headers)
+    parameters = {"event": buyer.event}
+    first = buyer.client.post("/api/bookings", params=parameters, content=body.encode(), headers=headers)
     assert (first.status_code, len(first.json()["bookings"])) == (201, 2)
-    repeat = office.book(quantity=2, bookingReference=office.event)
+    repeat = buyer.book(quantity=2, bookingReference=buyer.event)
     assert repeat.headers["Idempotent-Replayed"] == "true", "2.0 and 2 are the same body"
 
 
-def test_all_faults_of_a_body_are_reported(office: BoxOffice) -> None:
-    response = office.client.post("/api/bookings", json={"quantity": 1.5, "seat": 1})
+def test_all_faults_of_a_body_are_reported(buyer: Buyer) -> None:
+    response = buyer.client.post("/api/bookings", json={"quantity": 1.5, "seat": 1})
     problem = assert_problem(response, 400, "invalid_request")
     assert [fault["field"] for fault in problem["errors"]] == ["tier", "quantity", "userId", "seat"]

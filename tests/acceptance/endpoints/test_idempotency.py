@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.system import BoxOffice, assert_problem, set_sale
+from tests.acceptance.system import Buyer, assert_problem, set_sale
 from tests.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("endpoints")
@@ -21,99 +21,95 @@ pytestmark = pytest.mark.xdist_group("endpoints")
     ],
     ids=["in the body", "in the header", "quoted in the header", "in both", "in both, quoted"],
 )
-def test_a_clients_own_key_is_the_bookings_reference(
-    office: BoxOffice, key: str | None, wanted: dict[str, str]
-) -> None:
-    own = f"Order_{office.event}.~:+=@"
-    order = office.booked(key=key and key.format(own), **{name: text.format(own) for name, text in wanted.items()})
+def test_a_clients_own_key_is_the_bookings_reference(buyer: Buyer, key: str | None, wanted: dict[str, str]) -> None:
+    own = f"Order_{buyer.event}.~:+=@"
+    order = buyer.booked(key=key and key.format(own), **{name: text.format(own) for name, text in wanted.items()})
     assert order["reference"] == own
     assert order["bookings"][0]["bookingReference"] == f"{own}-1"
 
 
-def test_two_different_keys_are_refused(office: BoxOffice) -> None:
-    response = office.book(key="one", bookingReference="other")
+def test_two_different_keys_are_refused(buyer: Buyer) -> None:
+    response = buyer.book(key="one", bookingReference="other")
     assert_problem(response, 422, "key_reused")
     assert response.json()["message"] == (
         "The header Idempotency-Key and bookingReference name different keys: one and other."
     )
-    assert len(office.tickets()) == 1300
+    assert len(buyer.tickets()) == 1300
 
 
 @pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
-def test_a_repeat_gets_the_same_response_and_books_once(office: BoxOffice, wanted: dict[str, Any]) -> None:
-    key = f"{office.event}-repeat"
-    first = office.book(key=key, **wanted)
+def test_a_repeat_gets_the_same_response_and_books_once(buyer: Buyer, wanted: dict[str, Any]) -> None:
+    key = f"{buyer.event}-repeat"
+    first = buyer.book(key=key, **wanted)
     assert "Idempotent-Replayed" not in first.headers
-    repeats = [office.book(key=key, **wanted) for _ in range(3)]
-    repeats.append(office.book(bookingReference=key, **wanted))
+    repeats = [buyer.book(key=key, **wanted) for _ in range(3)]
+    repeats.append(buyer.book(bookingReference=key, **wanted))
     for repeat in repeats:
         assert (repeat.status_code, repeat.content) == (201, first.content)
         assert repeat.headers["Idempotent-Replayed"] == "true"
-    assert len(office.tickets()) == 1300 - wanted["quantity"]
+    assert len(buyer.tickets()) == 1300 - wanted["quantity"]
 
 
-def test_requests_without_a_key_are_separate_bookings(office: BoxOffice) -> None:
-    first, second = office.booked(), office.booked()
+def test_requests_without_a_key_are_separate_bookings(buyer: Buyer) -> None:
+    first, second = buyer.booked(), buyer.booked()
     assert first["reference"] != second["reference"]
-    assert len(office.tickets()) == 1298
+    assert len(buyer.tickets()) == 1298
 
 
 @pytest.mark.parametrize(
     "changed", [{"tier": "VIP"}, {"quantity": 2}, {"userId": "user-456"}, {"ticketIds": "one"}], ids=str
 )
-def test_a_key_with_another_body_is_refused(office: BoxOffice, changed: dict[str, Any]) -> None:
+def test_a_key_with_another_body_is_refused(buyer: Buyer, changed: dict[str, Any]) -> None:
     if "ticketIds" in changed:
-        changed = {"ticketIds": [office.tickets(tier="GA", limit=1)[0]["id"]]}
-    key = f"{office.event}-reused"
-    first = office.book(key=key)
-    assert_problem(office.book(key=key, **changed), 422, "key_reused")
-    assert office.book(key=key).content == first.content
-    assert len(office.tickets()) == 1299
+        changed = {"ticketIds": [buyer.tickets(tier="GA", limit=1)[0]["id"]]}
+    key = f"{buyer.event}-reused"
+    first = buyer.book(key=key)
+    assert_problem(buyer.book(key=key, **changed), 422, "key_reused")
+    assert buyer.book(key=key).content == first.content
+    assert len(buyer.tickets()) == 1299
 
 
-def test_a_refusal_that_created_nothing_is_forgotten(office: BoxOffice, stack: Stack) -> None:
-    key = f"{office.event}-early"
-    set_sale(stack, office.event, "2200-01-01")
-    assert_problem(office.book(key=key), 409, "not_on_sale")
-    set_sale(stack, office.event, "2000-01-01")
-    response = office.book(key=key)
+def test_a_refusal_that_created_nothing_is_forgotten(buyer: Buyer, stack: Stack) -> None:
+    key = f"{buyer.event}-early"
+    set_sale(stack, buyer.event, "2200-01-01")
+    assert_problem(buyer.book(key=key), 409, "not_on_sale")
+    set_sale(stack, buyer.event, "2000-01-01")
+    response = buyer.book(key=key)
     assert response.status_code == 201
     assert "Idempotent-Replayed" not in response.headers
 
 
-def test_a_refused_key_may_request_other_tickets(office: BoxOffice) -> None:
-    taken, free = [ticket["id"] for ticket in office.tickets(tier="VIP", limit=2)]
-    office.booked(tier="VIP", ticketIds=[taken])
-    key = f"{office.event}-second-choice"
-    assert_problem(office.book(key=key, tier="VIP", ticketIds=[taken]), 409, "seat_taken")
-    assert office.booked(key=key, tier="VIP", ticketIds=[free])["reference"] == key
+def test_a_refused_key_may_request_other_tickets(buyer: Buyer) -> None:
+    taken, free = [ticket["id"] for ticket in buyer.tickets(tier="VIP", limit=2)]
+    buyer.booked(tier="VIP", ticketIds=[taken])
+    key = f"{buyer.event}-second-choice"
+    assert_problem(buyer.book(key=key, tier="VIP", ticketIds=[taken]), 409, "seat_taken")
+    assert buyer.booked(key=key, tier="VIP", ticketIds=[free])["reference"] == key
 
 
 @pytest.mark.parametrize("wanted", [{"quantity": 2}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
-def test_a_declined_payment_sells_nothing_and_is_remembered(
-    declining_office: BoxOffice, wanted: dict[str, Any]
-) -> None:
-    office, key = declining_office, f"declined-{len(wanted)}"
-    first = office.book(key=key, **wanted)
+def test_a_declined_payment_sells_nothing_and_is_remembered(declined_buyer: Buyer, wanted: dict[str, Any]) -> None:
+    buyer, key = declined_buyer, f"declined-{len(wanted)}"
+    first = buyer.book(key=key, **wanted)
     assert_problem(first, 402, "payment_declined")
     assert "Idempotent-Replayed" not in first.headers
     for _ in range(3):
-        repeat = office.book(key=key, **wanted)
+        repeat = buyer.book(key=key, **wanted)
         assert_problem(repeat, 402, "payment_declined")
         assert repeat.content == first.content
         assert repeat.headers["Idempotent-Replayed"] == "true"
-    assert_problem(office.book(key=key, userId="user-456", **wanted), 422, "key_reused")
-    assert office.available_now() == {"VIP": 100, "Front Row": 200, "GA": 1000}
-    assert len(office.tickets()) == 1300
+    assert_problem(buyer.book(key=key, userId="user-456", **wanted), 422, "key_reused")
+    assert buyer.available_now() == {"VIP": 100, "Front Row": 200, "GA": 1000}
+    assert len(buyer.tickets()) == 1300
 
 
-def test_a_declined_booking_has_the_status_declined(declining_office: BoxOffice) -> None:
-    declining_office.book(key="declined-and-shown")
-    order = declining_office.client.get("/api/bookings/declined-and-shown").json()
+def test_a_declined_booking_has_the_status_declined(declined_buyer: Buyer) -> None:
+    declined_buyer.book(key="declined-and-shown")
+    order = declined_buyer.client.get("/api/bookings/declined-and-shown").json()
     assert (order["success"], order["status"], order["bookings"]) == (False, "declined", [])
 
 
-def test_tickets_of_a_declined_payment_can_be_chosen_again(declining_office: BoxOffice) -> None:
-    (ticket,) = declining_office.tickets(tier="VIP", limit=1)
+def test_tickets_of_a_declined_payment_can_be_chosen_again(declined_buyer: Buyer) -> None:
+    (ticket,) = declined_buyer.tickets(tier="VIP", limit=1)
     for _ in range(2):
-        assert_problem(declining_office.book(tier="VIP", ticketIds=[ticket["id"]]), 402, "payment_declined")
+        assert_problem(declined_buyer.book(tier="VIP", ticketIds=[ticket["id"]]), 402, "payment_declined")

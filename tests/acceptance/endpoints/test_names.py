@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
-from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
+from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 
@@ -21,35 +21,35 @@ STORED = {spelling: stored for typed, stored in SPELLINGS for spelling in (typed
 
 
 @pytest.mark.parametrize("names", [*SPELLINGS, *(names[::-1] for names in SPELLINGS)], ids=ascii)
-def test_a_buyer_finds_and_cancels_a_booking_under_any_spelling(office: BoxOffice, names: tuple[str, str]) -> None:
+def test_a_buyer_finds_and_cancels_a_booking_under_any_spelling(buyer: Buyer, names: tuple[str, str]) -> None:
     booked_as, found_as = names
-    order = office.booked(userId=booked_as)
+    order = buyer.booked(userId=booked_as)
     assert order["bookings"][0]["userId"] == STORED[booked_as]
-    found = office.client.get("/api/bookings", params={"userId": found_as}).json()["orders"]
+    found = buyer.client.get("/api/bookings", params={"userId": found_as}).json()["orders"]
     assert order["reference"] in [each["reference"] for each in found]
-    cancelled = office.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": found_as})
+    cancelled = buyer.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": found_as})
     assert cancelled.json()["status"] == "cancelled", cancelled.text
 
 
-def test_a_repeat_in_another_spelling_is_the_same_request(office: BoxOffice) -> None:
+def test_a_repeat_in_another_spelling_is_the_same_request(buyer: Buyer) -> None:
     typed, stored = SPELLINGS[0]
-    office.booked(key=office.event, userId=typed)
-    assert office.book(key=office.event, userId=stored).headers["Idempotent-Replayed"] == "true"
+    buyer.booked(key=buyer.event, userId=typed)
+    assert buyer.book(key=buyer.event, userId=stored).headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("blank", [" ", "\u00a0\u3000", "\u200b", "\ufeff\u2060", "\u3164", "\u00ad"], ids=ascii)
 @pytest.mark.parametrize("hidden", ["a\u202eb", "a\u2066b", "\u200fa", "a\x85b", "a\u2028b"], ids=ascii)
-def test_a_name_that_cannot_be_read_is_refused(office: BoxOffice, blank: str, hidden: str) -> None:
+def test_a_name_that_cannot_be_read_is_refused(buyer: Buyer, blank: str, hidden: str) -> None:
     for name in (blank, hidden):
-        assert_problem(office.book(userId=name), 400, "invalid_request", "userId")
-        found = office.client.get("/api/bookings", params={"userId": name})
+        assert_problem(buyer.book(userId=name), 400, "invalid_request", "userId")
+        found = buyer.client.get("/api/bookings", params={"userId": name})
         assert_problem(found, 400, "invalid_request", "userId")
-        cancelled = office.client.post("/api/bookings/none/cancel", json={"userId": name})
+        cancelled = buyer.client.post("/api/bookings/none/cancel", json={"userId": name})
         assert_problem(cancelled, 400, "invalid_request", "userId")
 
 
-def test_a_name_that_is_too_long_when_composed_is_refused(office: BoxOffice) -> None:
-    assert_problem(office.book(userId="\u0958" * 100), 400, "invalid_request", "userId")
+def test_a_name_that_is_too_long_when_composed_is_refused(buyer: Buyer) -> None:
+    assert_problem(buyer.book(userId="\u0958" * 100), 400, "invalid_request", "userId")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def limited(server: EmbeddedServer) -> Iterator[httpx.Client]:
 
 
 def test_look_alike_names_count_as_one_buyer(limited: httpx.Client) -> None:
-    office = BoxOffice(limited)
+    buyer = Buyer(limited)
     for name in ("Sam@example.org", "sam@EXAMPLE.org", "sam\u200b@example.org"):
-        assert office.booked(userId=name)["bookings"][0]["userId"] == name, "the name stays as typed"
+        assert buyer.booked(userId=name)["bookings"][0]["userId"] == name, "the name stays as typed"
     for name in ("sam@example.org", "\uff53am@example.org", "sam @example.org", "sam@example.org\u2060"):
-        assert_problem(office.book(userId=name), 429, "rate_limited")
-    office.booked(userId="samuel@example.org")
+        assert_problem(buyer.book(userId=name), 429, "rate_limited")
+    buyer.booked(userId="samuel@example.org")
     found = limited.get("/api/bookings", params={"userId": "sam@example.org"}).json()["orders"]
     assert found == [], "a look-alike name does not find the bookings"

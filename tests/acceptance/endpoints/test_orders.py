@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from api.commands.seed import TierPlan
-from tests.acceptance.system import BoxOffice, assert_problem, office_of, time_of
+from tests.acceptance.system import Buyer, assert_problem, buyer_at, time_of
 from tests.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("endpoints")
@@ -18,38 +18,38 @@ SMALL = (TierPlan(name="GA", capacity=20, price_minor=1_000),)
 
 
 @pytest.mark.parametrize("wanted", [{"quantity": 3}, {"tier": "VIP", "quantity": 2}], ids=["standing", "seated"])
-def test_a_booking_is_found_by_its_reference(office: BoxOffice, wanted: dict[str, Any]) -> None:
-    order = office.booked(**wanted)
-    response = office.client.get(f"/api/bookings/{order['reference']}")
+def test_a_booking_is_found_by_its_reference(buyer: Buyer, wanted: dict[str, Any]) -> None:
+    order = buyer.booked(**wanted)
+    response = buyer.client.get(f"/api/bookings/{order['reference']}")
     assert (response.status_code, response.json()) == (200, order)
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_booking_has_its_event_and_the_database_s_time(office: BoxOffice) -> None:
-    order = office.booked()
-    assert (order["event"], order["paidLate"]) == (office.event, False)
+def test_a_booking_has_its_event_and_the_database_s_time(buyer: Buyer) -> None:
+    order = buyer.booked()
+    assert (order["event"], order["paidLate"]) == (buyer.event, False)
     sent_at = datetime.now(UTC)
-    response = office.client.get(f"/api/bookings/{order['reference']}")
+    response = buyer.client.get(f"/api/bookings/{order['reference']}")
     millisecond = timedelta(milliseconds=1)
     assert sent_at - millisecond <= time_of(response.headers["X-As-Of"]) <= datetime.now(UTC)
-    cancelled = office.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": "user-123"})
-    assert cancelled.json()["event"] == office.event
+    cancelled = buyer.client.post(f"/api/bookings/{order['reference']}/cancel", json={"userId": "user-123"})
+    assert cancelled.json()["event"] == buyer.event
 
 
 def test_an_unknown_reference_is_not_found(client: httpx.Client) -> None:
     assert_problem(client.get("/api/bookings/bk_nobody-has-this"), 404, "not_found")
 
 
-def test_a_buyers_bookings_are_listed_newest_first_page_by_page(office: BoxOffice) -> None:
-    user = f"user & friends of {office.event}"
-    orders = [office.booked(userId=user, quantity=1 + number % 3) for number in range(7)]
-    office.booked(userId=f"{user}, another")
+def test_a_buyers_bookings_are_listed_newest_first_page_by_page(buyer: Buyer) -> None:
+    user = f"user & friends of {buyer.event}"
+    orders = [buyer.booked(userId=user, quantity=1 + number % 3) for number in range(7)]
+    buyer.booked(userId=f"{user}, another")
 
     walked: list[dict[str, Any]] = []
     sizes: list[int] = []
     cursor: dict[str, str] = {}
     while True:
-        page = office.client.get("/api/bookings", params={"userId": user, "limit": "3", **cursor}).json()
+        page = buyer.client.get("/api/bookings", params={"userId": user, "limit": "3", **cursor}).json()
         assert list(page) == ["orders", "next"]
         walked += page["orders"]
         sizes.append(len(page["orders"]))
@@ -60,10 +60,10 @@ def test_a_buyers_bookings_are_listed_newest_first_page_by_page(office: BoxOffic
     assert walked == orders[::-1]
 
 
-def test_a_full_last_page_has_no_next_one(office: BoxOffice) -> None:
-    user = f"user of {office.event}"
-    orders = [office.booked(userId=user) for _ in range(2)]
-    page = office.client.get("/api/bookings", params={"userId": user, "limit": "2"}).json()
+def test_a_full_last_page_has_no_next_one(buyer: Buyer) -> None:
+    user = f"user of {buyer.event}"
+    orders = [buyer.booked(userId=user) for _ in range(2)]
+    page = buyer.client.get("/api/bookings", params={"userId": user, "limit": "2"}).json()
     assert page == {"orders": orders[::-1], "next": None}
 
 
@@ -88,14 +88,14 @@ def listed(client: httpx.Client, user: str, limit: int = 100, **parameters: str)
 
 
 def test_bookings_are_listed_by_their_state_and_their_event_s_time(stack: Stack, client: httpx.Client) -> None:
-    tomorrow, yesterday = office_of(stack, client, *SMALL), office_of(stack, client, *SMALL)
+    tomorrow, yesterday = buyer_at(stack, client, *SMALL), buyer_at(stack, client, *SMALL)
     user = f"regular of {tomorrow.event}"
     made: dict[str, list[str]] = {"upcoming": [], "past": [], "cancelled": []}
     for number in range(15):  # alternately, so that each page skips others
         kind = list(made)[number % 3]
-        office = yesterday if kind == "past" or number % 2 else tomorrow
-        office = tomorrow if kind == "upcoming" else office
-        reference = office.booked(userId=user)["reference"]
+        buyer = yesterday if kind == "past" or number % 2 else tomorrow
+        buyer = tomorrow if kind == "upcoming" else buyer
+        reference = buyer.booked(userId=user)["reference"]
         if kind == "cancelled":
             client.post(f"/api/bookings/{reference}/cancel", json={"userId": user})
         made[kind].insert(0, reference)
@@ -109,7 +109,7 @@ def test_bookings_are_listed_by_their_state_and_their_event_s_time(stack: Stack,
     assert_problem(refusal, 400, "invalid_request", field="show")
 
 
-def test_a_declined_booking_is_listed_with_the_cancelled_ones(declining_office: BoxOffice) -> None:
-    declining_office.book(key="declined-and-listed", userId="unlucky")
-    shown = {kind: listed(declining_office.client, "unlucky", show=kind) for kind in ("upcoming", "past", "cancelled")}
+def test_a_declined_booking_is_listed_with_the_cancelled_ones(declined_buyer: Buyer) -> None:
+    declined_buyer.book(key="declined-and-listed", userId="unlucky")
+    shown = {kind: listed(declined_buyer.client, "unlucky", show=kind) for kind in ("upcoming", "past", "cancelled")}
     assert shown == {"upcoming": [], "past": [], "cancelled": ["declined-and-listed"]}

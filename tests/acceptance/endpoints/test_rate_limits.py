@@ -6,20 +6,20 @@ import httpx
 import pytest
 
 from api.database.embedded import EmbeddedServer
-from tests.acceptance.system import BoxOffice, assert_problem, client_of, running_system
+from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def test_requests_above_an_endpoint_s_limit_are_refused_and_counted(server: EmbeddedServer) -> None:
     with running_system(server, ENDPOINT_RPS="2") as stack, client_of(stack) as client:
-        office = BoxOffice(client)
+        buyer = Buyer(client)
         send_requests: list[Callable[[], httpx.Response]] = [
-            office.availability,
-            office.book,
+            buyer.availability,
+            buyer.book,
             lambda: client.get("/api/bookings?userId=u"),
             lambda: client.get("/api/tickets/states"),
-            lambda: client.get(f"/api/events/{office.event}"),
+            lambda: client.get(f"/api/events/{buyer.event}"),
         ]
         for send in send_requests:
             refused = next(response for response in (send() for _ in range(1000)) if response.status_code == 429)
