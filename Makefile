@@ -53,7 +53,7 @@ worker: $(INSTALLED) ## Run the background worker
 	@exec $(BIN)/python -m api worker
 
 .PHONY: psp
-psp: $(INSTALLED) ## Run the simulated payment provider
+psp: $(INSTALLED) ## Run the payment simulator
 	@exec $(BIN)/python -m api psp
 
 ##@ Database

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the whole system until Ctrl-C")
     commands.add_parser("serve", help="run the API")
     commands.add_parser("worker", help="run the background worker")
-    commands.add_parser("psp", help="run the simulated payment provider")
+    commands.add_parser("psp", help="run the payment simulator")
     commands.add_parser("migrate", help="apply the missing migrations")
     seed_parser = commands.add_parser("seed", help="create events and tickets; safe to repeat")
     seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")

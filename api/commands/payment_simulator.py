@@ -1,4 +1,4 @@
-"""The simulated payment provider: a process that accepts charges, decides them later and sends webhooks.
+"""The payment simulator: a process that accepts charges, decides them later and sends webhooks.
 
 Settings make its webhooks late, duplicated, reordered or lost. By default it sends each once.
 The charges are in memory and end with the process.
@@ -172,4 +172,4 @@ def _respond_to_refusal(_: Request[Any, Any, Any], refused: ChargeRefused) -> Re
 
 def _respond_to_fault(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     _log.error("%r %r failed", request.method, request.url.path, exc_info=error)
-    return _respond_to_refusal(request, ChargeRefused(500, "internal_error", "The simulated provider failed."))
+    return _respond_to_refusal(request, ChargeRefused(500, "internal_error", "The payment simulator failed."))

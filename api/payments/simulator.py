@@ -1,4 +1,4 @@
-"""The simulated payments: their outcomes, and the charges that the simulated provider stores."""
+"""The simulated payments: their outcomes, and the charges that the payment simulator stores."""
 
 import hashlib
 from collections import deque
@@ -15,7 +15,7 @@ Outcome = Literal["captured", "declined"]
 
 
 class ChargeRefused(Exception):
-    """The simulated provider refuses a request: an HTTP status, a stable code and a message.
+    """The payment simulator refuses a request: an HTTP status, a stable code and a message.
 
     `field` names the request's invalid field, if there is one.
     """
@@ -40,7 +40,7 @@ def decide(reference: str, success_rate: float) -> Outcome:
 
 
 class ChargeStore:
-    """The charges of the simulated provider, in memory; `charges_max` bounds their number."""
+    """The charges of the payment simulator, in memory; `charges_max` bounds their number."""
 
     def __init__(self, charges_max: int = CHARGES_MAX) -> None:
         self._charges_max = charges_max

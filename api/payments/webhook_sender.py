@@ -1,4 +1,4 @@
-"""Delivery of the simulated provider's webhooks: repeated until the receiver accepts them.
+"""Delivery of the payment simulator's webhooks: repeated until the receiver accepts them.
 
 The settings make it deliver webhooks twice, late or never, as a real provider's may arrive.
 """

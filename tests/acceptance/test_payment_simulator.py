@@ -1,4 +1,4 @@
-"""`python -m api psp`: the simulated provider as a customer sees it, over HTTP and through webhooks."""
+"""`python -m api psp`: the payment simulator as a merchant sees it, over HTTP and through webhooks."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ MANY = 30
 
 
 class Shop:
-    """A customer: the provider's process, a client of it and the webhooks that arrived."""
+    """A merchant: the payment simulator's process, a client of it and the webhooks that arrived."""
 
     def __init__(self, stack: Stack, listener: Listener, provider: HttpProvider, client: httpx.AsyncClient) -> None:
         self.stack = stack
@@ -83,7 +83,7 @@ async def open_shop(
 
 
 @pytest.fixture
-async def psp() -> AsyncIterator[httpx.AsyncClient]:
+async def simulator() -> AsyncIterator[httpx.AsyncClient]:
     async with open_shop() as shop:
         yield shop.client
 
@@ -182,12 +182,12 @@ async def test_any_reference_of_a_booking_can_be_charged_and_refunded() -> None:
     ],
 )
 async def test_a_bad_charge_is_refused_with_the_field(
-    psp: httpx.AsyncClient, changes: dict[str, Any], field: str
+    simulator: httpx.AsyncClient, changes: dict[str, Any], field: str
 ) -> None:
-    response = await psp.post("/charges", json={"reference": "bk_1", "amount": 5, "currency": "USD"} | changes)
+    response = await simulator.post("/charges", json={"reference": "bk_1", "amount": 5, "currency": "USD"} | changes)
     assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
     assert response.json()["errors"][0]["field"] == field
-    assert (await psp.get("/charges")).json() == []
+    assert (await simulator.get("/charges")).json() == []
 
 
 async def test_webhooks_arrive_once_and_in_order() -> None:
@@ -283,17 +283,18 @@ async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         environment = {**clean_environment(), "DATA_DIR": str(tmp_path / "data"), "PSP_PORT": str(port)}
-        psp = Process(["api", "psp"], environment, tmp_path / "psp.log")
-        assert await psp.wait() == 1
-    assert psp.output().startswith(f"Port {port} is taken: stop the program that uses it, or choose another with PSP_")
+        process = Process(["api", "psp"], environment, tmp_path / "simulator.log")
+        assert await process.wait() == 1
+    expected = f"Port {port} is taken: stop the program that uses it, or choose another with PSP_"
+    assert process.output().startswith(expected)
 
 
 async def test_an_invalid_secret_ends_it_with_one_sentence(tmp_path: Path) -> None:
     environment = {**clean_environment(), "DATA_DIR": str(tmp_path), "PAYMENT_WEBHOOK_SECRET": "hunter2"}
-    psp = Process(["api", "psp"], environment, tmp_path / "psp.log")
-    assert await psp.wait() == 1
-    assert psp.output().startswith("PAYMENT_WEBHOOK_SECRET is not allowed: ")
-    assert "hunter2" not in psp.output()
+    process = Process(["api", "psp"], environment, tmp_path / "simulator.log")
+    assert await process.wait() == 1
+    assert process.output().startswith("PAYMENT_WEBHOOK_SECRET is not allowed: ")
+    assert "hunter2" not in process.output()
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://attacker.example"}, {"Host": "attacker.example:3002"}])

@@ -38,9 +38,9 @@ async def start_system(start_stack: StartStack) -> Any:
     """Start the API, a provider and a worker; return the stack and a client."""
     clients: list[httpx.AsyncClient] = []
 
-    async def start(*, psp: bool = True, worker: bool = True, **env: str) -> tuple[Stack, httpx.AsyncClient]:
+    async def start(*, simulator: bool = True, worker: bool = True, **env: str) -> tuple[Stack, httpx.AsyncClient]:
         stack = await start_stack(api_workers=2, env=ASYNC | env)
-        if psp:
+        if simulator:
             await stack.start_payment_simulator()
         if worker:
             await stack.start_worker()
@@ -119,7 +119,9 @@ def states_of(stack: Stack) -> dict[str, int]:
 async def test_an_overdue_hold_returns_to_sale_after_its_process_died(
     start_system: StartSystem,
 ) -> None:
-    stack, client = await start_system(psp=False, worker=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000")
+    stack, client = await start_system(
+        simulator=False, worker=False, HOLD_SECONDS="2", PROVIDER_BREAKER_FAILURES="1000"
+    )
     seed(stack.database_url, event="tiny", inventory=parse_inventory("GA=2"))
     tiny = {"event": "tiny"}
     held = await client.post("/api/bookings", params=tiny, json=BODY | {"tier": "GA"})
@@ -157,7 +159,7 @@ async def test_bookings_are_refused_while_the_provider_is_unavailable(
     start_system: StartSystem,
 ) -> None:
     stack, client = await start_system(
-        psp=False, API_WORKERS="1", PROVIDER_BREAKER_FAILURES="1", PROVIDER_BREAKER_RESET_MS="500"
+        simulator=False, API_WORKERS="1", PROVIDER_BREAKER_FAILURES="1", PROVIDER_BREAKER_RESET_MS="500"
     )
     first = await client.post("/api/bookings", json=BODY)
     assert first.status_code == 202  # The circuit breaker is still closed.
