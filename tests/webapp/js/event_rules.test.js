@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { hasBegun, isRefundable, saleOf } from "../../../webapp/js/event_rules.js";
-import { at, EVENT, NOW } from "./event/states.js";
+import { at, EVENT, NOW } from "./event/examples.js";
 
 test("the sale follows the server's clock, the event's state and its times", () => {
   assert.equal(saleOf(EVENT, NOW), "on_sale");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { announce } from "../../../../webapp/js/event/announcements.js";
 import { deriveTier } from "../../../../webapp/js/event/tiers.js";
-import { at, counts, EVENT, loaded, NOW } from "./states.js";
+import { at, counts, EVENT, loaded, NOW } from "./examples.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 

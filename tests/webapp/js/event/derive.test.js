@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
-import { at, counts, EVENT, loaded, NOW, rows, seatStates, seats } from "./states.js";
+import { at, counts, EVENT, loaded, NOW, rows, seatStates, seats } from "./examples.js";
 
 /** @import { Surroundings } from "../../../../webapp/js/event/derive.js" */
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */

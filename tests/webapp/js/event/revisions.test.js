@@ -8,7 +8,7 @@ import { describesTiers, outdated } from "../../../../webapp/js/event/revisions.
 import { hasSameSeats, layOut } from "../../../../webapp/js/event/seating.js";
 import { applyCounts } from "../../../../webapp/js/event/snapshots.js";
 import { pastTimes } from "../../../../webapp/js/event/state.js";
-import { at, counts, EVENT, loaded, NOW, rows } from "./states.js";
+import { at, counts, EVENT, loaded, NOW, rows } from "./examples.js";
 
 const TIMES = { now: NOW, serverNow: NOW };
 const SURROUNDINGS = { ...TIMES, ticketsMax: 10, checkout: { locked: false, wait: 0 } };

@@ -9,7 +9,7 @@ import {
   restorePicks,
   togglePick,
 } from "../../../../webapp/js/event/selection.js";
-import { loaded, seatStates, seats } from "./states.js";
+import { loaded, seatStates, seats } from "./examples.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 

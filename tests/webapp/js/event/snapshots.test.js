@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { applyCounts, applyStates } from "../../../../webapp/js/event/snapshots.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
-import { at, counts, loaded, NOW, rows, seats } from "./states.js";
+import { at, counts, loaded, NOW, rows, seats } from "./examples.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { alternativeTo, deriveTier, isRefusalOver, isRefused } from "../../../../webapp/js/event/tiers.js";
-import { at, counts, EVENT, loaded, NOW } from "./states.js";
+import { at, counts, EVENT, loaded, NOW } from "./examples.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 

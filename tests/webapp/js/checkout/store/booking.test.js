@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
-import { TRIES } from "../../../../webapp/js/checkout/submit.js";
-import { later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../doubles.js";
+import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
+import { TRIES } from "../../../../../webapp/js/checkout/submit.js";
+import { later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../../doubles.js";
 
 const NOT_FOUND = refusal("not_found");
 

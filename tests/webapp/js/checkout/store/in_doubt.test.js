@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
-import { submit, TRIES } from "../../../../webapp/js/checkout/submit.js";
-import { CancellingStore } from "../../../../webapp/js/orders/cancelling_store.js";
+import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
+import { submit, TRIES } from "../../../../../webapp/js/checkout/submit.js";
+import { CancellingStore } from "../../../../../webapp/js/orders/cancelling_store.js";
 import {
   FakeApi,
   FakeNetwork,
@@ -17,7 +17,7 @@ import {
   settled,
   tab,
   WANTED,
-} from "../doubles.js";
+} from "../../doubles.js";
 
 const START = 1_000_000_000;
 const HOUR_MS = 3_600_000;

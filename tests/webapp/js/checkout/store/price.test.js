@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
-import { KEY, order, PURCHASE, refusal, tab, WANTED } from "../doubles.js";
+import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
+import { KEY, order, PURCHASE, refusal, tab, WANTED } from "../../doubles.js";
 
 const NOT_FOUND = refusal("not_found");
 const PRICE_CHANGED = refusal("price_changed", { total: 210 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
-import { IN_DOUBT, KEY, later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../doubles.js";
+import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
+import { IN_DOUBT, KEY, later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../../doubles.js";
 
 const NOT_FOUND = refusal("not_found");
 
