@@ -127,6 +127,27 @@ export class FakeNetwork {
   };
 }
 
+export const HOUR_MS = 3_600_000;
+
+/**
+ * Replace the browser's clock, its timers and the monotonic clock. The visitor can set only the first one back.
+ * @param {Pick<typeof import("node:test").mock, "timers" | "method">} mock
+ * @param {number} now browser time in milliseconds
+ */
+export function fakeClocks(mock, now) {
+  let elapsed = 0;
+  mock.timers.enable({ apis: ["Date", "setTimeout"], now });
+  mock.method(performance, "now", () => elapsed);
+  return {
+    /** @param {number} ms */
+    pass: (ms) => {
+      elapsed += ms;
+      mock.timers.tick(ms);
+    },
+    setBack: () => mock.timers.setTime(Date.now() - HOUR_MS),
+  };
+}
+
 /** Let everything that waits for nothing but promises happen. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 

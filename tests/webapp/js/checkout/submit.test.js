@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
 import { submit, TRIES } from "../../../../webapp/js/checkout/submit.js";
-import { FakeApi, FakeNetwork, KEY, order, PURCHASE, refusal } from "../doubles.js";
+import { FakeApi, FakeNetwork, fakeClocks, KEY, order, PURCHASE, refusal } from "../doubles.js";
 
 /**
  * @param {FakeApi} api
@@ -118,4 +118,17 @@ test("offline for too long, the purchase is not sent any more", async (context) 
   const { outcome } = await run(api, { network });
   assert.deepEqual(outcome, UNREACHABLE);
   assert.equal(api.sent.length, 1);
+});
+
+test("offline, a clock that is set back delays no end", async (context) => {
+  const clocks = fakeClocks(context.mock, 1_000_000_000);
+  const network = new FakeNetwork();
+  network.online = false;
+  network.onWait = () => {
+    clocks.pass(60_000);
+    if (network.waits.length === 2) clocks.setBack();
+  };
+  const api = new FakeApi({ book: [UNREACHABLE], find: Array(100).fill(UNREACHABLE) });
+  const { outcome } = await run(api, { network });
+  assert.deepEqual([outcome, network.waits.length], [UNREACHABLE, 10]);
 });

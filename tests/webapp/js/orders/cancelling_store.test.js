@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
 import { CancellingStore } from "../../../../webapp/js/orders/cancelling_store.js";
-import { FakeApi, FakeNetwork, order, refusal } from "../doubles.js";
+import { FakeApi, FakeNetwork, fakeClocks, order, refusal } from "../doubles.js";
 
 const CANCELLED = order({ status: "cancelled" });
 
@@ -107,4 +107,17 @@ test("a click while the first waits for the network replaces it", async () => {
   await first;
   // The outcome of the first is not shown for the second.
   assert.deepEqual([phase(), cancelling.view.get().reference], ["done", "bk_2"]);
+});
+
+test("offline, a cancellation ends although the clock is set back", async (context) => {
+  const clocks = fakeClocks(context.mock, 1_000_000_000);
+  const { network, cancelling, phase } = tab(Array(100).fill(UNREACHABLE));
+  network.online = false;
+  network.onWait = () => {
+    clocks.pass(60_000);
+    if (network.waits.length === 2) clocks.setBack();
+  };
+  await cancelling.cancel("bk_1", "user-1");
+  assert.equal(phase(), "unreachable");
+  assert.ok(network.waits.length < 15, String(network.waits.length));
 });

@@ -4,45 +4,22 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
-import { submit, TRIES } from "../../../../../webapp/js/checkout/submit.js";
-import { CancellingStore } from "../../../../../webapp/js/orders/cancelling_store.js";
-import {
-  FakeApi,
-  FakeNetwork,
-  IN_DOUBT,
-  ORDER_PAGE,
-  order,
-  PURCHASE,
-  refusal,
-  settled,
-  tab,
-  WANTED,
-} from "../../doubles.js";
+import { TRIES } from "../../../../../webapp/js/checkout/submit.js";
+import { fakeClocks, HOUR_MS, IN_DOUBT, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../../doubles.js";
 
 const START = 1_000_000_000;
-const HOUR_MS = 3_600_000;
 const NOT_FOUND = refusal("not_found");
 
-/** Time by the monotonic clock, in milliseconds. */
-let elapsed = 0;
+/** @type {ReturnType<typeof fakeClocks>} */
+let clocks;
 
 beforeEach(() => {
-  elapsed = 0;
-  mock.timers.enable({ apis: ["Date", "setTimeout"], now: START });
-  mock.method(performance, "now", () => elapsed);
+  clocks = fakeClocks(mock, START);
 });
 afterEach(() => {
   mock.timers.reset();
   mock.restoreAll();
 });
-
-/** @param {number} ms */
-function pass(ms) {
-  elapsed += ms;
-  mock.timers.tick(ms);
-}
-
-const setClockBack = () => mock.timers.setTime(Date.now() - HOUR_MS);
 
 for (const kind of /** @type {const} */ (["sold_out", "all_held", "seat_taken", "not_on_sale", "refused"]))
   test(`after a lost response ${kind} leaves the purchase in doubt for 90 seconds`, async () => {
@@ -55,7 +32,7 @@ for (const kind of /** @type {const} */ (["sold_out", "all_held", "seat_taken", 
     assert.deepEqual([phase(), storage.purchase?.inDoubt, storage.purchase?.sentAt], [kind, true, Date.now()]);
     network.onWait = () => {
       assert.equal(storage.purchase?.inDoubt, true);
-      pass(5_000);
+      clocks.pass(5_000);
     };
     await settled();
     assert.ok(Date.now() > START + 90_000);
@@ -120,7 +97,7 @@ test("a request from the future counts as sent now", async () => {
   network.onWait = () => {
     assert.equal(storage.purchase?.sentAt, START);
     phases.push(phase());
-    pass(5_000);
+    clocks.pass(5_000);
   };
   arrive();
   await settled();
@@ -136,7 +113,7 @@ test("checking a request from the future counts it as sent now", async () => {
   );
   await checkout.check();
   assert.deepEqual([phase(), storage.purchase?.sentAt], ["idle", START]);
-  pass(20_000);
+  clocks.pass(20_000);
   await checkout.check();
   assert.equal(phase(), "not_found");
 });
@@ -144,8 +121,8 @@ test("checking a request from the future counts it as sent now", async () => {
 test("a clock that is set back does not extend the lookups", async () => {
   const { api, network, arrive } = tab({ find: Array(500).fill(UNREACHABLE) }, { purchase: IN_DOUBT });
   network.onWait = () => {
-    pass(5_000);
-    if (network.waits.length === 3) setClockBack();
+    clocks.pass(5_000);
+    if (network.waits.length === 3) clocks.setBack();
   };
   arrive();
   await settled();
@@ -155,37 +132,12 @@ test("a clock that is set back does not extend the lookups", async () => {
 test("a clock that is set back does not extend a wait", async () => {
   const { checkout } = tab({ book: [refusal("rate_limited", { retryAfterS: 42 })] });
   await checkout.book(WANTED);
-  pass(2_000);
+  clocks.pass(2_000);
   checkout.refresh();
-  setClockBack();
+  clocks.setBack();
   checkout.refresh();
   assert.equal(checkout.view.get().wait, 40);
-  pass(40_000);
+  clocks.pass(40_000);
   checkout.refresh();
   assert.equal(checkout.view.get().locked, false);
-});
-
-test("offline, a clock that is set back delays no end", async () => {
-  const network = new FakeNetwork();
-  network.online = false;
-  network.onWait = () => {
-    pass(60_000);
-    if (network.waits.length === 2) setClockBack();
-  };
-  const api = new FakeApi({ book: [UNREACHABLE], find: Array(100).fill(UNREACHABLE) });
-  const outcome = await submit(PURCHASE, { book: api.book, find: api.find, report: () => {}, network });
-  assert.deepEqual([outcome, network.waits.length], [UNREACHABLE, 10]);
-});
-
-test("offline, a cancellation ends although the clock is set back", async () => {
-  const network = new FakeNetwork();
-  network.online = false;
-  network.onWait = () => {
-    pass(60_000);
-    if (network.waits.length === 2) setClockBack();
-  };
-  const cancelling = new CancellingStore(new FakeApi({ cancel: Array(100).fill(UNREACHABLE) }), network);
-  await cancelling.cancel("bk_1", "user-1");
-  assert.equal(cancelling.view.get().phase, "unreachable");
-  assert.ok(network.waits.length < 15, String(network.waits.length));
 });
