@@ -1,0 +1,97 @@
+"""The objects of one API process, from its start to its end."""
+
+import contextlib
+import functools
+import gc
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
+from api.database.pool import Pool, open_pool
+from api.http.listeners import limiting_unread_responses
+from api.http.operations import serving_operations
+from api.http.semantics import HttpSemantics
+from api.http.shared_result import SharedResult
+from api.payments.http_provider import open_provider
+from api.routes import health, metrics
+from api.secret import load_or_create_secret
+from api.services.availability import availability_cache
+from api.services.bookings.batcher import BookingBatcher
+from api.services.events import event_cache, event_list_cache
+from api.services.health import read_system
+from api.services.order_rows import OrderRow
+from api.services.payments import Charges
+from api.services.states import states_cache
+from api.services.webhooks import Inbox
+
+
+def lifespan_of(
+    settings: Settings, operations_app: Callable[[State], Litestar]
+) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
+    """Return the context that opens and closes the objects of a process.
+
+    `operations_app` makes the application of the port of operations from the shared state.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        state = app.state
+        async with open_pool(settings.database_url or "", settings) as pool, open_provider(settings) as provider:
+            _fill(state, settings, pool)
+            charges = Charges(pool, provider)
+            on_commit = functools.partial(_on_commit, state, charges)
+            ports = {settings.api_port, settings.operations_port} - {0}
+            state.batcher = BookingBatcher(pool, settings, on_commit, can_charge=lambda: not provider.is_open())
+            async with (
+                _running_tasks(state, charges),
+                limiting_unread_responses(ports, settings.write_timeout_ms),
+                serving_operations(HttpSemantics(operations_app(state)), settings),
+            ):
+                # Exclude the loaded modules from every later garbage collection.
+                gc.freeze()
+                yield
+
+    return lifespan
+
+
+def _fill(state: State, settings: Settings, pool: Pool) -> None:
+    """Make the objects that routes share (`ApiState`), except the batcher."""
+    state.settings = settings
+    state.pool = pool
+    state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
+    state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
+    state.availability = availability_cache(pool)
+    state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
+    state.events = event_list_cache(pool)
+    state.event = event_cache(pool)
+    state.inbox = Inbox(pool, settings)
+    # Uncached, so that load balancers notice each change at once.
+    find_obstacle = functools.partial(health.find_any_obstacle, pool, settings, state.events)
+    state.obstacle = SharedResult(find_obstacle, cached_max_s=0)
+    state.system = SharedResult(functools.partial(read_system, pool, settings))
+    state.metrics = SharedResult(functools.partial(metrics.render_metrics, state.system))
+
+
+def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) -> None:
+    """Refresh the snapshots of the booked events, and request the charges of pending orders."""
+    events = {order.event for order in committed}
+    state.availability.invalidate(events)
+    state.states.invalidate(events)
+    charges.request([order for order in committed if order.status == "pending"])
+
+
+@contextlib.asynccontextmanager
+async def _running_tasks(state: State, charges: Charges) -> AsyncIterator[None]:
+    """Run the background tasks of a process. The batcher stops first, because its commits need the others."""
+    async with (
+        state.availability.running(),
+        state.states.running(),
+        state.events.running(),
+        state.event.running(),
+        charges.running(),
+        state.inbox.running(),
+        state.batcher.running(),
+    ):
+        yield
