@@ -11,14 +11,15 @@ from webapp.components.cancelling import (
     cancel_outcome,
     cancelled_text,
 )
-from webapp.components.checkout import CheckoutFeed, NoticePlace, book_again, checkout, notice, phase_is, sending_label
+from webapp.components.checkout import CheckoutFeed, phase_is
 from webapp.components.events import when_and_where
-from webapp.components.language import currency_code, in_english, moment, money, name, number, price, say, span
+from webapp.components.language import in_english, money, name, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
-from webapp.components.order import OrderFeed, OrderTicket, TicketCode, order, status_text
-from webapp.components.page import PageTitle, copied, copy_text, print_page
-
-_CODE_SIZE = 164
+from webapp.components.order import OrderFeed, order, status_text
+from webapp.components.order_again import again, to_event
+from webapp.components.order_facts import facts
+from webapp.components.order_tickets import tickets
+from webapp.components.page import PageTitle, print_page
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -153,13 +154,13 @@ def _body() -> Ui:
                 class_name="notice",
             ),
         ),
-        _again(),
+        again(),
         rx.cond(
             order.anew,
             link(say("booking.choose_anew"), to=f"/event/{order.event.slug}", class_name="submit"),
         ),
-        rx.cond(order.valid & ~order.called_off, _passes()),
-        _facts(),
+        rx.cond(order.valid & ~order.called_off, tickets()),
+        facts(),
         _actions(),
         class_name="ticket-body",
     )
@@ -192,202 +193,6 @@ def _text() -> Any:
     )
 
 
-def _again() -> Ui:
-    """Return the button that books the same tickets again after a failed order, and the notice about its outcome."""
-    busy = checkout.sending
-    # A purchase in doubt is shown here as well, although it is not about this order.
-    this_one = (checkout.event == order.event.slug) & (checkout.tier == order.tier)
-    place = NoticePlace(
-        locked=checkout.locked,
-        applies=True,
-        books=this_one,
-        again={"type": "button", "on_click": book_again(order.reference)},
-        at_new_total={"type": "button", "on_click": book_again(order.reference, checkout.new_total)},
-        before_fewer=[],
-        waits=True,
-        blocked=False,
-        ticket_price=order.total / order.quantity,
-        priced=order,
-        other=_to_event(say("booking.other_tickets")),
-        seat_taken=say("booking.again.seat_taken"),
-        after_seat_taken=_to_other_seats(),
-    )
-    # A purchase may have been booked even if the sale has ended since.
-    return rx.cond(
-        order.repeatable | phase_is("sending", "unreachable", "not_found", "declined"),
-        rx.el.div(
-            rx.cond(
-                order.repeatable & (phase_is("idle") | ~this_one) | busy,
-                rx.el.button(
-                    rx.cond(
-                        busy,
-                        sending_label(),
-                        say(
-                            "booking.again",
-                            quantity=order.quantity,
-                            tier=order.tier,
-                            total=money(order.total, order),
-                        ),
-                    ),
-                    type="button",
-                    on_click=book_again(order.reference),
-                    disabled=checkout.locked,
-                    aria_busy=busy,
-                    class_name="submit",
-                ),
-            ),
-            notice(place),
-            class_name="order-again",
-        ),
-    )
-
-
-def _to_other_seats() -> Ui:
-    """Name the seats that others have, and link to the seat map with the remaining ones."""
-    seats = order.tickets.foreach(lambda ticket: ticket.id).join(",")
-    return rx.fragment(
-        rx.el.ul(
-            rx.foreach(
-                order.tickets,
-                lambda ticket: rx.cond(
-                    checkout.seats_gone.contains(ticket.id) & (ticket.row != ""),
-                    rx.el.li(say("map.lost", row=ticket.row, number=ticket.seat)),
-                ),
-            )
-        ),
-        link(
-            say("booking.other_seats"),
-            to=f"/event/{order.event.slug}?seats={seats}",
-            class_name="button",
-        ),
-    )
-
-
-def _to_event(words: Any) -> Ui:
-    return link(words, to=f"/event/{order.event.slug}", class_name="button")
-
-
-def _passes() -> Ui:
-    return rx.fragment(
-        rx.el.h2(say("booking.passes", quantity=order.quantity), class_name="unseen"),
-        rx.el.ul(rx.foreach(order.tickets, _pass), class_name="passes"),
-    )
-
-
-def _place(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
-    return rx.cond(
-        ticket.row != "",
-        say("seat.name", row=ticket.row, number=ticket.seat),
-        say("booking.standing"),
-    )
-
-
-def _pass(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
-    return rx.el.li(
-        rx.el.div(
-            # Visitors cut printed tickets apart.
-            rx.cond(
-                order.event.name != "",
-                rx.fragment(
-                    rx.el.span(name(order.event.name), class_name="pass-event"),
-                    rx.el.span(when_and_where(order.event), class_name="small pass-when"),
-                ),
-                rx.fragment(
-                    rx.el.span("\u00a0", class_name="bone bone-line pass-event"),
-                    rx.el.span("\u00a0", class_name="bone bone-words small pass-when"),
-                ),
-            ),
-            rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
-            rx.el.span(_place(ticket), class_name="place"),
-            rx.el.span(name(order.tier), class_name="pass-tier"),
-            class_name="pass-words",
-        ),
-        rx.el.div(
-            TicketCode.create(
-                src=ticket.code,
-                alt=say("booking.code", line=number(ticket.line), place=_place(ticket)),
-                width=_CODE_SIZE,
-                height=_CODE_SIZE,
-            ),
-            class_name="pass-code",
-        ),
-        class_name="pass",
-    )
-
-
-def _facts() -> Ui:
-    return rx.el.dl(
-        rx.el.div(
-            rx.el.dt(say("booking.reference")),
-            rx.el.dd(
-                name(order.reference, class_name="reference", id="reference"),
-                rx.el.span(
-                    rx.el.button(
-                        rx.match(
-                            copied,
-                            ("done", say("booking.copied")),
-                            ("select", say("booking.copy_select")),
-                            say("booking.copy"),
-                        ),
-                        type="button",
-                        on_click=copy_text(order.reference),
-                        class_name="text-button",
-                    ),
-                    role="status",
-                    aria_live="polite",
-                ),
-                class_name="order-reference",
-            ),
-            class_name="wide",
-        ),
-        rx.cond(
-            order.quantity > 0,
-            rx.el.div(
-                rx.el.dt(say("booking.tickets")),
-                rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
-            ),
-        ),
-        rx.cond(order.seated & (~order.valid | order.called_off), _places()),
-        rx.el.div(
-            rx.el.dt(
-                rx.match(
-                    order.state,
-                    ("declined", "cancelled", say("booking.not_charged")),
-                    ("paid_too_late", "cancelled_refunded", say("booking.refund")),
-                    say("booking.total"),
-                )
-            ),
-            rx.el.dd(
-                rx.el.bdi(price(rx.cond(order.refund > 0, order.refund, order.total), order)),
-                rx.el.bdi(currency_code(order.total, order), class_name="small"),
-                id="order-total",
-            ),
-        ),
-        rx.cond(
-            order.quantity > 0,
-            rx.fragment(
-                rx.el.div(
-                    rx.el.dt(say("booking.user")),
-                    rx.el.dd(name(order.user_id)),
-                ),
-                rx.el.div(
-                    rx.el.dt(say("booking.booked_at")),
-                    rx.el.dd(rx.cond(order.event.name != "", moment(order.booked_at, order.event.timeZone), "\u00a0")),
-                    class_name="wide",
-                ),
-            ),
-        ),
-    )
-
-
-def _places() -> Ui:
-    return rx.el.div(
-        rx.el.dt(say("booking.places")),
-        rx.el.dd(rx.el.ul(rx.foreach(order.tickets, lambda ticket: rx.el.li(_place(ticket))), class_name="picks")),
-        class_name="wide",
-    )
-
-
 def _actions() -> Ui:
     leads_there = order.repeatable & phase_is("fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     return rx.fragment(
@@ -402,7 +207,7 @@ def _actions() -> Ui:
             rx.cond(
                 # While the payment is open, no link invites the buyer to book again.
                 (order.state != "pending") & (order.state != "overdue") & ~order.valid & ~order.anew & ~leads_there,
-                _to_event(say("booking.to_event")),
+                to_event(say("booking.to_event")),
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
             rx.cond(

@@ -1,0 +1,86 @@
+"""The second try for a failed order: a button that books the same tickets again, and the notice about its outcome."""
+
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.checkout import NoticePlace, book_again, checkout, notice, phase_is, sending_label
+from webapp.components.language import money, say
+from webapp.components.layout import Ui, link
+from webapp.components.order import order
+
+
+def again() -> Ui:
+    """Return the button that books the same tickets again after a failed order, and the notice about its outcome."""
+    busy = checkout.sending
+    # A purchase in doubt is shown here as well, although it is not about this order.
+    this_one = (checkout.event == order.event.slug) & (checkout.tier == order.tier)
+    place = NoticePlace(
+        locked=checkout.locked,
+        applies=True,
+        books=this_one,
+        again={"type": "button", "on_click": book_again(order.reference)},
+        at_new_total={"type": "button", "on_click": book_again(order.reference, checkout.new_total)},
+        before_fewer=[],
+        waits=True,
+        blocked=False,
+        ticket_price=order.total / order.quantity,
+        priced=order,
+        other=to_event(say("booking.other_tickets")),
+        seat_taken=say("booking.again.seat_taken"),
+        after_seat_taken=_to_other_seats(),
+    )
+    # A purchase may have been booked even if the sale has ended since.
+    return rx.cond(
+        order.repeatable | phase_is("sending", "unreachable", "not_found", "declined"),
+        rx.el.div(
+            rx.cond(
+                order.repeatable & (phase_is("idle") | ~this_one) | busy,
+                rx.el.button(
+                    rx.cond(
+                        busy,
+                        sending_label(),
+                        say(
+                            "booking.again",
+                            quantity=order.quantity,
+                            tier=order.tier,
+                            total=money(order.total, order),
+                        ),
+                    ),
+                    type="button",
+                    on_click=book_again(order.reference),
+                    disabled=checkout.locked,
+                    aria_busy=busy,
+                    class_name="submit",
+                ),
+            ),
+            notice(place),
+            class_name="order-again",
+        ),
+    )
+
+
+def _to_other_seats() -> Ui:
+    """Name the seats that others have, and link to the seat map with the remaining ones."""
+    seats = order.tickets.foreach(lambda ticket: ticket.id).join(",")
+    return rx.fragment(
+        rx.el.ul(
+            rx.foreach(
+                order.tickets,
+                lambda ticket: rx.cond(
+                    checkout.seats_gone.contains(ticket.id) & (ticket.row != ""),
+                    rx.el.li(say("map.lost", row=ticket.row, number=ticket.seat)),
+                ),
+            )
+        ),
+        link(
+            say("booking.other_seats"),
+            to=f"/event/{order.event.slug}?seats={seats}",
+            class_name="button",
+        ),
+    )
+
+
+def to_event(words: Any) -> Ui:
+    """Return a button that leads to the order's event."""
+    return link(words, to=f"/event/{order.event.slug}", class_name="button")

@@ -1,0 +1,83 @@
+"""The facts of an order: its reference, tickets, total, buyer and time."""
+
+import reflex as rx
+
+from webapp.components.language import currency_code, moment, name, price, say
+from webapp.components.layout import Ui
+from webapp.components.order import order
+from webapp.components.order_tickets import place_of
+from webapp.components.page import copied, copy_text
+
+
+def facts() -> Ui:
+    """Return the reference, the tickets, the total, the buyer and the time of the order."""
+    return rx.el.dl(
+        rx.el.div(
+            rx.el.dt(say("booking.reference")),
+            rx.el.dd(
+                name(order.reference, class_name="reference", id="reference"),
+                rx.el.span(
+                    rx.el.button(
+                        rx.match(
+                            copied,
+                            ("done", say("booking.copied")),
+                            ("select", say("booking.copy_select")),
+                            say("booking.copy"),
+                        ),
+                        type="button",
+                        on_click=copy_text(order.reference),
+                        class_name="text-button",
+                    ),
+                    role="status",
+                    aria_live="polite",
+                ),
+                class_name="order-reference",
+            ),
+            class_name="wide",
+        ),
+        rx.cond(
+            order.quantity > 0,
+            rx.el.div(
+                rx.el.dt(say("booking.tickets")),
+                rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
+            ),
+        ),
+        rx.cond(order.seated & (~order.valid | order.called_off), _places()),
+        rx.el.div(
+            rx.el.dt(
+                rx.match(
+                    order.state,
+                    ("declined", "cancelled", say("booking.not_charged")),
+                    ("paid_too_late", "cancelled_refunded", say("booking.refund")),
+                    say("booking.total"),
+                )
+            ),
+            rx.el.dd(
+                rx.el.bdi(price(rx.cond(order.refund > 0, order.refund, order.total), order)),
+                rx.el.bdi(currency_code(order.total, order), class_name="small"),
+                id="order-total",
+            ),
+        ),
+        rx.cond(
+            order.quantity > 0,
+            rx.fragment(
+                rx.el.div(
+                    rx.el.dt(say("booking.user")),
+                    rx.el.dd(name(order.user_id)),
+                ),
+                rx.el.div(
+                    rx.el.dt(say("booking.booked_at")),
+                    rx.el.dd(rx.cond(order.event.name != "", moment(order.booked_at, order.event.timeZone), "\u00a0")),
+                    class_name="wide",
+                ),
+            ),
+        ),
+    )
+
+
+def _places() -> Ui:
+    return rx.el.div(
+        rx.el.dt(say("booking.places")),
+        rx.el.dd(rx.el.ul(rx.foreach(order.tickets, lambda ticket: rx.el.li(place_of(ticket))), class_name="picks")),
+        class_name="wide",
+    )

@@ -1,0 +1,63 @@
+"""The tickets of a valid order: their seats and their QR codes."""
+
+from typing import Any
+
+import reflex as rx
+
+from webapp.components.events import when_and_where
+from webapp.components.language import name, number, say
+from webapp.components.layout import Ui
+from webapp.components.order import OrderTicket, TicketCode, order
+
+_CODE_SIZE = 164
+"""Width and height of a QR code in CSS pixels."""
+
+
+def tickets() -> Ui:
+    """Return the tickets of a valid order, each with its QR code."""
+    return rx.fragment(
+        rx.el.h2(say("booking.passes", quantity=order.quantity), class_name="unseen"),
+        rx.el.ul(rx.foreach(order.tickets, _ticket), class_name="passes"),
+    )
+
+
+def place_of(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
+    """Return the seat of a ticket as text, or the word for a standing place."""
+    return rx.cond(
+        ticket.row != "",
+        say("seat.name", row=ticket.row, number=ticket.seat),
+        say("booking.standing"),
+    )
+
+
+def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
+    return rx.el.li(
+        rx.el.div(
+            # Each ticket names its event, because visitors cut printed tickets apart.
+            rx.cond(
+                order.event.name != "",
+                rx.fragment(
+                    rx.el.span(name(order.event.name), class_name="pass-event"),
+                    rx.el.span(when_and_where(order.event), class_name="small pass-when"),
+                ),
+                rx.fragment(
+                    rx.el.span("\u00a0", class_name="bone bone-line pass-event"),
+                    rx.el.span("\u00a0", class_name="bone bone-words small pass-when"),
+                ),
+            ),
+            rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
+            rx.el.span(place_of(ticket), class_name="place"),
+            rx.el.span(name(order.tier), class_name="pass-tier"),
+            class_name="pass-words",
+        ),
+        rx.el.div(
+            TicketCode.create(
+                src=ticket.code,
+                alt=say("booking.code", line=number(ticket.line), place=place_of(ticket)),
+                width=_CODE_SIZE,
+                height=_CODE_SIZE,
+            ),
+            class_name="pass-code",
+        ),
+        class_name="pass",
+    )
