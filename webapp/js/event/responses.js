@@ -1,0 +1,75 @@
+// Changes of an event's page by responses of the API: the event, its counts and seat states, and outcomes of bookings.
+import { checkout } from "../checkout/store.js";
+import { serverNow } from "../clock.js";
+import { keepFocus } from "../focus.js";
+import { removeSeats } from "./address.js";
+import { announce } from "./announcements.js";
+import { loseSeats } from "./selection.js";
+import { applyCounts, applyStates } from "./snapshots.js";
+import { getState, getView, update } from "./store.js";
+import { isRefusalOver } from "./tiers.js";
+
+/** @import { Snapshot } from "../http.js" */
+/** @import { EventDetails, TicketStates, TierAvailability } from "../schemas.js" */
+
+// The checkout's phases after a refusal that concerns a tier.
+const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
+
+const times = () => ({ now: Date.now(), serverNow: serverNow() });
+
+/** @param {Snapshot<EventDetails>} snapshot */
+export function receiveEvent({ body, asOf }) {
+  update({ event: body, eventAsOf: asOf });
+  reviewRefusal();
+}
+
+/** @param {Snapshot<Record<string, TierAvailability>>} snapshot */
+export function receiveCounts(snapshot) {
+  update(applyCounts(getState(), snapshot, times()));
+  reviewRefusal();
+  const announcement = announce(getState(), getView(), Date.now());
+  if (announcement) update(announcement);
+}
+
+/** @param {Snapshot<TicketStates>} snapshot */
+export function receiveStates(snapshot) {
+  const state = getState();
+  const { sending, phase } = checkout.view.get();
+  const mayLosePicks = !sending && phase !== "unreachable" && snapshot.asOf > state.picksAfter;
+  const changes = applyStates(state, snapshot, { ...times(), mayLosePicks });
+  if (changes.picks.length < state.picks.length) keepFocus();
+  update(changes);
+  if (mayLosePicks) removeSeats();
+  reviewRefusal();
+}
+
+/**
+ * Record the outcome of a booking as the last refusal.
+ * @param {string} slug
+ */
+export function recordOutcome(slug) {
+  const state = getState();
+  const { phase, event, tier, left, seats_gone: taken } = checkout.view.get();
+  const isAboutTier = event === slug && TIER_REFUSALS.includes(phase);
+  update({
+    ...(taken.length > 0 ? loseSeats(state, taken) : {}),
+    refusal: {
+      phase,
+      tier: isAboutTier ? tier : "",
+      left,
+      at: serverNow(),
+      // The map and the summary report the loss of seats that are on the map.
+      over: taken.some((id) => state.layout.seats.has(id)),
+    },
+  });
+}
+
+/** End a refusal that newer snapshots contradict, and the wait that it has caused. */
+function reviewRefusal() {
+  const { refusal } = getState();
+  const { tiers, sale } = getView();
+  if (refusal.over || !isRefusalOver(getState(), tiers, sale)) return;
+  keepFocus();
+  update({ refusal: { ...refusal, over: true } });
+  if (refusal.phase === "all_held" && checkout.view.get().phase !== "rate_limited") checkout.stopWaiting();
+}
