@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 API = ROOT / "api"
 SERVER_ADMINISTRATION = {API / "database" / "embedded.py", API / "database" / "roles.py"}
 """Modules that query the system catalogue of PostgreSQL, before any table exists."""
