@@ -43,8 +43,8 @@ PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 TEMPLATE = "tickets_template"
 
-# Below the usual range of ephemeral ports. Otherwise a client that polls the port of a stopped server may get this port
-# for its own end of the connection, and connect to itself.
+# Below the usual range of ephemeral ports. A client that polls the port of a stopped server could otherwise get the
+# same port for its own end of the connection. It would then connect to itself.
 _PORTS = range(20_000, 32_000)
 
 

@@ -69,8 +69,8 @@ def run(settings: Settings) -> int:
 class _Database:
     """The embedded server as a part of the system.
 
-    It has failed if the server and its watchdog have ended, if its socket has no private path, or if it did not respond
-    after its restart.
+    The part has failed if the server and its watchdog have ended, or if the server's socket has no private path. It
+    has also failed if the server did not respond after its restart.
     """
 
     name = "database"

@@ -11,7 +11,7 @@ RACED_CONSTRAINTS = frozenset({_REFERENCE_KEY, "bookings_live_ticket_key"})
 class CommitUnknownError(Exception):
     """The outcome of a transaction is unknown.
 
-    The connection was lost during COMMIT, the standby may lack the transaction, the read after the commit failed, or
+    The connection was lost during COMMIT, or the read after the commit failed. The standby may lack the transaction, or
     the transaction exceeded its time and continues. The booking's reference identifies the outcome later.
     """
 

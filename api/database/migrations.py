@@ -86,8 +86,8 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
         migrations: the migrations to apply, without privileges; None for those of `sql/`.
 
     Raises:
-        SetupError: an applied migration was edited or is unknown to this version of the code, the server is too old,
-            the database does not store UTF-8, a migration refuses stored values, or the role may not create tables.
+        SetupError: the server is too old, or the database does not store UTF-8. An applied migration was edited or is
+            unknown to this version of the code. A migration refuses stored values. The role may not create tables.
         psycopg.Error: a migration failed and was rolled back; the earlier ones stay applied.
     """
     privileges = load_privileges() if migrations is None else None

@@ -105,8 +105,8 @@ def _uid_of(name: str) -> int | None:
 def data_argument(cluster: Path, owner: Owner | None) -> str:
     """Return the path of the data directory for a command line. The program must start in that directory.
 
-    Backup tools compare the server's `data_directory` with the path of the data, so the argument is the path itself
-    wherever the server's user can reach it.
+    Backup tools compare the server's `data_directory` with the path of the data. The argument is therefore the path
+    itself wherever the server's user can reach it.
     """
     if owner is None or not Path("/proc/self/cwd").exists() or _can_enter(owner, cluster):
         return str(cluster)

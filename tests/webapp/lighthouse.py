@@ -1,8 +1,8 @@
 """Measures every page with Lighthouse: `make lighthouse`.
 
-The command starts a system with the production build and opens each page in Chromium several times, as a phone
-(Lighthouse's default throttling) and as a desktop. It prints the scores of the run with the median performance, and
-each audit that lowers the score, with its cost. The reports are in `.test-artifacts/lighthouse/`.
+The command starts a system with the production build. It opens each page in Chromium several times, as a phone and as
+a desktop. The phone has Lighthouse's default throttling. The command prints the scores of the run with the median
+performance, and each audit that lowers the score, with its cost. The reports are in `.test-artifacts/lighthouse/`.
 """
 
 import argparse

@@ -113,8 +113,12 @@ class Refused(msgspec.Struct, frozen=True):
 class Retry(msgspec.Struct, frozen=True):
     """A request whose outcome depends on uncommitted transactions; it must run again.
 
-    The causes are another transaction that books under the same reference (`in_flight`), tickets that others have
-    locked or moved, a tier that has changed since the prefetch, and a limit that only requests of the batch exhaust.
+    The causes:
+
+    - `in_flight`: another transaction books under the same reference.
+    - `locked_tickets`: other transactions have locked or moved the tickets.
+    - `changed_tier`: the tier or its event has changed since the prefetch.
+    - `batch_limit`: only requests of the same batch exhaust a limit.
     """
 
     cause: Literal["in_flight", "locked_tickets", "changed_tier", "batch_limit"]
