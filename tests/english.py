@@ -1,6 +1,6 @@
 """Finds comments that start with a clause used as a noun, such as "What waits" or "Whether it runs".
 
-Docstrings and the descriptions of JSDoc tags are comments as well.
+Docstrings, the descriptions of JSDoc tags and the sentences of Markdown pages are comments as well.
 
 `python -m tests.english` prints each place and exits with 1 if there is one. `make lint` runs it.
 """
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
-CHECKED = ("*.py", "*.sql", "*.js", "*.ts", "*.css", "*.conf", "*.yml", "Makefile")
+CHECKED = ("*.py", "*.sql", "*.js", "*.ts", "*.css", "*.conf", "*.yml", "*.toml", "*.md", "Makefile")
 """Patterns of the checked files."""
 
 IMMUTABLE = {
@@ -36,6 +36,9 @@ _JSDOC_TAG = re.compile(
     rf"@(?:returns {_JSDOC_TYPE}|(?:param|property|typedef) {_JSDOC_TYPE} {_JSDOC_NAME}) +(?:- +)?([^\n]*)"
 )
 """A tag with a description, which is the group. A name in brackets is optional. A hyphen may precede the text."""
+_FENCED_CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_SENTENCE = re.compile(r"(?:\A|\n\n|[.!?]\s|^[ ]*(?:[-*#>]+|\d+\.)[ ])(?=(\w[^\n]*))", re.MULTILINE)
+"""The start of a paragraph, a sentence, a list item, a heading or a quotation, up to the end of its line."""
 
 
 class Comment(NamedTuple):
@@ -61,8 +64,11 @@ def comments_of(path: str, source: str) -> Iterator[Comment]:
             yield from _matches(_JSDOC_TAG, source)
         case ".css":
             yield from _matches(_BLOCK, source)
-        case ".conf" | ".yml" | "Makefile":
+        case ".conf" | ".yml" | ".toml" | "Makefile":
             yield from _blocks(_line_comments(source, "#"))
+        case ".md":
+            prose = _FENCED_CODE.sub(lambda code: "\n" * code[0].count("\n"), source)
+            yield from _matches(_SENTENCE, prose)
 
 
 def _python_comments(source: str) -> Iterator[Comment]:

@@ -72,6 +72,25 @@ key: value#whose
 
 # Whether it runs.
 """
+MARKDOWN = """Whose page it is.
+
+# Who reads
+
+It runs. What
+it runs is `what`.
+
+- Of two items the first.
+- The other, of course.
+  1. whether it runs
+
+```sh
+what --runs
+```
+
+| What | of |
+
+What follows is prose.
+"""
 
 
 @pytest.mark.parametrize(
@@ -83,6 +102,8 @@ key: value#whose
         ("a.css", CSS, [2, 3]),
         ("a.conf", HASHES, [4, 7]),
         ("a.yml", HASHES, [4, 7]),
+        ("a.toml", HASHES, [4, 7]),
+        ("a.md", MARKDOWN, [1, 3, 5, 8, 10, 18]),
         ("Makefile", HASHES, [4, 7]),
     ],
 )
