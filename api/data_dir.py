@@ -75,7 +75,7 @@ def open_private(path: Path, flags: int) -> int:
 def runtime_directory(data_dir: Path, name: str) -> Iterator[Path]:
     """Yield an empty directory for the state of one running process; remove it afterwards.
 
-    It is in the data directory, because other programs delete old files of the directory for temporary files.
+    The directory is within the data directory, because operating systems delete old files of `/tmp`.
 
     Args:
         data_dir: the data directory.

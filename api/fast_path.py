@@ -149,13 +149,7 @@ class FastPath:
             handler, route = self._get_event, events.EVENT
         if handler and (request := self._simple(http)):
             if method == "POST":
-                try:
-                    message = await next_message()
-                except ApiError as error:
-                    receive, request = _raising(error), None
-                else:
-                    receive = _replay(message, next_message)
-                    request = self._with_body(request, message)
+                request, receive = await self._receive_body(request, next_message)
             if request and await self._serve(handler, method, route, request, reply):
                 return
         await self.framework(http, cast("Receive", receive), reply)
@@ -175,6 +169,17 @@ class FastPath:
             return None
         event = query[1].decode() if query[1] else BUILT_IN_EVENT
         return SimpleRequest(scope["path"], event, headers, address_of(scope))
+
+    async def _receive_body(self, request: SimpleRequest, receive: Receive) -> tuple[SimpleRequest | None, Receive]:
+        """Receive the first message of the body; return the request with it, or None if the request is not simple.
+
+        The second value is a `receive` with which the framework can receive the same body.
+        """
+        try:
+            message = await receive()
+        except ApiError as error:
+            return None, _raising(error)
+        return self._with_body(request, message), _replay(message, receive)
 
     def _with_body(self, request: SimpleRequest, message: ReceiveMessage) -> SimpleRequest | None:
         """Return the request with its body if that is JSON and arrived in one message."""

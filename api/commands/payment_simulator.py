@@ -98,7 +98,7 @@ async def _refuse_browsers(request: Request[Any, Any, Any]) -> None:
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """Return the provider's application."""
+    """Return the simulator's application."""
     settings = settings or Settings.from_env()
 
     @contextlib.asynccontextmanager

@@ -110,6 +110,7 @@ _LOOKS_WITH_AND_WITHOUT_FOCUS = """() => {
 
 
 async def _tab_to(page: Page, name: str) -> None:
+    """Press Tab until the focused element has this name; check that it shows its focus."""
     focused = """() => {
         const element = document.activeElement;
         return element.ariaLabel ?? element.closest("label")?.innerText ?? element.innerText;

@@ -147,3 +147,22 @@ test("the sections of the map have their tiers' prices", () => {
     ],
   );
 });
+
+test("a tier that the counts do not contain is unknown, and neither sold out nor empty", () => {
+  const { GA, ...others } = counts(6, 6, 100);
+  for (const changed of [
+    { ...others, Standing: GA },
+    { ...others, GA: { ...GA, price: 99 } },
+  ]) {
+    const derived = view(loaded({ counts: changed, tier: "GA" }));
+    const tier = derived.tiers.find(({ name }) => name === "GA");
+    assert.deepEqual([tier?.known, tier?.sold_out, tier?.all_held, tier?.low], [false, false, false, false]);
+    assert.deepEqual(
+      [derived.tier_known, derived.tier_sold_out, derived.bookable, derived.locked],
+      [false, false, false, true],
+    );
+    assert.deepEqual([derived.sold_out, derived.limit], [false, 10]);
+  }
+  const known = view(loaded({ tier: "GA" }));
+  assert.deepEqual([known.tier_known, known.bookable, known.limit], [true, true, 10]);
+});

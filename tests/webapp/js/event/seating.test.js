@@ -9,6 +9,7 @@ import {
   nearestSeats,
   neighbour,
 } from "../../../../webapp/js/event/seating.js";
+import { rows } from "./examples.js";
 
 /**
  * Return rows as the API does. Ids are numbered through, from 1.
@@ -166,4 +167,12 @@ test("arrow keys follow rows and columns, and stop at the edges", () => {
   assert.equal(from(1, "ArrowUp"), undefined);
   assert.equal(from(8, "ArrowDown"), undefined);
   assert.equal(from(2, "x"), undefined);
+});
+
+test("renamed tiers, rows and seats get a new layout", () => {
+  const layout = layOut(rows());
+  const [first, ...others] = rows();
+  assert.ok(hasSameSeats(layout, rows("s".repeat(12))));
+  for (const changed of [{ tier: "Gold" }, { row: "AA" }, { numbers: [1, 2, 4] }, { ids: [1, 2, 13] }])
+    assert.ok(!hasSameSeats(layout, [{ ...first, ...changed }, ...others]), JSON.stringify(changed));
 });

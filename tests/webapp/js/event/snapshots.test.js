@@ -106,3 +106,15 @@ test("the first seat is in the tab order until another has the focus", () => {
   assert.equal(withStates(loaded(), "a".repeat(12)).focused, 1);
   assert.equal(withStates(loaded({ focused: 5 }), "a".repeat(12)).focused, 5);
 });
+
+test("a renamed tier stays chosen, another tier does not replace it", () => {
+  const { GA, ...others } = counts(6, 6, 100);
+  const state = loaded({ tier: "GA" });
+  const chosenAfter = (/** @type {typeof others & Record<string, typeof GA>} */ body) =>
+    applyCounts(state, { body, asOf: at(1) }, TIMES).tier;
+  assert.equal(chosenAfter({ ...others, Standing: { ...GA, available: 99 } }), "Standing");
+  // A tier of another price or size is another tier.
+  assert.equal(chosenAfter({ ...others, Balcony: { ...GA, price: 99 } }), "VIP");
+  assert.equal(chosenAfter({ ...others, Balcony: { ...GA, total: 5 } }), "VIP");
+  assert.equal(chosenAfter(others), "VIP");
+});
