@@ -79,6 +79,16 @@ def documented_settings(page: str, heading: str) -> set[str]:
     return {name for row in rows for name in re.findall(rf"`({_SETTING.pattern})`", row)}
 
 
+def documented_defaults(page: str, heading: str) -> dict[str, str]:
+    """Return the default of each variable in the tables below a heading; one literal may stand for a whole row."""
+    rows = re.findall(r"^\|(.*?)\|(.*?)\|", read(page).partition(f"\n## {heading}\n")[2], re.MULTILINE)
+    defaults: dict[str, str] = {}
+    for first, second in rows:
+        names, values = re.findall(rf"`({_SETTING.pattern})`", first), re.findall(r"`([^`]+)`", second)
+        defaults |= zip(names, values * len(names) if len(values) == 1 else values, strict=False)
+    return defaults
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_only_paths_targets_and_statements_that_exist(page: str) -> None:
     text = read(page)
@@ -97,6 +107,17 @@ def test_missing_names_are_found() -> None:
 def test_every_setting_is_documented() -> None:
     settings = {field.name.upper() for field in msgspec.structs.fields(Settings)}
     assert documented_settings("api/README.md", "Settings") == settings
+
+
+def test_every_default_is_documented() -> None:
+    defaults = {field.name.upper(): field.default for field in msgspec.structs.fields(Settings)}
+    literal = {name: str(value) for name, value in defaults.items() if value not in ("", None)}
+    # The number of cores differs between machines.
+    del literal["API_WORKERS"]
+    documented = documented_defaults("api/README.md", "Settings")
+    assert {name: documented[name] for name in literal} == {
+        name: value.removesuffix(".0") for name, value in literal.items()
+    }
 
 
 def test_every_setting_of_the_web_app_is_documented() -> None:

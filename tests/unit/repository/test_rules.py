@@ -1,4 +1,4 @@
-"""Rules for SQL and for the names of tests, which no linter checks."""
+"""Rules for SQL, for the length of files and for the names of tests, which no linter checks."""
 
 import ast
 import re
@@ -15,6 +15,9 @@ SQL = re.compile(
 )
 
 
+LINES_MAX = {".py": 450, ".sql": 450, ".js": 300}
+"""The most lines of a file, by its suffix."""
+GENERATED = {ROOT / "sql" / "schema.sql"}
 TOOLS = ROOT / "tests" / "webapp" / "tools"
 TEST_NAME_LENGTH_MAX = 80
 
@@ -59,6 +62,18 @@ def test_a_route_has_a_service_and_a_service_has_statements() -> None:
         assert (API / "routes" / f"{noun}.py").exists()
         assert (API / "services" / f"{noun}.py").exists() or (API / "services" / noun / "__init__.py").exists()
         assert noun in nouns
+
+
+def test_no_file_is_too_long() -> None:
+    files = [
+        path
+        for folder in ("api", "sql", "tests", "webapp")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in LINES_MAX and TOOLS not in path.parents and path not in GENERATED
+    ]
+    assert {path.suffix for path in files} == LINES_MAX.keys()
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {name: length for name, length in lengths.items() if length > LINES_MAX[Path(name).suffix]} == {}
 
 
 def test_no_name_of_a_test_is_too_long() -> None:
