@@ -19,8 +19,6 @@ Value = TypeVar("Value")
 
 ROUND_TRIP_MAX_S = 3.0
 """Limit of a round trip on a connection that belongs to no pool."""
-
-
 COMMITS_WAITING_MAX = 20
 """Limit of commits that wait for the standby, for a connection that belongs to no pool."""
 

@@ -191,7 +191,7 @@ def _other_tier() -> Ui:
 
 
 def form_books() -> Any:
-    """Return whether the form has its button. The notice may have the button instead."""
+    """Return whether the button that books is in the form. It may be in the notice instead."""
     nothing_known = (event_view.phase == "loading") | (event_view.phase == "unreachable") | ~event_view.tier_known
     return checkout.sending | (~_notice_books() & ~_lost_some & (event_view.bookable | nothing_known))
 
@@ -224,9 +224,10 @@ def _of_this_event() -> Any:
 
 
 def _applies() -> Any:
+    """Return whether the outcome of the last purchase concerns the present choice and is still true."""
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
-    this_tier = (checkout.tier == event_view.tier) & _of_this_event()
     of_a_tier &= checkout.tier != ""
+    this_tier = (checkout.tier == event_view.tier) & _of_this_event()
     return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
 
 
@@ -242,9 +243,9 @@ def _nothing_now() -> Any:
 
 
 def _notice_books() -> Any:
-    """Return whether the notice has the only button that books, or none may book.
+    """Return whether the button that books is in the notice, or nothing can be booked.
 
-    For another tier or another number than was tried for, the form's own button has it again.
+    The button returns to the form as soon as the buyer chooses another tier or another number of tickets.
     """
     same_number = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
     same_number &= checkout.quantity == event_view.quantity
@@ -259,7 +260,7 @@ def sale_notice() -> Ui:
     place = NoticePlace(
         locked=event_view.locked,
         applies=_applies(),
-        # The form has its button again once held tickets are released.
+        # The button returns to the form once held tickets are released.
         books=leads & ~phase_is("all_held"),
         waits=~phase_is("all_held"),
         again={"type": "submit"},
