@@ -86,12 +86,19 @@ SERVER_SETTINGS = {
 
 
 class EmbeddedServer:
-    """One use of the server in a data directory; a context manager that starts and stops the server."""
+    """One use of the server in a data directory; a context manager that starts and stops the server.
 
-    def __init__(self, data_dir: Path) -> None:
+    Args:
+        data_dir: the directory of the server's data, which is created if it does not exist.
+        durable: False for throw-away data, which a crash of the machine may destroy. The server then does not wait for
+            the disk. A crash of the server itself still loses nothing.
+    """
+
+    def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir.expanduser().resolve()
         self.cluster = self.data_dir / "postgres"
         self.log = self.data_dir / "postgres.log"
+        self._durable = durable
         self._users_fd: int | None = None
         self._reaper: threading.Thread | None = None
 
@@ -256,7 +263,8 @@ class EmbeddedServer:
                 (self.cluster / stale).unlink(missing_ok=True)
             fcntl.flock(lock_fd, fcntl.LOCK_EX)
             command = [str(binaries / "postgres"), "-D", data_argument(self.cluster, owner)]
-            command += [part for name, value in SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]
+            settings = SERVER_SETTINGS | ({} if self._durable else {"fsync": "off"})
+            command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             watchdog = subprocess.Popen(  # noqa: S603 - our own script
                 [
                     sys.executable,
@@ -297,6 +305,7 @@ class EmbeddedServer:
             # The builtin provider sorts strings alike on every machine, independently of its C library.
             *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             "--no-instructions",
+            *(() if self._durable else ("--no-sync",)),
         ]
         offset = self.log.stat().st_size
         if run_as(owner, command, cwd=new, output_fd=log_fd) != 0:

@@ -22,6 +22,7 @@ from tests.faulty_proxy import FaultyProxy
 from tests.stack import TEMPLATE, eventually, free_port, prepare_template, temporary_directory
 
 _SETTINGS = {
+    "fsync": "off",
     "max_connections": "60",
     "shared_buffers": "32MB",
     "wal_log_hints": "on",

@@ -18,14 +18,14 @@ from api.config import Settings
 from api.database.embedded import PORT, SERVER_SETTINGS, EmbeddedServer, database_url, direct_database_url
 from api.errors import SetupError
 from tests.full_disk import LimitedDisk
-from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory
+from tests.stack import ROOT, STOP_TIMEOUT_S, eventually, processes_of, temporary_directory, throw_away_server
 
 # A process that uses the server of a directory until its standard input is closed.
 _USER = """
 import sys
 from pathlib import Path
 from api.database.embedded import EmbeddedServer
-with EmbeddedServer(Path(sys.argv[1])) as server:
+with EmbeddedServer(Path(sys.argv[1]), durable=False) as server:
     print(server.url(), flush=True)
     sys.stdin.read()
 """
@@ -109,19 +109,26 @@ def test_a_configured_database_is_used_unchanged() -> None:
         assert used == url
 
 
-def test_the_server_has_its_settings_and_is_durable(server: EmbeddedServer) -> None:
+def settings_of(server: EmbeddedServer) -> dict[str, str]:
+    """Return the values of the settings that the embedded server sets."""
     with psycopg.connect(server.url("postgres")) as conn:
         shown = conn.execute(
             "select lower(name), current_setting(name) from pg_settings where lower(name) = any(%s)",
             [list(SERVER_SETTINGS)],
         )
-        actual = {str(name): str(value) for name, value in shown}
+        return {str(name): str(value) for name, value in shown}
+
+
+def test_the_server_has_its_settings_and_is_durable(directory: Path, server: EmbeddedServer) -> None:
+    with EmbeddedServer(directory / "data") as durable:
+        actual = settings_of(durable)
     assert actual == SERVER_SETTINGS
     assert (actual["fsync"], actual["synchronous_commit"], actual["full_page_writes"]) == ("on", "on", "on")
+    assert settings_of(server) == actual | {"fsync": "off"}, "the tests' servers differ in the wait for the disk only"
 
 
 def test_the_last_user_stops_a_shared_server(directory: Path) -> None:
-    with user_of(directory / "data") as first, EmbeddedServer(directory / "data") as second:
+    with user_of(directory / "data") as first, throw_away_server(directory / "data") as second:
         assert first.url.replace("/tickets?", "/") == second.url().replace("/tickets?", "/")
         first.leave()  # The first user started the server.
         assert responds(second.url())
@@ -138,7 +145,7 @@ def test_a_server_whose_users_were_all_killed_stops(directory: Path) -> None:
 
 
 def test_concurrent_users_all_get_a_server(directory: Path) -> None:
-    with EmbeddedServer(directory / "data"):
+    with throw_away_server(directory / "data"):
         pass  # Creates the cluster, so that the rounds below start and stop it quickly.
     for _ in range(3):
         with contextlib.ExitStack() as stack:
@@ -148,7 +155,7 @@ def test_concurrent_users_all_get_a_server(directory: Path) -> None:
 
 
 def test_two_directories_run_side_by_side(directory: Path) -> None:
-    with EmbeddedServer(directory / "a") as one, EmbeddedServer(directory / "b") as other:
+    with throw_away_server(directory / "a") as one, throw_away_server(directory / "b") as other:
         one.ensure_database()
         other.ensure_database()
         write(one.url())
@@ -157,7 +164,7 @@ def test_two_directories_run_side_by_side(directory: Path) -> None:
 
 
 def test_a_stop_without_a_checkpoint_loses_nothing(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         server.restart("immediate")
@@ -165,13 +172,13 @@ def test_a_stop_without_a_checkpoint_loses_nothing(directory: Path) -> None:
 
 
 def test_two_starts_count_as_one_use(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.start()
     assert not processes_of(directory)
 
 
 def test_a_killed_server_restarts_with_its_data(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         killed = server.pid
@@ -185,7 +192,7 @@ def test_a_killed_server_restarts_with_its_data(directory: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_stopped_server_restarts_with_its_data(directory: Path, number: signal.Signals) -> None:
     """Only its users stop the server, so a stop by another process is a fault."""
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         stopped = server.pid
@@ -198,7 +205,7 @@ def test_a_stopped_server_restarts_with_its_data(directory: Path, number: signal
 
 def test_a_server_that_ended_on_a_full_disk_restarts_when_there_is_space(directory: Path) -> None:
     disk = LimitedDisk(directory)
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         ended = server.pid
@@ -213,7 +220,7 @@ def test_a_server_that_ended_on_a_full_disk_restarts_when_there_is_space(directo
 
 
 def test_recovery_works_although_the_process_id_is_in_use_again(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         server.ensure_database()
         write(server.url())
         stale_pid_file = (server.cluster / "postmaster.pid").read_text()
@@ -239,23 +246,23 @@ def _process_of(uid: int) -> Iterator[int]:
 
 def test_a_deep_directory_works(directory: Path) -> None:
     deep = directory.joinpath(*["a-rather-long-name-of-a-directory"] * 5)
-    with EmbeddedServer(deep) as server:
+    with throw_away_server(deep) as server:
         assert responds(server.url())
-    with EmbeddedServer(deep) as server:
+    with throw_away_server(deep) as server:
         assert responds(server.url())
 
 
 def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     private = directory / "home"
     private.mkdir(mode=0o700)
-    with EmbeddedServer(private / "data") as server:
+    with throw_away_server(private / "data") as server:
         assert responds(server.url())
         assert server.cluster.stat().st_mode & 0o777 == 0o700
     assert private.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_deleted_directory_does_not_prevent_the_stop(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         pid = server.pid
         shutil.rmtree(directory / "data")
     assert eventually(lambda: not Path("/proc", str(pid)).exists())
@@ -265,7 +272,7 @@ def test_data_and_log_are_private(directory: Path) -> None:
     data = directory / "data"
     data.mkdir(mode=0o755)
     for _ in range(2):
-        with EmbeddedServer(data) as server:
+        with throw_away_server(data) as server:
             assert responds(server.url())
         assert data.stat().st_mode & 0o777 == 0o700
         assert server.log.stat().st_mode & 0o777 == 0o600
@@ -276,7 +283,7 @@ def test_data_and_log_are_private(directory: Path) -> None:
 def test_a_directory_with_other_content_keeps_its_permissions(directory: Path) -> None:
     directory.chmod(0o755)
     (directory / "notes").write_text("")
-    with EmbeddedServer(directory) as server:
+    with throw_away_server(directory) as server:
         assert responds(server.url())
         assert directory.stat().st_mode & 0o777 == 0o755
 
@@ -296,7 +303,7 @@ def test_programs_in_a_private_directory_run_as_another_user(directory: Path, mo
     monkeypatch.setattr("api.database.programs.PUBLIC_PROGRAMS_DIR", directory / "public")
     monkeypatch.syspath_prepend(private)
     for _ in range(2):  # The second start uses the first copy.
-        with EmbeddedServer(directory / "data") as server:
+        with throw_away_server(directory / "data") as server:
             assert responds(server.url())
     assert private.stat().st_mode & 0o777 == 0o700
     assert len(list((directory / "public").glob("*"))) == (1 if os.geteuid() == 0 else 0)
@@ -312,7 +319,7 @@ def test_the_environments_postgresql_variables_have_no_effect(directory: Path, m
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         assert responds(server.url())
 
 
@@ -324,12 +331,12 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_server(server: EmbeddedServer
 
 def test_an_interrupted_initdb_is_repeated(directory: Path) -> None:
     (directory / "data" / "postgres.new" / "base").mkdir(parents=True)
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         assert responds(server.url())
 
 
 def test_incompatible_data_is_refused_with_the_reason(directory: Path) -> None:
-    with EmbeddedServer(directory / "data") as server:
+    with throw_away_server(directory / "data") as server:
         pass
     (server.cluster / "PG_VERSION").write_text("9.6\n")
     with pytest.raises(SetupError, match=r"database files are incompatible with server .*postgres\.log"):
@@ -340,7 +347,7 @@ def test_incompatible_data_is_refused_with_the_reason(directory: Path) -> None:
 def test_a_directory_that_is_a_file_is_refused(directory: Path) -> None:
     (directory / "data").write_text("")
     with pytest.raises(SetupError, match="DATA_DIR"):
-        EmbeddedServer(directory / "data").start()
+        throw_away_server(directory / "data").start()
 
 
 def test_an_ordinary_user_runs_a_server(directory: Path) -> None:
@@ -385,4 +392,4 @@ def test_a_socket_directory_that_others_can_write_is_refused(directory: Path, mo
     (directory / "tmp" / f"concert-tickets-{os.geteuid()}").chmod(0o777)
     deep = directory.joinpath(*["a-rather-long-name-of-a-directory"] * 5)
     with pytest.raises(SetupError, match="not private"):
-        EmbeddedServer(deep).start()
+        throw_away_server(deep).start()

@@ -17,7 +17,7 @@ HOT_TIER_TICKETS = 20_000
 
 
 @pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
-async def test_every_statement_is_valid_for_the_schema(conn: AsyncConnection, query: Query) -> None:
+async def test_every_statement_is_valid_for_the_schema(unchanged: AsyncConnection, query: Query) -> None:
     """PostgreSQL prepares each statement, which finds misspelt columns and wrong types."""
     definitions = (
         queries.migrations.create_table,
@@ -26,7 +26,7 @@ async def test_every_statement_is_valid_for_the_schema(conn: AsyncConnection, qu
     )
     if query in definitions:
         return  # Definitions cannot be prepared; the tests of migrations run them.
-    prepared = conn.pgconn.prepare(b"checked", query.server_sql)
+    prepared = unchanged.pgconn.prepare(b"checked", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
 
 

@@ -17,7 +17,7 @@ from api.database.queries import Query
 from api.database.roles import APPLICATION, OWNER
 from api.errors import SetupError
 from api.services.health import find_obstacle
-from tests.stack import application_url, empty_database, temporary_directory
+from tests.stack import application_url, empty_database, temporary_directory, throw_away_server
 
 OF_OWNER = {
     *("migrations.create_table", "migrations.insert_migration"),
@@ -94,8 +94,9 @@ def denied_after(conn: Connection, revocation: sql.Composed) -> set[str]:
 
 
 @pytest.mark.parametrize("query", OF_APPLICATION, ids=lambda query: query.name)
-def test_the_application_may_run_its_statements(application: Connection, query: Query) -> None:
-    assert not denied(application, query)
+def test_the_application_may_run_its_statements(unchanged_url: str, query: Query) -> None:
+    with psycopg.connect(application_url(unchanged_url)) as application:
+        assert not denied(application, query)
 
 
 def test_every_privilege_is_needed(owner: Connection) -> None:
@@ -236,7 +237,7 @@ def test_the_embedded_server_admits_only_its_roles_and_users(server: EmbeddedSer
 def test_data_of_an_earlier_version_gets_the_role_and_the_authentication() -> None:
     with temporary_directory() as directory:
         settings = Settings(data_dir=directory / "data")
-        with EmbeddedServer(settings.data_dir) as server, psycopg.connect(server.url("postgres")) as conn:
+        with throw_away_server(settings.data_dir) as server, psycopg.connect(server.url("postgres")) as conn:
             conn.execute(sql.SQL("drop role {}").format(sql.Identifier(APPLICATION)))
         (server.cluster / "pg_hba.conf").write_text("local all all trust\n")
         with direct_database_url(settings) as url:

@@ -13,7 +13,7 @@ from api.database import embedded
 from api.database.embedded import EmbeddedServer
 from api.database.programs import SERVER_USER
 from api.errors import SetupError
-from tests.stack import processes_of, temporary_directory
+from tests.stack import processes_of, temporary_directory, throw_away_server
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def user_of(path: Path) -> str:
 
 
 def test_the_server_runs_as_its_own_user_and_reports_the_path_of_its_data(open_directory: Path) -> None:
-    with EmbeddedServer(open_directory / "data") as server:
+    with throw_away_server(open_directory / "data") as server:
         assert user_of(Path("/proc", str(server.pid))) == expected_user()
         assert settings_of(server) == (str(server.cluster), str(server.cluster / "pg_hba.conf"))
         assert {user_of(server.data_dir), user_of(server.cluster)} == {expected_user()}
@@ -49,14 +49,14 @@ def test_the_server_runs_as_its_own_user_and_reports_the_path_of_its_data(open_d
 
 
 def test_the_server_runs_in_a_directory_that_its_user_cannot_enter() -> None:
-    with temporary_directory() as directory, EmbeddedServer(directory / "data") as server:
+    with temporary_directory() as directory, throw_away_server(directory / "data") as server:
         path, _ = settings_of(server)
         assert path == ("/proc/self/cwd" if os.geteuid() == 0 else str(server.cluster))
 
 
 def test_data_of_the_former_user_is_taken_over(open_directory: Path) -> None:
     """In earlier versions root's server ran as `nobody`, and DATA_DIR belonged to root."""
-    with EmbeddedServer(open_directory / "data") as server, psycopg.connect(server.url("postgres")) as conn:
+    with throw_away_server(open_directory / "data") as server, psycopg.connect(server.url("postgres")) as conn:
         conn.execute("create table kept (id integer)")
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
@@ -80,7 +80,7 @@ def test_a_directory_with_other_content_keeps_its_owner_and_permissions(open_dir
     open_directory.chmod(0o755)
     (open_directory / "notes").write_text("")
     for _ in range(2):  # The first start leaves files of the server in the directory.
-        with EmbeddedServer(open_directory):
+        with throw_away_server(open_directory):
             pass
         assert open_directory.stat().st_mode & 0o777 == 0o755
         assert open_directory.stat().st_uid == os.geteuid()
@@ -91,14 +91,14 @@ def test_a_disk_without_space_for_new_data_is_named(open_directory: Path, monkey
     with pytest.raises(
         SetupError, match=r"needs 1000000000000 MB of space .* has \d+ MB: make space, or choose another"
     ):
-        EmbeddedServer(open_directory / "data").start()
+        throw_away_server(open_directory / "data").start()
     assert not processes_of(open_directory)
 
 
 @pytest.mark.parametrize("name", ["postgres.log", "starting.lock", "postgres/pg_hba.conf"])
 def test_a_link_to_a_file_outside_of_the_directory_is_refused(open_directory: Path, name: str) -> None:
     """The directory belongs to the server's user, who must not reach root's files through a link."""
-    with EmbeddedServer(open_directory / "data") as server:
+    with throw_away_server(open_directory / "data") as server:
         pass
     target = open_directory / "target"
     target.write_text("unchanged")
@@ -111,6 +111,6 @@ def test_a_link_to_a_file_outside_of_the_directory_is_refused(open_directory: Pa
 
 def test_the_server_gets_no_secrets(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKET_SECRET", "a-secret")
-    with EmbeddedServer(open_directory / "data") as server:
+    with throw_away_server(open_directory / "data") as server:
         assert server.pid
         assert b"a-secret" not in Path("/proc", str(server.pid), "environ").read_bytes()

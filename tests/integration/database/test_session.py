@@ -23,6 +23,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture
+def database_url(unchanged_url: str) -> str:
+    """A database that the tests of this file share, because they create temporary tables only."""
+    return unchanged_url
+
+
+@pytest.fixture
 async def session(pool: Pool) -> AsyncIterator[Session]:
     async with open_session(pool) as session:
         yield session
