@@ -141,18 +141,27 @@ class FastPath:
         self._untrusted_forwarding.check(address_of(http), http["headers"], self._trusted)
         if self._trusted:
             http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
-        method, route = http["method"], http["path"]
-        if method == "POST":
-            receive = next_message = self._body_timeout.watch(next_message)
+        if http["method"] != "POST":
+            await self._respond(http, next_message, reply)
+            return
+        arrival = self._body_timeout.watch(next_message)
+        try:
+            await self._respond(http, arrival.receive, reply)
+        finally:
+            arrival.end()
+
+    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Serve a simple HTTP request; pass every other one to the framework."""
+        method, route = scope["method"], scope["path"]
         handler = self._handlers.get((method, route))
         if handler is None and method == "GET" and _EVENT.fullmatch(route):
             handler, route = self._get_event, events.EVENT
-        if handler and (request := self._simple(http)):
+        if handler and (request := self._simple(scope)):
             if method == "POST":
-                request, receive = await self._receive_body(request, next_message)
-            if request and await self._serve(handler, method, route, request, reply):
+                request, receive = await self._receive_body(request, receive)
+            if request and await self._serve(handler, method, route, request, send):
                 return
-        await self.framework(http, cast("Receive", receive), reply)
+        await self.framework(scope, receive, send)
 
     def _simple(self, scope: HTTPScope) -> SimpleRequest | None:
         """Return the request if its headers and query are simple."""

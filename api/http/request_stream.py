@@ -1,7 +1,7 @@
 """The arrival of requests' bodies: in time and complete."""
 
 import asyncio
-from collections import deque
+import itertools
 from typing import Any
 
 from litestar.types import Receive
@@ -9,27 +9,59 @@ from litestar.types import Receive
 from api.errors import InvalidRequest, RequestTimeout
 
 
-class _Arrival:
-    """A body that is arriving."""
+class Arrival:
+    """A body that is arriving. `end` must follow, whether or not the body has arrived."""
 
-    __slots__ = ("_overdue", "complete", "deadline", "task")
+    __slots__ = ("_arrivals", "_is_overdue", "_receive", "_task", "deadline")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, receive: Receive, deadline: float, arrivals: dict["Arrival", None]) -> None:
         self.deadline = deadline
-        self.complete = False
-        self.task: asyncio.Task[Any] | None = None
+        self._receive = receive
+        self._arrivals = arrivals
+        self._is_overdue = False
+        self._task: asyncio.Task[Any] | None = None
         """The task that waits for the next part of the body."""
-        self._overdue = False
+        arrivals[self] = None
 
-    def is_overdue(self) -> bool:
-        """Return True after `expire`."""
-        return self._overdue
+    async def receive(self) -> Any:
+        """Return the next message of the request.
+
+        Without the errors below the framework would report a failure of its own.
+
+        Raises:
+            RequestTimeout: the body is late.
+            InvalidRequest: the body is incomplete, because its encoding is broken or its client has left.
+        """
+        if self._is_overdue:
+            raise RequestTimeout
+        if self not in self._arrivals:
+            return await self._receive()
+        task = self._task = asyncio.current_task()
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if not self._is_overdue or task is None:
+                raise
+            task.uncancel()
+            raise RequestTimeout from None
+        finally:
+            self._task = None
+        if message["type"] == "http.disconnect":
+            self.end()
+            raise InvalidRequest("is incomplete")
+        if not message.get("more_body", False):
+            self.end()
+        return message
+
+    def end(self) -> None:
+        """Stop the clock: the body has arrived, or its request has ended."""
+        self._arrivals.pop(self, None)
 
     def expire(self) -> None:
         """Interrupt the task that waits for the body."""
-        self._overdue = True
-        if self.task:
-            self.task.cancel()
+        self._is_overdue = True
+        if self._task:
+            self._task.cancel()
 
 
 class BodyTimeout:
@@ -40,53 +72,28 @@ class BodyTimeout:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._arrivals: deque[_Arrival] = deque()
-        """The bodies, earliest deadline first."""
+        self._arrivals: dict[Arrival, None] = {}
+        """The bodies that are still arriving, earliest deadline first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, receive: Receive) -> Receive:
-        """Return a `receive` for a request that has a body.
+    def __len__(self) -> int:
+        """Return the number of bodies that are still arriving."""
+        return len(self._arrivals)
 
-        The returned function raises RequestTimeout if the body is late. It raises InvalidRequest if the body is
-        incomplete, because its encoding is broken or its client has left. Without these errors the framework would
-        report a failure of its own.
-        """
+    def watch(self, receive: Receive) -> Arrival:
+        """Limit the arrival of a request's body, whose messages `receive` returns."""
         loop = asyncio.get_running_loop()
-        arrival = _Arrival(loop.time() + self._timeout_s)
-        while self._arrivals and self._arrivals[0].complete:
-            self._arrivals.popleft()
-        self._arrivals.append(arrival)
+        arrival = Arrival(receive, loop.time() + self._timeout_s, self._arrivals)
         if self._timer is None:
             self._timer = loop.call_at(arrival.deadline, self._expire)
-
-        async def receive_in_time() -> Any:
-            if arrival.complete:
-                return await receive()
-            if arrival.is_overdue():
-                raise RequestTimeout
-            task = arrival.task = asyncio.current_task()
-            try:
-                message = await receive()
-            except asyncio.CancelledError:
-                if not arrival.is_overdue() or task is None:
-                    raise
-                task.uncancel()
-                raise RequestTimeout from None
-            finally:
-                arrival.task = None
-            if message["type"] == "http.disconnect":
-                arrival.complete = True
-                raise InvalidRequest("is incomplete")
-            arrival.complete = not message.get("more_body", False)
-            return message
-
-        return receive_in_time
+        return arrival
 
     def _expire(self) -> None:
         """Interrupt the tasks that wait for overdue bodies, and set the timer for the next deadline."""
         loop = asyncio.get_running_loop()
-        while self._arrivals and (self._arrivals[0].complete or self._arrivals[0].deadline <= loop.time()):
-            arrival = self._arrivals.popleft()
-            if not arrival.complete:
-                arrival.expire()
-        self._timer = loop.call_at(self._arrivals[0].deadline, self._expire) if self._arrivals else None
+        now = loop.time()
+        for arrival in list(itertools.takewhile(lambda each: each.deadline <= now, self._arrivals)):
+            arrival.end()
+            arrival.expire()
+        first = next(iter(self._arrivals), None)
+        self._timer = loop.call_at(first.deadline, self._expire) if first else None

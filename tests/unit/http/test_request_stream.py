@@ -30,7 +30,7 @@ class Client:
 
 async def read(limit: BodyTimeout, *messages: dict[str, Any]) -> int:
     """Read a body to its end; return the number of its parts."""
-    receive: Any = limit.watch(Client(*messages).receive)
+    receive: Any = limit.watch(Client(*messages).receive).receive
     parts = 1
     while (await receive())["more_body"]:
         parts += 1
@@ -62,7 +62,7 @@ async def test_every_late_body_is_a_timeout_beside_complete_ones() -> None:
 
 async def test_a_body_that_is_late_between_two_reads_is_a_timeout() -> None:
     limit = BodyTimeout(SOON_S)
-    receive = limit.watch(Client(PART, PART).receive)
+    receive = limit.watch(Client(PART, PART).receive).receive
     await receive()
     with pytest.raises(RequestTimeout):
         await read(limit)  # Its deadline is later.
@@ -77,7 +77,7 @@ async def test_an_incomplete_body_is_an_invalid_request(sent: list[dict[str, Any
 
 
 async def test_after_the_body_the_departure_of_the_client_is_passed_on() -> None:
-    receive = BodyTimeout(NEVER_S).watch(Client(END, GONE).receive)
+    receive = BodyTimeout(NEVER_S).watch(Client(END, GONE).receive).receive
     assert await receive() == END
     assert await receive() == GONE
 
@@ -88,3 +88,24 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_body_that_has_arrived_or_whose_request_has_ended_takes_no_memory() -> None:
+    limit = BodyTimeout(NEVER_S)
+    waiting = limit.watch(Client(PART).receive)  # An earlier body that is still arriving must not keep later ones.
+    for _ in range(3):
+        await read(limit, PART, END)
+        with pytest.raises(InvalidRequest):
+            await read(limit, GONE)
+        limit.watch(Client().receive).end()  # Refused before the body was read.
+    assert len(limit) == 1
+    waiting.end()
+    assert len(limit) == 0
+
+
+async def test_the_rest_of_a_body_is_received_after_the_clock_has_stopped() -> None:
+    arrival = BodyTimeout(SOON_S).watch(Client(PART, END).receive)
+    assert await arrival.receive() == PART
+    arrival.end()
+    await asyncio.sleep(2 * SOON_S)
+    assert await arrival.receive() == END
