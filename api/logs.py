@@ -1,18 +1,24 @@
-"""The format of all log records: one line each, bounded, and without control characters from a request."""
+"""The format of all log records: one line each, bounded, and without control characters or keys of orders."""
 
+import hashlib
 import logging
+import re
 from typing import Any
 
 RECORD_CHARACTERS_MAX = 8000
 """Length of the longest record, its traceback included. A longer one loses its middle."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _INDENT = "    "
+_LABEL_DIGITS = 12
+_REFERENCE_CHARACTER = r"[A-Za-z0-9._:~+=@-]"
+_VALUES = re.compile(r"(Key \([^)]*\)=|Failing row contains )\(.*\)")
+"""The values of a row in an error of PostgreSQL. They may contain a reference and a buyer's name."""
 
 
 class LogFormatter(logging.Formatter):
     """Formats a record so that no text in it can pretend to be another record or control a terminal.
 
-    Characters that are not printable are escaped. The lines of a traceback are indented.
+    Characters that are not printable are escaped. The lines of a traceback are indented. Values of rows are omitted.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -50,7 +56,22 @@ GRANIAN_LOGGING = {
 """The part of granian's logging configuration that sets its formats."""
 
 
+def order_label(reference: str) -> str:
+    """Return the name of an order in log records: the beginning of the SHA-256 of its reference, in hexadecimal digits.
+
+    A reference gives access to its order, and more people read logs than orders.
+    """
+    return hashlib.sha256(reference.encode()).hexdigest()[:_LABEL_DIGITS]
+
+
+def hide_reference(text: str, reference: str) -> str:
+    """Return a text for the log, with an order's label in place of its reference."""
+    whole = rf"(?<!{_REFERENCE_CHARACTER}){re.escape(reference)}(?!{_REFERENCE_CHARACTER})"
+    return re.sub(whole, order_label(reference), text)
+
+
 def _escape(text: str) -> str:
+    text = _VALUES.sub(r"\1(...)", text)
     if text.isprintable():
         return text
     return "".join(

@@ -22,6 +22,7 @@ from api.errors import (
     invalid,
 )
 from api.http.responses import RawResponse
+from api.logs import order_label
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _LOGGED_MAX = 200
 """Characters of a method or a path in a log record."""
+_REFERENCE = re.compile(r"^(/api/bookings/)([^/]+)")
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 
@@ -44,13 +46,19 @@ def problem(error: ApiError, headers: Mapping[str, str] | None = None) -> RawRes
 
 def problem_of(error: Exception, method: str, path: str) -> RawResponse:
     """Return the response for a request that raised any exception. Failures of the system are logged."""
+    shown = method[:_LOGGED_MAX], _without_reference(path)[:_LOGGED_MAX]
     convert = next(_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS)
     refusal = convert(error, method, path)
     if isinstance(refusal, InternalError):
-        _log.error("%r %r failed", method[:_LOGGED_MAX], path[:_LOGGED_MAX], exc_info=error)
+        _log.error("%r %r failed", *shown, exc_info=error)
     elif isinstance(refusal, Busy) and refusal is not error:
-        _log.warning("%r %r: %s", method[:_LOGGED_MAX], path[:_LOGGED_MAX], error)
+        _log.warning("%r %r: %s", *shown, error)
     return problem(refusal)
+
+
+def _without_reference(path: str) -> str:
+    """Return a path for the log, with the order's label instead of its reference."""
+    return _REFERENCE.sub(lambda found: found[1] + order_label(found[2]), path)
 
 
 def _http_refusal(error: HTTPException, method: str, path: str) -> ApiError:

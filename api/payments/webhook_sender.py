@@ -16,6 +16,7 @@ import msgspec
 import stamina
 
 from api.config import Settings
+from api.logs import order_label
 from api.payments.provider import Charge
 from api.payments.signatures import EVENT_TYPES, ChargeData, ChargeEvent, sign
 
@@ -80,7 +81,7 @@ class WebhookSender:
         if self._stopping or _happens(self._settings.psp_loss_rate):
             return
         if len(self._tasks) >= DELIVERIES_MAX:
-            _log.warning("Webhook of %s dropped: %d others wait", charge.reference, len(self._tasks))
+            _log.warning("Webhook of %s dropped: %d others wait", order_label(charge.reference), len(self._tasks))
             return
         delivery = Delivery(
             f"msg_{secrets.token_hex(12)}",
@@ -128,7 +129,7 @@ class WebhookSender:
         try:
             await self._retrying(self._attempt, delivery)
         except _NotAccepted as error:
-            _log.warning("Webhook %s of %s abandoned: %s", delivery.id, reference, error)
+            _log.warning("Webhook %s of %s abandoned: %s", delivery.id, order_label(reference), error)
 
     async def _attempt(self, delivery: Delivery) -> None:
         try:

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import psycopg
 
+from api.logs import order_label
+
 _log = logging.getLogger(__name__)
 
 Key = TypeVar("Key", int, str)
@@ -25,7 +27,7 @@ async def run_singly(kind: str, keys: Sequence[Key], run: Callable[[Key], Awaita
 
     Args:
         kind: the kind of the rows, for the log.
-        keys: the keys of the rows.
+        keys: the keys of the rows. A text is the reference of an order, which the log does not show.
         run: does the job for one row and returns the number of rows.
 
     Raises:
@@ -38,5 +40,6 @@ async def run_singly(kind: str, keys: Sequence[Key], run: Callable[[Key], Awaita
         except ROW_ERRORS:
             if (kind, key) not in _reported and len(_reported) < _REPORTED_MAX:
                 _reported.add((kind, key))
-                _log.exception("%s %r cannot be processed, and the others continue", kind, key)
+                shown = order_label(key) if isinstance(key, str) else key
+                _log.exception("%s %s cannot be processed, and the others continue", kind, shown)
     return done

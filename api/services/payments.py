@@ -21,6 +21,7 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
+from api.logs import order_label
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
 from api.services import orders
 from api.services.event_rules import takes_place
@@ -78,9 +79,9 @@ class Charges:
                 if await self._is_wanted(order.reference):
                     await self._provider.charge(order.reference, Amount(order.total_minor, order.currency))
             except (ProviderError, psycopg.OperationalError) as error:
-                _log.warning("Charge of %s failed, the worker retries it: %s", order.reference, error)
+                _log.warning("Charge of %s failed, the worker retries it: %s", order_label(order.reference), error)
             except Exception:  # noqa: BLE001 - an unexpected error must not stop the next charges
-                _log.exception("Charge of %s failed, the worker retries it", order.reference)
+                _log.exception("Charge of %s failed, the worker retries it", order_label(order.reference))
 
     async def _is_wanted(self, reference: str) -> bool:
         """Return whether an order holds tickets of an event that takes place.
@@ -113,7 +114,8 @@ def _has_total(order: LockedOrder, amount: Amount | None) -> bool:
     total = Amount(order.total_minor, order.currency)
     if amount in (None, total):
         return True
-    _log.error("Charge of %s ignored: its amount is %s, the order's total is %s", order.reference, amount, total)
+    label = order_label(order.reference)
+    _log.error("Charge of %s ignored: its amount is %s, the order's total is %s", label, amount, total)
     return False
 
 
@@ -153,7 +155,9 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
     if update == "captured" and order.status == order.payment == "pending" and not takes_place(order):
         return Change(order.id, "cancelled", "refunding", "the event was cancelled")
     if update == "refunded" and order.status == "confirmed":
-        _log.error("Charge of %s was refunded, but the order is confirmed. Cancel the order.", order.reference)
+        _log.error(
+            "Charge of %s was refunded, but the order is confirmed. Cancel the order.", order_label(order.reference)
+        )
     change = _CHANGES.get((update, order.status, order.payment))
     return Change(order.id, *change) if change else None
 
@@ -215,7 +219,7 @@ async def _reconcile(payment: _OpenPayment, provider: PaymentProvider) -> Charge
         if payment.wanted:
             await provider.charge(payment.reference, amount)
     except ProviderError as error:
-        _log.warning("Payment of %s not reconciled, the worker retries it: %s", payment.reference, error)
+        _log.warning("Payment of %s not reconciled, the worker retries it: %s", order_label(payment.reference), error)
     except Exception:  # noqa: BLE001 - an unexpected error must not lose the other payments' updates
-        _log.exception("Payment of %s not reconciled, the worker retries it", payment.reference)
+        _log.exception("Payment of %s not reconciled, the worker retries it", order_label(payment.reference))
     return None

@@ -27,6 +27,7 @@ from api.database import session as database
 from api.database.errors import CommitUnknownError, is_retryable, is_unavailable, waited_for_reference
 from api.database.pool import Pool
 from api.errors import ApiError, Busy, InternalError
+from api.logs import order_label
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.model import Booked, BookingPolicy, Decision, Declined, NewOrder, Outcome, Refused, Retry
@@ -257,7 +258,7 @@ class BookingBatcher:
             case _ if len(batch) > 1:
                 await self._book_singly(batch)
             case _:
-                _log.error("booking %s failed", batch[0].request.reference, exc_info=error)
+                _log.error("Booking %s failed", order_label(batch[0].request.reference), exc_info=error)
                 self._refuse(batch[0], batch[0].failure)
 
     async def _book_singly(self, batch: Sequence[QueuedRequest]) -> None:

@@ -5,6 +5,7 @@ from psycopg import AsyncConnection
 
 from api.config import Settings
 from api.database.pool import Pool
+from api.logs import order_label
 from api.payments.signatures import Webhook
 from api.services import isolation
 from api.services.order_rows import OrderRow
@@ -66,7 +67,7 @@ async def test_other_webhooks_settle(pool: Pool, conn: AsyncConnection, caplog: 
     assert await settle_webhooks(pool, ASYNC) == 0
     assert await states(conn, good.reference) == ("confirmed", "captured", 1)
     assert await states(conn, bad.reference) == ("pending", "pending", 1)
-    assert reports(caplog) == [f"webhook {bad.reference!r} cannot be processed, and the others continue"]
+    assert reports(caplog) == [f"webhook {order_label(bad.reference)} cannot be processed, and the others continue"]
     await conn.execute("alter table orders drop constraint bad")
     assert await settle_webhooks(pool, ASYNC) == 1
     assert await states(conn, bad.reference) == ("confirmed", "captured", 1)
@@ -82,4 +83,4 @@ async def test_other_payments_are_reconciled(
         await reconcile_payments(pool, ASYNC, provider)
     assert await states(conn, good.reference) == ("confirmed", "captured", 1)
     assert await states(conn, bad.reference) == ("pending", "pending", 1)
-    assert reports(caplog) == [f"payment {bad.reference!r} cannot be processed, and the others continue"]
+    assert reports(caplog) == [f"payment {order_label(bad.reference)} cannot be processed, and the others continue"]
