@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -26,8 +27,11 @@ auth_type = any
 pool_mode = {mode}
 default_pool_size = 20
 max_client_conn = 100
+{prepared}
 {system_user}
 """
+_WITHOUT_PREPARED = "max_prepared_statements = 0"
+"""PgBouncer carries no prepared statements over. That is the default before 1.24, and before 1.21 the only mode."""
 
 
 def _program() -> str:
@@ -38,6 +42,13 @@ def _program() -> str:
         debian_installers("pgbouncer"),
         "No PgBouncer: install it (Debian: apt-get install pgbouncer) and run the tests again.",
     )
+
+
+def _version(program: str) -> tuple[int, ...]:
+    printed = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+)\.(\d+)", printed)
+    assert found, printed
+    return tuple(map(int, found.groups()))
 
 
 @contextlib.contextmanager
@@ -57,6 +68,7 @@ def pgbouncer(server_url: str, mode: Mode) -> Iterator[str]:
                 password=server["password"],
                 port=port,
                 mode=mode,
+                prepared=_WITHOUT_PREPARED if _version(program) >= (1, 21) else "",
                 system_user="user = nobody" if os.geteuid() == 0 else "",
             )
         )

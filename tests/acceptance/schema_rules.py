@@ -1,33 +1,32 @@
-"""Rules for the generated requests of Schemathesis that a JSON schema cannot express, and a further check."""
+"""Rules for the generated requests of Schemathesis that a JSON schema cannot express, and further checks."""
 
 import re
-from typing import Any, cast
+from typing import Any
 
 import schemathesis
 
-TICKETS = {"VIP": (1, 100), "Front Row": (101, 300), "GA": (301, 1300)}
-"""The ids of the first and last ticket of each tier of the built-in event."""
+TICKETS = {"VIP": range(1, 101), "Front Row": range(101, 301), "GA": range(301, 1301)}
+"""The ids of the tickets of each tier of the built-in event."""
+BOOK = "POST /api/bookings"
 
 
 @schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
-    """Make a booking from a valid body valid for the API as well."""
-    if case.operation.label == "POST /api/bookings" and case.meta and case.meta.generation.mode.is_positive:
-        case.body = valid_booking(cast("dict[str, Any]", case.body))
+    """Let half of the bookings name a tier and tickets that exist. The schema does not know the event's data."""
+    if _is_booking(case) and len(case.body["userId"]) % 2:
+        case.body = existing(case.body)
     return case
 
 
-def valid_booking(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a body with tickets of its tier, as many as its quantity. Half of the tiers exist."""
-    body = dict(body)
+def existing(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body with an existing tier and, if it names tickets, with as many of that tier as its quantity."""
     tiers = list(TICKETS)
-    if body["tier"] not in tiers and len(body["userId"]) % 2:
-        body["tier"] = tiers[len(body["tier"]) % len(tiers)]
-    if named := body.get("ticketIds"):
-        first, last = TICKETS.get(body["tier"], (1, 1300))
-        body["ticketIds"] = sorted({first + int(number) % (last - first + 1) for number in named})
-        body["quantity"] = len(body["ticketIds"])
-    return body
+    tier = body["tier"] if body["tier"] in TICKETS else tiers[len(body["tier"]) % len(tiers)]
+    if not (named := body.get("ticketIds")):
+        return body | {"tier": tier}
+    ids = TICKETS[tier]
+    chosen = sorted({ids[int(number) % len(ids)] for number in named})
+    return body | {"tier": tier, "ticketIds": chosen, "quantity": len(chosen)}
 
 
 @schemathesis.check
@@ -41,3 +40,25 @@ def refusal_is_documented(
     code = response.json()["code"]
     if code != "method_not_allowed":  # No operation of the document has the method.
         assert re.search(rf"^`{code}`: ", documented.get("description", ""), re.MULTILINE), code
+
+
+@schemathesis.check
+def valid_booking_is_refused_for_its_tickets_only(
+    _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Assert that a body that matches the schema gets 400 only if its tickets contradict its quantity or its tier."""
+    if not _is_booking(case):
+        return
+    body: dict[str, Any] = case.body
+    named = body.get("ticketIds") or []
+    if response.status_code == 400:
+        faults = response.json()["errors"]
+        assert [fault["field"] for fault in faults] == ["ticketIds"], faults
+        assert len(named) != body["quantity"] or not set(named) <= set(TICKETS.get(body["tier"], ())), faults
+    else:
+        assert not named or len(named) == body["quantity"], "the number of tickets contradicts the quantity"
+
+
+def _is_booking(case: schemathesis.Case[Any]) -> bool:
+    """Return True if a case is a booking that matches the document."""
+    return case.operation.label == BOOK and case.meta is not None and case.meta.generation.mode.is_positive
