@@ -10,6 +10,7 @@ from litestar.datastructures import State
 
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import Pool, open_pool
+from api.database.pooler import PoolerCheck
 from api.http.listeners import limiting_unread_responses
 from api.http.operations import serving_operations
 from api.http.semantics import HttpSemantics
@@ -38,7 +39,9 @@ def lifespan_of(
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         state = app.state
-        async with open_pool(settings.database_url or "", settings) as pool, open_provider(settings) as provider:
+        url = settings.database_url or ""
+        admit = PoolerCheck(url, settings).admit
+        async with open_pool(url, settings, admit) as pool, open_provider(settings) as provider:
             _fill(state, settings, pool)
             charges = Charges(pool, provider)
             on_commit = functools.partial(_on_commit, state, charges)

@@ -16,6 +16,7 @@ import psycopg
 from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
+from api.database.pooler import PoolerCheck
 from api.database.session import open_session
 from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
@@ -65,7 +66,8 @@ async def work(conninfo: str, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_pool(conninfo, settings) as pool, open_provider(settings) as provider:
+    admit = PoolerCheck(conninfo, settings).admit
+    async with open_pool(conninfo, settings, admit) as pool, open_provider(settings) as provider:
         async with asyncio.TaskGroup() as tasks:
             for job in jobs(provider):
                 tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)

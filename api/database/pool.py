@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -56,10 +56,13 @@ _ISOLATION = {
 
 
 @contextlib.asynccontextmanager
-async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
+async def open_pool(
+    conninfo: str, settings: Settings, admit: Callable[[Connection], Awaitable[None]] | None = None
+) -> AsyncIterator[Pool]:
     """Open a pool of autocommit connections, whose transactions have the isolation level of the settings.
 
-    The pool opens even while the database is unavailable, and connects as soon as it is available.
+    The pool opens even while the database is unavailable, and connects as soon as it is available. `admit` raises an
+    error for a new connection that must not be used.
     """
     shared = SharedState(commits_waiting_max=settings.db_commits_waiting_max)
 
@@ -77,6 +80,8 @@ async def open_pool(conninfo: str, settings: Settings) -> AsyncIterator[Pool]:
             except psycopg.OperationalError:
                 hosts.put_last(connection.address)
                 raise
+        if admit:
+            await admit(connection)
         await prepare_session(connection, settings)
 
     async def check_usable(connection: Connection) -> None:

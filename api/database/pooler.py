@@ -4,8 +4,10 @@ Prepared statements and session settings then belong to the wrong session. PgBou
 from version 1.21 on, with `max_prepared_statements`. The settings must then come from the role.
 """
 
+import asyncio
+
 import psycopg
-from psycopg import pq, sql
+from psycopg import AsyncConnection, pq, sql
 from psycopg.rows import TupleRow
 
 from api.config import Settings
@@ -18,10 +20,40 @@ _ATTEMPTS = 5
 """The pooler chooses the server session, so one attempt may miss the change."""
 
 
-def check_pooler(conninfo: str, settings: Settings) -> None:
+class PoolerCheck:
+    """Admits the connections of a process once `check_pooler` has passed.
+
+    The API starts without a database, so the check at its start may have found none.
+    """
+
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        self._conninfo = conninfo
+        self._settings = settings
+        self._passed = False
+
+    async def admit(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Admit a new connection.
+
+        Raises:
+            SetupError: the pooler is unusable.
+            psycopg.OperationalError: the connection leads to a pooler whose mode is unknown.
+        """
+        if self._passed:
+            return
+        cursor = await connection.execute(queries.sessions.read_backend.sql, prepare=False)
+        ((backend,),) = await cursor.fetchall()
+        if backend != connection.info.backend_pid:
+            async with asyncio.timeout(self._settings.round_trip_max_s):
+                known = await asyncio.to_thread(check_pooler, self._conninfo, self._settings)
+            if not known:
+                raise psycopg.OperationalError("the connection pooler's mode is unknown")
+        self._passed = True
+
+
+def check_pooler(conninfo: str, settings: Settings) -> bool:
     """Refuse a pooler in transaction mode that loses prepared statements or settings.
 
-    A database that is unavailable passes, because the API starts without it.
+    Return False if the database is unavailable. It may still be behind an unusable pooler.
 
     Raises:
         SetupError: the pooler is unusable; the message names the remedy.
@@ -29,12 +61,12 @@ def check_pooler(conninfo: str, settings: Settings) -> None:
     try:
         with _connect(conninfo, settings) as one:
             if _backend_of(one) == one.info.backend_pid:
-                return  # A pooler would have its own process ids.
+                return True  # A pooler would have its own process ids.
             with _connect(conninfo, settings) as other:
                 changed, survives = _probe(one, other)
             missing = _settings_missing(one, settings) if changed else []
     except psycopg.OperationalError:
-        return
+        return False
     if changed and not survives:
         raise SetupError(
             "DATABASE_URL leads to a connection pooler that shares server sessions between transactions and loses "
@@ -46,6 +78,7 @@ def check_pooler(conninfo: str, settings: Settings) -> None:
             "DATABASE_URL leads to a connection pooler that shares server sessions between transactions, so the "
             f"settings must belong to the role. Run in this database, for this role: {' '.join(missing)}"
         )
+    return True
 
 
 def _connect(conninfo: str, settings: Settings) -> psycopg.Connection[TupleRow]:

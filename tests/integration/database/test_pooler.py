@@ -12,8 +12,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.config import Settings
 from api.database.embedded import EmbeddedServer
-from api.database.pool import session_settings
-from api.database.pooler import _settings_missing, check_pooler
+from api.database.pool import open_pool, session_settings
+from api.database.pooler import PoolerCheck, _settings_missing, check_pooler
+from api.database.session import open_session
 from api.errors import SetupError
 
 Message = tuple[bytes, bytes]
@@ -112,12 +113,12 @@ def pooled(database_url: str, *, transactions: bool) -> Iterator[str]:
 
 
 def test_a_direct_connection_is_accepted(database_url: str) -> None:
-    check_pooler(database_url, Settings())
+    assert check_pooler(database_url, Settings())
 
 
 def test_a_pooler_in_session_mode_is_accepted(database_url: str) -> None:
     with pooled(database_url, transactions=False) as url:
-        check_pooler(url, Settings())
+        assert check_pooler(url, Settings())
 
 
 def test_a_pooler_that_loses_prepared_statements_is_refused(database_url: str) -> None:
@@ -129,7 +130,31 @@ def test_a_pooler_that_loses_prepared_statements_is_refused(database_url: str) -
 
 
 def test_an_unavailable_database_is_no_reason_to_refuse() -> None:
-    check_pooler("postgresql://u@127.0.0.1:1/d", Settings())
+    assert not check_pooler("postgresql://u@127.0.0.1:1/d", Settings())
+
+
+async def test_a_process_that_started_without_a_database_checks_the_pooler_later(database_url: str) -> None:
+    with pooled(database_url, transactions=True) as url:
+        async with open_pool(url, Settings(), PoolerCheck(url, Settings()).admit) as pool:
+            with pytest.raises(psycopg.OperationalError):
+                async with open_session(pool):
+                    pass
+    for transactions in (False, None):
+        with (
+            contextlib.nullcontext(database_url)
+            if transactions is None
+            else pooled(database_url, transactions=transactions) as url
+        ):
+            async with open_pool(url, Settings(), PoolerCheck(url, Settings()).admit) as pool, open_session(pool):
+                pass
+
+
+async def test_a_pooler_whose_mode_is_unknown_is_not_used(database_url: str) -> None:
+    with pooled(database_url, transactions=False) as url:
+        check = PoolerCheck("postgresql://u@127.0.0.1:1/d", Settings())
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            with pytest.raises(psycopg.OperationalError, match="mode is unknown"):
+                await check.admit(connection)
 
 
 def test_the_settings_that_a_role_lacks_are_listed(server: EmbeddedServer, database_url: str) -> None:
