@@ -15,6 +15,7 @@ import msgspec
 
 from api.addresses import parse_database, parse_host, parse_origins, parse_url
 from api.errors import ConfigError
+from api.money import parse_amounts
 
 WEBHOOK_PATH = "/api/payments/webhook"
 """Path at which the API receives webhooks."""
@@ -121,6 +122,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Share of payments that the simulator captures, from 0 (none) to 1 (all)."""
     payment_webhook_secret: str = ""
     """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
+    payment_minimums: str = ""
+    """The smallest totals that the provider charges, by currency in its major unit, such as `USD=0.50,JPY=50`.
+
+    Smaller totals are refused, except for 0, which needs no charge. Empty for no minimum.
+    """
     ticket_secret: str = ""
     """Key for ticket codes: `tksec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
@@ -278,9 +284,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return max(_ADDRESS_RPS_MIN, self.endpoint_rps * _ADDRESS_SHARE_PERCENT // 100)
 
     @property
-    def limits_holds(self) -> bool:
-        """Return True if `held_tickets_per_address` applies."""
-        return self.payment_mode == "async" and self.bookings_per_minute > 0 and self.held_tickets_per_address > 0
+    def held_tickets_max(self) -> int:
+        """Return the limit of an address in held tickets; 0 if there is none, or if there are no holds."""
+        if self.payment_mode != "async":
+            return 0
+        if self.held_tickets_per_address is not None:
+            return self.held_tickets_per_address
+        return _HELD_TICKETS_DEFAULT if self.bookings_per_minute else 0
+
+    @property
+    def payment_minimums_minor(self) -> dict[str, int]:
+        """Return the smallest totals that the provider charges, by currency, in minor units."""
+        return parse_amounts(self.payment_minimums) if self.payment_minimums else {}
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -329,6 +344,7 @@ def _read(field: str, text: str, kind: Any) -> Any:
         if field in _PARSERS:
             return _PARSERS[field](text)
         if kind is Path:
+        _check_payment_minimums(settings)
             return Path(text).expanduser()
         if _is_integer(kind) and not _PLAIN_INTEGER.fullmatch(text):  # msgspec accepts 1e2 as 100.
             raise ValueError(_allowed(kind))
@@ -403,6 +419,15 @@ def _check_round_trip(settings: Settings) -> None:
 
 def _check_secret(settings: Settings, secret: Secret) -> None:
     given = getattr(settings, secret.field)
+def _check_payment_minimums(settings: Settings) -> None:
+    try:
+        _ = settings.payment_minimums_minor
+    except ValueError as error:
+        raise ConfigError(
+            f"PAYMENT_MINIMUMS={settings.payment_minimums!r} is not allowed: it must be {error}."
+        ) from None
+
+
     if given and not secret.fits(given):
         # The message omits the value, which is secret.
         raise ConfigError(

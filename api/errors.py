@@ -179,6 +179,16 @@ class PriceChanged(ApiError, status=409, code="price_changed"):
         )
 
 
+class AmountTooSmall(ApiError, status=409, code="amount_too_small"):
+    """The order costs less than the payment provider can charge in its currency. A larger order is possible."""
+
+    def __init__(self, total_minor: int, minimum_minor: int, currency: str) -> None:
+        super().__init__(
+            f"The total of {format_amount(total_minor, currency)} is too small for a payment. "
+            f"The smallest possible one is {format_amount(minimum_minor, currency)}. Nothing was booked."
+        )
+
+
 class NotOnSale(ApiError, status=409, code="not_on_sale"):
     """The sale has not begun, has ended, or the event is cancelled."""
 

@@ -5,6 +5,7 @@ ones for everyday prices: none for HUF, IDR or IQD, for example. Payment provide
 """
 
 import functools
+import re
 import sys
 from decimal import Decimal
 
@@ -15,6 +16,8 @@ _ROUNDING_MINOR, _ROUNDING_SHARE = 1e-6, 4e-16
 
 The share is less than half a minor unit up to the largest total of a request, 10^15.
 """
+_AMOUNT = re.compile(r"(?P<currency>[A-Z]{3})=(?P<major>[0-9]{1,12}(\.[0-9]{1,4})?)")
+_AMOUNTS = "amounts by currency, separated by commas, such as USD=0.50,JPY=50"
 _DIGITS_DEFAULT = 2
 """Decimal places of a code that ISO 4217 does not list, or lists without any, such as XAU for gold."""
 
@@ -46,6 +49,23 @@ def without_rounding_error(stated: float) -> float:
 def format_amount(amount_minor: int, currency: str) -> str:
     """Return an amount with all decimal places and its currency, for messages: "12.50 USD"."""
     return f"{Decimal(amount_minor).scaleb(-currency_digits(currency)):,f} {currency}"
+
+
+def parse_amounts(text: str) -> dict[str, int]:
+    """Return the amounts of a text such as `USD=0.50,JPY=50` in minor units, by currency.
+
+    Raises:
+        ValueError: the text does not have this form, or a currency has fewer decimal places.
+    """
+    amounts: dict[str, int] = {}
+    for part in text.split(","):
+        if not (found := _AMOUNT.fullmatch(part.strip())) or found["currency"] in amounts:
+            raise ValueError(_AMOUNTS)
+        minor = Decimal(found["major"]).scaleb(currency_digits(found["currency"]))
+        if minor != minor.to_integral_value():
+            raise ValueError(_AMOUNTS)
+        amounts[found["currency"]] = int(minor)
+    return amounts
 
 
 @functools.cache

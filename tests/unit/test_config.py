@@ -186,6 +186,13 @@ VARIABLES = [
     ),
     share("PAYMENT_SUCCESS_RATE", 0.9),
     Variable(
+        "PAYMENT_MINIMUMS",
+        "",
+        good={text: text for text in ("USD=0.50", "USD=0.5, JPY=50,KWD=0.100")},
+        bad=["0.50", "USD", "USD=", "usd=1", "USD=-1", "USD=0.001", "JPY=0.5", "USD=1,USD=2", "USD=1;EUR=1", "USD=1e3"],
+        allowed="amounts by currency, separated by commas, such as USD=0.50,JPY=50",
+    ),
+    Variable(
         "PAYMENT_WEBHOOK_SECRET",
         "",
         good={text: text for text in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))},

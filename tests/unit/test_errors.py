@@ -9,6 +9,7 @@ import pytest
 
 from api.errors import (
     AllHeld,
+    AmountTooSmall,
     ApiError,
     BodyTooLarge,
     Busy,
@@ -71,6 +72,7 @@ EXAMPLES: list[tuple[ApiError, str, dict[str, str]]] = [
     (AllHeld("VIP", 2, retry_after_s=40), "Only 2 of VIP are available. Other buyers hold more", {"Retry-After": "40"}),
     (SeatTaken({1: "row A seat 1", 7: "ticket 7"}), "Already taken: row A seat 1, ticket 7.", {}),
     (PriceChanged(19_800, "USD"), "The price has changed: the total is now 198.00 USD. Nothing was booked.", {}),
+    (AmountTooSmall(49, 50, "USD"), "The total of 0.49 USD is too small for a payment.", {}),
     (NotOnSale((OPENS, CLOSES)), "begins at 2026-01-02 09:30 UTC and ends at 2026-03-04 20:00 UTC.", {}),
     (NotOnSale(None), "The concert is cancelled", {}),
     (NotCancellable("the event has begun"), "This booking cannot be cancelled: the event has begun.", {}),

@@ -44,6 +44,7 @@ export const KIND_OF_CODE = {
   all_held: "all_held",
   seat_taken: "seat_taken",
   price_changed: "price_changed",
+  amount_too_small: "refused",
   not_on_sale: "not_on_sale",
   not_cancellable: "not_cancellable",
   rate_limited: "rate_limited",

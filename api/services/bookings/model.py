@@ -22,7 +22,10 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     payment_check_after_ms: int
     hold_seconds: int
     bookings_per_minute: int
-    held_tickets_per_address: int
+    held_tickets_max: int
+    """Tickets that one client address may hold; 0 for no limit."""
+    payment_minimums_minor: dict[str, int] = {}
+    """The smallest total that the provider charges, by currency, in minor units."""
     provider_available: bool = True
     """False while the circuit breaker of the payment provider is open. Only free orders are possible then."""
 

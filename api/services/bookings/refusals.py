@@ -7,6 +7,7 @@ import msgspec
 
 from api.errors import (
     AllHeld,
+    AmountTooSmall,
     ApiError,
     Busy,
     InvalidRequest,
@@ -37,6 +38,7 @@ from api.services.order_rows import BookingRow, OrderRow
 
 REFUSALS: tuple[type[ApiError], ...] = (
     AllHeld,
+    AmountTooSmall,
     InvalidRequest,
     KeyReused,
     NotOnSale,
@@ -97,9 +99,14 @@ def _refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
     return PriceChanged(total, tier.currency)
 
 
-def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Busy | None:
-    """Return the error of a request that needs a charge while the provider is unavailable; otherwise None."""
-    return Busy("payments") if total_minor(request, tier) and not policy.provider_available else None
+def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> AmountTooSmall | Busy | None:
+    """Return the error of a request whose total the provider does not charge, or cannot charge now; otherwise None."""
+    total = total_minor(request, tier)
+    if not total:
+        return None
+    if total < (minimum := policy.payment_minimums_minor.get(tier.currency, 0)):
+        return AmountTooSmall(total, minimum, tier.currency)
+    return None if policy.provider_available else Busy("payments")
 
 
 def replay(request: NewOrder, order: OrderRow, bookings: Sequence[BookingRow]) -> Decision:
