@@ -60,6 +60,15 @@ def parse_url(text: str) -> str:
     return origin + parts.path.rstrip("/")
 
 
+def is_local_url(url: str) -> bool:
+    """Return True if a URL names this machine by a loopback address or as localhost."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def parse_origins(text: str) -> str:
     """Return origins, separated by commas, as browsers send them in the header `Origin`.
 

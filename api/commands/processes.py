@@ -52,7 +52,10 @@ _SYSTEM_VARIABLES = frozenset(
     }
 )
 _SYSTEM_PREFIXES = ("LC_", "PYTHON")
-_LIBPQ_PREFIX = "PG"
+_DATABASE_PREFIXES = ("PG", "KRB5")
+"""The variables of libpq and of Kerberos, with which libpq authenticates."""
+_PROXY_VARIABLES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
+"""The variables of a proxy for requests to the payment provider, also in lower case. They may contain a password."""
 
 WORKER = Service("worker", ("api", "worker"), secrets=frozenset({"DATABASE_URL", "PROVIDER_URL"}))
 API = Service(
@@ -90,7 +93,9 @@ def environment_of(service: Service, environment: Mapping[str, str]) -> dict[str
     """
     settings = {field.name.upper() for field in msgspec.structs.fields(Settings)} - SECRETS
     names = _SYSTEM_VARIABLES | settings | service.secrets
-    prefixes = (*_SYSTEM_PREFIXES, _LIBPQ_PREFIX) if "DATABASE_URL" in service.secrets else _SYSTEM_PREFIXES
+    if "PROVIDER_URL" in service.secrets:
+        names |= _PROXY_VARIABLES | {name.lower() for name in _PROXY_VARIABLES}
+    prefixes = (*_SYSTEM_PREFIXES, *_DATABASE_PREFIXES) if "DATABASE_URL" in service.secrets else _SYSTEM_PREFIXES
     return {name: value for name, value in environment.items() if name in names or name.startswith(prefixes)}
 
 

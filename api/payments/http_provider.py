@@ -10,7 +10,9 @@ import httpx
 import msgspec
 import stamina
 
+from api.addresses import is_local_url
 from api.config import PROVIDER_PAUSE_MAX_MS, Settings
+from api.logs import hide_reference
 from api.payments.circuit_breaker import CircuitBreaker, CircuitOpen
 from api.payments.provider import (
     CONCURRENT_REQUESTS_MAX,
@@ -69,9 +71,9 @@ class HttpProvider:
             ProviderError: the provider may have accepted the request.
         """
         body = msgspec.json.encode(ChargeRequest(reference=reference, amount=amount.minor, currency=amount.currency))
-        response = await self._request("POST", "/charges", body)
+        response = await self._request("POST", "/charges", reference, body)
         if not response.is_success:
-            raise ProviderError(_describe(response))
+            raise ProviderError(_describe(response, reference))
 
     async def find(self, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
         """Return the status of a charge, or None if the provider has no charge with this reference.
@@ -79,20 +81,20 @@ class HttpProvider:
         Raises:
             ProviderError: the status is unknown, or the charge's amount is not the expected one.
         """
-        response = await self._request("GET", _path(reference))
+        response = await self._request("GET", _path(reference), reference)
         if response.status_code == 404 and _is_unknown_charge(response.content):
             return None
         if not response.is_success:
-            raise ProviderError(_describe(response))
+            raise ProviderError(_describe(response, reference))
         try:
             charge = msgspec.json.decode(response.content, type=Charge)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ProviderError(f"The payment provider's response is not a charge: {error}") from None
         if charge.reference != reference:
-            raise ProviderError(f"The payment provider returned the charge {charge.reference!r} for {reference!r}.")
+            raise ProviderError("The payment provider returned the charge of another reference.")
         amount = Amount(charge.amount, charge.currency)
         if expected not in (None, amount):
-            raise ProviderError(f"The payment provider's charge of {reference} is {amount}, not {expected}.")
+            raise ProviderError(f"The payment provider's charge is {amount}, not {expected}.")
         return charge.status
 
     async def refund(self, reference: str) -> None:
@@ -101,22 +103,22 @@ class HttpProvider:
         Raises:
             ProviderError: the provider may have accepted the request, or has no captured charge with this reference.
         """
-        response = await self._request("POST", f"{_path(reference)}/refund")
+        response = await self._request("POST", f"{_path(reference)}/refund", reference)
         if not response.is_success:
-            raise ProviderError(_describe(response))
+            raise ProviderError(_describe(response, reference))
 
-    async def _request(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-        return await self._retrying(self._attempt, method, path, body)
+    async def _request(self, method: str, path: str, reference: str, body: bytes | None = None) -> httpx.Response:
+        return await self._retrying(self._attempt, method, path, reference, body)
 
-    async def _attempt(self, method: str, path: str, body: bytes | None) -> httpx.Response:
-        """Send a request once, through the circuit breaker."""
+    async def _attempt(self, method: str, path: str, reference: str, body: bytes | None) -> httpx.Response:
+        """Send a request once, through the circuit breaker. `reference` is that of its order, which no error shows."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             # The client's own timeout bounds each step of a request; this one bounds the whole request.
             async with self._breaker.guard(), asyncio.timeout(self._timeout_s):
                 response = await self._client.request(method, path, content=body, headers=headers)
                 if response.status_code >= 500:
-                    raise _ServerFault(_describe(response))
+                    raise _ServerFault(_describe(response, reference))
         except CircuitOpen:
             raise ProviderError("The payment provider is unavailable: it failed several times in a row.") from None
         except TimeoutError:
@@ -124,7 +126,7 @@ class HttpProvider:
         except httpx.RequestError as error:
             raise _ServerFault(f"The payment provider cannot be reached: {error or type(error).__name__}") from error
         if response.status_code == 429:
-            raise _RateLimited(_describe(response))
+            raise _RateLimited(_describe(response, reference))
         return response
 
 
@@ -140,7 +142,8 @@ async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
     limits = httpx.Limits(max_connections=CONCURRENT_REQUESTS_MAX, max_keepalive_connections=CONCURRENT_REQUESTS_MAX)
     async with httpx.AsyncClient(
         base_url=settings.provider_base_url,
-        trust_env=False,  # A proxy from the environment does not reach ports of this machine.
+        # A proxy from the environment does not reach ports of this machine.
+        trust_env=not is_local_url(settings.provider_base_url),
         timeout=settings.provider_timeout_ms / 1000,
         limits=limits,
     ) as client:
@@ -160,6 +163,11 @@ def _is_unknown_charge(body: bytes) -> bool:
         return False
 
 
-def _describe(response: httpx.Response) -> str:
-    request, shown = response.request, response.text[:RESPONSE_SHOWN_MAX]
-    return f"The payment provider responded to {request.method} {request.url.path} with {response.status_code}: {shown}"
+def _describe(response: httpx.Response, reference: str) -> str:
+    """Describe a response for the log, without the reference, which the path and the response may contain."""
+    request = response.request
+    path, shown = (hide_reference(text, reference) for text in (request.url.path, response.text))
+    return (
+        f"The payment provider responded to {request.method} {path} with {response.status_code}: "
+        f"{shown[:RESPONSE_SHOWN_MAX]}"
+    )

@@ -15,6 +15,8 @@ OWN_SECRETS = {
 SERVICES = services(Settings(payment_mode="async"))
 NOT_SECRET = {"PATH": "/bin", "LC_ALL": "C", "DATA_DIR": "data", "API_PORT": "3001", "MAX_TICKETS_PER_BOOKING": "5"}
 UNKNOWN = {"CLOUD_TOKEN": "unknown"}
+OF_DATABASES = {"PGPASSWORD", "KRB5CCNAME", "KRB5_CONFIG"}
+OF_PROVIDERS = {"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
 
 
 def test_every_service_is_tested_here() -> None:
@@ -24,10 +26,12 @@ def test_every_service_is_tested_here() -> None:
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_service_receives_only_its_own_secrets(service: object) -> None:
     secrets = dict.fromkeys(SECRETS, "secret")
-    received = environment_of(service, NOT_SECRET | UNKNOWN | secrets | {"PGPASSWORD": "secret"})  # type: ignore[arg-type]
+    others = dict.fromkeys(OF_DATABASES | OF_PROVIDERS, "secret")
+    received = environment_of(service, NOT_SECRET | UNKNOWN | secrets | others)  # type: ignore[arg-type]
     expected = OWN_SECRETS[service.name]  # type: ignore[attr-defined]
-    password = {"PGPASSWORD"} if "DATABASE_URL" in expected else set()
-    assert received.keys() == NOT_SECRET.keys() | expected | password
+    of_databases = OF_DATABASES if "DATABASE_URL" in expected else set()
+    of_providers = OF_PROVIDERS if "PROVIDER_URL" in expected else set()
+    assert received.keys() == NOT_SECRET.keys() | expected | of_databases | of_providers
 
 
 def test_every_setting_that_may_contain_a_secret_is_listed() -> None:
