@@ -41,6 +41,8 @@ _SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_se
 """The settings that contain a secret, or may contain a password. No message shows their values."""
 _ADDRESS_RPS_MIN, _ADDRESS_SHARE_PERCENT = 500, 80
 """The default of `ADDRESS_RPS`: its minimum, and its share of `ENDPOINT_RPS`."""
+_HELD_TICKETS_DEFAULT = 300
+"""The default of `HELD_TICKETS_PER_ADDRESS` while the bookings of a buyer are limited."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine in URLs."""
 _PLAIN_INTEGER = re.compile(r"-?[0-9]+")
@@ -166,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     An address of IPv6 counts with its /64 network. Every buyer behind one address translator has the same address.
     """
-    held_tickets_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 300
+    held_tickets_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     """Tickets that one client address may hold without paying, up to a million; 0 for no limit.
 
     Only async mode has holds. An address of IPv6 counts with its /64 network. The limit does not apply if

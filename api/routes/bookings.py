@@ -32,6 +32,7 @@ from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
 from api.http.responses import RawResponse, rfc3339
 from api.http.state import ApiState
+from api.logs import order_label
 from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.schemas import (
     BUILT_IN_EVENT,
@@ -109,7 +110,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
         ApiError: the request is invalid, or its outcome could not be decided.
     """
     new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
-    if state.settings.limits_holds:
+    if state.settings.held_tickets_max:
         client_hash = limits.hash_client(state.ticket_secret, client_network(address))
         new = msgspec.structs.replace(new, client_hash=client_hash)
     match await state.batcher.book(new):
@@ -196,7 +197,7 @@ async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBo
     try:
         order, bookings = await write_with_timeout(cancel_order(state.pool, reference, buyer, on_commit))
     except CommitUnknownError as error:
-        _log.warning("The outcome of the cancellation of %s is unknown: %s", reference, error)
+        _log.warning("The outcome of the cancellation of %s is unknown: %s", order_label(reference), error)
         raise Busy(unknown=True, reference=reference) from error
     return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
 

@@ -214,7 +214,7 @@ VARIABLES = [
     integer("BOOKINGS_PER_MINUTE", 10, 0, 1000),
     integer("ENDPOINT_RPS", 1000, 0, 1_000_000),
     integer("ADDRESS_RPS", None, 0, 1_000_000),
-    integer("HELD_TICKETS_PER_ADDRESS", 300, 0, 1_000_000),
+    integer("HELD_TICKETS_PER_ADDRESS", None, 0, 1_000_000),
     integer("MAX_TICKETS_PER_BOOKING", 10, 1, 1000),
     integer("SEAT_MAP_SEATS_MAX", 5000, 0, 100_000),
     integer("STATEMENT_TIMEOUT_MS", 2000, 50, 600_000),

@@ -68,9 +68,7 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     )
     events = {row.event for row in tiers.rows}
     allowance = Allowance(recent.rows if recent else [], limit)
-    holds = HoldAllowance(
-        held.rows if held else [], limit=policy.held_tickets_per_address, hold_seconds=policy.hold_seconds
-    )
+    holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
     _refuse(batch, events, (allowance, holds), prefetched, policy)
     await _choose_seats(session, batch, prefetched)
     return prefetched

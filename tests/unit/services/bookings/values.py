@@ -52,6 +52,6 @@ def policy(**changes: Any) -> BookingPolicy:
         "payment_check_after_ms": 5000,
         "hold_seconds": 300,
         "bookings_per_minute": 0,
-        "held_tickets_per_address": 0,
+        "held_tickets_max": 0,
     }
     return BookingPolicy(**values | changes)
