@@ -1,6 +1,6 @@
 """The API application: its routes, and the configuration of the framework."""
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -10,6 +10,7 @@ from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.fast_path import FastPath
+from api.http.local_clients import guard_local
 from api.http.openapi import complete
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
@@ -45,7 +46,7 @@ _ROUTES = (
 )
 _HEALTH_ROUTES = (health.get_live, health.get_ready)
 _OPERATIONS_ROUTES = (health.get_system, metrics.get_metrics)
-"""Routes for operators, on the port of operations if there is one."""
+"""Routes for operators, on the port of operations if there is one; otherwise for clients on this machine."""
 
 
 def create_app(settings: Settings | None = None) -> FastPath:
@@ -65,7 +66,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
     """Return the application for clients, and for operators unless they have a port of their own."""
     cors = _cors(settings)
     app = Litestar(
-        route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else _OPERATIONS_ROUTES)],
+        route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else (_local_operations(),))],
         lifespan=[lifespan_of(settings, _operations_app)],
         middleware=[RequestMetrics()],
         guards=[throttle.guard, OwnOrigins(cors, settings.own_hosts).guard],
@@ -81,6 +82,11 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
     complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
     app.state.throttle = throttle
     return app
+
+
+def _local_operations() -> Router:
+    """Return the routes for operators with the guard that they need on the port of buyers."""
+    return Router("/", route_handlers=_OPERATIONS_ROUTES, guards=[guard_local])
 
 
 def _operations_app(state: State) -> Litestar:

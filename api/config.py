@@ -122,13 +122,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`inline` decides a payment within the booking request; `async` holds the tickets until a webhook decides it."""
     payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
     """Share of payments that the simulator captures, from 0 (none) to 1 (all)."""
-    payment_webhook_secret: str = ""
-    """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     payment_minimums: str = ""
     """The smallest totals that the provider charges, by currency in its major unit, such as `USD=0.50,JPY=50`.
 
     Smaller totals are refused, except for 0, which needs no charge. Empty for no minimum.
     """
+    payment_webhook_secret: str = ""
+    """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     ticket_secret: str = ""
     """Key for ticket codes: `tksec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
@@ -171,8 +171,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     held_tickets_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     """Tickets that one client address may hold without paying, up to a million; 0 for no limit.
 
-    Only async mode has holds. An address of IPv6 counts with its /64 network. The limit does not apply if
-    `bookings_per_minute` is 0.
+    None for 300, or for no limit if `bookings_per_minute` is 0. Only async mode has holds. An address of IPv6 counts
+    with its /64 network.
     """
     max_tickets_per_booking: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     """The most tickets of one booking request, from 1 to 1000."""
@@ -201,7 +201,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
     connections_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000
-    """Open connections of one API process or of the web server, from 10 to a million; further ones wait."""
+    """Open connections of one API process or of the web server, from 10 to a million; further ones wait.
+
+    While connections to the API wait, it closes those that have been silent for the longest time.
+    """
     header_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 30_000
     """Time in which a connection must send the next request's headers, from 100 ms to 10 min, before it is closed."""
     body_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 10_000
@@ -211,7 +214,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operations_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """TCP port for `/health/*` and `/metrics` on connections of their own; 0 to serve them on `api_port`.
 
-    With a port, `api_port` serves only `/health/live` and `/health/ready` of these.
+    With a port, `api_port` serves only `/health/live` and `/health/ready` of these. Without one, it serves the others
+    to clients on this machine only.
     """
     shutdown_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 2000
     """Time from a stop signal until the API closes its port, up to a minute; load balancers notice the shutdown."""
@@ -262,6 +266,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def round_trip_max_s(self) -> float:
         """Return the limit of one round trip to the database, in seconds."""
         return (self.db_round_trip_max_ms or self.statement_timeout_ms + _ROUND_TRIP_MARGIN_MS) / 1000
+
+    @property
+    def response_max_s(self) -> float:
+        """Return the usual longest time of a response, in seconds: a booking's wait, then its transaction."""
+        return self.booking_wait_ms / 1000 + self.round_trip_max_s
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -335,6 +344,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
         _check_proxies(settings)
+        _check_payment_minimums(settings)
         _check_round_trip(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET):
             _check_secret(settings, secret)
@@ -346,7 +356,6 @@ def _read(field: str, text: str, kind: Any) -> Any:
         if field in _PARSERS:
             return _PARSERS[field](text)
         if kind is Path:
-        _check_payment_minimums(settings)
             return Path(text).expanduser()
         if _is_integer(kind) and not _PLAIN_INTEGER.fullmatch(text):  # msgspec accepts 1e2 as 100.
             raise ValueError(_allowed(kind))
@@ -410,6 +419,15 @@ def _check_proxies(settings: Settings) -> None:
         ) from None
 
 
+def _check_payment_minimums(settings: Settings) -> None:
+    try:
+        _ = settings.payment_minimums_minor
+    except ValueError as error:
+        raise ConfigError(
+            f"PAYMENT_MINIMUMS={settings.payment_minimums!r} is not allowed: it must be {error}."
+        ) from None
+
+
 def _check_round_trip(settings: Settings) -> None:
     limit_ms = settings.db_round_trip_max_ms
     if 0 < limit_ms < settings.statement_timeout_ms:
@@ -421,15 +439,6 @@ def _check_round_trip(settings: Settings) -> None:
 
 def _check_secret(settings: Settings, secret: Secret) -> None:
     given = getattr(settings, secret.field)
-def _check_payment_minimums(settings: Settings) -> None:
-    try:
-        _ = settings.payment_minimums_minor
-    except ValueError as error:
-        raise ConfigError(
-            f"PAYMENT_MINIMUMS={settings.payment_minimums!r} is not allowed: it must be {error}."
-        ) from None
-
-
     if given and not secret.fits(given):
         # The message omits the value, which is secret.
         raise ConfigError(

@@ -96,7 +96,7 @@ class PaymentDeclined(ApiError, status=402, code="payment_declined"):
 
 
 class Forbidden(ApiError, status=403, code="forbidden"):
-    """The booking belongs to another buyer, or `WEB_ORIGINS` does not list the origin of the page."""
+    """The booking belongs to another buyer, `WEB_ORIGINS` does not list the page's origin, or the client is remote."""
 
     def __init__(self, message: str = "This booking belongs to another buyer.") -> None:
         super().__init__(message)

@@ -15,6 +15,7 @@ from api.http.listeners import limiting_unread_responses
 from api.http.operations import serving_operations
 from api.http.semantics import HttpSemantics
 from api.http.shared_result import SharedResult
+from api.http.silent_connections import making_room
 from api.payments.http_provider import open_provider
 from api.routes import health, metrics
 from api.secret import load_or_create_secret
@@ -50,6 +51,7 @@ def lifespan_of(
             async with (
                 _running_tasks(state, charges),
                 limiting_unread_responses(ports, settings.write_timeout_ms),
+                making_room(settings.api_port, settings.response_max_s),
                 serving_operations(HttpSemantics(operations_app(state)), settings),
             ):
                 # Exclude the loaded modules from every later garbage collection.

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Collection
 
 _POLL_S = 0.1
 _ATTEMPTS = 100
@@ -33,23 +32,45 @@ async def limiting_unread_responses(ports: Collection[int], timeout_ms: int) -> 
 
 async def _set_user_timeout(ports: set[int], timeout_ms: int) -> None:
     for _ in range(_ATTEMPTS):
-        for listener in _listeners():
-            port = listener.getsockname()[1]
-            if port in ports:
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
-                ports.discard(port)
+        for port in list(ports):
+            if (descriptor := find_listener(port)) is not None:
+                with contextlib.suppress(OSError), duplicate_socket(descriptor) as listener:
+                    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+                    ports.discard(port)
         if not ports:
             return
         await asyncio.sleep(_POLL_S)
 
 
-def _listeners() -> Iterator[socket.socket]:
-    """Yield this process's listening TCP sockets; each is open until the next one."""
-    for file in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if not str(file.readlink()).startswith("socket:"):
-                continue
-            with socket.socket(fileno=os.dup(int(file.name))) as candidate:
-                is_tcp = candidate.family in (socket.AF_INET, socket.AF_INET6) and candidate.type == socket.SOCK_STREAM
-                if is_tcp and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    yield candidate
+def find_listener(port: int) -> int | None:
+    """Return the descriptor of the socket with which this process listens on a TCP port; None without such a socket."""
+    for descriptor in open_descriptors():
+        with contextlib.suppress(OSError), duplicate_socket(descriptor) as candidate:
+            if local_port(candidate) == port and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return descriptor
+    return None
+
+
+def open_descriptors() -> list[int]:
+    """Return the descriptors of this process's open files; Linux only."""
+    return [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - ten times as fast as paths
+
+
+def duplicate_socket(descriptor: int) -> socket.socket:
+    """Return the socket of a descriptor under a descriptor of its own. The server may close the given one at any time.
+
+    Raises:
+        OSError: the descriptor is no open socket.
+    """
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
+def local_port(candidate: socket.socket) -> int | None:
+    """Return the port of this end of a TCP socket; None for any other socket."""
+    is_tcp = candidate.family in (socket.AF_INET, socket.AF_INET6) and candidate.type == socket.SOCK_STREAM
+    return int(candidate.getsockname()[1]) if is_tcp else None

@@ -9,9 +9,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from api.config import Settings
 from api.database.pool import Pool
 from api.errors import Busy
+from api.http.problems import MEDIA_TYPE
 from api.http.state import ApiState
 from api.process_environment import is_stopping
-from api.schemas import Health, SystemHealth
+from api.schemas import Health, Problem, SystemHealth
 from api.services.health import find_obstacle
 from api.services.snapshots import SnapshotCache
 
@@ -42,11 +43,17 @@ async def get_ready(state: ApiState) -> Response[Health]:
     "/health/system",
     responses={
         200: ResponseSpec(SystemHealth, description="The state, with its problems", generate_examples=False),
+        403: ResponseSpec(
+            Problem, description="The client is on another machine", media_type=MEDIA_TYPE, generate_examples=False
+        ),
         503: ResponseSpec(Health, description="Unknown; `reason` explains it", generate_examples=False),
     },
 )
 async def get_system(state: ApiState) -> Response[SystemHealth | Health]:
-    """Describe the workers, the overdue holds, the standbys and the migrations. The status is 200 if degraded, too."""
+    """Describe the workers, the overdue holds, the standbys and the migrations. The status is 200 if degraded, too.
+
+    Without `OPERATIONS_PORT` only clients on this machine may read it.
+    """
     try:
         return Response(await state.system.get(), headers=_NO_STORE)
     except psycopg.Error:
