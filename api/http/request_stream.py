@@ -32,7 +32,7 @@ class Arrival:
             RequestTimeout: the body is late.
             InvalidRequest: the body is incomplete, because its encoding is broken or its client has left.
         """
-        if self._is_overdue:
+        if self.is_overdue():
             raise RequestTimeout
         if self not in self._arrivals:
             return await self._receive()
@@ -40,7 +40,7 @@ class Arrival:
         try:
             message = await self._receive()
         except asyncio.CancelledError:
-            if not self._is_overdue or task is None:
+            if not self.is_overdue() or task is None:
                 raise
             task.uncancel()
             raise RequestTimeout from None
@@ -56,6 +56,10 @@ class Arrival:
     def end(self) -> None:
         """Stop the clock: the body has arrived, or its request has ended."""
         self._arrivals.pop(self, None)
+
+    def is_overdue(self) -> bool:
+        """Return True after `expire`."""
+        return self._is_overdue
 
     def expire(self) -> None:
         """Interrupt the task that waits for the body."""

@@ -1,7 +1,7 @@
 """Rules for the generated requests of Schemathesis that a JSON schema cannot express, and further checks."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import schemathesis
 
@@ -12,14 +12,19 @@ BOOK = "POST /api/bookings"
 
 @schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
-    """Let half of the bookings name a tier and tickets that exist. The schema does not know the event's data."""
-    if _is_booking(case) and len(case.body["userId"]) % 2:
-        case.body = existing(case.body)
+    """Let half of the bookings that match the document name a tier and tickets that exist."""
+    if body := _valid_booking(case):
+        case.body = existing(body)
     return case
 
 
 def existing(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a body with an existing tier and, if it names tickets, with as many of that tier as its quantity."""
+    """Return half of all bodies with an existing tier and, if they name tickets, with as many as their quantity.
+
+    The schema does not know the data of the event.
+    """
+    if len(body["userId"]) % 2 == 0:
+        return body
     tiers = list(TICKETS)
     tier = body["tier"] if body["tier"] in TICKETS else tiers[len(body["tier"]) % len(tiers)]
     if not (named := body.get("ticketIds")):
@@ -47,9 +52,8 @@ def valid_booking_is_refused_for_its_tickets_only(
     _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
     """Assert that a body that matches the schema gets 400 only if its tickets contradict its quantity or its tier."""
-    if not _is_booking(case):
+    if not (body := _valid_booking(case)):
         return
-    body: dict[str, Any] = case.body
     named = body.get("ticketIds") or []
     if response.status_code == 400:
         faults = response.json()["errors"]
@@ -59,6 +63,7 @@ def valid_booking_is_refused_for_its_tickets_only(
         assert not named or len(named) == body["quantity"], "the number of tickets contradicts the quantity"
 
 
-def _is_booking(case: schemathesis.Case[Any]) -> bool:
-    """Return True if a case is a booking that matches the document."""
-    return case.operation.label == BOOK and case.meta is not None and case.meta.generation.mode.is_positive
+def _valid_booking(case: schemathesis.Case[Any]) -> dict[str, Any] | None:
+    """Return the body of a booking that matches the document; None for any other case."""
+    matches = case.operation.label == BOOK and case.meta is not None and case.meta.generation.mode.is_positive
+    return cast("dict[str, Any]", case.body) if matches else None
