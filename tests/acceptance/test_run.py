@@ -4,7 +4,8 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -14,10 +15,11 @@ from psycopg import sql
 
 from api.commands.audit import audit
 from api.commands.processes import STOP_GRACE_S
-from api.commands.seed import DEFAULT_EVENTS
+from api.commands.seed import DEFAULT_EVENTS, seed_default
 from api.commands.signals import FORCE_AFTER_S
 from api.commands.supervisor import RESTARTS_MAX
 from api.database.embedded import EmbeddedServer
+from api.database.migrations import migrate
 from api.database.roles import APPLICATION
 from tests.stack import (
     HTTP_TIMEOUT_S,
@@ -30,6 +32,7 @@ from tests.stack import (
     processes_of,
     responds,
     temporary_directory,
+    throw_away_server,
 )
 
 RUNNING = "Stop with Ctrl-C"
@@ -85,8 +88,20 @@ class System:
         return int((self.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
+@pytest.fixture(scope="module")
+def prepared_data() -> Iterator[Path]:
+    """The data directory of a stopped system: PostgreSQL with all migrations and the default events."""
+    with temporary_directory() as directory:
+        with throw_away_server(directory / "data") as server:
+            server.ensure_database()
+            migrate(server.url())
+            seed_default(server.url())
+        yield directory / "data"
+
+
 @pytest.fixture
 async def make_system() -> AsyncIterator[Callable[..., System]]:
+    """Function that makes systems without data."""
     systems: list[System] = []
     with temporary_directory() as directory:
 
@@ -99,6 +114,18 @@ async def make_system() -> AsyncIterator[Callable[..., System]]:
         yield make
         for system in systems:
             await system.process.stop()
+
+
+@pytest.fixture
+def make_prepared_system(make_system: Callable[..., System], prepared_data: Path) -> Callable[..., System]:
+    """Function that makes systems with data, which start sooner."""
+
+    def make(**environment: str) -> System:
+        system = make_system(**environment)
+        subprocess.run(["cp", "-a", prepared_data, system.data_dir], check=True)
+        return system
+
+    return make
 
 
 async def test_the_system_serves_and_prints_its_addresses(make_system: Callable[..., System]) -> None:
@@ -134,8 +161,8 @@ async def test_the_next_run_has_the_data(make_system: Callable[..., System]) -> 
     await system.stop(signal.SIGINT)
 
 
-async def test_two_systems_run_side_by_side(make_system: Callable[..., System]) -> None:
-    one, other = make_system(), make_system()
+async def test_two_systems_run_side_by_side(make_prepared_system: Callable[..., System]) -> None:
+    one, other = make_prepared_system(), make_prepared_system()
     one.start()
     other.start()
     await one.until_running()
@@ -178,8 +205,8 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-async def test_a_second_signal_stops_without_a_grace_period(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_a_second_signal_stops_without_a_grace_period(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
     system.start()
     await system.until_running()
     os.kill(system.pid_of("-m webapp"), signal.SIGSTOP)  # so that it ignores SIGTERM
@@ -192,16 +219,16 @@ async def test_a_second_signal_stops_without_a_grace_period(make_system: Callabl
     assert not processes_of(system.data_dir)
 
 
-async def test_everything_ends_with_a_killed_supervisor(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_everything_ends_with_a_killed_supervisor(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
     system.start()
     await system.until_running()
     os.kill(system.process.popen.pid, signal.SIGKILL)
     assert eventually(lambda: not processes_of(system.data_dir))
 
 
-async def test_each_part_that_ends_is_restarted(make_system: Callable[..., System]) -> None:
-    system = make_system(PAYMENT_MODE="async")
+async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system(PAYMENT_MODE="async")
     system.start()
     await system.until_running()
     parts = {
@@ -237,8 +264,8 @@ async def test_each_part_that_ends_is_restarted(make_system: Callable[..., Syste
     await system.stop()
 
 
-async def test_a_frozen_worker_is_restarted(make_system: Callable[..., System]) -> None:
-    system = make_system(WORKER_SILENCE_MAX_S="5")
+async def test_a_frozen_worker_is_restarted(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system(WORKER_SILENCE_MAX_S="5")
     system.start()
     await system.until_running()
     frozen = system.pid_of("-m api worker")
@@ -249,8 +276,10 @@ async def test_a_frozen_worker_is_restarted(make_system: Callable[..., System]) 
     await system.stop()
 
 
-async def test_a_killed_database_with_a_killed_watchdog_is_restarted(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_a_killed_database_with_a_killed_watchdog_is_restarted(
+    make_prepared_system: Callable[..., System],
+) -> None:
+    system = make_prepared_system()
     system.start()
     await system.until_running()
     (watchdog,) = (pid for pid, line in processes_of(system.data_dir).items() if "watchdog.py" in line)
@@ -261,8 +290,8 @@ async def test_a_killed_database_with_a_killed_watchdog_is_restarted(make_system
     await system.stop()
 
 
-async def test_a_part_that_ends_too_often_stops_the_system(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_a_part_that_ends_too_often_stops_the_system(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
     system.start()
     await system.until_running()
     pid = 0
@@ -328,8 +357,8 @@ async def test_two_services_with_one_port_are_refused(
     assert system.process.output().startswith(f"{first} and {second} are both {port}: ")
 
 
-async def test_an_unused_payment_simulator_needs_no_port(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_an_unused_payment_simulator_needs_no_port(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
     with socket.socket() as other:
         other.bind(("127.0.0.1", system.psp_port))
         other.listen()

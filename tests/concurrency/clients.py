@@ -1,6 +1,7 @@
 """Many concurrent buyers over HTTP, and the bookings in the database afterwards."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,18 +9,33 @@ import httpx
 import psycopg
 
 from tests.integration import asynchronous
-from tests.stack import PLAIN_HTTP
 
 TIMEOUT_S = 30.0
 
 
 async def post_all(api_url: str, bodies: Iterable[Mapping[str, Any]], event: str | None = None) -> list[httpx.Response]:
     """Send all bookings at once, each on its own connection; return the responses in the same order."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=api_url, timeout=TIMEOUT_S, limits=limits, verify=PLAIN_HTTP) as client:
-        parameters = {"event": event} if event else {}
-        requests = [client.post("/api/bookings", json=body, params=parameters) for body in bodies]
-        return await asyncio.gather(*requests)
+    url = httpx.URL(api_url, path="/api/bookings", params={"event": event} if event else {})
+    async with asyncio.timeout(TIMEOUT_S):
+        return await asyncio.gather(*(_post(url, body) for body in bodies))
+
+
+async def _post(url: httpx.URL, body: Mapping[str, Any]) -> httpx.Response:
+    """Send a request without httpx's client, which takes more processor time per connection than the API."""
+    content = json.dumps(body).encode()
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        writer.write(
+            f"POST {url.raw_path.decode()} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        head, _, received = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    status, *headers = head.decode().split("\r\n")
+    pairs = [(name, value) for name, _, value in (line.partition(": ") for line in headers)]
+    return httpx.Response(int(status.split(" ", 2)[1]), headers=pairs, content=received)
 
 
 def codes(responses: Iterable[httpx.Response]) -> list[str]:

@@ -71,8 +71,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 FULL = Sizes()
 QUICK = Sizes(
     runs=1,
-    warmup_s=0.3,
-    seconds=0.7,
+    warmup_s=0.2,
+    seconds=0.4,
     connections=(8, 32),
     mix_seconds=2,
     mix_warmup_s=0.5,
