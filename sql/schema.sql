@@ -142,6 +142,19 @@ $$;
 
 COMMENT ON FUNCTION public.refuse_change() IS 'Keep the history append-only; only the purge of a declined order deletes its entries';
 
+CREATE FUNCTION public.require_rows(actual bigint, required integer, failure text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if actual <> required then
+        raise exception '% rows are affected instead of %', actual, required
+        using errcode = failure;
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION public.require_rows(actual bigint, required integer, failure text) IS 'Raise an error if a statement affects another number of rows';
+
 CREATE TABLE public.booking_limits (
     user_id text NOT NULL,
     booked_at timestamp with time zone[] NOT NULL,

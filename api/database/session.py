@@ -107,6 +107,21 @@ class Pipeline:
         if self._results:
             await self._session.exchange(self._results)
 
+    async def commit(self) -> None:
+        """Run the statements and commit the session's transaction, in one round trip.
+
+        The server commits nothing after a failed statement. It does not know `Statement.affects`, so that the
+        statements must not have it.
+
+        Raises:
+            CommitUnknownError: the connection was lost, or the standby may lack the transaction.
+            psycopg.Error: a statement or COMMIT failed.
+            ValueError: a statement has `affects`.
+        """
+        if any(result.statement.affects is not None for result in self._results):
+            raise ValueError("the server commits before the client can count the affected rows")
+        await self._session.exchange(self._results, commit=True)
+
 
 class Session:
     """A pooled connection in pipeline mode.
@@ -121,6 +136,8 @@ class Session:
         self._prepared = _prepared.setdefault(connection, {})
         self._transformer = Transformer(connection)
         self._sent: list[_Sent] = []
+        self._committed = False
+        """True once the transaction is committed."""
 
     @property
     def shared(self) -> SharedState:
@@ -162,16 +179,17 @@ class Session:
         await pipeline.run()
         return result.rows
 
-    async def exchange(self, results: Sequence[Result[Any]]) -> None:
-        """Send a pipeline's statements and fill in their rows, in one round trip."""
+    async def exchange(self, results: Sequence[Result[Any]], *, commit: bool = False) -> None:
+        """Send a pipeline's statements, perhaps with COMMIT, and fill in their rows, in one round trip."""
         for result in results:
             self._send(result.statement, result.values)
-        for result, received in zip(results, await self._sync(), strict=True):
-            result.rows = self._rows(result.statement, received)
+        received = await (self._commit() if commit else self._sync())
+        for result, rows in zip(results, received, strict=True):
+            result.rows = self._rows(result.statement, rows)
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
-        """Run the statements of this context in a transaction.
+        """Run the statements of this context in a transaction, and commit it unless `Pipeline.commit` has done so.
 
         Args:
             isolation: the isolation level; None for the level of the settings.
@@ -184,23 +202,28 @@ class Session:
         await self.check_commits()
         # BEGIN shares the round trip of the first statements.
         self._send_command(_BEGIN[isolation or self._connection.isolation_level])
+        self._committed = False
         try:
             yield
-            await self._commit()
+            if not self._committed:
+                await self._commit()
         except BaseException as error:
             await self._roll_back()
             if isinstance(error, errors.ReadOnlySqlTransaction):
                 await self._connection.close()  # The pool replaces it, perhaps with one to the new primary.
             raise
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> list[PGresult]:
+        """Send the queue and COMMIT in one round trip; return the results of the statements."""
         try:
             self._send_command(b"commit")
-            await self._sync()
+            results = await self._sync()
         except psycopg.Error as error:
             if self._connection.closed:
                 raise CommitUnknownError(str(error)) from error
             raise
+        self._committed = True
+        return results
 
     async def _roll_back(self) -> None:
         with contextlib.suppress(psycopg.Error):

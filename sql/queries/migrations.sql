@@ -63,4 +63,5 @@ note_new_orders(),
 note_tier_change(),
 purge_history(),
 recent(timestamptz[], interval),
-refuse_change();
+refuse_change(),
+require_rows(bigint, integer, text);
