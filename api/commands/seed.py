@@ -266,8 +266,14 @@ def _sell(
     found = connection.execute(queries.tickets.find_free_seats.sql, search).fetchall()
     tickets = [ticket_id for ticket_id, *_ in found]
     baskets = [tickets[first : first + _TICKETS_PER_ORDER] for first in range(0, len(tickets), _TICKETS_PER_ORDER)]
-    drawn = connection.execute(queries.orders.draw_ids.sql, {"orders": len(baskets), "bookings": len(tickets)})
-    _, order_ids, booking_ids = drawn.fetchone() or (None, [], [])
+    start = {
+        "references": [],
+        "event_ids": [],
+        "revisions": [],
+        "orders": len(baskets),
+        "bookings": len(tickets),
+    }
+    *_, order_ids, booking_ids = connection.execute(queries.orders.start_batch.sql, start).fetchone() or ([], [])
     orders = [
         NewOrder(
             reference=f"{event.slug}-{order_id}",

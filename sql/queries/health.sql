@@ -50,6 +50,7 @@ from (
     ('orders_id_seq', 'USAGE'),
     ('bookings_id_seq', 'USAGE'),
     ('recent(timestamptz[], interval)', 'EXECUTE'),
+    ('require_rows(bigint, integer, text)', 'EXECUTE'),
     ('event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz)', 'EXECUTE'),
     ('event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer)', 'EXECUTE')
 ) as required (name, privilege)

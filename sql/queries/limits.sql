@@ -21,20 +21,27 @@ group by client_hash;
 
 -- name: note_bookings
 -- Note new bookings of buyers whose limit admits them.
--- Fewer rows than buyers mean that a concurrent transaction has used up a buyer's limit.
 -- The times are those at which transactions began. Entries are kept for two minutes instead of one. A
 -- transaction that began earlier may arrive later, and must count the minute before its own start.
 -- Locks: the buyers' own rows, in the order of their ids; waits.
-insert into booking_limits (user_id, booked_at)
-select
-    buyer.user_id,
-    array_fill(now(), array[buyer.bookings])
-from unnest(%(user_ids)s::text[], %(bookings)s::integer[]) as buyer (user_id, bookings)
-on conflict on constraint booking_limits_pkey do update
-    set booked_at = recent(booking_limits.booked_at, interval '2 minutes') || excluded.booked_at
-    where
-    cardinality(recent(booking_limits.booked_at, interval '1 minute')) + cardinality(excluded.booked_at) <= %(limit)s
-returning user_id;
+-- Fails: serialization_failure, when a concurrent transaction has used up a buyer's limit. The batch runs again.
+with noted as (
+    insert into booking_limits (user_id, booked_at)
+    select
+        buyer.user_id,
+        array_fill(now(), array[buyer.bookings])
+    from unnest(%(user_ids)s::text[], %(bookings)s::integer[]) as buyer (user_id, bookings)
+    on conflict on constraint booking_limits_pkey do update
+        set booked_at = recent(booking_limits.booked_at, interval '2 minutes') || excluded.booked_at
+        where
+        cardinality(recent(booking_limits.booked_at, interval '1 minute'))
+        + cardinality(excluded.booked_at)
+        <= %(limit)s
+    returning user_id
+)
+
+select require_rows(count(*), cardinality(%(user_ids)s::text[]), 'serialization_failure')
+from noted;
 
 -- name: delete_idle
 -- Delete the rows of buyers without a recent booking.

@@ -1,7 +1,26 @@
--- name: draw_ids
--- Draw ids for new orders and bookings, and read the transaction's time.
+-- name: start_batch
+-- Draw ids for new orders and bookings, lock the references, and compare the revisions of events.
+-- `in_flight` are the references that an unfinished transaction has locked. `changed_events` are the ids of the events
+-- that have another revision than the given one.
+-- One statement costs less than one for each purpose.
+-- Locks: an advisory lock of the transaction for each reference; does not wait.
 select
     now() as created_at,
+    array(
+        select reference
+        from unnest(%(references)s::text[]) as reference
+        where not pg_try_advisory_xact_lock(hashtextextended(reference, 20261122))
+    ) as in_flight,
+    array(
+        select known.event_id
+        from unnest(%(event_ids)s::integer[], %(revisions)s::integer[]) as known (event_id, revision)
+        where
+            not exists (
+                select 1
+                from events
+                where events.id = known.event_id and events.revision = known.revision
+            )
+    ) as changed_events,
     array(
         select nextval('orders_id_seq')
         from generate_series(1, %(orders)s)
@@ -99,13 +118,6 @@ where
     and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;
-
--- name: lock_references
--- Lock references before their orders exist; return those that an unfinished transaction has locked.
--- Locks: an advisory lock of the transaction for each reference; does not wait.
-select reference
-from unnest(%(references)s::text[]) as reference
-where not pg_try_advisory_xact_lock(hashtextextended(reference, 20261122));
 
 -- name: insert_orders
 -- Insert new orders.

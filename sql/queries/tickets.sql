@@ -197,15 +197,21 @@ where tiers.id = any(%(tier_ids)s::integer[]);
 
 -- name: take_tickets
 -- Mark locked tickets as sold, or as held until a time.
--- Fewer rows than ctids mean that the claim's locks did not hold.
 -- The search is by ctid, which cannot change while the ticket is locked; lock_tickets gives the reason.
 -- An array replaces a join with the claim, which a wrong estimate turns into a hash join over all tickets.
 -- Locks: none beyond those of the claim.
-update tickets
-set
-    status = case when %(held_until)s::timestamptz is null then 'sold' else 'held' end,
-    held_until = %(held_until)s
-where ctid = any(%(ctids)s::text[]::tid[]);
+-- Fails: assert_failure, when the locks of the claim did not hold.
+with taken as (
+    update tickets
+    set
+        status = case when %(held_until)s::timestamptz is null then 'sold' else 'held' end,
+        held_until = %(held_until)s
+    where ctid = any(%(ctids)s::text[]::tid[])
+    returning id
+)
+
+select require_rows(count(*), cardinality(%(ctids)s::text[]), 'assert_failure')
+from taken;
 
 -- name: sell_held
 -- Mark the tickets that orders hold or have reclaimed as sold.

@@ -41,6 +41,7 @@ select
     events.slug as event,
     events.id as event_id,
     events.currency,
+    events.revision,
     events.sales_start_at,
     events.sales_end_at,
     events.starts_at,

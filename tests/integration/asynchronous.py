@@ -13,6 +13,7 @@ from api.errors import ApiError
 from api.payments.provider import Amount, ChargeStatus, ProviderError
 from api.services.bookings.batch import book_batch
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome, Retry
+from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 from api.services.payments import ChargeUpdate, settle
 
@@ -61,7 +62,7 @@ def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:
     async with open_session(pool) as session:
-        return await book_batch(session, batch, BookingPolicy.of(settings))
+        return await book_batch(session, batch, BookingPolicy.of(settings), KnownTiers())
 
 
 def response(outcome: Outcome) -> OrderRow | ApiError:

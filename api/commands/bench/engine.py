@@ -31,6 +31,7 @@ from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder
+from api.services.bookings.prefetch import KnownTiers
 
 Isolation = Literal["serializable", "read_committed"]
 Design = Literal["ours", "reference"]
@@ -230,13 +231,14 @@ class Claimer:
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
         self._policy = BookingPolicy.of(settings)
+        self._known = KnownTiers()
         self._numbers = itertools.count(1)
 
     async def claim(self, event: str, batch: int) -> tuple[int, float]:
         """Book a batch of `batch` requests; return the number of bookings and the elapsed seconds."""
         orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
         started = time.perf_counter()
-        outcomes = await book_batch(self._session, orders, self._policy)
+        outcomes = await book_batch(self._session, orders, self._policy, self._known)
         seconds = time.perf_counter() - started
         return sum(isinstance(outcome, Booked) for outcome in outcomes), seconds
 

@@ -2,6 +2,8 @@
 
 `prefetch` reads without locks. Then one transaction claims, charges or holds, records and commits. The requests that
 got no tickets are classified by the stock after the commit. No outcome affects another request of the batch.
+
+A batch of known tiers starts with the transaction, and the prefetch follows only for the requests that it cannot sell.
 """
 
 import random
@@ -11,6 +13,7 @@ from typing import Literal
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from api.database import queries
 from api.database.errors import CommitUnknownError
@@ -32,22 +35,61 @@ from api.services.bookings.model import (
     takes_any_ticket,
     total_minor,
 )
-from api.services.bookings.prefetch import Prefetched, find_replays, prefetch, select_tiers, tiers_by_name
-from api.services.bookings.records import DrawnIds, Sale, insertions, make_records
+from api.services.bookings.prefetch import KnownTiers, Prefetched, assume, find_replays, prefetch
+from api.services.bookings.records import BatchStart, Sale, insertions, make_records
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
+from api.services.event_rules import sale_state
 
 _Attempt = Booked | Declined | Retry | Insufficient | SeatsTaken
 """The result of a request within the transaction; Insufficient and SeatsTaken need classification."""
 
 
-async def book_batch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy) -> list[Outcome]:
+async def book_batch(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
+) -> list[Outcome]:
     """Book a batch of requests with different references; return their outcomes in the same order.
+
+    `known` are the tiers that earlier batches have read.
 
     Raises:
         psycopg.Error: the batch booked nothing.
         CommitUnknownError: the batch may have booked. The references make it safe to run the batch again.
     """
+    outcomes = await _sell_known(session, batch, policy, known)
+    if remaining := [request for request in batch if request.reference not in outcomes]:
+        try:
+            outcomes |= await _decide(session, remaining, policy, known)
+        except psycopg.Error as error:
+            if outcomes:  # These sales are committed, so the error must not look like a rollback.
+                raise CommitUnknownError(str(error)) from error
+            raise
+    return [outcomes[request.reference] for request in batch]
+
+
+async def _sell_known(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
+) -> dict[str, Outcome]:
+    """Sell to the requests of a batch without a prefetch; return the outcomes of those that have one."""
+    assumed = await assume(session, batch, known, policy)
+    if assumed is None:
+        return {}
+    try:
+        attempts = await _sell(session, batch, assumed, policy)
+    except (errors.UniqueViolation, errors.SerializationFailure):  # An order exists, or a limit is exhausted.
+        attempts = {}
+    outcomes: dict[str, Outcome] = {
+        reference: attempt for reference, attempt in attempts.items() if isinstance(attempt, Booked | Declined)
+    }
+    known.note(correct=len(outcomes) == len(batch))
+    return outcomes
+
+
+async def _decide(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
+) -> dict[str, Outcome]:
+    """Read the state of a batch, sell, and classify the requests without a sale; return all outcomes."""
     prefetched = await prefetch(session, batch, policy)
+    known.update(batch, prefetched.tiers)
     outcomes = prefetched.outcomes
     if requests := [request for request in batch if request.reference not in outcomes]:
         attempts = await _sell(session, requests, prefetched, policy)
@@ -55,7 +97,7 @@ async def book_batch(session: Session, batch: Sequence[NewOrder], policy: Bookin
             outcomes |= await _classify(session, requests, prefetched, attempts)
         except psycopg.Error as error:  # The sales are committed, so this error must not look like a rollback.
             raise CommitUnknownError(str(error)) from error
-    return [outcomes[request.reference] for request in batch]
+    return outcomes
 
 
 async def _sell(
@@ -65,12 +107,12 @@ async def _sell(
     attempts: dict[str, _Attempt] = {}
     sales: list[Sale] = []
     async with session.transaction():
-        drawn, claimed, retries = await _claim(session, requests, prefetched)
+        start, claimed = await _claim(session, requests, prefetched)
         for request in requests:
-            if request.reference in retries:
-                attempts[request.reference] = retries[request.reference]
-                continue
             tier = prefetched.tier(request)
+            if retry := _must_retry(request, tier, start):
+                attempts[request.reference] = retry
+                continue
             match allocate(request, tier, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
                     payment = _pay(request, tier, policy)
@@ -81,19 +123,12 @@ async def _sell(
                 case unsatisfied:
                     attempts[request.reference] = unsatisfied
         if sales:
-            attempts |= await _record(session, sales, drawn, policy)
+            attempts |= await _record(session, sales, start, policy)
     return attempts
 
 
-async def _claim(
-    session: Session, requests: Sequence[NewOrder], prefetched: Prefetched
-) -> tuple[DrawnIds, Claimed, dict[str, Retry]]:
-    """Lock the tickets of the requests as far as they are available, and draw ids.
-
-    The last result contains the requests that must run again, by reference. Another attempt of the request may be in
-    flight, such as a commit that waits for a standby, and that attempt may have locked the requested tickets. Or the
-    tier or its event has changed since the prefetch, so that the request needs another decision or another price.
-    """
+async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Prefetched) -> tuple[BatchStart, Claimed]:
+    """Start a batch, and lock the tickets of its requests as far as they are available."""
     # Sold and held tickets stay unlocked, because a lock would delay the transactions that settle or expire a hold.
     ctids = [
         ticket.ctid
@@ -110,17 +145,24 @@ async def _claim(
             quantities[tier.tier_id] += request.quantity
 
     pipeline = session.pipeline()
-    counts = {"orders": len(requests), "bookings": sum(request.quantity for request in requests)}
-    references = [request.reference for request in requests]
-    in_flight = pipeline.add(Statement(queries.orders.lock_references, {"references": references}))
-    tiers = pipeline.add(select_tiers(requests))
-    drawn = pipeline.add(Statement(queries.orders.draw_ids, counts, DrawnIds))
+    revisions = {tier.event_id: tier.revision for tier in map(prefetched.tier, requests)}
+    parameters: dict[str, object] = {
+        "references": [request.reference for request in requests],
+        "event_ids": list(revisions),
+        "revisions": list(revisions.values()),
+        "orders": len(requests),
+        "bookings": sum(request.quantity for request in requests),
+    }
+    started = pipeline.add(Statement(queries.orders.start_batch, parameters, BatchStart))
     locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"ctids": ctids})) if ctids else None
     claims: dict[int, Result[Ticket]] = {}
     for tier in standing.values():
-        start = random.randint(1, tier.last_position)
-        parameters = {"tier_id": tier.tier_id, "start": start, "quantity": quantities[tier.tier_id]}
-        claims[tier.tier_id] = pipeline.add(Statement(queries.tickets.claim_standing, parameters, Ticket))
+        claim = {
+            "tier_id": tier.tier_id,
+            "start": random.randint(1, tier.last_position),
+            "quantity": quantities[tier.tier_id],
+        }
+        claims[tier.tier_id] = pipeline.add(Statement(queries.tickets.claim_standing, claim, Ticket))
     await pipeline.run()
 
     rows = locked.rows if locked else []
@@ -131,18 +173,22 @@ async def _claim(
             for tier_id, claim in claims.items()
         },
     )
-    current = tiers_by_name(tiers.rows)
-    changed = {name for name, tier in prefetched.tiers.items() if _has_changed(tier, current.get(name))}
-    retries = {
-        request.reference: Retry("changed_tier") for request in requests if (request.event, request.tier) in changed
-    }
-    retries |= {reference: Retry("in_flight") for (reference,) in in_flight.rows}
-    return drawn.rows[0], claimed, retries
+    return started.rows[0], claimed
 
 
-def _has_changed(tier: Tier, current: Tier | None) -> bool:
-    """Return whether the present row of a tier differs from the prefetched one."""
-    return current is None or msgspec.structs.replace(current, read_at=tier.read_at) != tier
+def _must_retry(request: NewOrder, tier: Tier, start: BatchStart) -> Retry | None:
+    """Return Retry for a request that the transaction cannot decide; otherwise None.
+
+    Another attempt of the request may be in flight, such as a commit that waits for a standby, and that attempt may
+    have locked the requested tickets. Or the sale has begun or ended, or the tier or its event has changed, so that the
+    request needs another decision or another price.
+    """
+    if request.reference in start.in_flight:
+        return Retry("in_flight")
+    now = msgspec.structs.replace(tier, read_at=start.created_at)
+    if tier.event_id in start.changed_events or sale_state(now) != "on_sale":
+        return Retry("changed_tier")
+    return None
 
 
 def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
@@ -155,19 +201,16 @@ def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captu
 
 
 async def _record(
-    session: Session, sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy
+    session: Session, sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
 ) -> dict[str, Booked | Declined]:
-    """Write orders, payments and bookings, and mark the tickets as sold or held, in one round trip."""
-    records = make_records(sales, drawn, policy)
-    limit = policy.bookings_per_minute
-    bookings = Counter(sale.request.limit_key for sale in sales)
+    """Write orders, payments and bookings, mark the tickets as sold or held, and commit, in one round trip."""
+    records = make_records(sales, start, policy)
     pipeline = session.pipeline()
-    noted = pipeline.add(limits.note_bookings(bookings, limit)) if limit else None
+    if limit := policy.bookings_per_minute:
+        pipeline.add(limits.note_bookings(Counter(sale.request.limit_key for sale in sales), limit))
     for statement in insertions(records, policy):
         pipeline.add(statement)
-    await pipeline.run()
-    if noted:
-        limits.check_noted(bookings, noted.rows)
+    await pipeline.commit()
     return {record.order.reference: record.outcome() for record in records}
 
 

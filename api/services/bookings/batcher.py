@@ -31,6 +31,7 @@ from api.logs import order_label
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.model import Booked, BookingPolicy, Decision, Declined, NewOrder, Outcome, Refused, Retry
+from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 
 _log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class BookingBatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._not_empty = asyncio.Event()
         self._closed = False
+        self._known = KnownTiers()
 
     async def book(self, request: NewOrder) -> Decision:
         """Return the decision on a request after its commit.
@@ -207,7 +209,7 @@ class BookingBatcher:
         try:
             async with database.open_session(self._pool) as session:
                 policy = msgspec.structs.replace(self._policy, provider_available=self._can_charge())
-                outcomes = await book_batch(session, [queued.request for queued in batch], policy)
+                outcomes = await book_batch(session, [queued.request for queued in batch], policy, self._known)
         except Exception as error:  # noqa: BLE001 - any error must leave the batcher running and decide each request
             if outcomes is None:
                 await self._handle_failure(batch, error)

@@ -9,10 +9,8 @@ a hash of its client's address only while it is pending.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
-
-import psycopg
 
 from api.config import TICKET_SECRET, Settings
 from api.database import queries
@@ -42,20 +40,13 @@ def hash_client(secret: str, network: str) -> bytes:
 
 
 def note_bookings(bookings: Mapping[str, int], limit: int) -> Statement[tuple[Any, ...]]:
-    """Return the statement that notes numbers of new bookings by buyer; `check_noted` checks its rows."""
+    """Return the statement that notes numbers of new bookings by buyer.
+
+    The statement raises SerializationFailure if a concurrent transaction has exhausted a buyer's limit.
+    """
     user_ids = sorted(bookings)  # Concurrent transactions lock the rows in the same order.
     parameters = {"user_ids": user_ids, "bookings": [bookings[user_id] for user_id in user_ids], "limit": limit}
     return Statement(queries.limits.note_bookings, parameters)
-
-
-def check_noted(bookings: Mapping[str, int], noted: Sequence[Any]) -> None:
-    """Check that the limit admitted every buyer.
-
-    Raises:
-        SerializationFailure: a concurrent transaction has exhausted a buyer's limit; the batch must run again.
-    """
-    if len(noted) < len(bookings):
-        raise psycopg.errors.SerializationFailure("a concurrent transaction has exhausted a buyer's limit")
 
 
 async def purge_limits(pool: Pool, _: Settings) -> int:

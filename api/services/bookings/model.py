@@ -73,6 +73,8 @@ class Tier(EventTimes, frozen=True, kw_only=True):
     event: str
     event_id: int
     currency: str
+    revision: int
+    """The revision of the event, which counts the changes of the event and its tiers."""
     tier_id: int
     tier: str | None
     price_minor: int

@@ -2,11 +2,15 @@
 
 These reads hold no locks, so they sell nothing. The transaction locks the tickets again, guards the limits again and
 relies on the unique index of references.
+
+Because the transaction decides, most batches need no prefetch. `assume` uses the tiers that earlier batches have read,
+and assumes that no reference has an order and that no limit is exhausted. If the transaction contradicts an assumption,
+the requests run again after a prefetch.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 import psycopg
@@ -25,6 +29,10 @@ from api.services.order_rows import OrderRow
 _SEARCH_SEATS_MIN = 64
 _SEARCH_SEATS_MAX = 5000
 """The available seats of the first search for adjacent ones, and of the second if the first fails."""
+_KNOWN_TIERS_MAX = 10_000
+"""Number of tiers in memory, beyond which a process forgets all of them."""
+_PAUSE_DOUBLINGS_MAX = 4
+"""After wrong assumptions at most 15 batches start with a prefetch."""
 
 
 class Prefetched(msgspec.Struct):
@@ -48,21 +56,76 @@ class Prefetched(msgspec.Struct):
         return [self.named[ticket_id] for ticket_id in request.ticket_ids] or self.chosen.get(request.reference, [])
 
 
+class KnownTiers:
+    """The tiers that earlier batches of this process have read.
+
+    They may have changed since. Therefore the transaction compares the revision of each event.
+    """
+
+    def __init__(self) -> None:
+        self._tiers: dict[tuple[str, str], Tier] = {}
+        self._failures = 0
+        self._pause = 0
+
+    def find(self, batch: Sequence[NewOrder]) -> dict[tuple[str, str], Tier] | None:
+        """Return the tiers of a batch; None if one is unknown or if the last assumptions were wrong."""
+        if self._pause:
+            self._pause -= 1
+            return None
+        names = {(request.event, request.tier) for request in batch}
+        return {name: self._tiers[name] for name in names} if names <= self._tiers.keys() else None
+
+    def update(self, batch: Sequence[NewOrder], tiers: Mapping[tuple[str, str], Tier]) -> None:
+        """Replace the tiers of a batch by those that a prefetch has found."""
+        if len(self._tiers) > _KNOWN_TIERS_MAX:
+            self._tiers.clear()
+        for request in batch:
+            self._tiers.pop((request.event, request.tier), None)
+        self._tiers.update(tiers)
+
+    def note(self, *, correct: bool) -> None:
+        """Note whether the assumptions about a batch were correct.
+
+        After each further batch with a wrong one, twice as many batches start with a prefetch. So repeats, exhausted
+        limits and the end of a tier cost few transactions in vain.
+        """
+        self._failures = 0 if correct else min(self._failures + 1, _PAUSE_DOUBLINGS_MAX)
+        self._pause = 2**self._failures - 1
+
+
+async def assume(
+    session: Session, batch: Sequence[NewOrder], known: KnownTiers, policy: BookingPolicy
+) -> Prefetched | None:
+    """Return the assumed state of a batch, with chosen seats; None if the batch needs a prefetch."""
+    # Only a prefetch reads the tickets that a client address holds.
+    if any(request.client_hash is not None for request in batch) or (tiers := known.find(batch)) is None:
+        return None
+    named_ids = _named_ids(batch)
+    named = await session.run(_select_tickets(named_ids)) if named_ids else []
+    assumed = Prefetched(tiers=tiers, named={ticket.id: ticket for ticket in named}, outcomes={})
+    for request in batch:
+        tier = assumed.tier(request)
+        if refuse_early(request, {tier.event}, tier, assumed.named) or refuse_charge(request, tier, policy):
+            return None
+    await _choose_seats(session, batch, assumed)
+    return assumed
+
+
 async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy) -> Prefetched:
     """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
-    named_ids = [ticket_id for request in batch for ticket_id in request.ticket_ids]
+    named_ids = _named_ids(batch)
     pipeline = session.pipeline()
     existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
-    tiers = pipeline.add(select_tiers(batch))
+    tiers = pipeline.add(_select_tiers(batch))
     limit = policy.bookings_per_minute
     recent = pipeline.add(limits.select_recent({request.limit_key for request in batch})) if limit else None
     clients = {request.client_hash for request in batch if request.client_hash is not None}
     held = pipeline.add(limits.select_holds(clients)) if clients else None
-    named = pipeline.add(Statement(queries.tickets.find_tickets, {"ids": named_ids}, Ticket)) if named_ids else None
+    named = pipeline.add(_select_tickets(named_ids)) if named_ids else None
     await pipeline.run()
 
     prefetched = Prefetched(
-        tiers=tiers_by_name(tiers.rows),
+        tiers={(row.event, row.tier): row for row in tiers.rows if row.tier is not None},
         named={ticket.id: ticket for ticket in named.rows} if named else {},
         outcomes=await find_replays(session, existing.rows, batch),
     )
@@ -74,18 +137,20 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     return prefetched
 
 
-def select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
-    """Return the statement that reads the events and tiers of a batch."""
+def _named_ids(batch: Sequence[NewOrder]) -> list[int]:
+    return [ticket_id for request in batch for ticket_id in request.ticket_ids]
+
+
+def _select_tickets(ids: Sequence[int]) -> Statement[Ticket]:
+    return Statement(queries.tickets.find_tickets, {"ids": ids}, Ticket)
+
+
+def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
     parameters = {
         "events": list({request.event for request in batch}),
         "tiers": list({request.tier for request in batch}),
     }
     return Statement(queries.tiers.find_tiers, parameters, Tier)
-
-
-def tiers_by_name(rows: Sequence[Tier]) -> dict[tuple[str, str], Tier]:
-    """Return the tiers of the result by the names of their events and their own."""
-    return {(row.event, row.tier): row for row in rows if row.tier is not None}
 
 
 async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:

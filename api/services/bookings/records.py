@@ -16,12 +16,14 @@ from api.services.order_rows import BookingRow, OrderRow
 _STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
 
 
-class DrawnIds(msgspec.Struct, frozen=True):
-    """The row of `orders.draw_ids`."""
+class BatchStart(msgspec.Struct, frozen=True, kw_only=True):
+    """The row of `orders.start_batch`."""
 
     created_at: datetime
     order_ids: list[int]
     booking_ids: list[int]
+    in_flight: list[str]
+    changed_events: list[int]
 
 
 class Sale(msgspec.Struct, frozen=True):
@@ -47,13 +49,13 @@ class Record(msgspec.Struct, frozen=True):
         return Booked(self.order, self.bookings)
 
 
-def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) -> list[Record]:
+def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy) -> list[Record]:
     """Return the rows of sales, in the order of their references.
 
     Concurrent transactions insert their orders in the same order, so they cannot deadlock.
     """
-    order_ids, booking_ids = iter(drawn.order_ids), iter(drawn.booking_ids)
-    held_until = drawn.created_at + timedelta(seconds=policy.hold_seconds)
+    order_ids, booking_ids = iter(start.order_ids), iter(start.booking_ids)
+    held_until = start.created_at + timedelta(seconds=policy.hold_seconds)
     records = []
     for sale in sorted(sales, key=lambda sale: sale.request.reference):
         request, tier = sale.request, sale.tier
@@ -65,7 +67,7 @@ def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) 
             status=_STATUS_BY_PAYMENT[sale.payment],
             total_minor=total_minor(request, tier),
             currency=tier.currency,
-            created_at=drawn.created_at,
+            created_at=start.created_at,
             expires_at=held_until if sale.payment == "pending" else None,
             payment=sale.payment,
             event=request.event,
@@ -81,7 +83,7 @@ def make_records(sales: Sequence[Sale], drawn: DrawnIds, policy: BookingPolicy) 
                 price_minor=tier.price_minor,
                 row_label=ticket.row_label,
                 seat_number=ticket.seat_number,
-                created_at=drawn.created_at,
+                created_at=start.created_at,
             )
             for line, ticket in enumerate(sale.tickets, start=1)
         ]
@@ -99,7 +101,7 @@ def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Stateme
     if ctids:
         statements.append(_insert_bookings(records))
     statements += [
-        Statement(queries.tickets.take_tickets, {"ctids": taken, "held_until": held_until}, affects=len(taken))
+        Statement(queries.tickets.take_tickets, {"ctids": taken, "held_until": held_until})
         for held_until, taken in ctids.items()
     ]
     return statements

@@ -14,6 +14,7 @@ FUNCTIONS = [
     "event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer)",
     "event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz)",
     "recent(timestamptz[], interval)",
+    "require_rows(bigint, integer, text)",
 ]
 """The functions that statements call."""
 

@@ -22,7 +22,7 @@ RESPONSE_TIMEOUT_S = 20.0
 
 @contextlib.asynccontextmanager
 async def running_batcher(database_url: str, **settings: Any) -> AsyncIterator[BookingBatcher]:
-    chosen = Settings(payment_success_rate=1, bookings_per_minute=0, **settings)
+    chosen = Settings(**{"payment_success_rate": 1, "bookings_per_minute": 0, **settings})
     async with open_pool(database_url, chosen) as pool:
         batcher = BookingBatcher(pool, chosen, on_commit=lambda _: None)
         async with batcher.running():

@@ -1,0 +1,153 @@
+"""Batches of known tiers need no prefetch, and a wrong assumption changes no response."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from api.database import session
+from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTaken, SoldOut, UnknownTier
+from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.model import Booked
+from api.services.order_rows import OrderRow
+from tests.integration.database.faulty_session import Faults, FaultySession
+from tests.integration.services.bookings.test_batcher import count, order, responses, running_batcher
+from tests.waiting import read_until
+
+PREFETCH = "orders.find_orders"
+RECORD = [
+    "limits.note_bookings",
+    "orders.insert_orders",
+    "payments.insert_payments",
+    "bookings.insert_bookings",
+    "tickets.take_tickets",
+    "commit",
+]
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """The statements that sessions send; `plan` without faults forgets them."""
+    planned = Faults()
+    monkeypatch.setattr(FaultySession, "faults", planned)
+    monkeypatch.setattr(session, "Session", FaultySession)
+    return planned
+
+
+@contextlib.asynccontextmanager
+async def warm_batcher(database_url: str, *tiers: str, **settings: Any) -> AsyncIterator[BookingBatcher]:
+    """Run a batcher that has booked a ticket of each tier."""
+    async with running_batcher(database_url, **{"bookings_per_minute": 10, **settings}) as batcher:
+        for tier in tiers:
+            (booked,) = await responses(batcher, order(f"warm-{tier}", tier=tier, user_id="warm"))
+            assert isinstance(booked, OrderRow)
+        yield batcher
+
+
+async def tickets_of(conn: AsyncConnection, reference: str) -> tuple[int, ...]:
+    """Return the ids of an order's tickets."""
+    cursor = await conn.execute(
+        "select ticket_id from bookings join orders on orders.id = order_id where reference = %s", [reference]
+    )
+    return tuple([ticket_id for (ticket_id,) in await cursor.fetchall()])
+
+
+async def test_standing_tickets_need_only_the_transaction(database_url: str, statements: Faults) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        assert PREFETCH in statements.sent
+        statements.plan()
+        booked = await responses(batcher, order("r", 2))
+    assert isinstance(booked[0], OrderRow)
+    assert statements.sent == ["begin", "orders.start_batch", "tickets.claim_standing", *RECORD]
+
+
+@pytest.mark.parametrize(
+    ("named", "search"), [(False, "tickets.find_free_seats"), (True, "tickets.find_tickets")], ids=["chosen", "named"]
+)
+async def test_seats_need_only_their_search_and_the_transaction(
+    database_url: str, conn: AsyncConnection, statements: Faults, *, named: bool, search: str
+) -> None:
+    async with warm_batcher(database_url, "VIP") as batcher:
+        (taken,) = await tickets_of(conn, "warm-VIP")
+        ids = tuple(number for number in (1, 2, 3) if number != taken)[:2] if named else ()
+        statements.plan()
+        booked = await responses(batcher, order("r", 2, tier="VIP", ticket_ids=ids))
+    assert isinstance(booked[0], OrderRow)
+    assert statements.sent == [search, "begin", "orders.start_batch", "tickets.lock_tickets", *RECORD]
+
+
+async def test_a_repeat_gets_its_order_and_changes_no_other_response(database_url: str, conn: AsyncConnection) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        (first,) = await responses(batcher, order("first", 2))
+        repeat = await batcher.book(order("first", 2))
+        assert isinstance(repeat, Booked)
+        assert (repeat.order, repeat.replayed) == (first, True)
+        (known,) = await responses(batcher, order("known"))
+        reused, other = await responses(batcher, order("first", 3), order("other"))
+    assert isinstance(known, OrderRow)
+    assert isinstance(reused, KeyReused)
+    assert isinstance(other, OrderRow)
+    assert await count(conn, "orders") == 4
+
+
+async def test_an_exhausted_limit_refuses_its_buyer_alone(database_url: str, conn: AsyncConnection) -> None:
+    async with warm_batcher(database_url, "GA", bookings_per_minute=1) as batcher:
+        refused, booked = await responses(batcher, order("r", user_id="warm"), order("other"))
+    assert isinstance(refused, RateLimited)
+    assert isinstance(booked, OrderRow)
+    assert await count(conn, "orders") == 2
+
+
+async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
+    async with warm_batcher(database_url, "VIP", "GA", bookings_per_minute=0) as batcher:
+        (last,) = await responses(batcher, order("last", 999))
+        refused, seats = await responses(batcher, order("r", 1), order("seats", 2, tier="VIP"))
+        taken = await tickets_of(conn, "seats")
+        (unavailable,) = await responses(batcher, order("taken", 2, tier="VIP", ticket_ids=taken))
+    assert isinstance(last, OrderRow)
+    assert isinstance(refused, SoldOut)
+    assert isinstance(seats, OrderRow)
+    assert isinstance(unavailable, SeatTaken)
+    assert await count(conn, "tickets where status = 'sold'") == 1003
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("update tiers set price_minor = 9900 where name = 'GA'", PriceChanged),
+        ("update events set cancelled_at = now()", NotOnSale),
+        ("update events set sales_end_at = now()", NotOnSale),
+        ("update tiers set name = 'Standing' where name = 'GA'", UnknownTier),
+    ],
+)
+async def test_a_known_tier_that_has_changed_is_read_again(
+    database_url: str, conn: AsyncConnection, statement: str, error: type[Exception]
+) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        await conn.execute(statement.encode())
+        (refused,) = await responses(batcher, order("r", expected_total=10.0))
+    assert isinstance(refused, error)
+    assert await count(conn, "orders") == 1
+
+
+async def test_the_sale_of_a_known_tier_ends_on_time(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute("update events set sales_end_at = now() + interval '1 second'")
+
+    async def has_ended() -> bool:
+        return await count(conn, "events where sales_end_at <= now()") == 1
+
+    async with warm_batcher(database_url, "GA") as batcher:
+        await read_until(has_ended, bool)
+        (refused,) = await responses(batcher, order("r"))
+    assert isinstance(refused, NotOnSale)
+    assert await count(conn, "orders") == 1
+
+
+async def test_wrong_assumptions_cost_few_transactions(database_url: str, statements: Faults) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        statements.plan()
+        for _ in range(40):
+            assert isinstance(await batcher.book(order("warm-GA", user_id="warm")), Booked)
+    assert statements.sent.count("rollback") == 5  # in the batches 1, 3, 7, 15 and 31
