@@ -25,7 +25,7 @@ SILENT = {
     "slow headers": b"GET /api/events HTTP/1.1\r\nX-Slow: ",
     "slow body": b"POST /api/bookings HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
     b"Content-Length: 100\r\n\r\n{",
-    "unread responses": 20 * (b"GET /schema-assets/swagger-ui-bundle.js HTTP/1.1\r\n" + HOST + b"\r\n"),
+    "unread responses": 4 * (b"GET /schema-assets/swagger-ui-bundle.js HTTP/1.1\r\n" + HOST + b"\r\n"),
 }
 
 
@@ -46,8 +46,10 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 
 def connect(stack: Stack, sent: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", stack.api_port), timeout=HTTP_TIMEOUT_S)
+    connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(HTTP_TIMEOUT_S)
+    connection.connect(("127.0.0.1", stack.api_port))
     connection.sendall(sent)
     return connection
 
