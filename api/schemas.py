@@ -29,15 +29,20 @@ Total = Annotated[float, msgspec.Meta(ge=0, le=10**15)]
 """An amount in the currency's major unit. The database refuses larger ones, even in currencies without a minor unit."""
 
 
+_TICKET_IDS = msgspec.Meta(
+    min_length=1,
+    description="Exactly these tickets, all or none. They belong to `tier`, and `quantity` is their number.",
+    extra_json_schema={"uniqueItems": True},
+)
+
+
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The body of `POST /api/bookings`: a quantity of a tier's tickets, or chosen tickets."""
 
     tier: Text
     quantity: Annotated[int, msgspec.Meta(ge=1)]
     user_id: Text
-    ticket_ids: (
-        Annotated[list[TicketId], msgspec.Meta(min_length=1, extra_json_schema={"uniqueItems": True})] | None
-    ) = None
+    ticket_ids: Annotated[list[TicketId], _TICKET_IDS] | None = None
     expected_total: Total | None = None
     """The total that the buyer agreed to, in the currency's major unit. The API refuses to charge any other total."""
     booking_reference: Reference | None = None

@@ -55,6 +55,7 @@ def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[St
         yield stack
 
 
+@pytest.mark.timeout(TIMEOUT_S + 60)  # The start of the system, and the report.
 def test_responses_to_generated_requests_match_the_openapi_document(stack: Stack, tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
