@@ -8,7 +8,7 @@ import pytest
 from api.config import Settings
 from api.errors import ConfigError
 from tests.stack import free_port
-from tests.unit.test_config import VARIABLES, Variable
+from tests.unit.config.test_config import VARIABLES, Variable
 from webapp.serve import ServeError, _resolve_free
 from webapp.settings import PageSettings, SettingError, address, runtime_dir
 
