@@ -22,6 +22,8 @@ SEATS = 50
 BUYERS = 200
 EVENT = "rush"
 RUSHES = 10
+SOLD_MIN = SEATS // 2
+"""Tickets that a rush sells at least. A system that sells few tickets cannot show that it sells none twice."""
 PAID = {"PAYMENT_SUCCESS_RATE": "1"}
 
 
@@ -127,7 +129,7 @@ async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: P
     stack = await start_weakened(start_stack, tmp_path, kept=layer)
     async for event, responses in rushes(stack):
         assert oversold(stack, event) == 0
-        assert "201" in codes(responses)
+        assert codes(responses).count("201") >= SOLD_MIN
 
 
 async def test_if_locked_tickets_count_as_sold_buyers_are_refused_falsely(
