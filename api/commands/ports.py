@@ -60,9 +60,9 @@ def resolve(host: str) -> str:
         OSError: the name has no address.
     """
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    # Some programs resolve a name to its IPv4 addresses only.
-    family_first = min(found, key=lambda each: each[0] != socket.AF_INET)
-    return str(family_first[4][0])
+    # Some programs resolve a name to its IPv4 addresses only, so an IPv4 address comes first.
+    *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return str(address[0])
 
 
 def free_port(after: int, hosts: tuple[str, ...]) -> int:
