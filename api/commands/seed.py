@@ -126,6 +126,9 @@ _JOINER = re.compile(
     r"|(?<=[^\s\u200c\u200d])[\u200c\u200d](?=[^\s!-~\u200c\u200d])"
 )
 """A joiner within a word or an emoji, as the database's `is_displayable` permits it."""
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufffd\U000e0100-\U000e01ef]")
+"""The characters that Python regards as printable, and `is_displayable` refuses."""
+_SIZE = re.compile(r"[0-9]{1,7}")
 
 _UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)
 
@@ -140,8 +143,9 @@ def parse_inventory(text: str) -> tuple[TierPlan, ...]:
     plans: dict[str, TierPlan] = {}
     for part in unicodedata.normalize("NFC", text).split(","):
         name, _, size = (piece.strip() for piece in part.rpartition("="))
-        named = 1 <= len(name) <= TIER_NAME_MAX and _JOINER.sub("", name).isprintable() and name not in plans
-        if not named or not (size.isascii() and size.isdecimal()) or not 1 <= int(size) <= TIER_TICKETS_MAX:
+        visible = _JOINER.sub("", name).isprintable() and not _UNSEEN.search(name)
+        named = 1 <= len(name) <= TIER_NAME_MAX and visible and name not in plans
+        if not named or not _SIZE.fullmatch(size) or not 1 <= int(size) <= TIER_TICKETS_MAX:
             raise ConfigError(
                 f"--inventory {text!r} cannot be read at {part.strip()!r}: it must be NAME=TICKETS,..., each "
                 f"name once and 1 to {TIER_TICKETS_MAX} tickets."
