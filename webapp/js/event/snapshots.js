@@ -36,7 +36,10 @@ export function applyCounts(state, { body, asOf }, times) {
   return {
     counts: body,
     countsAsOf: asOf,
-    emptySince: Object.fromEntries(empty.map((name) => [name, state.emptySince[name] ?? asOf])),
+    // A tier may have the name of an object's own member, such as "constructor".
+    emptySince: Object.fromEntries(
+      empty.map((name) => [name, Object.hasOwn(state.emptySince, name) ? state.emptySince[name] : asOf]),
+    ),
     countsFreshAt: freshnessOf(asOf, state.countsAsOf, state.countsFreshAt, times),
     tier: names.includes(state.tier) ? state.tier : (renamedTier(state, body) ?? firstOpen),
   };

@@ -40,6 +40,15 @@ test("a tier is empty since the first counts without an available ticket", () =>
   assert.deepEqual(emptySince, { VIP: at(-5), "Front Row": at(1) });
 });
 
+test("a tier may have the name of an object's own member", () => {
+  const { emptySince } = applyCounts(
+    loaded(),
+    { body: { constructor: { available: 0, total: 5, price: 10 } }, asOf: at(1) },
+    TIMES,
+  );
+  assert.equal(emptySince.constructor, at(1));
+});
+
 test("data is as old as the server's clock says", () => {
   const later = { now: NOW + 700_000, serverNow: NOW + 5_000 };
   assert.equal(
