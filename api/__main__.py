@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("audit", help="check the invariants of the database")
     history_parser = commands.add_parser("history", help=_HISTORY_HELP)
     subject = history_parser.add_mutually_exclusive_group(required=True)
-    subject.add_argument("--reference", help="reference of an order")
+    subject.add_argument("--reference", type=_text, help="reference of an order")
     subject.add_argument("--ticket", type=int, help="id of a ticket")
     history_parser.add_argument("--at", type=_time, help="with --ticket: show its holder then (2026-11-24T20:00:07Z)")
     check_parser = commands.add_parser("check", help="check whether a ticket's code is valid")
@@ -173,9 +173,21 @@ def _check_in(settings: Settings, arguments: Arguments) -> int:
     return 1 if check_in.refusal(found, arguments.event) else 0
 
 
+def _text(text: str) -> str:
+    """Return an argument that is UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
+    return text
+
+
 def _time(text: str) -> datetime:
     """Parse a time; a time without a zone is in UTC."""
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-24T20:00:07Z") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
