@@ -11,11 +11,11 @@ from litestar.types import Message, Scope
 from api.config import Settings
 from api.fast_path import FastPath
 from api.http.local_clients import guard_local
-from api.http.openapi import complete
+from api.http.openapi import complete, refuse_unknown_page
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics, count_unmatched
-from api.http.semantics import OwnOrigins
+from api.http.semantics import OwnOrigins, check_host
 from api.lifespan import lifespan_of
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
 
@@ -69,7 +69,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
         route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else (_local_operations(),))],
         lifespan=[lifespan_of(settings, _operations_app)],
         middleware=[RequestMetrics()],
-        guards=[throttle.guard, OwnOrigins(cors, settings.own_hosts).guard],
+        guards=[throttle.guard, check_host, OwnOrigins(cors, settings.own_hosts).guard],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=settings.body_bytes_max,
         cors_config=cors,
@@ -122,6 +122,7 @@ def _openapi() -> OpenAPIConfig:
         path="/schema",
         use_handler_docstrings=True,
         render_plugins=[_docs_page()],
+        openapi_router=Router("/schema", route_handlers=[], guards=[refuse_unknown_page], include_in_schema=False),
     )
 
 

@@ -227,9 +227,13 @@ class BodyTooLarge(ApiError, status=413, code="body_too_large"):
 
 
 class UnsupportedMediaType(ApiError, status=415, code="unsupported_media_type"):
-    """The request's body is not declared as `application/json`."""
+    """The request's body is not declared as `application/json`, or it is compressed."""
 
-    def __init__(self, media_type: str) -> None:
+    def __init__(self, media_type: str, coding: str = "") -> None:
+        """Refuse the type `media_type`, or a body with the content coding `coding`, such as gzip."""
+        if coding:
+            super().__init__(f"The body must have no content coding. The header Content-Encoding is {coding[:100]!r}.")
+            return
         sent = f"is {media_type[:100]!r}" if media_type else "is missing"
         super().__init__(f"The header Content-Type must be application/json. It {sent}.")
 

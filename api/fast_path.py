@@ -71,7 +71,7 @@ HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempoten
 
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
 _EVENT = re.compile(rf"{events.EVENTS}/[a-z0-9-]{{1,{SLUG_MAX}}}")
-_HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]*")
+_HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]+")
 
 _decode_booking = msgspec.json.Decoder(BookingRequest).decode
 

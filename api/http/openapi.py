@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Link, OpenAPI, OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
 
-from api.errors import ApiError, Busy, InternalError, RateLimited
+from api.errors import ApiError, Busy, InternalError, NotFound, RateLimited
 from api.http.problems import MEDIA_TYPE
 from api.schemas import Problem
 
@@ -33,6 +35,16 @@ def refusals(kinds: Collection[type[ApiError]] = ()) -> dict[int, ResponseSpec]:
         )
         for status, kinds_of_status in by_status.items()
     }
+
+
+async def refuse_unknown_page(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse an unknown address below the document's like any other one. A guard of the framework, which has a page.
+
+    Raises:
+        NotFound: the address is unknown.
+    """
+    if connection.scope["path_template"].endswith("{path}"):
+        raise NotFound(f"resource at {connection.scope['path']}")
 
 
 @dataclass

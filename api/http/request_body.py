@@ -26,12 +26,15 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
         """Return the body's struct.
 
         Raises:
-            UnsupportedMediaType: the content type is missing or not JSON.
+            UnsupportedMediaType: the content type is missing or not JSON, or the body is compressed.
             InvalidRequest: the body is not JSON or does not match the struct.
         """
         content_type = self.asgi_connection.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType(content_type)
+        coding = self.asgi_connection.headers.get("content-encoding", "").strip()
+        if coding.lower() not in ("", "identity"):
+            raise UnsupportedMediaType(content_type, coding)
         return decode(value, self.model_type)
 
     @classmethod
@@ -53,14 +56,21 @@ def decode(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         try:
+            # The rest of the body may be no JSON.
             value = msgspec.json.Decoder(float_hook=_number).decode(body)
-        except (ValueError, ArithmeticError, RecursionError):
+        except (msgspec.ValidationError, ArithmeticError, RecursionError):
             raise invalid(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+            raise _malformed(body, malformed) from None
         return _convert(value, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # The decoder calls a body with half a surrogate pair truncated.
-        reason = "half a surrogate pair" if _HALF_PAIR.search(body) else str(error)
-        raise InvalidRequest(f"not valid JSON: {reason}") from None
+        raise _malformed(body, error) from None
+
+
+def _malformed(body: bytes, error: Exception) -> InvalidRequest:
+    # The decoder calls a body with half a surrogate pair truncated.
+    reason = "half a surrogate pair" if _HALF_PAIR.search(body) else str(error)
+    return InvalidRequest(f"not valid JSON: {reason}")
 
 
 def _convert(value: Any, kind: type[T]) -> T:

@@ -10,7 +10,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
-from api.errors import Forbidden
+from api.errors import Forbidden, InvalidRequest
 
 Header = tuple[bytes, bytes]
 
@@ -70,6 +70,18 @@ class OwnOrigins:
 
     def _is_own(self, origin: str, host: str | None) -> bool:
         return origin.partition("://")[2] == host and host in self._own_hosts
+
+
+async def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse a request of HTTP/1.1 without exactly one header `Host`, as RFC 9112 demands. A guard of the framework.
+
+    Raises:
+        InvalidRequest: two programs on the way to the API may regard different hosts as the request's.
+    """
+    hosts = connection.headers.getall("host", [])
+    # The server adds an empty header to a request without one.
+    if connection.scope["http_version"] == "1.1" and (len(hosts) != 1 or not hosts[0]):
+        raise InvalidRequest("must be present once", field="Host")
 
 
 @functools.lru_cache(maxsize=256)  # Browsers of one kind send the same value.

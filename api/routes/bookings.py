@@ -100,6 +100,9 @@ async def create_booking(
 
     Repeats with the same key and body return the same response with `Idempotent-Replayed: true` and book only once.
     """
+    if idempotency_key is not None:
+        # The framework passes on one of several lines. No key contains a comma, so different keys are refused.
+        idempotency_key = ", ".join(dict.fromkeys(request.headers.getall("idempotency-key")))
     return (await book(state, data, event, idempotency_key, address_of(request.scope))).to_litestar()
 
 

@@ -54,6 +54,8 @@ FORMATS: dict[bytes, tuple[bytes, ...]] = {
     b"cache-control": (b"no-cache", b"only-if-cached", b"max-age=0"),
 }
 """Values for headers with a format; the others get a text."""
+HOST = (b"host", b"localhost:3001")
+"""The header of requests that have no other host."""
 
 
 class Sent(NamedTuple):
@@ -126,7 +128,7 @@ async def receive_from(app: Callable[..., Any], sent: Sent) -> Received:
         "raw_path": sent.path.encode(),
         "root_path": "",
         "query_string": sent.query,
-        "headers": list(sent.headers),
+        "headers": [*(() if b"host" in dict(sent.headers) else [HOST]), *sent.headers],
         "client": ("127.0.0.1", 50_000),
         "server": ("127.0.0.1", 3001),
     }

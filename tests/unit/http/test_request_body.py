@@ -97,6 +97,13 @@ def test_a_number_that_no_quantity_can_be_is_refused(number: bytes, message: str
     assert faults_of(with_quantity(number)) == [("quantity", message)]
 
 
+@pytest.mark.parametrize("number", [b"0x2", b"0, ]", b'2.5, "seat": \xff'], ids=["hexadecimal", "bracket", "bytes"])
+def test_malformed_json_after_a_fault_is_called_malformed(number: bytes) -> None:
+    ((field, message),) = faults_of(with_quantity(number))
+    assert field == "body"
+    assert message.startswith("not valid JSON")
+
+
 def test_a_byte_order_mark_is_ignored() -> None:
     assert decode(b"\xef\xbb\xbf" + msgspec.json.encode(GOOD), BookingRequest).tier == "VIP"
 
