@@ -46,7 +46,7 @@ test("a tier may have the name of an object's own member", () => {
     { body: { constructor: { available: 0, total: 5, price: 10 } }, asOf: at(1) },
     TIMES,
   );
-  assert.equal(emptySince.constructor, at(1));
+  assert.equal(emptySince?.constructor, at(1));
 });
 
 test("data is as old as the server's clock says", () => {
