@@ -272,6 +272,7 @@ def _sell(
     baskets = [tickets[first : first + _TICKETS_PER_ORDER] for first in range(0, len(tickets), _TICKETS_PER_ORDER)]
     start = {
         "references": [],
+        "tier_ids": [],
         "event_ids": [],
         "revisions": [],
         "orders": len(baskets),

@@ -1,7 +1,7 @@
 -- name: start_batch
--- Draw ids for new orders and bookings, lock the references, and compare the revisions of events.
--- `in_flight` are the references that an unfinished transaction has locked. `changed_events` are the ids of the events
--- that have another revision than the given one.
+-- Draw ids for new orders and bookings, lock the references, and compare the revisions of the tiers' events.
+-- `in_flight` are the references that an unfinished transaction has locked. `changed_tiers` are the ids of the tiers
+-- whose event has another revision than the one with which the tier was read.
 -- One statement costs less than one for each purpose.
 -- Locks: an advisory lock of the transaction for each reference; does not wait.
 select
@@ -12,15 +12,17 @@ select
         where not pg_try_advisory_xact_lock(hashtextextended(reference, 20261122))
     ) as in_flight,
     array(
-        select known.event_id
-        from unnest(%(event_ids)s::integer[], %(revisions)s::integer[]) as known (event_id, revision)
+        select known.tier_id
+        from
+            unnest(%(tier_ids)s::integer[], %(event_ids)s::integer[], %(revisions)s::integer[])
+                as known (tier_id, event_id, revision)
         where
             not exists (
                 select 1
                 from events
                 where events.id = known.event_id and events.revision = known.revision
             )
-    ) as changed_events,
+    ) as changed_tiers,
     array(
         select nextval('orders_id_seq')
         from generate_series(1, %(orders)s)

@@ -145,11 +145,13 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
             quantities[tier.tier_id] += request.quantity
 
     pipeline = session.pipeline()
-    revisions = {tier.event_id: tier.revision for tier in map(prefetched.tier, requests)}
+    # Two tiers of an event may have been read at different revisions.
+    tiers = {tier.tier_id: tier for tier in map(prefetched.tier, requests)}
     parameters: dict[str, object] = {
         "references": [request.reference for request in requests],
-        "event_ids": list(revisions),
-        "revisions": list(revisions.values()),
+        "tier_ids": list(tiers),
+        "event_ids": [tier.event_id for tier in tiers.values()],
+        "revisions": [tier.revision for tier in tiers.values()],
         "orders": len(requests),
         "bookings": sum(request.quantity for request in requests),
     }
@@ -186,7 +188,7 @@ def _must_retry(request: NewOrder, tier: Tier, start: BatchStart) -> Retry | Non
     if request.reference in start.in_flight:
         return Retry("in_flight")
     now = msgspec.structs.replace(tier, read_at=start.created_at)
-    if tier.event_id in start.changed_events or sale_state(now) != "on_sale":
+    if tier.tier_id in start.changed_tiers or sale_state(now) != "on_sale":
         return Retry("changed_tier")
     return None
 

@@ -23,7 +23,7 @@ class BatchStart(msgspec.Struct, frozen=True, kw_only=True):
     order_ids: list[int]
     booking_ids: list[int]
     in_flight: list[str]
-    changed_events: list[int]
+    changed_tiers: list[int]
 
 
 class Sale(msgspec.Struct, frozen=True):

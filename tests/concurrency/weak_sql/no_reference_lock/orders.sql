@@ -4,15 +4,17 @@ select
     now() as created_at,
     '{}'::text[] as in_flight,
     array(
-        select known.event_id
-        from unnest(%(event_ids)s::integer[], %(revisions)s::integer[]) as known (event_id, revision)
+        select known.tier_id
+        from
+            unnest(%(tier_ids)s::integer[], %(event_ids)s::integer[], %(revisions)s::integer[])
+            as known (tier_id, event_id, revision)
         where
             not exists (
                 select 1
                 from events
                 where events.id = known.event_id and events.revision = known.revision
             )
-    ) as changed_events,
+    ) as changed_tiers,
     array(
         select nextval('orders_id_seq')
         from generate_series(1, %(orders)s)

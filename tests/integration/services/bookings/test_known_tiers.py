@@ -8,10 +8,16 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.database import session
+from api.database.pool import Pool
+from api.database.session import open_session
 from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTaken, SoldOut, UnknownTier
+from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import Booked
+from api.services.bookings.model import Booked, BookingPolicy, Outcome
+from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
+from tests.integration.asynchronous import INLINE
+from tests.integration.asynchronous import order as new_order
 from tests.integration.database.faulty_session import Faults, FaultySession
 from tests.integration.services.bookings.test_batcher import count, order, responses, running_batcher
 from tests.waiting import read_until
@@ -130,6 +136,24 @@ async def test_a_known_tier_that_has_changed_is_read_again(
         (refused,) = await responses(batcher, order("r", expected_total=10.0))
     assert isinstance(refused, error)
     assert await count(conn, "orders") == 1
+
+
+async def test_each_tier_of_a_batch_has_a_revision_of_its_own(pool: Pool, conn: AsyncConnection) -> None:
+    known, policy = KnownTiers(), BookingPolicy.of(INLINE)
+
+    async def book(*tiers: str) -> list[Outcome]:
+        requests = [new_order(tier) for tier in tiers]
+        async with open_session(pool) as opened:
+            return await book_batch(opened, requests, policy, known)
+
+    await book("VIP", "GA")
+    await conn.execute("update tiers set price_minor = 9900 where name = 'GA'")
+    for _ in range(3):  # The process reads VIP again, and not GA.
+        await book("VIP")
+    ga, vip = await book("GA", "VIP")
+    assert isinstance(ga, Booked)
+    assert isinstance(vip, Booked)
+    assert (ga.order.total_minor, vip.order.total_minor) == (9_900, 10_000)
 
 
 async def test_the_sale_of_a_known_tier_ends_on_time(database_url: str, conn: AsyncConnection) -> None:

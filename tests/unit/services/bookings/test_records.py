@@ -8,7 +8,7 @@ from api.services.bookings.records import BatchStart, Sale, insertions, make_rec
 from tests.unit.services.bookings.values import NOW, policy, request, seat, tier
 
 START = BatchStart(
-    created_at=NOW, order_ids=[11, 12, 13], booking_ids=[101, 102, 103, 104], in_flight=[], changed_events=[]
+    created_at=NOW, order_ids=[11, 12, 13], booking_ids=[101, 102, 103, 104], in_flight=[], changed_tiers=[]
 )
 
 
