@@ -10,7 +10,7 @@ from typing import Any, Literal
 from playwright.async_api import Page
 
 from tests.stack import ROOT
-from tests.webapp.visitors import DESKTOP, PHONE
+from tests.webapp.visitors import DESKTOP, PHONE, SOON_S
 
 SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
 
@@ -19,9 +19,6 @@ TOOLS = Path(__file__).parent / "tools" / "node_modules"
 
 # The narrowest screen that WCAG 1.4.10 requires.
 NARROWEST = 320
-
-_TURN_WITHIN_S = 2.0
-"""Time for a page to follow the system's colour scheme."""
 
 # All rules that are on by default (WCAG 2.0 to 2.1, A and AA, and best practices), and those of WCAG 2.2.
 _EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
@@ -99,7 +96,7 @@ def _axe() -> str:
 async def _turn(page: Page, scheme: Literal["light", "dark"]) -> None:
     """Change the system's colour scheme, and wait until the page has followed."""
     await page.emulate_media(color_scheme=scheme)
-    deadline = time.monotonic() + _TURN_WITHIN_S
+    deadline = time.monotonic() + SOON_S
     while scheme not in await page.evaluate("getComputedStyle(document.documentElement).colorScheme"):
         assert time.monotonic() < deadline, f"the page did not turn {scheme}"
         await asyncio.sleep(0.02)

@@ -19,10 +19,9 @@ from api.database.embedded import EmbeddedServer
 from tests.conftest import running_browser
 from tests.webapp import no_webhooks
 from tests.webapp.site import MakeEvent, Site, StartSite, making_events, shared_site, starting_sites
-from tests.webapp.visitors import PHONE, OpenPage, Visitors
+from tests.webapp.visitors import PHONE, SOON_S, Kind, OpenPage, Visitors
 
-# No test measures speed: an expected change comes within this time on any machine.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=1000 * SOON_S)
 # The browser's own messages while a test keeps the API out of reach.
 _EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_")
 
@@ -109,9 +108,10 @@ async def visitors(shared_browser: Browser) -> Visitors:
 async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     """Open pages that must neither write errors to the console nor send requests to other hosts.
 
-    Each page belongs to a new visitor, unless the test passes the `context` of an earlier one.
+    Each page belongs to a new visitor, unless the test passes the `context` of an earlier one. With `own_clock` the
+    test may use `page.clock`, which first shows the present time.
     """
-    taken: list[tuple[BrowserContext, str]] = []
+    taken: list[tuple[BrowserContext, Kind]] = []
     problems: list[str] = []
 
     def check_request(request: Request) -> None:
@@ -124,11 +124,13 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         size: tuple[int, int] = PHONE,
         dark: bool = False,
         locale: str = "en-US",
+        own_clock: bool = False,
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
-            context = await visitors.take(locale)
-            taken.append((context, locale))
+            kind = Kind(locale, own_clock)
+            context = await visitors.take(kind)
+            taken.append((context, kind))
         page = await context.new_page()
         await page.set_viewport_size({"width": size[0], "height": size[1]})
         # Animations would take most of the time of a test.
@@ -149,6 +151,6 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     try:
         yield open_
     finally:
-        for context, locale in taken:
-            await visitors.release(context, locale)
+        for context, kind in taken:
+            await visitors.release(context, kind)
     assert problems == []

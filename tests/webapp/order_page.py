@@ -13,9 +13,6 @@ from tests.webapp.words import pattern, words
 
 USER = "user-123"
 
-SOON_MS = 15_000
-"""Limit from a database change to the open page: one poll of the worker and one of the page, on a busy machine."""
-
 
 async def find_order(site: Site, reference: str) -> dict[str, Any]:
     async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
@@ -60,7 +57,7 @@ async def visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tuple
 
 
 async def expect_title(page: Page, title: str) -> None:
-    await expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=SOON_MS)
+    await expect(page.get_by_role("heading", level=1)).to_have_text(title)
 
 
 def codes_on(page: Page) -> Locator:
@@ -82,9 +79,9 @@ async def seconds_left(page: Page) -> int:
 
 async def wait_for_next_order(page: Page) -> str:
     """Wait until the page leads to an order with another reference; return the reference."""
-    await page.wait_for_url(re.compile("/booking/(?!held-)"), timeout=SOON_MS)
+    await page.wait_for_url(re.compile("/booking/(?!held-)"))
     reference = page.url.rpartition("/")[2]
-    await expect(page.locator("#reference")).to_have_text(reference, timeout=SOON_MS)
+    await expect(page.locator("#reference")).to_have_text(reference)
     return reference
 
 

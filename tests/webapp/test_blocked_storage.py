@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.async_api import ConsoleMessage, Page, expect
 
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import PHONE, Visitors
@@ -36,21 +36,24 @@ def _is_fault(message: ConsoleMessage) -> bool:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(visitors: Visitors) -> AsyncIterator[Page]:
     """A page of a browser that blocks site data. The page must neither throw nor report an error."""
-    context: BrowserContext = await visitors.take("en-US")
-    page = await context.new_page()
-    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    await page.add_init_script(_BLOCK)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    # React Router warns that it restores no scroll position.
-    page.on("console", lambda message: errors.append(message.text) if _is_fault(message) else None)
-    yield page
+    async with visitors.visitor() as context:
+        page = await context.new_page()
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        await page.add_init_script(_BLOCK)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        # React Router warns that it restores no scroll position.
+        page.on("console", lambda message: errors.append(message.text) if _is_fault(message) else None)
+        yield page
+    assert errors == []
+
+
+async def _check_blocked(page: Page) -> None:
+    """Check that the page has no access to its storage."""
     for name in ("localStorage", "sessionStorage", "document.cookie", "navigator.locks"):
         assert (
             await page.evaluate(f"(() => {{ try {{ return {name}; }} catch {{ return 'blocked'; }} }})()") == "blocked"
         )
-    await visitors.release(context, "en-US")
-    assert errors == []
 
 
 async def test_without_site_data_a_browser_books_and_cancels(make_event: MakeEvent, page: Page) -> None:
@@ -74,6 +77,7 @@ async def test_without_site_data_a_browser_books_and_cancels(make_event: MakeEve
     await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text(words("booking.cancelled.title"))
     assert await site.orders("nobody-remembers") == [(reference, "cancelled")]
+    await _check_blocked(page)
 
 
 async def test_without_site_data_every_page_loads(make_event: MakeEvent, page: Page) -> None:
@@ -92,3 +96,4 @@ async def test_without_site_data_every_page_loads(make_event: MakeEvent, page: P
         await expect(page.locator("html")).to_have_class(re.compile("dark"))
         await page.get_by_label(words("language.label")).select_option("de")
         await expect(page.get_by_role("link", name=words("nav.bookings", "de")).first).to_be_visible()
+    await _check_blocked(page)

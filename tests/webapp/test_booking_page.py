@@ -11,7 +11,6 @@ from api.secret import load_or_create_secret
 from api.services import codes
 from tests.webapp.appearance import SCREENSHOTS, check_page, shot
 from tests.webapp.order_page import (
-    SOON_MS,
     codes_on,
     expect_codes,
     expect_title,
@@ -177,9 +176,9 @@ async def test_without_the_api_the_last_data_are_marked_as_old(
     _, page = await visit_pending(visit, site)
     site.network.lose_responses()
     stale = page.get_by_text(words("away.stale"))
-    await expect(stale).to_be_visible(timeout=SOON_MS)
+    await expect(stale).to_be_visible()
     before = await seconds_left(page)
     await check_page(page, "order-stale")
     await expect(page.locator(".countdown")).not_to_have_text(f"{before // 60}:{before % 60:02}")
     site.network.mend()
-    await expect(stale).to_have_count(0, timeout=SOON_MS)
+    await expect(stale).to_have_count(0)

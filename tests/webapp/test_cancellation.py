@@ -5,7 +5,6 @@ from playwright.async_api import expect
 
 from tests.webapp.appearance import check_page
 from tests.webapp.order_page import (
-    SOON_MS,
     USER,
     cancel,
     cancel_button,
@@ -17,7 +16,7 @@ from tests.webapp.order_page import (
     visit_order,
 )
 from tests.webapp.site import MakeEvent
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import OpenPage, hastened
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,12 +71,13 @@ async def test_cancelling_is_refused_once_the_event_has_begun(make_event: MakeEv
 
 async def test_a_cancellation_with_a_lost_response_shows_its_outcome(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
-    page = await visit_order(visit, site, await sell_order(site))
+    page = await visit(f"{site.url}/booking/{await sell_order(site)}", own_clock=True)
     await expect_codes(page, 2)
     # At first the page cannot read the order either.
     site.network.lose_responses()
     await cancel(page)
-    await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible(timeout=SOON_MS)
+    async with hastened(page):
+        await expect(page.get_by_text(words("booking.cancel.unreachable"))).to_be_visible()
     await check_page(page, "order-cancel-unknown")
     site.network.mend()
     await expect_title(page, words("booking.cancelled.title"))
@@ -95,7 +95,7 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     # The page validates the field without the API.
     await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
-    await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_be_visible()
     site.network.release()
     await page.go_back()
     await expect_title(page, words("booking.cancelled.title"))

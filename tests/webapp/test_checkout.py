@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.webapp import no_webhooks
 from tests.webapp.appearance import check_page
 from tests.webapp.site import BOOKINGS, READS, MakeEvent, Site
-from tests.webapp.visitors import OpenPage, keep_entering, open_event
+from tests.webapp.visitors import SOON_S, OpenPage, hastened, keep_entering, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,8 +18,9 @@ SUBMIT = "button.submit"
 NOTICE = ".summary .notice"
 CHECKING = pattern("checkout.sending.retrying", attempt=r"\d", of=r"\d")
 HOUSE = "VIP=40,Front Row=40,GA=100"
-SLOW_MS = 25_000
-SOON_S = 10.0
+# A page that sends a purchase explains itself, and then offers to check it, after these times.
+EXPLAINED_AFTER_MS = 2_000
+CHECKED_AFTER_MS = 10_000
 
 
 async def _more(page: Page, times: int) -> None:
@@ -29,15 +30,17 @@ async def _more(page: Page, times: int) -> None:
 
 async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "slow")
+    page = await open_event(site, visit, "slow", own_clock=True)
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).dblclick()
     await expect(page.locator(SUBMIT)).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.sending"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sending.title"))
+    await page.clock.fast_forward(EXPLAINED_AFTER_MS)
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.patience.explain"))
     await check_page(page, "booking-slow")
-    await expect(page.get_by_role("button", name=words("checkout.check"))).to_be_visible(timeout=SLOW_MS)
+    await page.clock.fast_forward(CHECKED_AFTER_MS - EXPLAINED_AFTER_MS)
+    await expect(page.get_by_role("button", name=words("checkout.check"))).to_be_visible()
     await check_page(page, "booking-offers-check")
     site.network.release()
     await page.wait_for_url("**/booking/*")
@@ -198,14 +201,15 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "silent")
+    page = await open_event(site, visit, "silent", own_clock=True)
     site.network.lose_responses(BOOKINGS)
     field = page.get_by_label(words("user.label"))
     await field.press("Enter")
     # The Enter key only leads to the button, which shows the total.
     await expect(page.locator(SUBMIT)).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"), timeout=SLOW_MS)
+    async with hastened(page):
+        await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
     await check_page(page, "booking-unknown")
     # There is one action. Neither another button nor the Enter key books.
     await expect(page.locator(".summary").get_by_role("button")).to_have_text([words("checkout.check")])
@@ -214,9 +218,10 @@ async def test_a_purchase_without_a_response_is_looked_up_until_its_outcome_is_k
     assert not await page.evaluate("globalThis.sent")
     # The outcome is still unknown after a reload.
     await page.reload()
-    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
-    site.network.mend()
-    await page.wait_for_url("**/booking/*")
+    async with hastened(page):
+        await expect(page.locator(NOTICE)).to_contain_text(words("checkout.unreachable.title"))
+        site.network.mend()
+        await page.wait_for_url("**/booking/*")
     assert len(await site.orders("silent")) == 1
 
 
@@ -277,12 +282,13 @@ async def test_a_purchase_that_did_not_arrive_is_named_after_the_end_of_the_sale
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "never-arrived")
+    page = await open_event(site, visit, "never-arrived", own_clock=True)
     site.network.lose_requests(BOOKINGS)
     await _leave_in_doubt(page)
     await _end_sale(site, page)
     site.network.mend()
-    await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.not_found.over"))
+    async with hastened(page):
+        await expect(page.locator(".closed .notice")).to_contain_text(words("checkout.not_found.over"))
     await expect(page.locator("[type=submit], .closed button")).to_have_count(0)
     await check_page(page, "booking-not-found-ended")
     assert await site.orders("never-arrived") == []

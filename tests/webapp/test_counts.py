@@ -9,15 +9,23 @@ from playwright.async_api import Page, expect
 from tests.webapp import no_webhooks
 from tests.webapp.appearance import check_page
 from tests.webapp.site import READS, MakeEvent
-from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, draw_map, open_event, tickets_left
+from tests.webapp.visitors import (
+    DESKTOP,
+    PHONE,
+    SOON_S,
+    STALE_AFTER_MS,
+    OpenPage,
+    draw_map,
+    open_event,
+    return_to_present,
+    tickets_left,
+)
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 HOUSE = "VIP=20,Front Row=40,GA=100"
-STALE_AFTER_MS = 20_000
-SOON_S = 20.0
 
 # Sums up all that has moved by itself since the page was begun, as the browser measures it.
 _WATCH_SHIFTS = """
@@ -84,7 +92,7 @@ async def test_nothing_jumps_when_slow_responses_arrive(
 
 async def test_counts_follow_other_buyers_but_not_in_a_hidden_tab(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit)
+    page = await open_event(site, visit, own_clock=True)
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if "/availability" in request.url else None)
     await draw_map(page)
@@ -101,7 +109,7 @@ async def test_counts_follow_other_buyers_but_not_in_a_hidden_tab(make_event: Ma
 
     await _set_hidden(page, hidden=True)
     polls.clear()
-    await page.wait_for_timeout(4_000)
+    await page.clock.run_for(4_000)
     assert polls == []
     await site.sell("VIP", 1)
     await _set_hidden(page, hidden=False)
@@ -136,19 +144,23 @@ async def test_exact_counts_open_on_demand_and_always_show_the_last_tickets(
 
 async def test_old_counts_are_marked_and_recover(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit)
+    page = await open_event(site, visit, own_clock=True)
     await page.get_by_role("button", name=words("quantity.more")).click()
     site.network.freeze()
-    await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"), timeout=STALE_AFTER_MS)
+    await page.clock.fast_forward(STALE_AFTER_MS)
+    await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"))
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
     names = (words("quantity.more"), words("quantity.fewer"), words("seats.best"), pattern("book.button", total=".+"))
     buttons = [page.get_by_role("button", name=name) for name in names]
     for button in buttons:
         await expect(button).to_be_disabled()
     await check_page(page, "event-stale")
+    await site.sell("VIP", 1)
+    await return_to_present(page)
     site.network.mend()
     site.network.cut()
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"), timeout=STALE_AFTER_MS)
+    await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=19, total=20))
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     for button in buttons:
         await expect(button).to_be_enabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
@@ -158,20 +170,18 @@ async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit)
+    page = await open_event(site, visit, own_clock=True)
     await page.context.set_offline(True)
-    try:
-        await site.sell("VIP", 3)
-        await expect(page.locator(".freshness")).to_have_text(
-            pattern("counts.stale", age=r"\d+"), timeout=STALE_AFTER_MS
-        )
-        await expect(page.locator(".summary")).to_contain_text(words("counts.unreachable"))
-        await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
-        await expect(page.locator(SUBMIT)).to_be_disabled()
-    finally:
-        await page.context.set_offline(False)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    await site.sell("VIP", 3)
+    await page.clock.fast_forward(STALE_AFTER_MS)
+    await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"))
+    await expect(page.locator(".summary")).to_contain_text(words("counts.unreachable"))
+    await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
+    await expect(page.locator(SUBMIT)).to_be_disabled()
+    await return_to_present(page)
+    await page.context.set_offline(False)
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=17, total=20))
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
 

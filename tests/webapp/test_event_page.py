@@ -14,11 +14,13 @@ from tests.webapp.words import pattern, words
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=20,Front Row=40,GA=100"
+LIST_POLL_MS = 10_000
+"""The interval at which the home page reads the list of concerts."""
 
 
 async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEvent, visit: OpenPage) -> None:
     now = datetime.now(UTC)
-    soon = await make_event("GA=5", name="Later Tonight", starts_at=now + timedelta(days=1))
+    soon = await make_event("GA=5", name="Later Tonight", starts_at=now + timedelta(days=1), time_zone="UTC")
     await make_event("GA=5", name="Next Spring", sales_start_at=now + timedelta(days=2))
     # Its sale starts in another year, so the list shows the longest date.
     next_year = now + timedelta(days=400)
@@ -26,7 +28,7 @@ async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEven
     gone = await make_event("GA=5", name="Gone", starts_at=now + timedelta(days=3))
     await make_event("GA=5", name="Called Off", created_at=now - timedelta(days=1), cancelled_at=now)
     await gone.sell("GA", 5)
-    page = await visit(soon.url)
+    page = await visit(soon.url, own_clock=True)
     cards = {name: page.locator(".event-card", has_text=name) for name in ("Later Tonight", "Next Spring", "Gone")}
     await expect(cards["Later Tonight"]).to_contain_text(words("state.on_sale"))
     await expect(cards["Later Tonight"]).to_contain_text(words("home.from", price="$10"))
@@ -37,6 +39,7 @@ async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEven
     await expect(page.locator(".event-card", has_text="Called Off")).to_contain_text(words("state.cancelled"))
     await check_page(page, "home")
     soon.network.lose_responses(READS)
+    await page.clock.fast_forward(LIST_POLL_MS)
     await expect(page.get_by_text(words("away.stale"))).to_be_visible()
     await expect(cards["Later Tonight"]).to_be_visible()
     await check_page(page, "home-stale")

@@ -1,15 +1,19 @@
 """`check_page` finds faults and leaves the page unchanged. Shared systems and visitors are independent."""
 
 import re
+import time
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp.appearance import check_page
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import PHONE, OpenPage, Visitors
+from tests.webapp.visitors import PHONE, Kind, OpenPage, Visitors
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CLOCKS_DIFFER_S = 5
+"""The longest difference between this process's clock and a page's own clock, which shows the same time."""
 
 
 async def _missing_page(visit: OpenPage, site: Site) -> Page:
@@ -43,12 +47,37 @@ async def test_faults_are_found(fault: str, finding: str, inline_site: Site, vis
 
 async def test_a_new_visitor_remembers_nothing_of_an_earlier_one(inline_site: Site, visitors: Visitors) -> None:
     for _ in range(2):
-        context = await visitors.take("en-US")
-        page = await context.new_page()
-        await page.goto(inline_site.url)
-        assert await page.evaluate("localStorage.getItem('user-id')") is None
-        await page.evaluate("localStorage.setItem('user-id', 'somebody')")
-        await visitors.release(context, "en-US")
+        async with visitors.visitor() as context:
+            page = await context.new_page()
+            await page.goto(inline_site.url)
+            assert await page.evaluate("localStorage.getItem('user-id')") is None
+            await page.evaluate("localStorage.setItem('user-id', 'somebody')")
+
+
+async def test_a_new_visitor_has_the_present_time_and_a_network(inline_site: Site, visitors: Visitors) -> None:
+    for _ in range(2):
+        async with visitors.visitor(Kind(own_clock=True)) as context:
+            page = await context.new_page()
+            await page.goto(inline_site.url)
+            assert await page.evaluate("navigator.onLine")
+            earliest, shown, latest = time.time(), await page.evaluate("Date.now() / 1000"), time.time()
+            assert earliest - CLOCKS_DIFFER_S < shown < latest + CLOCKS_DIFFER_S
+            await page.wait_for_function("(shown) => Date.now() / 1000 > shown", arg=shown)
+            await page.clock.fast_forward(2_000 * CLOCKS_DIFFER_S)
+            await page.clock.set_fixed_time("2028-01-01T00:00:00Z")
+            await context.set_offline(offline=True)
+
+
+async def test_a_visitor_with_a_changed_clock_is_not_used_again(inline_site: Site, visitors: Visitors) -> None:
+    context = await visitors.take(Kind())
+    page = await context.new_page()
+    await page.goto(inline_site.url)
+    await page.clock.set_fixed_time("2028-01-01T00:00:00Z")
+    with pytest.raises(AssertionError, match="own_clock"):
+        await visitors.release(context, Kind())
+    async with visitors.visitor() as other:
+        assert other is not context
+    await context.close()
 
 
 async def test_each_event_of_a_shared_system_is_sold_by_itself(make_event: MakeEvent) -> None:

@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.random_walk import RECORD, Walk
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import OpenPage, draw_map
+from tests.webapp.visitors import SOON_S, OpenPage, draw_map
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,7 +25,6 @@ PRICES = {"VIP": 100, "Front Row": 50, "GA": 10}
 ROUNDS = 12
 STEPS = 170
 WIDTHS = (320, 390, 1280)
-_EQUAL_WITHIN_S = 20.0
 
 
 async def _open(site: Site, visit: OpenPage) -> Walk:
@@ -45,7 +44,7 @@ async def _arrive(walk: Walk, site: Site) -> None:
 
 async def _until_equal(walk: Walk, site: Site) -> None:
     """Wait until the page shows the counts and the free seats that the API has."""
-    deadline = time.monotonic() + _EQUAL_WITHIN_S
+    deadline = time.monotonic() + SOON_S
     async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
         while True:
             tickets = (await http.get("/api/tickets", params={"event": site.event})).json()

@@ -15,14 +15,13 @@ from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT, Process, clean_environment, responds
 from tests.webapp.appearance import check_page
 from tests.webapp.site import BOOKINGS, Site, shared_site
-from tests.webapp.visitors import OpenPage, tickets_left
+from tests.webapp.visitors import OpenPage, hastened, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
 
 REFERENCE = re.compile("bk_[a-z2-7]{26}")
 SUBMIT = "button.submit"
-SOON_MS = 30_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -70,11 +69,11 @@ async def _choose(page: Page, user_id: str) -> None:
 
 async def _arrive(page: Page) -> str:
     """Wait for the page of a confirmed order; return its reference."""
-    await page.wait_for_url("**/booking/*", timeout=SOON_MS)
+    await page.wait_for_url("**/booking/*")
     reference = page.url.rpartition("/")[2]
     assert REFERENCE.fullmatch(reference)
     heading = page.get_by_role("heading", level=1)
-    await expect(heading).to_have_text(words("booking.confirmed.title"), timeout=SOON_MS)
+    await expect(heading).to_have_text(words("booking.confirmed.title"))
     return reference
 
 
@@ -206,8 +205,6 @@ async def test_a_visitor_who_saves_data_loads_only_the_next_page(site: Site, vis
 async def test_a_booking_that_is_being_sent_is_shown(site: Site, visit: OpenPage) -> None:
     page = await visit(site.event_url)
     await _choose(page, "sender")
-    # The notice keeps its first state while the pictures are taken.
-    await page.clock.install()
     site.network.hold(BOOKINGS)
     await page.locator(SUBMIT).click()
     await expect(page.locator(".summary .notice")).to_contain_text(words("checkout.sending.title"))
@@ -218,14 +215,15 @@ async def test_a_booking_that_is_being_sent_is_shown(site: Site, visit: OpenPage
 
 
 async def test_a_lost_click_can_be_repeated(site: Site, visit: OpenPage) -> None:
-    page = await visit(site.event_url)
+    page = await visit(site.event_url, own_clock=True)
     await _choose(page, "in-a-tunnel")
     site.network.lose_requests(BOOKINGS)
     await page.locator(SUBMIT).click()
     notice = page.locator(".summary .notice")
-    await expect(notice).to_contain_text(words("checkout.unreachable.title"), timeout=SOON_MS)
-    site.network.mend()
-    await expect(notice).to_contain_text(words("checkout.not_found.text"), timeout=SOON_MS)
+    async with hastened(page):
+        await expect(notice).to_contain_text(words("checkout.unreachable.title"))
+        site.network.mend()
+        await expect(notice).to_contain_text(words("checkout.not_found.text"))
     assert await site.orders("in-a-tunnel") == []
     await page.get_by_role("button", name=words("checkout.again")).click()
     await page.wait_for_url("**/booking/*")

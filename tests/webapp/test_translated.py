@@ -12,18 +12,27 @@ from playwright.async_api import Page, expect
 from tests.webapp import no_webhooks
 from tests.webapp.site import READS, MakeEvent, Site
 from tests.webapp.translator import STYLES, bare, decorate, read, translate, translate_early
-from tests.webapp.visitors import DESKTOP, OpenPage, Visitors, open_event, tickets_left
+from tests.webapp.visitors import (
+    DESKTOP,
+    SOON_S,
+    STALE_AFTER_MS,
+    OpenPage,
+    Visitors,
+    keep_entering,
+    open_event,
+    return_to_present,
+    tickets_left,
+)
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
-_TRUE_WITHIN_S = 20.0
 
 
 async def _until_equal(translated: Page, plain: Page) -> None:
     """Wait until a translated page shows what a page without a translator shows."""
-    deadline = time.monotonic() + _TRUE_WITHIN_S
+    deadline = time.monotonic() + SOON_S
     while (shown := await read(translated)) != (right := await read(plain)):
         assert time.monotonic() < deadline, f"translated:\n{shown}\n\nright:\n{right}"
         await asyncio.sleep(0.1)
@@ -31,14 +40,14 @@ async def _until_equal(translated: Page, plain: Page) -> None:
 
 async def _until_other(page: Page, selector: str, before: str) -> None:
     """Wait until a part of a page shows another text, apart from the marks of a translation."""
-    deadline = time.monotonic() + _TRUE_WITHIN_S
+    deadline = time.monotonic() + SOON_S
     while await read(page, selector) == before:
         assert time.monotonic() < deadline, before
         await asyncio.sleep(0.1)
 
 
 async def _two_pages(site: Site, visit: OpenPage) -> tuple[Page, Page]:
-    translated, plain = [await open_event(site, visit, "reader", size=DESKTOP) for _ in range(2)]
+    translated, plain = [await open_event(site, visit, "reader", size=DESKTOP, own_clock=True) for _ in range(2)]
     for page in (translated, plain):
         await page.locator(".counts summary").click()
     return translated, plain
@@ -110,10 +119,12 @@ async def test_a_translated_event_shows_what_an_untranslated_one_does(make_event
     # The network breaks and comes back.
     site.network.lose_requests(READS)
     for page in (translated, plain):
-        await page.bring_to_front()  # A browser may slow down the page behind another one.
+        await page.clock.fast_forward(STALE_AFTER_MS)
         await expect(page.locator(".freshness")).to_have_attribute("data-phase", "stale")
+    await _until_equal(translated, plain)
     site.network.mend()
     for page in (translated, plain):
+        await return_to_present(page)
         await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
     await _until_equal(translated, plain)
     # The visitor chooses a language that the pages have.
@@ -121,6 +132,7 @@ async def test_a_translated_event_shows_what_an_untranslated_one_does(make_event
     # The sale ends.
     await site.set_columns(sales_end_at="2026-01-02T00:00:00Z", sales_start_at="2026-01-01T00:00:00Z")
     for page in (translated, plain):
+        await keep_entering(page)
         await expect(page.locator(".closed")).to_have_attribute("data-sale", "ended")
     await _until_equal(translated, plain)
 
@@ -138,6 +150,7 @@ async def test_a_countdown_runs_on_after_translation(make_event: MakeEvent, visi
     before = await read(page, ".countdown")
     await _until_other(page, ".countdown", before)
     await site.set_columns(sales_start_at="2026-01-01T00:00:00Z")
+    await keep_entering(page)
     await expect(page.locator(".freshness")).to_be_visible()
     assert bare(words("sale.upcoming.title")) not in await read(page)
 
@@ -205,6 +218,7 @@ async def test_translated_lists_change_with_the_system(make_event: MakeEvent, vi
     await expect(card).to_have_attribute("data-state", "on_sale")
     await translate(page)
     assert (await site.sell("GA", 4)).status_code == 201
+    await keep_entering(page)
     await expect(card).to_have_attribute("data-state", "sold_out")
     assert bare(words("state.sold_out")) in bare(await card.inner_text())
     assert bare(words("home.from", price="$10")) not in bare(await card.inner_text())
@@ -214,16 +228,15 @@ async def test_a_page_that_is_translated_before_its_scripts_run_works(
     make_event: MakeEvent, visitors: Visitors
 ) -> None:
     site = await make_event("GA=5")
-    context = await visitors.take("en-US")
-    page = await context.new_page()
-    await translate_early(page)
-    await page.goto(site.event_url)
-    await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
-    assert await page.locator("font").count() > 0
-    await page.get_by_label(words("user.label")).fill("reader-early")
-    await page.locator(SUBMIT).click()
-    await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
-    await visitors.release(context, "en-US")
+    async with visitors.visitor() as context:
+        page = await context.new_page()
+        await translate_early(page)
+        await page.goto(site.event_url)
+        await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
+        assert await page.locator("font").count() > 0
+        await page.get_by_label(words("user.label")).fill("reader-early")
+        await page.locator(SUBMIT).click()
+        await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
 
 
 async def test_a_form_that_an_extension_has_changed_books(make_event: MakeEvent, visit: OpenPage) -> None:

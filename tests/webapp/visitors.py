@@ -1,10 +1,13 @@
 """Visitors of the web app, and the steps that many tests share."""
 
+import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Locator, Page, Request, expect
 
 from tests.webapp.site import Site
 from tests.webapp.words import words
@@ -13,31 +16,68 @@ PHONE = (390, 844)
 DESKTOP = (1280, 800)
 OpenPage = Callable[..., Awaitable[Page]]
 
+SOON_S = 40.0
+"""No test measures speed: an expected change comes within this time on any machine."""
+
+STALE_AFTER_MS = 11_000
+"""Counts of this age are marked as old."""
+
+# Steps of a clock that runs ahead, on this process's clock and on the page's.
+_STEP_EVERY_S = 0.05
+_STEP_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of visitor. Only a visitor with a clock of its own may use `page.clock`."""
+
+    locale: str = "en-US"
+    own_clock: bool = False
+
 
 class Visitors:
     """Browser contexts. Each acts as the browser of one visitor.
 
     After a test its visitors lose all stored data except the web app's files. One open page with a picture keeps the
-    browser's process alive, which halves the cost of the next visit.
+    browser's process alive, which halves the cost of the next visit. Playwright cannot remove its clock from a context,
+    so contexts with such a clock are kept apart.
     """
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._idle: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+        self._idle: defaultdict[Kind, list[BrowserContext]] = defaultdict(list)
         self._kept: dict[BrowserContext, CDPSession] = {}
 
-    async def take(self, locale: str) -> BrowserContext:
-        """Return the context of a visitor without stored data."""
-        if self._idle[locale]:
-            return self._idle[locale].pop()
-        context = await self._browser.new_context(locale=locale)
-        self._kept[context] = await context.new_cdp_session(await context.new_page())
+    async def take(self, kind: Kind) -> BrowserContext:
+        """Return the context of a visitor without stored data. Its clock shows the present time."""
+        if self._idle[kind]:
+            context = self._idle[kind].pop()
+        else:
+            context = await self._browser.new_context(locale=kind.locale)
+            self._kept[context] = await context.new_cdp_session(await context.new_page())
+        if kind.own_clock:
+            await context.clock.install()
         return context
 
-    async def release(self, context: BrowserContext, locale: str) -> None:
-        """Close a visitor's pages, and delete the stored data."""
+    @contextlib.asynccontextmanager
+    async def visitor(self, kind: Kind = Kind()) -> AsyncIterator[BrowserContext]:
+        """Take a visitor and release it at the end."""
+        context = await self.take(kind)
+        try:
+            yield context
+        finally:
+            await self.release(context, kind)
+
+    async def release(self, context: BrowserContext, kind: Kind) -> None:
+        """Close a visitor's pages, and delete the stored data.
+
+        Raises:
+            AssertionError: the test has used the clock of a visitor without a clock of its own.
+        """
         origins = {page.url.split("/", 3)[2] for page in context.pages if page.url.startswith("http")}
         kept, *others = context.pages
+        assert await kept.evaluate("Date.isFake === true") == kind.own_clock, "open this page with `own_clock=True`"
+        await context.set_offline(offline=False)
         if kept.url == "about:blank" and origins:
             with contextlib.suppress(Error):  # a test may have stopped the server
                 await kept.goto(f"http://{next(iter(origins))}/favicon.svg")
@@ -48,12 +88,19 @@ class Visitors:
         for origin in origins:
             scope = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
             await self._kept[context].send("Storage.clearDataForOrigin", scope)
-        self._idle[locale].append(context)
+        self._idle[kind].append(context)
 
 
-async def open_event(site: Site, visit: OpenPage, user_id: str | None = None, *, size: tuple[int, int] = PHONE) -> Page:
+async def open_event(
+    site: Site,
+    visit: OpenPage,
+    user_id: str | None = None,
+    *,
+    size: tuple[int, int] = PHONE,
+    own_clock: bool = False,
+) -> Page:
     """Open an event's page, fill in the buyer's name if there is one, and wait for live counts."""
-    page = await visit(site.event_url, size=size)
+    page = await visit(site.event_url, size=size, own_clock=own_clock)
     if user_id is not None:
         await page.get_by_label(words("user.label")).fill(user_id)
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
@@ -63,6 +110,45 @@ async def open_event(site: Site, visit: OpenPage, user_id: str | None = None, *,
 def tickets_left(page: Page, tier: str) -> Locator:
     """Return the place of a tier's exact count, which an event's page shows on demand."""
     return page.locator(f".counts li[data-tier='{tier}']")
+
+
+@contextlib.asynccontextmanager
+async def hastened(page: Page) -> AsyncIterator[None]:
+    """Let a page's own clock run ahead whenever the page awaits no response.
+
+    Pauses between requests then take no time, while each request has its full time limit.
+    """
+    awaited: set[Request] = set()
+
+    def begin(request: Request) -> None:
+        awaited.add(request)
+
+    def end(request: Request) -> None:
+        awaited.discard(request)
+
+    async def run_ahead() -> None:
+        while True:
+            if not awaited:
+                await page.clock.fast_forward(_STEP_MS)
+            await asyncio.sleep(_STEP_EVERY_S)
+
+    listeners = (("request", begin), ("requestfinished", end), ("requestfailed", end))
+    for event, listener in listeners:
+        page.on(event, listener)  # type: ignore[call-overload]
+    running = asyncio.create_task(run_ahead())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        for event, listener in listeners:
+            page.remove_listener(event, listener)
+
+
+async def return_to_present(page: Page) -> None:
+    """Set the page's own clock, which ran ahead, to the present time. It then agrees with the server's clock again."""
+    await page.clock.set_system_time(datetime.now(UTC))
 
 
 async def keep_entering(page: Page) -> None:
