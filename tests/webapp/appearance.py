@@ -1,13 +1,14 @@
-"""Pictures of pages, and the checks of their width and accessibility."""
+"""The checks of a page's width and accessibility, and pictures of pages."""
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from tests.stack import ROOT
 from tests.webapp.visitors import DESKTOP, PHONE, SOON_S
@@ -34,11 +35,11 @@ _AXE_RUN = """async (options) => {
 
 
 async def check_page(page: Page, name: str) -> None:
-    """Store pictures of the page in light, in dark and on a phone, and check its accessibility.
+    """Check the page's width and accessibility in light, in dark and on a phone.
 
-    Writes NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. The page may not scroll sideways, on the
-    narrowest screen either. axe-core may find no violation on the phone, and no bad contrast in the dark. Afterwards
-    the page has its former size and scheme.
+    With `PICTURES` set, the function stores NAME-light.jpg and NAME-dark.jpg (on a desktop) and NAME-phone.jpg. The
+    page may not scroll sideways, on the narrowest screen either. axe-core may find no violation on the phone, and no
+    bad contrast in the dark. Afterwards the page has its former size and scheme.
 
     Raises:
         AssertionError: the page scrolls sideways, has a violation or does not follow the scheme.
@@ -114,12 +115,24 @@ async def _settle(page: Page) -> None:
 
 
 async def shot(page: Page, name: str) -> None:
-    """Store a picture of the page in NAME.jpg, and check that it does not scroll sideways."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(
-        path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80, full_page=True, animations="disabled"
-    )
+    """Check that the page does not scroll sideways; see `take_picture`."""
+    await take_picture(page, name)
     await _check_width(page)
+
+
+async def take_picture(shown: Page | Locator, name: str) -> None:
+    """Store a picture of a whole page or of one element in NAME.jpg if `PICTURES` is set.
+
+    Pictures are for people. They need a tenth of the processor time of all tests.
+    """
+    if not os.environ.get("PICTURES"):
+        return
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.jpg"
+    if isinstance(shown, Page):
+        await shown.screenshot(path=path, type="jpeg", quality=80, full_page=True, animations="disabled")
+    else:
+        await shown.screenshot(path=path, type="jpeg", quality=80, animations="disabled")
 
 
 async def _check_width(page: Page) -> None:

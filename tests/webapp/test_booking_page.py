@@ -9,7 +9,7 @@ from api.commands import check_in
 from api.config import TICKET_SECRET, Settings
 from api.secret import load_or_create_secret
 from api.services import codes
-from tests.webapp.appearance import SCREENSHOTS, check_page, shot
+from tests.webapp.appearance import check_page, shot, take_picture
 from tests.webapp.order_page import (
     codes_on,
     expect_codes,
@@ -142,7 +142,7 @@ async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     for image in await codes_on(page).all():
         await expect(image).to_be_visible()
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    await page.screenshot(path=SCREENSHOTS / "order-print.png", full_page=True)
+    await take_picture(page, "order-print")
 
 
 async def test_a_print_contains_every_code_without_scrolling(make_event: MakeEvent, visit: OpenPage) -> None:

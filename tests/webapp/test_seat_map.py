@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from api.commands.seed import TierPlan
-from tests.webapp.appearance import SCREENSHOTS, check_page, shot, violations
+from tests.webapp.appearance import check_page, shot, take_picture, violations
 from tests.webapp.site import READS, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, STALE_AFTER_MS, OpenPage, keep_entering, open_event
 from tests.webapp.words import pattern, words
@@ -278,7 +278,7 @@ async def test_a_phone_can_zoom_out_to_the_whole_map(make_event: MakeEvent, visi
     await _drag(page, ((x - 150, y), (x - 25, y)), ((x + 150, y), (x + 25, y)))
     await expect(farther).to_be_disabled()
     assert await plan.evaluate(wider) == 0
-    await plan.screenshot(path=SCREENSHOTS / "seats-whole.png")
+    await take_picture(plan, "seats-whole")
     await page.get_by_role("button", name=words("map.closer")).click()
     assert await plan.evaluate(wider) > 0
 
