@@ -7,12 +7,20 @@ import functools
 import math
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
-
 from api.process_environment import METRICS_DIR_VARIABLE
+from api.prometheus_patch import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    GaugeMetricFamily,
+    Histogram,
+    Metric,
+    MultiProcessCollector,
+    generate_latest,
+)
 from api.schemas import SystemHealth
 
 REQUESTS = Counter("http_requests", "Responses by method, route and status", ["method", "route", "status"])
@@ -61,15 +69,29 @@ def render_metrics(system: SystemHealth | None) -> bytes:
         Path(directory).mkdir(parents=True, exist_ok=True)  # The collector refuses a missing directory.
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     text = generate_latest(registry)
-    return text + generate_latest(_system_registry(system)) if system else text
+    if system:
+        system_registry = CollectorRegistry()
+        system_registry.register(_SystemCollector(system))
+        text += generate_latest(system_registry)
+    return text
 
 
-def _system_registry(system: SystemHealth) -> CollectorRegistry:
-    """Return the metrics of the system, which every API process reads from the database."""
-    registry = CollectorRegistry()
-    age = system.worker_age_seconds
-    worker_age = Gauge("worker_age_seconds", "Age of the last heartbeat of any worker", registry=registry)
-    worker_age.set(math.inf if age is None else age)
-    overdue = Gauge("overdue_holds", "Tickets held for more than 2 s past the end of their hold", registry=registry)
-    overdue.set(system.overdue_holds)
-    return registry
+class _SystemCollector:
+    """The metrics of the system, which every API process reads from the database.
+
+    A `Gauge` would write them into this process's file, and the sum of all processes would contain them again.
+    """
+
+    def __init__(self, system: SystemHealth) -> None:
+        self._system = system
+
+    def collect(self) -> Iterable[Metric]:
+        age = self._system.worker_age_seconds
+        yield GaugeMetricFamily(
+            "worker_age_seconds", "Age of the last heartbeat of any worker", value=math.inf if age is None else age
+        )
+        yield GaugeMetricFamily(
+            "overdue_holds",
+            "Tickets held for more than 2 s past the end of their hold",
+            value=self._system.overdue_holds,
+        )

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from api import prometheus_patch
 from api.commands import granian_patch
 from api.database import psycopg_patch
 from api.payments import purgatory_patch
@@ -16,6 +17,7 @@ from webapp import reflex_patch
     ("module", "package"),
     [
         (granian_patch, "granian"),
+        (prometheus_patch, "prometheus_client"),
         (psycopg_patch, "psycopg"),
         (purgatory_patch, "purgatory"),
         (reflex_patch, "reflex"),

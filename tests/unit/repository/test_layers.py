@@ -15,6 +15,7 @@ FOUNDATION = (
     "metrics",
     "money",
     "process_environment",
+    "prometheus_patch",
     "schemas",
     "secret",
     "text",
