@@ -164,5 +164,7 @@ def _addresses(settings: Settings) -> str:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    # A full disk below the output must not stop the system.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
