@@ -52,6 +52,11 @@ class FaultyProxy:
         self.cut()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
+    def lead_to(self, target: int | Path) -> None:
+        """Connect to another server from now on, and cut every current connection."""
+        self._target = target
+        self.cut()
+
     def hold(self, requests: str = "") -> None:
         """Forward requests and hold back the responses to matching requests until `release`."""
         self._held = re.compile(requests.encode())

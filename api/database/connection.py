@@ -1,6 +1,7 @@
 """A database connection whose every wait is bounded."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -30,8 +31,10 @@ class SharedState(msgspec.Struct):
     """Number of commits waiting for the standby from which on the pool starts no transaction."""
     abandoned: bool = False
     """True once a connection was closed during a round trip, so that its backend may still wait for the standby."""
+    write_failed_at: float = -math.inf
+    """Monotonic time of the last statement for which the server could not write to its disk, in seconds."""
     server: tuple[int, int] | None = None
-    """System identifier and timeline of the server of the latest connection; None with a single host."""
+    """System identifier and timeline of the server of the latest connection; None: unknown."""
     replicated_at: datetime | None = None
     """The synchronous standby has every change that was committed before this database time; None: unknown."""
 
@@ -49,7 +52,7 @@ class Connection(AsyncConnection[TupleRow]):
         super().__init__(*args, **kwargs)
         self.shared = SharedState()
         self.server: tuple[int, int] | None = None
-        """System identifier and timeline of the server; None with a single host."""
+        """System identifier and timeline of the server; None: unknown."""
         self.is_current: Callable[[], bool] = lambda: True
         """Returns False if the server is known to be a former primary, whose results may be outdated."""
         self.address: tuple[str, int] = ("", 0)

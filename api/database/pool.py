@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, IsolationLevel, errors
 from psycopg.rows import TupleRow
 
 from api.config import Settings
 from api.database import queries
 from api.database.connection import Connection, SharedState
 from api.database.timeline import Hosts, Timelines
+
+_log = logging.getLogger(__name__)
 
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
@@ -49,6 +52,9 @@ REQUIRED_SETTINGS = {
 A role or a database may have other defaults.
 """
 
+_UNREADABLE = (errors.InsufficientPrivilege, errors.UndefinedFunction, errors.FeatureNotSupported)
+"""Errors of a server whose timeline this role cannot read."""
+
 _ISOLATION = {
     "serializable": IsolationLevel.SERIALIZABLE,
     "read_committed": IsolationLevel.READ_COMMITTED,
@@ -73,15 +79,14 @@ async def open_pool(
         connection.shared = shared
         connection.round_trip_max_s = settings.round_trip_max_s
         connection.on_timeout = replacement.request
-        if hosts.several:
-            connection.address = connection.info.host, connection.info.port
-            try:
-                await _admit(connection, timelines)
-            except psycopg.OperationalError:
-                hosts.put_last(connection.address)
-                raise
+        connection.address = connection.info.host, connection.info.port
         if admit:
             await admit(connection)
+        try:
+            await _admit(connection, timelines)
+        except psycopg.OperationalError:
+            hosts.put_last(connection.address)
+            raise
         await prepare_session(connection, settings)
 
     async def check_usable(connection: Connection) -> None:
@@ -147,10 +152,17 @@ class _Replacement:
 async def _admit(connection: Connection, timelines: Timelines) -> None:
     """Read a server's timeline, and refuse a former primary.
 
+    A hosted PostgreSQL may forbid the functions that read the timeline. Its provider then decides which server is the
+    primary.
+
     Raises:
         psycopg.OperationalError: another server of the cluster has a higher timeline.
     """
-    cursor = await connection.execute(queries.replication.read_timeline.sql)
+    try:
+        cursor = await connection.execute(queries.replication.read_timeline.sql)
+    except _UNREADABLE as error:
+        _log.warning("The server does not reveal its timeline, so a former primary is not refused: %s", error)
+        return
     ((cluster, wal_file),) = await cursor.fetchall()
     timeline = int(wal_file[:8], 16)
     timelines.admit(cluster, timeline)

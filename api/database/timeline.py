@@ -1,8 +1,9 @@
-"""The fence against a former primary, for database URLs with several hosts.
+"""The fence against a former primary.
 
 A promotion starts a new timeline. A primary that comes back after the promotion of its standby still accepts writes,
 on the older timeline. The database cannot refuse them, so each process remembers the highest timeline of each
-database cluster, in a file that outlives the process.
+database cluster, in a file that outlives the process. A connection reaches a former primary through a URL with several
+hosts, or through a proxy or a name that leads to it.
 """
 
 import contextlib
@@ -18,6 +19,9 @@ from psycopg import conninfo
 from api.data_dir import open_private, prepare
 
 _log = logging.getLogger(__name__)
+
+_FIRST_TIMELINE = 1
+"""Timeline of a cluster without promotions."""
 
 Address = tuple[str, int]
 """Host and port of a server."""
@@ -70,6 +74,8 @@ class Timelines:
 
     def _exchange(self, cluster: int, timeline: int) -> int:
         """Write a timeline to the file if it is the highest; return the highest."""
+        if timeline == _FIRST_TIMELINE and not self._path.exists():
+            return timeline  # No timeline is older, so a cluster without promotions needs no file.
         prepare(self._path.parent)
         with os.fdopen(open_private(self._path, os.O_RDWR), "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -29,6 +29,11 @@ def test_the_directory_of_the_timelines_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
+def test_a_cluster_without_promotions_needs_no_file(tmp_path: Path) -> None:
+    Timelines(tmp_path / "data" / "timelines.json").admit(7, 1)
+    assert not (tmp_path / "data").exists()
+
+
 def test_another_cluster_has_timelines_of_its_own(tmp_path: Path) -> None:
     timelines = Timelines(tmp_path / "timelines.json")
     timelines.admit(7, 3)
