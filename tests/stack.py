@@ -322,9 +322,9 @@ class Stack:
         """Close a resource after the processes have stopped."""
         self._cleanup.push(resource)
 
-    async def start_api(self) -> None:
-        """Start the API, always on the same port, and wait until it is ready."""
-        await self._start("api", ["api", "serve"], f"{self.api_url}/health/ready")
+    async def start_api(self, *, ready: bool = True) -> None:
+        """Start the API, always on the same port; wait until it is ready, or only until it runs."""
+        await self._start("api", ["api", "serve"], f"{self.api_url}/health/{'ready' if ready else 'live'}")
 
     async def stop_api(self, *, kill: bool = False) -> None:
         """Stop the API; `kill` kills it and its workers, like a crash."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -262,7 +263,10 @@ class Session:
         received: list[PGresult] = []
         for item, result in zip(sent, results, strict=True):
             if result.status == pq.ExecStatus.FATAL_ERROR:
-                raise error_from_result(result)
+                error = error_from_result(result)
+                if isinstance(error, errors.DiskFull | errors.IoError):
+                    self.shared.write_failed_at = time.monotonic()
+                raise error
             if isinstance(item, Statement):
                 received.append(result)
             elif item is not None:

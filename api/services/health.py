@@ -1,6 +1,7 @@
 """The state of the whole system, and the reason for which this process cannot sell."""
 
 import contextlib
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +14,11 @@ from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
 from api.schemas import StandbyHealth, SystemHealth, WorkerHealth
 
+WRITE_FAILURE_S = 5.0
+"""Time after a failed write to the server's disk for which the process is not ready.
+
+The disk may be full. No harmless write can prove the opposite, so after this time the next sale does.
+"""
 _MIGRATIONS = migrations.load()
 
 
@@ -27,6 +33,10 @@ class _Overdue(msgspec.Struct, frozen=True):
 
 class _Missing(msgspec.Struct, frozen=True):
     missing: str
+
+
+class _Wait(msgspec.Struct, frozen=True):
+    wait_seconds: float
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
@@ -46,6 +56,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         workers = pipeline.add(Statement(queries.workers.list_workers, {}, WorkerHealth))
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
+        wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         await pipeline.run()
     missing, fault = _compare(applied.rows)
     age = workers.rows[0].age_seconds if workers.rows else None
@@ -58,6 +69,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"no worker has sent a heartbeat for {age:.0f} s")
     if overdue.rows[0].overdue:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
+    if wait.rows[0].wait_seconds > settings.round_trip_max_s:
+        problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
     return SystemHealth(
         status="degraded" if problems else "ok",
         problems=problems,
@@ -90,9 +103,16 @@ async def _find_obstacle(pool: Pool) -> str | None:
             return fault
         if missing:
             return f"migrations are missing: {', '.join(missing)}"
-        privileges = await session.run(Statement(queries.health.list_missing_privileges, {}, _Missing))
-    if privileges:
-        return f"the database role lacks privileges: {', '.join(row.missing for row in privileges)}"
+        pipeline = session.pipeline()
+        privileges = pipeline.add(Statement(queries.health.list_missing_privileges, {}, _Missing))
+        wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
+        await pipeline.run()
+    if privileges.rows:
+        return f"the database role lacks privileges: {', '.join(row.missing for row in privileges.rows)}"
+    if wait.rows[0].wait_seconds > session.round_trip_max_s:
+        return "commits wait for the standby"
+    if time.monotonic() - session.shared.write_failed_at < WRITE_FAILURE_S:
+        return "the database cannot write to its disk"
     return None
 
 

@@ -24,6 +24,13 @@ select count(*)::integer as waiting
 from pg_stat_activity
 where datname = current_database() and usename = current_user and wait_event = 'SyncRep';
 
+-- name: read_longest_wait
+-- Read the time in seconds for which a commit of this role in this database has waited for the synchronous standby; 0
+-- without such a commit.
+select coalesce(extract(epoch from max(clock_timestamp() - query_start)), 0)::float8 as wait_seconds
+from pg_stat_activity
+where datname = current_database() and usename = current_user and wait_event = 'SyncRep';
+
 -- name: read_timeline
 -- Read the identifier of the database cluster, and the name of the present WAL file, which begins with the timeline.
 select

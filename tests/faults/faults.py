@@ -5,13 +5,24 @@ restarts PostgreSQL. A supervisor restarts the API and the worker in production,
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tests.faults.history import History
-from tests.faults.target import Target, accepts_connections, children_of, frozen, is_running, until
+from tests.faults.target import (
+    EmbeddedTarget,
+    StackTarget,
+    Target,
+    accepts_connections,
+    children_of,
+    frozen,
+    is_running,
+    until,
+)
 from tests.stack import POLL_S
 
 FROZEN_S = (0.5, 2.5)
@@ -23,10 +34,12 @@ NETWORK_FAULT_S = 1.5
 CUT_RATE = 0.03
 DELAY_S = 0.2
 
-Fault = Callable[[Target, History, random.Random], Awaitable[None]]
+T = TypeVar("T", bound=Target)
+Fault = Callable[[T, History, random.Random], Awaitable[None]]
+"""A fault of a kind of system. The random numbers decide its details."""
 
 
-async def api_process_killed(target: Target, history: History, rng: random.Random) -> None:
+async def api_process_killed(target: StackTarget, history: History, rng: random.Random) -> None:
     """Kill one of the API's processes; the others continue to serve."""
     before = target.api_processes()
     with history.fault("API process killed", loses_responses=True):
@@ -34,7 +47,7 @@ async def api_process_killed(target: Target, history: History, rng: random.Rando
     await _until_restarted(target, before)
 
 
-async def api_processes_killed(target: Target, history: History, _: random.Random) -> None:
+async def api_processes_killed(target: StackTarget, history: History, _: random.Random) -> None:
     """Kill all of the API's processes; their parent restarts them."""
     before = target.api_processes()
     with history.fault("all API processes killed", loses_responses=True):
@@ -43,11 +56,11 @@ async def api_processes_killed(target: Target, history: History, _: random.Rando
     await _until_restarted(target, before)
 
 
-async def _until_restarted(target: Target, before: list[int]) -> None:
+async def _until_restarted(target: StackTarget, before: list[int]) -> None:
     await until(lambda: len(set(target.api_processes())) == len(before), "the API has all its processes again")
 
 
-async def api_stopped(target: Target, history: History, rng: random.Random) -> None:
+async def api_stopped(target: StackTarget, history: History, rng: random.Random) -> None:
     """Stop the API as an upgrade does, and start it again."""
     with history.fault("API stopped", loses_responses=True):
         await target.stack.stop_api()
@@ -55,7 +68,7 @@ async def api_stopped(target: Target, history: History, rng: random.Random) -> N
         await target.start_api()
 
 
-async def api_killed(target: Target, history: History, rng: random.Random) -> None:
+async def api_killed(target: StackTarget, history: History, rng: random.Random) -> None:
     """Kill the API with the parent of its processes, and start it again."""
     with history.fault("API killed", loses_responses=True):
         await target.stack.stop_api(kill=True)
@@ -63,13 +76,13 @@ async def api_killed(target: Target, history: History, rng: random.Random) -> No
         await target.start_api()
 
 
-async def api_process_frozen(target: Target, history: History, rng: random.Random) -> None:
+async def api_process_frozen(target: StackTarget, history: History, rng: random.Random) -> None:
     """Freeze one of the API's processes."""
     with history.fault("API process frozen", loses_responses=True), frozen(rng.choice(target.api_processes())):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def database_crashed(target: Target, history: History, rng: random.Random) -> None:
+async def database_crashed(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Stop the database immediately, as a crash does, and restart it."""
     with history.fault("database crashed"):
         await asyncio.to_thread(target.stack.stop_database, "immediate")
@@ -77,7 +90,7 @@ async def database_crashed(target: Target, history: History, rng: random.Random)
         await asyncio.to_thread(target.stack.start_database)
 
 
-async def database_stopped(target: Target, history: History, _: random.Random) -> None:
+async def database_stopped(target: EmbeddedTarget, history: History, _: random.Random) -> None:
     """Stop the database cleanly, as an operator does by mistake; its watchdog restarts it."""
     before = target.database_process()
     with history.fault("database stopped"):
@@ -86,30 +99,31 @@ async def database_stopped(target: Target, history: History, _: random.Random) -
         await until(lambda: accepts_connections(target.database_url), "the database restarts")
 
 
-async def database_frozen(target: Target, history: History, rng: random.Random) -> None:
+async def database_frozen(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Freeze all processes of the database, as a stalled machine does."""
     main = target.database_process()
     with history.fault("database frozen"), frozen(main), frozen(*children_of(main)):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def backend_killed(target: Target, history: History, rng: random.Random) -> None:
+async def backend_killed(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Kill one of the database's backends; PostgreSQL then ends all backends and recovers."""
     backends = await asyncio.to_thread(target.backends)
     with history.fault("database process killed"):
-        os.kill(rng.choice(backends), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # The pool has closed the connection.
+            os.kill(rng.choice(backends), signal.SIGKILL)
         await asyncio.sleep(POLL_S)
         await until(lambda: accepts_connections(target.database_url), "the database recovers")
 
 
-async def backend_frozen(target: Target, history: History, rng: random.Random) -> None:
+async def backend_frozen(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Freeze one of the database's backends."""
     backends = await asyncio.to_thread(target.backends)
     with history.fault("database process frozen"), frozen(rng.choice(backends)):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def worker_killed(target: Target, history: History, rng: random.Random) -> None:
+async def worker_killed(target: StackTarget, history: History, rng: random.Random) -> None:
     """Kill the worker and restart it."""
     with history.fault("worker killed"):
         await target.stack.stop_worker(kill=True)
@@ -117,19 +131,19 @@ async def worker_killed(target: Target, history: History, rng: random.Random) ->
         await target.stack.start_worker()
 
 
-async def worker_frozen(target: Target, history: History, rng: random.Random) -> None:
+async def worker_frozen(target: StackTarget, history: History, rng: random.Random) -> None:
     """Freeze the worker."""
     with history.fault("worker frozen"), frozen(target.stack.worker_process.pid):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def provider_frozen(target: Target, history: History, rng: random.Random) -> None:
+async def provider_frozen(target: StackTarget, history: History, rng: random.Random) -> None:
     """Freeze the payment provider."""
     with history.fault("provider frozen"), frozen(*target.provider_processes()):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
 
 
-async def database_connections_cut(target: Target, history: History, _: random.Random) -> None:
+async def database_connections_cut(target: EmbeddedTarget, history: History, _: random.Random) -> None:
     """Cut the connections to the database repeatedly, at random points of the protocol."""
     with history.fault("database connections cut"):
         target.database_network.cut()
@@ -138,7 +152,7 @@ async def database_connections_cut(target: Target, history: History, _: random.R
         target.database_network.mend()
 
 
-async def database_responses_lost(target: Target, history: History, _: random.Random) -> None:
+async def database_responses_lost(target: EmbeddedTarget, history: History, _: random.Random) -> None:
     """Forward statements to the database, but cut the connection instead of forwarding a result."""
     with history.fault("database responses lost"):
         target.database_network.lose_responses()
@@ -146,7 +160,7 @@ async def database_responses_lost(target: Target, history: History, _: random.Ra
         target.database_network.mend()
 
 
-async def database_network_slow(target: Target, history: History, _: random.Random) -> None:
+async def database_network_slow(target: EmbeddedTarget, history: History, _: random.Random) -> None:
     """Delay all data between the API and the database by `DELAY_S`."""
     with history.fault("database network slow"):
         target.database_network.delay_s = DELAY_S
@@ -154,7 +168,7 @@ async def database_network_slow(target: Target, history: History, _: random.Rand
         target.database_network.mend()
 
 
-async def database_network_silent(target: Target, history: History, rng: random.Random) -> None:
+async def database_network_silent(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Hold back all data between the API and the database without closing a connection."""
     with history.fault("database network silent"):
         target.database_network.freeze()
@@ -162,7 +176,7 @@ async def database_network_silent(target: Target, history: History, rng: random.
         target.database_network.mend()
 
 
-async def webhooks_cut(target: Target, history: History, _: random.Random) -> None:
+async def webhooks_cut(target: StackTarget, history: History, _: random.Random) -> None:
     """Lose the API's responses to webhooks, so that the provider sends them again."""
     with history.fault("webhooks cut"):
         target.webhook_network.lose_responses()
@@ -170,7 +184,7 @@ async def webhooks_cut(target: Target, history: History, _: random.Random) -> No
         target.webhook_network.mend()
 
 
-async def webhooks_silent(target: Target, history: History, rng: random.Random) -> None:
+async def webhooks_silent(target: StackTarget, history: History, rng: random.Random) -> None:
     """Hold back all webhooks without closing a connection."""
     with history.fault("webhooks silent"):
         target.webhook_network.freeze()
@@ -178,7 +192,7 @@ async def webhooks_silent(target: Target, history: History, rng: random.Random) 
         target.webhook_network.mend()
 
 
-PROCESS_FAULTS: tuple[Fault, ...] = (
+PROCESS_FAULTS: tuple[Fault[EmbeddedTarget], ...] = (
     api_process_killed,
     api_processes_killed,
     api_process_frozen,
@@ -190,16 +204,22 @@ PROCESS_FAULTS: tuple[Fault, ...] = (
     backend_killed,
     backend_frozen,
 )
-NETWORK_FAULTS: tuple[Fault, ...] = (
+NETWORK_FAULTS: tuple[Fault[EmbeddedTarget], ...] = (
     database_connections_cut,
     database_responses_lost,
     database_network_slow,
     database_network_silent,
 )
-ASYNC_FAULTS: tuple[Fault, ...] = (worker_killed, worker_frozen, provider_frozen, webhooks_cut, webhooks_silent)
+ASYNC_FAULTS: tuple[Fault[StackTarget], ...] = (
+    worker_killed,
+    worker_frozen,
+    provider_frozen,
+    webhooks_cut,
+    webhooks_silent,
+)
 """The faults of components that only asynchronous payment uses."""
 
 
-def faults_of(mode: str) -> tuple[Fault, ...]:
-    """Return every fault that applies to a payment mode."""
+def faults_of(mode: str) -> tuple[Fault[EmbeddedTarget], ...]:
+    """Return every fault of a system on an embedded server that applies to a payment mode."""
     return PROCESS_FAULTS + NETWORK_FAULTS + (ASYNC_FAULTS if mode == "async" else ())

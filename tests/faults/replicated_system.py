@@ -13,7 +13,7 @@ from tests.faults.history import BookingRequest, Entry, Fault, History
 from tests.faults.replication import Pair, Server
 from tests.faults.soak import EVENT, INVENTORY, shop_of
 from tests.faults.target import until
-from tests.stack import ROOT, TEMPLATE, Stack, temporary_directory
+from tests.stack import ROOT, TEMPLATE, Stack, responds, temporary_directory
 
 CLIENTS = 6
 USERS = 500
@@ -90,8 +90,11 @@ class System:
             await self._buyers.book(connection, reference, request)
 
     async def start_api(self) -> None:
+        """Start the API and wait until it reads the database. It is not ready while commits wait for the standby."""
         # The replication connection needs this event loop, so a thread waits for the API.
-        await asyncio.to_thread(asyncio.run, self.stack.start_api())
+        await asyncio.to_thread(asyncio.run, self.stack.start_api(ready=False))
+        address = f"{self.stack.api_url}/api/tickets/availability?event={EVENT}"
+        await until(lambda: responds(address), "the API reads the database")
 
     async def violations(self, server: Server) -> list[Violation]:
         """Compare the history with a server's database."""

@@ -33,6 +33,8 @@ _SETTINGS = {
     "wal_sender_timeout": "0",
     "wal_receiver_timeout": "0",
     "wal_retrieve_retry_interval": "100ms",
+    # A former primary needs the changes since the promotion when it becomes a standby.
+    "wal_keep_size": "512MB",
 }
 
 
@@ -65,6 +67,10 @@ class Server:
         (self.cluster / "standby.signal").touch()
         with (self.cluster / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = 'host=127.0.0.1 port={link.port} user=tickets sslmode=disable'\n")
+
+    def rewind(self, source: "Server") -> None:
+        """Undo the changes of this stopped server that `source` lacks, and copy the changes of `source`."""
+        self._run("pg_rewind", f"--source-server={source.url()}")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
@@ -114,11 +120,21 @@ class Server:
             cursor = conn.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def count_waiting(self) -> int:
+        """Return the number of commits that wait for the standby."""
+        rows = self.rows(sql.SQL("select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'"))
+        return int(str(rows[0][0]))
+
     def replicate_synchronously(self, names: str) -> None:
         """Set `synchronous_standby_names`."""
         with psycopg.connect(self.url(TEMPLATE), autocommit=True) as conn:
             conn.execute(sql.SQL("alter system set synchronous_standby_names = {}").format(names))
             conn.execute("select pg_reload_conf()")
+
+    def until_synchronous(self) -> None:
+        """Wait until a standby is synchronous."""
+        synchronous = sql.SQL("select 1 from pg_stat_replication where sync_state = 'sync'")
+        assert eventually(lambda: bool(self.rows(synchronous))), self._log.read_text()
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), "-D", str(self.cluster), *arguments]
@@ -187,5 +203,4 @@ def _start(pair: Pair, template: Path) -> None:
     pair.standby.follow(pair.link)
     pair.standby.start()
     pair.primary.replicate_synchronously("*")
-    synchronous = sql.SQL("select 1 from pg_stat_replication where sync_state = 'sync'")
-    assert eventually(lambda: bool(pair.primary.rows(synchronous)))
+    pair.primary.until_synchronous()

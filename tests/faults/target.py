@@ -1,5 +1,6 @@
 """The system under test, with breakable networks and access to its processes."""
 
+import abc
 import asyncio
 import contextlib
 import os
@@ -7,7 +8,6 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import msgspec
@@ -51,53 +51,31 @@ IDLE_MAX_S = 60.0
 """Upper bound on the time from the last fault until the system is idle."""
 
 
-class Target(NamedTuple):
-    """The system. `database_url` bypasses the breakable network."""
+class Target(abc.ABC):
+    """A running system in a payment mode."""
 
-    stack: Stack
-    database_url: str
-    database_network: FaultyProxy
-    """Between the API or worker and the database."""
-    webhook_network: FaultyProxy
-    """Between the payment provider and the API."""
-    mode: str
+    def __init__(self, mode: str, api_port: int, simulator_url: str) -> None:
+        self.mode = mode
+        self.api_port = api_port
+        self.simulator_url = simulator_url
 
-    def api_processes(self) -> list[int]:
-        """Return the API's serving processes, without their parent."""
-        return children_of(self.stack.api_process.pid)
+    @property
+    @abc.abstractmethod
+    def database_url(self) -> str:
+        """The URL of the database for its owner, past every breakable network."""
 
-    def provider_processes(self) -> list[int]:
-        """Return the provider's serving processes, without their parent."""
-        return children_of(self.stack.simulator_process.pid)
-
-    def database_process(self) -> int:
-        """Return the database's main process."""
-        assert self.stack.private_server
-        pid = self.stack.private_server.pid
-        assert pid
-        return pid
-
-    def backends(self) -> list[int]:
-        """Return the database's backends that serve the system."""
-        with psycopg.connect(self.database_url, autocommit=True) as conn:
-            rows = conn.execute(
-                "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-                " and application_name = 'tickets-api'"
-            ).fetchall()
-        return [pid for (pid,) in rows]
+    @abc.abstractmethod
+    def logs(self) -> str:
+        """Return the output of all processes so far."""
 
     def charges(self) -> list[Charge] | None:
         """Return the provider's charges; None without a provider."""
         if self.mode == "inline":
             return None
         response = httpx.get(
-            f"{self.stack.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP
+            f"{self.simulator_url}/charges", timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP
         )
         return msgspec.json.decode(response.content, type=list[Charge])
-
-    async def start_api(self) -> None:
-        """Start the API. It needs the proxies of this event loop to start, so a thread waits for it."""
-        await asyncio.to_thread(asyncio.run, self.stack.start_api())
 
     async def until_idle(self) -> None:
         """Wait until no hold, payment, webhook or charge is open. The checker reports the rest after `IDLE_MAX_S`."""
@@ -122,10 +100,77 @@ class Target(NamedTuple):
         }
 
 
+class StackTarget(Target):
+    """A system whose processes the tests start, and restart as a supervisor does in production."""
+
+    def __init__(self, mode: str, stack: Stack, webhook_network: FaultyProxy) -> None:
+        super().__init__(mode, stack.api_port, stack.simulator_url)
+        self.stack = stack
+        self.webhook_network = webhook_network
+        """Between the payment provider and the API."""
+
+    def logs(self) -> str:
+        return self.stack.logs()
+
+    def api_processes(self) -> list[int]:
+        """Return the API's serving processes, without their parent."""
+        return children_of(self.stack.api_process.pid)
+
+    def provider_processes(self) -> list[int]:
+        """Return the provider's serving processes, without their parent."""
+        return children_of(self.stack.simulator_process.pid)
+
+    async def start(self) -> None:
+        """Start all processes that the payment mode needs."""
+        await self.start_api()
+        if self.mode == "async":
+            await asyncio.to_thread(asyncio.run, self.stack.start_payment_simulator())
+            await self.stack.start_worker()
+
+    async def start_api(self, *, ready: bool = True) -> None:
+        """Start the API; wait until it is ready, or until it runs.
+
+        The API needs the proxies of this event loop to start, so a thread waits for it.
+        """
+        await asyncio.to_thread(asyncio.run, self.stack.start_api(ready=ready))
+
+
+class EmbeddedTarget(StackTarget):
+    """A system on an embedded server of its own, behind a breakable network."""
+
+    def __init__(
+        self, mode: str, stack: Stack, webhook_network: FaultyProxy, database_network: FaultyProxy, database_url: str
+    ) -> None:
+        super().__init__(mode, stack, webhook_network)
+        self.database_network = database_network
+        """Between the API or worker and the database."""
+        self._database_url = database_url
+
+    @property
+    def database_url(self) -> str:
+        return self._database_url
+
+    def database_process(self) -> int:
+        """Return the database's main process."""
+        assert self.stack.private_server
+        pid = self.stack.private_server.pid
+        assert pid
+        return pid
+
+    def backends(self) -> list[int]:
+        """Return the database's backends that serve the system."""
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            rows = conn.execute(
+                "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                " and application_name = 'tickets-api'"
+            ).fetchall()
+        return [pid for (pid,) in rows]
+
+
 @contextlib.asynccontextmanager
 async def running_target(
     mode: str, environment: Mapping[str, str] | None = None, server: EmbeddedServer | None = None
-) -> AsyncIterator[Target]:
+) -> AsyncIterator[EmbeddedTarget]:
     """Run the system in a payment mode, with all its processes, on a database server of its own or the given one."""
     async with contextlib.AsyncExitStack() as resources:
         server = server or resources.enter_context(embedded_server())
@@ -145,11 +190,8 @@ async def running_target(
             "PSP_WEBHOOK_URL": f"http://127.0.0.1:{webhook_network.port}/api/payments/webhook",
         }
         try:
-            target = Target(stack, server.url(TEMPLATE), database_network, webhook_network, mode)
-            await target.start_api()
-            if mode == "async":
-                await asyncio.to_thread(asyncio.run, stack.start_payment_simulator())
-                await stack.start_worker()
+            target = EmbeddedTarget(mode, stack, webhook_network, database_network, server.url(TEMPLATE))
+            await target.start()
             yield target
         finally:
             database_network.mend()
@@ -182,7 +224,8 @@ def is_running(pid: int) -> bool:
 def frozen(*pids: int) -> Iterator[None]:
     """Stop processes with SIGSTOP for the duration of the context."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):  # A server's child may end at any time.
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:

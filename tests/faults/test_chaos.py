@@ -11,9 +11,9 @@ from tests.faults.checker import describe
 from tests.faults.faults import Fault, faults_of
 from tests.faults.history import Kind
 from tests.faults.soak import LIMIT, run_chaos
-from tests.faults.target import running_target
+from tests.faults.target import EmbeddedTarget, running_target
 
-INLINE: tuple[Fault, ...] = (
+INLINE: tuple[Fault[EmbeddedTarget], ...] = (
     faults.database_responses_lost,
     faults.api_processes_killed,
     faults.database_network_slow,
@@ -22,7 +22,7 @@ INLINE: tuple[Fault, ...] = (
     faults.api_stopped,
     faults.database_frozen,
 )
-ASYNC: tuple[Fault, ...] = (
+ASYNC: tuple[Fault[EmbeddedTarget], ...] = (
     faults.api_process_killed,
     faults.database_network_silent,
     faults.worker_killed,
@@ -52,7 +52,7 @@ def write_past_capture(capsys: pytest.CaptureFixture[str]) -> Callable[[str], No
 
 @pytest.mark.parametrize(("mode", "schedule"), [("inline", INLINE), ("async", ASYNC)])
 async def test_every_invariant_holds_under_faults(
-    mode: str, schedule: tuple[Fault, ...], write_past_capture: Callable[[str], None]
+    mode: str, schedule: tuple[Fault[EmbeddedTarget], ...], write_past_capture: Callable[[str], None]
 ) -> None:
     write_past_capture(f"\n{mode}:\n")
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:

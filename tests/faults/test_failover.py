@@ -29,6 +29,7 @@ from tests.faults.replication import Pair, replicated_pair
 from tests.faults.target import until
 from tests.integration.services.bookings.test_batcher import order
 from tests.stack import POLL_S, READY_TIMEOUT_S, TEMPLATE
+from tests.waiting import read_until
 
 SETTINGS = Settings(
     payment_success_rate=1,
@@ -38,6 +39,11 @@ SETTINGS = Settings(
     db_round_trip_max_ms=600,
     db_commits_waiting_max=3,
 )
+"""Limits that end each wait for the standby soon."""
+PATIENT = msgspec.structs.replace(
+    SETTINGS, booking_wait_ms=30_000, statement_timeout_ms=20_000, db_round_trip_max_ms=25_000
+)
+"""Limits that a slow machine does not reach, for bookings that succeed."""
 CANCEL_WAITS = sql.SQL("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
 REFERENCES = sql.SQL("select reference from orders order by 1")
 WAITING = sql.SQL("select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'")
@@ -52,11 +58,12 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 @contextlib.asynccontextmanager
-async def api_process(pair: Pair) -> AsyncIterator[tuple[Pool, BookingBatcher]]:
-    """Run the parts of an API process that book; they stop as on SIGTERM."""
-    settings = msgspec.structs.replace(SETTINGS, data_dir=pair.primary.cluster.parent / "data")
+async def api_process(pair: Pair, settings: Settings = SETTINGS) -> AsyncIterator[tuple[Pool, BookingBatcher]]:
+    """Run the parts of an API process that book, as soon as it is connected; they stop as on SIGTERM."""
+    settings = msgspec.structs.replace(settings, data_dir=pair.primary.cluster.parent / "data")
     async with open_pool(pair.url, settings) as pool:
-        batcher = BookingBatcher(pool, SETTINGS, on_commit=lambda _: None)
+        await pool.wait(READY_TIMEOUT_S)
+        batcher = BookingBatcher(pool, settings, on_commit=lambda _: None)
         async with batcher.running():
             yield pool, batcher
 
@@ -72,7 +79,7 @@ async def book(batcher: BookingBatcher, reference: str) -> Booked | ApiError:
 
 async def stop_during_a_commit(pair: Pair, reference: str) -> None:
     """Book while the standby is cut off, and stop the process while its commit waits."""
-    async with api_process(pair) as (_, batcher):
+    async with api_process(pair, PATIENT) as (_, batcher):
         booking = asyncio.create_task(book(batcher, reference))
         await until(lambda: pair.primary.rows(WAITING) != [(0,)], "a commit waits for the standby")
     response = await booking
@@ -81,7 +88,7 @@ async def stop_during_a_commit(pair: Pair, reference: str) -> None:
 
 
 async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> None:
-    async with api_process(pair) as (_, batcher):
+    async with api_process(pair, PATIENT) as (_, batcher):
         assert isinstance(await book(batcher, "durable"), Booked)
     pair.link.freeze()
     await stop_during_a_commit(pair, "doubtful")
@@ -102,7 +109,7 @@ async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> 
         with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
     pair.fail_over()
-    async with api_process(pair) as (pool, batcher):
+    async with api_process(pair, PATIENT) as (pool, batcher):
         found, _ = await get_order(pool, "durable")
         assert found.status == "confirmed"
         with pytest.raises(NotFound):
@@ -141,8 +148,11 @@ async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_stand
 
 async def test_the_standby_is_listed_with_its_lag(pair: Pair) -> None:
     async with api_process(pair) as (pool, batcher):
-        assert isinstance(await book(batcher, "durable"), Booked)
-        (standby,) = (await read_system(pool, SETTINGS)).standbys
+        assert isinstance(await book_until_booked(batcher, "durable"), Booked)
+        system = await read_until(
+            lambda: read_system(pool, SETTINGS), lambda system: [each.lag_bytes for each in system.standbys] == [0]
+        )
+        (standby,) = system.standbys
         assert (standby.name, standby.state, standby.sync_state) == ("walreceiver", "streaming", "sync")
         pair.link.freeze()
         assert isinstance(await book(batcher, "doubtful"), Busy)
@@ -177,19 +187,22 @@ async def test_without_these_rules_a_failover_loses_an_acknowledged_order(
         return await session.run(statement)
 
     monkeypatch.setattr("api.services.orders.run_replicated", run)
-    async with api_process(pair) as (_, batcher):
+    async with api_process(pair, PATIENT) as (_, batcher):
         assert isinstance(await book(batcher, "doubtful"), Booked)
     pair.fail_over()
     assert pair.standby.rows(REFERENCES) == []
 
 
 async def test_abandoned_commits_stop_new_ones_at_the_limit_and_reads_continue(pair: Pair) -> None:
+    limit = SETTINGS.db_commits_waiting_max
     async with api_process(pair) as (pool, batcher):
-        assert isinstance(await book(batcher, "durable"), Booked)
+        assert isinstance(await book_until_booked(batcher, "durable"), Booked)
         pair.link.freeze()
-        for number in range(2 * SETTINGS.db_commits_waiting_max):
-            assert isinstance(await book(batcher, f"doubtful-{number}"), Busy)
-        assert pair.primary.rows(WAITING) == [(SETTINGS.db_commits_waiting_max,)]
+        doubtful = 0
+        while doubtful < 2 * limit or pair.primary.rows(WAITING) != [(limit,)]:
+            assert isinstance(await book(batcher, f"doubtful-{doubtful}"), Busy)
+            assert pair.primary.count_waiting() <= limit
+            doubtful += 1
         response = await book(batcher, "refused")
         assert isinstance(response, Busy)
         assert "unknown" not in response.details
@@ -197,15 +210,15 @@ async def test_abandoned_commits_stop_new_ones_at_the_limit_and_reads_continue(p
             assert await session.run(Statement(queries.migrations.list_applied, {}))
         pair.link.mend()
         await until(lambda: pair.primary.rows(WAITING) == [(0,)], "no commit waits")
-        assert isinstance(await book(batcher, "refused"), Booked)
-        assert isinstance(await book(batcher, "doubtful-0"), Booked)
+        assert isinstance(await book_until_booked(batcher, "refused"), Booked)
+        assert isinstance(await book_until_booked(batcher, "doubtful-0"), Booked)
     assert audit(pair.primary.url(TEMPLATE)) == []
 
 
 async def bring_former_primary_back(pair: Pair) -> None:
     """Fail over, book on the new primary, and restart the former one, which accepts writes."""
     async with api_process(pair) as (_, batcher):
-        assert isinstance(await book(batcher, "before"), Booked)
+        assert isinstance(await book_until_booked(batcher, "before"), Booked)
         pair.fail_over()
         assert isinstance(await book_until_booked(batcher, "after"), Booked)
     await asyncio.to_thread(pair.primary.start)

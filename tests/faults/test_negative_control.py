@@ -11,7 +11,7 @@ from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import check
 from tests.faults.history import History
-from tests.faults.target import Target, accepts_connections, frozen, is_running, running_target, until
+from tests.faults.target import EmbeddedTarget, accepts_connections, frozen, is_running, running_target, until
 
 EVENT, TIER = "not-durable", "GA"
 ACKNOWLEDGED_MIN = 50
@@ -47,7 +47,7 @@ async def test_the_checker_finds_bookings_lost_without_durable_commits() -> None
     assert "acknowledged_bookings_exist" in {violation.invariant for violation in violations}
 
 
-def disable_durability(target: Target) -> int:
+def disable_durability(target: EmbeddedTarget) -> int:
     """Acknowledge bookings before the flush to disk; return the id of the process that flushes them later."""
     with psycopg.connect(target.database_url, autocommit=True) as conn:
         for statement in WITHOUT_DURABILITY:

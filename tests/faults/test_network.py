@@ -12,7 +12,7 @@ from api.commands.audit import audit
 from tests.acceptance.system import assert_problem
 from tests.faults.client import ORDERS, book_until, client_of, rows
 from tests.faults.pauses import AT_COMMIT, paused
-from tests.faults.target import Target, running_target, until
+from tests.faults.target import EmbeddedTarget, running_target, until
 from tests.waiting import order_with_status
 
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123"}
@@ -20,7 +20,12 @@ DELAY_S = 0.05
 
 
 async def test_network_faults_bound_the_waiting_and_sell_nothing_twice() -> None:
-    environment = {"API_WORKERS": "1", "PAYMENT_SUCCESS_RATE": "1"}
+    environment = {
+        "API_WORKERS": "1",
+        "PAYMENT_SUCCESS_RATE": "1",
+        "STATEMENT_TIMEOUT_MS": "10000",  # The paused commit must outlast a slow machine.
+        "DB_ROUND_TRIP_MAX_MS": "10000",
+    }
     async with running_target("inline", environment) as target, client_of(target.stack) as client:
         await _lose_the_result_of_a_commit(target, client)
         target.database_network.freeze()
@@ -39,7 +44,7 @@ async def test_network_faults_bound_the_waiting_and_sell_nothing_twice() -> None
         assert audit(target.database_url) == []
 
 
-async def _lose_the_result_of_a_commit(target: Target, client: httpx.AsyncClient) -> None:
+async def _lose_the_result_of_a_commit(target: EmbeddedTarget, client: httpx.AsyncClient) -> None:
     """Lose the result of a booking's commit, and find the booking by its reference."""
     body = BODY | {"bookingReference": "in-doubt"}
     with paused(target.database_url, AT_COMMIT) as pause:
@@ -57,14 +62,14 @@ async def _lose_the_result_of_a_commit(target: Target, client: httpx.AsyncClient
 
 
 @pytest.fixture
-async def reliable_provider() -> AsyncIterator[tuple[Target, httpx.AsyncClient]]:
+async def reliable_provider() -> AsyncIterator[tuple[EmbeddedTarget, httpx.AsyncClient]]:
     environment = {"PAYMENT_SUCCESS_RATE": "1", "PSP_LOSS_RATE": "0", "PSP_DUPLICATE_RATE": "0", "HOLD_SECONDS": "60"}
     async with running_target("async", environment) as target, client_of(target.stack) as client:
         yield target, client
 
 
 async def test_an_order_settles_once_if_webhooks_are_cut_or_held_back(
-    reliable_provider: tuple[Target, httpx.AsyncClient],
+    reliable_provider: tuple[EmbeddedTarget, httpx.AsyncClient],
 ) -> None:
     target, client = reliable_provider
     target.webhook_network.lose_responses()
