@@ -88,7 +88,7 @@ test: $(INSTALLED) $(WEB_BUILT) $(TOOLS_INSTALLED) ## Run every test, including 
 	@exec $(BIN)/python -m pytest $(or $(T),$(TEST_ALL))
 
 .PHONY: soak
-soak: $(INSTALLED) ## Inject random faults under load and check every response (T=seconds, SEED=of an earlier soak)
+soak: $(INSTALLED) $(WEB_BUILT) ## Inject random faults under load and check every response (T=seconds, SEED=of an earlier soak)
 	@exec $(BIN)/python -m tests.faults.soak "$(T)" "$(SEED)"
 
 .PHONY: bench

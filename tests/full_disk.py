@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+
 from tests.stack import processes_of, temporary_directory
 
 MOUNTED_MB = 192
-"""Size of a mounted disk: a new cluster with the tests' database needs about half of it."""
+"""Size of a mounted disk, by default: a new cluster with the tests' database needs about half of it."""
 _RESERVE_BYTES = 1_000_000
 
 
@@ -70,10 +72,10 @@ class LimitedDisk:
 
 
 @contextlib.contextmanager
-def small_disk() -> Iterator[Disk]:
+def small_disk(size_mb: int = MOUNTED_MB) -> Iterator[Disk]:
     """Mount a small disk, or take a directory whose writes can be made to fail if this user may not mount."""
     with temporary_directory() as directory:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={MOUNTED_MB}m,mode=755", "tmpfs", str(directory)]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "tmpfs", str(directory)]
         if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
             yield LimitedDisk(directory)
             return
@@ -81,3 +83,11 @@ def small_disk() -> Iterator[Disk]:
             yield MountedDisk(directory)
         finally:
             subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def write_until_it_ends(url: str) -> None:
+    """Start new files of a database's write-ahead log, until there is no space for one."""
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True) as conn:
+        while True:
+            conn.execute("select pg_logical_emit_message(false, 'test', 'filler')")
+            conn.execute("select pg_switch_wal()")

@@ -33,8 +33,6 @@ _SETTINGS = {
     "wal_sender_timeout": "0",
     "wal_receiver_timeout": "0",
     "wal_retrieve_retry_interval": "100ms",
-    # A former primary needs the changes since the promotion when it becomes a standby.
-    "wal_keep_size": "512MB",
 }
 
 
@@ -56,6 +54,9 @@ class Server:
     def create(self) -> None:
         """Initialize an empty cluster."""
         self._run("initdb", "--username=tickets", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        with (self.cluster / "postgresql.conf").open("a") as settings:
+            # `rewind` needs the log since the promotion. It recovers a killed server with the settings of this file.
+            settings.write("wal_keep_size = '512MB'\n")
 
     def copy(self, template: Path) -> None:
         """Copy the cluster of a stopped server."""
@@ -67,6 +68,8 @@ class Server:
         (self.cluster / "standby.signal").touch()
         with (self.cluster / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = 'host=127.0.0.1 port={link.port} user=tickets sslmode=disable'\n")
+            # After its promotion the server has no standby of its own.
+            settings.write("synchronous_standby_names = ''\n")
 
     def rewind(self, source: "Server") -> None:
         """Undo the changes of this stopped server that `source` lacks, and copy the changes of `source`."""

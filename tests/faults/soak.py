@@ -1,7 +1,9 @@
 """The soak: buyers under load, random faults one after the other, and a check of every response.
 
-`python -m tests.faults.soak [SECONDS [SEED]]` runs both payment modes, each for half of the time and at least until
-every fault has happened once. The same seed gives the same schedule of faults. The timing depends on the machine.
+`python -m tests.faults.soak [SECONDS [SEED]]` runs three systems in both payment modes: one on an embedded server, one
+on a primary with a synchronous standby, and one that `make run` supervises. Each has an equal share of the time, and
+at least the time until every fault has happened once. The same seed gives the same schedule of faults. The timing
+depends on the machine.
 """
 
 import asyncio
@@ -11,15 +13,21 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
 
 import psycopg
 
 from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Violation, check, describe
-from tests.faults.faults import Fault, faults_of
+from tests.faults.faults import Fault, T, faults_of
 from tests.faults.history import Fault as RecordedFault
 from tests.faults.history import History
+from tests.faults.replicated_target import running_replicated_target
+from tests.faults.replication_faults import replication_faults_of
+from tests.faults.supervised_faults import SUPERVISED_FAULTS
+from tests.faults.supervised_target import running_supervised_target
 from tests.faults.target import MODES, Target, running_target
 
 EVENT = "soak"
@@ -40,9 +48,24 @@ RECOVERY_MAX_S = 60.0
 POLL_S = 0.01
 
 
+class System(NamedTuple):
+    """A kind of system, and the faults that it has in a payment mode."""
+
+    name: str
+    run: Callable[[str, dict[str, str]], AbstractAsyncContextManager[Target]]
+    faults_of: Callable[[str], tuple[Fault[Any], ...]]
+
+
+SYSTEMS = (
+    System("embedded server", running_target, faults_of),
+    System("synchronous standby", running_replicated_target, replication_faults_of),
+    System("make run", running_supervised_target, lambda _: SUPERVISED_FAULTS),
+)
+
+
 async def run_chaos(
-    target: Target,
-    faults: Iterator[Fault],
+    target: T,
+    faults: Iterator[Fault[T]],
     seed_text: str,
     write: Callable[[str], object],
     *,
@@ -52,20 +75,19 @@ async def run_chaos(
     url = target.database_url
     await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY.format(standing=standing)))
     history = History()
-    # Separate generators: the buyers' draws depend on timing, and the schedule of faults must not.
-    rng = random.Random(f"{seed_text} faults")
-    buyers = Buyers(target.stack.api_port, shop_of(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
+    buyers = Buyers(target.api_port, shop_of(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
     async with buyers.buying(CLIENTS):
         await asyncio.sleep(PAUSE_S)
-        for fault in faults:
-            await fault(target, history, rng)
+        for number, fault in enumerate(faults):
+            # A generator for each fault: the number of draws of buyers and faults depends on timing.
+            await fault(target, history, random.Random(f"{seed_text} fault {number}"))
             await _until_recovered(history.faults[-1])
             write(f"  {history.faults[-1].summary()}\n")
             await asyncio.sleep(PAUSE_S)
     await target.until_idle()
     write(f"  {len(history.entries)} requests: {history.outcome_counts()}\n")
     charges = await asyncio.to_thread(target.charges)
-    return history, await asyncio.to_thread(check, history, url, EVENT, limit=LIMIT, charges=charges)
+    return history, await asyncio.to_thread(check, history, target.database_url, EVENT, limit=LIMIT, charges=charges)
 
 
 async def _until_recovered(fault: RecordedFault) -> None:
@@ -86,7 +108,7 @@ def shop_of(url: str) -> Shop:
     return Shop(EVENT, DEMAND, {tier: sorted(ids) for tier, ids in rows})
 
 
-def _schedule(faults: Sequence[Fault], rng: random.Random, seconds: float) -> Iterator[Fault]:
+def _schedule(faults: Sequence[Fault[Any]], rng: random.Random, seconds: float) -> Iterator[Fault[Any]]:
     """Yield all faults in random order, repeatedly until `seconds` have passed; the first round is complete."""
     ends_at = time.monotonic() + seconds
     first = True
@@ -98,20 +120,26 @@ def _schedule(faults: Sequence[Fault], rng: random.Random, seconds: float) -> It
 
 
 async def soak(seconds: float, seed_text: str) -> bool:
-    """Run both payment modes; return True if every invariant held."""
-    held = True
-    for mode in MODES:
-        _write(f"{mode}:\n")
-        mode_seed = f"{seed_text} {mode}"
-        async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
-            faults = _schedule(faults_of(mode), random.Random(mode_seed), seconds / len(MODES))
-            standing = STANDING_MIN + round(seconds * STANDING_PER_S)
-            _, violations = await run_chaos(target, faults, mode_seed, _write, standing=standing)
-            if violations:
-                _write(f"{describe(violations)}\n{target.stack.logs()}\n")
-        held = held and not violations
-    _write("Every invariant held.\n" if held else f"Invariants are broken. SEED={seed_text} repeats the schedule.\n")
-    return held
+    """Run every system in both payment modes; return True if every invariant held."""
+    runs = [(mode, system) for mode in MODES for system in SYSTEMS]
+    held = [await _run(system, mode, seconds / len(runs), f"{seed_text} {mode} {system.name}") for mode, system in runs]
+    _write("Every invariant held.\n" if all(held) else f"Invariants are broken. SEED={seed_text} repeats the faults.\n")
+    return all(held)
+
+
+async def _run(system: System, mode: str, seconds: float, seed_text: str) -> bool:
+    _write(f"{mode}, {system.name}:\n")
+    standing = STANDING_MIN + round(seconds * STANDING_PER_S)
+    async with system.run(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
+        faults = _schedule(system.faults_of(mode), random.Random(seed_text), seconds)
+        try:
+            _, violations = await run_chaos(target, faults, seed_text, _write, standing=standing)
+        except BaseException:
+            _write(f"{target.logs()}\n")
+            raise
+        if violations:
+            _write(f"{describe(violations)}\n{target.logs()}\n")
+    return not violations
 
 
 def _write(text: str) -> None:
