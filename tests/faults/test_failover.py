@@ -250,6 +250,7 @@ async def test_without_the_fence_a_former_primary_splits_the_database(
     """The negative control of the fence."""
     await bring_former_primary_back(pair)
     monkeypatch.setattr(Timelines, "admit", lambda *_: None)
+    monkeypatch.setattr(Timelines, "is_current", lambda *_: True)
     async with api_process(pair) as (pool, batcher):
         assert isinstance(await book_until_booked(batcher, "later"), Booked)
         with pytest.raises(NotFound):
