@@ -200,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
+    server_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
+    """Time without a successful response, from 5 s to an hour, after which `make run` restarts a server."""
     connections_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000
     """Open connections of one API process or of the web server, from 10 to a million; further ones wait.
 

@@ -41,6 +41,8 @@ class Service(NamedTuple):
     """Returns the URL that responds with success once the service is ready; None for a service without a server."""
     secrets: frozenset[str] = frozenset()
     """The variables of `SECRETS` that the service needs."""
+    live_url: Callable[[Settings], str] | None = None
+    """Returns the URL that responds with success while the service runs; None for `ready_url`."""
 
 
 SECRETS = frozenset({"DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "PROVIDER_URL"})
@@ -64,6 +66,7 @@ API = Service(
     "API_PORT",
     lambda settings: f"{settings.local_url(settings.api_port)}/health/ready",
     SECRETS - {"DATABASE_DIRECT_URL"},
+    lambda settings: f"{settings.local_url(settings.operations_port or settings.api_port)}/health/live",
 )
 _WEB_APP = Service(
     "web app",

@@ -17,6 +17,7 @@ import psycopg
 from api.commands.ports import PortVariable, check_ports
 from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
+from api.commands.server_watch import ServerWatch, responds
 from api.commands.signals import StopRequested, StopSignals, stop_signals
 from api.commands.supervisor import Part, PartFailedError, Supervisor
 from api.commands.worker_watch import WorkerWatch, read_ages
@@ -146,9 +147,12 @@ def _parts(
 ) -> list[Part]:
     parts: list[Part] = [_Database(server, signals)] if server else []
     for process in processes:
-        is_worker = process.service == WORKER
-        ages = functools.partial(read_ages, settings)
-        parts.append(WorkerWatch(process, ages, settings.worker_silence_max_s) if is_worker else process)
+        url = process.service.live_url or process.service.ready_url
+        if process.service == WORKER:
+            parts.append(WorkerWatch(process, functools.partial(read_ages, settings), settings.worker_silence_max_s))
+        elif url:
+            responds_now = functools.partial(responds, url(settings))
+            parts.append(ServerWatch(process, responds_now, settings.server_silence_max_s))
     return parts
 
 

@@ -14,7 +14,7 @@ from api.services.workers import worker_id
 
 CHECK_INTERVAL_S = 1.0
 _HTTP_TIMEOUT_S = 2.0
-_PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """TLS settings without certificates. By default each request would load all certificates, which takes 20 ms."""
 
 
@@ -78,7 +78,7 @@ def read_ages(settings: Settings) -> dict[str, float] | None:
     url = f"{settings.local_url(settings.operations_port or settings.api_port)}/health/system"
     try:
         # A proxy from the environment cannot reach this machine's ports.
-        response = httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=_PLAIN_HTTP).raise_for_status()
+        response = httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).raise_for_status()
         system = msgspec.json.decode(response.content, type=SystemHealth)
     except (httpx.HTTPError, msgspec.DecodeError):
         return None

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -273,6 +274,22 @@ async def test_a_frozen_worker_is_restarted(make_prepared_system: Callable[..., 
     report = "The worker has sent no heartbeat for 5 s. Restarting it."
     await system.until(lambda: report in system.process.output(), report)
     await system.other_pid("-m api worker", frozen)
+    await system.stop()
+
+
+async def test_servers_that_no_longer_respond_are_restarted(make_prepared_system: Callable[..., System]) -> None:
+    """The API's processes are frozen, and the files of the web app are deleted."""
+    system = make_prepared_system(SERVER_SILENCE_MAX_S="5")
+    system.start()
+    await system.until_running()
+    for pid, line in processes_of(system.data_dir).items():
+        if line.strip().endswith("-m api serve"):
+            os.kill(pid, signal.SIGSTOP)
+    shutil.rmtree(system.data_dir / "run" / f"web-{system.web_port}")
+    reports = [f"The {name} has not responded for 5 s. Restarting it." for name in ("API", "web app")]
+    await system.until(lambda: all(report in system.process.output() for report in reports), "the reports")
+    addresses = [f"{system.api_url}/health/ready", f"http://127.0.0.1:{system.web_port}/"]
+    await system.until(lambda: all(map(responds, addresses)), "both serve again")
     await system.stop()
 
 

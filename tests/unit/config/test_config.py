@@ -226,6 +226,7 @@ VARIABLES = [
     integer("WEBHOOKS_KEPT_DAYS", 30, 1, 3650),
     integer("ADMISSION_HOURS", 12, 1, 720),
     integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
+    integer("SERVER_SILENCE_MAX_S", 30, 5, 3600),
     integer("CONNECTIONS_MAX", 20_000, 10, 1_000_000),
     integer("HEADER_TIMEOUT_MS", 30_000, 100, 600_000),
     integer("BODY_TIMEOUT_MS", 10_000, 100, 600_000),

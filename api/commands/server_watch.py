@@ -1,0 +1,76 @@
+"""Detects a server that no longer responds, for the supervisor of `make run`."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from api.commands.processes import READY_TIMEOUT_S, Process
+from api.commands.worker_watch import PLAIN_HTTP
+
+CHECK_INTERVAL_S = 2.0
+_HTTP_TIMEOUT_S = 2.0
+
+
+class ServerWatch:
+    """A server as a part of the system. It has failed if its process ends, or if it no longer responds with success.
+
+    A frozen server sends no response. A web server whose files were deleted has no page.
+
+    Args:
+        process: the server's process.
+        responds: returns True if the server responds with success now.
+        silence_max_s: time without success after which the server has failed; a restarted one has `READY_TIMEOUT_S`
+            until its first success.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        responds: Callable[[], bool],
+        silence_max_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._process = process
+        self._responds = responds
+        self._silence_max_s = silence_max_s
+        self._clock = clock
+        self._limit_s = silence_max_s
+        self._silent_since: float | None = None
+        self._next_check = clock()
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self._process.name
+
+    def failure(self) -> str | None:
+        """Return a sentence if the server has ended or no longer responds; None while it works."""
+        if failure := self._process.failure():
+            return failure
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + CHECK_INTERVAL_S
+        if self._responds():
+            self._silent_since, self._limit_s = None, self._silence_max_s
+        elif self._silent_since is None:
+            self._silent_since = now
+        elif now - self._silent_since >= self._limit_s:
+            return f"The {self.name} has not responded for {self._limit_s:.0f} s."
+        return None
+
+    def restart(self) -> None:
+        """Kill the server, which may be frozen, and start another."""
+        self._process.restart()
+        self._silent_since, self._limit_s = None, max(READY_TIMEOUT_S, self._silence_max_s)
+
+
+def responds(url: str) -> bool:
+    """Return True if a server of this machine responds with success."""
+    try:
+        # A proxy from the environment cannot reach this machine's ports.
+        return httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).is_success
+    except httpx.HTTPError:
+        return False
