@@ -358,14 +358,15 @@ def _read(field: str, text: str, kind: Any) -> Any:
         if field in _PARSERS:
             return _PARSERS[field](text)
         if kind is Path:
+            text.encode()
             return Path(text).expanduser()
         if _is_integer(kind) and not _PLAIN_INTEGER.fullmatch(text):  # msgspec accepts 1e2 as 100.
             raise ValueError(_allowed(kind))
         return msgspec.convert(text, type=kind, strict=False)
     except msgspec.ValidationError:
         reason = _allowed(kind)
-    except RuntimeError:  # There is no such user.
-        reason = "a directory"
+    except (UnicodeEncodeError, RuntimeError):  # There is no such user.
+        reason = "a directory, in UTF-8"
     except ValueError as error:
         reason = str(error)
     raise ConfigError(f"{_shown(field, text)} is not allowed: it must be {reason}.")

@@ -85,9 +85,20 @@ def runtime_dir(port: int) -> Path:
     """Return the directory for the files of the server on a port.
 
     It is in `DATA_DIR`, because other programs delete old files of the directory for temporary files.
+
+    Raises:
+        SettingError: `DATA_DIR` is not allowed.
     """
-    data_dir = Path(os.environ.get("DATA_DIR", "").strip() or ".data").expanduser()
+    data_dir = Path(_read("DATA_DIR", _directory, "a directory, in UTF-8") or ".data")
     return data_dir.resolve() / "run" / f"web-{port}"
+
+
+def _directory(text: str) -> str:
+    text.encode()
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:  # There is no such user.
+        raise ValueError from error
 
 
 def _number(variable: str, default: int, most: int, least: int = 1) -> int:

@@ -340,9 +340,10 @@ class EmbeddedServer:
         return f"{reason} (see {self.log})."
 
     def _socket_dir(self) -> Path:
-        """Return the socket's directory: the cluster, or a short symbolic link to it if its path is too long."""
+        """Return the socket's directory: the cluster, or a short symbolic link to it if libpq cannot use its path."""
         socket_path = self.cluster / f".s.PGSQL.{PORT}"
-        if len(os.fsencode(socket_path)) <= SOCKET_PATH_BYTES_MAX:
+        # A comma separates several hosts.
+        if len(os.fsencode(socket_path)) <= SOCKET_PATH_BYTES_MAX and "," not in str(socket_path):
             return self.cluster
         return self._short_socket_dir()
 

@@ -252,6 +252,12 @@ def test_a_deep_directory_works(directory: Path) -> None:
         assert responds(server.url())
 
 
+def test_a_directory_with_odd_characters_works(directory: Path) -> None:
+    odd = directory / "a, 'b' %41 \"c\" ü=1\\"
+    with throw_away_server(odd) as server:
+        assert responds(server.url())
+
+
 def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     private = directory / "home"
     private.mkdir(mode=0o700)

@@ -66,8 +66,16 @@ def test_a_home_directory_is_expanded_alike(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("DATA_DIR", "~/data")
     assert runtime_dir(5) == tmp_path / "data" / "run" / "web-5"
     assert Settings.from_env({"DATA_DIR": "~/data"}).data_dir == tmp_path / "data"
-    with pytest.raises(ConfigError, match="DATA_DIR='~no-such-user/data' is not allowed: it must be a directory"):
-        Settings.from_env({"DATA_DIR": "~no-such-user/data"})
+
+
+@pytest.mark.parametrize("text", ["~no-such-user/data", "/data/\udcff"], ids=["unknown user", "not UTF-8"])
+def test_an_impossible_directory_is_refused_alike(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DATA_DIR", text)
+    message = f"DATA_DIR={text!r} is not allowed: it must be a directory, in UTF-8."
+    for error, read in (SettingError, lambda: runtime_dir(5)), (ConfigError, Settings.from_env):
+        with pytest.raises(error) as refusal:
+            read()
+        assert str(refusal.value) == message
 
 
 def test_an_unusable_host_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
