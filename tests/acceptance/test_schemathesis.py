@@ -40,6 +40,14 @@ max-steps = {STEPS_MAX}
 inference.algorithms = []
 """
 
+# The generator needs half a minute for texts that match the pattern of `tier`. These requests do not depend on the
+# payment mode, so one of the two runs sends them.
+ONCE = """
+[[operations]]
+include-name = "GET /api/tickets"
+phases.coverage.enabled = false
+"""
+
 MODES = {
     "inline": {"PAYMENT_SUCCESS_RATE": "0.7"},
     "async": {"PAYMENT_MODE": "async", "PAYMENT_SUCCESS_RATE": "0.7", "PSP_DELAY_MS": "20"},
@@ -58,7 +66,7 @@ def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[St
 @pytest.mark.timeout(TIMEOUT_S + 60)  # The start of the system, and the report.
 def test_responses_to_generated_requests_match_the_openapi_document(stack: Stack, tmp_path: Path) -> None:
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG + ("" if stack.environment.get("PAYMENT_MODE") == "async" else ONCE))
     result = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
