@@ -1,6 +1,7 @@
 """Fixtures for all tests: databases, running systems and a browser."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import sys
@@ -30,7 +31,14 @@ from tests.stack import (
 
 _STACKS = pytest.StashKey[list[list[Stack]]]()
 
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first draws no window of its own, and needs less processor time than a browser for people.
+BROWSER_NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 BROWSER_ARGUMENTS = [
     "--no-sandbox",  # Containers lack the rights for it; the tests open only our pages.
     "--disable-gpu",
@@ -169,7 +177,7 @@ def browser_path(playwright: Playwright) -> str:
     return find_or_install(
         lambda: _installed_browser(playwright),
         _browser_installers(),
-        "No browser: install Chromium (Debian: apt-get install chromium; elsewhere: "
+        "No browser: install Chromium (Debian: apt-get install chromium-headless-shell; elsewhere: "
         f"{sys.executable} -m playwright install --with-deps chromium) and run the tests again.",
     )
 
@@ -184,7 +192,8 @@ def _browser_installers() -> list[list[str]]:
     install = [sys.executable, "-m", "playwright", "install"]
     if os.geteuid() != 0:
         return [[*install, "chromium"]]
-    return [*debian_installers("chromium"), [*install, "--with-deps", "chromium"]]
+    packages = ("chromium-headless-shell", "chromium")
+    return [*itertools.chain(*map(debian_installers, packages)), [*install, "--with-deps", "chromium"]]
 
 
 _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
