@@ -9,7 +9,7 @@ import resource
 import shutil
 import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 from wsgiref.headers import Headers
@@ -126,7 +126,8 @@ class Site:
             await send(message)
 
         path = scope["path"] if scope["path"] in self._files.files else file_of(scope["path"])
-        await self._files({**scope, "path": path}, receive, send_complete)
+        headers = _simplified(scope["headers"], getattr(self._files.files.get(path), "etag", ""))
+        await self._files({**scope, "path": path, "headers": headers}, receive, send_complete)
 
     async def _missing(self, scope: Message, receive: Receive, send: Send) -> None:
         async def as_missing(message: Message) -> None:
@@ -135,6 +136,21 @@ class Site:
             await send(message)
 
         await self._files({**scope, "path": MISSING_PAGE}, receive, as_missing)
+
+
+def _simplified(headers: Iterable[tuple[bytes, bytes]], etag: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request for a file as the file server understands them (RFC 9110).
+
+    The file server compares the whole of `If-None-Match` with the ETag, without its weakness. A proxy that compresses
+    weakens ETags. The file server also sends a range of a file that has changed since the first range.
+    """
+    wanted = b",".join(value for name, value in headers if name == b"if-none-match")
+    matches = wanted.strip() == b"*" or (bool(etag) and etag.encode() in wanted)
+    dropped = {b"if-none-match"} if matches else set()
+    if any(name == b"if-range" for name, _ in headers):
+        dropped.add(b"range")
+    kept = [header for header in headers if header[0] not in dropped]
+    return [*kept, (b"if-none-match", etag.encode())] if matches else kept
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:
