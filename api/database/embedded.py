@@ -125,9 +125,14 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start the server, or join the running one, and wait until it accepts connections. Repeating it is harmless.
 
+        This process then has no variables of libpq, because these are for other servers. `PGHOSTADDR`, for example,
+        would lead every connection to this server to another address.
+
         Raises:
             SetupError: the server cannot run here; the message gives the reason.
         """
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            del os.environ[name]
         try:
             self._start()
         except OSError as error:

@@ -258,6 +258,20 @@ def test_a_directory_with_odd_characters_works(directory: Path) -> None:
         assert responds(server.url())
 
 
+def test_variables_of_other_servers_have_no_effect(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "PGHOSTADDR": "192.0.2.1",
+        "PGSERVICE": "other",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGREQUIREAUTH": "scram-sha-256",
+        "PGOPTIONS": "-c default_transaction_read_only=on",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with throw_away_server(directory / "data") as server:
+        server.ensure_database("writable")
+
+
 def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     private = directory / "home"
     private.mkdir(mode=0o700)
