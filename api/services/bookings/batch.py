@@ -181,9 +181,9 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
 def _must_retry(request: NewOrder, tier: Tier, start: BatchStart) -> Retry | None:
     """Return Retry for a request that the transaction cannot decide; otherwise None.
 
-    Another attempt of the request may be in flight, such as a commit that waits for a standby, and that attempt may
-    have locked the requested tickets. Or the sale has begun or ended, or the tier or its event has changed, so that the
-    request needs another decision or another price.
+    Another attempt of the request may be in flight, such as a commit that waits for a standby. That attempt may have
+    locked the requested tickets. Or the sale has begun or ended, or the tier or its event has changed. The request then
+    needs another decision or another price.
     """
     if request.reference in start.in_flight:
         return Retry("in_flight")

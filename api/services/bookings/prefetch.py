@@ -86,8 +86,8 @@ class KnownTiers:
     def note(self, *, correct: bool) -> None:
         """Note whether the assumptions about a batch were correct.
 
-        After each further batch with a wrong one, twice as many batches start with a prefetch. So repeats, exhausted
-        limits and the end of a tier cost few transactions in vain.
+        Each further batch with a wrong assumption doubles the number of next batches that start with a prefetch.
+        Repeats, exhausted limits and sold out tiers therefore cost few transactions in vain.
         """
         self._failures = 0 if correct else min(self._failures + 1, _PAUSE_DOUBLINGS_MAX)
         self._pause = 2**self._failures - 1
