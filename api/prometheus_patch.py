@@ -1,9 +1,9 @@
 """prometheus_client with files that a full disk cannot turn into a crash.
 
 prometheus_client maps sparse files into memory. On a full disk the kernel kills a process that writes to a part of such
-a file for the first time, for instance when it counts its first response 503. This module therefore allocates the files
-of its process before it imports prometheus_client. If the disk is already full, the process keeps its metrics in its
-own memory.
+a file for the first time. A process does so when it counts its first response 503, for instance. This module therefore
+allocates the files of its process before it imports prometheus_client. If the disk is already full, the process keeps
+its metrics in its own memory.
 
 On an upgrade of prometheus_client compare with `MultiProcessValue` in `prometheus_client/values.py`, which names the
 files, and with `MmapedDict` in `prometheus_client/mmap_dict.py`. Then run `tests/unit/test_metrics_files.py` and change

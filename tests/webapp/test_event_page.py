@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=20,Front Row=40,GA=100"
 LIST_POLL_MS = 10_000
-"""The interval at which the home page reads the list of concerts."""
+"""The interval at which the home page reads the list of events."""
 
 
 async def test_the_home_page_lists_present_and_future_sales(make_event: MakeEvent, visit: OpenPage) -> None:
