@@ -132,6 +132,12 @@ def test_the_web_app_s_page_names_only_texts_that_exist() -> None:
     assert unknown_texts("`checkout.none` `away.title` `rxconfig.py` `reflex_patch.apply`") == {"checkout.none"}
 
 
+def test_the_api_s_page_names_every_module_at_the_top() -> None:
+    modules = {path.name for path in (ROOT / "api").glob("*.py")} - {"__init__.py"}
+    packages = {f"{path.parent.name}/" for path in (ROOT / "api").glob("*/__init__.py")}
+    assert (modules | packages) - paths_in(read("api/README.md")) - set(code_in(read("api/README.md"))) == set()
+
+
 def test_the_web_app_s_page_names_every_module_of_the_browser() -> None:
     webapp = ROOT / "webapp"
     modules = {path.relative_to(webapp).as_posix() for path in webapp.glob("js/**/*.js")}
