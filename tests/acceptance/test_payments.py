@@ -25,7 +25,7 @@ ASYNC = {
 }
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "paid-later"}
 HOLD_RETURN_MAX_S = 10.0
-"""The longest time from a worker's start until an overdue hold is on sale again.
+"""The longest time from a worker's first heartbeat until an overdue hold is on sale again, in seconds.
 
 The promise is two seconds on a machine without other load. The audit checks that invariant.
 """
@@ -135,23 +135,23 @@ async def test_an_overdue_hold_returns_to_sale_after_its_process_died(
         while not conn.execute(OVER).fetchone():  # noqa: ASYNC110 - the database's clock decides
             await asyncio.sleep(POLL_S)
         assert conn.execute(RETURNED).fetchone() is None  # the negative control: only a worker returns the hold
-        started_at = conn.execute("select now()").fetchone()
         await stack.start_worker()
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while (row := conn.execute(RETURNED).fetchone()) is None:
+        while (row := conn.execute(RETURNED).fetchone()) is None or row[0] is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(POLL_S)
-    assert started_at is not None
-    assert (row[0] - started_at[0]).total_seconds() < HOLD_RETURN_MAX_S
+    assert row[0].total_seconds() < HOLD_RETURN_MAX_S
     await stack.start_api()
     again = await client.post("/api/bookings", params=tiny, json={"tier": "GA", "quantity": 2, "userId": "else"})
     assert again.status_code == 202
 
 
 RETURNED = """
-    select order_events.created_at from order_events join orders on order_id = orders.id
+    select order_events.created_at - (select min(started_at) from workers)
+    from order_events join orders on order_id = orders.id
     where order_events.status = 'expired'
 """
+"""The time from the first heartbeat of a worker to the end of the hold."""
 OVER = "select 1 from orders where expires_at < now() - interval '1 s'"
 
 

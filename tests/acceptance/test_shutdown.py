@@ -21,7 +21,7 @@ BODY = {"tier": "GA", "quantity": 1, "userId": "u"}
 
 
 async def test_a_stopping_api_is_not_ready_and_finishes_its_requests(start_stack: StartStack) -> None:
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "SHUTDOWN_DELAY_MS": "400"})
+    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "SHUTDOWN_DELAY_MS": "1500"})
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_INSERT)
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
@@ -46,7 +46,7 @@ def _delete_runtime_state(stack: Stack) -> None:
 
 
 async def test_signals_and_metrics_work_without_the_runtime_state(start_stack: StartStack) -> None:
-    stack = await start_stack(env={"SHUTDOWN_DELAY_MS": "400"})
+    stack = await start_stack(env={"SHUTDOWN_DELAY_MS": "1500"})
     _delete_runtime_state(stack)
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
         assert (await client.get("/metrics")).status_code == 200

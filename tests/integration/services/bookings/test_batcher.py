@@ -18,6 +18,8 @@ from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import response
 
 RESPONSE_TIMEOUT_S = 20.0
+CUTS = 100
+"""Number of times that all connections are cut, one right after the other."""
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +82,7 @@ async def test_connections_that_are_cut_again_and_again_lose_and_double_nothing(
     requests = [order(f"r{n}", 2) for n in range(150)]
 
     async def cut() -> None:
-        while True:
+        for _ in range(CUTS):
             await conn.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
@@ -140,7 +142,7 @@ SLOW = """
 
 
 async def test_a_repeat_waits_for_a_slow_first_request(database_url: str, conn: AsyncConnection) -> None:
-    await conn.execute(SLOW % "1.2")
+    await conn.execute(SLOW % "0.8")
     async with running_batcher(database_url, booking_wait_ms=500) as batcher:
         first = asyncio.create_task(batcher.book(order("slow")))
         await asyncio.sleep(0.05)
@@ -151,9 +153,13 @@ async def test_a_repeat_waits_for_a_slow_first_request(database_url: str, conn: 
 
 
 async def test_a_request_that_may_be_booked_is_unknown(database_url: str, conn: AsyncConnection) -> None:
-    await conn.execute(SLOW % "1.9")
-    async with running_batcher(database_url, booking_wait_ms=100) as batcher:
+    await conn.execute(SLOW % "15")
+    async with running_batcher(database_url, booking_wait_ms=100, statement_timeout_ms=20_000) as batcher:
         (received,) = await responses(batcher, order("unknown"))
+        await conn.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and wait_event = 'PgSleep'"
+        )
         assert isinstance(received, Busy)
         assert "not known" in received.message
         assert received.details == {"reference": "unknown", "unknown": True}
