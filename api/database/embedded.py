@@ -181,8 +181,14 @@ class EmbeddedServer:
         self.start()
 
     def keep_reachable(self) -> bool:
-        """Restore the link to a socket with a long path; return False if the watchdog and the server have ended."""
+        """Restore the way to the server's socket; return False if the watchdog and the server have ended.
+
+        A server creates its socket only at its start. If the socket was deleted, the server therefore stops, and the
+        watchdog starts it again.
+        """
         self._link_socket_dir()
+        if self._is_ready() and not (self.cluster / f".s.PGSQL.{PORT}").exists():
+            self._signal(signal.SIGINT)
         with self._starting():
             return self._runs()
 
@@ -319,6 +325,13 @@ class EmbeddedServer:
         parent_fd = os.open(self.data_dir, os.O_RDONLY)
         os.fsync(parent_fd)  # Without this a power cut could undo the rename.
         os.close(parent_fd)
+
+    def _is_ready(self) -> bool:
+        """Return True while the server accepts connections. The last line of its pid file is then `ready`."""
+        try:
+            return (self.cluster / "postmaster.pid").read_text().split()[-1:] == ["ready"]
+        except OSError:
+            return False
 
     def _signal(self, number: signal.Signals) -> None:
         if (pid := self.pid) is not None:

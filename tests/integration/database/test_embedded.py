@@ -272,6 +272,13 @@ def test_variables_of_other_servers_have_no_effect(directory: Path, monkeypatch:
         server.ensure_database("writable")
 
 
+def test_a_deleted_socket_is_restored(directory: Path) -> None:
+    with throw_away_server(directory / "data") as server:
+        (server.cluster / f".s.PGSQL.{PORT}").unlink()
+        assert not responds(server.url())
+        assert eventually(lambda: server.keep_reachable() and responds(server.url()))
+
+
 def test_a_private_parent_directory_stays_private(directory: Path) -> None:
     private = directory / "home"
     private.mkdir(mode=0o700)
