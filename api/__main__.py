@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 
 from api import schemas
+from api.commands import output
 from api.commands.bench import SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
 from api.database import migrations, queries
@@ -219,7 +220,7 @@ def _schema(settings: Settings, _: Arguments) -> int:
 
     with direct_database_url(settings) as url:
         migrations.migrate(url)
-        sys.stdout.write(schema_dump.dump(url))
+        _write(schema_dump.dump(url))
     return 0
 
 
@@ -251,7 +252,14 @@ def _confirmed(question: str) -> bool:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    _write(f"{text}\n")
+
+
+def _write(text: str) -> None:
+    try:
+        output.write(text)
+    except OSError as error:
+        raise SetupError(f"The output cannot be written ({error.strerror}).") from error
 
 
 _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {

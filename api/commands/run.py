@@ -8,12 +8,12 @@ part that fails repeatedly stops the system, because the other parts would fail 
 import contextlib
 import functools
 import os
-import sys
 import time
 from collections.abc import Sequence
 
 import psycopg
 
+from api.commands import output
 from api.commands.ports import PortVariable, check_ports
 from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
@@ -170,5 +170,4 @@ def _addresses(settings: Settings) -> str:
 def _print(text: str) -> None:
     # A full disk below the output must not stop the system.
     with contextlib.suppress(OSError):
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        output.write(f"{text}\n")
