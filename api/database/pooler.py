@@ -30,6 +30,7 @@ class PoolerCheck:
         self._conninfo = conninfo
         self._settings = settings
         self._passed = False
+        self._one_probe = asyncio.Lock()
 
     async def admit(self, connection: AsyncConnection[TupleRow]) -> None:
         """Admit a new connection.
@@ -38,8 +39,12 @@ class PoolerCheck:
             SetupError: the pooler is unusable.
             psycopg.OperationalError: the connection leads to a pooler whose mode is unknown.
         """
-        if self._passed:
-            return
+        async with self._one_probe:  # Another probe would use the session whose change this one expects.
+            if not self._passed:
+                await self._probe(connection)
+                self._passed = True
+
+    async def _probe(self, connection: AsyncConnection[TupleRow]) -> None:
         cursor = await connection.execute(queries.sessions.read_backend.sql, prepare=False)
         ((backend,),) = await cursor.fetchall()
         if backend != connection.info.backend_pid:
@@ -47,7 +52,6 @@ class PoolerCheck:
                 known = await asyncio.to_thread(check_pooler, self._conninfo, self._settings)
             if not known:
                 raise psycopg.OperationalError("the connection pooler's mode is unknown")
-        self._passed = True
 
 
 def check_pooler(conninfo: str, settings: Settings) -> bool:
