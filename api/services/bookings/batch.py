@@ -8,7 +8,7 @@ A batch of known tiers starts with the transaction, and the prefetch follows onl
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -108,10 +108,15 @@ async def _sell(
     sales: list[Sale] = []
     async with session.transaction():
         start, claimed = await _claim(session, requests, prefetched)
+        changed = _changed_tiers(prefetched.tiers.values(), start)
         for request in requests:
             tier = prefetched.tier(request)
-            if retry := _must_retry(request, tier, start):
-                attempts[request.reference] = retry
+            if request.reference in start.in_flight:
+                # Another attempt may wait for a standby, and may have locked the requested tickets.
+                attempts[request.reference] = Retry("in_flight")
+                continue
+            if tier.tier_id in changed:
+                attempts[request.reference] = Retry("changed_tier")
                 continue
             match allocate(request, tier, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
@@ -178,19 +183,17 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
     return started.rows[0], claimed
 
 
-def _must_retry(request: NewOrder, tier: Tier, start: BatchStart) -> Retry | None:
-    """Return Retry for a request that the transaction cannot decide; otherwise None.
+def _changed_tiers(tiers: Iterable[Tier], start: BatchStart) -> set[int]:
+    """Return the ids of the tiers that changed since they were read, or whose sale has begun or ended since then.
 
-    Another attempt of the request may be in flight, such as a commit that waits for a standby. That attempt may have
-    locked the requested tickets. Or the sale has begun or ended, or the tier or its event has changed. The request then
-    needs another decision or another price.
+    A request for such a tier needs another decision or another price.
     """
-    if request.reference in start.in_flight:
-        return Retry("in_flight")
-    now = msgspec.structs.replace(tier, read_at=start.created_at)
-    if tier.tier_id in start.changed_tiers or sale_state(now) != "on_sale":
-        return Retry("changed_tier")
-    return None
+    return {
+        tier.tier_id
+        for tier in tiers
+        if tier.tier_id in start.changed_tiers
+        or sale_state(msgspec.structs.replace(tier, read_at=start.created_at)) != "on_sale"
+    }
 
 
 def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
