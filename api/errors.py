@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from api.money import format_amount, to_major
-from api.schemas import REFERENCE_PATTERN, SLUG_PATTERN
+from api.schemas import CURRENCY_PATTERN, REFERENCE_PATTERN, SLUG_PATTERN
 from api.text import TEXT_PATTERN, TEXT_RULE
 
 
@@ -324,6 +324,7 @@ def _are(number: int) -> str:
 _RULES = {
     TEXT_PATTERN: TEXT_RULE,
     REFERENCE_PATTERN: "may have letters, digits and . _ : ~ + = @ - only, and must not be . or ..",
+    CURRENCY_PATTERN: "must be three capital letters, such as USD",
     SLUG_PATTERN: "may have lower-case letters, digits and single hyphens between them only",
 }
 """The rules for texts in words, by pattern."""

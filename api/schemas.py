@@ -1,5 +1,6 @@
 """The bodies of requests and responses, in camelCase on the wire."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,10 +14,13 @@ BUILT_IN_EVENT = "aurora-sessions"
 # The negative lookahead replaces $, which also matches before a final line feed.
 REFERENCE_PATTERN = r"^(?!\.{1,2}(?![\s\S]))[A-Za-z0-9._:~+=@-]*(?![\s\S])"
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(?![\s\S])"
+CURRENCY_PATTERN = r"^(?![\s\S]*[^A-Z])[A-Z]{3}$"
 SLUG_MAX = 64
 """Maximum length of an event's slug, in characters."""
 KEY_HEADER_PATTERN = r'^(?!"?\.{1,2}"?$)(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'
 """A reference in the header `Idempotency-Key`, optionally quoted as in the header's draft standard."""
+
+_HALF_PAIR = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])")
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
 """A name with a visible character and without control and direction characters."""
@@ -267,3 +271,11 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Number of tickets held for more than two seconds past the end of their hold."""
     standbys: list[StandbyHealth]
     missing_migrations: list[str]
+
+
+def explain_malformed(body: bytes, error: Exception) -> str:
+    """Return a sentence about a body that the decoder refuses as JSON.
+
+    The decoder calls a body with half a surrogate pair truncated.
+    """
+    return f"not valid JSON: {'half a surrogate pair' if _HALF_PAIR.search(body) else error}"

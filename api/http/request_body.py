@@ -1,6 +1,5 @@
 """Strict decoding of JSON request bodies. A refusal names every field at fault."""
 
-import re
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -9,12 +8,12 @@ from litestar.dto import MsgspecDTO
 
 from api.errors import InvalidRequest, UnsupportedMediaType, invalid
 from api.http.openapi import DecoderSchema
+from api.schemas import explain_malformed
 
 T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_HALF_PAIR = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])")
 _INTEGER_DIGITS_MAX = 19
 """Digits of the largest 64-bit integer."""
 
@@ -61,16 +60,10 @@ def decode(body: bytes, kind: type[T]) -> T:
         except (msgspec.ValidationError, ArithmeticError, RecursionError):
             raise invalid(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
-            raise _malformed(body, malformed) from None
+            raise InvalidRequest(explain_malformed(body, malformed)) from None
         return _convert(value, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(body, error) from None
-
-
-def _malformed(body: bytes, error: Exception) -> InvalidRequest:
-    # The decoder calls a body with half a surrogate pair truncated.
-    reason = "half a surrogate pair" if _HALF_PAIR.search(body) else str(error)
-    return InvalidRequest(f"not valid JSON: {reason}")
+        raise InvalidRequest(explain_malformed(body, error)) from None
 
 
 def _convert(value: Any, kind: type[T]) -> T:

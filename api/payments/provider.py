@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from api.schemas import Reference
+from api.schemas import CURRENCY_PATTERN, Reference
 
 CONCURRENT_REQUESTS_MAX = 16
 """Requests that one process sends to the provider at the same time."""
@@ -13,7 +13,7 @@ ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
 """`processing` until the provider decides; only a captured charge can be refunded."""
 
 AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Currency = Annotated[str, msgspec.Meta(pattern=r"^(?![\s\S]*[^A-Z])[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=CURRENCY_PATTERN)]
 
 
 class ProviderError(Exception):

@@ -8,7 +8,7 @@ import msgspec
 import standardwebhooks
 
 from api.payments.provider import AmountMinor, ChargeStatus, Currency
-from api.schemas import Reference, Text
+from api.schemas import Reference, Text, explain_malformed
 
 ID_MAX = 256
 """The longest webhook id, in characters."""
@@ -110,7 +110,7 @@ def verify(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
     except msgspec.ValidationError as error:
         raise InvalidWebhook(str(error)) from None
     except msgspec.DecodeError as error:
-        raise InvalidWebhook(f"not valid JSON: {error}") from None
+        raise InvalidWebhook(explain_malformed(body, error)) from None
     except RecursionError:  # The decoder also reads the fields that it ignores.
         raise InvalidWebhook("is nested too deeply") from None
     return Webhook(

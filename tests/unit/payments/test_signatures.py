@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import standardwebhooks
 
+from api.errors import invalid
 from api.payments.signatures import (
     ID_MAX,
     InvalidSignature,
@@ -120,6 +121,20 @@ def test_an_id_that_is_too_long_is_refused() -> None:
 def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidWebhook):
         verify(SECRET, body, signed(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (rb'{"type": "\ud800"}', "body: not valid JSON: half a surrogate pair"),
+        (BODY.replace(b"USD", b"usd"), "data.currency: must be three capital letters, such as USD"),
+    ],
+    ids=["surrogate", "currency"],
+)
+def test_the_fault_of_a_signed_body_is_explained(body: bytes, message: str) -> None:
+    with pytest.raises(InvalidWebhook) as refusal:
+        verify(SECRET, body, signed(body))
+    assert invalid(refusal.value.reason, refusal.value.field).message == message
 
 
 def test_the_standards_own_library_verifies_a_signature() -> None:
