@@ -12,7 +12,7 @@ from api.database.embedded import EmbeddedServer
 from tests.integration.asynchronous import let_time_pass
 from tests.webapp.appearance import check_page
 from tests.webapp.site import Site, shared_site
-from tests.webapp.visitors import OpenPage, hastened, open_event
+from tests.webapp.visitors import OpenPage, hastened, load_all_scripts, open_event
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("away")]
@@ -68,6 +68,7 @@ async def test_an_unavailable_database_is_busy_and_then_books_once(site: Site, v
 
 async def test_a_click_made_offline_books_once_when_the_network_is_back(site: Site, visit: OpenPage) -> None:
     page = await open_event(site, visit, "user-click")
+    await load_all_scripts(page)
     await page.context.set_offline(True)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.offline.title"))

@@ -16,6 +16,7 @@ from tests.webapp.visitors import (
     STALE_AFTER_MS,
     OpenPage,
     draw_map,
+    load_all_scripts,
     open_event,
     return_to_present,
     tickets_left,
@@ -171,6 +172,7 @@ async def test_an_offline_browser_shows_the_age_of_its_counts_and_recovers(
 ) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, own_clock=True)
+    await load_all_scripts(page)
     await page.context.set_offline(True)
     await site.sell("VIP", 3)
     await page.clock.fast_forward(STALE_AFTER_MS)

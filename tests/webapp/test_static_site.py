@@ -15,7 +15,7 @@ from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT, Process, clean_environment, responds
 from tests.webapp.appearance import check_page
 from tests.webapp.site import BOOKINGS, Site, shared_site
-from tests.webapp.visitors import OpenPage, hastened, tickets_left
+from tests.webapp.visitors import OpenPage, hastened, load_all_scripts, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
@@ -146,8 +146,7 @@ async def test_a_loaded_page_books_pays_cancels_and_polls_after_the_web_server_i
     vip = tickets_left(page, "VIP")
     await expect(vip).to_contain_text(pattern("tier.left", left=r"\d+", total="100"))
     # The page of the order is loaded ahead.
-    await expect(page.locator("link[rel=modulepreload][href*=booking]").first).to_be_attached()
-    await page.wait_for_load_state("networkidle")
+    await load_all_scripts(page)
     await site.stack._processes["web"].kill()
     try:
         left = int((await vip.locator("span").last.text_content() or "").split()[0])
@@ -166,9 +165,7 @@ async def test_a_loaded_page_books_pays_cancels_and_polls_after_the_web_server_i
 async def test_links_between_pages_work_after_the_web_server_is_killed(site: Site, visit: OpenPage) -> None:
     page = await visit(site.url)
     # The scripts of all pages are loaded while the browser is idle.
-    for name in ("event", "booking", "bookings"):
-        await expect(page.locator(f"link[rel=modulepreload][href*=_{name}_]").first).to_be_attached()
-    await page.wait_for_load_state("networkidle")
+    await load_all_scripts(page)
     await site.stack._processes["web"].kill()
     try:
         await page.locator(".event-card a").first.click()

@@ -146,6 +146,17 @@ async def hastened(page: Page) -> AsyncIterator[None]:
             page.remove_listener(event, listener)
 
 
+async def load_all_scripts(page: Page) -> None:
+    """Wait until a page has loaded the scripts of all pages. React Router reloads a page that cannot load them."""
+    for name in ("event", "booking", "bookings"):
+        await expect(page.locator(f"link[rel=modulepreload][href*=_{name}_]").first).to_be_attached()
+    await page.evaluate(
+        """async () => {
+            for (const { href } of document.querySelectorAll("link[rel=modulepreload]")) await import(href);
+        }"""
+    )
+
+
 async def return_to_present(page: Page) -> None:
     """Set the page's own clock, which ran ahead, to the present time. It then agrees with the server's clock again."""
     await page.clock.set_system_time(datetime.now(UTC))
