@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 from litestar import Request, Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from api.database.errors import CommitUnknownError
 from api.database.session import with_timeout, write_with_timeout
@@ -37,6 +37,7 @@ from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.schemas import (
     BUILT_IN_EVENT,
     KEY_HEADER_PATTERN,
+    REFERENCE_PATTERN,
     BookingRequest,
     CancelRequest,
     Order,
@@ -65,6 +66,14 @@ ORDERS_PER_UNIT = 20
 
 _IMAGE = re.compile(r"([1-9][0-9]{0,4})\.svg")
 
+ReferenceInPath = Annotated[
+    str,
+    PathParameter(
+        description="The booking's reference",
+        # Only documented here: no booking has another reference, so `_valid_reference` refuses it with 404.
+        schema_extra={"pattern": REFERENCE_PATTERN, "min_length": 1, "max_length": TEXT_MAX},
+    ),
+]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
@@ -129,7 +138,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
 
 
 @get(BOOKINGS + "/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
-async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Order]:
+async def get_booking(state: ApiState, reference: ReferenceInPath) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
     order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference)))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
@@ -146,9 +155,13 @@ async def get_booking(state: ApiState, reference: FromPath[str]) -> Response[Ord
 )
 async def get_ticket_code(
     state: ApiState,
-    reference: FromPath[str],
+    reference: ReferenceInPath,
     file: Annotated[
-        str, PathParameter(description="The ticket's number within its booking, from 1, with the suffix `.svg`")
+        str,
+        PathParameter(
+            description="The ticket's number within its booking, from 1, with the suffix `.svg`",
+            schema_extra={"pattern": f"^{_IMAGE.pattern}(?![\\s\\S])"},
+        ),
     ],
 ) -> Response[bytes]:
     """Return the QR code of one ticket of a confirmed booking."""
@@ -167,7 +180,7 @@ async def get_ticket_code(
         **refusals([InvalidRequest, NotFound]),
     },
 )
-async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[bytes]:
+async def get_calendar(state: ApiState, reference: ReferenceInPath) -> Response[bytes]:
     """Return the event of a confirmed booking as a calendar file."""
     name, body = await with_timeout(
         calendar.write_calendar(state.pool, _valid_reference(reference), state.settings.web_url)
@@ -186,7 +199,7 @@ async def get_calendar(state: ApiState, reference: FromPath[str]) -> Response[by
         **refusals(CANCEL_REFUSALS),
     },
 )
-async def cancel_booking(state: ApiState, reference: FromPath[str], data: JSONBody[CancelRequest]) -> Response[Order]:
+async def cancel_booking(state: ApiState, reference: ReferenceInPath, data: JSONBody[CancelRequest]) -> Response[Order]:
     """Cancel a booking: release its tickets and refund a captured payment.
 
     Only the buyer can cancel. Repeats return the same response.

@@ -1,17 +1,27 @@
 """Events: the list of upcoming events, and one event with its tiers."""
 
+from typing import Annotated
+
 import msgspec
 from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import PathParameter
 
 from api.errors import InvalidRequest, UnknownEvent
 from api.http.openapi import NOT_MODIFIED, refusals
 from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.routes.tickets import UNCOMPRESSED
-from api.schemas import EventDetails, EventList, Slug
+from api.schemas import SLUG_MAX, SLUG_PATTERN, EventDetails, EventList, Slug
 
+SlugInPath = Annotated[
+    str,
+    PathParameter(
+        description="The event's slug",
+        # Only documented here: no event has another slug, so `slug_of` refuses it with 404.
+        schema_extra={"pattern": SLUG_PATTERN, "max_length": SLUG_MAX},
+    ),
+]
 EVENTS = "/api/events"
 EVENT = "/api/events/{slug}"
 
@@ -39,7 +49,7 @@ async def get_events(request: Request[None, None, ApiState], state: ApiState) ->
         **refusals([InvalidRequest, UnknownEvent]),
     },
 )
-async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: FromPath[str]) -> Response[bytes]:
+async def get_event(request: Request[None, None, ApiState], state: ApiState, slug: SlugInPath) -> Response[bytes]:
     """Return an event and its tiers, at most one second old. `X-As-Of` is the time of its state."""
     return cached_response_for(request, await state.event.get(slug_of(slug)))
 
