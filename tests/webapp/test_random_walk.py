@@ -125,6 +125,7 @@ async def _change(page: Page, selector: str, text: str) -> None:
 async def test_the_check_of_the_walk_finds_each_fault(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(INVENTORY)
     walk = await _open(site, visit)
+    await walk.page.get_by_role("radio").first.check()
     await walk.page.locator(".best").click()
     assert await walk.faults() == []
     for selector, text, fault in (

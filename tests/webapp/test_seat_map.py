@@ -363,6 +363,7 @@ async def test_without_the_map_seats_are_booked_and_old_seats_are_not_live(
     page = await visit("about:blank", own_clock=True)
     await page.route("**/api/tickets/states*", lambda route: route.abort())
     await page.goto(site.event_url)
+    await page.get_by_role("radio").first.check()
     await expect(page.get_by_text(words("map.away"))).to_be_visible()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await check_page(page, "seats-away")

@@ -99,11 +99,12 @@ async def open_event(
     size: tuple[int, int] = PHONE,
     own_clock: bool = False,
 ) -> Page:
-    """Open an event's page, fill in the buyer's name if there is one, and wait for live counts."""
+    """Open an event's page, fill in a name if there is one, wait for live counts, and choose the first tier."""
     page = await visit(site.event_url, size=size, own_clock=own_clock)
     if user_id is not None:
         await page.get_by_label(words("user.label")).fill(user_id)
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    await page.get_by_role("radio").first.check()
     return page
 
 

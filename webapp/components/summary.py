@@ -22,7 +22,7 @@ _lost_some = event_view.lost.length() > 0
 
 
 def summary() -> Ui:
-    """Return the summary of the choice with the button that books. It stays in view."""
+    """Return the summary of the choice with the button that books. It stays in view once the form was."""
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
@@ -71,7 +71,7 @@ def _chosen() -> Ui:
             ),
             aria_live="polite",
         ),
-        rx.cond(_lost_some, _alternatives_to_lost(), _any_seats()),
+        rx.cond(_lost_some, _alternatives_to_lost(), _seating()),
     )
 
 
@@ -128,11 +128,12 @@ def _alternatives_to_lost() -> Ui:
     )
 
 
-def _any_seats() -> Ui:
+def _seating() -> Ui:
+    """Return the line about the seats of the choice. It always has one line, so that nothing moves."""
     return rx.cond(
         event_view.picks.length() > 0,
         rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
-        rx.cond(event_view.seated, rx.el.p(say("summary.together"), class_name="small")),
+        rx.el.p(rx.cond(event_view.seated, say("summary.together"), say("summary.standing")), class_name="small"),
     )
 
 

@@ -185,7 +185,7 @@ def stepper() -> Ui:
                 aria_labelledby="how-many",
             ),
             rx.cond(
-                (event_view.seated | (event_view.phase == "loading")) & event_view.may_have_map,
+                event_view.seated & event_view.may_have_map,
                 rx.el.button(
                     say("seats.best"),
                     type="button",

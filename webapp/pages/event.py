@@ -200,11 +200,11 @@ def _form() -> Ui:
                 rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",
             ),
-            seat_map(),
             class_name="box",
             aria_labelledby="tickets",
         ),
-        summary(),
+        # On a phone the summary sticks within this element only, so that it follows the field for the name.
+        rx.el.div(seat_map(), summary(), class_name="after-form"),
         rx.el.input(type="hidden", name="event", value=event_view.event.slug),
         rx.el.input(type="hidden", name="quantity", value=event_view.quantity),
         # After a change of the price the notice shows the new total, possibly before the tiers do.

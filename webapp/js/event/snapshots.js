@@ -23,7 +23,7 @@ function freshnessOf(asOf, lastAsOf, lastFreshAt, { now, serverNow }) {
 }
 
 /**
- * Apply the counts of the tiers. Without a chosen tier the first one with available tickets is chosen.
+ * Apply the counts of the tiers. Without a chosen tier the cheapest one with available tickets is chosen.
  * @param {EventState} state
  * @param {Snapshot<Record<string, TierAvailability>>} snapshot
  * @param {Times} times
@@ -31,7 +31,6 @@ function freshnessOf(asOf, lastAsOf, lastFreshAt, { now, serverNow }) {
  */
 export function applyCounts(state, { body, asOf }, times) {
   const names = Object.keys(body);
-  const firstOpen = names.find((name) => body[name].available > 0) ?? names[0] ?? "";
   const empty = names.filter((name) => body[name].available <= 0);
   return {
     counts: body,
@@ -41,8 +40,18 @@ export function applyCounts(state, { body, asOf }, times) {
       empty.map((name) => [name, Object.hasOwn(state.emptySince, name) ? state.emptySince[name] : asOf]),
     ),
     countsFreshAt: freshnessOf(asOf, state.countsAsOf, state.countsFreshAt, times),
-    tier: names.includes(state.tier) ? state.tier : (renamedTier(state, body) ?? firstOpen),
+    tier: names.includes(state.tier) ? state.tier : (renamedTier(state, body) ?? cheapestTier(body)),
   };
+}
+
+/**
+ * Return the cheapest tier with available tickets, or the cheapest of all, so that nobody buys a dearer ticket by
+ * oversight; "" without any tier.
+ * @param {Record<string, TierAvailability>} counts
+ */
+function cheapestTier(counts) {
+  const byPrice = Object.keys(counts).sort((a, b) => counts[a].price - counts[b].price);
+  return byPrice.find((name) => counts[name].available > 0) ?? byPrice[0] ?? "";
 }
 
 /**

@@ -24,14 +24,20 @@ const withStates = (state, letters, { mayLosePicks = true } = {}) => ({
   ),
 });
 
-test("the first counts choose the first tier with available tickets", () => {
-  const first = applyCounts(INITIAL_STATE, { body: counts(0, 6, 100), asOf: at(0) }, TIMES);
-  assert.equal(first.tier, "Front Row");
-  assert.equal(applyCounts(INITIAL_STATE, { body: counts(0, 1, 100), asOf: at(0) }, TIMES).tier, "Front Row");
-  assert.equal(applyCounts(INITIAL_STATE, { body: counts(0, 0, 0), asOf: at(0) }, TIMES).tier, "VIP");
+test("the first counts choose the cheapest tier with available tickets", () => {
+  const choose = (/** @type {ReturnType<typeof counts>} */ body) =>
+    applyCounts(INITIAL_STATE, { body, asOf: at(0) }, TIMES).tier;
+  assert.equal(choose(counts(6, 6, 100)), "GA");
+  assert.equal(choose(counts(6, 1, 0)), "Front Row");
+  assert.equal(choose(counts(1, 0, 0)), "VIP");
+  assert.equal(choose(counts(0, 0, 0)), "GA");
+  // The first one of equal prices is chosen.
+  const equal = counts(6, 6, 100);
+  equal["Front Row"].price = equal.GA.price;
+  assert.equal(choose(equal), "Front Row");
   // A chosen tier stays, even without tickets.
   assert.equal(applyCounts(loaded(), { body: counts(0, 6, 100), asOf: at(1) }, TIMES).tier, "VIP");
-  assert.equal(applyCounts(loaded({ tier: "Balcony" }), { body: counts(6, 6, 100), asOf: at(1) }, TIMES).tier, "VIP");
+  assert.equal(applyCounts(loaded({ tier: "Balcony" }), { body: counts(6, 6, 100), asOf: at(1) }, TIMES).tier, "GA");
 });
 
 test("a tier is empty since the first counts without an available ticket", () => {
@@ -122,8 +128,10 @@ test("a renamed tier stays chosen, another tier does not replace it", () => {
   const chosenAfter = (/** @type {typeof others & Record<string, typeof GA>} */ body) =>
     applyCounts(state, { body, asOf: at(1) }, TIMES).tier;
   assert.equal(chosenAfter({ ...others, Standing: { ...GA, available: 99 } }), "Standing");
-  // A tier of another price or size is another tier.
-  assert.equal(chosenAfter({ ...others, Balcony: { ...GA, price: 99 } }), "VIP");
-  assert.equal(chosenAfter({ ...others, Balcony: { ...GA, total: 5 } }), "VIP");
-  assert.equal(chosenAfter(others), "VIP");
+  // A tier of another price or size is another tier. The page then chooses the cheapest one.
+  const cheaper = { ...others, "Front Row": { ...others["Front Row"], price: 5 } };
+  assert.equal(chosenAfter({ ...others, Balcony: { ...GA, price: 99 } }), "Front Row");
+  assert.equal(chosenAfter({ ...cheaper, Balcony: { ...GA, total: 5 } }), "Front Row");
+  assert.equal(chosenAfter({ ...cheaper, Balcony: GA }), "Balcony");
+  assert.equal(chosenAfter(others), "Front Row");
 });
