@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+import reflex as rx
+
 from webapp.components.browser import hooked
-from webapp.components.language import local, say
+from webapp.components.language import local, name, say
 
 _MODULE = "$/utils/events"
 
@@ -42,12 +44,17 @@ class EventList:
 event_list: Any = hooked(_MODULE, "event_list", "useEvents()", EventList)
 
 
-def when_and_where(event: Any) -> Any:
-    """Return a line with the date, time and venue of an event, from its `startsAt`, `timeZone` and `venue`."""
-    return say(
-        "event.when_and_where",
+def when_and_where(event: Any, *, class_name: str = "") -> Any:
+    """Return an element with the date, time and venue of an event, from its `startsAt`, `timeZone` and `venue`."""
+    when = say(
+        "event.when",
         weekday=local("weekday", event.startsAt, event.timeZone),
         date=local("date", event.startsAt, event.timeZone),
         time=local("hour", event.startsAt, event.timeZone),
-        venue=event.venue,
     )
+    return parts(when, name(event.venue), class_name=class_name)
+
+
+def parts(when: Any, where: Any, *, class_name: str = "") -> Any:
+    """Return an element with two parts. The style sheet separates them by a dot unless the second begins a line."""
+    return rx.el.span(rx.el.span(when), " ", rx.el.span(where), class_name=f"parts {class_name}".strip())

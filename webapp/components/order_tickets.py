@@ -38,7 +38,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
                 order.event.name != "",
                 rx.fragment(
                     rx.el.span(name(order.event.name), class_name="pass-event"),
-                    rx.el.span(when_and_where(order.event), class_name="small pass-when"),
+                    when_and_where(order.event, class_name="small pass-when"),
                 ),
                 rx.fragment(
                     rx.el.span("\u00a0", class_name="bone bone-line pass-event"),

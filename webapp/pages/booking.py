@@ -108,7 +108,7 @@ def _head() -> Ui:
             event.name != "",
             rx.el.p(
                 link(name(event.name), to=f"/event/{event.slug}", class_name="order-event-name"),
-                rx.el.span(when_and_where(event)),
+                when_and_where(event),
                 class_name="order-event",
             ),
             rx.el.p(rx.el.span(class_name="bone bone-line"), class_name="order-event"),

@@ -145,10 +145,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
         link(
             rx.el.span(
                 rx.el.span(rx.cond(event.name != "", name(event.name), title), class_name="event-name"),
-                rx.cond(
-                    event.name != "",
-                    rx.el.span(when_and_where(event), class_name="small"),
-                ),
+                rx.cond(event.name != "", when_and_where(event, class_name="small")),
                 name(order.reference, class_name="small booking-reference"),
                 class_name="booking-words",
             ),

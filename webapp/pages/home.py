@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.events import Event, event_list
+from webapp.components.events import Event, event_list, parts
 from webapp.components.language import in_english, local, money, name, say
 from webapp.components.layout import Ui, away_notice, link, page
 from webapp.components.page import PageTitle
@@ -70,13 +70,13 @@ def _card(event: rx.vars.ObjectVar[Event]) -> Ui:
             ),
             rx.el.span(
                 rx.el.span(name(event.name), class_name="event-name"),
-                rx.el.span(
+                parts(
                     say(
-                        "home.when_and_where",
+                        "event.weekday_and_time",
                         weekday=local("weekday", event.startsAt, event.timeZone),
                         time=local("hour", event.startsAt, event.timeZone),
-                        venue=event.venue,
                     ),
+                    name(event.venue),
                     class_name="small",
                 ),
                 class_name="event-card-words",
