@@ -130,7 +130,7 @@ async def test_the_wait_for_a_limit_counts_down_and_unlocks_the_button(site: Sit
         await site.sell("GA", 1, "user-limit")
     await _let_time_pass(site, 30)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.rate_limited.text"))
+    await expect(page.locator(NOTICE)).to_contain_text(words("checkout.rate_limited.bookings"))
     await expect(page.locator(NOTICE).get_by_role("timer")).to_contain_text(pattern("checkout.wait", time=r"0:\d\d"))
     again = page.get_by_role("button", name=words("checkout.again"))
     await expect(again).to_be_disabled()

@@ -222,7 +222,15 @@ def _text(place: NoticePlace) -> Any:
             ),
         ),
         ("not_on_sale", say("checkout.not_on_sale.text")),
-        ("rate_limited", say("checkout.rate_limited.text")),
+        (
+            "rate_limited",
+            rx.match(
+                checkout.detail,
+                ("bookings", say("checkout.rate_limited.bookings")),
+                ("held", say("checkout.rate_limited.held")),
+                say("checkout.rate_limited.text"),
+            ),
+        ),
         ("busy", "away", say("checkout.busy.text")),
         ("unreachable", say("checkout.unreachable.text")),
         ("not_found", rx.cond(place.books, say("checkout.not_found.text"), say("checkout.not_found.over"))),

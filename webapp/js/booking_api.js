@@ -26,6 +26,7 @@ import { settings } from "./settings.js";
  * @property {number[]} ticketIds Tickets that others have.
  * @property {number} total The present total after `price_changed`, in the currency's major unit; otherwise 0.
  * @property {number} retryAfterS Seconds; 0: unknown.
+ * @property {string} limit The exhausted limit after `rate_limited`, as the API names it; "": unknown.
  */
 
 /** @typedef {{ order: Order, problem?: undefined } | { problem: Problem, order?: undefined }} Outcome */
@@ -33,6 +34,7 @@ import { settings } from "./settings.js";
 /** Longer than the API's own limits: a slow response is worth more than a second request. In milliseconds. */
 export const RESPONSE_TIMEOUT_MS = 15_000;
 const RETRY_AFTER_S_MAX = 300;
+const LIMIT_NAME = /^"(\w+)"/;
 
 /**
  * The kind of each refusal of the API's booking routes. A test compares the codes with the API's.
@@ -68,7 +70,7 @@ export const KIND_OF_CODE = {
  * @returns {{ problem: Problem }}
  */
 export const refusal = (kind, details) => ({
-  problem: { available: 0, ticketIds: [], total: 0, retryAfterS: 0, ...details, kind },
+  problem: { available: 0, ticketIds: [], total: 0, retryAfterS: 0, limit: "", ...details, kind },
 });
 
 /** A request without a usable response. It may have arrived. */
@@ -112,7 +114,8 @@ async function send(path, body) {
   try {
     const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
     const response = await fetch(settings.apiUrl + path, { cache: "no-store", signal, ...post });
-    return outcomeOf(response.status, response.headers.get("Retry-After"), await response.json());
+    const { status, headers } = response;
+    return outcomeOf(status, headers.get("Retry-After"), await response.json(), headers.get("RateLimit"));
   } catch {
     return UNREACHABLE;
   }
@@ -123,9 +126,10 @@ async function send(path, body) {
  * @param {number} status HTTP status.
  * @param {string | null} retryAfter Header of that name.
  * @param {any} body Decoded JSON.
+ * @param {string | null} [rateLimit] Header `RateLimit`, which begins with the quoted name of the limit.
  * @returns {Outcome}
  */
-export function outcomeOf(status, retryAfter, body) {
+export function outcomeOf(status, retryAfter, body, rateLimit) {
   if (status < 300) return isOrder(body) ? { order: body } : UNREACHABLE;
   // A proxy in front of an API that is away responds without a code.
   if (typeof body?.code !== "string") return UNREACHABLE;
@@ -136,6 +140,7 @@ export function outcomeOf(status, retryAfter, body) {
     ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
     total: Math.max(0, Number(body.total)) || 0,
     retryAfterS: Math.min(whole(retryAfter), RETRY_AFTER_S_MAX),
+    limit: rateLimit?.match(LIMIT_NAME)?.[1] ?? "",
   });
 }
 

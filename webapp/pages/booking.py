@@ -142,7 +142,11 @@ def _body() -> Ui:
             order.state == "pending",
             rx.el.p(
                 rx.el.span(span(order.left), class_name="countdown", role="timer"),
-                rx.cond(order.hurry, rx.el.span(say("booking.hurry"), class_name="hurry")),
+                rx.cond(
+                    order.hurry,
+                    rx.el.span(say("booking.hurry"), class_name="hurry"),
+                    rx.el.span(say("booking.left"), class_name="small"),
+                ),
                 class_name="order-left",
             ),
         ),

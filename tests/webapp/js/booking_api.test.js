@@ -91,6 +91,17 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
     assert.deepEqual(outcomeOf(status, retryAfter, body), outcome);
   });
 
+for (const [rateLimit, limit] of /** @type {const} */ ([
+  ['"bookings";r=0;t=42', "bookings"],
+  ['"held";r=0;t=300', "held"],
+  ["r=0", ""],
+  [null, ""],
+]))
+  test(`the header RateLimit ${rateLimit} names the limit`, () => {
+    const outcome = outcomeOf(429, "42", { code: "rate_limited" }, rateLimit);
+    assert.deepEqual(outcome, refusal("rate_limited", { retryAfterS: 42, limit }));
+  });
+
 for (const [status, body] of [
   [500, { detail: "no code" }],
   [500, { code: "internal_error" }],

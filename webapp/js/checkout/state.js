@@ -12,7 +12,7 @@ import { TRIES } from "./submit.js";
  * @property {"idle" | "sending" | "done" | "fewer_left" | "away" | Kind} phase `done` leads to the order's page; `invalid`
  *   and every other phase is the last outcome. `away`: the order to repeat could not be looked up.
  * @property {string} detail While sending: `busy`, `retrying`, `no_response` or `offline`. After `unreachable`:
- *   `checking`. After `invalid`: the fault of the form.
+ *   `checking`. After `invalid`: the fault of the form. After `rate_limited`: the name of the limit.
  * @property {number} attempt Number of the current try.
  * @property {"" | "explain" | "check"} patience The additional text as sending takes longer.
  * @property {string} event Slug of the event, tier and number of the last purchase.
@@ -106,13 +106,13 @@ export function conclude(checkout, purchase, outcome, now, isResponseLost = fals
   const named = { ...checkout, event, tier, quantity, expectedTotal };
   if (outcome?.order && outcome.order.status !== "declined")
     return { checkout: { ...enter(named, "done"), reference: outcome.order.reference }, open: null };
-  const { available = 0, ticketIds = [], total = 0, retryAfterS = 0 } = outcome?.problem ?? {};
+  const { available = 0, ticketIds = [], total = 0, retryAfterS = 0, limit = "" } = outcome?.problem ?? {};
   const kind = outcome?.problem?.kind ?? (outcome ? "declined" : "not_found");
   const inDoubt = isResponseLost || kind === "unreachable" || kind === "not_found";
   const isFewer = (kind === "sold_out" || kind === "all_held") && available > 0;
   return {
     checkout: {
-      ...enter(named, isFewer ? "fewer_left" : kind),
+      ...enter(named, isFewer ? "fewer_left" : kind, limit),
       left: available,
       newTotal: total,
       seatsGone: ticketIds,
@@ -134,7 +134,7 @@ export function refuseToRepeat(checkout, { problem }, now) {
   // A late payment was faster, or the order never had tickets: the page reads the order again.
   if (!problem) return enter(checkout, "idle");
   if (problem.kind === "busy" || problem.kind === "rate_limited")
-    return { ...enter(checkout, problem.kind), waitUntil: now + problem.retryAfterS * 1000 };
+    return { ...enter(checkout, problem.kind, problem.limit), waitUntil: now + problem.retryAfterS * 1000 };
   return enter(checkout, problem.kind === "unreachable" ? "away" : "refused");
 }
 
