@@ -1,8 +1,8 @@
 // "My bookings": the store of the list, and the polling of its pages.
 import { createElement, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
-import useSWR from "swr";
-import useSWRInfinite from "swr/infinite";
+import useSWR, { mutate as changeCache } from "swr";
+import useSWRInfinite, { unstable_serialize as cacheKeyOf } from "swr/infinite";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
@@ -12,7 +12,8 @@ import { recall, remember } from "../remembered.js";
 import { createStore } from "../store.js";
 import { normalize } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
-import { deriveList, FILTERS, INITIAL_STATE, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
+import { cancelling } from "./cancelling_store.js";
+import { deriveList, FILTERS, INITIAL_STATE, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
 
 /** @import { SubmitEvent } from "react" */
@@ -43,6 +44,23 @@ function update(changes) {
 }
 
 const refresh = () => update({});
+
+/**
+ * Return the function that names the pages of a filter's list.
+ * @param {string} user
+ * @param {string} show
+ */
+const pagesOf = (user, show) => (/** @type {number} */ _index, /** @type {Snapshot<OrderPage> | null} */ previous) =>
+  pagePath(user, show, previous);
+
+let isShown = false;
+
+// A cancellation on another page makes the cached lists wrong. In the list the order shows the outcome in its place.
+cancelling.onOutcome(() => {
+  if (isShown) return;
+  for (const show of FILTERS) void changeCache(cacheKeyOf(pagesOf(state.user, show)), undefined, { revalidate: false });
+  update({ orders: null });
+});
 
 /** @param {Element} card */
 function refocus(card) {
@@ -105,18 +123,20 @@ export function BookingsFeed() {
   const [search] = useSearchParams();
   const show = FILTERS.find((name) => name === search.get("show")) ?? FILTERS[0];
   const user = useField(view, "user");
-  const [pending, setPending] = useState({ anywhere: false, onFurtherPage: false });
+  const [hasPending, setHasPending] = useState(false);
+  useEffect(() => {
+    isShown = true;
+    return () => {
+      isShown = false;
+    };
+  }, []);
   /** @type {SWRInfiniteResponse<Snapshot<OrderPage>>} */
-  const list = useSWRInfinite(
-    (_index, /** @type {Snapshot<OrderPage> | null} */ previous) => pagePath(user, show, previous),
-    fetchSnapshot,
-    {
-      // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
-      ...pollingOptions(pending.anywhere ? PENDING_POLL_MS : 0),
-      // Otherwise swr reads only the first page again.
-      revalidateAll: pending.onFurtherPage,
-    },
-  );
+  const list = useSWRInfinite(pagesOf(user, show), fetchSnapshot, {
+    // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
+    ...pollingOptions(hasPending ? PENDING_POLL_MS : 0),
+    // Otherwise swr reads only the first page again, and shows old copies of the further ones.
+    revalidateAll: true,
+  });
   const { data, error, size, setSize, isValidating, mutate } = list;
   const orders = useMemo(() => data?.flatMap(({ body }) => body.orders) ?? null, [data]);
   const slugs = [...new Set(orders?.map(({ event }) => event))].sort().join(" ");
@@ -144,7 +164,7 @@ export function BookingsFeed() {
   useEffect(() => {
     update({ show, orders });
     if (!orders) return;
-    setPending({ anywhere: orders.some(isPending), onFurtherPage: orders.slice(PAGE_SIZE).some(isPending) });
+    setHasPending(orders.some(isPending));
     if (focusIndex === 0 || orders.length <= focusIndex) return;
     const index = focusIndex;
     focusIndex = 0;

@@ -5,7 +5,7 @@ import { describeOrder, NO_ORDER } from "./order.js";
 /** @import { Event, Order, OrderPage } from "../schemas.js" */
 
 /** The number of orders that a page of the list has. */
-export const PAGE_SIZE = 10;
+const PAGE_SIZE = 10;
 
 /** The filters of the list, as the API names them; the first is the default. */
 export const FILTERS = ["upcoming", "past", "cancelled"];
