@@ -46,6 +46,16 @@ _REACT_THEME_JS = (
     ("localStorage.setItem(", 3, "remember("),
 )
 
+# The same for entry.client.js.
+_ENTRY_CLIENT_JS = (
+    (
+        'import { createElement } from "react";',
+        1,
+        'import { createElement } from "react";\nimport { hydrationOptions } from "$/utils/hydration";',
+    ),
+    ("createElement(HydratedRouter)", 1, "createElement(HydratedRouter), hydrationOptions"),
+)
+
 _KINDS = ("dependencies", "devDependencies")
 """The kinds of packages in an npm manifest."""
 
@@ -102,6 +112,7 @@ def apply(context: dict[str, Any]) -> None:
     """Register the changes; `context` is that of a plugin's `pre_compile`."""
     context["add_modify_task"]("utils/state.js", _drop_event_loop)
     context["add_modify_task"]("utils/react-theme.js", _guard_storage)
+    context["add_modify_task"]("app/entry.client.js", _set_hydration_options)
     context["add_modify_task"]("app/root.jsx", _drop_unused)
     context["add_modify_task"]("react-router.config.js", _prerender_named_pages)
 
@@ -113,6 +124,10 @@ def _drop_event_loop(state_js: str) -> str:
 def _guard_storage(react_theme_js: str) -> str:
     """Let the colour scheme use the module that also works while the browser blocks storage."""
     return _replace_texts(react_theme_js, _REACT_THEME_JS)
+
+
+def _set_hydration_options(entry_client_js: str) -> str:
+    return _replace_texts(entry_client_js, _ENTRY_CLIENT_JS)
 
 
 def _drop_unused(root_jsx: str) -> str:

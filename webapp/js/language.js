@@ -71,9 +71,15 @@ async function applyLanguage() {
   // The visitor chose another language while this one was loading.
   if (latestRequest !== request) return;
   current = createLanguage(language, locale, texts);
-  document.documentElement.lang = locale;
-  document.documentElement.dir = current.direction;
+  showLanguage();
   for (const listener of listeners) listener();
+}
+
+/** Name the language and its direction in the root element, unless the page is as the build wrote it. */
+export function showLanguage() {
+  if (current === prerendered) return;
+  document.documentElement.lang = current.locale;
+  document.documentElement.dir = current.direction;
 }
 
 // Without a translation, the pages stay in the language that they have.

@@ -1,0 +1,42 @@
+"""A page is whole although a translator has replaced its texts before its scripts arrive."""
+
+import re
+
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.webapp.site import MakeEvent
+from tests.webapp.translator import read, translate_early
+from tests.webapp.visitors import OpenPage
+from tests.webapp.words import words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NIGHT = "rgb(4, 18, 23)"
+
+
+@pytest.mark.parametrize(("locale", "direction"), [("en-US", ""), ("ar-EG", "rtl")])
+async def test_a_page_translated_before_its_scripts_arrive_keeps_its_language_and_colours(
+    locale: str, direction: str, make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5,GA=5")
+    page = await visit("about:blank", dark=True, locale=locale)
+    await translate_early(page)
+
+    async def load(route: Route) -> None:
+        await page.locator("font").first.wait_for(state="attached")
+        await route.continue_()
+
+    # The fixture fails if the page reports an error.
+    await page.route("**/assets/entry.client-*.js", load)
+    await page.goto(site.event_url)
+    await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
+    root = page.locator("html")
+    await expect(root).to_have_attribute("lang", locale if direction else "en")
+    assert await root.evaluate("(root) => root.dir") == direction
+    await expect(root).to_have_class(re.compile("dark"))
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == NIGHT
+    await page.get_by_label(re.compile(words("user.label", locale[:2]))).fill(f"early-{locale}")
+    await page.locator("button.submit").click()
+    await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
+    assert (await read(page, "#reference"), "confirmed") in await site.orders(f"early-{locale}")
