@@ -1,5 +1,5 @@
 // Polling of the API by the browser while its tab is visible.
-import useSWR from "swr";
+import useSWR, { preload } from "swr";
 
 import { fetchSnapshot } from "./http.js";
 
@@ -32,6 +32,15 @@ export const pollingOptions = (interval) => ({
   // An equal body with a newer time counts as new data.
   compare: (a, b) => a === b,
 });
+
+/**
+ * Begin to read a resource of the API that the page in the browser's address polls, before React draws the page.
+ * @param {string} path
+ */
+export function readAhead(path) {
+  // The page itself handles an error.
+  preload(path, fetchSnapshot).catch(() => {});
+}
 
 /**
  * Poll a resource of the API while the tab is visible.
