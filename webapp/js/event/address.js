@@ -7,8 +7,8 @@
  */
 export function readSeats(search, ticketsMax) {
   const seats = new URLSearchParams(search).get("seats") ?? "";
-  const ids = seats.split(",").map(Number);
-  return ids.filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
+  const ids = new Set(seats.split(",").map(Number));
+  return [...ids].filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
 }
 
 /** Remove the seats from the address: on the next visit these seats may be booked already. */

@@ -8,6 +8,10 @@ test("ids of seats are read from the address, up to the limit", () => {
   assert.deepEqual(readSeats("?a=b&seats=1,2,3,4", 3), [1, 2, 3]);
 });
 
+test("a seat is read once", () => {
+  assert.deepEqual(readSeats("?seats=2,1,2,01,1.0", 10), [2, 1]);
+});
+
 test("anything else in the address is ignored", () => {
   assert.deepEqual(readSeats("", 10), []);
   assert.deepEqual(readSeats("?seats=", 10), []);
