@@ -1,0 +1,115 @@
+"""A connection that is cut after any byte of a booking: the response is true, and a repeat books exactly once."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal, get_args
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from api.commands.audit import audit
+from api.errors import Busy
+from api.services.bookings.model import Booked
+from api.services.order_rows import OrderRow
+from tests.integration.services.bookings.test_batcher import count, order, responses, running_batcher
+
+Direction = Literal["to the server", "to the client"]
+STRIDE_BYTES = 31
+"""Distance between two cuts; a prime number, so that the cuts fall on all parts of messages."""
+
+
+class CuttingRelay:
+    """Forwards data between TCP connections and the server's socket, and cuts them after a number of bytes."""
+
+    def __init__(self, database_url: str) -> None:
+        target = conninfo_to_dict(database_url)
+        self._socket = Path(str(target["host"])) / f".s.PGSQL.{target['port']}"
+        self._left: dict[Direction, int] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self.forwarded: dict[Direction, int] = dict.fromkeys(get_args(Direction), 0)
+        """Number of forwarded bytes by direction."""
+
+    @contextlib.asynccontextmanager
+    async def running(self, database_url: str) -> AsyncIterator[str]:
+        """Accept connections within the context; the value leads to the database through the relay."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        try:
+            port = server.sockets[0].getsockname()[1]
+            yield make_conninfo(database_url, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable")
+        finally:
+            server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def cut_after(self, direction: Direction, number: int) -> None:
+        """Cut the connection after that many further bytes of a direction."""
+        self._left[direction] = number
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+        there_reader, there_writer = await asyncio.open_unix_connection(str(self._socket))
+        both = [
+            asyncio.create_task(self._forward(reader, there_writer, "to the server")),
+            asyncio.create_task(self._forward(there_reader, writer, "to the client")),
+        ]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            for each in (writer, there_writer):
+                each.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                left = self._left.get(direction)
+                part = data if left is None else data[:left]
+                writer.write(part)
+                await writer.drain()
+                self.forwarded[direction] += len(part)
+                if left is not None:
+                    self._left[direction] = left - len(part)
+                    if left <= len(data):
+                        del self._left[direction]
+                        return
+
+
+@pytest.mark.parametrize("direction", get_args(Direction))
+async def test_a_cut_after_any_byte_leaves_a_true_response(
+    database_url: str, conn: AsyncConnection, direction: Direction
+) -> None:
+    relay = CuttingRelay(database_url)
+    outcomes = set()
+    async with (
+        relay.running(database_url) as url,
+        running_batcher(url, booking_attempts_max=1, bookings_per_minute=1000, db_pool_max=1) as batcher,
+    ):
+        for number in range(2):  # The first booking reads the tier and prepares the statements.
+            before = relay.forwarded[direction]
+            (booked,) = await responses(batcher, order(f"whole-{number}"))
+            assert isinstance(booked, OrderRow)
+        for number in range(1, relay.forwarded[direction] - before, STRIDE_BYTES):
+            request = order(f"cut-{number}")
+            relay.cut_after(direction, number)
+            (response,) = await responses(batcher, request)
+            stored = await count(conn, f"orders where reference = 'cut-{number}'")
+            assert isinstance(response, Busy)
+            unknown = "unknown" in response.details
+            assert unknown or not stored, f"{request.reference} was booked despite: {response.message}"
+            outcomes.add((bool(stored), unknown))
+            again = await batcher.book(request)
+            assert isinstance(again, Booked)
+            assert unknown or not again.replayed, f"{request.reference} was booked later despite: {response.message}"
+            assert await count(conn, f"orders where reference = 'cut-{number}'") == 1
+    assert (False, False) in outcomes
+    assert (True, True) in outcomes or direction == "to the server"
+    assert await count(conn, "tickets where status = 'sold'") == await count(conn, "orders")
+    assert audit(database_url) == []
