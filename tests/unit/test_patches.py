@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import json
 from types import ModuleType
 
 import pytest
@@ -10,6 +11,7 @@ from api import prometheus_patch
 from api.commands import granian_patch
 from api.database import psycopg_patch
 from api.payments import purgatory_patch
+from tests.stack import ROOT
 from webapp import reflex_patch
 
 
@@ -27,3 +29,8 @@ def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch, module: Mod
     monkeypatch.setattr(importlib.metadata, "version", lambda _: f"{module.VERSION}0.1")
     with pytest.raises(ImportError, match=rf"^{package} {module.VERSION}0\.1 is not {module.VERSION}: check "):
         importlib.reload(module)
+
+
+def test_the_pages_fit_the_installed_release_of_react_router() -> None:
+    locked = json.loads((ROOT / "reflex.lock" / "package.json").read_text())["dependencies"]["react-router"]
+    assert f'VERSION = "{locked}"' in (ROOT / "webapp" / "js" / "react_router_patch.js").read_text()

@@ -148,7 +148,7 @@ async def hastened(page: Page) -> AsyncIterator[None]:
 
 
 async def load_all_scripts(page: Page) -> None:
-    """Wait until a page has loaded the scripts of all pages. React Router reloads a page that cannot load them."""
+    """Wait until a page has loaded the scripts of all pages."""
     for name in ("event", "booking", "bookings"):
         await expect(page.locator(f"link[rel=modulepreload][href*=_{name}_]").first).to_be_attached()
     await page.evaluate(

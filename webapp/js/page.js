@@ -1,27 +1,24 @@
 // Small parts that any page may need: further pages, a remembered input, the tab's title, printing and copying.
-import { createElement, Fragment, useEffect, useRef } from "react";
-import { PrefetchPageLinks } from "react-router";
+import { createElement, useEffect, useRef } from "react";
 
 import { useIdle, useStore } from "./hooks.js";
+import { loadAhead } from "./react_router_patch.js";
 import { recall } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
-/** An address of each page for buyers, with `_` for a name. */
-const PAGES = ["/", "/event/_", "/booking/_", "/bookings"];
-/** React Router passes it on to its links, although its types omit it. */
-const LOW_PRIORITY = { fetchPriority: "low" };
-
 /**
- * Loads the scripts of all pages for buyers while the browser is idle, unless the visitor saves data. Links between
+ * Loads the scripts of all pages while the browser is idle, unless the visitor saves data. Links between
  * these pages then work without the web server.
  */
 export function PageLoader() {
   const isIdle = useIdle();
   const connection = /** @type {{ saveData: boolean } | undefined} */ (/** @type {any} */ (navigator).connection);
-  if (!isIdle || connection?.saveData) return null;
-  const links = PAGES.map((page) => createElement(PrefetchPageLinks, { key: page, page, ...LOW_PRIORITY }));
-  return createElement(Fragment, null, ...links);
+  const isWanted = isIdle && !connection?.saveData;
+  useEffect(() => {
+    if (isWanted) loadAhead(() => true, "low");
+  }, [isWanted]);
+  return null;
 }
 
 /**

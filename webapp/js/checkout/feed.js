@@ -1,14 +1,15 @@
 // The checkout's components and events for pages.
 
 import { createElement, useEffect } from "react";
-import { PrefetchPageLinks, useLocation, useNavigate } from "react-router";
+import { useLocation, useNavigate } from "react-router";
 import { keepFocus } from "../focus.js";
 import { useEverySecond, useField } from "../hooks.js";
+import { loadAhead } from "../react_router_patch.js";
 import { remember } from "../remembered.js";
 import { readForm } from "./purchase.js";
 import { checkout } from "./store.js";
 
-const ORDER_PAGE = "/booking/_";
+const ORDER_PAGE = "booking/";
 const BOOKING_BUTTON = "button[type=submit]:enabled";
 
 /**
@@ -80,5 +81,6 @@ export function CheckoutFeed() {
   useEffect(() => checkout.arrive(pathname.replace(/\/$/, ""), navigate), [pathname, navigate]);
   useEffect(() => checkout.onOutcome(() => keepFocus(pressed)), []);
   useEverySecond(checkout.refresh);
-  return createElement(PrefetchPageLinks, { page: ORDER_PAGE });
+  useEffect(() => loadAhead((path) => path.startsWith(ORDER_PAGE)), []);
+  return null;
 }
