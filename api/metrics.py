@@ -5,12 +5,9 @@
 
 import functools
 import math
-import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-from api.process_environment import METRICS_DIR_VARIABLE
 from api.prometheus_patch import (
     REGISTRY,
     CollectorRegistry,
@@ -20,6 +17,7 @@ from api.prometheus_patch import (
     Metric,
     MultiProcessCollector,
     generate_latest,
+    metrics_directory,
 )
 from api.schemas import SystemHealth
 
@@ -64,9 +62,9 @@ def render_metrics(system: SystemHealth | None) -> bytes:
         system: the state of the system; None omits its metrics, because the database does not respond.
     """
     registry = REGISTRY
-    if directory := os.environ.get(METRICS_DIR_VARIABLE):
+    if directory := metrics_directory():
         registry = CollectorRegistry()
-        Path(directory).mkdir(parents=True, exist_ok=True)  # The collector refuses a missing directory.
+        directory.mkdir(parents=True, exist_ok=True)  # The collector refuses a missing directory.
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     text = generate_latest(registry)
     if system:
