@@ -13,7 +13,6 @@ from tests.stack import processes_of, temporary_directory
 
 MOUNTED_MB = 192
 """Size of a mounted disk, by default: a new cluster with the tests' database needs about half of it."""
-_RESERVE_BYTES = 1_000_000
 
 
 class Disk(Protocol):
@@ -31,19 +30,23 @@ class Disk(Protocol):
 
 
 class MountedDisk:
-    """A small file system of its own, which a large file fills."""
+    """A file system of its own in memory, whose size shrinks to its content."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, size: str) -> None:
         self.directory = directory
-        self._filler = directory / "filler"
+        self._size = size
 
     def fill(self) -> None:
-        while (free := os.statvfs(self.directory).f_bavail * os.statvfs(self.directory).f_frsize) > 0:
-            with self._filler.open("ab") as file:
-                file.write(bytes(min(free, _RESERVE_BYTES)))
+        while (disk := os.statvfs(self.directory)).f_bavail:
+            # The content may grow before the change, which then fails.
+            self._resize(f"{(disk.f_blocks - disk.f_bfree) * disk.f_frsize}", check=False)
 
     def free(self) -> None:
-        self._filler.unlink()
+        self._resize(self._size, check=True)
+
+    def _resize(self, size: str, *, check: bool) -> None:
+        command = ["mount", "-o", f"remount,size={size}", str(self.directory)]
+        subprocess.run(command, capture_output=not check, check=check)
 
 
 class LimitedDisk:
@@ -75,12 +78,13 @@ class LimitedDisk:
 def small_disk(size_mb: int = MOUNTED_MB) -> Iterator[Disk]:
     """Mount a small disk, or take a directory whose writes can be made to fail if this user may not mount."""
     with temporary_directory() as directory:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "tmpfs", str(directory)]
+        size = f"{size_mb}m"
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(directory)]
         if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
             yield LimitedDisk(directory)
             return
         try:
-            yield MountedDisk(directory)
+            yield MountedDisk(directory, size)
         finally:
             subprocess.run(["umount", "--lazy", str(directory)], check=True)
 

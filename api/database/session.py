@@ -233,7 +233,7 @@ class Session:
 
     def _send_command(self, command: bytes) -> None:
         self._pgconn.send_query_params(command, None)
-        self._sent.append(None)
+        self._sent.append(command)
 
     def _send(self, statement: Statement[Any], values: Sequence[bytes | None]) -> None:
         """Queue a statement; prepare it at its first use on this connection."""
@@ -267,10 +267,14 @@ class Session:
                 if isinstance(error, errors.DiskFull | errors.IoError):
                     self.shared.write_failed_at = time.monotonic()
                 raise error
-            if isinstance(item, Statement):
-                received.append(result)
-            elif item is not None:
-                self._prepared[item.sql] = item
+            match item:
+                case Statement():
+                    received.append(result)
+                case _Prepared():
+                    self._prepared[item.sql] = item
+                case b"commit" if result.command_status != b"COMMIT":
+                    # PostgreSQL reports the COMMIT of a failed transaction as a success.
+                    raise errors.InFailedSqlTransaction("the server has rolled the transaction back")
         return received
 
     def _rows(self, statement: Statement[Any], result: PGresult) -> list[Any]:
@@ -312,8 +316,8 @@ class _Prepared(msgspec.Struct, eq=False):
         return self.columns
 
 
-_Sent = Statement[Any] | _Prepared | None
-"""The cause of a result: a statement, the preparation of a statement, or a command without rows (None)."""
+_Sent = Statement[Any] | _Prepared | bytes
+"""The cause of a result: a statement, the preparation of a statement, or a command without rows."""
 
 _prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
 """Prepared statements of each connection, by their SQL."""

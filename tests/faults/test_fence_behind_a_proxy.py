@@ -13,6 +13,7 @@ from tests.faults.replicated_system import fail_over
 from tests.faults.replication import replicated_pair
 from tests.faults.test_failover import PATIENT, REFERENCES, SETTINGS, book, book_until_booked
 from tests.faulty_proxy import FaultyProxy
+from tests.stack import READY_TIMEOUT_S
 
 
 async def test_a_former_primary_behind_a_proxy_is_refused_also_after_a_restart() -> None:
@@ -60,6 +61,6 @@ async def until_refused(pool: Pool) -> None:
     """Try to book until the pool has refused a connection to a server that accepts it."""
     errors = pool.get_stats().get("connections_errors", 0)
     batcher = BookingBatcher(pool, SETTINGS, on_commit=lambda _: None)
-    async with batcher.running():
+    async with batcher.running(), asyncio.timeout(READY_TIMEOUT_S):
         while pool.get_stats().get("connections_errors", 0) == errors:
             assert isinstance(await book(batcher, "lost"), Busy)

@@ -1,6 +1,7 @@
 """Sessions: parameters arrive unchanged, and a failure leaves the connection usable."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -154,3 +155,15 @@ async def test_a_cancelled_session_blocks_no_other(pool: Pool) -> None:
         await asyncio.gather(task, return_exceptions=True)
         async with open_session(pool) as session:
             assert await run(session, select("1")) == [[(1,)]]
+
+
+async def commit_after_a_failure(session: Session) -> None:
+    async with session.transaction():
+        with contextlib.suppress(psycopg.errors.DivisionByZero):
+            await run(session, select("1 / 0"))
+
+
+async def test_the_commit_of_a_failed_transaction_is_an_error(session: Session) -> None:
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        await commit_after_a_failure(session)
+    assert await run(session, select("1")) == [[(1,)]]
