@@ -23,14 +23,16 @@ group by client_hash;
 -- Note new bookings of buyers whose limit admits them.
 -- The times are those at which transactions began. Entries are kept for two minutes instead of one. A
 -- transaction that began earlier may arrive later, and must count the minute before its own start.
+-- The update's condition does not apply to a buyer without a row, so the insert has a condition of its own.
 -- Locks: the buyers' own rows, in the order of their ids; waits.
--- Fails: serialization_failure, when a concurrent transaction has used up a buyer's limit. The batch runs again.
+-- Fails: serialization_failure, when the limit of a buyer does not admit the batch's bookings. The batch runs again.
 with noted as (
     insert into booking_limits (user_id, booked_at)
     select
         buyer.user_id,
         array_fill(now(), array[buyer.bookings])
     from unnest(%(user_ids)s::text[], %(bookings)s::integer[]) as buyer (user_id, bookings)
+    where buyer.bookings <= %(limit)s
     on conflict on constraint booking_limits_pkey do update
         set booked_at = recent(booking_limits.booked_at, interval '2 minutes') || excluded.booked_at
         where

@@ -42,7 +42,7 @@ def hash_client(secret: str, network: str) -> bytes:
 def note_bookings(bookings: Mapping[str, int], limit: int) -> Statement[tuple[Any, ...]]:
     """Return the statement that notes numbers of new bookings by buyer.
 
-    The statement raises SerializationFailure if a concurrent transaction has exhausted a buyer's limit.
+    The statement raises SerializationFailure if a buyer's limit does not admit that number.
     """
     user_ids = sorted(bookings)  # Concurrent transactions lock the rows in the same order.
     parameters = {"user_ids": user_ids, "bookings": [bookings[user_id] for user_id in user_ids], "limit": limit}

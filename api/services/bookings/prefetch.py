@@ -22,8 +22,9 @@ from api.services import orders
 from api.services.bookings import limits
 from api.services.bookings.allowance import Allowance, HoldAllowance
 from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Refused, Retry, Ticket, Tier
-from api.services.bookings.refusals import refuse_charge, refuse_early, replay
+from api.services.bookings.refusals import refuse_charge, refuse_early, refuse_price, refuse_tickets, replay
 from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
+from api.services.event_rules import sale_state
 from api.services.order_rows import OrderRow
 
 _SEARCH_SEATS_MIN = 64
@@ -100,12 +101,21 @@ async def assume(
     # Only a prefetch reads the tickets that a client address holds.
     if any(request.client_hash is not None for request in batch) or (tiers := known.find(batch)) is None:
         return None
-    named_ids = _named_ids(batch)
-    named = await session.run(_select_tickets(named_ids)) if named_ids else []
-    assumed = Prefetched(tiers=tiers, named={ticket.id: ticket for ticket in named}, outcomes={})
+    assumed = Prefetched(tiers=tiers, named={}, outcomes={})
+    allowance = Allowance([], policy.bookings_per_minute)
     for request in batch:
         tier = assumed.tier(request)
-        if refuse_early(request, {tier.event}, tier, assumed.named) or refuse_charge(request, tier, policy):
+        if (
+            sale_state(tier) != "on_sale"
+            or refuse_price(request, tier)
+            or refuse_charge(request, tier, policy)
+            or not allowance.take(request.limit_key)
+        ):
+            return None
+    if named_ids := _named_ids(batch):
+        assumed.named = {ticket.id: ticket for ticket in await session.run(_select_tickets(named_ids))}
+        if any(refuse_tickets(request, assumed.tier(request), assumed.named) for request in batch):
+            known.note(correct=False)  # The read of the tickets was in vain.
             return None
     await _choose_seats(session, batch, assumed)
     return assumed

@@ -77,18 +77,23 @@ def refuse_early(
         return UnknownTier(request.tier)
     if (state := sale_state(tier)) != "on_sale":
         return NotOnSale(None if state == "cancelled" else (tier.sales_start_at, sale_ends_at(tier)))
+    return refuse_tickets(request, tier, named) or refuse_price(request, tier)
+
+
+def refuse_tickets(request: NewOrder, tier: Tier, named: Mapping[int, Ticket]) -> InvalidRequest | None:
+    """Return the error of a request that names tickets outside its tier; otherwise None."""
     foreign = [
         ticket_id
         for ticket_id in request.ticket_ids
         if (ticket := named.get(ticket_id)) is None or ticket.tier_id != tier.tier_id
     ]
-    if foreign:
-        ids = ", ".join(map(str, foreign))
-        return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
-    return _refuse_price(request, tier)
+    if not foreign:
+        return None
+    ids = ", ".join(map(str, foreign))
+    return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
 
 
-def _refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
+def refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
     """Return the error of a request that expects another total; otherwise None.
 
     Clients may calculate the total in floating-point numbers, so the comparison ignores their rounding errors.

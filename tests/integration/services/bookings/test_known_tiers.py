@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
+from psycopg.errors import SerializationFailure
 
 from api.database import session
 from api.database.pool import Pool
@@ -13,6 +14,7 @@ from api.database.session import open_session
 from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTaken, SoldOut, UnknownTier
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.limits import note_bookings
 from api.services.bookings.model import Booked, BookingPolicy, Outcome
 from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
@@ -104,6 +106,37 @@ async def test_an_exhausted_limit_refuses_its_buyer_alone(database_url: str, con
     assert isinstance(refused, RateLimited)
     assert isinstance(booked, OrderRow)
     assert await count(conn, "orders") == 2
+
+
+@pytest.mark.parametrize("isolation", ["serializable", "read_committed"])
+async def test_one_batch_of_a_new_buyer_keeps_the_limit(
+    database_url: str, conn: AsyncConnection, isolation: str
+) -> None:
+    settings = {"bookings_per_minute": 2, "booking_isolation": isolation}
+    async with warm_batcher(database_url, "GA", **settings) as batcher:
+        # The batcher books the first request alone, and the other ones together.
+        await responses(batcher, order("first"), *(order(f"r-{number}", user_id="new") for number in range(10)))
+    assert await count(conn, "orders where user_id = 'new'") == 2
+
+
+async def test_the_limit_guards_a_single_statement(pool: Pool) -> None:
+    noted = note_bookings({"new": 2, "other": 3}, 2)
+    async with open_session(pool) as opened:
+        with pytest.raises(SerializationFailure):
+            await opened.run(noted)
+        await opened.run(note_bookings({"new": 2, "other": 2}, 2))
+
+
+async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database_url: str, statements: Faults) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        statements.plan()
+        await responses(batcher, order("price", ticket_ids=(1,), expected_total=1.0))
+        assert statements.sent[0] == PREFETCH
+        statements.plan()
+        for number in range(2):  # A ticket of another tier.
+            await responses(batcher, order(f"foreign-{number}", ticket_ids=(1,)))
+    assert statements.sent[:2] == ["tickets.find_tickets", PREFETCH]
+    assert statements.sent.count("tickets.find_tickets") == 3  # The second batch starts with the prefetch.
 
 
 async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
