@@ -46,11 +46,11 @@ class Watchdog:
         """Run the server until it has no users; return 0.
 
         A server that has accepted connections starts again after any exit, however often its restart fails. A server
-        that ends before it first accepts connections cannot run here, so this method returns its exit code.
+        that fails before it first accepts connections cannot run here, so this method returns its exit code.
         """
         threading.Thread(target=self._stop_when_unused, args=(users_lock,), daemon=True).start()
         code, was_ready = self._run_once()
-        if not was_ready:
+        if not was_ready and code != 0:  # A server without an error may have been ready between two polls.
             return code
         pause_s = RESTART_PAUSE_S
         while not self._unused.wait(pause_s):
