@@ -35,6 +35,8 @@ class SharedState(msgspec.Struct):
     """Monotonic time of the last statement for which the server could not write to its disk, in seconds."""
     server: tuple[int, int] | None = None
     """System identifier and timeline of the server of the latest connection; None: unknown."""
+    timeline_hidden: bool = False
+    """True once a server did not reveal its timeline to this role."""
     replicated_at: datetime | None = None
     """The synchronous standby has every change that was committed before this database time; None: unknown."""
 

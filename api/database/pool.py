@@ -161,7 +161,11 @@ async def _admit(connection: Connection, timelines: Timelines) -> None:
     try:
         cursor = await connection.execute(queries.replication.read_timeline.sql)
     except _UNREADABLE as error:
-        _log.warning("The server does not reveal its timeline, so a former primary is not refused: %s", error)
+        if not connection.shared.timeline_hidden:
+            _log.warning("The server does not reveal its timeline, so a former primary is not refused: %s", error)
+        connection.shared.timeline_hidden = True
+        # The connection may lead to another server than the former ones.
+        connection.shared.server = connection.shared.replicated_at = None
         return
     ((cluster, wal_file),) = await cursor.fetchall()
     timeline = int(wal_file[:8], 16)
