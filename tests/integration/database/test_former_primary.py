@@ -5,7 +5,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.config import Settings
 from api.database import queries
@@ -25,10 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def pool(database_url: str, settings: Settings) -> AsyncIterator[Pool]:
-    """A pool whose URL names the server twice, because only a URL with several hosts has a fence."""
-    url = application_url(database_url)
-    host = conninfo_to_dict(url)["host"]
-    async with open_pool(make_conninfo(url, host=f"{host},{host}"), settings) as pool:
+    async with open_pool(application_url(database_url), settings) as pool:
         yield pool
 
 
