@@ -54,7 +54,9 @@ def run(settings: Settings) -> int:
             with signals.interrupting():
                 wait_until_ready(settings, processes)
             _print(_addresses(settings))
-            supervisor = Supervisor(_parts(settings, server, processes, signals), _print)
+            supervisor = Supervisor(
+                _parts(settings, server, processes, signals), _print, stop_requested=lambda: signals.stop_requested
+            )
             while not signals.stop_requested:
                 supervisor.check()
                 time.sleep(_POLL_S)

@@ -44,22 +44,30 @@ class Supervisor:
         parts: the parts of the system.
         report: receives a sentence about each restart.
         clock: returns the time in seconds.
+        stop_requested: returns True once the system is to stop.
     """
 
     def __init__(
-        self, parts: Sequence[Part], report: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        parts: Sequence[Part],
+        report: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self._restarts = [(part, deque[float](maxlen=RESTARTS_MAX)) for part in parts]
         self._report = report
         self._clock = clock
+        self._stop_requested = stop_requested
 
     def check(self) -> None:
-        """Restart each part that has failed.
+        """Restart each part that has failed. The checks take seconds, so a stop request ends them after each part.
 
         Raises:
             PartFailedError: a part failed too often, or cannot start.
         """
         for part, restarts in self._restarts:
+            if self._stop_requested():
+                return
             if failure := part.failure():
                 now = self._clock()
                 if len(restarts) == RESTARTS_MAX and now - restarts[0] < RESTARTS_WINDOW_S:

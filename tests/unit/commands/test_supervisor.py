@@ -65,3 +65,9 @@ def test_a_part_that_cannot_start_ends_the_supervision() -> None:
     part.error = SetupError("no space")
     with pytest.raises(PartFailedError, match="no space"):
         Supervisor([part], lambda _: None, Clock()).check()
+
+
+def test_a_stop_request_during_a_check_ends_the_checks() -> None:
+    parts, reports = [FailingPart(), FailingPart()], list[str]()
+    Supervisor(parts, reports.append, Clock(), lambda: bool(reports)).check()
+    assert [part.restarts for part in parts] == [1, 0]
