@@ -6,7 +6,9 @@ from collections.abc import Callable
 import httpx
 
 from api.commands.processes import READY_TIMEOUT_S, Process
+from api.commands.supervisor import RESTARTS_MAX
 from api.commands.worker_watch import PLAIN_HTTP
+from api.errors import SetupError
 
 CHECK_INTERVAL_S = 2.0
 _HTTP_TIMEOUT_S = 2.0
@@ -38,6 +40,8 @@ class ServerWatch:
         self._clock = clock
         self._limit_s = silence_max_s
         self._silent_since: float | None = None
+        self._silent_restarts = 0
+        """Number of restarts since the last response."""
         self._next_check = clock()
 
     @property
@@ -55,6 +59,7 @@ class ServerWatch:
         self._next_check = now + CHECK_INTERVAL_S
         if self._responds():
             self._silent_since, self._limit_s = None, self._silence_max_s
+            self._silent_restarts = 0
         elif self._silent_since is None:
             self._silent_since = now
         elif now - self._silent_since >= self._limit_s:
@@ -62,7 +67,15 @@ class ServerWatch:
         return None
 
     def restart(self) -> None:
-        """Kill the server, which may be frozen, and start another."""
+        """Kill the server, which may be frozen, and start another.
+
+        Raises:
+            SetupError: the server has not responded since `RESTARTS_MAX` restarts. Each of them may take longer than
+                the supervisor's own limit of restarts considers.
+        """
+        if self._silent_restarts == RESTARTS_MAX:
+            raise SetupError(f"The {self.name} has not responded since {RESTARTS_MAX} restarts.")
+        self._silent_restarts += 1
         self._process.restart()
         self._silent_since, self._limit_s = None, max(READY_TIMEOUT_S, self._silence_max_s)
 

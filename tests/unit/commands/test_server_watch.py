@@ -4,6 +4,8 @@ import pytest
 
 from api.commands.processes import READY_TIMEOUT_S
 from api.commands.server_watch import CHECK_INTERVAL_S, ServerWatch
+from api.commands.supervisor import RESTARTS_MAX
+from api.errors import SetupError
 
 SILENCE_MAX_S = 30.0
 
@@ -84,3 +86,18 @@ def test_a_restarted_server_is_watched_closely_once_it_responds(watched: Watched
 def test_a_process_that_has_ended_is_reported_as_before(watched: Watched) -> None:
     watched.process.ended = "The API ended unexpectedly with exit code 1."
     assert watched.watch.failure() == watched.process.ended
+
+
+def test_a_server_that_never_responds_is_not_restarted_for_ever(watched: Watched) -> None:
+    for _ in range(RESTARTS_MAX):
+        watched.watch.restart()
+    with pytest.raises(SetupError, match="The API has not responded since 5 restarts"):
+        watched.watch.restart()
+    assert watched.process.restarts == RESTARTS_MAX
+
+
+def test_one_response_allows_further_restarts(watched: Watched) -> None:
+    for _ in range(RESTARTS_MAX + 1):
+        watched.watch.restart()
+        assert watched.failure_after(CHECK_INTERVAL_S) is None
+    assert watched.process.restarts == RESTARTS_MAX + 1
