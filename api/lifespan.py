@@ -51,7 +51,12 @@ def lifespan_of(
             async with (
                 _running_tasks(state, charges),
                 limiting_unread_responses(ports, settings.write_timeout_ms),
-                making_room(settings.api_port, settings.response_max_s),
+                making_room(
+                    settings.api_port,
+                    connections_max=settings.connections_max,
+                    processes=settings.api_workers,
+                    silence_min_s=settings.response_max_s,
+                ),
                 serving_operations(HttpSemantics(operations_app(state)), settings),
             ):
                 # Exclude the loaded modules from every later garbage collection.

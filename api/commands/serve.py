@@ -22,6 +22,8 @@ _HEADERS_BYTES_MAX = 65_536
 """Memory of one connection for the headers of a request; 400 kB is granian's default."""
 _OTHER_FILES_MAX = 500
 """Open files of one process that are no buyers' connections."""
+_CONNECTIONS_MIN = 10
+"""The least value of `CONNECTIONS_MAX`."""
 _KILL_AFTER_S = 10
 """Time that a worker has to finish its requests after a stop signal, before it is killed."""
 
@@ -33,7 +35,9 @@ def serve(settings: Settings, database_url: str) -> int:
     which load balancers notice the 503. It then finishes the requests in progress.
     """
     address = resolve(settings.api_host)
-    os.environ |= {"DATABASE_URL": database_url, "API_HOST": address}  # Each worker reads them from the environment.
+    connections_max = possible_connections(settings.connections_max)
+    # Each worker reads them from the environment.
+    os.environ |= {"DATABASE_URL": database_url, "API_HOST": address, "CONNECTIONS_MAX": str(connections_max)}
     name = f"api-{quote(settings.api_host, safe='')}-{settings.api_port}"
     with runtime_directory(settings.data_dir, name) as directory:
         metrics_dir, stopping_file = directory / "metrics", directory / "stopping"
@@ -53,7 +57,7 @@ def serve(settings: Settings, database_url: str) -> int:
             loop=Loops.uvloop,
             workers=settings.api_workers,
             backlog=4096,
-            backpressure=possible_connections(settings.connections_max),
+            backpressure=connections_max,
             http=HTTPModes.http1,  # The timeout of the headers does not apply before the version is known.
             http1_settings=HTTP1Settings(
                 header_read_timeout=settings.header_timeout_ms, max_buffer_size=_HEADERS_BYTES_MAX
@@ -81,7 +85,7 @@ def possible_connections(wanted: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= files:
         return wanted
-    possible = max(1, soft - _OTHER_FILES_MAX)
+    possible = max(_CONNECTIONS_MIN, soft - _OTHER_FILES_MAX)
     _log.warning(
         "CONNECTIONS_MAX=%d and %d files for other purposes exceed the limit of %d open files: serving %d connections",
         wanted,
