@@ -109,6 +109,40 @@ async def test_long_names_wrap_on_every_page(locale: str, make_event: MakeEvent,
     await _check_fit(page)
 
 
+async def test_long_names_of_tiers_wrap_in_the_list_without_the_event(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(f"{LONG_WORD}=5")
+    answer = await site.sell(LONG_WORD, 2, "without-event")
+    assert answer.status_code == 201, answer.text
+    page = await visit("about:blank", locale="de-DE")
+    await page.route("**/api/events/*", lambda route: route.abort())
+    await page.goto(f"{site.url}/bookings")
+    await page.get_by_label(words("user.label", "de")).fill("without-event")
+    await page.get_by_role("button", name=words("bookings.show", "de")).click()
+    await expect(page.locator(".booking .event-name")).to_contain_text(LONG_WORD)
+    await _check_fit(page)
+
+
+async def test_long_names_of_tiers_wrap_in_the_summary(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("VIP=5,Front Row=5")
+    first, second = f"{LONG_WORD}-Balkon", f"{LONG_WORD}-Parkett"
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+        await conn.execute(
+            "update tiers set name = case name when 'VIP' then %s else %s end"
+            " where event_id = (select id from events where slug = %s)",
+            (first, second, site.event),
+        )
+    page = await visit(site.event_url, locale="de-DE")
+    await expect(page.get_by_role("radio", name=second)).to_be_checked()
+    await page.get_by_role("button", name=words("seats.best", "de")).click()
+    await page.get_by_role("radio", name=first).check()
+    await expect(page.locator(".reminder")).to_contain_text(second)
+    await _check_fit(page)
+    await site.sell(first, 5)
+    await expect(page.locator(".summary .other-tier")).to_contain_text(second)
+    await expect(page.locator(".summary")).to_contain_text(first)
+    await _check_fit(page)
+
+
 async def test_the_check_finds_a_clipped_price(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     page = await visit(site.event_url)
