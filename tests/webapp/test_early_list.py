@@ -6,11 +6,9 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.webapp.site import MakeEvent
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import SOON_S, OpenPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-SOON_S = 20.0
 
 
 async def test_the_list_is_read_before_the_page_is_interactive(make_event: MakeEvent, visit: OpenPage) -> None:
