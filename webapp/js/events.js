@@ -1,5 +1,6 @@
 // The list of events on the first page.
-import { readAhead, usePolled } from "./polling.js";
+import { usePolled } from "./polling.js";
+import { readAhead } from "./read_ahead.js";
 
 const PATH = "/api/events";
 const POLL_MS = 10_000;

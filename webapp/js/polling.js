@@ -1,7 +1,7 @@
 // Polling of the API by the browser while its tab is visible.
-import useSWR, { preload } from "swr";
+import useSWR from "swr";
 
-import { fetchSnapshot } from "./http.js";
+import { read } from "./read_ahead.js";
 
 /** @import { HttpError, Snapshot } from "./http.js" */
 
@@ -34,15 +34,6 @@ export const pollingOptions = (interval) => ({
 });
 
 /**
- * Begin to read a resource of the API that the page in the browser's address polls, before React draws the page.
- * @param {string} path
- */
-export function readAhead(path) {
-  // The page itself handles an error.
-  preload(path, fetchSnapshot).catch(() => {});
-}
-
-/**
  * Poll a resource of the API while the tab is visible.
  * @template Body
  * @param {string | null} path null polls nothing
@@ -51,6 +42,6 @@ export function readAhead(path) {
  */
 export function usePolled(path, interval) {
   /** @type {(path: string) => Promise<Snapshot<Body>>} */
-  const fetcher = fetchSnapshot;
+  const fetcher = read;
   return useSWR(path, fetcher, pollingOptions(interval));
 }
