@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.webapp.site import MakeEvent
-from tests.webapp.translator import read, translate_early
+from tests.webapp.translator import read, translate_before_hydration, translate_early
 from tests.webapp.visitors import OpenPage
 from tests.webapp.words import words
 
@@ -40,3 +40,15 @@ async def test_a_page_translated_before_its_scripts_arrive_keeps_its_language_an
     await page.locator("button.submit").click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
     assert (await read(page, "#reference"), "confirmed") in await site.orders(f"early-{locale}")
+
+
+async def test_a_translation_between_the_scripts_and_the_hydration_is_no_error(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5,GA=5")
+    page = await visit("about:blank")
+    await translate_before_hydration(page)
+    # The fixture fails if the page reports an error.
+    await page.goto(site.event_url)
+    await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
+    await expect(page.locator("font").first).to_be_attached()

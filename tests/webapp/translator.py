@@ -2,7 +2,7 @@
 
 import json
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, Route
 
 STYLES = ("replace", "insert_then_remove", "remove_then_insert", "several", "wrap")
 """Ways in which translators and extensions put their elements in the place of a text. Chrome's is `replace`."""
@@ -63,6 +63,19 @@ async def translate_early(page: Page) -> None:
     await page.add_init_script(
         f"document.addEventListener('readystatechange', () => ({_TRANSLATE})({options}), {{ once: true }})"
     )
+
+
+async def translate_before_hydration(page: Page) -> None:
+    """Translate the next document of a page after its scripts have run, but before React makes it interactive."""
+    options = json.dumps({"style": "replace", "mark": _MARK, "follow": True})
+
+    async def append(route: Route) -> None:
+        response = await route.fetch()
+        script = await response.text()
+        await route.fulfill(response=response, body=f"{script}\n;({_TRANSLATE})({options});")
+
+    # React hydrates the page in a task that follows this script.
+    await page.route("**/assets/entry.client-*.js", append)
 
 
 async def decorate(field: Locator) -> None:
