@@ -5,6 +5,11 @@ from version 1.21 on, with `max_prepared_statements`. The settings must then com
 """
 
 import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
 
 import psycopg
 from psycopg import AsyncConnection, pq, sql
@@ -47,17 +52,17 @@ class PoolerCheck:
     async def _probe(self, connection: AsyncConnection[TupleRow]) -> None:
         cursor = await connection.execute(queries.sessions.read_backend.sql, prepare=False)
         ((backend,),) = await cursor.fetchall()
-        if backend != connection.info.backend_pid:
-            async with asyncio.timeout(self._settings.round_trip_max_s):
-                known = await asyncio.to_thread(check_pooler, self._conninfo, self._settings)
-            if not known:
-                raise psycopg.OperationalError("the connection pooler's mode is unknown")
+        if backend == connection.info.backend_pid:
+            return  # A pooler would have its own process ids.
+        if not await asyncio.to_thread(check_pooler, self._conninfo, self._settings):
+            raise psycopg.OperationalError("the connection pooler's mode is unknown")
 
 
 def check_pooler(conninfo: str, settings: Settings) -> bool:
     """Refuse a pooler in transaction mode that loses prepared statements or settings.
 
-    Return False if the database is unavailable. It may still be behind an unusable pooler.
+    Return False if the database is unavailable, or if the check takes longer than the limit of a round trip. The
+    database may still be behind an unusable pooler.
 
     Raises:
         SetupError: the pooler is unusable; the message names the remedy.
@@ -85,10 +90,31 @@ def check_pooler(conninfo: str, settings: Settings) -> bool:
     return True
 
 
-def _connect(conninfo: str, settings: Settings) -> psycopg.Connection[TupleRow]:
-    return psycopg.connect(
-        conninfo, autocommit=True, connect_timeout=settings.db_connect_timeout_s, prepare_threshold=None
-    )
+@contextlib.contextmanager
+def _connect(conninfo: str, settings: Settings) -> Iterator[psycopg.Connection[TupleRow]]:
+    """Open a connection, which ends after the limit of a round trip.
+
+    A pooler whose server sessions are all in use delays a statement for minutes.
+    """
+    with (
+        psycopg.connect(
+            conninfo, autocommit=True, connect_timeout=settings.db_connect_timeout_s, prepare_threshold=None
+        ) as connection,
+        # The duplicate is valid until the timer has ended.
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as duplicate,
+    ):
+        timer = threading.Timer(settings.round_trip_max_s, _shut_down, [duplicate])
+        timer.start()
+        try:
+            yield connection
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # The other end has closed the connection.
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _probe(one: psycopg.Connection[TupleRow], other: psycopg.Connection[TupleRow]) -> tuple[bool, bool]:
@@ -99,6 +125,8 @@ def _probe(one: psycopg.Connection[TupleRow], other: psycopg.Connection[TupleRow
         with other.transaction():
             taken = _backend_of(other)  # In transaction mode this is probably the session that `one` has just used.
             result = one.pgconn.exec_prepared(_PROBE, [])
+            if one.pgconn.status != pq.ConnStatus.OK:
+                raise psycopg.OperationalError("the connection was lost during the check of the pooler")
             if result.status != pq.ExecStatus.TUPLES_OK:
                 return True, False
             if taken == before or _backend_of(one) != before:

@@ -56,7 +56,7 @@ class Pooler:
         with contextlib.suppress(OSError, EOFError), client:
             server: socket.socket | None = self._open_session(client)
             while (request := _until(client, b"QSX"))[-1][0] != b"X":
-                server = server or self._idle.pop()
+                server = server or self._take_session()
                 server.sendall(b"".join(itertools.starmap(_packed, request)))
                 response = _until(server, b"Z")
                 if self._transactions and response[-1][1] == b"I":
@@ -65,6 +65,9 @@ class Pooler:
                 client.sendall(b"".join(itertools.starmap(_packed, response)))
             if server:
                 server.close()
+
+    def _take_session(self) -> socket.socket:
+        return self._idle.pop()
 
     def _open_session(self, client: socket.socket) -> socket.socket | None:
         """Open a server session for a new client; return it in session mode."""
@@ -103,11 +106,40 @@ def _packed(kind: bytes, content: bytes) -> bytes:
     return kind + (len(content) + 4).to_bytes(4) + content
 
 
+class FullPooler(Pooler):
+    """A pooler in transaction mode that delays each statement after the first ones until it ends."""
+
+    def __init__(self, server_socket: str, statements: int) -> None:
+        super().__init__(server_socket, transactions=True)
+        self._left = statements
+        self._ended = threading.Event()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        with super().running():
+            try:
+                yield
+            finally:
+                self._ended.set()
+
+    def _take_session(self) -> socket.socket:
+        self._left -= 1
+        if self._left < 0:
+            self._ended.wait()
+            raise EOFError
+        return super()._take_session()
+
+
 @contextlib.contextmanager
-def pooled(database_url: str, *, transactions: bool) -> Iterator[str]:
-    """Yield the URL of a database behind a pooler."""
+def pooled(database_url: str, *, transactions: bool = True, statements: int | None = None) -> Iterator[str]:
+    """Yield the URL of a database behind a pooler, which is full after a number of statements."""
     server = conninfo_to_dict(database_url)
-    pooler = Pooler(f"{server['host']}/.s.PGSQL.{server['port']}", transactions=transactions)
+    server_socket = f"{server['host']}/.s.PGSQL.{server['port']}"
+    pooler = (
+        Pooler(server_socket, transactions=transactions)
+        if statements is None
+        else FullPooler(server_socket, statements)
+    )
     with pooler.running():
         yield make_conninfo(database_url, host="127.0.0.1", port=pooler.port, sslmode="disable", gssencmode="disable")
 
@@ -153,6 +185,16 @@ async def test_a_pooler_whose_mode_is_unknown_is_not_used(database_url: str) -> 
     with pooled(database_url, transactions=False) as url:
         check = PoolerCheck("postgresql://u@127.0.0.1:1/d", Settings())
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            with pytest.raises(psycopg.OperationalError, match="mode is unknown"):
+                await check.admit(connection)
+
+
+@pytest.mark.parametrize("statements", range(6))
+async def test_a_check_behind_a_full_pooler_ends(database_url: str, statements: int) -> None:
+    settings = Settings(db_round_trip_max_ms=200)
+    with pooled(database_url, transactions=False) as usable, pooled(database_url, statements=statements) as full:
+        check = PoolerCheck(full, settings)
+        async with await psycopg.AsyncConnection.connect(usable, autocommit=True) as connection:
             with pytest.raises(psycopg.OperationalError, match="mode is unknown"):
                 await check.admit(connection)
 
