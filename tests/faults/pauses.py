@@ -15,7 +15,6 @@ PAUSE = f"""
         return null;
     end $$;
 """
-AT_INSERT = "create trigger pause after insert on orders for each row execute function pause()"
 AT_COMMIT = (
     "create constraint trigger pause after insert on orders deferrable initially deferred"
     " for each row execute function pause()"
@@ -24,6 +23,12 @@ AT_EXPIRY = "create trigger pause after update on orders for each row execute fu
 AT_PAYMENT = (
     "create trigger pause after update on payments for each row when (old.status <> new.status)"
     " execute function pause()"
+)
+_LOCK_SEQUENCE = "alter sequence bookings_id_seq cache 1"
+"""Blocks `nextval` until the end of the transaction."""
+_STARTING = (
+    "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    " and query ~ 'orders.start_batch'"
 )
 _PAUSED = (
     "select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep' and query ~ %s"
@@ -64,3 +69,45 @@ def paused(database_url: str, trigger: str) -> Iterator[Pause]:
         finally:
             pause.resume()
             conn.execute("drop function pause cascade")
+
+
+class BlockedStart:
+    """Blocks the first statement of booking transactions, before which no process sends a commit, until `resume`."""
+
+    def __init__(self, database_url: str, blocker: psycopg.Connection) -> None:
+        self._database_url = database_url
+        self._blocker = blocker
+        self._pids: list[int] = []
+
+    def _query(self, query: str, *parameters: object) -> list[int]:
+        with psycopg.connect(self._database_url) as conn:
+            return [pid for (pid,) in conn.execute(query.encode(), parameters).fetchall()]
+
+    async def reached(self) -> None:
+        """Wait until a transaction is blocked."""
+
+        def blocked() -> bool:
+            self._pids = self._query(_STARTING)
+            return bool(self._pids)
+
+        await until(blocked, "a booking transaction is blocked")
+
+    def resume(self) -> None:
+        self._blocker.rollback()
+
+    async def left(self) -> None:
+        """Wait until the sessions that were blocked have ended."""
+        ended = "select pid from pg_stat_activity where pid = any(%s)"
+        await until(lambda: not self._query(ended, self._pids), "the blocked sessions have ended")
+
+
+@contextlib.contextmanager
+def blocked_start(database_url: str) -> Iterator[BlockedStart]:
+    """Block booking transactions for the duration of the context."""
+    with psycopg.connect(database_url) as blocker:
+        blocker.execute(_LOCK_SEQUENCE)
+        start = BlockedStart(database_url, blocker)
+        try:
+            yield start
+        finally:
+            start.resume()

@@ -15,7 +15,7 @@ import pytest
 from api.commands.audit import audit
 from tests.conftest import StartStack
 from tests.faults.client import LIVE_BOOKINGS, ORDERS, book_until, client_of, rows
-from tests.faults.pauses import AT_COMMIT, AT_EXPIRY, AT_INSERT, AT_PAYMENT, paused
+from tests.faults.pauses import AT_COMMIT, AT_EXPIRY, AT_PAYMENT, blocked_start, paused
 from tests.faults.target import children_of, frozen, until
 from tests.stack import ROOT, Stack
 
@@ -41,15 +41,15 @@ async def test_a_booking_killed_before_its_commit_or_response_is_made_once(
     stack = await start_stack(env=LONG_TIMEOUTS | {"PAYMENT_MODE": mode})
     early, late = BODY | {"bookingReference": "before-commit"}, BODY | {"bookingReference": "before-response"}
     async with client_of(stack) as client:
-        with paused(stack.database_url, AT_INSERT) as pause:
+        with blocked_start(stack.database_url) as start:
             booking = asyncio.create_task(client.post("/api/bookings", json=early))
-            await pause.reached("insert")
+            await start.reached()
             (process,) = serving_processes(stack)
             os.kill(process, signal.SIGKILL)
             with pytest.raises(httpx.TransportError):
                 await booking
-            pause.resume()
-            await pause.left()
+            start.resume()
+            await start.left()
             assert rows(stack, ORDERS) == []
         response = await book_until(client, early, status)
         assert "Idempotent-Replayed" not in response.headers
