@@ -6,6 +6,7 @@ got no tickets are classified by the stock after the commit. No outcome affects 
 A batch of known tiers starts with the transaction, and the prefetch follows only for the requests that it cannot sell.
 """
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import errors
 
 from api.database import queries
-from api.database.errors import CommitUnknownError
+from api.database.errors import CommitUnknownError, is_retryable, is_unavailable, waited_for_reference
 from api.database.session import Result, Session, Statement
 from api.payments import simulator
 from api.services import orders
@@ -40,6 +41,8 @@ from api.services.bookings.records import BatchStart, Sale, insertions, make_rec
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
 from api.services.event_rules import sale_state
 
+_log = logging.getLogger(__name__)
+
 _Attempt = Booked | Declined | Retry | Insufficient | SeatsTaken
 """The result of a request within the transaction; Insufficient and SeatsTaken need classification."""
 
@@ -54,15 +57,17 @@ async def book_batch(
     Raises:
         psycopg.Error: the batch booked nothing.
         CommitUnknownError: the batch may have booked. The references make it safe to run the batch again.
+
+    After a committed sale this function raises no error. The requests without an outcome get a Retry.
     """
     outcomes = await _sell_known(session, batch, policy, known)
     if remaining := [request for request in batch if request.reference not in outcomes]:
         try:
             outcomes |= await _decide(session, remaining, policy, known)
-        except psycopg.Error as error:
-            if outcomes:  # These sales are committed, so the error must not look like a rollback.
-                raise CommitUnknownError(str(error)) from error
-            raise
+        except Exception as error:
+            if not outcomes:
+                raise
+            outcomes |= _retry(remaining, error)
     return [outcomes[request.reference] for request in batch]
 
 
@@ -93,11 +98,30 @@ async def _decide(
     outcomes = prefetched.outcomes
     if requests := [request for request in batch if request.reference not in outcomes]:
         attempts = await _sell(session, requests, prefetched, policy)
-        try:
-            outcomes |= await _classify(session, requests, prefetched, attempts)
-        except psycopg.Error as error:  # The sales are committed, so this error must not look like a rollback.
-            raise CommitUnknownError(str(error)) from error
+        outcomes |= await _classify(session, requests, prefetched, attempts)
     return outcomes
+
+
+def _retry(requests: Sequence[NewOrder], error: Exception) -> dict[str, Outcome]:
+    """Return a Retry for each request that an error left without an outcome.
+
+    A lasting error shows again in the next run of the requests, which the batcher then isolates.
+    """
+    cause: Literal["commit_unknown", "in_flight", "no_database", "failed"]
+    match error:
+        case CommitUnknownError():
+            cause = "commit_unknown"
+        case psycopg.Error() if waited_for_reference(error):
+            cause = "in_flight"
+        case psycopg.Error() if is_retryable(error) or isinstance(error, errors.QueryCanceled):
+            cause = "failed"
+        case psycopg.Error() if is_unavailable(error):
+            cause = "no_database"
+        case _:
+            cause = "failed"
+    trace = error if cause == "failed" else None
+    _log.warning("Booking requests run again after an error: %s (%d requests)", error, len(requests), exc_info=trace)
+    return {request.reference: Retry(cause) for request in requests}
 
 
 async def _sell(
@@ -222,32 +246,47 @@ async def _record(
 async def _classify(
     session: Session, requests: Sequence[NewOrder], prefetched: Prefetched, attempts: dict[str, _Attempt]
 ) -> dict[str, Outcome]:
-    """Turn the results of a committed transaction into outcomes.
+    """Turn the results of a committed transaction into outcomes."""
+    outcomes: dict[str, Outcome] = {}
+    refused: dict[str, Insufficient | SeatsTaken] = {}
+    for reference, attempt in attempts.items():
+        match attempt:
+            case Insufficient() | SeatsTaken():
+                refused[reference] = attempt
+            case outcome:
+                outcomes[reference] = outcome
+    if refused:
+        unsatisfied = [request for request in requests if request.reference in refused]
+        try:
+            outcomes |= await _explain(session, unsatisfied, prefetched, refused)
+        except Exception as error:  # noqa: BLE001 - the sales are committed, so their outcomes must stay known
+            outcomes |= _retry(unsatisfied, error)
+    return outcomes
+
+
+async def _explain(
+    session: Session,
+    requests: Sequence[NewOrder],
+    prefetched: Prefetched,
+    attempts: dict[str, Insufficient | SeatsTaken],
+) -> dict[str, Outcome]:
+    """Return the outcomes of the requests that got no tickets in a committed transaction.
 
     A refused request may be a repeat whose first run in another process has just taken the missing tickets. Therefore
     this function reads the orders after the stock, and a repeat overrides the refusal.
     """
-    outcomes: dict[str, Outcome] = {}
-    refused: list[NewOrder] = []
-    insufficient: list[NewOrder] = []
-    for request in requests:
-        match attempts[request.reference]:
-            case Insufficient():
-                refused.append(request)
-                insufficient.append(request)
-            case SeatsTaken(tickets):
-                refused.append(request)
-                outcomes[request.reference] = Refused(seat_taken(tickets))
-            case outcome:
-                outcomes[request.reference] = outcome
-    if not refused:
-        return outcomes
+    insufficient = [request for request in requests if isinstance(attempts[request.reference], Insufficient)]
     tier_ids = list({prefetched.tier(request).tier_id for request in insufficient})
     pipeline = session.pipeline()
     counted = pipeline.add(Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, TierStock))
-    existing = pipeline.add(orders.select_orders([request.reference for request in refused]))
+    existing = pipeline.add(orders.select_orders([request.reference for request in requests]))
     await pipeline.run()
     stock = {row.tier_id: row for row in counted.rows}
-    for request in insufficient:
-        outcomes[request.reference] = classify_shortage(request, stock[prefetched.tier(request).tier_id])
-    return outcomes | await find_replays(session, existing.rows, refused)
+    outcomes: dict[str, Outcome] = {}
+    for request in requests:
+        match attempts[request.reference]:
+            case SeatsTaken(tickets):
+                outcomes[request.reference] = Refused(seat_taken(tickets))
+            case Insufficient():
+                outcomes[request.reference] = classify_shortage(request, stock[prefetched.tier(request).tier_id])
+    return outcomes | await find_replays(session, existing.rows, requests)

@@ -222,7 +222,8 @@ class BookingBatcher:
         for queued, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Retry(cause):
-                    queued.commit_unknown |= cause == "in_flight"
+                    queued.commit_unknown |= cause in {"in_flight", "commit_unknown"}
+                    queued.unavailable = cause == "no_database"
                     retries[cause].append(queued)
                     continue
                 case Booked(order, replayed=False):

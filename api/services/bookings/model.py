@@ -116,7 +116,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """A request whose outcome depends on uncommitted transactions; it must run again.
+    """A request without an outcome, which must run again.
 
     The causes:
 
@@ -124,9 +124,14 @@ class Retry(msgspec.Struct, frozen=True):
     - `locked_tickets`: other transactions have locked or moved the tickets.
     - `changed_tier`: the tier or its event has changed since the prefetch.
     - `batch_limit`: only requests of the same batch exhaust a limit.
+    - `commit_unknown`: a commit of this reference may have succeeded.
+    - `no_database`: the database was lost after a sale to other requests of the batch.
+    - `failed`: another error occurred after that sale.
     """
 
-    cause: Literal["in_flight", "locked_tickets", "changed_tier", "batch_limit"]
+    cause: Literal[
+        "in_flight", "locked_tickets", "changed_tier", "batch_limit", "commit_unknown", "no_database", "failed"
+    ]
 
 
 Decision = Booked | Declined | Refused
