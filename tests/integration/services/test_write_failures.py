@@ -11,7 +11,7 @@ from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked
 from tests.integration.services.bookings.test_batcher import order
 
-SETTINGS = Settings(payment_success_rate=1, booking_wait_ms=200, booking_attempts_max=2)
+SETTINGS = Settings(payment_success_rate=1, booking_wait_ms=10_000, booking_attempts_max=2)
 FAIL = """
     create function fail() returns trigger language plpgsql as
     $$ begin raise exception using errcode = %(sqlstate)s, message = 'could not extend file'; end $$

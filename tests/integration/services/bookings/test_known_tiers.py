@@ -190,7 +190,7 @@ async def test_each_tier_of_a_batch_has_a_revision_of_its_own(pool: Pool, conn: 
 
 
 async def test_the_sale_of_a_known_tier_ends_on_time(database_url: str, conn: AsyncConnection) -> None:
-    await conn.execute("update events set sales_end_at = now() + interval '1 second'")
+    await conn.execute("update events set sales_end_at = now() + interval '5 seconds'")
 
     async def has_ended() -> bool:
         return await count(conn, "events where sales_end_at <= now()") == 1
