@@ -7,6 +7,7 @@ Tests share running systems. A test that uses `make_event` (or a similar fixture
 every process. The network is repaired after each test. A test that stops a process needs its own system (`start_site`).
 """
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -111,8 +112,10 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     Each page belongs to a new visitor, unless the test passes the `context` of an earlier one. With `own_clock` the
     test may use `page.clock`, which first shows the present time.
     """
-    taken: list[tuple[BrowserContext, Kind]] = []
     problems: list[str] = []
+
+    def check_problems() -> None:
+        assert problems == []
 
     def check_request(request: Request) -> None:
         if urlsplit(request.url).hostname not in {"localhost", "127.0.0.1", None}:
@@ -130,7 +133,7 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         if context is None:
             kind = Kind(locale, own_clock)
             context = await visitors.take(kind)
-            taken.append((context, kind))
+            taken.push_async_callback(visitors.release, context, kind)
         page = await context.new_page()
         await page.set_viewport_size({"width": size[0], "height": size[1]})
         # Animations would take most of the time of a test.
@@ -148,9 +151,7 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         await page.goto(address)
         return page
 
-    try:
+    # One fault prevents neither the release of other visitors nor the check.
+    async with contextlib.AsyncExitStack() as taken:
+        taken.callback(check_problems)
         yield open_
-    finally:
-        for context, kind in taken:
-            await visitors.release(context, kind)
-    assert problems == []

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.webapp.appearance import check_page
 from tests.webapp.site import MakeEvent
-from tests.webapp.visitors import OpenPage, keep_entering, open_event
+from tests.webapp.visitors import OpenPage, expect_polling, keep_entering, open_event, requests_within
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,13 +72,11 @@ async def test_a_sale_that_is_over_names_the_reason_and_may_begin_again(
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await check_page(page, name)
     # Without a sale the page polls no counts.
-    polls: list[str] = []
-    page.on("request", lambda request: polls.append(request.url) if "/api/tickets" in request.url else None)
-    await page.clock.run_for(5_000)
-    assert polls == []
+    assert await requests_within(page, "/api/tickets", 5_000) == []
     await site.set_columns(**dict.fromkeys(columns))
     await keep_entering(page)
     await expect(page.locator(SUBMIT)).to_be_enabled()
+    await expect_polling(page, "/api/tickets", 5_000)
 
 
 @pytest.mark.parametrize(("currency", "total"), [("USD", "$100 USD"), ("CHF", "CHF 100")])

@@ -130,7 +130,9 @@ async def hastened(page: Page) -> AsyncIterator[None]:
     async def run_ahead() -> None:
         while True:
             if not awaited:
-                await page.clock.fast_forward(_STEP_MS)
+                # The page may be closed or be opening another address.
+                with contextlib.suppress(Error):
+                    await page.clock.fast_forward(_STEP_MS)
             await asyncio.sleep(_STEP_EVERY_S)
 
     listeners = (("request", begin), ("requestfinished", end), ("requestfailed", end))
@@ -145,6 +147,31 @@ async def hastened(page: Page) -> AsyncIterator[None]:
             await running
         for event, listener in listeners:
             page.remove_listener(event, listener)
+
+
+async def requests_within(page: Page, part: str, milliseconds: int) -> list[str]:
+    """Let a page's own clock run, and return the addresses with this part that the page requests meanwhile."""
+    addresses: list[str] = []
+
+    def note(request: Request) -> None:
+        addresses.append(request.url)
+
+    page.on("request", note)
+    try:
+        await page.clock.run_for(milliseconds)
+        # The events of earlier requests have arrived when that of the marker arrives.
+        async with page.expect_request("**/favicon.svg?marker", timeout=1000 * SOON_S):
+            await page.evaluate("void fetch('/favicon.svg?marker')")
+    finally:
+        page.remove_listener("request", note)
+    return [address for address in addresses if part in address]
+
+
+async def expect_polling(page: Page, part: str, milliseconds: int) -> None:
+    """Let a page's own clock run in steps until the page requests an address with this part."""
+    async with asyncio.timeout(SOON_S):
+        while not await requests_within(page, part, milliseconds):
+            pass
 
 
 async def load_all_scripts(page: Page) -> None:
