@@ -146,6 +146,11 @@ class Session:
         return self._connection.shared
 
     @property
+    def server(self) -> tuple[int, int] | None:
+        """Return the system identifier and the timeline of the connection's server; None: unknown."""
+        return self._connection.server
+
+    @property
     def round_trip_max_s(self) -> float:
         """Return the limit of a round trip, in seconds."""
         return self._connection.round_trip_max_s

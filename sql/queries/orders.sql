@@ -1,7 +1,8 @@
 -- name: start_batch
 -- Draw ids for new orders and bookings, lock the references, and compare the revisions of the tiers' events.
 -- `in_flight` are the references that an unfinished transaction has locked. `changed_tiers` are the ids of the tiers
--- whose event has another revision than the one with which the tier was read.
+-- whose event has another revision than the one with which the tier was read. A failover or a reset of the database may
+-- repeat a revision with other content, so the statement compares the time of the last change as well.
 -- One statement costs less than one for each purpose.
 -- Locks: an advisory lock of the transaction for each reference; does not wait.
 select
@@ -14,13 +15,20 @@ select
     array(
         select known.tier_id
         from
-            unnest(%(tier_ids)s::integer[], %(event_ids)s::integer[], %(revisions)s::integer[])
-                as known (tier_id, event_id, revision)
+            unnest(
+                %(tier_ids)s::integer[],
+                %(event_ids)s::integer[],
+                %(revisions)s::integer[],
+                %(updated_at)s::timestamptz[]
+            ) as known (tier_id, event_id, revision, updated_at)
         where
             not exists (
                 select 1
                 from events
-                where events.id = known.event_id and events.revision = known.revision
+                where
+                    events.id = known.event_id
+                    and events.revision = known.revision
+                    and events.updated_at = known.updated_at
             )
     ) as changed_tiers,
     array(

@@ -42,6 +42,7 @@ select
     events.id as event_id,
     events.currency,
     events.revision,
+    events.updated_at,
     events.sales_start_at,
     events.sales_end_at,
     events.starts_at,

@@ -94,7 +94,7 @@ async def _decide(
 ) -> dict[str, Outcome]:
     """Read the state of a batch, sell, and classify the requests without a sale; return all outcomes."""
     prefetched = await prefetch(session, batch, policy)
-    known.update(batch, prefetched.tiers)
+    known.update(batch, prefetched.tiers, session.server)
     outcomes = prefetched.outcomes
     if requests := [request for request in batch if request.reference not in outcomes]:
         attempts = await _sell(session, requests, prefetched, policy)
@@ -181,6 +181,7 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
         "tier_ids": list(tiers),
         "event_ids": [tier.event_id for tier in tiers.values()],
         "revisions": [tier.revision for tier in tiers.values()],
+        "updated_at": [tier.updated_at for tier in tiers.values()],
         "orders": len(requests),
         "bookings": sum(request.quantity for request in requests),
     }

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, Self
 
 import msgspec
@@ -75,6 +76,8 @@ class Tier(EventTimes, frozen=True, kw_only=True):
     currency: str
     revision: int
     """The revision of the event, which counts the changes of the event and its tiers."""
+    updated_at: datetime
+    """Time of the last change of the event or its tiers."""
     tier_id: int
     tier: str | None
     price_minor: int

@@ -36,6 +36,10 @@ _PAUSE_DOUBLINGS_MAX = 4
 """After wrong assumptions at most 15 batches start with a prefetch."""
 
 
+Server = tuple[int, int]
+"""System identifier and timeline of a server."""
+
+
 class Prefetched(msgspec.Struct):
     """The state that a batch has read before its transaction."""
 
@@ -60,29 +64,38 @@ class Prefetched(msgspec.Struct):
 class KnownTiers:
     """The tiers that earlier batches of this process have read.
 
-    They may have changed since. Therefore the transaction compares the revision of each event.
+    They may have changed since. Therefore the transaction compares the revision and the last change of each event.
+    Another server may lack changes that this process has read, so its first batch needs a prefetch.
     """
 
     def __init__(self) -> None:
         self._tiers: dict[tuple[str, str], Tier] = {}
+        self._server: Server | None = None
         self._failures = 0
         self._pause = 0
 
-    def find(self, batch: Sequence[NewOrder]) -> dict[tuple[str, str], Tier] | None:
+    def find(self, batch: Sequence[NewOrder], server: Server | None) -> dict[tuple[str, str], Tier] | None:
         """Return the tiers of a batch; None if one is unknown or if the last assumptions were wrong."""
+        self._forget_other_servers(server)
         if self._pause:
             self._pause -= 1
             return None
         names = {(request.event, request.tier) for request in batch}
         return {name: self._tiers[name] for name in names} if names <= self._tiers.keys() else None
 
-    def update(self, batch: Sequence[NewOrder], tiers: Mapping[tuple[str, str], Tier]) -> None:
+    def update(self, batch: Sequence[NewOrder], tiers: Mapping[tuple[str, str], Tier], server: Server | None) -> None:
         """Replace the tiers of a batch by those that a prefetch has found."""
+        self._forget_other_servers(server)
         if len(self._tiers) > _KNOWN_TIERS_MAX:
             self._tiers.clear()
         for request in batch:
             self._tiers.pop((request.event, request.tier), None)
         self._tiers.update(tiers)
+
+    def _forget_other_servers(self, server: Server | None) -> None:
+        if server != self._server:
+            self._tiers.clear()
+            self._server = server
 
     def note(self, *, correct: bool) -> None:
         """Note whether the assumptions about a batch were correct.
@@ -99,7 +112,10 @@ async def assume(
 ) -> Prefetched | None:
     """Return the assumed state of a batch, with chosen seats; None if the batch needs a prefetch."""
     # Only a prefetch reads the tickets that a client address holds.
-    if any(request.client_hash is not None for request in batch) or (tiers := known.find(batch)) is None:
+    if (
+        any(request.client_hash is not None for request in batch)
+        or (tiers := known.find(batch, session.server)) is None
+    ):
         return None
     assumed = Prefetched(tiers=tiers, named={}, outcomes={})
     allowance = Allowance([], policy.bookings_per_minute)

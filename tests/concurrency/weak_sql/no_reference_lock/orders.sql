@@ -6,13 +6,20 @@ select
     array(
         select known.tier_id
         from
-            unnest(%(tier_ids)s::integer[], %(event_ids)s::integer[], %(revisions)s::integer[])
-            as known (tier_id, event_id, revision)
+            unnest(
+                %(tier_ids)s::integer[],
+                %(event_ids)s::integer[],
+                %(revisions)s::integer[],
+                %(updated_at)s::timestamptz[]
+            ) as known (tier_id, event_id, revision, updated_at)
         where
             not exists (
                 select 1
                 from events
-                where events.id = known.event_id and events.revision = known.revision
+                where
+                    events.id = known.event_id
+                    and events.revision = known.revision
+                    and events.updated_at = known.updated_at
             )
     ) as changed_tiers,
     array(

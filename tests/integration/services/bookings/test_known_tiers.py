@@ -171,6 +171,17 @@ async def test_a_known_tier_that_has_changed_is_read_again(
     assert await count(conn, "orders") == 1
 
 
+async def test_a_repeated_revision_with_another_change_is_read_again(database_url: str, conn: AsyncConnection) -> None:
+    async with warm_batcher(database_url, "GA") as batcher:
+        await conn.execute("update tiers set price_minor = 9900 where name = 'GA'")
+        # A failover or a reset may lead to the known revision, with other content.
+        await conn.execute("alter table events disable trigger user")
+        await conn.execute("update events set revision = revision - 1")
+        (refused,) = await responses(batcher, order("r", expected_total=10.0))
+    assert isinstance(refused, PriceChanged)
+    assert await count(conn, "orders") == 1
+
+
 async def test_each_tier_of_a_batch_has_a_revision_of_its_own(pool: Pool, conn: AsyncConnection) -> None:
     known, policy = KnownTiers(), BookingPolicy.of(INLINE)
 

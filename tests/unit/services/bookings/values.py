@@ -22,6 +22,7 @@ def tier(*, seated: bool = True, **changes: Any) -> Tier:
         "event_id": 7,
         "currency": "USD",
         "revision": 3,
+        "updated_at": NOW - timedelta(days=2),
         "sales_start_at": NOW - timedelta(days=1),
         "sales_end_at": None,
         "starts_at": NOW + timedelta(days=1),
