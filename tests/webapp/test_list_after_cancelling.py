@@ -58,3 +58,18 @@ async def test_an_order_on_a_further_page_of_the_list_is_read_again(make_event: 
     await _return_to_list(page)
     await expect(page.locator(".booking")).to_have_count(PAGE_SIZE + 1)
     await expect(page.locator(".booking", has_text=oldest)).to_have_count(0)
+
+
+async def test_the_next_page_of_the_list_is_the_only_further_one_that_is_read(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=40")
+    for _ in range(2 * PAGE_SIZE + 1):
+        assert (await site.sell("GA", 1, "frequent")).status_code == 201
+    page = await _open_list(site, visit, "frequent")
+    further: list[str] = []
+    page.on("request", lambda request: further.append(request.url) if "cursor=" in request.url else None)
+    for shown in (2 * PAGE_SIZE, 2 * PAGE_SIZE + 1):
+        await page.get_by_role("button", name=words("bookings.more")).click()
+        await expect(page.locator(".booking")).to_have_count(shown)
+    assert len(further) == 2

@@ -13,7 +13,7 @@ import { createStore } from "../store.js";
 import { normalize } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
-import { deriveList, FILTERS, INITIAL_STATE, pagePath, replaceOrder } from "./list_view.js";
+import { deriveList, FILTERS, INITIAL_STATE, isPagePath, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
 
 /** @import { SubmitEvent } from "react" */
@@ -59,6 +59,8 @@ let isShown = false;
 cancelling.onOutcome(() => {
   if (isShown) return;
   for (const show of FILTERS) void changeCache(cacheKeyOf(pagesOf(state.user, show)), undefined, { revalidate: false });
+  // swr keeps each page under its own key as well, and reads only missing pages.
+  void changeCache(isPagePath, undefined, { revalidate: false });
   update({ orders: null });
 });
 
@@ -123,7 +125,7 @@ export function BookingsFeed() {
   const [search] = useSearchParams();
   const show = FILTERS.find((name) => name === search.get("show")) ?? FILTERS[0];
   const user = useField(view, "user");
-  const [hasPending, setHasPending] = useState(false);
+  const [pending, setPending] = useState({ anywhere: false, onFurtherPage: false });
   useEffect(() => {
     isShown = true;
     return () => {
@@ -133,9 +135,9 @@ export function BookingsFeed() {
   /** @type {SWRInfiniteResponse<Snapshot<OrderPage>>} */
   const list = useSWRInfinite(pagesOf(user, show), fetchSnapshot, {
     // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
-    ...pollingOptions(hasPending ? PENDING_POLL_MS : 0),
-    // Otherwise swr reads only the first page again, and shows old copies of the further ones.
-    revalidateAll: true,
+    ...pollingOptions(pending.anywhere ? PENDING_POLL_MS : 0),
+    // Otherwise swr reads only the first page again.
+    revalidateAll: pending.onFurtherPage,
   });
   const { data, error, size, setSize, isValidating, mutate } = list;
   const orders = useMemo(() => data?.flatMap(({ body }) => body.orders) ?? null, [data]);
@@ -164,7 +166,7 @@ export function BookingsFeed() {
   useEffect(() => {
     update({ show, orders });
     if (!orders) return;
-    setHasPending(orders.some(isPending));
+    setPending({ anywhere: orders.some(isPending), onFurtherPage: orders.slice(PAGE_SIZE).some(isPending) });
     if (focusIndex === 0 || orders.length <= focusIndex) return;
     const index = focusIndex;
     focusIndex = 0;

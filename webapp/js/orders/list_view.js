@@ -5,7 +5,9 @@ import { describeOrder, NO_ORDER } from "./order.js";
 /** @import { Event, Order, OrderPage } from "../schemas.js" */
 
 /** The number of orders that a page of the list has. */
-const PAGE_SIZE = 10;
+export const PAGE_SIZE = 10;
+
+const PAGES = "/api/bookings?";
 
 /** The filters of the list, as the API names them; the first is the default. */
 export const FILTERS = ["upcoming", "past", "cancelled"];
@@ -63,8 +65,14 @@ export function pagePath(user, show, previous) {
   if (user === "" || previous?.body.next === null) return null;
   const query = new URLSearchParams({ userId: user, show, limit: String(PAGE_SIZE) });
   if (previous) query.set("cursor", previous.body.next);
-  return `/api/bookings?${query}`;
+  return PAGES + query;
 }
+
+/**
+ * Return true for the path of a page of a list.
+ * @param {unknown} path
+ */
+export const isPagePath = (path) => typeof path === "string" && path.startsWith(PAGES);
 
 /**
  * Replace one order in the pages of the list.
