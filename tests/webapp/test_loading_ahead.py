@@ -1,10 +1,11 @@
-"""A page stays when the scripts that it loads ahead cannot be loaded."""
+"""A page stays when the scripts that it loads ahead cannot be loaded, and a link loads them later."""
 
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import Visitors, tickets_left
+from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,4 +38,9 @@ async def test_a_page_stays_without_the_scripts_of_other_pages(make_event: MakeE
         await expect(tickets_left(page, "GA")).to_contain_text("42")
         assert len(lost) >= len(SCRIPTS_AHEAD)
         assert loads == [site.event_url]
+        # A link loads the scripts again.
         await page.unroute_all(behavior="wait")
+        await page.get_by_label(words("nav.label")).get_by_role("link", name=words("nav.bookings")).click()
+        await expect(page.get_by_role("heading", name=words("bookings.title"))).to_be_visible()
+        assert page.url == f"{site.url}/bookings"
+        assert loads == [site.event_url]
