@@ -1,4 +1,4 @@
-"""Detects a server that no longer responds, for the supervisor of `make run`."""
+"""Detects and restarts a server that no longer responds, for the supervisor of `make run`."""
 
 import time
 from collections.abc import Callable
@@ -22,8 +22,8 @@ class ServerWatch:
     Args:
         process: the server's process.
         responds: returns True if the server responds with success now.
-        silence_max_s: time without success after which the server has failed; a restarted one has `READY_TIMEOUT_S`
-            until its first success.
+        silence_max_s: time without success after which the server has failed. A restarted one has at least
+            `READY_TIMEOUT_S` until its first success.
         clock: returns the time in seconds.
     """
 
@@ -70,11 +70,11 @@ class ServerWatch:
         """Kill the server, which may be frozen, and start another.
 
         Raises:
-            SetupError: the server has not responded since `RESTARTS_MAX` restarts. Each of them may take longer than
-                the supervisor's own limit of restarts considers.
+            SetupError: the server did not respond after any of its last `RESTARTS_MAX` restarts. The supervisor
+                limits restarts within a minute only, and such restarts take longer.
         """
         if self._silent_restarts == RESTARTS_MAX:
-            raise SetupError(f"The {self.name} has not responded since {RESTARTS_MAX} restarts.")
+            raise SetupError(f"The {self.name} did not respond after {RESTARTS_MAX} restarts.")
         self._silent_restarts += 1
         self._process.restart()
         self._silent_since, self._limit_s = None, max(READY_TIMEOUT_S, self._silence_max_s)

@@ -1,10 +1,10 @@
 -- name: start_batch
--- Draw ids for new orders and bookings, lock the references, and compare the revisions of the tiers' events.
--- `in_flight` are the references that an unfinished transaction has locked. `changed_tiers` are the ids of the tiers
--- whose event has another revision than the one with which the tier was read. A failover or a reset of the database may
--- repeat a revision with other content, so the statement compares the time of the last change as well.
--- One statement costs less than one for each purpose.
--- Locks: an advisory lock of the transaction for each reference; does not wait.
+-- Read the transaction's time, draw ids for new orders and bookings, lock the references, and compare the tiers' events.
+-- `in_flight` are the references that another unfinished transaction has locked. `changed_tiers` are the ids of the
+-- tiers whose event has changed since the tier was read. After a failover or a reset of the database the same revision
+-- may stand for other content, so the time of the last change must be equal as well.
+-- These are one statement, because four cost more.
+-- Locks: an advisory lock of the transaction for each reference, without waiting.
 select
     now() as created_at,
     array(

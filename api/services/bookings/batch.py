@@ -1,9 +1,11 @@
 """One batch of booking requests: each request gets all of its tickets or none.
 
 `prefetch` reads without locks. Then one transaction claims, charges or holds, records and commits. The requests that
-got no tickets are classified by the stock after the commit. No outcome affects another request of the batch.
+got no tickets are classified after the commit, by the stock that is left. The refusal of a request changes nothing for
+the others.
 
-A batch of known tiers starts with the transaction, and the prefetch follows only for the requests that it cannot sell.
+A batch whose tiers are known skips the prefetch, and reads at most the named tickets and the free seats. The requests
+that it cannot sell then run with a prefetch.
 """
 
 import logging
@@ -58,7 +60,7 @@ async def book_batch(
         psycopg.Error: the batch booked nothing.
         CommitUnknownError: the batch may have booked. The references make it safe to run the batch again.
 
-    After a committed sale this function raises no error. The requests without an outcome get a Retry.
+    After a committed sale this function raises no error. It gives a Retry to the requests without an outcome instead.
     """
     outcomes = await _sell_known(session, batch, policy, known)
     if remaining := [request for request in batch if request.reference not in outcomes]:
@@ -80,7 +82,10 @@ async def _sell_known(
         return {}
     try:
         attempts = await _sell(session, batch, assumed, policy)
-    except (errors.UniqueViolation, errors.SerializationFailure):  # An order exists, or a limit is exhausted.
+    except (
+        errors.UniqueViolation,
+        errors.SerializationFailure,
+    ):  # An order exists, a limit is exhausted, or a conflict.
         attempts = {}
     outcomes: dict[str, Outcome] = {
         reference: attempt for reference, attempt in attempts.items() if isinstance(attempt, Booked | Declined)
@@ -105,7 +110,7 @@ async def _decide(
 def _retry(requests: Sequence[NewOrder], error: Exception) -> dict[str, Outcome]:
     """Return a Retry for each request that an error left without an outcome.
 
-    A lasting error shows again in the next run of the requests, which the batcher then isolates.
+    If the error persists, the next run raises it, and the batcher then runs the requests one by one.
     """
     cause: Literal["commit_unknown", "in_flight", "no_database", "failed"]
     match error:

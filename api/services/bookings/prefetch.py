@@ -1,7 +1,7 @@
 """Everything that a batch reads before its transaction.
 
-These reads hold no locks, so they sell nothing. The transaction locks the tickets again, guards the limits again and
-relies on the unique index of references.
+These reads take no locks, so their results may be outdated. The transaction locks the tickets and reads their state
+again. It also guards the limits again and relies on the unique index of references.
 
 Because the transaction decides, most batches need no prefetch. `assume` uses the tiers that earlier batches have read,
 and assumes that no reference has an order and that no limit is exhausted. If the transaction contradicts an assumption,
@@ -31,9 +31,9 @@ _SEARCH_SEATS_MIN = 64
 _SEARCH_SEATS_MAX = 5000
 """The available seats of the first search for adjacent ones, and of the second if the first fails."""
 _KNOWN_TIERS_MAX = 10_000
-"""Number of tiers in memory, beyond which a process forgets all of them."""
+"""A process that remembers more tiers than this forgets all of them."""
 _PAUSE_DOUBLINGS_MAX = 4
-"""After wrong assumptions at most 15 batches start with a prefetch."""
+"""After wrong assumptions in a row the next 1, 3, 7 and then 15 batches start with a prefetch."""
 
 
 Server = tuple[int, int]
@@ -57,7 +57,10 @@ class Prefetched(msgspec.Struct):
         return self.tiers[request.event, request.tier]
 
     def requested_tickets(self, request: NewOrder) -> list[Ticket]:
-        """Return the tickets that a request names or that were chosen for it; empty if any ticket will do."""
+        """Return the tickets that a request names or that were chosen for it.
+
+        The list is empty if any ticket fits, or if no seats were found.
+        """
         return [self.named[ticket_id] for ticket_id in request.ticket_ids] or self.chosen.get(request.reference, [])
 
 
@@ -65,7 +68,7 @@ class KnownTiers:
     """The tiers that earlier batches of this process have read.
 
     They may have changed since. Therefore the transaction compares the revision and the last change of each event.
-    Another server may lack changes that this process has read, so its first batch needs a prefetch.
+    After a failover the new server may lack changes that this process has read. The process then forgets all tiers.
     """
 
     def __init__(self) -> None:
@@ -100,8 +103,8 @@ class KnownTiers:
     def note(self, *, correct: bool) -> None:
         """Note whether the assumptions about a batch were correct.
 
-        Each further batch with a wrong assumption doubles the number of next batches that start with a prefetch.
-        Repeats, exhausted limits and sold out tiers therefore cost few transactions in vain.
+        After each further wrong assumption, about twice as many batches start with a prefetch. Repeats, exhausted
+        limits and sold out tiers therefore cost few transactions in vain.
         """
         self._failures = 0 if correct else min(self._failures + 1, _PAUSE_DOUBLINGS_MAX)
         self._pause = 2**self._failures - 1
