@@ -275,6 +275,7 @@ def _sell(
         "tier_ids": [],
         "event_ids": [],
         "revisions": [],
+        "updated_at": [],
         "orders": len(baskets),
         "bookings": len(tickets),
     }
