@@ -51,9 +51,10 @@ class Timelines:
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             changed_at = self._path.stat().st_mtime_ns
             if changed_at != self._read_at:
-                self._read_at = changed_at
                 for cluster, timeline in msgspec.json.decode(self._path.read_bytes(), type=dict[int, int]).items():
                     self._highest[cluster] = max(timeline, self._highest.get(cluster, 0))
+                # Only after a complete read: the rest of a write may leave the time of the last change as it is.
+                self._read_at = changed_at
 
     def admit(self, cluster: int, timeline: int) -> None:
         """Remember a cluster's timeline.

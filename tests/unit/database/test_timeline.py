@@ -1,5 +1,6 @@
 """A server with an older timeline is refused, also after a restart, and is tried last."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_an_unusable_file_refuses_only_what_this_process_has_seen(tmp_path: Path
     timelines.admit(7, 2)
     with pytest.raises(psycopg.OperationalError):
         timelines.admit(7, 1)
+
+
+def test_an_incomplete_file_is_read_again_although_its_time_stays_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "timelines.json"
+    path.touch()
+    written_at = path.stat().st_mtime_ns
+    timelines = Timelines(path)
+    assert timelines.is_current(7, 1)
+    path.write_text('{"7":2}')
+    os.utime(path, ns=(written_at, written_at))
+    assert not timelines.is_current(7, 1)
 
 
 def test_a_refused_host_is_tried_last_and_keeps_its_port() -> None:
