@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
+from api.database.timeline import Timelines
 from tests.faults.replication import Pair, Server, replicated_pair
 from tests.faults.target import MODES, SHORT_TIMEOUTS, StackTarget, until
 from tests.faulty_proxy import FaultyProxy
@@ -64,6 +66,13 @@ class ReplicatedTarget(StackTarget):
     @property
     def database_url(self) -> str:
         return self.replicas.primary.url(TEMPLATE)
+
+    async def until_primary_recorded(self) -> None:
+        """Wait until a process of the system has recorded the timeline of the present primary."""
+        cluster, timeline = await asyncio.to_thread(self.replicas.primary.read_timeline)
+        path = Path(self.stack.environment["DATA_DIR"]) / "timelines.json"
+        timelines = Timelines(path)
+        await until(lambda: not timelines.is_current(cluster, timeline - 1), f"{path} has timeline {timeline}")
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from api.database import queries
 from api.database.programs import binaries_for, owner_of, run_as
 from tests.faults.target import children_of, frozen, is_running
 from tests.faulty_proxy import FaultyProxy
@@ -127,6 +128,11 @@ class Server:
         """Return the number of commits that wait for the standby."""
         rows = self.rows(sql.SQL("select count(*)::int from pg_stat_activity where wait_event = 'SyncRep'"))
         return int(str(rows[0][0]))
+
+    def read_timeline(self) -> tuple[int, int]:
+        """Return the system identifier and the timeline of this primary."""
+        ((cluster, wal_file),) = self.rows(sql.SQL(queries.replication.read_timeline.sql))
+        return int(str(cluster)), int(str(wal_file)[:8], 16)
 
     def replicate_synchronously(self, names: str) -> None:
         """Set `synchronous_standby_names`."""

@@ -111,12 +111,13 @@ async def primary_replaced(target: ReplicatedTarget, history: History, _: random
 async def former_primary_returned(target: ReplicatedTarget, history: History, rng: random.Random) -> None:
     """Promote the standby, and start the killed primary as a second server that accepts writes.
 
-    The API's processes are killed, so that they forget the new primary and connect again.
+    The API's processes are killed after the system has recorded the new primary. They forget it and connect again.
     """
     replicas = target.replicas
     with history.fault("former primary returned", loses_responses=True):
         await asyncio.to_thread(replicas.primary.stop)
         former = await replicas.promote()
+        await target.until_primary_recorded()
         await asyncio.to_thread(former.start)
         await asyncio.to_thread(former.replicate_synchronously, "")
         for pid in target.api_processes():
