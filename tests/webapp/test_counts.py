@@ -294,3 +294,16 @@ async def test_missing_counts_are_not_shown_as_zero(make_event: MakeEvent, visit
     await check_page(page, "event-counts-unknown")
     await page.unroute("**/api/tickets/availability*")
     await expect(page.locator(SUBMIT)).to_be_enabled()
+
+
+async def test_a_failed_poll_is_not_retried_in_a_hidden_tab(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event(HOUSE)
+    page = await visit("about:blank", own_clock=True)
+    await page.route("**/api/tickets/availability*", lambda route: route.abort())
+    await page.goto(site.event_url)
+    await expect(page.locator(".summary")).to_contain_text(words("counts.unreachable"))
+    await _set_hidden(page, hidden=True)
+    assert await requests_within(page, "/availability", 4_000) == []
+    await page.unroute("**/api/tickets/availability*")
+    await _set_hidden(page, hidden=False)
+    await expect(page.locator(SUBMIT)).to_be_enabled()

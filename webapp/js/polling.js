@@ -27,7 +27,9 @@ export const pollingOptions = (interval) => ({
   dedupingInterval: RETRY_MS / 2,
   // Keeps the interval constant, where swr would back off: tickets sell on. 404 is final.
   onErrorRetry: (error, _key, _config, revalidate, { retryCount }) => {
-    if (error?.status !== 404) setTimeout(() => revalidate({ retryCount }), RETRY_MS);
+    if (error?.status === 404) return;
+    // The return to a hidden tab reads again.
+    setTimeout(() => document.visibilityState !== "hidden" && revalidate({ retryCount }), RETRY_MS);
   },
   // An equal body with a newer time counts as new data.
   compare: (a, b) => a === b,
