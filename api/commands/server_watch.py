@@ -5,16 +5,15 @@ from collections.abc import Callable
 
 import httpx
 
+from api.commands.process_watch import ProcessWatch, get
 from api.commands.processes import READY_TIMEOUT_S, Process
 from api.commands.supervisor import RESTARTS_MAX
-from api.commands.worker_watch import PLAIN_HTTP
 from api.errors import SetupError
 
 CHECK_INTERVAL_S = 2.0
-_HTTP_TIMEOUT_S = 2.0
 
 
-class ServerWatch:
+class ServerWatch(ProcessWatch):
     """A server as a part of the system. It has failed if its process ends, or if it no longer responds with success.
 
     A frozen server sends no response. A web server whose files were deleted has no page.
@@ -34,29 +33,16 @@ class ServerWatch:
         silence_max_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._process = process
+        super().__init__(process, CHECK_INTERVAL_S, clock)
         self._responds = responds
         self._silence_max_s = silence_max_s
-        self._clock = clock
         self._limit_s = silence_max_s
         self._silent_since: float | None = None
         self._silent_restarts = 0
         """Number of restarts since the last response."""
-        self._next_check = clock()
 
-    @property
-    def name(self) -> str:
-        """Return the service's name."""
-        return self._process.name
-
-    def failure(self) -> str | None:
-        """Return a sentence if the server has ended or no longer responds; None while it works."""
-        if failure := self._process.failure():
-            return failure
-        now = self._clock()
-        if now < self._next_check:
-            return None
-        self._next_check = now + CHECK_INTERVAL_S
+    def find_silence(self, now: float) -> str | None:
+        """Return a sentence if the server has not responded with success for too long."""
         if self._responds():
             self._silent_since, self._limit_s = None, self._silence_max_s
             self._silent_restarts = 0
@@ -83,7 +69,7 @@ class ServerWatch:
 def responds(url: str) -> bool:
     """Return True if a server of this machine responds with success."""
     try:
-        # A proxy from the environment cannot reach this machine's ports.
-        return httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).is_success
+        get(url)
     except httpx.HTTPError:
         return False
+    return True

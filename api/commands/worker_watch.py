@@ -1,24 +1,21 @@
 """Detects a frozen worker by its heartbeat, for the supervisor of `make run`."""
 
-import ssl
 import time
 from collections.abc import Callable
 
 import httpx
 import msgspec
 
+from api.commands.process_watch import ProcessWatch, get
 from api.commands.processes import Process
 from api.config import Settings
 from api.schemas import SystemHealth
 from api.services.workers import worker_id
 
 CHECK_INTERVAL_S = 1.0
-_HTTP_TIMEOUT_S = 2.0
-PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""TLS settings without certificates. By default each request would load all certificates, which takes 20 ms."""
 
 
-class WorkerWatch:
+class WorkerWatch(ProcessWatch):
     """The worker as a part of the system. It has failed if its process ends, or if its heartbeat stops.
 
     The heartbeat is in the database, and the API reports its age. A missing response proves nothing about the worker.
@@ -38,25 +35,13 @@ class WorkerWatch:
         silence_max_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._process = process
+        super().__init__(process, CHECK_INTERVAL_S, clock)
         self._read_ages = read_ages
         self._silence_max_s = silence_max_s
-        self._clock = clock
-        self._observed_since = self._next_check = clock()
+        self._observed_since = clock()
 
-    @property
-    def name(self) -> str:
-        """Return the service's name."""
-        return self._process.name
-
-    def failure(self) -> str | None:
-        """Return a sentence if the worker has ended or its heartbeat has stopped; None while it works."""
-        if failure := self._process.failure():
-            return failure
-        now = self._clock()
-        if now < self._next_check:
-            return None
-        self._next_check = now + CHECK_INTERVAL_S
+    def find_silence(self, now: float) -> str | None:
+        """Return a sentence if the worker's heartbeat has stopped."""
         ages = self._read_ages()
         if ages is None:
             self._observed_since = self._clock()
@@ -77,9 +62,7 @@ def read_ages(settings: Settings) -> dict[str, float] | None:
     # With a port of operations, the API's port does not serve this route.
     url = f"{settings.local_url(settings.operations_port or settings.api_port)}/health/system"
     try:
-        # A proxy from the environment cannot reach this machine's ports.
-        response = httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).raise_for_status()
-        system = msgspec.json.decode(response.content, type=SystemHealth)
+        system = msgspec.json.decode(get(url).content, type=SystemHealth)
     except (httpx.HTTPError, msgspec.DecodeError):
         return None
     return {worker.id: worker.age_seconds for worker in system.workers}

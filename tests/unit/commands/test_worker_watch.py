@@ -4,66 +4,46 @@ import pytest
 
 from api.commands.worker_watch import CHECK_INTERVAL_S, WorkerWatch
 from api.services.workers import worker_id
+from tests.unit.commands.watched import FakeProcess, Watched
 
 SILENCE_MAX_S = 15.0
 PID = 4711
 
 
-class FakeProcess:
-    """A process that runs, or has ended."""
-
-    name = "worker"
-    pid = PID
-    ended: str | None = None
-    restarts = 0
-
-    def failure(self) -> str | None:
-        return self.ended
-
-    def restart(self) -> None:
-        self.restarts += 1
-
-
-class Watched:
-    """A watch whose clock and observations the test sets."""
+class WatchedWorker(Watched):
+    """A worker whose heartbeats the test sets."""
 
     def __init__(self) -> None:
-        self.now = 0.0
         self.ages: dict[str, float] | None = {worker_id(PID): 0.5}
-        self.process = FakeProcess()
-        self.watch = WorkerWatch(self.process, lambda: self.ages, SILENCE_MAX_S, lambda: self.now)  # type: ignore[arg-type]
-
-    def failure_after(self, seconds: float) -> str | None:
-        """Check at each interval; return the failure of the last check."""
-        failure = None
-        for _ in range(int(seconds / CHECK_INTERVAL_S)):
-            self.now += CHECK_INTERVAL_S
-            failure = self.watch.failure()
-        return failure
+        super().__init__(
+            FakeProcess("worker", PID),
+            CHECK_INTERVAL_S,
+            lambda process, clock: WorkerWatch(process, lambda: self.ages, SILENCE_MAX_S, clock),  # type: ignore[arg-type]
+        )
 
 
 @pytest.fixture
-def watched() -> Watched:
-    return Watched()
+def watched() -> WatchedWorker:
+    return WatchedWorker()
 
 
-def test_a_worker_with_a_heartbeat_works(watched: Watched) -> None:
+def test_a_worker_with_a_heartbeat_works(watched: WatchedWorker) -> None:
     assert watched.failure_after(10 * SILENCE_MAX_S) is None
 
 
-def test_a_stopped_heartbeat_is_a_failure(watched: Watched) -> None:
+def test_a_stopped_heartbeat_is_a_failure(watched: WatchedWorker) -> None:
     assert watched.failure_after(SILENCE_MAX_S + CHECK_INTERVAL_S) is None
     watched.ages = {worker_id(PID): SILENCE_MAX_S + 0.1}
     assert watched.failure_after(CHECK_INTERVAL_S) == "The worker has sent no heartbeat for 15 s."
 
 
-def test_another_workers_heartbeat_does_not_count(watched: Watched) -> None:
+def test_another_workers_heartbeat_does_not_count(watched: WatchedWorker) -> None:
     watched.ages = {worker_id(PID + 1): 0.5}
     assert watched.failure_after(SILENCE_MAX_S) is None
     assert watched.failure_after(CHECK_INTERVAL_S) is not None
 
 
-def test_an_outage_of_the_database_is_not_the_workers_failure(watched: Watched) -> None:
+def test_an_outage_of_the_database_is_not_the_workers_failure(watched: WatchedWorker) -> None:
     watched.ages = None
     assert watched.failure_after(10 * SILENCE_MAX_S) is None
     watched.ages = {worker_id(PID): 10 * SILENCE_MAX_S}  # The worker has not sent a heartbeat since the outage.
@@ -71,7 +51,7 @@ def test_an_outage_of_the_database_is_not_the_workers_failure(watched: Watched) 
     assert watched.failure_after(CHECK_INTERVAL_S) is not None
 
 
-def test_a_restarted_worker_has_time_to_start(watched: Watched) -> None:
+def test_a_restarted_worker_has_time_to_start(watched: WatchedWorker) -> None:
     watched.ages = {}
     assert watched.failure_after(SILENCE_MAX_S + CHECK_INTERVAL_S) is not None
     watched.watch.restart()
@@ -79,6 +59,6 @@ def test_a_restarted_worker_has_time_to_start(watched: Watched) -> None:
     assert watched.failure_after(SILENCE_MAX_S) is None
 
 
-def test_an_ended_worker_is_a_failure(watched: Watched) -> None:
+def test_an_ended_worker_is_a_failure(watched: WatchedWorker) -> None:
     watched.process.ended = "The worker ended."
     assert watched.watch.failure() == "The worker ended."

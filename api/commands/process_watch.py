@@ -1,0 +1,66 @@
+"""A process of the system that also has to prove over HTTP that it works, for the supervisor of `make run`."""
+
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import httpx
+
+from api.commands.processes import Process
+
+_HTTP_TIMEOUT_S = 2.0
+_PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""TLS settings without certificates. By default each request would load all certificates, which takes 20 ms."""
+
+
+class ProcessWatch(ABC):
+    """A process as a part of the system. It has failed if it ends, or if `find_silence` finds that it does not work.
+
+    Args:
+        process: the process.
+        check_interval_s: time between two calls of `find_silence`.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(self, process: Process, check_interval_s: float, clock: Callable[[], float]) -> None:
+        self._process = process
+        self._check_interval_s = check_interval_s
+        self._clock = clock
+        self._next_check = clock()
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self._process.name
+
+    def failure(self) -> str | None:
+        """Return a sentence if the process has ended or does not work; None while it works."""
+        if failure := self._process.failure():
+            return failure
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + self._check_interval_s
+        return self.find_silence(now)
+
+    @abstractmethod
+    def find_silence(self, now: float) -> str | None:
+        """Return a sentence if the running process has not proved for too long that it works."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Kill the process, which may be frozen, and start another.
+
+        Raises:
+            SetupError: the process cannot work; the message gives the reason.
+        """
+
+
+def get(url: str) -> httpx.Response:
+    """Return the response of a server of this machine.
+
+    Raises:
+        httpx.HTTPError: no response within two seconds, or one without success.
+    """
+    # A proxy from the environment cannot reach this machine's ports.
+    return httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=_PLAIN_HTTP).raise_for_status()
