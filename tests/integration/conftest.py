@@ -7,9 +7,11 @@ import pytest
 
 from api.commands.audit import audit
 from api.config import Settings
+from api.database import session
 from api.database.embedded import EmbeddedServer
 from api.database.pool import Pool, open_pool
 from tests.integration.asynchronous import Provider
+from tests.integration.database.faulty_session import Faults, FaultySession
 from tests.stack import application_url, cloned_database
 
 
@@ -45,6 +47,15 @@ async def unchanged(unchanged_url: str) -> AsyncIterator[psycopg.AsyncConnection
 def provider() -> Provider:
     """A payment provider without charges."""
     return Provider()
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """The faults that all sessions raise, and the statements that they send."""
+    planned = Faults()
+    monkeypatch.setattr(FaultySession, "faults", planned)
+    monkeypatch.setattr(session, "Session", FaultySession)
+    return planned
 
 
 @pytest.fixture

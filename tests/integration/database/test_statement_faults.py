@@ -18,7 +18,6 @@ from psycopg import AsyncConnection
 from api import schemas
 from api.commands.audit import audit
 from api.config import Settings
-from api.database import session
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined, SoldOut
@@ -32,7 +31,7 @@ from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
-from tests.integration.database.faulty_session import Fault, Faults, FaultySession, Kind
+from tests.integration.database.faulty_session import Fault, Faults, Kind
 from tests.integration.services.bookings.test_batcher import responses
 
 WORKERS_KINDS: tuple[Kind, ...] = (
@@ -46,15 +45,6 @@ WORKERS_KINDS: tuple[Kind, ...] = (
 Mode = Literal["inline", "async"]
 Isolation = Literal["serializable", "read_committed"]
 SUCCESS_RATE = 0.5
-
-
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """The faults that all sessions raise."""
-    planned = Faults()
-    monkeypatch.setattr(FaultySession, "faults", planned)
-    monkeypatch.setattr(session, "Session", FaultySession)
-    return planned
 
 
 @contextlib.asynccontextmanager

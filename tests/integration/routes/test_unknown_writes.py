@@ -18,7 +18,7 @@ from api.database.pool import Pool
 from api.payments.signatures import sign
 from api.services.snapshots import SnapshotCache
 from tests.integration.asynchronous import hold, states
-from tests.integration.database.faulty_session import Fault, Faults, FaultySession, Kind
+from tests.integration.database.faulty_session import Fault, Faults, Kind
 from tests.stack import application_url
 from tests.waiting import read_until
 
@@ -74,15 +74,6 @@ def invalidated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(SnapshotCache, "invalidate", record)
     return events
-
-
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """The faults that all sessions raise."""
-    planned = Faults()
-    monkeypatch.setattr(FaultySession, "faults", planned)
-    monkeypatch.setattr(session, "Session", FaultySession)
-    return planned
 
 
 async def cancel(client: httpx.AsyncClient, reference: str) -> httpx.Response:

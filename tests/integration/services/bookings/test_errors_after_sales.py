@@ -7,22 +7,13 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.config import Settings
-from api.database import session
 from api.database.pool import open_pool
 from api.errors import SoldOut
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, Refused
 from api.services.order_rows import OrderRow
-from tests.integration.database.faulty_session import Fault, Faults, FaultySession, Kind
+from tests.integration.database.faulty_session import Fault, Faults, Kind
 from tests.integration.services.bookings.test_batcher import count, order
-
-
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    planned = Faults()
-    monkeypatch.setattr(FaultySession, "faults", planned)
-    monkeypatch.setattr(session, "Session", FaultySession)
-    return planned
 
 
 @pytest.mark.parametrize("kind", ["57P01 server shutdown", "XX000 unexpected error", "result lost"])

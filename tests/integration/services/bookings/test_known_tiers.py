@@ -8,7 +8,6 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure
 
-from api.database import session
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTaken, SoldOut, UnknownTier
@@ -20,7 +19,7 @@ from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import INLINE
 from tests.integration.asynchronous import order as new_order
-from tests.integration.database.faulty_session import Faults, FaultySession
+from tests.integration.database.faulty_session import Faults
 from tests.integration.services.bookings.test_batcher import count, order, responses, running_batcher
 from tests.waiting import read_until
 
@@ -33,15 +32,6 @@ RECORD = [
     "tickets.take_tickets",
     "commit",
 ]
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    """The statements that sessions send; `plan` without faults forgets them."""
-    planned = Faults()
-    monkeypatch.setattr(FaultySession, "faults", planned)
-    monkeypatch.setattr(session, "Session", FaultySession)
-    return planned
 
 
 @contextlib.asynccontextmanager
@@ -62,28 +52,28 @@ async def tickets_of(conn: AsyncConnection, reference: str) -> tuple[int, ...]:
     return tuple([ticket_id for (ticket_id,) in await cursor.fetchall()])
 
 
-async def test_standing_tickets_need_only_the_transaction(database_url: str, statements: Faults) -> None:
+async def test_standing_tickets_need_only_the_transaction(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
-        assert PREFETCH in statements.sent
-        statements.plan()
+        assert PREFETCH in faults.sent
+        faults.plan()
         booked = await responses(batcher, order("r", 2))
     assert isinstance(booked[0], OrderRow)
-    assert statements.sent == ["begin", "orders.start_batch", "tickets.claim_standing", *RECORD]
+    assert faults.sent == ["begin", "orders.start_batch", "tickets.claim_standing", *RECORD]
 
 
 @pytest.mark.parametrize(
     ("named", "search"), [(False, "tickets.find_free_seats"), (True, "tickets.find_tickets")], ids=["chosen", "named"]
 )
 async def test_seats_need_only_their_search_and_the_transaction(
-    database_url: str, conn: AsyncConnection, statements: Faults, *, named: bool, search: str
+    database_url: str, conn: AsyncConnection, faults: Faults, *, named: bool, search: str
 ) -> None:
     async with warm_batcher(database_url, "VIP") as batcher:
         (taken,) = await tickets_of(conn, "warm-VIP")
         ids = tuple(number for number in (1, 2, 3) if number != taken)[:2] if named else ()
-        statements.plan()
+        faults.plan()
         booked = await responses(batcher, order("r", 2, tier="VIP", ticket_ids=ids))
     assert isinstance(booked[0], OrderRow)
-    assert statements.sent == [search, "begin", "orders.start_batch", "tickets.lock_tickets", *RECORD]
+    assert faults.sent == [search, "begin", "orders.start_batch", "tickets.lock_tickets", *RECORD]
 
 
 async def test_a_repeat_gets_its_order_and_changes_no_other_response(database_url: str, conn: AsyncConnection) -> None:
@@ -127,16 +117,16 @@ async def test_the_limit_guards_a_single_statement(pool: Pool) -> None:
         await opened.run(note_bookings({"new": 2, "other": 2}, 2))
 
 
-async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database_url: str, statements: Faults) -> None:
+async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
-        statements.plan()
+        faults.plan()
         await responses(batcher, order("price", ticket_ids=(1,), expected_total=1.0))
-        assert statements.sent[0] == PREFETCH
-        statements.plan()
+        assert faults.sent[0] == PREFETCH
+        faults.plan()
         for number in range(2):  # A ticket of another tier.
             await responses(batcher, order(f"foreign-{number}", ticket_ids=(1,)))
-    assert statements.sent[:2] == ["tickets.find_tickets", PREFETCH]
-    assert statements.sent.count("tickets.find_tickets") == 3  # The second batch starts with the prefetch.
+    assert faults.sent[:2] == ["tickets.find_tickets", PREFETCH]
+    assert faults.sent.count("tickets.find_tickets") == 3  # The second batch starts with the prefetch.
 
 
 async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
@@ -213,9 +203,9 @@ async def test_the_sale_of_a_known_tier_ends_on_time(database_url: str, conn: As
     assert await count(conn, "orders") == 1
 
 
-async def test_wrong_assumptions_cost_few_transactions(database_url: str, statements: Faults) -> None:
+async def test_wrong_assumptions_cost_few_transactions(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
-        statements.plan()
+        faults.plan()
         for _ in range(40):
             assert isinstance(await batcher.book(order("warm-GA", user_id="warm")), Booked)
-    assert statements.sent.count("rollback") == 5  # in the batches 1, 3, 7, 15 and 31
+    assert faults.sent.count("rollback") == 5  # in the batches 1, 3, 7, 15 and 31
