@@ -61,8 +61,10 @@ def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
 
 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:
+    outcomes: dict[str, Outcome] = {}
     async with open_session(pool) as session:
-        return await book_batch(session, batch, BookingPolicy.of(settings), KnownTiers())
+        await book_batch(session, batch, BookingPolicy.of(settings), KnownTiers(), outcomes)
+    return [outcomes[request.reference] for request in batch]
 
 
 def response(outcome: Outcome) -> OrderRow | ApiError:

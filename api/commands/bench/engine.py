@@ -30,7 +30,7 @@ from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import Booked, BookingPolicy, NewOrder
+from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome
 from api.services.bookings.prefetch import KnownTiers
 
 Isolation = Literal["serializable", "read_committed"]
@@ -237,10 +237,11 @@ class Claimer:
     async def claim(self, event: str, batch: int) -> tuple[int, float]:
         """Book a batch of `batch` requests; return the number of bookings and the elapsed seconds."""
         orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
+        outcomes: dict[str, Outcome] = {}
         started = time.perf_counter()
-        outcomes = await book_batch(self._session, orders, self._policy, self._known)
+        await book_batch(self._session, orders, self._policy, self._known, outcomes)
         seconds = time.perf_counter() - started
-        return sum(isinstance(outcome, Booked) for outcome in outcomes), seconds
+        return sum(isinstance(outcome, Booked) for outcome in outcomes.values()), seconds
 
     async def by_size(self, events: list[str], batch: int, batches: int) -> dict[str, list[float]]:
         """Book `batches` batches of each event, in random order; return the elapsed seconds of each, by event."""

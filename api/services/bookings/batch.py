@@ -8,18 +8,15 @@ A batch whose tiers are known skips the prefetch, and reads at most the named ti
 that it cannot sell then run with a prefetch.
 """
 
-import logging
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
-import psycopg
 from psycopg import errors
 
 from api.database import queries
-from api.database.errors import CommitUnknownError, is_retryable, is_unavailable, waited_for_reference
 from api.database.session import Result, Session, Statement
 from api.payments import simulator
 from api.services import orders
@@ -43,90 +40,70 @@ from api.services.bookings.records import BatchStart, Sale, insertions, make_rec
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
 from api.services.event_rules import sale_state
 
-_log = logging.getLogger(__name__)
-
 _Attempt = Booked | Declined | Retry | Insufficient | SeatsTaken
 """The result of a request within the transaction; Insufficient and SeatsTaken need classification."""
 
 
 async def book_batch(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
-) -> list[Outcome]:
-    """Book a batch of requests with different references; return their outcomes in the same order.
+    session: Session,
+    batch: Sequence[NewOrder],
+    policy: BookingPolicy,
+    known: KnownTiers,
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Book a batch of requests with different references.
 
-    `known` are the tiers that earlier batches have read.
+    Args:
+        session: a session outside of a transaction.
+        batch: the requests.
+        policy: the settings of bookings.
+        known: the tiers that earlier batches have read.
+        outcomes: receives each outcome by reference as soon as it is final. It stays true if an error follows.
 
     Raises:
-        psycopg.Error: the batch booked nothing.
-        CommitUnknownError: the batch may have booked. The references make it safe to run the batch again.
-
-    After a committed sale this function raises no error. It gives a Retry to the requests without an outcome instead.
+        psycopg.Error: the requests without an outcome booked nothing.
+        CommitUnknownError: the requests without an outcome may have booked. The references make it safe to run them
+            again.
     """
-    outcomes = await _sell_known(session, batch, policy, known)
+    await _sell_known(session, batch, policy, known, outcomes)
     if remaining := [request for request in batch if request.reference not in outcomes]:
-        try:
-            outcomes |= await _decide(session, remaining, policy, known)
-        except Exception as error:
-            if not outcomes:
-                raise
-            outcomes |= _retry(remaining, error)
-    return [outcomes[request.reference] for request in batch]
+        await _decide(session, remaining, policy, known, outcomes)
 
 
 async def _sell_known(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
-) -> dict[str, Outcome]:
-    """Sell to the requests of a batch without a prefetch; return the outcomes of those that have one."""
+    session: Session,
+    batch: Sequence[NewOrder],
+    policy: BookingPolicy,
+    known: KnownTiers,
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Sell to the requests of a batch without a prefetch; add the outcomes of those that were booked or declined."""
     assumed = await assume(session, batch, known, policy)
     if assumed is None:
-        return {}
+        return
     try:
         attempts = await _sell(session, batch, assumed, policy)
-    except (
-        errors.UniqueViolation,
-        errors.SerializationFailure,
-    ):  # An order exists, a limit is exhausted, or a conflict.
-        attempts = {}
-    outcomes: dict[str, Outcome] = {
-        reference: attempt for reference, attempt in attempts.items() if isinstance(attempt, Booked | Declined)
-    }
-    known.note(correct=len(outcomes) == len(batch))
-    return outcomes
+    except (errors.UniqueViolation, errors.SerializationFailure):
+        attempts = {}  # An order exists, a limit is exhausted, or there was a conflict.
+    sold = {reference: attempt for reference, attempt in attempts.items() if isinstance(attempt, Booked | Declined)}
+    known.note(correct=len(sold) == len(batch))
+    outcomes.update(sold)
 
 
 async def _decide(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, known: KnownTiers
-) -> dict[str, Outcome]:
-    """Read the state of a batch, sell, and classify the requests without a sale; return all outcomes."""
+    session: Session,
+    batch: Sequence[NewOrder],
+    policy: BookingPolicy,
+    known: KnownTiers,
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Read the state of a batch, sell, and classify the requests without a sale; add all outcomes."""
     prefetched = await prefetch(session, batch, policy)
     known.update(batch, prefetched.tiers, session.server)
-    outcomes = prefetched.outcomes
+    outcomes.update(prefetched.outcomes)
     if requests := [request for request in batch if request.reference not in outcomes]:
         attempts = await _sell(session, requests, prefetched, policy)
-        outcomes |= await _classify(session, requests, prefetched, attempts)
-    return outcomes
-
-
-def _retry(requests: Sequence[NewOrder], error: Exception) -> dict[str, Outcome]:
-    """Return a Retry for each request that an error left without an outcome.
-
-    If the error persists, the next run raises it, and the batcher then runs the requests one by one.
-    """
-    cause: Literal["commit_unknown", "in_flight", "no_database", "failed"]
-    match error:
-        case CommitUnknownError():
-            cause = "commit_unknown"
-        case psycopg.Error() if waited_for_reference(error):
-            cause = "in_flight"
-        case psycopg.Error() if is_retryable(error) or isinstance(error, errors.QueryCanceled):
-            cause = "failed"
-        case psycopg.Error() if is_unavailable(error):
-            cause = "no_database"
-        case _:
-            cause = "failed"
-    trace = error if cause == "failed" else None
-    _log.warning("Booking requests run again after an error: %s (%d requests)", error, len(requests), exc_info=trace)
-    return {request.reference: Retry(cause) for request in requests}
+        await _classify(session, requests, prefetched, attempts, outcomes)
 
 
 async def _sell(
@@ -250,10 +227,13 @@ async def _record(
 
 
 async def _classify(
-    session: Session, requests: Sequence[NewOrder], prefetched: Prefetched, attempts: dict[str, _Attempt]
-) -> dict[str, Outcome]:
-    """Turn the results of a committed transaction into outcomes."""
-    outcomes: dict[str, Outcome] = {}
+    session: Session,
+    requests: Sequence[NewOrder],
+    prefetched: Prefetched,
+    attempts: dict[str, _Attempt],
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Turn the results of a committed transaction into outcomes; those of sales need no further read."""
     refused: dict[str, Insufficient | SeatsTaken] = {}
     for reference, attempt in attempts.items():
         match attempt:
@@ -263,11 +243,7 @@ async def _classify(
                 outcomes[reference] = outcome
     if refused:
         unsatisfied = [request for request in requests if request.reference in refused]
-        try:
-            outcomes |= await _explain(session, unsatisfied, prefetched, refused)
-        except Exception as error:  # noqa: BLE001 - the sales are committed, so their outcomes must stay known
-            outcomes |= _retry(unsatisfied, error)
-    return outcomes
+        outcomes.update(await _explain(session, unsatisfied, prefetched, refused))
 
 
 async def _explain(

@@ -15,7 +15,7 @@ import logging
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -205,25 +205,27 @@ class BookingBatcher:
             queued.attempts += 1
             queued.running = True
             queued.unavailable = False
-        outcomes: list[Outcome] | None = None
+        outcomes: dict[str, Outcome] = {}
+        failure: Exception | None = None
         try:
             async with database.open_session(self._pool) as session:
                 policy = msgspec.structs.replace(self._policy, provider_available=self._can_charge())
-                outcomes = await book_batch(session, [queued.request for queued in batch], policy, self._known)
+                await book_batch(session, [queued.request for queued in batch], policy, self._known, outcomes)
         except Exception as error:  # noqa: BLE001 - any error must leave the batcher running and decide each request
-            if outcomes is None:
-                await self._handle_failure(batch, error)
-        if outcomes is not None:  # Committed, even if the connection failed on its return to the pool.
-            self._resolve(batch, outcomes)
+            failure = error
+        # An outcome is final even if an error followed, such as the loss of the connection on its return to the pool.
+        self._resolve([queued for queued in batch if queued.request.reference in outcomes], outcomes)
+        undecided = [queued for queued in batch if queued.request.reference not in outcomes]
+        if failure and undecided:
+            await self._handle_failure(undecided, failure, ran_alone=len(batch) == 1)
 
-    def _resolve(self, batch: Sequence[QueuedRequest], outcomes: Sequence[Outcome]) -> None:
+    def _resolve(self, batch: Sequence[QueuedRequest], outcomes: Mapping[str, Outcome]) -> None:
         committed: list[OrderRow] = []
         retries: dict[str, list[QueuedRequest]] = defaultdict(list)
-        for queued, outcome in zip(batch, outcomes, strict=True):
-            match outcome:
+        for queued in batch:
+            match outcome := outcomes[queued.request.reference]:
                 case Retry(cause):
-                    queued.commit_unknown |= cause in {"in_flight", "commit_unknown"}
-                    queued.unavailable = cause == "no_database"
+                    queued.commit_unknown |= cause == "in_flight"
                     retries[cause].append(queued)
                     continue
                 case Booked(order, replayed=False):
@@ -237,11 +239,14 @@ class BookingBatcher:
         for shared_cause, requests in retries.items():
             self._requeue(requests, shared_cause)
 
-    async def _handle_failure(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
-        """Retry a batch after a transient error; otherwise run its requests singly to isolate the bad one."""
+    async def _handle_failure(self, batch: Sequence[QueuedRequest], error: Exception, *, ran_alone: bool) -> None:
+        """Retry the undecided requests of a batch after a transient error; otherwise run them singly.
+
+        A request that ran alone is the cause of a lasting error, and is refused.
+        """
         match error:
             case psycopg.Error() if waited_for_reference(error):
-                if len(batch) > 1:
+                if not ran_alone:
                     await self._book_singly(batch)
                 else:
                     batch[0].commit_unknown = True
@@ -258,7 +263,7 @@ class BookingBatcher:
                 for queued in batch:
                     queued.unavailable = True
                 self._requeue(batch, "no_database")
-            case _ if len(batch) > 1:
+            case _ if not ran_alone:
                 await self._book_singly(batch)
             case _:
                 _log.error("Booking %s failed", order_label(batch[0].request.reference), exc_info=error)

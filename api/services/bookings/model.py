@@ -127,14 +127,9 @@ class Retry(msgspec.Struct, frozen=True):
     - `locked_tickets`: other transactions have locked or moved the tickets.
     - `changed_tier`: the tier or its event has changed since the prefetch.
     - `batch_limit`: only requests of the same batch exhaust a limit.
-    - `commit_unknown`: a commit of this reference may have succeeded.
-    - `no_database`: the database was lost after a sale to other requests of the batch.
-    - `failed`: another error occurred after that sale.
     """
 
-    cause: Literal[
-        "in_flight", "locked_tickets", "changed_tier", "batch_limit", "commit_unknown", "no_database", "failed"
-    ]
+    cause: Literal["in_flight", "locked_tickets", "changed_tier", "batch_limit"]
 
 
 Decision = Booked | Declined | Refused

@@ -177,8 +177,10 @@ async def test_each_tier_of_a_batch_has_a_revision_of_its_own(pool: Pool, conn: 
 
     async def book(*tiers: str) -> list[Outcome]:
         requests = [new_order(tier) for tier in tiers]
+        outcomes: dict[str, Outcome] = {}
         async with open_session(pool) as opened:
-            return await book_batch(opened, requests, policy, known)
+            await book_batch(opened, requests, policy, known, outcomes)
+        return [outcomes[request.reference] for request in requests]
 
     await book("VIP", "GA")
     await conn.execute("update tiers set price_minor = 9900 where name = 'GA'")
