@@ -28,6 +28,8 @@ CHECK_S = 0.25
 """Interval of the checks. A search for silent connections begins if connections wait at two checks in a row."""
 _PAUSE_SHARE = 3
 """Pause after the search for silent connections, as a multiple of its time: 0.2 s for 16,000 open files."""
+_FOUND_SHARE = 0.95
+"""Share of the limit from which a process counts as full. A search misses connections that open while it runs."""
 _LOG_INTERVAL_S = 60.0
 
 _TCP_INFO = struct.Struct("=B23xI16xI4xI")
@@ -102,7 +104,7 @@ class SilentConnections:
         self, port: int, connections_max: int, silence_min_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._port = port
-        self._connections_max = connections_max
+        self._full_from = math.ceil(_FOUND_SHARE * connections_max)
         self._silence_min_s = silence_min_s
         self._clock = clock
         self._found_at: dict[_Connection, float] = {}
@@ -116,10 +118,10 @@ class SilentConnections:
             OSError: the process has reached its limit of open files.
         """
         descriptors = open_descriptors()
-        if len(descriptors) < self._connections_max:  # Spares an examination of each of them.
+        if len(descriptors) < self._full_from:  # Spares an examination of each of them.
             return 0
         found = self._find(descriptors)
-        if len(found) < self._connections_max:
+        if len(found) < self._full_from:
             return 0
         now = self._clock()
         self._found_at = {connection: self._found_at.get(connection, now) for connection in found}

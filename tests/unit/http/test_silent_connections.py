@@ -75,6 +75,16 @@ def test_no_connection_is_closed_below_the_limit(server: Server) -> None:
     assert server.open_clients() == server.clients
 
 
+def test_a_search_that_misses_a_few_connections_finds_a_full_process(server: Server) -> None:
+    server.clients += [server.connect() for _ in range(LIMIT, 19)]
+    server.accepted += [server.accept() for _ in range(LIMIT, 19)]
+    connections = server.connections(20)
+    connections.close(1)
+    wait_for_silence()
+    server.now += 1
+    assert connections.close(1) == 1
+
+
 def test_the_silence_begins_with_the_first_search(server: Server) -> None:
     connections = server.connections(LIMIT)
     wait_for_silence()
