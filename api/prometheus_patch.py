@@ -32,12 +32,13 @@ _TYPES = ("counter", "histogram")
 
 def _allocate() -> bool:
     """Allocate the files of this process; return False, without any file, if there is no space."""
+    if not hasattr(os, "posix_fallocate"):  # macOS lacks it.
+        return True
     paths = [Path(os.environ[METRICS_DIR_VARIABLE], f"{kind}_{os.getpid()}.db") for kind in _TYPES]
     try:
         for path in paths:
             with path.open("ab") as file:
-                if hasattr(os, "posix_fallocate"):  # macOS lacks it.
-                    os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
     except OSError as error:
         _log.warning("This process keeps its metrics in memory: %s", error)
         for path in paths:  # The other processes cannot read an empty file.
