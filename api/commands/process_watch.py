@@ -49,11 +49,7 @@ class ProcessWatch(ABC):
 
     @abstractmethod
     def restart(self) -> None:
-        """Kill the process, which may be frozen, and start another.
-
-        Raises:
-            SetupError: the process cannot work; the message gives the reason.
-        """
+        """Kill the process, which may be frozen, and start another."""
 
 
 def get(url: str) -> httpx.Response:

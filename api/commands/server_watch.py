@@ -7,8 +7,6 @@ import httpx
 
 from api.commands.process_watch import ProcessWatch, get
 from api.commands.processes import READY_TIMEOUT_S, Process
-from api.commands.supervisor import RESTARTS_MAX
-from api.errors import SetupError
 
 CHECK_INTERVAL_S = 2.0
 
@@ -38,14 +36,11 @@ class ServerWatch(ProcessWatch):
         self._silence_max_s = silence_max_s
         self._limit_s = silence_max_s
         self._silent_since: float | None = None
-        self._silent_restarts = 0
-        """Number of restarts since the last response."""
 
     def find_silence(self, now: float) -> str | None:
         """Return a sentence if the server has not responded with success for too long."""
         if self._responds():
             self._silent_since, self._limit_s = None, self._silence_max_s
-            self._silent_restarts = 0
         elif self._silent_since is None:
             self._silent_since = now
         elif now - self._silent_since >= self._limit_s:
@@ -53,15 +48,7 @@ class ServerWatch(ProcessWatch):
         return None
 
     def restart(self) -> None:
-        """Kill the server, which may be frozen, and start another.
-
-        Raises:
-            SetupError: the server did not respond after any of its last `RESTARTS_MAX` restarts. The supervisor
-                limits restarts within a minute only, and such restarts take longer.
-        """
-        if self._silent_restarts == RESTARTS_MAX:
-            raise SetupError(f"The {self.name} did not respond after {RESTARTS_MAX} restarts.")
-        self._silent_restarts += 1
+        """Kill the server, which may be frozen, and start another."""
         self._process.restart()
         self._silent_since, self._limit_s = None, max(READY_TIMEOUT_S, self._silence_max_s)
 
