@@ -24,6 +24,7 @@ from api.services.bookings.batcher import BookingBatcher
 from api.services.events import event_cache, event_list_cache
 from api.services.health import read_system
 from api.services.order_rows import OrderRow
+from api.services.order_rules import OrderRules
 from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
@@ -75,7 +76,9 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
     state.events = event_list_cache(pool)
-    state.event = event_cache(pool)
+    state.event = event_cache(
+        pool, OrderRules(hold_seconds=settings.hold_seconds, tickets_max=settings.max_tickets_per_booking)
+    )
     state.inbox = Inbox(pool, settings)
     # Uncached, so that load balancers notice each change at once.
     find_obstacle = functools.partial(health.find_any_obstacle, pool, settings, state.events)

@@ -112,18 +112,34 @@ class EventList(msgspec.Struct, frozen=True):
     events: list[Event]
 
 
-class Tier(msgspec.Struct, frozen=True):
+class Tier(msgspec.Struct, frozen=True, rename="camel"):
     """A price class of an event; `price` in the currency's major unit."""
 
     name: str
     price: float
     total: int
     seated: bool
+    tickets_min: int
+    """The fewest tickets of the tier in a booking that contains the tier."""
+    tickets_max: int
+    """The most tickets of the tier in one booking."""
+    tickets_per_buyer: int | None
+    """The most tickets of the tier that one buyer can have in all bookings; null without a limit."""
+    hold_seconds: int
+    """The length of a hold. The hold of a booking is the shortest of its tiers."""
 
 
 class EventDetails(Event, frozen=True, kw_only=True, rename="camel"):
     """An event with its tiers, in display order."""
 
+    tickets_min: int
+    """The fewest tickets of one booking, over all tiers."""
+    tickets_max: int
+    """The most tickets of one booking, over all tiers."""
+    tickets_per_buyer: int | None
+    """The most tickets that one buyer can have in all bookings, over all tiers; null without a limit."""
+    hold_seconds: int
+    """The length of a hold in tiers without one of their own."""
     tiers: list[Tier]
 
 

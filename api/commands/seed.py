@@ -22,6 +22,7 @@ from api.database import queries
 from api.database.migrations import connect, unlimited_transaction
 from api.errors import ConfigError
 from api.services.bookings.model import NewOrder
+from api.services.order_rules import OwnRules
 
 TIER_TICKETS_MAX = 5_000_000
 """The most tickets of one tier that can be seeded."""
@@ -49,6 +50,7 @@ class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int
     price_minor: int
     seats_per_row: int = 0
+    rules: OwnRules = OwnRules()
 
     @property
     def rows(self) -> int:
@@ -82,6 +84,7 @@ class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: datetime
     sales_start_at: datetime | None = None
     inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
+    rules: OwnRules = OwnRules()
     sold: bool = False
 
 
@@ -232,6 +235,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
         "starts_at": event.starts_at,
         "sales_start_at": event.sales_start_at,
         "currency": _CURRENCY,
+        **msgspec.structs.asdict(event.rules),
     }
     connection.execute(queries.events.upsert_event.sql, details)
     (event_id,) = connection.execute(queries.events.lock_event.sql, {"slug": event.slug}).fetchone() or (0,)
@@ -245,6 +249,7 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
             "seated": [plan.seats_per_row > 0 for plan in event.inventory],
             "capacities": [plan.capacity for plan in event.inventory],
             "last_positions": [plan.last_position for plan in event.inventory],
+            **{rule: [getattr(plan.rules, rule) for plan in event.inventory] for rule in OwnRules.__struct_fields__},
         },
     ).fetchall()
     tier_ids = {name: tier_id for tier_id, name in inserted}

@@ -1,5 +1,6 @@
 """Events: their descriptions, times, tiers and sale states."""
 
+import functools
 import itertools
 import logging
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from api.database import queries
 from api.database.decoding import is_readable
 from api.database.pool import Pool
 from api.money import currency_digits, to_major
+from api.services.order_rules import OrderRules, OwnRules
 from api.services.snapshots import SnapshotCache
 
 _log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ AnyEvent = TypeVar("AnyEvent", bound=schemas.Event)
 
 _COLUMNS = [name for name in schemas.Event.__struct_fields__ if name not in {"price_from", "currency_digits"}]
 """The columns of `events.list_events` that are fields of the wire under the same names."""
+_RULES = OwnRules.__struct_fields__
 
 
 class TierRow(msgspec.Struct, frozen=True):
@@ -41,6 +44,8 @@ class TierRow(msgspec.Struct, frozen=True):
     total: int
     seated: bool
     available: bool
+    own_rules: OwnRules
+    event_rules: OwnRules
 
     @property
     def slug(self) -> str | None:
@@ -57,7 +62,9 @@ class TierRow(msgspec.Struct, frozen=True):
 def _row(**columns: Any) -> TierRow:
     """Return a row from its columns by name."""
     event = {name: columns.pop(name) for name in _COLUMNS}
-    return TierRow(event=event, **columns)
+    event_rules = OwnRules(**{name: columns.pop(f"event_{name}") for name in _RULES})
+    own_rules = OwnRules(**{name: columns.pop(name) for name in _RULES})
+    return TierRow(event=event, own_rules=own_rules, event_rules=event_rules, **columns)
 
 
 def event_list_cache(pool: Pool) -> SnapshotCache[TierRow]:
@@ -65,9 +72,10 @@ def event_list_cache(pool: Pool) -> SnapshotCache[TierRow]:
     return SnapshotCache(pool, queries.events.list_events, _row, _ListEncoder(), limit=EVENTS_LISTED_MAX)
 
 
-def event_cache(pool: Pool) -> SnapshotCache[TierRow]:
-    """Return the cache of single events with their tiers."""
-    return SnapshotCache(pool, queries.events.list_events, _row, _encode_one, limit=1)
+def event_cache(pool: Pool, defaults: OrderRules) -> SnapshotCache[TierRow]:
+    """Return the cache of single events with their tiers. `defaults` are the rules of events without their own."""
+    encode = functools.partial(_encode_one, defaults)
+    return SnapshotCache(pool, queries.events.list_events, _row, encode, limit=1)
 
 
 class _ListEncoder:
@@ -92,12 +100,23 @@ class _ListEncoder:
         return msgspec.json.encode(schemas.EventList(events=events))
 
 
-def _encode_one(rows: list[TierRow]) -> bytes | None:
+def _encode_one(defaults: OrderRules, rows: list[TierRow]) -> bytes | None:
     first = rows[0]
     if first.slug is None:
         return None
-    tiers = [schemas.Tier(name=row.tier, price=row.price, total=row.total, seated=row.seated) for row in rows]
-    return msgspec.json.encode(_checked(schemas.EventDetails(**_fields(rows), tiers=tiers)))
+    rules = OrderRules.of_event(first.event_rules, defaults)
+    tiers = [
+        schemas.Tier(
+            name=row.tier,
+            price=row.price,
+            total=row.total,
+            seated=row.seated,
+            **msgspec.structs.asdict(OrderRules.of_tier(row.own_rules, rules)),
+        )
+        for row in rows
+    ]
+    details = schemas.EventDetails(**_fields(rows), **msgspec.structs.asdict(rules), tiers=tiers)
+    return msgspec.json.encode(_checked(details))
 
 
 def _fields(rows: Sequence[TierRow]) -> dict[str, Any]:

@@ -1,7 +1,22 @@
 -- name: upsert_event
 -- Create an event, or leave the existing event of that slug unchanged.
 -- If sales_start_at is null, the sale starts now.
-insert into events (slug, name, venue, address, description, time_zone, doors_at, starts_at, sales_start_at, currency)
+insert into events (
+    slug,
+    name,
+    venue,
+    address,
+    description,
+    time_zone,
+    doors_at,
+    starts_at,
+    sales_start_at,
+    currency,
+    hold_seconds,
+    tickets_per_buyer,
+    tickets_min,
+    tickets_max
+)
 values (
     %(slug)s,
     %(name)s,
@@ -12,7 +27,11 @@ values (
     %(doors_at)s,
     %(starts_at)s,
     coalesce(%(sales_start_at)s::timestamptz, now()),
-    %(currency)s
+    %(currency)s,
+    %(hold_seconds)s,
+    %(tickets_per_buyer)s,
+    %(tickets_min)s,
+    %(tickets_max)s
 )
 on conflict on constraint events_slug_key do nothing;
 
@@ -68,6 +87,10 @@ tier_stock as (
         tiers.price_minor,
         tiers.capacity as total,
         tiers.seated,
+        tiers.hold_seconds,
+        tiers.tickets_per_buyer,
+        tiers.tickets_min,
+        tiers.tickets_max,
         available_ticket.found is not null as available,
         held_ticket.found is not null as held
     from listed
@@ -107,10 +130,18 @@ select
     events.sales_end_at,
     events.currency,
     events.revision,
+    events.hold_seconds as event_hold_seconds,
+    events.tickets_per_buyer as event_tickets_per_buyer,
+    events.tickets_min as event_tickets_min,
+    events.tickets_max as event_tickets_max,
     tier_stock.tier,
     tier_stock.price_minor,
     tier_stock.total,
     tier_stock.seated,
+    tier_stock.hold_seconds,
+    tier_stock.tickets_per_buyer,
+    tier_stock.tickets_min,
+    tier_stock.tickets_max,
     tier_stock.available,
     case
         when rules.sale <> 'on_sale' then rules.sale

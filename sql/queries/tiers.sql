@@ -1,7 +1,19 @@
 -- name: insert_tiers
 -- Insert the tiers that an event lacks, and return only these; existing tiers keep their size.
 -- New tiers follow the existing ones in display order. lock_event prevents concurrent additions.
-insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
+insert into tiers (
+    event_id,
+    name,
+    display_order,
+    price_minor,
+    seated,
+    capacity,
+    last_position,
+    hold_seconds,
+    tickets_per_buyer,
+    tickets_min,
+    tickets_max
+)
 select
     %(event_id)s,
     new.name,
@@ -15,15 +27,34 @@ select
     new.price_minor,
     new.seated,
     new.capacity,
-    new.last_position
+    new.last_position,
+    new.hold_seconds,
+    new.tickets_per_buyer,
+    new.tickets_min,
+    new.tickets_max
 from
     unnest(
         %(names)s::text[],
         %(prices_minor)s::bigint[],
         %(seated)s::boolean[],
         %(capacities)s::integer[],
-        %(last_positions)s::integer[]
-    ) with ordinality as new (name, price_minor, seated, capacity, last_position, number)
+        %(last_positions)s::integer[],
+        %(hold_seconds)s::integer[],
+        %(tickets_per_buyer)s::integer[],
+        %(tickets_min)s::smallint[],
+        %(tickets_max)s::smallint[]
+    ) with ordinality as new (
+        name,
+        price_minor,
+        seated,
+        capacity,
+        last_position,
+        hold_seconds,
+        tickets_per_buyer,
+        tickets_min,
+        tickets_max,
+        number
+    )
 on conflict on constraint tiers_event_name_key do nothing
 returning id, name;
 

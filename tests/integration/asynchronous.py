@@ -15,10 +15,13 @@ from api.services.bookings.batch import book_batch
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome, Retry
 from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
+from api.services.order_rules import OrderRules
 from api.services.payments import ChargeUpdate, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
+RULES = OrderRules(hold_seconds=300, tickets_max=10)
+"""The default rules for orders."""
 
 
 class Provider:

@@ -56,6 +56,10 @@ export interface Tier {
   price: number;
   total: number;
   seated: boolean;
+  ticketsMin: number;
+  ticketsMax: number;
+  ticketsPerBuyer: number | null;
+  holdSeconds: number;
 }
 
 export interface EventDetails {
@@ -75,6 +79,10 @@ export interface EventDetails {
   revision: number;
   state: "cancelled" | "ended" | "on_sale" | "sold_out" | "upcoming";
   priceFrom: number;
+  ticketsMin: number;
+  ticketsMax: number;
+  ticketsPerBuyer: number | null;
+  holdSeconds: number;
   tiers: Tier[];
 }
 

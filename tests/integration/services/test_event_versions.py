@@ -9,6 +9,7 @@ from api.schemas import BUILT_IN_EVENT, EventDetails
 from api.services.availability import availability_cache
 from api.services.events import event_cache
 from api.services.states import states_cache
+from tests.integration.asynchronous import RULES
 
 INSERT = """
     insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
@@ -67,7 +68,7 @@ async def test_the_responses_of_an_event_have_its_revision(pool: Pool, conn: Asy
         await conn.execute(change)
         counts = await availability_cache(pool).get(BUILT_IN_EVENT)
         states = await states_cache(pool, seats_max=5000).get(BUILT_IN_EVENT)
-        event = msgspec.json.decode((await event_cache(pool).get(BUILT_IN_EVENT)).body, type=EventDetails)
+        event = msgspec.json.decode((await event_cache(pool, RULES).get(BUILT_IN_EVENT)).body, type=EventDetails)
         stored = (await revisions(conn))[BUILT_IN_EVENT]
         assert (counts.revision, states.revision, event.revision) == (stored, stored, stored)
         seen.append(stored)
@@ -80,7 +81,7 @@ async def test_an_event_shows_its_end_its_address_and_the_digits_of_its_currency
     await conn.execute(
         "update events set ends_at = starts_at + interval '2 hours', address = '1 Quay', currency = 'KWD'"
     )
-    event = msgspec.json.decode((await event_cache(pool).get(BUILT_IN_EVENT)).body, type=EventDetails)
+    event = msgspec.json.decode((await event_cache(pool, RULES).get(BUILT_IN_EVENT)).body, type=EventDetails)
     assert event.ends_at is not None
     assert (event.ends_at - event.starts_at).total_seconds() == 7200
     assert (event.address, event.currency_digits) == ("1 Quay", 3)

@@ -12,11 +12,11 @@ from api.database.pool import Pool
 from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.events import EVENTS_LISTED_MAX, event_cache, event_list_cache
-from tests.integration.asynchronous import apply_updates, book, hold, order, response
+from tests.integration.asynchronous import RULES, apply_updates, book, hold, order, response
 
 
 async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((await event_cache(pool).get(slug)).body)
+    event: dict[str, Any] = json.loads((await event_cache(pool, RULES).get(slug)).body)
     return event
 
 
@@ -27,6 +27,7 @@ async def listed(pool: Pool) -> list[dict[str, Any]]:
 
 async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> None:
     event = await shown(pool)
+    rules = {"ticketsMin": 1, "ticketsMax": 10, "ticketsPerBuyer": None, "holdSeconds": 300}
     assert event == {
         "slug": BUILT_IN_EVENT,
         "name": "Aurora Sessions",
@@ -44,10 +45,11 @@ async def test_the_built_in_event_has_every_field_of_its_page(pool: Pool) -> Non
         "revision": event["revision"],
         "state": "on_sale",
         "priceFrom": 10,
+        **rules,
         "tiers": [
-            {"name": "VIP", "price": 100, "total": 100, "seated": True},
-            {"name": "Front Row", "price": 50, "total": 200, "seated": True},
-            {"name": "GA", "price": 10, "total": 1000, "seated": False},
+            {"name": "VIP", "price": 100, "total": 100, "seated": True, **rules},
+            {"name": "Front Row", "price": 50, "total": 200, "seated": True, **rules},
+            {"name": "GA", "price": 10, "total": 1000, "seated": False, **rules},
         ],
     }
     assert event["salesStartAt"].endswith("Z")
@@ -157,7 +159,7 @@ async def test_the_list_has_a_limit(pool: Pool, conn: AsyncConnection) -> None:
 
 async def test_a_missing_event_is_unknown(pool: Pool) -> None:
     with pytest.raises(UnknownEvent):
-        await event_cache(pool).get("no-such-evening")
+        await event_cache(pool, RULES).get("no-such-evening")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "+3", "UTC+3", "America/New_York'"])

@@ -16,7 +16,7 @@ from api.services.bookings.model import Booked
 from api.services.events import event_cache, event_list_cache
 from api.services.order_views import list_orders
 from api.services.states import states_cache
-from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, order
+from tests.integration.asynchronous import ASYNC, RULES, apply_updates, book, hold, order
 
 BAD, GOOD = "small-hours", [BUILT_IN_EVENT, "winterlight"]
 
@@ -72,7 +72,7 @@ async def test_an_unreadable_event_hides_no_other(
             cache._snapshots.clear()
         messages = [record.getMessage() for record in caplog.records if record.name == "api.services.events"]
         assert messages == [f"Event {BAD!r} is not listed, because a value of it cannot be read"], change
-        event = event_cache(pool)
+        event = event_cache(pool, RULES)
         for slug in GOOD:
             assert json.loads((await event.get(slug)).body)["slug"] == slug
         with pytest.raises(UnknownEvent):

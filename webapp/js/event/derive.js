@@ -32,6 +32,10 @@ const NO_EVENT = {
   revision: 0,
   state: "upcoming",
   priceFrom: 0,
+  ticketsMin: 1,
+  ticketsMax: 1,
+  ticketsPerBuyer: null,
+  holdSeconds: 0,
   tiers: [],
 };
 

@@ -29,7 +29,8 @@ export const isRefused = ({ refusal, countsAsOf, eventAsOf }, name) =>
  * @param {number} checkoutWait seconds until the checkout permits another attempt
  * @returns {TierView}
  */
-export function deriveTier(state, { name, price, total, seated }, serverNow, checkoutWait) {
+export function deriveTier(state, tier, serverNow, checkoutWait) {
+  const { name, price, total } = tier;
   const counts = state.counts?.[name];
   const known = isCountOf({ price }, counts);
   const counted = known ? counts.available : 0;
@@ -41,10 +42,7 @@ export function deriveTier(state, { name, price, total, seated }, serverNow, che
   const holdsKnown = empty && !refused && state.statesAsOf !== "" && state.statesAsOf >= (state.emptySince[name] ?? "");
   const refusedAs = refused && empty ? state.refusal.phase : "";
   return {
-    name,
-    price,
-    total,
-    seated,
+    ...tier,
     known,
     available,
     percent: Math.max(0, Math.min(100, (available / total) * 100)),

@@ -13,6 +13,8 @@ export const NOW = Date.parse("2027-06-01T12:00:00Z");
  */
 export const at = (seconds) => new Date(NOW + seconds * 1000).toISOString();
 
+const RULES = { ticketsMin: 1, ticketsMax: 10, ticketsPerBuyer: null, holdSeconds: 300 };
+
 /** @type {EventDetails} */
 export const EVENT = {
   slug: "aurora-sessions",
@@ -31,10 +33,11 @@ export const EVENT = {
   revision: 1,
   state: "on_sale",
   priceFrom: 10,
+  ...RULES,
   tiers: [
-    { name: "VIP", price: 100, total: 6, seated: true },
-    { name: "Front Row", price: 50, total: 6, seated: true },
-    { name: "GA", price: 10, total: 100, seated: false },
+    { name: "VIP", price: 100, total: 6, seated: true, ...RULES },
+    { name: "Front Row", price: 50, total: 6, seated: true, ...RULES },
+    { name: "GA", price: 10, total: 100, seated: false, ...RULES },
   ],
 };
 

@@ -33,7 +33,7 @@ test("the bar shows the available share", () => {
 
 test("a tier is low from a tenth of its tickets on, or at its last ticket", () => {
   // A tier of one ticket is not low before it is sold.
-  const only = { name: "Box", price: 1, total: 1, seated: true };
+  const only = { ...EVENT.tiers[0], name: "Box", price: 1, total: 1 };
   assert.equal(deriveTier(loaded({ counts: { Box: { available: 1, total: 1, price: 1 } } }), only, NOW, 0).low, false);
   for (const [vip, ga, expected] of /** @type {[number, number, boolean[]][]} */ ([
     [2, 11, [false, false]],

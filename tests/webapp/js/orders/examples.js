@@ -64,6 +64,10 @@ export const event = (changes = {}) => ({
   revision: 1,
   state: "on_sale",
   priceFrom: 10,
+  ticketsMin: 1,
+  ticketsMax: 10,
+  ticketsPerBuyer: null,
+  holdSeconds: 300,
   tiers: [],
   ...changes,
 });
