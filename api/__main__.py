@@ -30,6 +30,13 @@ from api.secret import load_or_create_secret
 
 Arguments = argparse.Namespace
 
+_RULES = {
+    "hold-seconds": (86_400, "length of a hold"),
+    "tickets-per-buyer": (2**31 - 1, "most tickets of one buyer"),
+    "tickets-min": (1000, "fewest tickets of one order"),
+    "tickets-max": (1000, "most tickets of one order"),
+}
+"""The arguments for the rules of a new event: the largest value and the meaning of each."""
 _HISTORY_HELP = "show the changes of an order or a ticket; with --at, show the ticket's holder"
 
 
@@ -60,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     seed_parser = commands.add_parser("seed", help="create events and tickets; safe to repeat")
     seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")
     seed_parser.add_argument("--inventory", help='sizes of the tiers, such as "VIP=100,Front Row=200,GA=1000"')
+    for argument, (most, meaning) in _RULES.items():
+        seed_parser.add_argument(f"--{argument}", type=_number(most), help=f"{meaning} of a new event")
     commands.add_parser("audit", help="check the invariants of the database")
     history_parser = commands.add_parser("history", help=_HISTORY_HELP)
     subject = history_parser.add_mutually_exclusive_group(required=True)
@@ -122,15 +131,17 @@ def _migrate(settings: Settings, _: Arguments) -> int:
 
 def _seed(settings: Settings, arguments: Arguments) -> int:
     from api.commands import seed
+    from api.services.order_rules import NO_RULES, OwnRules
 
     inventory = None if arguments.inventory is None else seed.parse_inventory(arguments.inventory)
     event = schemas.BUILT_IN_EVENT if arguments.event is None else arguments.event
+    rules = OwnRules(**{name: getattr(arguments, name) for name in OwnRules.__struct_fields__})
     with direct_database_url(settings) as url:
         migrations.migrate(url)
-        if arguments.event is None and arguments.inventory is None:
+        if arguments.event is None and inventory is None and rules == NO_RULES:
             created = seed.seed_default(url)
         else:
-            created = {event: seed.seed(url, event=event, inventory=inventory)}
+            created = {event: seed.seed(url, event=event, inventory=inventory, rules=rules)}
     for slug, tickets in created.items():
         _print(f"Created {tickets} tickets of event {slug}." if tickets else f"Event {slug} is already complete.")
     return 0
@@ -190,6 +201,17 @@ def _time(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-24T20:00:07Z") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _number(most: int) -> Callable[[str], int]:
+    """Return the parser of an argument that is a whole number from 1 to `most`."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not text.isascii() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+        return int(text)
+
+    return parse
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:

@@ -1,7 +1,8 @@
 """`python -m api seed`: creates events with their tiers and tickets.
 
 The defaults are three events at one venue. The built-in event is on sale, the second is sold out, and the third is not
-yet on sale. `--event SLUG --inventory "VIP=100,GA=1000"` creates others.
+yet on sale. `--event SLUG --inventory "VIP=100,GA=1000"` creates others. Further arguments are the rules for the orders
+of such an event.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from api.database import queries
 from api.database.migrations import connect, unlimited_transaction
 from api.errors import ConfigError
 from api.services.bookings.model import NewOrder
-from api.services.order_rules import OwnRules
+from api.services.order_rules import NO_RULES, OwnRules
 
 TIER_TICKETS_MAX = 5_000_000
 """The most tickets of one tier that can be seeded."""
@@ -50,7 +51,7 @@ class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int
     price_minor: int
     seats_per_row: int = 0
-    rules: OwnRules = OwnRules()
+    rules: OwnRules = NO_RULES
 
     @property
     def rows(self) -> int:
@@ -84,7 +85,7 @@ class EventPlan(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: datetime
     sales_start_at: datetime | None = None
     inventory: tuple[TierPlan, ...] = DEFAULT_INVENTORY
-    rules: OwnRules = OwnRules()
+    rules: OwnRules = NO_RULES
     sold: bool = False
 
 
@@ -172,7 +173,13 @@ def row_labels(first: int, rows: int) -> list[str]:
     return labels[first : first + rows]
 
 
-def seed(conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple[TierPlan, ...] | None = None) -> int:
+def seed(
+    conninfo: str,
+    *,
+    event: str = schemas.BUILT_IN_EVENT,
+    inventory: tuple[TierPlan, ...] | None = None,
+    rules: OwnRules = NO_RULES,
+) -> int:
     """Create an event and its tiers, as far as they are missing; return the number of new tickets.
 
     Without an inventory a default event has the tiers of its plan, and any other event has `DEFAULT_INVENTORY`. The
@@ -180,7 +187,8 @@ def seed(conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple
     concurrent calls are harmless.
 
     Raises:
-        ConfigError: the slug is not allowed, or the event has more rows of seats than there are labels.
+        ConfigError: the slug or a rule is not allowed, the event exists with other rules, or it has more rows of seats
+            than there are labels.
     """
     if len(event) > schemas.SLUG_MAX or not _SLUG.fullmatch(event):
         raise ConfigError(
@@ -192,6 +200,10 @@ def seed(conninfo: str, *, event: str = schemas.BUILT_IN_EVENT, inventory: tuple
     plan = next((default for default in DEFAULT_EVENTS if default.slug == event), other)
     if inventory is not None:
         plan = msgspec.structs.replace(plan, inventory=inventory, sold=False)
+    if rules.allow_no_order():
+        raise ConfigError(f"--tickets-min {rules.tickets_min} is above --tickets-max or --tickets-per-buyer.")
+    if rules != NO_RULES:
+        plan = msgspec.structs.replace(plan, rules=rules)
     return _create(conninfo, [plan])[event]
 
 
@@ -238,7 +250,12 @@ def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) 
         **msgspec.structs.asdict(event.rules),
     }
     connection.execute(queries.events.upsert_event.sql, details)
-    (event_id,) = connection.execute(queries.events.lock_event.sql, {"slug": event.slug}).fetchone() or (0,)
+    event_id, *rules = connection.execute(queries.events.lock_event.sql, {"slug": event.slug}).fetchone() or (0,)
+    if event.rules != NO_RULES and list(msgspec.structs.astuple(event.rules)) != rules:
+        raise ConfigError(
+            f"Event {event.slug} exists with other rules. Change its columns "
+            f"{', '.join(OwnRules.__struct_fields__)} in the table events."
+        )
     (next_row,) = connection.execute(queries.tiers.count_rows.sql, {"event_id": event_id}).fetchone() or (0,)
     inserted = connection.execute(
         queries.tiers.insert_tiers.sql,

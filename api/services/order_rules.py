@@ -18,6 +18,14 @@ class OwnRules(msgspec.Struct, frozen=True, kw_only=True):
     tickets_min: int | None = None
     tickets_max: int | None = None
 
+    def allow_no_order(self) -> bool:
+        """Return whether the minimum excludes every number of tickets; `table_tickets_range_check` refuses that."""
+        most = _least(self.tickets_max, self.tickets_per_buyer, TICKETS_MAX)
+        return most is not None and (self.tickets_min or 1) > most
+
+
+NO_RULES = OwnRules()
+
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     """The effective rules of an event or tier. A `tickets_per_buyer` of None sets no limit.

@@ -36,9 +36,14 @@ values (
 on conflict on constraint events_slug_key do nothing;
 
 -- name: lock_event
--- Lock an event and return its id.
+-- Lock an event, and return its id and its rules for orders.
 -- Locks: the event's row, FOR UPDATE; waits, so that concurrent seeds of one event run one after the other.
-select id
+select
+    id,
+    hold_seconds,
+    tickets_per_buyer,
+    tickets_min,
+    tickets_max
 from events
 where slug = %(slug)s
 for update;
