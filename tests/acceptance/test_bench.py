@@ -15,7 +15,8 @@ import pytest
 from api.__main__ import main
 from api.commands.bench.engine import Isolation
 from api.commands.bench.report import Report
-from api.commands.bench.sections import QUICK, Bench, bench
+from api.commands.bench.sections import Bench, bench
+from api.commands.bench.sizes import QUICK
 from api.commands.seed import DEFAULT_INVENTORY
 from api.config import Settings
 from tests.stack import ROOT, STOP_TIMEOUT_S, clean_environment, eventually, processes_of, temporary_directory

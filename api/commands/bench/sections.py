@@ -16,6 +16,7 @@ import uvloop
 from api import schemas
 from api.commands import audit as invariants
 from api.commands.bench import engine, report
+from api.commands.bench.kinds import BOOKINGS, booking, read
 from api.commands.bench.plan import Kind, KindResult, LoadResult, Plan
 from api.commands.bench.report import (
     Checked,
@@ -25,14 +26,11 @@ from api.commands.bench.report import (
     Mix,
     Report,
 )
+from api.commands.bench.sizes import FULL, QUICK, Sizes
 from api.commands.bench.system import Servers, count_booked, throw_away_servers
-from api.commands.bench.wire import NUMBER
 from api.commands.seed import TierPlan
 from api.commands.signals import stop_signals
 from api.config import Settings
-
-BOOKINGS = "bookings"
-"""Name of the kind of request that books."""
 
 _GA, _SEATS = engine.TIER, "Seats"
 _QUANTITY_MAX = 2
@@ -45,48 +43,6 @@ _TICKETS_SEATED_MAX = 350_000
 Result = TypeVar("Result")
 
 
-class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """Number, length and size of the measurements."""
-
-    runs: int = 3
-    """Runs of each measurement; the result is the median run."""
-    warmup_s: float = 0.5
-    seconds: float = 2
-    """Length of each measured run except the mix."""
-    connections: tuple[int, ...] = (8, 32, 128)
-    mix_seconds: float = 30
-    mix_warmup_s: float = 3
-    mix_connections: int = 256
-    reads_per_s: float = 4500
-    bookings_per_s: float = 500
-    clients: tuple[int, ...] = (8, 32)
-    reference_tickets: int = 60_000
-    claims_tickets: tuple[int, ...] = (1_000, 100_000, 1_000_000)
-    claims_batch: int = 20
-    claims_batches: int = 30
-    sell_down_tickets: int = 50_000
-    sell_down_batch: int = 100
-
-
-FULL = Sizes()
-QUICK = Sizes(
-    runs=1,
-    warmup_s=0.2,
-    seconds=0.4,
-    connections=(8, 32),
-    mix_seconds=2,
-    mix_warmup_s=0.5,
-    reads_per_s=450,
-    bookings_per_s=50,
-    clients=(8,),
-    reference_tickets=10_000,
-    claims_tickets=(1_000, 10_000),
-    claims_batches=10,
-    sell_down_tickets=2_000,
-)
-"""Sizes for a test of the benchmark itself; the results are not comparable."""
-
-
 class Bench:
     """The sections of the benchmark. Each one adds its results to the report and prints them."""
 
@@ -94,7 +50,6 @@ class Bench:
         self._servers = servers
         self._sizes = sizes
         self._report = report_
-        self._sources = itertools.count(1)
         self._acknowledged: list[LoadResult] = []
 
     def run(self, sections: Sequence[str]) -> None:
@@ -134,24 +89,24 @@ class Bench:
     def _ceiling(self) -> None:
         self._report.ceiling = self._by_connections(
             {
-                "1 standing ticket": lambda n: self._booking(f"standing-{n}", _GA, 1),
-                "2 seats": lambda n: self._booking(f"seated-{n}", _SEATS, _QUANTITY_MAX),
+                "1 standing ticket": lambda n: booking(f"standing-{n}", _GA, 1),
+                "2 seats": lambda n: booking(f"seated-{n}", _SEATS, _QUANTITY_MAX),
             }
         )
         _print(report.http_table("Bookings over HTTP, closed loop", self._report.ceiling))
 
     def _reads(self) -> None:
-        self._report.reads = self._by_connections({"availability": lambda _: _read(schemas.BUILT_IN_EVENT)})
+        self._report.reads = self._by_connections({"availability": lambda _: read(schemas.BUILT_IN_EVENT)})
         _print(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
 
     def _fast_path(self) -> None:
         event, framework = "fast-path", "&unlisted="  # An unlisted parameter leads a request to the framework.
         self._report.fast_path = self._by_connections(
             {
-                "reads, fast path": lambda _: _read(event),
-                "reads, framework": lambda _: _read(event + framework),
-                "bookings, fast path": lambda _: self._booking(event, _GA, 1),
-                "bookings, framework": lambda _: self._booking(event + framework, _GA, 1),
+                "reads, fast path": lambda _: read(event),
+                "reads, framework": lambda _: read(event + framework),
+                "bookings, fast path": lambda _: booking(event, _GA, 1),
+                "bookings, framework": lambda _: booking(event + framework, _GA, 1),
             },
             self._sizes.connections[1:2],
         )
@@ -165,8 +120,8 @@ class Bench:
             warmup_s=sizes.mix_warmup_s,
             seconds=sizes.mix_seconds,
             kinds=[
-                msgspec.structs.replace(_read("mix"), rate=sizes.reads_per_s),
-                msgspec.structs.replace(self._booking("mix", _GA, 1), rate=sizes.bookings_per_s),
+                msgspec.structs.replace(read("mix"), rate=sizes.reads_per_s),
+                msgspec.structs.replace(booking("mix", _GA, 1), rate=sizes.bookings_per_s),
             ],
         )
         load, retried_share, cores = self._load(plan)
@@ -222,12 +177,6 @@ class Bench:
         retries = self._servers.retries() - retries_before
         self._acknowledged.append(load)
         return load, report.share(retries, sum(kind.orders_acknowledged for kind in load.kinds)), cores
-
-    def _booking(self, event: str, tier: str, quantity: int) -> Kind:
-        """Return bookings of new buyers."""
-        user = f"bench-{next(self._sources)}-{NUMBER}"
-        body = f'{{"tier":"{tier}","quantity":{quantity},"userId":"{user}"}}'
-        return Kind(name=BOOKINGS, method="POST", path=f"/api/bookings?event={event}", body=body)
 
     # --- Without HTTP ---
 
@@ -379,10 +328,6 @@ def _standing(tickets: int) -> tuple[TierPlan, ...]:
 
 def _seated(tickets: int) -> tuple[TierPlan, ...]:
     return (TierPlan(name=_SEATS, capacity=tickets, price_minor=5_000, seats_per_row=20),)
-
-
-def _read(event: str) -> Kind:
-    return Kind(name="reads", path=f"/api/tickets/availability?event={event}")
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

@@ -1,0 +1,45 @@
+"""Number, length and size of the measurements of the benchmark."""
+
+import msgspec
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """Number, length and size of the measurements."""
+
+    runs: int = 3
+    """Runs of each measurement; the result is the median run."""
+    warmup_s: float = 0.5
+    seconds: float = 2
+    """Length of each measured run except the mix."""
+    connections: tuple[int, ...] = (8, 32, 128)
+    mix_seconds: float = 30
+    mix_warmup_s: float = 3
+    mix_connections: int = 256
+    reads_per_s: float = 4500
+    bookings_per_s: float = 500
+    clients: tuple[int, ...] = (8, 32)
+    reference_tickets: int = 60_000
+    claims_tickets: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    claims_batch: int = 20
+    claims_batches: int = 30
+    sell_down_tickets: int = 50_000
+    sell_down_batch: int = 100
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    runs=1,
+    warmup_s=0.2,
+    seconds=0.4,
+    connections=(8, 32),
+    mix_seconds=2,
+    mix_warmup_s=0.5,
+    reads_per_s=450,
+    bookings_per_s=50,
+    clients=(8,),
+    reference_tickets=10_000,
+    claims_tickets=(1_000, 10_000),
+    claims_batches=10,
+    sell_down_tickets=2_000,
+)
+"""Sizes for a test of the benchmark itself; the results are not comparable."""
