@@ -13,7 +13,7 @@ T ?=
 SEED ?=
 # Arguments of `make lighthouse` (L="--runs 1 --only home").
 L ?=
-# Arguments of `make bench` (B=--quick, B="--only ceiling,mix --seconds 10").
+# Arguments of `make bench` (B=--quick, B="--only ceiling,mix --seconds 10", B="--against main").
 B ?=
 # Arguments of `make crowd` (C="--browsers 200 --seconds 20 --rate 10").
 C ?=

@@ -20,7 +20,7 @@ import psycopg
 
 from api import schemas
 from api.commands import output
-from api.commands.bench import SECONDS_MAX, SECTIONS
+from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
 from api.config import TICKET_SECRET, Settings
 from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
     bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
-    bench_parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    bench_parser.add_argument("--runs", type=_runs, help="runs of each measurement, or pairs with --against")
+    bench_parser.add_argument("--only", type=_sections, help=f"some of {','.join(SECTIONS)}")
+    bench_parser.add_argument("--against", metavar="REV", help=f"compare {','.join(COMPARED)} with another revision")
     bench_parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
     commands.add_parser("schema", help="apply the missing migrations, then print the schema")
     reset_parser = commands.add_parser("reset", help="drop all data and start over, after a confirmation")
@@ -215,9 +217,17 @@ def _number(most: int) -> Callable[[str], int]:
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
-    from api.commands.bench.sections import bench
+    from api.commands.bench.command import Options, bench
 
-    return bench(settings, only=arguments.only, quick=arguments.quick, seconds=arguments.seconds, out=arguments.out)
+    options = Options(
+        only=arguments.only or (COMPARED if arguments.against else SECTIONS),
+        out=arguments.out,
+        against=arguments.against,
+        quick=arguments.quick,
+        runs=arguments.runs,
+        seconds=arguments.seconds,
+    )
+    return bench(settings, options)
 
 
 def _sections(text: str) -> tuple[str, ...]:
@@ -225,6 +235,12 @@ def _sections(text: str) -> tuple[str, ...]:
     if unknown := sorted(set(names) - set(SECTIONS)):
         raise argparse.ArgumentTypeError(f"unknown section {unknown[0]!r}, not one of {', '.join(SECTIONS)}")
     return names
+
+
+def _runs(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= RUNS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {RUNS_MAX}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

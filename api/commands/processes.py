@@ -102,6 +102,17 @@ def environment_of(service: Service, environment: Mapping[str, str]) -> dict[str
     return {name: value for name, value in environment.items() if name in names or name.startswith(prefixes)}
 
 
+class Build(NamedTuple):
+    """A checkout of the project, with the Python of an environment that has its dependencies."""
+
+    directory: Path
+    python: Path
+
+
+PRESENT = Build(ROOT, Path(sys.executable))
+"""The checkout and the Python of this process."""
+
+
 class ProcessEndedError(Exception):
     """A process ended without a stop request."""
 
@@ -113,18 +124,22 @@ class Process:
         service: the service to run.
         environment: the complete environment of the process.
         output_fd: file descriptor for its output; None for the supervisor's own output.
+        build: the checkout that runs the service.
     """
 
-    def __init__(self, service: Service, environment: dict[str, str], output_fd: int | None = None) -> None:
+    def __init__(
+        self, service: Service, environment: dict[str, str], output_fd: int | None = None, build: Build = PRESENT
+    ) -> None:
         self.service = service
+        self._build = build
         self._environment = environment
         self._output_fd = output_fd
         self._popen = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", *self.service.arguments],
-            cwd=ROOT,
+            [self._build.python, "-m", *self.service.arguments],
+            cwd=self._build.directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=self._output_fd,

@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from api.__main__ import main
+from api.commands.bench.command import Options, bench
 from api.commands.bench.engine import Isolation
 from api.commands.bench.report import Report
-from api.commands.bench.sections import Bench, bench
+from api.commands.bench.sections import Bench
 from api.commands.bench.sizes import QUICK
 from api.commands.seed import DEFAULT_INVENTORY
 from api.config import Settings
@@ -88,6 +89,27 @@ def test_all_results_are_printed_and_saved_and_the_audit_passes(temporary: Path,
     assert list(temporary.iterdir()) == []
 
 
+def test_two_revisions_are_compared_in_pairs(temporary: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    options = ("--against", "HEAD", "--only", "mix", "--runs", "1", "--seconds", "0.3")
+    with start_bench(temporary, *options, "--out", str(out)) as process:
+        shown, _ = process.communicate(timeout=BENCH_TIMEOUT_S)
+    assert process.returncode == 0, shown
+
+    comparison = msgspec.json.decode(out.read_bytes(), type=Report).comparison
+    assert comparison
+    assert comparison.violations == []
+    assert len(comparison.other) == 40
+    assert [(row.connections, row.unit) for row in comparison.rows] == [(QUICK.mix_connections, "p95 ms")] * 4
+    for row in comparison.rows:
+        assert (row.present.errors, row.other.errors) == (0, 0), shown
+        assert len(row.present.values) == len(row.other.values) == len(row.ratios) == 1
+        assert min(*row.present.values, *row.other.values) > 0
+    assert "medians of 1 pairs" in shown
+    assert not processes_of(temporary)
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_stop_leaves_no_process_and_no_file(temporary: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     with start_bench(temporary, "--only", "mix", "--seconds", "60", "--out", str(out)) as process:
@@ -113,7 +135,7 @@ def test_a_violation_is_reported_and_ends_with_exit_code_1(
 
     monkeypatch.setattr(Bench, "_claims", sell_without_booking)
     out = tmp_path / "bench.json"
-    assert bench(Settings(), only=["claims"], quick=True, seconds=None, out=out) == 1
+    assert bench(Settings(), Options(only=("claims",), quick=True, out=out)) == 1
     report = msgspec.json.decode(out.read_bytes(), type=Report)
     assert report.checked
     assert "find_wrong_statuses" in report.checked.violations[0]
@@ -126,6 +148,8 @@ def test_a_violation_is_reported_and_ends_with_exit_code_1(
         ("--only", "ceiling,speed", "unknown section 'speed'"),
         ("--seconds", "0", "'0' is not a number above 0 and up to 60"),
         ("--seconds", "fast", "'fast' is not a number above 0 and up to 60"),
+        ("--runs", "0", "'0' is not a whole number from 1 to 20"),
+        ("--runs", "x", "'x' is not a whole number from 1 to 20"),
     ],
 )
 def test_a_bad_option_is_refused(option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,6 +79,39 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     tickets_in_database: int = 0
 
 
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of one of two compared systems, in each pair."""
+
+    values: list[float]
+    errors: int
+    """Unsuccessful requests of all pairs."""
+    waiting_max: int
+    """The most due requests that waited for a free connection; above 0 the system fell behind."""
+    cpu_us: dict[str, float]
+    """Median processor time per request, by service, in microseconds; `others` is the rest of the machine."""
+
+
+class PairedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of the present tree and of another revision."""
+
+    what: str
+    connections: int
+    unit: str
+    present: Side
+    other: Side
+    ratios: list[float]
+    """The present tree's figure as a multiple of the other revision's, in each pair."""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The present tree and another revision under the same loads."""
+
+    present: str
+    other: str
+    rows: list[PairedRow]
+    violations: list[str]
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The machine that ran the benchmark."""
 
@@ -106,6 +139,7 @@ class Report(msgspec.Struct, kw_only=True):
     reference: list[DesignRow] = []
     claims: Claims | None = None
     checked: Checked | None = None
+    comparison: Comparison | None = None
 
 
 def median_run(rates: Sequence[float]) -> int:
@@ -272,6 +306,47 @@ def claims_table(claims: Claims) -> str:
             sell_down,
         ]
     )
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Format the ratios of two revisions, with the result of their audits."""
+    heads = ("", "connections", "unit", "present", "other", "ratio", "spread", "errors", "CPU us", "CPU us of other")
+    rows = [
+        (
+            row.what,
+            str(row.connections),
+            row.unit,
+            _figure(row.present.values),
+            _figure(row.other.values),
+            f"{statistics.median(row.ratios):.2f}" if row.ratios else "-",
+            f"{min(row.ratios):.2f} to {max(row.ratios):.2f}" if row.ratios else "-",
+            f"{row.present.errors} / {row.other.errors}",
+            _cpu(row.present.cpu_us),
+            _cpu(row.other.cpu_us),
+        )
+        for row in comparison.rows
+    ]
+    behind = [
+        f"  {row.what}: {name} fell behind: up to {side.waiting_max:,} due requests waited for a free connection"
+        for row in comparison.rows
+        for name, side in (("the present tree", row.present), ("the other revision", row.other))
+        if side.waiting_max
+    ]
+    pairs = len(comparison.rows[0].ratios) if comparison.rows else 0
+    title = f"Present tree {comparison.present} and {comparison.other[:10]}: medians of {pairs} pairs"
+    audits = "VIOLATION" if comparison.violations else "all invariants hold, every acknowledged ticket is sold."
+    return "\n".join(
+        [table(title, heads, rows), *dict.fromkeys(behind), "", f"Audit of both: {audits}", *comparison.violations]
+    )
+
+
+def _figure(values: Sequence[float]) -> str:
+    median = statistics.median(values)
+    return f"{median:,.0f}" if median >= 100 else f"{median:.1f}"
+
+
+def _cpu(cpu_us: dict[str, float]) -> str:
+    return " + ".join(f"{name} {us:.0f}" for name, us in cpu_us.items() if name in ("API", "PostgreSQL")) or "-"
 
 
 def checked_text(checked: Checked) -> str:

@@ -6,8 +6,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -26,19 +24,12 @@ from api.commands.bench.report import (
     Mix,
     Report,
 )
-from api.commands.bench.sizes import FULL, QUICK, Sizes
-from api.commands.bench.system import Servers, count_booked, throw_away_servers
+from api.commands.bench.sizes import Sizes
+from api.commands.bench.system import Servers, count_booked, run_load
 from api.commands.seed import TierPlan
-from api.commands.signals import stop_signals
-from api.config import Settings
 
 _GA, _SEATS = engine.TIER, "Seats"
 _QUANTITY_MAX = 2
-_BOOKINGS_PER_S_MAX = 8_000
-"""Rate below which no tier sells out during its runs."""
-_TICKETS_SEATED_MAX = 350_000
-"""The most seats of one event, limited by the labels of rows."""
-
 
 Result = TypeVar("Result")
 
@@ -74,16 +65,15 @@ class Bench:
     def _events(self, sections: Sequence[str]) -> dict[str, tuple[TierPlan, ...]]:
         """Return the events for the sections over HTTP; each section has its own."""
         sizes = self._sizes
-        booked = int(_BOOKINGS_PER_S_MAX * sizes.runs * (sizes.warmup_s + sizes.seconds))
         events = {schemas.BUILT_IN_EVENT: _standing(1_000)}
         if "ceiling" in sections:
             for connections in sizes.connections:
-                events[f"standing-{connections}"] = _standing(booked)
-                events[f"seated-{connections}"] = _seated(min(booked, _TICKETS_SEATED_MAX))
+                events[f"standing-{connections}"] = _standing(sizes.standing_tickets)
+                events[f"seated-{connections}"] = _seated(sizes.seats)
         if "fast-path" in sections:
-            events["fast-path"] = _standing(2 * booked)
+            events["fast-path"] = _standing(2 * sizes.standing_tickets)
         if "mix" in sections:
-            events["mix"] = _standing(int(sizes.bookings_per_s * (sizes.mix_seconds + sizes.mix_warmup_s)) + 1_000)
+            events["mix"] = _standing(sizes.mix_tickets(sizes.bookings_per_s))
         return events
 
     def _ceiling(self) -> None:
@@ -171,7 +161,7 @@ class Bench:
     def _load(self, plan: Plan) -> tuple[LoadResult, float, dict[str, float]]:
         """Run a load; return its result, the share of retried bookings, and the busy cores by service."""
         retries_before, cpu_before, started = self._servers.retries(), self._servers.cpu_s(), time.perf_counter()
-        load = self._servers.load(plan)
+        load = run_load(plan)
         elapsed_s = time.perf_counter() - started
         cores = report.cores_busy(cpu_before, self._servers.cpu_s(), plan.warmup_s + plan.seconds, elapsed_s)
         retries = self._servers.retries() - retries_before
@@ -257,42 +247,6 @@ class Bench:
             checked = compare(checked, kinds, *count_booked(http_url))
         self._report.checked = checked
         _print(report.checked_text(checked))
-
-
-def bench(settings: Settings, *, only: Sequence[str], quick: bool, seconds: float | None, out: Path) -> int:
-    """Run sections, print and save their results; return the exit code, which is 1 after a violation.
-
-    Args:
-        settings: settings of the measured API; the servers are throw-away ones.
-        only: names from `SECTIONS`.
-        quick: measure briefly, to test the benchmark itself.
-        seconds: length of each measured run; None for the section's default.
-        out: the JSON file to write.
-
-    Raises:
-        SetupError: the system cannot run here.
-    """
-    sizes = QUICK if quick else FULL
-    if seconds:
-        sizes = msgspec.structs.replace(sizes, seconds=seconds, mix_seconds=seconds)
-    started = time.monotonic()
-    with stop_signals() as signals, throw_away_servers(settings) as servers, signals.interrupting():
-        result = Report(
-            command=f"python -m api {' '.join(sys.argv[1:])}",
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=report.describe_machine(servers.server_version()),
-            settings={
-                name: getattr(servers.settings, name)
-                for name in ("api_workers", "booking_isolation", "booking_batch_max", "bookings_per_minute")
-            },
-        )
-        _print(report.machine_text(result.machine))
-        Bench(servers, sizes, result).run(only)
-    result.took_s = round(time.monotonic() - started, 1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
-    _print(f"\nThe benchmark took {result.took_s:.0f} s; its results are in {out}.")
-    return 1 if result.checked and result.checked.violations else 0
 
 
 def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets: int) -> Checked:

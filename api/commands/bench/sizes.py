@@ -2,6 +2,11 @@
 
 import msgspec
 
+_BOOKINGS_PER_S_MAX = 16_000
+"""Rate below which no tier sells out during its runs."""
+_TICKETS_SEATED_MAX = 350_000
+"""The most seats of one event, limited by the labels of rows."""
+
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Number, length and size of the measurements."""
@@ -25,8 +30,24 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     sell_down_tickets: int = 50_000
     sell_down_batch: int = 100
 
+    @property
+    def standing_tickets(self) -> int:
+        """Return the number of tickets for the runs of one kind of request in a closed loop."""
+        return int(_BOOKINGS_PER_S_MAX * self.runs * (self.warmup_s + self.seconds))
+
+    @property
+    def seats(self) -> int:
+        """Return the number of seats for the runs of one kind of request in a closed loop."""
+        return min(self.standing_tickets, _TICKETS_SEATED_MAX)
+
+    def mix_tickets(self, bookings_per_s: float) -> int:
+        """Return the number of tickets for one run of a mix."""
+        return int(bookings_per_s * (self.mix_seconds + self.mix_warmup_s)) + 1_000
+
 
 FULL = Sizes()
+COMPARISON = Sizes(mix_seconds=10, mix_warmup_s=2)
+"""Sizes for a comparison, which runs each mix several times."""
 QUICK = Sizes(
     runs=1,
     warmup_s=0.2,

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -43,7 +43,7 @@ from api.errors import SetupError
 MACHINE = "machine"
 """Key, beside the names of services, for all processes of the machine except the benchmark's own."""
 
-_PORTS = range(20_000, 32_000)
+PORTS = range(20_000, 32_000)
 """Ports below the usual range of ephemeral ports."""
 _LOAD_TIMEOUT_S = 60.0
 """Time for the generator's start and end, in addition to its plan."""
@@ -76,7 +76,7 @@ class Servers:
             settings,
             data_dir=directory / "data",
             api_host="127.0.0.1",
-            api_port=free_port(random.choice(_PORTS), ("127.0.0.1",)),
+            api_port=free_port(random.choice(PORTS), ("127.0.0.1",)),
             public_api_url="",
             payment_mode="inline",
             payment_success_rate=1.0,
@@ -135,34 +135,6 @@ class Servers:
                 tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
                 raise SetupError("\n".join([f"The benchmark failed: {error}", *tail])) from error
 
-    def load(self, plan: Plan) -> LoadResult:
-        """Run the load generator.
-
-        Raises:
-            SetupError: the generator failed; the message contains its output.
-        """
-        command = [sys.executable, "-m", *_LOAD_GENERATOR.arguments]
-        with subprocess.Popen(  # noqa: S603 - our own module
-            command,
-            cwd=ROOT,
-            env=environment_of(_LOAD_GENERATOR, os.environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, which takes no lock
-        ) as process:
-            try:
-                output, errors = process.communicate(
-                    msgspec.json.encode(plan), timeout=plan.warmup_s + plan.seconds + GRACE_S + _LOAD_TIMEOUT_S
-                )
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            raise SetupError(f"The load generator failed: {errors.decode(errors='replace').strip()}")
-        return msgspec.json.decode(output, type=LoadResult)
-
     def retries(self) -> float:
         """Return the number of retried booking requests since the API's start."""
         url = f"http://127.0.0.1:{self.settings.api_port}/metrics"
@@ -171,12 +143,8 @@ class Servers:
         return sum(float(value) for *_, value in values)
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the processor time of each service and of the machine without this benchmark, in seconds.
-
-        The result is empty except on Linux.
-        """
-        services = {name: sum(map(_cpu_s, pids)) for name, pids in self._process_ids().items()}
-        return services | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if services else {}
+        """Return the result of `measure_cpu_s` for the services."""
+        return measure_cpu_s(self._process_ids())
 
     def memory(self) -> dict[str, Memory]:
         """Return the memory of each service; empty except on Linux."""
@@ -190,14 +158,36 @@ class Servers:
         roots = {name: process.pid for name, process in self._processes.items()}
         if pid := self._server.pid:
             roots["PostgreSQL"] = pid
-        parents = _parents()
-        found: dict[str, list[int]] = {name: [] for name in roots}
-        for pid in parents:
-            ancestors = set(_ancestors(pid, parents))
-            for name, root in roots.items():
-                if root in ancestors:
-                    found[name].append(pid)
-        return {name: pids for name, pids in found.items() if pids}
+        return descendants(roots)
+
+
+def run_load(plan: Plan) -> LoadResult:
+    """Run the load generator.
+
+    Raises:
+        SetupError: the generator failed; the message contains its output.
+    """
+    command = [sys.executable, "-m", *_LOAD_GENERATOR.arguments]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        cwd=ROOT,
+        env=environment_of(_LOAD_GENERATOR, os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, which takes no lock
+    ) as process:
+        try:
+            output, errors = process.communicate(
+                msgspec.json.encode(plan), timeout=plan.warmup_s + plan.seconds + GRACE_S + _LOAD_TIMEOUT_S
+            )
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise SetupError(f"The load generator failed: {errors.decode(errors='replace').strip()}")
+    return msgspec.json.decode(output, type=LoadResult)
 
 
 @contextlib.contextmanager
@@ -213,6 +203,27 @@ def throw_away_servers(settings: Settings) -> Iterator[Servers]:
 def _environment(settings: Settings) -> dict[str, str]:
     values = msgspec.structs.asdict(settings)
     return os.environ | {name.upper(): str(value) for name, value in values.items() if value is not None}
+
+
+def descendants(roots: Mapping[str, int]) -> dict[str, list[int]]:
+    """Return the ids of the processes below each root, itself included, without names that have none."""
+    parents = _parents()
+    found: dict[str, list[int]] = {name: [] for name in roots}
+    for pid in parents:
+        ancestors = set(_ancestors(pid, parents))
+        for name, root in roots.items():
+            if root in ancestors:
+                found[name].append(pid)
+    return {name: pids for name, pids in found.items() if pids}
+
+
+def measure_cpu_s(services: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Return the processor time of each service and of the machine without this benchmark, in seconds.
+
+    The result is empty without services, as on systems other than Linux.
+    """
+    spent = {name: sum(map(_cpu_s, pids)) for name, pids in services.items()}
+    return spent | {MACHINE: _machine_cpu_s() - sum(os.times()[:4])} if spent else {}
 
 
 def _parents() -> dict[int, int]:
