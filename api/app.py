@@ -34,6 +34,7 @@ _ROUTES = (
     tickets.get_availability,
     tickets.get_states,
     tickets.get_tickets,
+    tickets.get_best,
     bookings.get_methods,  # before the framework adds its own OPTIONS handler
     bookings.create_booking,
     bookings.get_booking,

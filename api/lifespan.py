@@ -21,6 +21,7 @@ from api.routes import health, metrics
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.seat_search import SeatSearch
 from api.services.events import event_cache, event_list_cache
 from api.services.health import read_system
 from api.services.order_rows import OrderRow
@@ -73,6 +74,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.pool = pool
     state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
     state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
+    state.seats = SeatSearch()
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
     state.events = event_list_cache(pool)

@@ -77,6 +77,35 @@ class Ticket(msgspec.Struct, frozen=True):
     seat: int | None
 
 
+class SeatChoice(msgspec.Struct, frozen=True, rename="camel"):
+    """Free seats for one buyer, from the front; `rows` and `numbers` name each seat of `ticketIds`."""
+
+    ticket_ids: list[int]
+    rows: list[str]
+    numbers: list[int]
+    row: str | None
+    """The row of all seats; null if they are in several rows."""
+    zone: Literal["left", "centre", "right"] | None
+    """The part of the row, as seen by the audience; null if the seats are in several parts."""
+    together: bool
+    """True if the seats are adjacent."""
+    reason: str
+    """The reason for the choice in English, such as "row C, 9-10, centre, together"."""
+    total: float
+    """The price of all seats in the currency's major unit."""
+    currency: str
+
+
+class BestSeats(msgspec.Struct, frozen=True):
+    """The seats that a buyer would get now, and the next best ones; null and empty for a standing tier.
+
+    The next request may get other seats, because nothing is held.
+    """
+
+    seats: SeatChoice | None
+    alternatives: list[SeatChoice]
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An event; `timeZone` is the IANA name of the venue's time zone."""
 

@@ -75,6 +75,9 @@ def complete(document: OpenAPI, *, tickets_max: int) -> None:
     request = document.components.schemas["BookingRequest"].to_schema()
     request["properties"]["quantity"]["maximum"] = tickets_max
     request["properties"]["ticketIds"]["anyOf"][0]["maxItems"] = tickets_max
+    for parameter in cast("Operation", paths["/api/tickets/best"].get).parameters or []:
+        if isinstance(parameter, Parameter) and parameter.name == "quantity":
+            cast("Schema", parameter.schema).maximum = tickets_max
 
 
 def _remove_null(parameter: Parameter) -> None:

@@ -10,6 +10,7 @@ from api.http.rate_limit import Throttle
 from api.http.shared_result import SharedResult
 from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.seat_search import SeatSearch
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
 
@@ -21,6 +22,7 @@ class ApiState(State):
     throttle: Throttle
     pool: Pool
     batcher: BookingBatcher
+    seats: SeatSearch
     availability: SnapshotCache[Any]
     states: SnapshotCache[Any]
     events: SnapshotCache[Any]

@@ -11,22 +11,26 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.errors import InvalidRequest, UnknownEvent, UnknownTier
+from api.database.session import with_timeout
+from api.errors import AllHeld, InvalidRequest, NotOnSale, SoldOut, UnknownEvent, UnknownTier
 from api.http.openapi import NOT_MODIFIED, refusals
 from api.http.rate_limit import address_of
 from api.http.responses import cached_response_for
 from api.http.state import ApiState
 from api.schemas import (
     BUILT_IN_EVENT,
+    BestSeats,
     Ticket,
     TicketStates,
     TierAvailability,
 )
+from api.services.best_seats import find_best
 from api.services.tickets import PAGE_TICKETS, list_tickets
 from api.text import TEXT_MAX, TEXT_PATTERN, normalize
 
 AVAILABILITY = "/api/tickets/availability"
 STATES = "/api/tickets/states"
+BEST = "/api/tickets/best"
 
 EventSlug = Annotated[
     str,
@@ -37,6 +41,9 @@ EventSlug = Annotated[
 
 TICKETS_PER_UNIT = 500
 """Number of listed tickets that cost as much as a request, for the limit of addresses."""
+
+BEST_UNITS = 4
+"""Units that a search for the best seats costs in addition to its request, because it reads hundreds of seats."""
 
 UNCOMPRESSED = {"uncompressed": True}
 """The option of hot routes whose responses are too small for gzip or already compressed."""
@@ -115,6 +122,33 @@ async def get_tickets(
     if len(first) < PAGE_TICKETS:
         return Response(msgspec.json.encode(first), media_type=MediaType.JSON)
     return Stream(_json_array(first, pages, charge), media_type=MediaType.JSON)
+
+
+@get(
+    BEST,
+    opt=UNCOMPRESSED,
+    responses={
+        200: ResponseSpec(BestSeats, description="Seats that are free now", generate_examples=False),
+        **refusals([InvalidRequest, UnknownEvent, UnknownTier, NotOnSale, SoldOut, AllHeld]),
+    },
+)
+async def get_best(
+    request: Request[None, None, ApiState],
+    state: ApiState,
+    tier: Annotated[str, QueryParameter(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
+    quantity: Annotated[int, QueryParameter(ge=1, description="The number of seats")],
+    event: EventSlug = BUILT_IN_EVENT,
+) -> Response[BestSeats]:
+    """Return the seats that a booking of this quantity would get now, the reason, and two alternatives.
+
+    Nothing is held, so another buyer may be faster. A standing tier has no seats: `seats` is null.
+    """
+    if quantity > state.settings.max_tickets_per_booking:
+        most = state.settings.max_tickets_per_booking
+        raise InvalidRequest(f"at most {most} tickets are possible in one booking", field="quantity")
+    state.throttle.charge(address_of(request.scope), BEST_UNITS)
+    best = await with_timeout(find_best(state.pool, state.seats, event, normalize(tier), quantity))
+    return Response(best, headers={"Cache-Control": "no-store"})
 
 
 async def _json_array(

@@ -138,6 +138,40 @@ union all
 )
 limit %(limit)s;
 
+-- name: find_rows
+-- Find the rows of a seated tier from the front, each with its first and its last position.
+select
+    min(position) as first,
+    max(position) as last
+from tickets
+where tier_id = %(tier_id)s
+group by row_label
+order by min(position);
+
+-- name: find_front_seats
+-- Find the first seats of a tier, from the front, that are available and that no unfinished transaction has locked.
+-- The service chooses among them, and lock_tickets claims its choice.
+-- A transaction writes its id into xmax when it locks or changes a row. It is unfinished if its id is in the snapshot, or
+-- is not below the snapshot's upper bound. Without these conditions, concurrent batches would choose the same seats.
+-- A lock that begins after the statement's snapshot is not visible, so lock_tickets may still miss a seat.
+-- Isolation: read committed, outside the booking transaction, because the statement reads more seats than the batch
+-- takes. SERIALIZABLE would abort every other transaction that takes one of them.
+-- Locks: none.
+select
+    id,
+    position,
+    row_label,
+    seat_number,
+    ctid::text as ctid
+from tickets
+where
+    tier_id = %(tier_id)s
+    and status = 'available'
+    and age(xmax) > age(pg_snapshot_xmax(pg_current_snapshot())::xid)
+    and not xmax = any(array(select pg_snapshot_xip(pg_current_snapshot())::xid))
+order by position
+limit %(limit)s;
+
 -- name: find_tickets
 -- Find tickets by id, in any state; lock_tickets claims them afterwards.
 -- Isolation: read committed, outside the booking transaction, for the reason given at find_free_seats.

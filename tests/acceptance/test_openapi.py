@@ -14,12 +14,14 @@ from api.app import create_app
 from api.config import Settings
 from api.database.embedded import EmbeddedServer
 from api.schemas import (
+    BestSeats,
     Booking,
     Event,
     EventDetails,
     EventList,
     Order,
     Problem,
+    SeatChoice,
     SeatRow,
     Ticket,
     TicketStates,
@@ -128,7 +130,7 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
 
 RESPONSE_STRUCTS = [
     *(Event, EventDetails, EventList, Tier, TierAvailability, TierState, SeatRow, TicketStates, Ticket, Booking, Order),
-    Problem,
+    *(BestSeats, SeatChoice, Problem),
 ]
 
 
@@ -223,6 +225,9 @@ REQUESTS = [
     RequestCase("GET", "/api/events/nothing", 404, documented_as="/api/events/{slug}"),
     RequestCase("GET", "/api/tickets", 200),
     RequestCase("GET", "/api/tickets?limit=0", 400),
+    RequestCase("GET", "/api/tickets/best?tier=VIP&quantity=2", 200),
+    RequestCase("GET", "/api/tickets/best?tier=VIP&quantity=11", 400),
+    RequestCase("GET", "/api/tickets/best?tier=Balcony&quantity=2", 404),
     booking(201, b'{"tier": "VIP", "quantity": 1, "userId": "u", "ticketIds": [1], "bookingReference": "r"}'),
     booking(400, b"{"),
     booking(404, b'{"tier": "Balcony", "quantity": 1, "userId": "u"}'),

@@ -28,6 +28,23 @@ export interface Ticket {
   seat: number | null;
 }
 
+export interface SeatChoice {
+  ticketIds: number[];
+  rows: string[];
+  numbers: number[];
+  row: string | null;
+  zone: "centre" | "left" | "right" | null;
+  together: boolean;
+  reason: string;
+  total: number;
+  currency: string;
+}
+
+export interface BestSeats {
+  seats: SeatChoice | null;
+  alternatives: SeatChoice[];
+}
+
 export interface Event {
   slug: string;
   name: string;
