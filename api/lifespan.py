@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from litestar import Litestar
 from litestar.datastructures import State
 
+from api import metrics
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
@@ -17,7 +18,8 @@ from api.http.semantics import HttpSemantics
 from api.http.shared_result import SharedResult
 from api.http.silent_connections import making_room
 from api.payments.http_provider import open_provider
-from api.routes import health, metrics
+from api.routes import health
+from api.routes.metrics import render_metrics
 from api.secret import load_or_create_secret
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher
@@ -29,6 +31,9 @@ from api.services.order_rules import OrderRules
 from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
+
+_METRICS_CACHED_S = 1 - metrics.FLUSH_INTERVAL_S
+"""Time for which metrics are cached. Those of other processes are then at most one second old."""
 
 
 def lifespan_of(
@@ -51,6 +56,7 @@ def lifespan_of(
             ports = {settings.api_port, settings.operations_port} - {0}
             state.batcher = BookingBatcher(pool, settings, on_commit, can_charge=lambda: not provider.is_open())
             async with (
+                metrics.flushing(),
                 _running_tasks(state, charges),
                 limiting_unread_responses(ports, settings.write_timeout_ms),
                 making_room(
@@ -86,7 +92,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     find_obstacle = functools.partial(health.find_any_obstacle, pool, settings, state.events)
     state.obstacle = SharedResult(find_obstacle, cached_max_s=0)
     state.system = SharedResult(functools.partial(read_system, pool, settings))
-    state.metrics = SharedResult(functools.partial(metrics.render_metrics, state.system))
+    state.metrics = SharedResult(functools.partial(render_metrics, state.system), cached_max_s=_METRICS_CACHED_S)
 
 
 def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) -> None:

@@ -1,12 +1,17 @@
 """Prometheus metrics of the API, summed over all its processes.
 
-`api.commands.serve` sets the directory for the counters, then starts the processes.
+`api.commands.serve` sets the directory for the counters, then starts the processes. A process counts in its own memory,
+and adds the counts to its files at an interval, because an update of a file takes longer than the rest of a request's
+metrics.
 """
 
-import functools
+import asyncio
+import bisect
+import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections import Counter as Counts
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from api.prometheus_patch import (
     REGISTRY,
@@ -16,43 +21,96 @@ from api.prometheus_patch import (
     Histogram,
     Metric,
     MultiProcessCollector,
+    add_observations,
     generate_latest,
     metrics_directory,
 )
 from api.schemas import SystemHealth
 
+FLUSH_INTERVAL_S = 0.5
+"""Time for which a process keeps counts in its memory. A crash loses at most these."""
+
 REQUESTS = Counter("http_requests", "Responses by method, route and status", ["method", "route", "status"])
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 REQUEST_SECONDS = Histogram(
     "http_request_duration_seconds",
     "Time from the arrival of a request to the end of its response",
     ["route"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+    buckets=_SECONDS,
 )
 BOOKING_RETRIES = Counter("booking_retries", "Retried booking requests by cause", ["cause"])
-BATCH_SIZE = Histogram(
-    "booking_batch_size", "Booking requests in one transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
-)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_BATCH_SIZES = Histogram("booking_batch_size", "Booking requests in one transaction", buckets=_SIZES)
 
 
-@functools.cache
-def _requests(method: str, route: str, status: int) -> Counter:
-    # The cache holds the child counter: looking it up by its labels takes longer than incrementing it.
-    return REQUESTS.labels(method, route, status)
+class Observations:
+    """Observations of a histogram that its file does not contain yet."""
+
+    def __init__(self, histogram: Histogram, bounds: Sequence[float]) -> None:
+        self._histogram = histogram
+        self._bounds = bounds
+        self._clear()
+
+    def observe(self, value: float) -> None:
+        """Count a value in its bucket."""
+        self._counts[bisect.bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def flush(self) -> None:
+        """Add the observations to the file."""
+        counts, total = self._counts, self._sum
+        if any(counts):
+            self._clear()
+            add_observations(self._histogram, counts, total)
+
+    def _clear(self) -> None:
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
 
 
-@functools.cache
-def _request_seconds(route: str) -> Histogram:
-    return REQUEST_SECONDS.labels(route)
+BATCH_SIZE = Observations(_BATCH_SIZES, _SIZES)
+_responses: Counts[tuple[str, str, int]] = Counts()
+_durations: dict[str, Observations] = {}
 
 
 def count_response(method: str, route: str, status: int) -> None:
     """Count a response by its method, route and status."""
-    _requests(method, route, status).inc()
+    _responses[method, route, status] += 1
 
 
 def time_response(route: str, started_at: float) -> None:
     """Observe the duration of a request that arrived at `started_at`, in seconds of `time.perf_counter`."""
-    _request_seconds(route).observe(time.perf_counter() - started_at)
+    durations = _durations.get(route)
+    if durations is None:
+        durations = _durations[route] = Observations(REQUEST_SECONDS.labels(route), _SECONDS)
+    durations.observe(time.perf_counter() - started_at)
+
+
+def flush() -> None:
+    """Add the counts of this process to its files. Only its event loop may call this, because it locks nothing."""
+    for labels, count in _responses.items():
+        REQUESTS.labels(*labels).inc(count)
+    _responses.clear()
+    for durations in (*_durations.values(), BATCH_SIZE):
+        durations.flush()
+
+
+@contextlib.asynccontextmanager
+async def flushing() -> AsyncIterator[None]:
+    """Flush at an interval while the context lasts, and once more at its end."""
+    task = asyncio.create_task(_flush_regularly(), name="metrics")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        flush()
+
+
+async def _flush_regularly() -> None:
+    while True:
+        await asyncio.sleep(FLUSH_INTERVAL_S)
+        flush()
 
 
 def render_metrics(system: SystemHealth | None) -> bytes:

@@ -1,4 +1,4 @@
-"""prometheus_client with files that a full disk cannot turn into a crash.
+"""prometheus_client with files that a full disk cannot turn into a crash, and with updates of many observations.
 
 prometheus_client maps sparse files into memory. On a full disk the kernel kills a process that writes to a part of such
 a file for the first time. A process does so when it counts its first response 503, for instance. This module therefore
@@ -6,13 +6,14 @@ allocates the files of its process before it imports prometheus_client. If the d
 its metrics in its own memory. A forked process has files of its own, which this module allocates right after the fork.
 
 On an upgrade of prometheus_client compare with `MultiProcessValue` in `prometheus_client/values.py`, which names the
-files, and with `MmapedDict` in `prometheus_client/mmap_dict.py`. Then run `tests/unit/test_metrics_files.py` and change
-`VERSION`.
+files, with `MmapedDict` in `prometheus_client/mmap_dict.py`, and with `Histogram.observe` in
+`prometheus_client/metrics.py`. Then run `tests/unit/test_metrics_files.py` and change `VERSION`.
 """
 
 import importlib.metadata
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from api.process_environment import METRICS_DIR_VARIABLE
@@ -94,6 +95,20 @@ if METRICS_DIR_VARIABLE in os.environ:
     os.register_at_fork(after_in_child=_prepare_child)
 
 
+def add_observations(histogram: Histogram, counts: Sequence[int], total: float) -> None:
+    """Add observations to a histogram as `observe` does for one.
+
+    Args:
+        histogram: a histogram without labels, or with values for its labels.
+        counts: the number of observations in each bucket, in the order of their bounds, the one without a bound last.
+        total: the sum of the observations.
+    """
+    histogram._sum.inc(total)  # noqa: SLF001 - prometheus_client adds one observation at a time
+    for bucket, count in zip(histogram._buckets, counts, strict=True):  # noqa: SLF001
+        if count:
+            bucket.inc(count)
+
+
 def metrics_directory() -> Path | None:
     """Return the directory with the files of all processes; None if this process keeps its metrics in memory."""
     directory = os.environ.get(METRICS_DIR_VARIABLE)
@@ -108,6 +123,7 @@ __all__ = [
     "Histogram",
     "Metric",
     "MultiProcessCollector",
+    "add_observations",
     "generate_latest",
     "metrics_directory",
 ]

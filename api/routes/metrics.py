@@ -24,4 +24,5 @@ async def render_metrics(system: SharedResult[SystemHealth]) -> bytes:
         health = await system.get()
     except psycopg.Error:
         health = None
+    metrics.flush()
     return await asyncio.to_thread(metrics.render_metrics, health)

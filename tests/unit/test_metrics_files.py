@@ -15,6 +15,7 @@ system = schemas.SystemHealth(
     status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, standbys=[], missing_migrations=[]
 )
 metrics.count_response("GET", "/", 503)
+metrics.flush()
 metrics.render_metrics(system)
 directory = pathlib.Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "/none"))
 for path in sorted(directory.glob("*")):
