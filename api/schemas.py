@@ -1,6 +1,7 @@
 """The bodies of requests and responses, in camelCase on the wire."""
 
 import re
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -35,22 +36,59 @@ Total = Annotated[float, msgspec.Meta(ge=0, le=10**15)]
 
 _TICKET_IDS = msgspec.Meta(
     min_length=1,
-    description="Exactly these tickets, all or none. They belong to `tier`, and `quantity` is their number.",
+    description="Exactly these tickets, all or none. `quantity` is their number. They belong to `tier` if it is given.",
     extra_json_schema={"uniqueItems": True},
 )
+_ITEMS = msgspec.Meta(
+    min_length=1,
+    description="The entries of a basket, all or none, as an alternative to `tier`, `quantity` and `ticketIds`.",
+)
+Quantity = Annotated[int, msgspec.Meta(ge=1)]
+TicketIds = Annotated[list[TicketId], _TICKET_IDS]
+
+
+class BookingItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """An entry of a basket: a quantity of a tier's tickets, or chosen tickets of any tiers of the event."""
+
+    tier: Text | None = None
+    quantity: Quantity | None = None
+    ticket_ids: TicketIds | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if a field of the entry's form is missing."""
+        if self.ticket_ids is None:
+            _require(tier=self.tier, quantity=self.quantity)
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The body of `POST /api/bookings`: a quantity of a tier's tickets, or chosen tickets."""
+    """The body of `POST /api/bookings`: a quantity of a tier's tickets, chosen tickets of a tier, or a basket."""
 
-    tier: Text
-    quantity: Annotated[int, msgspec.Meta(ge=1)]
+    tier: Text | None = None
+    quantity: Quantity | None = None
     user_id: Text
-    ticket_ids: Annotated[list[TicketId], _TICKET_IDS] | None = None
+    ticket_ids: TicketIds | None = None
+    items: Annotated[list[BookingItem], _ITEMS] | None = None
     expected_total: Total | None = None
     """The total that the buyer agreed to, in the currency's major unit. The API refuses to charge any other total."""
     booking_reference: Reference | None = None
     """The client's idempotency key, as an alternative to the header `Idempotency-Key`."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if a field of the body's form is missing."""
+        if self.items is None:
+            _require(tier=self.tier, quantity=self.quantity)
+
+    @staticmethod
+    def required_with(fields: Container[str]) -> tuple[str, ...]:
+        """Return the optional fields that a body with some fields requires, by their names on the wire."""
+        return () if "items" in fields else ("tier", "quantity")
+
+
+def _require(**fields: object) -> None:
+    """Raise ValueError, with msgspec's message for a missing field, unless every field has a value."""
+    for name, value in fields.items():
+        if value is None:
+            raise ValueError(f"Object missing required field `{name}`")
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -272,6 +310,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """409 `price_changed`: the total that the order would cost now, in the currency's major unit."""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     """402, 503: the booking's reference."""
+    item: int | msgspec.UnsetType = msgspec.UNSET
+    """The number of the item at fault, from 0, if the request lists items."""
     unknown: bool | msgspec.UnsetType = msgspec.UNSET
     """503: true if the outcome is unknown. Repeating the same request reveals it."""
 

@@ -22,7 +22,7 @@ from api import schemas
 from api.database import queries
 from api.database.migrations import connect, unlimited_transaction
 from api.errors import ConfigError
-from api.services.bookings.model import NewOrder
+from api.services.bookings.model import Item, NewOrder
 from api.services.order_rules import NO_RULES, OwnRules
 
 TIER_TICKETS_MAX = 5_000_000
@@ -306,8 +306,7 @@ def _sell(
         NewOrder(
             reference=f"{event.slug}-{order_id}",
             event=event.slug,
-            tier=plan.name,
-            quantity=len(basket),
+            items=(Item(tier=plan.name, quantity=len(basket)),),
             user_id=f"guest-{order_id}",
         )
         for order_id, basket in zip(order_ids, baskets, strict=True)

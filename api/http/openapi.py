@@ -1,7 +1,7 @@
 """The parts of the OpenAPI document that the framework omits or gets wrong."""
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -54,10 +54,10 @@ class DecoderSchema(Schema):
     document: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, struct: type[msgspec.Struct]) -> "DecoderSchema":
-        """Return the schema of a struct without nested structs."""
-        _, components = msgspec.json.schema_components([struct])
-        return cls(document=components[struct.__name__])
+    def of(cls, struct: type[msgspec.Struct]) -> dict[str, "DecoderSchema"]:
+        """Return the schemas of a struct and of the structs in its fields, by their names."""
+        _, components = msgspec.json.schema_components([struct], ref_template="#/components/schemas/{name}")
+        return {name: cls(document=document) for name, document in components.items()}
 
     def to_schema(self) -> dict[str, Any]:
         """Return the schema for the OpenAPI document."""
@@ -72,12 +72,39 @@ def complete(document: OpenAPI, *, tickets_max: int) -> None:
             for parameter in operation.parameters or []:
                 _remove_null(cast("Parameter", parameter))
     _link_booking(paths)
-    request = document.components.schemas["BookingRequest"].to_schema()
-    request["properties"]["quantity"]["maximum"] = tickets_max
-    request["properties"]["ticketIds"]["anyOf"][0]["maxItems"] = tickets_max
     for parameter in cast("Operation", paths["/api/tickets/best"].get).parameters or []:
         if isinstance(parameter, Parameter) and parameter.name == "quantity":
             cast("Schema", parameter.schema).maximum = tickets_max
+    schemas = document.components.schemas
+    request, item = (schemas[name].to_schema() for name in ("BookingRequest", "BookingItem"))
+    for schema in (request, item):
+        schema["properties"]["quantity"]["anyOf"][0]["maximum"] = tickets_max
+        schema["properties"]["ticketIds"]["anyOf"][0]["maxItems"] = tickets_max
+    request["properties"]["items"]["anyOf"][0]["maxItems"] = tickets_max
+    single = _form(request, required=("tier", "quantity"), absent=("items",))
+    basket = _form(request, required=("items",), absent=("tier", "quantity", "ticketIds"))
+    _set_forms(request, single, basket)
+    _set_forms(item, _form(item, required=("tier", "quantity")), _form(item, required=("ticketIds",)))
+
+
+def _form(schema: Mapping[str, Any], required: Collection[str], absent: Collection[str] = ()) -> dict[str, Any]:
+    """Return one form of a struct whose fields depend on each other: some are required, and some are absent."""
+    properties = {name: value for name, value in schema["properties"].items() if name not in absent}
+    for name in required:
+        properties[name] = properties[name]["anyOf"][0]  # without null
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*required, *schema.get("required", ())],
+        "additionalProperties": False,
+    }
+
+
+def _set_forms(schema: dict[str, Any], *forms: dict[str, Any]) -> None:
+    """Replace the fields of a struct by its forms; a value has one of them."""
+    for name in ("type", "properties", "required", "additionalProperties"):
+        schema.pop(name, None)
+    schema["anyOf"] = list(forms)
 
 
 def _remove_null(parameter: Parameter) -> None:

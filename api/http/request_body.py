@@ -5,7 +5,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar.dto import MsgspecDTO
+from litestar.typing import FieldDefinition
 
+from api import schemas
 from api.errors import InvalidRequest, UnsupportedMediaType, invalid
 from api.http.openapi import DecoderSchema
 from api.schemas import explain_malformed
@@ -39,9 +41,10 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
     @classmethod
     def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:  # noqa: ARG003
         """Document the struct with the limits of its decoder, some of which the framework omits."""
-        reference = schema_creator.for_field_definition(field_definition)
-        schema_creator.schema_registry.from_reference(reference).schema = DecoderSchema.of(cls.model_type)
-        return reference
+        for name, schema in DecoderSchema.of(cls.model_type).items():
+            nested = schema_creator.for_field_definition(FieldDefinition.from_annotation(getattr(schemas, name)))
+            schema_creator.schema_registry.from_reference(nested).schema = schema
+        return schema_creator.for_field_definition(field_definition)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -75,12 +78,15 @@ def _convert(value: Any, kind: type[T]) -> T:
     if not isinstance(value, dict):
         return _convert_value(value, kind, "")
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    required = {name for name, field in fields.items() if field.required}
+    if required_with := getattr(kind, "required_with", None):
+        required.update(required_with(value))
     faults: list[InvalidRequest] = []
     for name, field in fields.items():
         try:
             if name in value:
                 _convert_value(value[name], field.type, name)
-            elif field.required:
+            elif name in required:
                 faults.append(InvalidRequest("is required", field=name))
         except InvalidRequest as fault:
             faults.append(fault)

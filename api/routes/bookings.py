@@ -46,7 +46,7 @@ from api.schemas import (
 )
 from api.services import calendar, codes
 from api.services.bookings import limits
-from api.services.bookings.model import Booked, Declined, NewOrder, Refused
+from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order
@@ -105,7 +105,7 @@ async def create_booking(
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Book a quantity of a tier's tickets, or the tickets in `ticketIds`: all or nothing.
+    """Book a quantity of a tier's tickets, the tickets in `ticketIds`, or a basket of `items`: all or nothing.
 
     Repeats with the same key and body return the same response with `Idempotent-Replayed: true` and book only once.
     """
@@ -247,20 +247,55 @@ async def get_methods() -> Response[None]:
 
 def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
     """Validate the rules that the body's types cannot express, and give the order its reference."""
-    if data.quantity > tickets_max:
-        raise InvalidRequest(f"at most {tickets_max} tickets are possible in one booking", field="quantity")
-    ticket_ids = tuple(data.ticket_ids or ())
-    if data.ticket_ids is not None and not len(set(ticket_ids)) == len(ticket_ids) == data.quantity:
-        raise InvalidRequest("must contain as many different tickets as the quantity", field="ticketIds")
+    items = _items(data, tickets_max)
     return NewOrder(
         reference=_reference(data.booking_reference, key),
         event=event,
-        tier=normalize(data.tier),
-        quantity=data.quantity,
+        items=items,
         user_id=_buyer(data.user_id),
-        ticket_ids=ticket_ids,
         expected_total=data.expected_total,
+        itemized=data.items is not None,
     )
+
+
+def _items(data: BookingRequest, tickets_max: int) -> tuple[Item, ...]:
+    """Return the items of a body, which lists them or describes a single one.
+
+    Raises:
+        InvalidRequest: the items contradict each other or contain too many tickets.
+    """
+    if data.items is None:
+        return (_item(data.tier, data.quantity, data.ticket_ids, "", tickets_max),)
+    single = {"tier": data.tier, "quantity": data.quantity, "ticketIds": data.ticket_ids}
+    if both := [name for name, value in single.items() if value is not None]:
+        raise InvalidRequest.combine([InvalidRequest("must not accompany items", field=name) for name in both])
+    items = tuple(
+        _item(item.tier, item.quantity, item.ticket_ids, f"items[{number}].", tickets_max)
+        for number, item in enumerate(data.items)
+    )
+    if sum(item.quantity for item in items) > tickets_max:
+        raise _too_many(tickets_max, "items")
+    named = [ticket_id for item in items for ticket_id in item.ticket_ids]
+    if len(set(named)) < len(named):
+        raise InvalidRequest("must not name a ticket twice", field="items")
+    return items
+
+
+def _item(tier: str | None, quantity: int | None, ticket_ids: list[int] | None, path: str, tickets_max: int) -> Item:
+    """Return an item. `path` is the location of its fields in the body."""
+    named = tuple(ticket_ids or ())
+    field = "quantity"
+    if quantity is None:
+        quantity, field = len(named), "ticketIds"
+    if quantity > tickets_max:
+        raise _too_many(tickets_max, f"{path}{field}")
+    if ticket_ids is not None and not len(set(named)) == len(named) == quantity:
+        raise InvalidRequest("must contain as many different tickets as the quantity", field=f"{path}ticketIds")
+    return Item(tier=tier and normalize(tier), quantity=quantity, ticket_ids=named)
+
+
+def _too_many(tickets_max: int, field: str) -> InvalidRequest:
+    return InvalidRequest(f"at most {tickets_max} tickets are possible in one booking", field=field)
 
 
 def _buyer(user_id: str) -> str:

@@ -71,7 +71,7 @@ def _ticket(row: _TicketRow) -> schemas.Ticket:
 async def _check_names(session: Session, event: str, tier: str | None) -> None:
     """Check the names of an event and a tier that have no available tickets."""
     statement: Statement[dict[str, Any]] = Statement(
-        queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, dict
+        queries.tiers.find_tiers, {"events": [event], "tiers": [tier], "ticket_ids": []}, dict
     )
     rows = await session.run(statement)
     if not rows:

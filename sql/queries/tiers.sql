@@ -65,7 +65,7 @@ from tiers
 where event_id = %(event_id)s and seated;
 
 -- name: find_tiers
--- Find tiers by the names of events and tiers, with the columns that a booking needs.
+-- Find tiers of events by their names or by the ids of their tickets, with the columns that a booking needs.
 -- An event without any of the tiers returns one row with null columns, which separates an unknown tier from an unknown
 -- event.
 select
@@ -86,5 +86,15 @@ select
     tiers.last_position,
     now() as read_at
 from events
-left join tiers on events.id = tiers.event_id and tiers.name = any(%(tiers)s::text[])
+left join tiers
+    on
+        events.id = tiers.event_id
+        and (
+            tiers.name = any(%(tiers)s::text[])
+            or tiers.id in (
+                select tickets.tier_id
+                from tickets
+                where tickets.id = any(%(ticket_ids)s::bigint[])
+            )
+        )
 where events.slug = any(%(events)s::text[]);

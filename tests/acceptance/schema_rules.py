@@ -5,8 +5,12 @@ from typing import Any, cast
 
 import schemathesis
 
+from api.config import Settings
+
 TICKETS = {"VIP": range(1, 101), "Front Row": range(101, 301), "GA": range(301, 1301)}
 """The ids of the tickets of each tier of the built-in event."""
+ALL_TICKETS = range(1, 1301)
+TICKETS_MAX = Settings().max_tickets_per_booking
 BOOK = "POST /api/bookings"
 
 
@@ -25,13 +29,29 @@ def existing(body: dict[str, Any]) -> dict[str, Any]:
     """
     if len(body["userId"]) % 2 == 0:
         return body
+    if (items := body.get("items")) is None:
+        return body | _existing_item(body)
+    named: set[int] = set()
+    existing_items = []
+    for item in items:
+        existing_item = _existing_item(item)
+        ids = set(existing_item.get("ticketIds") or ())
+        if not ids & named:  # The generator draws the tickets of each item by themselves.
+            existing_items.append(existing_item)
+            named |= ids
+    return body | {"items": existing_items}
+
+
+def _existing_item(item: dict[str, Any]) -> dict[str, Any]:
     tiers = list(TICKETS)
-    tier = body["tier"] if body["tier"] in TICKETS else tiers[len(body["tier"]) % len(tiers)]
-    if not (named := body.get("ticketIds")):
-        return body | {"tier": tier}
+    tier = item.get("tier") or ""
+    if tier not in TICKETS:
+        tier = tiers[len(tier) % len(tiers)]
+    if not (named := item.get("ticketIds")):
+        return item | {"tier": tier}
     ids = TICKETS[tier]
     chosen = sorted({ids[int(number) % len(ids)] for number in named})
-    return body | {"tier": tier, "ticketIds": chosen, "quantity": len(chosen)}
+    return item | {"tier": tier, "ticketIds": chosen, "quantity": len(chosen)}
 
 
 @schemathesis.check
@@ -51,16 +71,33 @@ def refusal_is_documented(
 def valid_booking_is_refused_for_its_tickets_only(
     _: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """Assert that a body that matches the schema gets 400 only if its tickets contradict its quantity or its tier."""
+    """Assert that a body that matches the schema gets 400 only if its tickets contradict their number or their tier."""
     if not (body := _valid_booking(case)):
         return
-    named = body.get("ticketIds") or []
+    contradictions, foreign = _faults(body)
     if response.status_code == 400:
-        faults = response.json()["errors"]
-        assert [fault["field"] for fault in faults] == ["ticketIds"], faults
-        assert len(named) != body["quantity"] or not set(named) <= set(TICKETS.get(body["tier"], ())), faults
+        (fault,) = response.json()["errors"]
+        assert fault["field"] in contradictions | foreign, fault
     else:
-        assert not named or len(named) == body["quantity"], "the number of tickets contradicts the quantity"
+        assert not contradictions, contradictions
+
+
+def _faults(body: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """Return the fields that contradict each other, and those with tickets outside of their tier or the event."""
+    entries = body.get("items")
+    items = {"": body} if entries is None else {f"items[{number}].": item for number, item in enumerate(entries)}
+    named = {path: item.get("ticketIds") or [] for path, item in items.items()}
+    quantities = {path: item.get("quantity") or len(named[path]) for path, item in items.items()}
+    contradictions = {f"{path}ticketIds" for path, ids in named.items() if ids and len(ids) != quantities[path]}
+    everywhere = [ticket_id for ids in named.values() for ticket_id in ids]
+    if sum(quantities.values()) > TICKETS_MAX or len(set(everywhere)) < len(everywhere):
+        contradictions.add("items")
+    foreign = {
+        f"{path}ticketIds"
+        for path, item in items.items()
+        if not set(named[path]) <= set(TICKETS.get(item["tier"], ()) if item.get("tier") else ALL_TICKETS)
+    }
+    return contradictions, foreign
 
 
 def _valid_booking(case: schemathesis.Case[Any]) -> dict[str, Any] | None:

@@ -143,18 +143,28 @@ def test_every_field_of_a_response_is_documented(document: dict[str, Any], struc
 def test_the_booking_request_is_documented_with_its_limits(document: dict[str, Any]) -> None:
     body = operations(document)["/api/bookings", "POST"]["requestBody"]
     assert list(body["content"]) == ["application/json"]
-    schema = document["components"]["schemas"]["BookingRequest"]
-    assert schema["properties"].keys() == {
-        *("tier", "quantity", "userId", "ticketIds", "expectedTotal", "bookingReference")
-    }
-    assert set(schema["required"]) == {"tier", "quantity", "userId"}
-    assert schema["additionalProperties"] is False
-    quantity = schema["properties"]["quantity"]
-    assert (quantity["minimum"], quantity["maximum"]) == (1, Settings().max_tickets_per_booking)
-    tickets = schema["properties"]["ticketIds"]["anyOf"][0]
-    assert tickets["uniqueItems"]
-    assert (tickets["items"]["minimum"], tickets["items"]["maximum"]) == (1, 2**63 - 1)
-    assert schema["properties"]["userId"]["maxLength"] == 128
+    schemas = document["components"]["schemas"]
+    tickets_max = Settings().max_tickets_per_booking
+    common = {"userId", "expectedTotal", "bookingReference"}
+    single, basket = schemas["BookingRequest"]["anyOf"]
+    assert single["properties"].keys() == {"tier", "quantity", "ticketIds", *common}
+    assert set(single["required"]) == {"tier", "quantity", "userId"}
+    assert basket["properties"].keys() == {"items", *common}
+    assert set(basket["required"]) == {"items", "userId"}
+    items = basket["properties"]["items"]
+    assert (items["minItems"], items["maxItems"]) == (1, tickets_max)
+    assert items["items"] == {"$ref": "#/components/schemas/BookingItem"}
+    any_tickets, named = schemas["BookingItem"]["anyOf"]
+    assert (set(any_tickets["required"]), set(named["required"])) == ({"tier", "quantity"}, {"ticketIds"})
+    for form in (single, basket, any_tickets, named):
+        assert form["additionalProperties"] is False
+    for form in (single, any_tickets):
+        quantity = form["properties"]["quantity"]
+        assert (quantity["minimum"], quantity["maximum"]) == (1, tickets_max)
+    for tickets in (single["properties"]["ticketIds"]["anyOf"][0], named["properties"]["ticketIds"]):
+        assert (tickets["uniqueItems"], tickets["maxItems"]) == (True, tickets_max)
+        assert (tickets["items"]["minimum"], tickets["items"]["maximum"]) == (1, 2**63 - 1)
+    assert single["properties"]["userId"]["maxLength"] == 128
 
 
 def test_a_booking_is_linked_to_its_lookup_and_cancellation(document: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from api.database.session import open_session
 from api.errors import ApiError
 from api.payments.provider import Amount, ChargeStatus, ProviderError
 from api.services.bookings.batch import book_batch
-from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome, Retry
+from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
 from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
@@ -58,9 +58,10 @@ class Provider:
             raise ProviderError("unavailable")
 
 
-def order(tier: str = "GA", quantity: int = 1, **changes: Any) -> NewOrder:
+def order(tier: str | None = "GA", quantity: int = 1, *, ticket_ids: tuple[int, ...] = (), **changes: Any) -> NewOrder:
+    item = Item(tier=tier, quantity=quantity, ticket_ids=ticket_ids)
     values = {"reference": f"r-{secrets.token_hex(6)}", "event": schemas.BUILT_IN_EVENT, "user_id": "u"}
-    return NewOrder(**{**values, "tier": tier, "quantity": quantity, **changes})
+    return NewOrder(**{**values, "items": (item,), **changes})
 
 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:

@@ -6,7 +6,7 @@ from api.config import Settings
 from api.errors import AmountTooSmall
 from api.services.bookings.model import BookingPolicy
 from api.services.bookings.refusals import refuse_charge
-from tests.unit.services.bookings.values import request, tier
+from tests.unit.services.bookings.values import part, tier
 
 MINIMUMS = "USD=0.50, JPY=50,KWD=0.1"
 
@@ -24,7 +24,7 @@ def test_a_total_below_the_minimum_of_its_currency_is_refused(
     currency: str, price_minor: int, quantity: int, shown: tuple[str, str]
 ) -> None:
     policy = BookingPolicy.of(Settings(payment_minimums=MINIMUMS))
-    refusal = refuse_charge(request(quantity=quantity), tier(price_minor=price_minor, currency=currency), policy)
+    refusal = refuse_charge((part(tier(price_minor=price_minor, currency=currency), quantity),), policy)
     assert isinstance(refusal, AmountTooSmall)
     assert (refusal.status, refusal.code) == (409, "amount_too_small")
     assert all(amount in refusal.message for amount in shown)
@@ -36,8 +36,8 @@ def test_a_total_below_the_minimum_of_its_currency_is_refused(
 )
 def test_other_totals_are_possible(currency: str, price_minor: int, quantity: int) -> None:
     policy = BookingPolicy.of(Settings(payment_minimums=MINIMUMS))
-    assert refuse_charge(request(quantity=quantity), tier(price_minor=price_minor, currency=currency), policy) is None
+    assert refuse_charge((part(tier(price_minor=price_minor, currency=currency), quantity),), policy) is None
 
 
 def test_every_total_is_possible_by_default() -> None:
-    assert refuse_charge(request(), tier(price_minor=1), BookingPolicy.of(Settings())) is None
+    assert refuse_charge((part(tier(price_minor=1)),), BookingPolicy.of(Settings())) is None

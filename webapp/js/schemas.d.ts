@@ -1,11 +1,18 @@
 // The bodies on the wire as api/schemas.py defines them; `make declarations` writes this file.
 // Times are RFC 3339 in UTC, amounts are in the currency's major unit.
 
+export interface BookingItem {
+  tier?: string | null;
+  quantity?: number | null;
+  ticketIds?: number[] | null;
+}
+
 export interface BookingRequest {
-  tier: string;
-  quantity: number;
+  tier?: string | null;
+  quantity?: number | null;
   userId: string;
   ticketIds?: number[] | null;
+  items?: BookingItem[] | null;
   expectedTotal?: number | null;
   bookingReference?: string | null;
 }
@@ -175,6 +182,7 @@ export interface Problem {
   ticketIds?: number[];
   total?: number;
   reference?: string;
+  item?: number;
   unknown?: boolean;
 }
 

@@ -30,7 +30,7 @@ from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome
+from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome
 from api.services.bookings.prefetch import KnownTiers
 
 Isolation = Literal["serializable", "read_committed"]
@@ -138,7 +138,8 @@ async def _book_ours(batcher: BookingBatcher, number: int) -> bool:
 
 def new_order(event: str, number: int) -> NewOrder:
     """Return a request of a new buyer for one ticket."""
-    return NewOrder(reference=f"{event}-{number}", event=event, tier=TIER, quantity=1, user_id=f"{event}-{number}")
+    buyer = reference = f"{event}-{number}"
+    return NewOrder(reference=reference, event=event, items=(Item(tier=TIER, quantity=1),), user_id=buyer)
 
 
 def _retries_ours() -> float:

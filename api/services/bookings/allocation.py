@@ -1,26 +1,33 @@
 """Allocation of the tickets that a batch has locked to the requests of the batch."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from api.services.bookings.model import NewOrder, Retry, Ticket, Tier, takes_any_ticket
+from api.services.bookings.model import Part, Parts, Retry, Ticket
+
+TicketsOfParts = Sequence[Sequence[Ticket]]
+"""The tickets of each part of a request, in the order of the parts."""
 
 
 class Allocated(msgspec.Struct, frozen=True):
-    """The tickets of a request: locked, available and as many as its quantity."""
+    """The tickets of a request: locked, available and as many as each part requests."""
 
-    tickets: Sequence[Ticket]
+    tickets: TicketsOfParts
 
 
 class SeatsTaken(msgspec.Struct, frozen=True):
-    """The tickets that a request names and that are not available."""
+    """The tickets that a request names and that are not available; `part` names the first of them."""
 
+    part: Part
     tickets: Sequence[Ticket]
 
 
 class Insufficient(msgspec.Struct, frozen=True):
-    """The batch locked too few tickets for a request; the reason is known only after the commit."""
+    """The batch locked too few tickets for a part of a request; the reason is known only after the commit."""
+
+    part: Part
 
 
 Allocation = Allocated | SeatsTaken | Insufficient | Retry
@@ -36,26 +43,42 @@ class Claimed(msgspec.Struct):
     sold: set[int] = msgspec.field(default_factory=set)
     """Ids of the tickets that this batch has sold."""
 
-    def sell(self, request: NewOrder, tier: Tier, tickets: Sequence[Ticket]) -> None:
+    def sell(self, parts: Parts, tickets: TicketsOfParts) -> None:
         """Remove the tickets of an allocation from the tickets for later requests."""
-        self.sold.update(ticket.id for ticket in tickets)
-        if takes_any_ticket(request, tier):
-            del self.standing[tier.tier_id][: len(tickets)]  # `allocate` takes them from the front.
+        for part, of_part in zip(parts, tickets, strict=True):
+            self.sold.update(ticket.id for ticket in of_part)
+            if part.takes_any_ticket:
+                del self.standing[part.tier.tier_id][: len(of_part)]  # `allocate` takes them from the front.
 
 
-def allocate(request: NewOrder, tier: Tier, requested: Sequence[Ticket], claimed: Claimed) -> Allocation:
+def allocate(parts: Parts, requested: TicketsOfParts, claimed: Claimed) -> Allocation:
     """Return all tickets of a request, or the reason for none.
 
-    `requested` are the tickets that the buyer named or that prefetching chose for a seated tier.
+    `requested` are, for each part, the tickets that the buyer named or that prefetching chose for a seated tier.
     """
-    if takes_any_ticket(request, tier):
-        tickets = claimed.standing[tier.tier_id][: request.quantity]
-        return Allocated(tickets) if len(tickets) == request.quantity else Insufficient()
-    if request.ticket_ids:
-        taken = [ticket for ticket in requested if ticket.status != "available" or ticket.id in claimed.sold]
-        if taken:
-            return SeatsTaken(taken)
-    if not requested:
-        return Insufficient()
-    locked = claimed.locked.issuperset((ticket.id, ticket.ctid) for ticket in requested)
-    return Allocated(requested) if locked else Retry("locked_tickets")
+    taken = [
+        (part, ticket)
+        for part, tickets in zip(parts, requested, strict=True)
+        if part.ticket_ids
+        for ticket in tickets
+        if ticket.status != "available" or ticket.id in claimed.sold
+    ]
+    if taken:
+        return SeatsTaken(taken[0][0], [ticket for _, ticket in taken])
+    allocated: list[Sequence[Ticket]] = []
+    used: Counter[int] = Counter()
+    for part, tickets in zip(parts, requested, strict=True):
+        if part.takes_any_ticket:
+            tier_id = part.tier.tier_id
+            standing = claimed.standing[tier_id][used[tier_id] : used[tier_id] + part.quantity]
+            used[tier_id] += part.quantity
+            if len(standing) < part.quantity:
+                return Insufficient(part)
+            allocated.append(standing)
+            continue
+        if not tickets:
+            return Insufficient(part)
+        if not claimed.locked.issuperset((ticket.id, ticket.ctid) for ticket in tickets):
+            return Retry("locked_tickets")
+        allocated.append(tickets)
+    return Allocated(allocated)

@@ -10,7 +10,7 @@ that it cannot sell then run with a prefetch.
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -28,11 +28,11 @@ from api.services.bookings.model import (
     Declined,
     NewOrder,
     Outcome,
+    Parts,
     Refused,
     Retry,
     Ticket,
     Tier,
-    takes_any_ticket,
     total_minor,
 )
 from api.services.bookings.prefetch import KnownTiers, Prefetched, assume, find_replays, prefetch
@@ -114,23 +114,24 @@ async def _sell(
     sales: list[Sale] = []
     async with session.transaction():
         start, claimed = await _claim(session, requests, prefetched)
-        changed = _changed_tiers(prefetched.tiers.values(), start)
+        changed = _changed_tiers(prefetched.tiers_of(requests), start)
         for request in requests:
-            tier = prefetched.tier(request)
+            parts = prefetched.parts[request.reference]
             if request.reference in start.in_flight:
                 # Another attempt may wait for a standby, and may have locked the requested tickets.
                 attempts[request.reference] = Retry("in_flight")
                 continue
-            if tier.tier_id in changed:
+            if any(part.tier.tier_id in changed for part in parts):
                 attempts[request.reference] = Retry("changed_tier")
                 continue
-            match allocate(request, tier, prefetched.requested_tickets(request), claimed):
+            match allocate(parts, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
-                    payment = _pay(request, tier, policy)
+                    payment = _pay(request, parts, policy)
                     if payment == "declined":
                         tickets = []  # The next request of the batch may get them.
-                    claimed.sell(request, tier, tickets)
-                    sales.append(Sale(request, tier, tickets, payment))
+                    else:
+                        claimed.sell(parts, tickets)
+                    sales.append(Sale(request, parts, tickets, payment))
                 case unsatisfied:
                     attempts[request.reference] = unsatisfied
         if sales:
@@ -144,33 +145,33 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
     ctids = [
         ticket.ctid
         for request in requests
-        for ticket in prefetched.requested_tickets(request)
+        for tickets in prefetched.requested_tickets(request)
+        for ticket in tickets
         if ticket.status == "available"
     ]
-    standing: dict[int, Tier] = {}
     quantities: Counter[int] = Counter()
     for request in requests:
-        tier = prefetched.tier(request)
-        if takes_any_ticket(request, tier):
-            standing[tier.tier_id] = tier
-            quantities[tier.tier_id] += request.quantity
+        for part in prefetched.parts[request.reference]:
+            if part.takes_any_ticket:
+                quantities[part.tier.tier_id] += part.quantity
 
     pipeline = session.pipeline()
-    # Two tiers of an event may have been read at different revisions.
-    tiers = {tier.tier_id: tier for tier in map(prefetched.tier, requests)}
+    tiers = prefetched.tiers_of(requests)  # Two tiers of an event may have been read at different revisions.
     parameters: dict[str, object] = {
         "references": [request.reference for request in requests],
-        "tier_ids": list(tiers),
-        "event_ids": [tier.event_id for tier in tiers.values()],
-        "revisions": [tier.revision for tier in tiers.values()],
-        "updated_at": [tier.updated_at for tier in tiers.values()],
+        "tier_ids": [tier.tier_id for tier in tiers],
+        "event_ids": [tier.event_id for tier in tiers],
+        "revisions": [tier.revision for tier in tiers],
+        "updated_at": [tier.updated_at for tier in tiers],
         "orders": len(requests),
         "bookings": sum(request.quantity for request in requests),
     }
     started = pipeline.add(Statement(queries.orders.start_batch, parameters, BatchStart))
     locked = pipeline.add(Statement(queries.tickets.lock_tickets, {"ctids": ctids})) if ctids else None
     claims: dict[int, Result[Ticket]] = {}
-    for tier in standing.values():
+    for tier in tiers:
+        if tier.tier_id not in quantities:
+            continue
         claim = {
             "tier_id": tier.tier_id,
             "start": random.randint(1, tier.last_position),
@@ -203,9 +204,9 @@ def _changed_tiers(tiers: Iterable[Tier], start: BatchStart) -> set[int]:
     }
 
 
-def _pay(request: NewOrder, tier: Tier, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
+def _pay(request: NewOrder, parts: Parts, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
     """Return the first state of a request's payment; in async mode the provider is charged after the commit."""
-    if total_minor(request, tier) == 0:  # A provider refuses an amount of 0.
+    if total_minor(parts) == 0:  # A provider refuses an amount of 0.
         return "captured"
     if policy.payment_mode == "async":
         return "pending"
@@ -243,13 +244,13 @@ async def _classify(
                 outcomes[reference] = outcome
     if refused:
         unsatisfied = [request for request in requests if request.reference in refused]
-        outcomes.update(await _explain(session, unsatisfied, prefetched, refused))
+        outcomes.update(await _explain(session, unsatisfied, prefetched.parts, refused))
 
 
 async def _explain(
     session: Session,
     requests: Sequence[NewOrder],
-    prefetched: Prefetched,
+    parts: Mapping[str, Parts],
     attempts: dict[str, Insufficient | SeatsTaken],
 ) -> dict[str, Outcome]:
     """Return the outcomes of the requests that got no tickets in a committed transaction.
@@ -257,8 +258,7 @@ async def _explain(
     A refused request may be a repeat whose first run in another process has just taken the missing tickets. Therefore
     this function reads the orders after the stock, and a repeat overrides the refusal.
     """
-    insufficient = [request for request in requests if isinstance(attempts[request.reference], Insufficient)]
-    tier_ids = list({prefetched.tier(request).tier_id for request in insufficient})
+    tier_ids = list({attempt.part.tier.tier_id for attempt in attempts.values() if isinstance(attempt, Insufficient)})
     pipeline = session.pipeline()
     counted = pipeline.add(Statement(queries.tickets.count_left, {"tier_ids": tier_ids}, TierStock))
     existing = pipeline.add(orders.select_orders([request.reference for request in requests]))
@@ -267,8 +267,10 @@ async def _explain(
     outcomes: dict[str, Outcome] = {}
     for request in requests:
         match attempts[request.reference]:
-            case SeatsTaken(tickets):
-                outcomes[request.reference] = Refused(seat_taken(tickets))
-            case Insufficient():
-                outcomes[request.reference] = classify_shortage(request, stock[prefetched.tier(request).tier_id])
+            case SeatsTaken(part, tickets):
+                outcomes[request.reference] = Refused(seat_taken(request, part, tickets))
+            case Insufficient(part):
+                tier_id = part.tier.tier_id
+                quantity = sum(each.quantity for each in parts[request.reference] if each.tier.tier_id == tier_id)
+                outcomes[request.reference] = classify_shortage(request, part, quantity, stock[tier_id])
     return outcomes | await find_replays(session, existing.rows, requests)

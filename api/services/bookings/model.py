@@ -40,19 +40,38 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(settings, cls, from_attributes=True)
 
 
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a basket: any tickets of a tier, or exactly the tickets in `ticket_ids`."""
+
+    quantity: int
+    tier: str | None = None
+    """The name of the tier; None if `ticket_ids` may belong to several tiers."""
+    ticket_ids: tuple[int, ...] = ()
+
+
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A validated booking request with its reference; `ticket_ids` is empty if the buyer accepts any tickets."""
+    """A validated booking request with its reference: items of one event, all or none of them."""
 
     reference: str
     event: str
-    tier: str
-    quantity: int
+    items: tuple[Item, ...]
     user_id: str
-    ticket_ids: tuple[int, ...] = ()
     expected_total: float | None = None
     """The total that the buyer agreed to, in the currency's major unit; None if the request states none."""
     client_hash: bytes | None = None
     """The hash of the client's address for the limit of held tickets; None if that does not apply."""
+    itemized: bool = False
+    """True if the request's body lists items; a refusal then names the item."""
+
+    @functools.cached_property
+    def quantity(self) -> int:
+        """The number of tickets of all items."""
+        return sum(item.quantity for item in self.items)
+
+    @functools.cached_property
+    def ticket_ids(self) -> tuple[int, ...]:
+        """The tickets that the items name, in their order."""
+        return tuple(ticket_id for item in self.items for ticket_id in item.ticket_ids)
 
     @functools.cached_property
     def limit_key(self) -> str:
@@ -61,9 +80,19 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """SHA-256 of all fields but the reference and the client; equal digests mean equal requests."""
-        content = [self.event, self.tier, self.quantity, self.user_id, sorted(self.ticket_ids)]
-        if self.expected_total is not None:  # The digests of orders without it stay valid.
+        """SHA-256 of the items, the buyer and the expected total; equal digests mean equal requests.
+
+        Requests with and without a list of items are equal if they book the same. The digests of orders from before the
+        list stay valid.
+        """
+        items = [(item.tier, item.quantity, sorted(item.ticket_ids)) for item in self.items]
+        tier, quantity, ticket_ids = items[0]
+        content: list[object] = (
+            [self.event, items, self.user_id]
+            if len(items) > 1 or tier is None
+            else [self.event, tier, quantity, self.user_id, ticket_ids]
+        )
+        if self.expected_total is not None:
             content.append(without_rounding_error(self.expected_total))
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
@@ -95,6 +124,26 @@ class Ticket(msgspec.Struct, frozen=True):
     seat_number: int | None = None
     tier_id: int = 0
     status: str = "available"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The tickets of one tier that an item requests."""
+
+    item: int
+    """The number of the item, from 0."""
+    tier: Tier
+    quantity: int
+    ticket_ids: tuple[int, ...] = ()
+    """The tickets that the item names; empty if any tickets of the tier satisfy it."""
+
+    @property
+    def takes_any_ticket(self) -> bool:
+        """Return whether any tickets of a standing tier satisfy the part."""
+        return not self.tier.seated and not self.ticket_ids
+
+
+Parts = tuple[Part, ...]
+"""A request with its tiers: a part for each item, or several if the item names tickets of several tiers."""
 
 
 class Booked(msgspec.Struct, frozen=True):
@@ -138,11 +187,6 @@ Outcome = Decision | Retry
 """The result of one run of a request."""
 
 
-def total_minor(request: NewOrder, tier: Tier) -> int:
+def total_minor(parts: Parts) -> int:
     """Return the price of an order in the currency's minor units; 0 if its tickets are free."""
-    return request.quantity * tier.price_minor
-
-
-def takes_any_ticket(request: NewOrder, tier: Tier) -> bool:
-    """Return whether any tickets of a standing tier satisfy a request."""
-    return not tier.seated and not request.ticket_ids
+    return sum(part.quantity * part.tier.price_minor for part in parts)

@@ -10,7 +10,7 @@ the requests run again after a prefetch.
 
 import random
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 import psycopg
@@ -18,11 +18,13 @@ import psycopg
 from api.database import queries
 from api.database.errors import CommitUnknownError
 from api.database.session import Session, Statement
+from api.errors import ApiError
 from api.services import orders
 from api.services.bookings import limits
 from api.services.bookings.allowance import Allowance, HoldAllowance
-from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Refused, Retry, Ticket, Tier
-from api.services.bookings.refusals import refuse_charge, refuse_early, refuse_price, refuse_tickets, replay
+from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Part, Parts, Refused, Retry, Ticket, Tier
+from api.services.bookings.parts import Tiers, resolve
+from api.services.bookings.refusals import refuse_charge, refuse_price, replay
 from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
 from api.services.event_rules import sale_state
 from api.services.order_rows import OrderRow
@@ -36,6 +38,8 @@ _PAUSE_DOUBLINGS_MAX = 4
 """After wrong assumptions in a row the next 1, 3, 7 and then 15 batches start with a prefetch."""
 
 
+SeatKey = tuple[str, int]
+"""The reference of a request and the number of an item."""
 Server = tuple[int, int]
 """System identifier and timeline of a server."""
 
@@ -43,25 +47,32 @@ Server = tuple[int, int]
 class Prefetched(msgspec.Struct):
     """The state that a batch has read before its transaction."""
 
-    tiers: dict[tuple[str, str], Tier]
-    """Tiers by event and name."""
+    tiers: Tiers
+    """At least the tiers of the requests."""
     named: dict[int, Ticket]
     """The tickets that requests name, in any state, by id."""
     outcomes: dict[str, Outcome]
     """Outcomes by reference, for the requests that need no transaction."""
-    chosen: dict[str, list[Ticket]] = msgspec.field(default_factory=dict)
-    """Seats by reference; a request for seats that is missing here cannot be satisfied."""
+    parts: dict[str, Parts] = msgspec.field(default_factory=dict)
+    """The parts of the requests that passed the early refusals, by reference."""
+    chosen: dict[SeatKey, list[Ticket]] = msgspec.field(default_factory=dict)
+    """Seats by item; an item for seats that is missing here cannot be satisfied."""
 
-    def tier(self, request: NewOrder) -> Tier:
-        """Return the tier of a request that passed the early refusals."""
-        return self.tiers[request.event, request.tier]
+    def requested_tickets(self, request: NewOrder) -> list[list[Ticket]]:
+        """Return, for each part of a request, the tickets that it names or that were chosen for it.
 
-    def requested_tickets(self, request: NewOrder) -> list[Ticket]:
-        """Return the tickets that a request names or that were chosen for it.
-
-        The list is empty if any ticket fits, or if no seats were found.
+        A list is empty if any ticket fits, or if no seats were found.
         """
-        return [self.named[ticket_id] for ticket_id in request.ticket_ids] or self.chosen.get(request.reference, [])
+        return [
+            [self.named[ticket_id] for ticket_id in part.ticket_ids]
+            or self.chosen.get((request.reference, part.item), [])
+            for part in self.parts[request.reference]
+        ]
+
+    def tiers_of(self, requests: Sequence[NewOrder]) -> list[Tier]:
+        """Return the tiers of requests, each once."""
+        parts = (part for request in requests for part in self.parts[request.reference])
+        return list({part.tier.tier_id: part.tier for part in parts}.values())
 
 
 class KnownTiers:
@@ -72,28 +83,31 @@ class KnownTiers:
     """
 
     def __init__(self) -> None:
-        self._tiers: dict[tuple[str, str], Tier] = {}
+        self._tiers = Tiers()
         self._server: Server | None = None
         self._failures = 0
         self._pause = 0
 
-    def find(self, batch: Sequence[NewOrder], server: Server | None) -> dict[tuple[str, str], Tier] | None:
-        """Return the tiers of a batch; None if one is unknown or if the last assumptions were wrong."""
+    def find(self, batch: Sequence[NewOrder], server: Server | None) -> Tiers | None:
+        """Return the known tiers; None if the batch names an unknown one or if the last assumptions were wrong."""
         self._forget_other_servers(server)
         if self._pause:
             self._pause -= 1
             return None
-        names = {(request.event, request.tier) for request in batch}
-        return {name: self._tiers[name] for name in names} if names <= self._tiers.keys() else None
+        named = ((request.event, item.tier) for request in batch for item in request.items)
+        return self._tiers if all(name is None or self._tiers.find(event, name) for event, name in named) else None
 
-    def update(self, batch: Sequence[NewOrder], tiers: Mapping[tuple[str, str], Tier], server: Server | None) -> None:
+    def update(self, batch: Sequence[NewOrder], tiers: Iterable[Tier], server: Server | None) -> None:
         """Replace the tiers of a batch by those that a prefetch has found."""
         self._forget_other_servers(server)
         if len(self._tiers) > _KNOWN_TIERS_MAX:
             self._tiers.clear()
         for request in batch:
-            self._tiers.pop((request.event, request.tier), None)
-        self._tiers.update(tiers)
+            for item in request.items:
+                if item.tier is not None:
+                    self._tiers.discard(request.event, item.tier)
+        for tier in tiers:
+            self._tiers.add(tier)
 
     def _forget_other_servers(self, server: Server | None) -> None:
         if server != self._server:
@@ -122,22 +136,29 @@ async def assume(
         return None
     assumed = Prefetched(tiers=tiers, named={}, outcomes={})
     allowance = Allowance([], policy.bookings_per_minute)
-    for request in batch:
-        tier = assumed.tier(request)
-        if (
-            sale_state(tier) != "on_sale"
-            or refuse_price(request, tier)
-            or refuse_charge(request, tier, policy)
-            or not allowance.take(request.limit_key)
-        ):
-            return None
+    if not all(allowance.take(request.limit_key) and _may_book(request, tiers, policy) for request in batch):
+        return None
     if named_ids := _named_ids(batch):
         assumed.named = {ticket.id: ticket for ticket in await session.run(_select_tickets(named_ids))}
-        if any(refuse_tickets(request, assumed.tier(request), assumed.named) for request in batch):
-            known.note(correct=False)  # The read of the tickets was in vain.
+    events = {request.event for request in batch}
+    for request in batch:
+        parts = resolve(request, events, tiers, assumed.named)
+        if isinstance(parts, ApiError) or refuse_charge(parts, policy):
+            if named_ids:
+                known.note(correct=False)  # The read of the tickets was in vain.
             return None
+        assumed.parts[request.reference] = parts
     await _choose_seats(session, batch, assumed)
     return assumed
+
+
+def _may_book(request: NewOrder, tiers: Tiers, policy: BookingPolicy) -> bool:
+    """Return whether the sale is open and the total is right, as far as this is known without the named tickets."""
+    named = [(item, tiers.find(request.event, item.tier)) for item in request.items if item.tier is not None]
+    parts = tuple(Part(0, tier, item.quantity) for item, tier in named if tier is not None)
+    if any(sale_state(part.tier) != "on_sale" for part in parts):
+        return False
+    return len(parts) < len(request.items) or not (refuse_price(request, parts) or refuse_charge(parts, policy))
 
 
 async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy) -> Prefetched:
@@ -154,14 +175,13 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     await pipeline.run()
 
     prefetched = Prefetched(
-        tiers={(row.event, row.tier): row for row in tiers.rows if row.tier is not None},
+        tiers=Tiers(tiers.rows),
         named={ticket.id: ticket for ticket in named.rows} if named else {},
         outcomes=await find_replays(session, existing.rows, batch),
     )
-    events = {row.event for row in tiers.rows}
     allowance = Allowance(recent.rows if recent else [], limit)
     holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
-    _refuse(batch, events, (allowance, holds), prefetched, policy)
+    _resolve(batch, {tier.event for tier in tiers.rows}, (allowance, holds), prefetched, policy)
     await _choose_seats(session, batch, prefetched)
     return prefetched
 
@@ -177,7 +197,8 @@ def _select_tickets(ids: Sequence[int]) -> Statement[Ticket]:
 def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
     parameters = {
         "events": list({request.event for request in batch}),
-        "tiers": list({request.tier for request in batch}),
+        "tiers": list({item.tier for request in batch for item in request.items if item.tier is not None}),
+        "ticket_ids": _named_ids(batch),
     }
     return Statement(queries.tiers.find_tiers, parameters, Tier)
 
@@ -198,23 +219,24 @@ async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Se
     return {order.reference: replay(requests[order.reference], order, bookings[order.id]) for order in existing}
 
 
-def _refuse(
+def _resolve(
     batch: Sequence[NewOrder],
     events: Container[str],
     allowances: tuple[Allowance, HoldAllowance],
     prefetched: Prefetched,
     policy: BookingPolicy,
 ) -> None:
-    """Add the outcomes of the requests that cannot be satisfied, whatever the stock is."""
+    """Add the parts of the requests, and the outcomes of those that cannot be satisfied, whatever the stock is."""
     outcomes = prefetched.outcomes
     allowance, holds = allowances
     for request in batch:
         if request.reference in outcomes:
             continue
-        tier = prefetched.tiers.get((request.event, request.tier))
-        if error := (
-            refuse_early(request, events, tier, prefetched.named)
-            or (tier and refuse_charge(request, tier, policy))
+        parts = resolve(request, events, prefetched.tiers, prefetched.named)
+        if isinstance(parts, ApiError):
+            outcomes[request.reference] = Refused(parts)
+        elif error := (
+            refuse_charge(parts, policy)
             or allowance.refusal(request.limit_key)
             or holds.refusal(request.client_hash, request.quantity)
         ):
@@ -224,25 +246,27 @@ def _refuse(
         elif not allowance.take(request.limit_key):
             holds.release(request.client_hash, request.quantity)
             outcomes[request.reference] = Retry("batch_limit")
+        else:
+            prefetched.parts[request.reference] = parts
 
 
 async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:
-    """Choose seats for the requests for seated tiers that name none."""
-    seated: dict[int, list[NewOrder]] = defaultdict(list)
+    """Choose seats for the items of seated tiers that name none."""
+    tiers: dict[int, Tier] = {}
+    quantities: dict[int, dict[SeatKey, int]] = defaultdict(dict)
     for request in batch:
-        if request.reference not in prefetched.outcomes and not request.ticket_ids:
-            tier = prefetched.tier(request)
-            if tier.seated:
-                seated[tier.tier_id].append(request)
-    for requests in seated.values():
-        prefetched.chosen |= await _search_seats(session, prefetched.tier(requests[0]), requests, prefetched.named)
+        for part in prefetched.parts.get(request.reference, ()):
+            if part.tier.seated and not part.ticket_ids:
+                tiers[part.tier.tier_id] = part.tier
+                quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
+    for tier_id, tier in tiers.items():
+        prefetched.chosen |= await _search_seats(session, tier, quantities[tier_id], prefetched.named)
 
 
 async def _search_seats(
-    session: Session, tier: Tier, requests: Sequence[NewOrder], named: Container[int]
-) -> dict[str, list[Ticket]]:
-    """Choose seats of one tier by reference: adjacent ones, or separate ones if no search finds adjacent ones."""
-    quantities = {request.reference: request.quantity for request in requests}
+    session: Session, tier: Tier, quantities: Mapping[SeatKey, int], named: Container[int]
+) -> dict[SeatKey, list[Ticket]]:
+    """Choose seats of one tier by item: adjacent ones, or separate ones if no search finds adjacent ones."""
     start = random.randint(1, tier.last_position)
     enough = 2 * sum(quantities.values())  # The end of a row may waste as many seats as it provides.
     for limit in (max(_SEARCH_SEATS_MIN, enough), _SEARCH_SEATS_MAX):
@@ -252,5 +276,5 @@ async def _search_seats(
         chosen, remaining = choose_adjacent(free, quantities)
         if len(chosen) == len(quantities) or len(found) < limit:
             break
-    missing = {reference: quantity for reference, quantity in quantities.items() if reference not in chosen}
+    missing = {key: quantity for key, quantity in quantities.items() if key not in chosen}
     return chosen | choose_separate(remaining, missing)

@@ -10,7 +10,8 @@ import msgspec
 from api.database import queries
 from api.database.session import Statement
 from api.errors import PaymentDeclined
-from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Ticket, Tier, total_minor
+from api.services.bookings.allocation import TicketsOfParts
+from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Parts, Ticket, Tier, total_minor
 from api.services.order_rows import BookingRow, OrderRow
 
 _STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
@@ -27,12 +28,18 @@ class BatchStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sale(msgspec.Struct, frozen=True):
-    """A request with its tickets and its payment; a declined payment has no tickets."""
+    """A request with the tickets of its parts and its payment; a declined payment has no tickets."""
 
     request: NewOrder
-    tier: Tier
-    tickets: Sequence[Ticket]
+    parts: Parts
+    tickets: TicketsOfParts
     payment: Literal["captured", "declined", "pending"]
+
+    def lines(self) -> list[tuple[Tier, Ticket]]:
+        """Return each ticket with its tier, in the order of the parts."""
+        return [
+            (part.tier, ticket) for part, tickets in zip(self.parts, self.tickets, strict=False) for ticket in tickets
+        ]
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -58,15 +65,15 @@ def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
     held_until = start.created_at + timedelta(seconds=policy.hold_seconds)
     records = []
     for sale in sorted(sales, key=lambda sale: sale.request.reference):
-        request, tier = sale.request, sale.tier
+        request, parts = sale.request, sale.parts
         order = OrderRow(
             id=next(order_ids),
             reference=request.reference,
             user_id=request.user_id,
             request_digest=request.digest,
             status=_STATUS_BY_PAYMENT[sale.payment],
-            total_minor=total_minor(request, tier),
-            currency=tier.currency,
+            total_minor=total_minor(parts),
+            currency=parts[0].tier.currency,
             created_at=start.created_at,
             expires_at=held_until if sale.payment == "pending" else None,
             payment=sale.payment,
@@ -79,13 +86,13 @@ def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
                 order_id=order.id,
                 line=line,
                 ticket_id=ticket.id,
-                tier=request.tier,
+                tier=str(tier.tier),
                 price_minor=tier.price_minor,
                 row_label=ticket.row_label,
                 seat_number=ticket.seat_number,
                 created_at=start.created_at,
             )
-            for line, ticket in enumerate(sale.tickets, start=1)
+            for line, (tier, ticket) in enumerate(sale.lines(), start=1)
         ]
         records.append(Record(sale, order, bookings))
     return records
@@ -96,8 +103,8 @@ def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Stateme
     statements = [_insert_orders(records), _insert_payments(records, policy)]
     ctids: dict[datetime | None, list[str]] = defaultdict(list)  # by the end of the hold; None: sold
     for record in records:
-        if record.sale.tickets:
-            ctids[record.order.expires_at] += [ticket.ctid for ticket in record.sale.tickets]
+        if record.bookings:
+            ctids[record.order.expires_at] += [ticket.ctid for _, ticket in record.sale.lines()]
     if ctids:
         statements.append(_insert_bookings(records))
     statements += [
@@ -113,7 +120,7 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
         queries.orders.insert_orders,
         {
             "ids": [order.id for order in orders],
-            "event_ids": [record.sale.tier.event_id for record in records],
+            "event_ids": [record.sale.parts[0].tier.event_id for record in records],
             "references": [order.reference for order in orders],
             "user_ids": [order.user_id for order in orders],
             "request_digests": [order.request_digest for order in orders],
@@ -152,7 +159,7 @@ def _insert_bookings(records: Sequence[Record]) -> Statement[Any]:
             "order_ids": [booking.order_id for booking in bookings],
             "lines": [booking.line for booking in bookings],
             "ticket_ids": [booking.ticket_id for booking in bookings],
-            "tier_ids": [record.sale.tier.tier_id for record in records for _ in record.bookings],
+            "tier_ids": [tier.tier_id for record in records for tier, _ in record.sale.lines()],
             "prices_minor": [booking.price_minor for booking in bookings],
         },
     )

@@ -1,7 +1,7 @@
 """Refusals and repeats: the responses that a request gets without a sale."""
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,13 +27,13 @@ from api.services.bookings.model import (
     Decision,
     Declined,
     NewOrder,
+    Part,
+    Parts,
     Refused,
     Retry,
     Ticket,
-    Tier,
     total_minor,
 )
-from api.services.event_rules import sale_ends_at, sale_state
 from api.services.order_rows import BookingRow, OrderRow
 
 REFUSALS: tuple[type[ApiError], ...] = (
@@ -64,53 +64,24 @@ class TierStock(msgspec.Struct, frozen=True):
     back_in_s: float | None
 
 
-def refuse_early(
-    request: NewOrder, events: Container[str], tier: Tier | None, named: Mapping[int, Ticket]
-) -> ApiError | None:
-    """Return the error of a request that no stock can satisfy; None if the request may proceed.
-
-    `events` are the slugs that exist. `named` are the existing tickets by id.
-    """
-    if request.event not in events:
-        return UnknownEvent(request.event)
-    if tier is None:
-        return UnknownTier(request.tier)
-    if (state := sale_state(tier)) != "on_sale":
-        return NotOnSale(None if state == "cancelled" else (tier.sales_start_at, sale_ends_at(tier)))
-    return refuse_tickets(request, tier, named) or refuse_price(request, tier)
-
-
-def refuse_tickets(request: NewOrder, tier: Tier, named: Mapping[int, Ticket]) -> InvalidRequest | None:
-    """Return the error of a request that names tickets outside its tier; otherwise None."""
-    foreign = [
-        ticket_id
-        for ticket_id in request.ticket_ids
-        if (ticket := named.get(ticket_id)) is None or ticket.tier_id != tier.tier_id
-    ]
-    if not foreign:
-        return None
-    ids = ", ".join(map(str, foreign))
-    return InvalidRequest(f"not tickets of the tier {request.tier!r}: {ids}", field="ticketIds")
-
-
-def refuse_price(request: NewOrder, tier: Tier) -> PriceChanged | None:
+def refuse_price(request: NewOrder, parts: Parts) -> PriceChanged | None:
     """Return the error of a request that expects another total; otherwise None.
 
     Clients may calculate the total in floating-point numbers, so the comparison ignores their rounding errors.
     """
-    total = total_minor(request, tier)
-    if request.expected_total is None or is_amount(request.expected_total, total, tier.currency):
+    total, currency = total_minor(parts), parts[0].tier.currency
+    if request.expected_total is None or is_amount(request.expected_total, total, currency):
         return None
-    return PriceChanged(total, tier.currency)
+    return PriceChanged(total, currency)
 
 
-def refuse_charge(request: NewOrder, tier: Tier, policy: BookingPolicy) -> AmountTooSmall | Busy | None:
+def refuse_charge(parts: Parts, policy: BookingPolicy) -> AmountTooSmall | Busy | None:
     """Return the error of a request whose total the provider does not charge, or cannot charge now; otherwise None."""
-    total = total_minor(request, tier)
+    total, currency = total_minor(parts), parts[0].tier.currency
     if not total:
         return None
-    if total < (minimum := policy.payment_minimums_minor.get(tier.currency, 0)):
-        return AmountTooSmall(total, minimum, tier.currency)
+    if total < (minimum := policy.payment_minimums_minor.get(currency, 0)):
+        return AmountTooSmall(total, minimum, currency)
     return None if policy.provider_available else Busy("payments")
 
 
@@ -123,26 +94,37 @@ def replay(request: NewOrder, order: OrderRow, bookings: Sequence[BookingRow]) -
     return Booked(order, bookings, replayed=True)
 
 
-def seat_taken(tickets: Sequence[Ticket]) -> SeatTaken:
-    """Return the error that names the unavailable tickets of a request."""
-    return SeatTaken(
-        {
-            ticket.id: f"row {ticket.row_label} seat {ticket.seat_number}"
-            if ticket.row_label
-            else f"ticket {ticket.id}"
-            for ticket in tickets
-        }
-    )
+def seat_taken(request: NewOrder, part: Part, tickets: Sequence[Ticket]) -> ApiError:
+    """Return the error that names the unavailable tickets of a request; `part` names the first of them."""
+    names = {
+        ticket.id: f"row {ticket.row_label} seat {ticket.seat_number}" if ticket.row_label else f"ticket {ticket.id}"
+        for ticket in tickets
+    }
+    return of_item(SeatTaken(names), request, part.item)
 
 
-def classify_shortage(request: NewOrder, stock: TierStock) -> Refused | Retry:
-    """Classify a request that got no tickets by the committed stock of its tier.
+def classify_shortage(request: NewOrder, part: Part, quantity: int, stock: TierStock) -> Refused | Retry:
+    """Classify a request that got no tickets by the committed stock of a tier.
 
     Uncommitted transactions may still release their tickets. Therefore only committed sales make a tier sold out.
+
+    Args:
+        request: the request.
+        part: the part for which tickets were missing.
+        quantity: the number of tickets that the whole request needs from the tier of that part.
+        stock: the stock of that tier.
     """
-    if stock.available >= request.quantity:
+    tier = str(part.tier.tier)
+    if stock.available >= quantity:
         return Retry("locked_tickets")
-    if stock.available + stock.held >= request.quantity:
+    if stock.available + stock.held >= quantity:
         retry_after_s = max(1, math.ceil(stock.back_in_s or 0))
-        return Refused(AllHeld(request.tier, stock.available, retry_after_s=retry_after_s))
-    return Refused(SoldOut(request.tier, stock.available))
+        return Refused(of_item(AllHeld(tier, stock.available, retry_after_s=retry_after_s), request, part.item))
+    return Refused(of_item(SoldOut(tier, stock.available), request, part.item))
+
+
+def of_item(error: ApiError, request: NewOrder, item: int) -> ApiError:
+    """Return an error that names the item at fault if the request lists items."""
+    if request.itemized:
+        error.details["item"] = item
+    return error

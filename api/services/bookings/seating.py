@@ -47,6 +47,7 @@ class Seat(Protocol):
         """Position in the tier's order."""
 
 
+K = TypeVar("K")
 S = TypeVar("S", bound=Seat)
 
 
@@ -295,13 +296,13 @@ def pick_adjacent(free: Iterable[S], quantity: int) -> list[S]:
     return []
 
 
-def choose_adjacent(free: Iterable[S], quantities: Mapping[str, int]) -> tuple[dict[str, list[S]], list[S]]:
+def choose_adjacent(free: Iterable[S], quantities: Mapping[K, int]) -> tuple[dict[K, list[S]], list[S]]:
     """Choose adjacent seats for each quantity; return the seats by key, and the seats that remain.
 
     A key without enough adjacent seats is missing from the result.
     """
     remaining = {seat.id: seat for seat in free}
-    chosen: dict[str, list[S]] = {}
+    chosen: dict[K, list[S]] = {}
     for key, quantity in quantities.items():
         if seats := pick_adjacent(remaining.values(), quantity):
             chosen[key] = seats
@@ -310,13 +311,13 @@ def choose_adjacent(free: Iterable[S], quantities: Mapping[str, int]) -> tuple[d
     return chosen, list(remaining.values())
 
 
-def choose_separate(free: Iterable[S], quantities: Mapping[str, int]) -> dict[str, list[S]]:
+def choose_separate(free: Iterable[S], quantities: Mapping[K, int]) -> dict[K, list[S]]:
     """Choose the first seats for each quantity, adjacent or not; return the seats by key.
 
     A key for which too few seats remain is missing from the result.
     """
     remaining = list(free)
-    chosen: dict[str, list[S]] = {}
+    chosen: dict[K, list[S]] = {}
     for key, quantity in quantities.items():
         if len(remaining) >= quantity:
             chosen[key], remaining = remaining[:quantity], remaining[quantity:]

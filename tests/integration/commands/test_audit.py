@@ -22,7 +22,7 @@ from api.database.migrations import migrate
 from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import Booked, NewOrder
+from api.services.bookings.model import Booked, Item, NewOrder
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import ChargeUpdate
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
@@ -41,8 +41,7 @@ def orders(count: int) -> list[NewOrder]:
         NewOrder(
             reference=f"r-{n}",
             event=schemas.BUILT_IN_EVENT,
-            tier=TIERS[n % len(TIERS)],
-            quantity=QUANTITIES[n // len(TIERS) % len(QUANTITIES)],
+            items=(Item(tier=TIERS[n % len(TIERS)], quantity=QUANTITIES[n // len(TIERS) % len(QUANTITIES)]),),
             user_id=f"user-{n}",
         )
         for n in range(count)

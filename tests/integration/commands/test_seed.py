@@ -19,7 +19,7 @@ from api.commands.seed import (
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.errors import ConfigError
-from api.services.bookings.model import NewOrder
+from api.services.bookings.model import Item, NewOrder
 from tests.stack import empty_database
 
 
@@ -167,7 +167,7 @@ def test_a_buyer_of_the_seed_can_repeat_the_order(server: EmbeddedServer) -> Non
         )
     assert stored
     for reference, event, tier, quantity, user_id, digest in stored:
-        order = NewOrder(reference=reference, event=event, tier=tier, quantity=quantity, user_id=user_id)
+        order = NewOrder(reference=reference, event=event, items=(Item(tier=tier, quantity=quantity),), user_id=user_id)
         assert order.digest == digest
 
 

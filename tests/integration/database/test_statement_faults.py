@@ -25,7 +25,7 @@ from api.payments import simulator
 from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import NewOrder
+from api.services.bookings.model import Item, NewOrder
 from api.services.order_rows import OrderRow
 from api.services.orders import cancel_order, expire_holds
 from api.services.payments import reconcile_payments
@@ -89,10 +89,8 @@ def order(reference: str, tier: str = "GA", quantity: int = 2, ticket_ids: Seque
     return NewOrder(
         reference=reference,
         event=schemas.BUILT_IN_EVENT,
-        tier=tier,
-        quantity=quantity,
+        items=(Item(tier=tier, quantity=quantity, ticket_ids=tuple(ticket_ids)),),
         user_id="u",
-        ticket_ids=tuple(ticket_ids),
     )
 
 

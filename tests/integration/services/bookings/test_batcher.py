@@ -13,7 +13,7 @@ from api.config import Settings
 from api.database.pool import open_pool
 from api.errors import ApiError, Busy, InternalError
 from api.services.bookings.batcher import BookingBatcher
-from api.services.bookings.model import Booked, Declined, NewOrder, Refused
+from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import response
 
@@ -31,9 +31,12 @@ async def running_batcher(database_url: str, **settings: Any) -> AsyncIterator[B
             yield batcher
 
 
-def order(reference: str, quantity: int = 1, **changes: Any) -> NewOrder:
-    values = {"event": schemas.BUILT_IN_EVENT, "tier": "GA", "user_id": "u"}
-    return NewOrder(**{**values, "reference": reference, "quantity": quantity, **changes})
+def order(
+    reference: str, quantity: int = 1, *, tier: str | None = "GA", ticket_ids: tuple[int, ...] = (), **changes: Any
+) -> NewOrder:
+    item = Item(tier=tier, quantity=quantity, ticket_ids=ticket_ids)
+    values = {"event": schemas.BUILT_IN_EVENT, "user_id": "u", "items": (item,)}
+    return NewOrder(**{**values, "reference": reference, **changes})
 
 
 async def responses(batcher: BookingBatcher, *requests: NewOrder) -> list[OrderRow | ApiError]:

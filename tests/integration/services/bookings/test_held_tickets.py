@@ -1,6 +1,7 @@
 """The limit of the tickets that one client address holds without paying."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
@@ -27,7 +28,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-def from_client(quantity: int, client: bytes = CLIENT, **changes: str) -> NewOrder:
+def from_client(quantity: int, client: bytes = CLIENT, **changes: Any) -> NewOrder:
     return order("GA", quantity, client_hash=client, **changes)
 
 

@@ -5,8 +5,7 @@ import itertools
 import pytest
 
 from api.money import is_amount, to_major
-from api.services.bookings.refusals import refuse_early
-from tests.unit.services.bookings.values import request, tier
+from tests.unit.services.bookings.values import refusal, request, tier
 
 PRICES_MINOR = range(1, 20_000)
 QUANTITIES = range(2, 11)
@@ -51,7 +50,7 @@ def test_half_a_unit_of_the_largest_totals_is_a_difference(currency: str, total_
 def test_a_booking_accepts_a_calculated_total() -> None:
     wanted = request(quantity=3, expected_total=3 * 0.1)
     assert wanted.expected_total != 0.3
-    assert refuse_early(wanted, {"show"}, tier(price_minor=10), {}) is None
+    assert refusal(wanted, tier(price_minor=10)) is None
 
 
 def test_totals_that_differ_by_a_rounding_error_make_equal_requests() -> None:

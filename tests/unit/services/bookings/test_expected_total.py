@@ -13,10 +13,8 @@ from api.http.request_body import decode as decode_body
 from api.money import to_major
 from api.routes.bookings import _new_order
 from api.schemas import BookingRequest
-from api.services.bookings.refusals import refuse_early
-from tests.unit.services.bookings.values import NOW, request, tier
+from tests.unit.services.bookings.values import NOW, refusal, request, tier
 
-EVENTS = {"show"}
 TOTAL_MAX = 10**15
 """The largest total that a request may expect, in minor units of a currency without decimals."""
 BODY = '{"tier": "VIP", "quantity": 2, "userId": "ada", "expectedTotal": %s}'
@@ -39,7 +37,7 @@ decode = msgspec.json.Decoder(BookingRequest).decode
 )
 def test_the_expected_total_is_accepted(price_minor: int, quantity: int, currency: str, expected: float | None) -> None:
     wanted = request(quantity=quantity, expected_total=expected)
-    assert refuse_early(wanted, EVENTS, tier(price_minor=price_minor, currency=currency), {}) is None
+    assert refusal(wanted, tier(price_minor=price_minor, currency=currency)) is None
 
 
 @pytest.mark.parametrize(
@@ -60,24 +58,24 @@ def test_the_expected_total_is_accepted(price_minor: int, quantity: int, currenc
     ],
 )
 def test_another_total_is_refused_with_the_present_one(currency: str, expected: float, total: float) -> None:
-    error = refuse_early(request(expected_total=expected), EVENTS, tier(price_minor=1250, currency=currency), {})
+    error = refusal(request(expected_total=expected), tier(price_minor=1250, currency=currency))
     assert isinstance(error, PriceChanged)
     assert error.details == {"total": total}
 
 
 @given(st.integers(0, TOTAL_MAX - 3), st.integers(1, 3), st.sampled_from(sorted(each.code for each in Currency)))
 def test_only_the_exact_total_is_accepted_in_every_currency(total_minor: int, difference: int, currency: str) -> None:
-    def refusal(expected_minor: int) -> object:
+    def error(expected_minor: int) -> object:
         expected = decode(BODY % msgspec.json.encode(to_major(expected_minor, currency)).decode()).expected_total
         wanted = request(quantity=1, expected_total=expected)
-        return refuse_early(wanted, EVENTS, tier(price_minor=total_minor, currency=currency), {})
+        return refusal(wanted, tier(price_minor=total_minor, currency=currency))
 
-    assert refusal(total_minor) is None
-    assert isinstance(refusal(total_minor + difference), PriceChanged)
+    assert error(total_minor) is None
+    assert isinstance(error(total_minor + difference), PriceChanged)
 
 
 def test_a_sale_that_is_over_is_refused_before_the_price() -> None:
-    error = refuse_early(request(expected_total=1), EVENTS, tier(sales_end_at=NOW), {})
+    error = refusal(request(expected_total=1), tier(sales_end_at=NOW))
     assert isinstance(error, NotOnSale)
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from api.services.bookings.model import NewOrder, Tier
 from api.services.bookings.prefetch import KnownTiers, Server
 from tests.unit.services.bookings.values import request, tier
 
-VIP = {("show", "VIP"): tier()}
+VIP = [tier()]
 SERVER = (7_000_000_000, 1)
 
 
@@ -15,15 +16,19 @@ def known_tiers() -> KnownTiers:
     return known
 
 
+def found(known: KnownTiers, *batch: NewOrder) -> list[Tier]:
+    return list(known.find(batch, SERVER) or [])
+
+
 def test_a_batch_is_known_if_all_its_tiers_are() -> None:
     known = known_tiers()
-    assert known.find([request(), request()], SERVER) == VIP
+    assert found(known, request(), request()) == VIP
     assert known.find([request(), request(tier="GA")], SERVER) is None
 
 
 def test_a_tier_that_no_longer_exists_is_forgotten() -> None:
     known = known_tiers()
-    known.update([request()], {}, SERVER)
+    known.update([request()], [], SERVER)
     assert known.find([request()], SERVER) is None
 
 
@@ -40,10 +45,10 @@ def test_a_correct_assumption_ends_the_pauses() -> None:
     known = known_tiers()
     known.note(correct=False)
     known.note(correct=True)
-    assert known.find([request()], SERVER) == VIP
+    assert found(known, request()) == VIP
     known.note(correct=False)
     assert known.find([request()], SERVER) is None
-    assert known.find([request()], SERVER) == VIP
+    assert found(known, request()) == VIP
 
 
 @pytest.mark.parametrize("other", [(7_000_000_000, 2), (7_000_000_001, 1), None])
@@ -52,5 +57,5 @@ def test_the_tiers_of_another_server_are_forgotten(other: Server | None) -> None
     assert known.find([request()], other) is None
     assert known.find([request()], SERVER) is None
     known.update([request()], VIP, SERVER)
-    known.update([request(tier="GA")], {("show", "GA"): tier()}, other)
+    known.update([request(tier="GA")], [tier(tier="GA")], other)
     assert known.find([request()], other) is None

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.services.bookings.model import Booked, Declined
 from api.services.bookings.records import BatchStart, Sale, insertions, make_records
-from tests.unit.services.bookings.values import NOW, policy, request, seat, tier
+from tests.unit.services.bookings.values import NOW, part, policy, request, seat, tier
 
 START = BatchStart(
     created_at=NOW, order_ids=[11, 12, 13], booking_ids=[101, 102, 103, 104], in_flight=[], changed_tiers=[]
@@ -14,7 +14,7 @@ START = BatchStart(
 
 def sale(reference: str, *numbers: int, payment: Any = "captured") -> Sale:
     new = request(reference=reference, quantity=2)
-    return Sale(new, tier(), [seat(number) for number in numbers], payment)
+    return Sale(new, (part(),), [[seat(number) for number in numbers]] if numbers else [], payment)
 
 
 def test_rows_are_in_the_order_of_their_references() -> None:
@@ -62,7 +62,7 @@ def test_held_tickets_are_taken_until_the_hold_ends() -> None:
 
 
 def test_a_batch_sells_free_tickets_and_holds_the_others() -> None:
-    free = Sale(request(reference="a"), tier(price_minor=0), [seat(1), seat(2)], "captured")
+    free = Sale(request(reference="a"), (part(tier(price_minor=0)),), [[seat(1), seat(2)]], "captured")
     records = make_records([free, sale("b", 3, 4, payment="pending")], START, policy())
     orders, payments, _, *taken = insertions(records, policy())
     held_until = NOW + timedelta(seconds=300)

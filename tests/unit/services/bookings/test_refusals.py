@@ -18,19 +18,27 @@ from api.errors import (
     UnknownTier,
 )
 from api.services.bookings.model import Booked, Declined, Refused, Retry, Tier
-from api.services.bookings.refusals import TierStock, classify_shortage, refuse_charge, refuse_early, replay, seat_taken
+from api.services.bookings.refusals import TierStock, classify_shortage, refuse_charge, replay, seat_taken
 from api.services.order_rows import BookingRow, OrderRow
-from tests.unit.services.bookings.values import NOW, SEATED, STANDING, policy, request, seat, ticket, tier
-
-EVENTS = {"show"}
-
+from tests.unit.services.bookings.values import (
+    NOW,
+    SEATED,
+    STANDING,
+    part,
+    policy,
+    refusal,
+    request,
+    seat,
+    ticket,
+    tier,
+)
 
 # --- Early refusals --------------------------------------------------------------------------------------
 
 
 def test_a_request_on_sale_is_not_refused() -> None:
-    assert refuse_early(request(), EVENTS, tier(), {}) is None
-    assert refuse_early(request(ticket_ids=(1, 2)), EVENTS, tier(), {1: seat(1), 2: seat(2)}) is None
+    assert refusal(request(), tier()) is None
+    assert refusal(request(ticket_ids=(1, 2)), tier(), named={1: seat(1), 2: seat(2)}) is None
 
 
 @pytest.mark.parametrize(
@@ -44,39 +52,40 @@ def test_a_request_on_sale_is_not_refused() -> None:
 def test_an_unknown_event_comes_before_an_unknown_tier_before_a_closed_sale(
     event: str, found: Tier | None, error: type
 ) -> None:
-    assert type(refuse_early(request(event=event, ticket_ids=(9,)), EVENTS, found, {})) is error
+    assert type(refusal(request(event=event, ticket_ids=(9,)), *([found] if found else []))) is error
 
 
 def test_only_free_orders_are_possible_while_the_provider_is_unavailable() -> None:
     unavailable = policy(provider_available=False)
-    refusal = refuse_charge(request(), tier(price_minor=1), unavailable)
-    assert refusal is not None
-    assert (refusal.status, refusal.retry_after_s) == (503, 5)
-    assert refuse_charge(request(), tier(price_minor=0), unavailable) is None
-    assert refuse_charge(request(), tier(price_minor=1), policy()) is None
+    free, paid = (part(tier(price_minor=0)),), (part(tier(price_minor=1)),)
+    error = refuse_charge(paid, unavailable)
+    assert error is not None
+    assert (error.status, error.retry_after_s) == (503, 5)
+    assert refuse_charge(free, unavailable) is None
+    assert refuse_charge(paid, policy()) is None
+    assert refuse_charge(free + paid, unavailable) is not None
 
 
 def test_a_closed_sale_states_the_earlier_of_its_two_ends() -> None:
     ends = NOW + timedelta(hours=1)
-    closed = refuse_early(request(), EVENTS, tier(read_at=ends, sales_end_at=ends), {})
+    closed = refusal(request(), tier(read_at=ends, sales_end_at=ends))
     assert "2026-11-23 20:00 UTC and ends at 2026-11-24 21:00 UTC" in str(closed)
-    late = refuse_early(
-        request(), EVENTS, tier(read_at=NOW + timedelta(days=2), sales_end_at=NOW + timedelta(days=9)), {}
-    )
+    late = refusal(request(), tier(read_at=NOW + timedelta(days=2), sales_end_at=NOW + timedelta(days=9)))
     assert "ends at 2026-11-25 20:00 UTC" in str(late)
-    cancelled = refuse_early(request(), EVENTS, tier(cancelled_at=NOW), {})
+    cancelled = refusal(request(), tier(cancelled_at=NOW))
     assert "cancelled" in str(cancelled)
 
 
 def test_tickets_of_another_tier_and_unknown_ones_are_named() -> None:
     named = {1: seat(1), 2: ticket(2, tier_id=STANDING)}
-    error = refuse_early(request(quantity=3, ticket_ids=(1, 2, 3)), EVENTS, tier(), named)
+    standing = tier(seated=False)
+    error = refusal(request(quantity=3, ticket_ids=(1, 2, 3)), tier(), standing, named=named)
     assert isinstance(error, InvalidRequest)
     assert error.details["errors"] == [{"field": "ticketIds", "message": "not tickets of the tier 'VIP': 2, 3"}]
 
 
 def test_taken_seats_are_named_by_row_and_standing_tickets_by_id() -> None:
-    error = seat_taken([seat(4), ticket(9)])
+    error = seat_taken(request(), part(), [seat(4), ticket(9)])
     assert error.details == {"ticketIds": [4, 9]}
     assert "row A seat 4, ticket 9" in error.message
 
@@ -156,7 +165,7 @@ def test_a_shortage_is_sold_out_only_if_not_even_the_held_tickets_suffice(
     quantity: int, available: int, held: int
 ) -> None:
     stock = TierStock(SEATED, available, held, back_in_s=30.0 if held else None)
-    outcome = classify_shortage(request(quantity=quantity), stock)
+    outcome = classify_shortage(request(), part(), quantity, stock)
     if available >= quantity:
         assert outcome == Retry("locked_tickets")
         return
@@ -167,6 +176,6 @@ def test_a_shortage_is_sold_out_only_if_not_even_the_held_tickets_suffice(
 
 @pytest.mark.parametrize(("back_in_s", "retry_after_s"), [(12.1, 13), (0.2, 1), (-3.0, 1), (None, 1)])
 def test_held_tickets_are_awaited_until_the_first_hold_ends(back_in_s: float | None, retry_after_s: int) -> None:
-    outcome = classify_shortage(request(), TierStock(SEATED, 0, 2, back_in_s))
+    outcome = classify_shortage(request(), part(), 2, TierStock(SEATED, 0, 2, back_in_s))
     assert isinstance(outcome, Refused)
     assert outcome.error.retry_after_s == retry_after_s

@@ -1,9 +1,12 @@
 """Example values for the booking modules' unit tests."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.services.bookings.model import BookingPolicy, NewOrder, Ticket, Tier
+from api.errors import ApiError
+from api.services.bookings.model import BookingPolicy, Item, NewOrder, Part, Ticket, Tier
+from api.services.bookings.parts import Tiers, resolve
 
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 
@@ -11,8 +14,9 @@ SEATED, STANDING = 1, 2
 """Ids of the two tiers."""
 
 
-def request(**changes: Any) -> NewOrder:
-    values: dict[str, Any] = {"reference": "r", "event": "show", "tier": "VIP", "quantity": 2, "user_id": "ada"}
+def request(tier: str | None = "VIP", quantity: int = 2, ticket_ids: tuple[int, ...] = (), **changes: Any) -> NewOrder:
+    item = Item(tier=tier, quantity=quantity, ticket_ids=ticket_ids)
+    values: dict[str, Any] = {"reference": "r", "event": "show", "items": (item,), "user_id": "ada"}
     return NewOrder(**values | changes)
 
 
@@ -36,6 +40,16 @@ def tier(*, seated: bool = True, **changes: Any) -> Tier:
         "last_position": 100,
     }
     return Tier(**values | changes)
+
+
+def part(of: Tier | None = None, quantity: int = 2, ticket_ids: tuple[int, ...] = (), *, item: int = 0) -> Part:
+    return Part(item, of or tier(), quantity, ticket_ids)
+
+
+def refusal(new: NewOrder, *tiers: Tier, named: Mapping[int, Ticket] | None = None) -> ApiError | None:
+    """Return the error of a request; None if it has parts. The only event is "show"."""
+    found = resolve(new, {"show"}, Tiers(tiers), named or {})
+    return found if isinstance(found, ApiError) else None
 
 
 def ticket(number: int, **changes: Any) -> Ticket:
