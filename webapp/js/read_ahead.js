@@ -1,5 +1,5 @@
 // Requests to the API that begin before React draws the page which polls their resources.
-import { fetchSnapshot } from "./http.js";
+import { fetchSnapshot, HttpError } from "./http.js";
 
 /** @import { Snapshot } from "./http.js" */
 
@@ -19,13 +19,18 @@ export function readAhead(path) {
 
 /**
  * Read a resource, or use the early response to `readAhead`. The early request competes with the page's scripts for the
- * line, so its failure starts a new request.
+ * line, so its failure starts a new request. An error response does not, because the API may be overloaded.
  * @template Body
  * @param {string} path
  * @returns {Promise<Snapshot<Body>>}
+ * @throws as `fetchSnapshot`
  */
 export function read(path) {
   const snapshot = early.get(path);
   early.delete(path);
-  return snapshot ? snapshot.catch(() => fetchSnapshot(path)) : fetchSnapshot(path);
+  if (!snapshot) return fetchSnapshot(path);
+  return snapshot.catch((error) => {
+    if (error instanceof HttpError) throw error;
+    return fetchSnapshot(path);
+  });
 }

@@ -43,10 +43,19 @@ test("a failed early request starts a new one", async (context) => {
 });
 
 test("an early request that fails during the page's read starts a new one", async (context) => {
-  fakeFetch(context, () => new Response("", { status: 503 }), respond(2));
+  fakeFetch(context, fail, respond(2));
   readAhead("/c");
   assert.deepEqual((await read("/c")).body, { count: 2 });
 });
+
+for (const status of [404, 429, 503]) {
+  test(`an early response with status ${status} starts no new request`, async (context) => {
+    const requests = fakeFetch(context, () => new Response("", { status }));
+    readAhead("/refused");
+    await assert.rejects(read("/refused"), (error) => error instanceof HttpError && error.status === status);
+    assert.equal(requests(), 1);
+  });
+}
 
 test("the page's own request reports its error", async (context) => {
   fakeFetch(context, fail, () => new Response("", { status: 503 }));
