@@ -51,9 +51,13 @@ _ENTRY_CLIENT_JS = (
     (
         'import { createElement } from "react";',
         1,
-        'import { createElement } from "react";\nimport { hydrationOptions } from "$/utils/hydration";',
+        'import { createElement } from "react";\nimport { HydrationRoot, hydrationOptions } from "$/utils/hydration";',
     ),
-    ("createElement(HydratedRouter)", 1, "createElement(HydratedRouter), hydrationOptions"),
+    (
+        "createElement(HydratedRouter)",
+        1,
+        "createElement(HydrationRoot, null, createElement(HydratedRouter)), hydrationOptions",
+    ),
 )
 
 _KINDS = ("dependencies", "devDependencies")

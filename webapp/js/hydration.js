@@ -1,4 +1,5 @@
-// Options for React's hydration, which makes a prerendered page interactive.
+// Options and the root component of React's hydration, which makes a prerendered page interactive.
+import { useEffect } from "react";
 import { showLanguage } from "./language.js";
 
 // A translator may replace texts before React makes the page interactive. React then draws the whole page again, and
@@ -13,6 +14,7 @@ function observeTranslation() {
   const observer = new MutationObserver(recordTranslation);
   observer.observe(document, { childList: true, subtree: true });
   recordTranslation();
+  return () => observer.disconnect();
 
   function recordTranslation() {
     if (document.querySelector("font") === null) return;
@@ -21,7 +23,17 @@ function observeTranslation() {
   }
 }
 
-if (typeof document !== "undefined") observeTranslation();
+const endObservation = typeof document === "undefined" ? () => {} : observeTranslation();
+
+/**
+ * Contains the whole page. Its effect ends the observation once the page is interactive, because a translation is
+ * harmless then.
+ * @param {{ children: import("react").ReactNode }} props
+ */
+export function HydrationRoot({ children }) {
+  useEffect(endObservation, []);
+  return children;
+}
 
 export const hydrationOptions = {
   /** @param {unknown} error */
