@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.order_page import cancel, expect_title
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import OpenPage, keep_entering
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -58,6 +58,42 @@ async def test_an_order_on_a_further_page_of_the_list_is_read_again(make_event: 
     await _return_to_list(page)
     await expect(page.locator(".booking")).to_have_count(PAGE_SIZE + 1)
     await expect(page.locator(".booking", has_text=oldest)).to_have_count(0)
+
+
+async def test_an_order_on_a_further_page_that_is_cancelled_elsewhere_disappears(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=40")
+    references = [(await site.sell("GA", 1, "absent")).json()["reference"] for _ in range(PAGE_SIZE + 2)]
+    page = await _open_list(site, visit, "absent")
+    await page.get_by_role("button", name=words("bookings.more")).click()
+    await expect(page.locator(".booking-reference")).to_have_text(references[::-1])
+    await site.cancel(references[0], "absent")
+    await keep_entering(page)
+    await expect(page.locator(".booking-reference")).to_have_text(references[:0:-1])
+
+
+async def test_a_filter_with_further_pages_shows_no_outdated_list(make_event: MakeEvent, visit: OpenPage) -> None:
+    user_id = "undecided"
+    site = await make_event("GA=40")
+    oldest, *others = [(await site.sell("GA", 1, user_id)).json()["reference"] for _ in range(PAGE_SIZE + 2)]
+    for reference in others:
+        await site.cancel(reference, user_id)
+    page = await _open_list(site, visit, user_id)
+    filters = page.locator(".filters")
+    await filters.get_by_role("link", name=words("bookings.cancelled")).click()
+    await page.get_by_role("button", name=words("bookings.more")).click()
+    await expect(page.locator(".booking-reference")).to_have_text(others[::-1])
+    await filters.get_by_role("link", name=words("bookings.upcoming")).click()
+    await page.locator(".booking", has_text=oldest).get_by_role("button").click()
+    await page.get_by_role("dialog").get_by_role("button", name=words("booking.cancel.do")).click()
+    await expect(page.locator(".booking")).to_contain_text(words("status.cancelled_refunded"))
+    site.network.hold("GET /api/bookings")
+    await filters.get_by_role("link", name=words("bookings.cancelled")).click()
+    await expect(page.locator(".bookings[aria-busy]")).to_be_visible()
+    await expect(page.locator(".booking")).to_have_count(0)
+    site.network.release()
+    await expect(page.locator(".booking-reference")).to_have_text([*others[::-1], oldest])
 
 
 async def test_the_next_page_of_the_list_is_the_only_further_one_that_is_read(

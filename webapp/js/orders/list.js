@@ -13,7 +13,7 @@ import { createStore } from "../store.js";
 import { normalize } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
-import { deriveList, FILTERS, INITIAL_STATE, isPagePath, PAGE_SIZE, pagePath, replaceOrder } from "./list_view.js";
+import { deriveList, FILTERS, INITIAL_STATE, isPagePath, pagePath, replaceOrder } from "./list_view.js";
 import { isPending } from "./order.js";
 
 /** @import { SubmitEvent } from "react" */
@@ -55,13 +55,16 @@ const pagesOf = (user, show) => (/** @type {number} */ _index, /** @type {Snapsh
 
 let isShown = false;
 
-// A cancellation on another page makes the cached lists wrong. In the list the order shows the outcome in its place.
+// A cancellation makes the cached lists wrong. The list that is shown keeps the order in its place with the outcome.
 cancelling.onOutcome(() => {
-  if (isShown) return;
-  for (const show of FILTERS) void changeCache(cacheKeyOf(pagesOf(state.user, show)), undefined, { revalidate: false });
-  // swr keeps each page under its own key as well, and reads only missing pages.
-  void changeCache(isPagePath, undefined, { revalidate: false });
-  update({ orders: null });
+  for (const show of FILTERS) {
+    if (isShown && show === state.show) continue;
+    // This also ends the time in which swr would not read the list again.
+    void changeCache(cacheKeyOf(pagesOf(state.user, show)), undefined);
+    // swr keeps each page under its own key as well.
+    void changeCache((path) => isPagePath(path, show), undefined);
+  }
+  if (!isShown) update({ orders: null });
 });
 
 /** @param {Element} card */
@@ -125,7 +128,9 @@ export function BookingsFeed() {
   const [search] = useSearchParams();
   const show = FILTERS.find((name) => name === search.get("show")) ?? FILTERS[0];
   const user = useField(view, "user");
-  const [pending, setPending] = useState({ anywhere: false, onFurtherPage: false });
+  const [hasPending, setHasPending] = useState(false);
+  // Number of pages after "Show more", until the read of the next page begins; 0 otherwise.
+  const [requestedSize, setRequestedSize] = useState(0);
   useEffect(() => {
     isShown = true;
     return () => {
@@ -135,9 +140,9 @@ export function BookingsFeed() {
   /** @type {SWRInfiniteResponse<Snapshot<OrderPage>>} */
   const list = useSWRInfinite(pagesOf(user, show), fetchSnapshot, {
     // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
-    ...pollingOptions(pending.anywhere ? PENDING_POLL_MS : 0),
-    // Otherwise swr reads only the first page again.
-    revalidateAll: pending.onFurtherPage,
+    ...pollingOptions(hasPending ? PENDING_POLL_MS : 0),
+    // "Show more" reads the first and the next page. All other reads include every page.
+    revalidateAll: requestedSize === 0,
   });
   const { data, error, size, setSize, isValidating, mutate } = list;
   const orders = useMemo(() => data?.flatMap(({ body }) => body.orders) ?? null, [data]);
@@ -166,7 +171,7 @@ export function BookingsFeed() {
   useEffect(() => {
     update({ show, orders });
     if (!orders) return;
-    setPending({ anywhere: orders.some(isPending), onFurtherPage: orders.slice(PAGE_SIZE).some(isPending) });
+    setHasPending(orders.some(isPending));
     if (focusIndex === 0 || orders.length <= focusIndex) return;
     const index = focusIndex;
     focusIndex = 0;
@@ -180,9 +185,15 @@ export function BookingsFeed() {
   }, [events]);
   const adding = data !== undefined && data.length < size;
   useEffect(() => {
-    fetchNextPage = () => setSize(size + 1);
+    fetchNextPage = () => setRequestedSize(size + 1);
     update({ adding });
-  }, [adding, size, setSize]);
+  }, [adding, size]);
+  useEffect(() => {
+    if (requestedSize === 0) return;
+    // The read begins at once, with the options of the last drawing.
+    setSize(requestedSize);
+    setRequestedSize(0);
+  }, [requestedSize, setSize]);
   const failed = Boolean(error);
   useEffect(() => {
     if (!isValidating) update({ failed });

@@ -5,7 +5,7 @@ import { describeOrder, NO_ORDER } from "./order.js";
 /** @import { Event, Order, OrderPage } from "../schemas.js" */
 
 /** The number of orders that a page of the list has. */
-export const PAGE_SIZE = 10;
+const PAGE_SIZE = 10;
 
 const PAGES = "/api/bookings?";
 
@@ -69,10 +69,14 @@ export function pagePath(user, show, previous) {
 }
 
 /**
- * Return true for the path of a page of a list.
+ * Return true for the path of a page of a filter's list.
  * @param {unknown} path
+ * @param {string} show
  */
-export const isPagePath = (path) => typeof path === "string" && path.startsWith(PAGES);
+export const isPagePath = (path, show) =>
+  typeof path === "string" &&
+  path.startsWith(PAGES) &&
+  new URLSearchParams(path.slice(PAGES.length)).get("show") === show;
 
 /**
  * Replace one order in the pages of the list.
