@@ -1,7 +1,7 @@
 """Snapshots: encoded results of a query that many clients poll, served from memory and at most one second old.
 
-Each process takes a snapshot for all of its clients, at a fixed interval and sooner after its own commits. It keeps
-the snapshots of an event up to date for as long as clients request them.
+Each process takes a snapshot for all of its clients, at a fixed interval and sooner after its own commits. It refreshes
+the snapshots of an event only while clients request them. The first request after a pause waits for a new snapshot.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import hashlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -32,8 +33,13 @@ _REST_SHARE = 19
 
 Under a rush of commits the queries take at most a twentieth of the time.
 """
+_REQUESTED_S = AGE_MAX_S
+"""Time since the last request of an event in which its snapshot is refreshed.
+
+Requests at longer intervals gain nothing from a refresh, because they find the last snapshot too old.
+"""
 _IDLE_MAX_S = 60
-"""Time without a request after which an event's snapshot is dropped."""
+"""Time without a request after which an event's snapshot is dropped. Its body is reused while it is unchanged."""
 _EVENTS_MAX = 1000
 """Number of events with a snapshot in memory. A request for any further event runs its own query."""
 _GZIP_BYTES_MIN = 1000
@@ -120,9 +126,17 @@ class SnapshotCache(Generic[Row]):
         return snapshot
 
     def invalidate(self, events: set[str]) -> None:
-        """Take new snapshots of these events soon, because this process sold or released tickets of theirs."""
-        self._stale |= events
-        self._invalidated.set()
+        """Take new snapshots of these events soon, because this process sold or released tickets of theirs.
+
+        Without recent requests the next one takes the snapshot.
+        """
+        now = time.monotonic()
+        for event in events & self._snapshots.keys():
+            if self._is_requested(event, now):
+                self._stale.add(event)
+                self._invalidated.set()
+            else:
+                del self._snapshots[event]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -138,8 +152,10 @@ class SnapshotCache(Generic[Row]):
     async def _refresh(self) -> None:
         rested_s = 0.0
         while True:
+            # In Python 3.11 `wait_for` ignores a cancellation that arrives together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._invalidated.wait(), _INTERVAL_S - rested_s)
+                async with asyncio.timeout(_INTERVAL_S - rested_s):
+                    await self._invalidated.wait()
             self._invalidated.clear()
             # A query that began before the commit does not see the sale.
             await asyncio.gather(*self._queries.values(), return_exceptions=True)
@@ -148,7 +164,8 @@ class SnapshotCache(Generic[Row]):
             due = [
                 event
                 for event, snapshot in self._snapshots.items()
-                if event in self._stale or started - snapshot.taken_at >= _INTERVAL_S / 2
+                if self._is_requested(event, started)
+                and (event in self._stale or started - snapshot.taken_at >= _INTERVAL_S / 2)
             ]
             self._stale.clear()
             for event in due:
@@ -161,6 +178,9 @@ class SnapshotCache(Generic[Row]):
                     _log.exception("%s of %r failed", self._query.name, event)
             rested_s = min(_REST_SHARE * (time.monotonic() - started), _INTERVAL_S)
             await asyncio.sleep(rested_s)
+
+    def _is_requested(self, event: Slug, now: float) -> bool:
+        return now - self._requested_at.get(event, -math.inf) < _REQUESTED_S
 
     def _drop_idle(self, now: float) -> None:
         for event in [event for event, requested_at in self._requested_at.items() if now - requested_at > _IDLE_MAX_S]:
