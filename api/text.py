@@ -1,6 +1,6 @@
 """Names that people type: one spelling for storage and comparison, and one key for limits.
 
-`webapp/js/text.js` has the same `normalize`. A test compares the two.
+`webapp/js/text.js` has the same `normalize` and refuses the same names. Tests compare the two.
 """
 
 import re

@@ -10,7 +10,6 @@ import reflex as rx
 from webapp.components import browser
 from webapp.components.language import money, price, say, span
 from webapp.components.layout import Ui, link, notice_box, spinner
-from webapp.components.user_id import USER_ID_LENGTH_MAX
 
 _MODULE = "$/utils/checkout/feed"
 
@@ -118,16 +117,6 @@ class NoticePlace:
 def phase_is(*phases: str) -> Any:
     """Return whether the checkout is in one of these phases."""
     return functools.reduce(operator.or_, (checkout.phase == phase for phase in phases))
-
-
-def user_id_fault() -> Any:
-    """Return the text about a wrong user id, which is shown at its field; "": the user id is right."""
-    return rx.match(
-        checkout.detail,
-        ("user_missing", say("checkout.invalid.user_missing")),
-        ("user_too_long", say("checkout.invalid.user_too_long", most=USER_ID_LENGTH_MAX)),
-        "",
-    )
 
 
 def notice(place: NoticePlace) -> Ui:

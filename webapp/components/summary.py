@@ -10,13 +10,13 @@ from webapp.components.checkout import (
     notice,
     phase_is,
     sending_label,
-    user_id_fault,
 )
 from webapp.components.event_view import action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
 from webapp.components.seat_map import seat_name
 from webapp.components.tier_list import is_stale
+from webapp.components.user_id import is_user_id_fault
 
 _lost_some = event_view.lost.length() > 0
 
@@ -229,7 +229,7 @@ def _applies() -> Any:
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     of_a_tier &= checkout.tier != ""
     this_tier = (checkout.tier == event_view.tier) & _of_this_event()
-    return (~of_a_tier | this_tier) & (user_id_fault() == "") & ~_past()
+    return (~of_a_tier | this_tier) & ~is_user_id_fault(checkout.detail) & ~_past()
 
 
 def _past() -> Any:

@@ -14,13 +14,32 @@ USER_ID_LENGTH_MAX = 128
 """Characters that the API allows."""
 
 
-def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:
-    """Return the labelled input for the user id. After a refusal (see `RememberedInput`), `hint` is its reason."""
+def is_user_id_fault(fault: Any) -> Any:
+    """Return whether the code of a fault is about the user id; see `readName` in webapp/js/text.js."""
+    return (fault == "user_missing") | (fault == "user_too_long") | (fault == "user_invalid")
+
+
+def user_id_field(fault: Any, refusal: Any, *, missing: Any, hint: Any = "") -> Ui:
+    """Return the labelled input for the user id.
+
+    Args:
+        fault: Code of the last refusal. Codes that are not about the user id have no effect.
+        refusal: Number of the last refusal.
+        missing: Text about a missing name.
+        hint: Text without a fault.
+    """
+    text = rx.match(
+        fault,
+        ("user_missing", missing),
+        ("user_too_long", say("user.too_long", most=USER_ID_LENGTH_MAX)),
+        ("user_invalid", say("user.invalid")),
+        hint,
+    )
     return rx.el.label(
         rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(
             storage_key=USER_ID_KEPT_AS,
-            refused=refused,
+            refused=rx.cond(is_user_id_fault(fault), refusal, 0),
             custom_attrs={
                 "type": "text",
                 "name": "user_id",
@@ -32,6 +51,6 @@ def user_id_field(hint: Any = None, refused: Any = 0) -> Ui:
                 "placeholder": say("user.example"),
             },
         ),
-        rx.fragment() if hint is None else rx.el.span(hint, class_name="small"),
+        rx.cond(text != "", rx.el.span(text, class_name="small")),
         class_name="field grow",
     )

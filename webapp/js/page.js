@@ -3,7 +3,7 @@ import { createElement, useEffect, useRef } from "react";
 
 import { useIdle, useStore } from "./hooks.js";
 import { loadAhead } from "./react_router_patch.js";
-import { recall } from "./remembered.js";
+import { recallName } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
@@ -22,14 +22,14 @@ export function PageLoader() {
 }
 
 /**
- * An input that starts with its value of the last visit, and never overwrites typed text.
+ * The input for the buyer's name. It starts with the name of the last visit, and never overwrites typed text.
  * @param {{ storageKey: string, refused: number }} props `storageKey` is the name in the browser's local storage.
  *   A refusal of the value changes `refused` to another number than 0. The input is then marked and takes the focus.
  */
 export function RememberedInput({ storageKey, refused, ...props }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
-    if (field.current && !field.current.value) field.current.value = recall(storageKey) ?? "";
+    if (field.current && !field.current.value) field.current.value = recallName(storageKey);
   }, [storageKey]);
   useEffect(() => {
     if (!refused) return;

@@ -1,6 +1,8 @@
 // Values in browser storage. Only this module accesses the storage, because a browser may refuse each access. A value
 // that the browser does not store lasts as long as the page.
 
+import { readName } from "./text.js";
+
 /**
  * Values under keys.
  * @typedef {object} Area
@@ -42,6 +44,15 @@ export const sharedArea = createArea(() => localStorage);
 
 export const recall = sharedArea.get;
 export const remember = sharedArea.set;
+
+/**
+ * Return the stored name of the buyer, or "" without one. An earlier release stored names that the API refuses.
+ * @param {string} key
+ */
+export function recallName(key) {
+  const read = readName(recall(key) ?? "");
+  return "name" in read ? read.name : "";
+}
 
 /**
  * Return the result of a use of the browser, or null if the browser refuses it.

@@ -29,6 +29,10 @@ class Bookings:
     """The list (`deriveList` in webapp/js/orders/list_view.js)."""
 
     user: str
+    fault: str
+    """Code of the fault of the last typed name; "": none."""
+    refusals: int
+    """Number of refused names."""
 
     phase: str
     """`idle` (no user is named), `loading`, `listed` or `away` (the API does not respond)."""
@@ -79,7 +83,7 @@ def bookings_page() -> Ui:
         rx.el.div(
             rx.el.h1(say("bookings.title")),
             UserForm.create(
-                user_id_field(),
+                user_id_field(bookings.fault, bookings.refusals, missing=say("bookings.idle")),
                 rx.el.button(say("bookings.show"), type="submit", class_name="submit"),
                 storage_key=USER_ID_KEPT_AS,
                 class_name="who",

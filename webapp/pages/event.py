@@ -9,7 +9,6 @@ from webapp.components.checkout import (
     CheckoutForm,
     checkout,
     phase_is,
-    user_id_fault,
 )
 from webapp.components.event_view import EventFeed, Tier, event_view
 from webapp.components.language import free_text, in_english, local, name, price, say, span
@@ -194,8 +193,10 @@ def _form() -> Ui:
             rx.el.div(
                 stepper(),
                 user_id_field(
-                    rx.cond(user_id_fault() == "", say("user.kept"), user_id_fault()),
-                    refused=rx.cond(user_id_fault() == "", 0, checkout.turn),
+                    checkout.detail,
+                    checkout.turn,
+                    missing=say("checkout.invalid.user_missing"),
+                    hint=say("user.kept"),
                 ),
                 rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",

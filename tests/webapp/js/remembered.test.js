@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { recall, remember } from "../../../webapp/js/remembered.js";
+import { recall, recallName, remember } from "../../../webapp/js/remembered.js";
 
 /** @type {Map<string, string>} */
 let stored;
@@ -49,4 +49,12 @@ test("with a full storage the page remembers the newest value", () => {
   define(() => ({ ...AREA, setItem: refuse }));
   remember("full", "Grace");
   assert.equal(recall("full"), "Grace");
+});
+
+test("a stored name that the API refuses is not recalled", () => {
+  remember("user", "Ada");
+  assert.equal(recallName("user"), "Ada");
+  remember("user", "Ada\u202eX");
+  assert.equal(recallName("user"), "");
+  assert.equal(recallName("other"), "");
 });

@@ -49,10 +49,8 @@ export const check = () => void checkout.check();
 export function CheckoutForm({ storageKey, ...props }) {
   const onSubmit = (/** @type {import("react").FormEvent<HTMLFormElement>} */ event) => {
     event.preventDefault();
-    const form = event.currentTarget;
-    const fields = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form)));
-    const userId = /** @type {HTMLInputElement} */ (form.elements.namedItem("user_id"));
-    const read = readForm(fields, userId.maxLength);
+    const fields = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(event.currentTarget)));
+    const read = readForm(fields);
     if ("fault" in read) return checkout.reject(read.fault);
     click(() => checkout.book(read.wanted))();
     remember(storageKey, read.wanted.userId);

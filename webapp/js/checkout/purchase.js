@@ -1,6 +1,8 @@
 // A purchase: the tickets that a buyer wants, and the key that makes repeating the request harmless. Pure functions.
 
-import { normalize } from "../text.js";
+import { readName } from "../text.js";
+
+/** @import { NameFault } from "../text.js" */
 
 /**
  * @typedef {object} Purchase
@@ -21,7 +23,7 @@ import { normalize } from "../text.js";
  * @typedef {Pick<Purchase, "event" | "tier" | "quantity" | "userId" | "ticketIds" | "expectedTotal">} Wanted
  */
 
-/** @typedef {"tier_missing" | "user_missing" | "user_too_long" | "quantity_missing" | "total_missing"} Fault */
+/** @typedef {NameFault | "tier_missing" | "quantity_missing" | "total_missing"} Fault */
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26; // 130 bits
@@ -50,21 +52,19 @@ const wholeNumbers = (/** @type {string} */ text) =>
 /**
  * Read the form's fields, or return the code of their fault. The API checks them again.
  * @param {Record<string, string>} fields
- * @param {number} userIdLengthMax
  * @returns {{ wanted: Wanted } | { fault: Fault }}
  */
-export function readForm(fields, userIdLengthMax) {
+export function readForm(fields) {
   const tier = (fields.tier ?? "").trim();
-  const userId = normalize(fields.user_id ?? "");
+  const buyer = readName(fields.user_id ?? "");
   const ticketIds = wholeNumbers(fields.ticket_ids ?? "");
   const quantity = ticketIds.length || (wholeNumbers(fields.quantity ?? "")[0] ?? 0);
   const expectedTotal = fields.total ? Number(fields.total) : NaN;
   if (!tier) return { fault: "tier_missing" };
-  if (!userId) return { fault: "user_missing" };
-  if (userId.length > userIdLengthMax) return { fault: "user_too_long" };
+  if ("fault" in buyer) return buyer;
   if (quantity < 1) return { fault: "quantity_missing" };
   if (!isAmount(expectedTotal)) return { fault: "total_missing" };
-  return { wanted: { event: fields.event ?? "", tier, quantity, userId, ticketIds, expectedTotal } };
+  return { wanted: { event: fields.event ?? "", tier, quantity, userId: buyer.name, ticketIds, expectedTotal } };
 }
 
 /**

@@ -8,9 +8,9 @@ import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
-import { recall, remember } from "../remembered.js";
+import { recallName, remember } from "../remembered.js";
 import { createStore } from "../store.js";
-import { normalize } from "../text.js";
+import { readName } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
 import { deriveList, FILTERS, INITIAL_STATE, isPagePath, pagePath, replaceOrder } from "./list_view.js";
@@ -111,14 +111,14 @@ export function showMore() {
  * @param {{ storageKey: string } & Record<string, unknown>} props
  */
 export function UserForm({ storageKey, ...props }) {
-  useEffect(() => update({ user: recall(storageKey) ?? "" }), [storageKey]);
+  useEffect(() => update({ user: recallName(storageKey), fault: "" }), [storageKey]);
   /** @param {SubmitEvent<HTMLFormElement>} event */
   const onSubmit = (event) => {
     event.preventDefault();
-    const user = normalize(String(new FormData(event.currentTarget).get("user_id")));
-    if (user === "") return;
-    remember(storageKey, user);
-    update({ user });
+    const read = readName(String(new FormData(event.currentTarget).get("user_id")));
+    if ("fault" in read) return update({ fault: read.fault, refusals: state.refusals + 1 });
+    remember(storageKey, read.name);
+    update({ user: read.name, fault: "" });
   };
   return createElement("form", { ...props, onSubmit });
 }

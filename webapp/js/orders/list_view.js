@@ -3,6 +3,7 @@ import { describeOrder, NO_ORDER } from "./order.js";
 
 /** @import { Snapshot } from "../http.js" */
 /** @import { Event, Order, OrderPage } from "../schemas.js" */
+/** @import { NameFault } from "../text.js" */
 
 /** The number of orders that a page of the list has. */
 const PAGE_SIZE = 10;
@@ -15,6 +16,8 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
 /**
  * @typedef {object} ListState
  * @property {string} user id of the user whose orders are listed; "": none
+ * @property {NameFault | ""} fault fault of the last typed name; "": none
+ * @property {number} refusals number of refused names
  * @property {string} show one of `FILTERS`
  * @property {Order[] | null} orders null until the first response
  * @property {Record<string, Partial<Event>>} events by slug, as far as they are known
@@ -27,6 +30,8 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
 /** @type {ListState} */
 export const INITIAL_STATE = {
   user: "",
+  fault: "",
+  refusals: 0,
   show: FILTERS[0],
   orders: null,
   events: {},
@@ -40,10 +45,13 @@ export const INITIAL_STATE = {
  * @param {ListState} state
  * @param {number} serverNow in milliseconds
  */
-export function deriveList({ user, show, orders, events, dialogReference, next, adding, failed }, serverNow) {
+export function deriveList(state, serverNow) {
+  const { user, fault, refusals, show, orders, events, dialogReference, next, adding, failed } = state;
   const described = (orders ?? []).map((order) => describeOrder(order, events[order.event] ?? null, serverNow));
   return {
     user,
+    fault,
+    refusals,
     phase: user === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
     away: orders !== null && failed,
     show,
