@@ -47,7 +47,9 @@ async def find_best(pool: Pool, search: SeatSearch, event: str, tier: str, quant
 
 async def _find_tier(session: Session, event: str, tier: str) -> Tier:
     """Return a tier that is on sale."""
-    found = await session.run(Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier]}, Tier))
+    found = await session.run(
+        Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier], "ticket_ids": []}, Tier)
+    )
     if not found:
         raise UnknownEvent(event)
     if found[0].tier is None:

@@ -105,39 +105,6 @@ select
     ctid::text as ctid
 from locked_before;
 
--- name: find_free_seats
--- Find seats of a tier that look available, from a random start position with wrap-around.
--- The service picks adjacent seats among them, and lock_tickets claims its choice.
--- Isolation: read committed, outside the booking transaction, because the statement reads more seats than the batch
--- takes. SERIALIZABLE would abort every other transaction that takes one of them.
--- Locks: none.
-(
-    select
-        id,
-        position,
-        row_label,
-        seat_number,
-        ctid::text as ctid
-    from tickets
-    where tier_id = %(tier_id)s and status = 'available' and position >= %(start)s
-    order by position
-    limit %(limit)s
-)
-union all
-(
-    select
-        id,
-        position,
-        row_label,
-        seat_number,
-        ctid::text as ctid
-    from tickets
-    where tier_id = %(tier_id)s and status = 'available' and position < %(start)s
-    order by position
-    limit %(limit)s
-)
-limit %(limit)s;
-
 -- name: find_rows
 -- Find the rows of a seated tier from the front, each with its first and its last position.
 select
@@ -174,7 +141,7 @@ limit %(limit)s;
 
 -- name: find_tickets
 -- Find tickets by id, in any state; lock_tickets claims them afterwards.
--- Isolation: read committed, outside the booking transaction, for the reason given at find_free_seats.
+-- Isolation: read committed, outside the booking transaction, for the reason given at find_front_seats.
 -- Locks: none.
 select
     id,

@@ -98,7 +98,7 @@ async def _decide(
     outcomes: dict[str, Outcome],
 ) -> None:
     """Read the state of a batch, sell, and classify the requests without a sale; add all outcomes."""
-    prefetched = await prefetch(session, batch, policy)
+    prefetched = await prefetch(session, batch, policy, known.seats)
     known.update(batch, prefetched.tiers, session.server)
     outcomes.update(prefetched.outcomes)
     if requests := [request for request in batch if request.reference not in outcomes]:

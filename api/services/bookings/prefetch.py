@@ -8,9 +8,8 @@ and assumes that no reference has an order and that no limit is exhausted. If th
 the requests run again after a prefetch.
 """
 
-import random
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 import psycopg
@@ -25,13 +24,10 @@ from api.services.bookings.allowance import Allowance, HoldAllowance
 from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Part, Parts, Refused, Retry, Ticket, Tier
 from api.services.bookings.parts import Tiers, resolve
 from api.services.bookings.refusals import refuse_charge, refuse_price, replay
-from api.services.bookings.seating import choose_adjacent, choose_separate, order_from
+from api.services.bookings.seat_search import SeatSearch
 from api.services.event_rules import sale_state
 from api.services.order_rows import OrderRow
 
-_SEARCH_SEATS_MIN = 64
-_SEARCH_SEATS_MAX = 5000
-"""The available seats of the first search for adjacent ones, and of the second if the first fails."""
 _KNOWN_TIERS_MAX = 10_000
 """A process that remembers more tiers than this forgets all of them."""
 _PAUSE_DOUBLINGS_MAX = 4
@@ -83,6 +79,7 @@ class KnownTiers:
     """
 
     def __init__(self) -> None:
+        self.seats = SeatSearch()
         self._tiers = Tiers()
         self._server: Server | None = None
         self._failures = 0
@@ -148,7 +145,7 @@ async def assume(
                 known.note(correct=False)  # The read of the tickets was in vain.
             return None
         assumed.parts[request.reference] = parts
-    await _choose_seats(session, batch, assumed)
+    await _choose_seats(session, batch, assumed, known.seats)
     return assumed
 
 
@@ -161,7 +158,9 @@ def _may_book(request: NewOrder, tiers: Tiers, policy: BookingPolicy) -> bool:
     return len(parts) < len(request.items) or not (refuse_price(request, parts) or refuse_charge(parts, policy))
 
 
-async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy) -> Prefetched:
+async def prefetch(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
+) -> Prefetched:
     """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
     named_ids = _named_ids(batch)
     pipeline = session.pipeline()
@@ -182,7 +181,7 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
     allowance = Allowance(recent.rows if recent else [], limit)
     holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
     _resolve(batch, {tier.event for tier in tiers.rows}, (allowance, holds), prefetched, policy)
-    await _choose_seats(session, batch, prefetched)
+    await _choose_seats(session, batch, prefetched, search)
     return prefetched
 
 
@@ -250,7 +249,9 @@ def _resolve(
             prefetched.parts[request.reference] = parts
 
 
-async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> None:
+async def _choose_seats(
+    session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, search: SeatSearch
+) -> None:
     """Choose seats for the items of seated tiers that name none."""
     tiers: dict[int, Tier] = {}
     quantities: dict[int, dict[SeatKey, int]] = defaultdict(dict)
@@ -260,21 +261,4 @@ async def _choose_seats(session: Session, batch: Sequence[NewOrder], prefetched:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
     for tier_id, tier in tiers.items():
-        prefetched.chosen |= await _search_seats(session, tier, quantities[tier_id], prefetched.named)
-
-
-async def _search_seats(
-    session: Session, tier: Tier, quantities: Mapping[SeatKey, int], named: Container[int]
-) -> dict[SeatKey, list[Ticket]]:
-    """Choose seats of one tier by item: adjacent ones, or separate ones if no search finds adjacent ones."""
-    start = random.randint(1, tier.last_position)
-    enough = 2 * sum(quantities.values())  # The end of a row may waste as many seats as it provides.
-    for limit in (max(_SEARCH_SEATS_MIN, enough), _SEARCH_SEATS_MAX):
-        parameters = {"tier_id": tier.tier_id, "start": start, "limit": limit}
-        found = await session.run(Statement(queries.tickets.find_free_seats, parameters, Ticket))
-        free = (seat for seat in order_from(found, start) if seat.id not in named)
-        chosen, remaining = choose_adjacent(free, quantities)
-        if len(chosen) == len(quantities) or len(found) < limit:
-            break
-    missing = {key: quantity for key, quantity in quantities.items() if key not in chosen}
-    return chosen | choose_separate(remaining, missing)
+        prefetched.chosen |= await search.choose(session, tier, quantities[tier_id], prefetched.named)

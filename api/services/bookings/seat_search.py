@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping
 from api.database import queries
 from api.database.session import Session, Statement
 from api.services.bookings.model import Ticket, Tier
-from api.services.bookings.seating import EDGE_ROWS, Row, SeatRows, choose_seats
+from api.services.bookings.seating import EDGE_ROWS, K, Row, SeatRows, choose_seats
 
 _SEATS_MIN = 64
 _SEATS_MAX = 5000
@@ -33,8 +33,8 @@ class SeatSearch:
         return self._rows[key]
 
     async def choose(
-        self, session: Session, tier: Tier, quantities: Mapping[str, int], taken: Container[int] = ()
-    ) -> dict[str, list[Ticket]]:
+        self, session: Session, tier: Tier, quantities: Mapping[K, int], taken: Container[int] = ()
+    ) -> dict[K, list[Ticket]]:
         """Choose the best free seats of a seated tier for each quantity, in their order.
 
         Other transactions may take the seats at any time. Beyond `_SEATS_MAX` free seats the search ends, so it may

@@ -17,7 +17,7 @@ import bisect
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 EDGE_ROWS = 3
@@ -47,7 +47,7 @@ class Seat(Protocol):
         """Position in the tier's order."""
 
 
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 S = TypeVar("S", bound=Seat)
 
 
@@ -91,17 +91,17 @@ class SeatRows:
         return "left" if offset < 0 else "right"
 
 
-class Choice(NamedTuple, Generic[S]):
+class Choice(NamedTuple, Generic[K, S]):
     """The chosen seats by key, each list by position. A key is missing if too few seats are free."""
 
-    seats: dict[str, list[S]]
+    seats: dict[K, list[S]]
     certain: bool
     """True if further seats behind the known ones cannot change the choice. Otherwise the choice is incomplete."""
 
 
 def choose_seats(
-    free: Iterable[S], quantities: Mapping[str, int], rows: SeatRows, *, complete: bool = True
-) -> Choice[S]:
+    free: Iterable[S], quantities: Mapping[K, int], rows: SeatRows, *, complete: bool = True
+) -> Choice[K, S]:
     """Choose the best seats for each quantity, one quantity after the other.
 
     Args:
@@ -112,7 +112,7 @@ def choose_seats(
     """
     seats = {seat.position: seat for seat in free}
     house = _FreeSeats(list(seats), rows, complete=complete)
-    chosen: dict[str, list[S]] = {}
+    chosen: dict[K, list[S]] = {}
     for key, quantity in quantities.items():
         block = house.find_adjacent(quantity)
         if not house.is_certain(block):
@@ -274,51 +274,3 @@ def _by_distance(row: int, rows: int) -> Iterator[int]:
 def _are_adjacent(positions: Sequence[int]) -> bool:
     """Return whether positions are consecutive."""
     return positions[-1] - positions[0] == len(positions) - 1
-
-
-def order_from(seats: Iterable[S], start: int) -> list[S]:
-    """Return seats by position, from a start position with wrap-around."""
-    return sorted(seats, key=lambda seat: (seat.position < start, seat.position))
-
-
-def pick_adjacent(free: Iterable[S], quantity: int) -> list[S]:
-    """Return the first `quantity` adjacent seats; empty if there are none.
-
-    `free` is in the order of preference. Seats are adjacent if their positions follow each other in `free`.
-    """
-    run: list[S] = []
-    for seat in free:
-        if run and seat.position != run[-1].position + 1:
-            run = []
-        run.append(seat)
-        if len(run) == quantity:
-            return run
-    return []
-
-
-def choose_adjacent(free: Iterable[S], quantities: Mapping[K, int]) -> tuple[dict[K, list[S]], list[S]]:
-    """Choose adjacent seats for each quantity; return the seats by key, and the seats that remain.
-
-    A key without enough adjacent seats is missing from the result.
-    """
-    remaining = {seat.id: seat for seat in free}
-    chosen: dict[K, list[S]] = {}
-    for key, quantity in quantities.items():
-        if seats := pick_adjacent(remaining.values(), quantity):
-            chosen[key] = seats
-            for seat in seats:
-                del remaining[seat.id]
-    return chosen, list(remaining.values())
-
-
-def choose_separate(free: Iterable[S], quantities: Mapping[K, int]) -> dict[K, list[S]]:
-    """Choose the first seats for each quantity, adjacent or not; return the seats by key.
-
-    A key for which too few seats remain is missing from the result.
-    """
-    remaining = list(free)
-    chosen: dict[K, list[S]] = {}
-    for key, quantity in quantities.items():
-        if len(remaining) >= quantity:
-            chosen[key], remaining = remaining[:quantity], remaining[quantity:]
-    return chosen

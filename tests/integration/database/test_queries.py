@@ -74,12 +74,21 @@ async def hot_tier(database_url: str, conn: AsyncConnection) -> int:
 
 async def test_a_claim_scans_the_index_of_available_tickets(session: AsyncConnection, hot_tier: int) -> None:
     claim = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "quantity": 40}
-    search = {"tier_id": hot_tier, "start": HOT_TIER_TICKETS // 2, "limit": 64}
-    for query, parameters in ((queries.tickets.claim_standing, claim), (queries.tickets.find_free_seats, search)):
+    search = {"tier_id": hot_tier, "limit": 64}
+    for query, parameters in ((queries.tickets.claim_standing, claim), (queries.tickets.find_front_seats, search)):
         nodes = await plan_of(session, query, parameters)
         scans = [node for node in nodes if node.get("Relation Name") == "tickets"]
         assert scans
         assert {scan.get("Index Name") for scan in scans} == {"tickets_available_idx"}, query.name
+
+
+async def test_rows_of_seats_are_found_through_the_index_of_positions(
+    session: AsyncConnection, database_url: str, hot_tier: int
+) -> None:
+    seed(database_url, event="seated", inventory=parse_inventory("VIP=2000"))
+    nodes = await plan_of(session, queries.tickets.find_rows, {"tier_id": hot_tier + 1})
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"tickets_tier_position_key"}
+    assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n.get("Relation Name") == "tickets"]
 
 
 async def test_a_page_of_tickets_scans_its_index_in_order(

@@ -14,6 +14,7 @@ from api.errors import NotOnSale, PriceChanged, UnknownTier
 from api.services.bookings import batch
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder
 from api.services.bookings.prefetch import Prefetched, prefetch
+from api.services.bookings.seat_search import SeatSearch
 from api.services.order_rows import OrderRow
 from tests.faults.pauses import AT_COMMIT, paused
 from tests.integration import asynchronous
@@ -26,8 +27,10 @@ def change_after_prefetch(monkeypatch: pytest.MonkeyPatch, database_url: str, st
     """Run a statement in another transaction between the first prefetch and its booking transaction."""
     pending = [statement]
 
-    async def prefetch_then_change(session: Session, requests: Sequence[NewOrder], policy: BookingPolicy) -> Prefetched:
-        prefetched = await prefetch(session, requests, policy)
+    async def prefetch_then_change(
+        session: Session, requests: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
+    ) -> Prefetched:
+        prefetched = await prefetch(session, requests, policy, search)
         while pending:
             with psycopg.connect(database_url, autocommit=True) as conn:
                 conn.execute(pending.pop().encode())

@@ -62,7 +62,7 @@ async def test_standing_tickets_need_only_the_transaction(database_url: str, fau
 
 
 @pytest.mark.parametrize(
-    ("named", "search"), [(False, "tickets.find_free_seats"), (True, "tickets.find_tickets")], ids=["chosen", "named"]
+    ("named", "search"), [(False, "tickets.find_front_seats"), (True, "tickets.find_tickets")], ids=["chosen", "named"]
 )
 async def test_seats_need_only_their_search_and_the_transaction(
     database_url: str, conn: AsyncConnection, faults: Faults, *, named: bool, search: str
