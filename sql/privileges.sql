@@ -17,6 +17,10 @@ grant select, insert on order_events to tickets_app;
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 
 grant execute on function event_admits, event_rules, is_displayable, recent, require_rows to tickets_app;
+-- The call of a batch of bookings, and its steps.
+grant execute on function
+book_batch, claim_standing, leave_out, lock_references, lock_tickets, note_bookings, take_tickets
+to tickets_app;
 
 -- A trigger fires without these privileges. With them, the role could attach purge_history, which acts with the owner's
 -- privileges, to a temporary table. By default everybody may execute a new function.

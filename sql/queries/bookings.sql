@@ -84,3 +84,43 @@ cross join
         events.starts_at, events.ends_at, events.cancelled_at, now(), %(admission_hours)s::integer
     ) as admission (admits)
 where bookings.id = %(booking_id)s;
+
+-- name: book_batch
+-- Sell, hold or decline the orders of a batch in one call.
+-- An order with a cause was left out, and the call has not touched it. The lines of an order are its tickets.
+-- Locks: an advisory lock for each reference and the claimed tickets, FOR UPDATE, both without waiting; then the rows of
+-- the buyers' limits and the keys of the references, both in the order of their bytes; waits.
+-- Fails: orders_reference_key, when a reference has an order. The batch then takes the careful path.
+select
+    line_tickets as ticket_ids,
+    created_at,
+    causes,
+    order_ids,
+    booking_ids
+from
+    book_batch(
+        %(tier_ids)s,
+        %(tier_event_ids)s,
+        %(tier_revisions)s,
+        %(tier_updated_at)s,
+        %(tier_starts)s,
+        %(order_references)s,
+        %(order_event_ids)s,
+        %(order_user_ids)s,
+        %(order_buyers)s,
+        %(order_digests)s,
+        %(order_quantities)s,
+        %(order_totals)s,
+        %(order_currencies)s,
+        %(order_payments)s,
+        %(order_hold_seconds)s,
+        %(order_clients)s,
+        %(line_orders)s,
+        %(line_numbers)s,
+        %(line_tiers)s,
+        %(line_prices)s,
+        %(line_tickets)s,
+        %(line_ctids)s,
+        %(bookings_per_minute)s,
+        %(check_after_ms)s
+    );

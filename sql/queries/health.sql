@@ -49,15 +49,22 @@ from (
     ('workers', 'DELETE'),
     ('orders_id_seq', 'USAGE'),
     ('bookings_id_seq', 'USAGE'),
-    ('recent(timestamptz[], interval)', 'EXECUTE'),
-    ('require_rows(bigint, integer, text)', 'EXECUTE'),
-    ('event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz)', 'EXECUTE'),
-    ('event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer)', 'EXECUTE')
+    ('book_batch', 'EXECUTE'),
+    ('claim_standing', 'EXECUTE'),
+    ('event_admits', 'EXECUTE'),
+    ('event_rules', 'EXECUTE'),
+    ('leave_out', 'EXECUTE'),
+    ('lock_references', 'EXECUTE'),
+    ('lock_tickets', 'EXECUTE'),
+    ('note_bookings', 'EXECUTE'),
+    ('recent', 'EXECUTE'),
+    ('require_rows', 'EXECUTE'),
+    ('take_tickets', 'EXECUTE')
 ) as required (name, privilege)
 where
     case required.privilege
         when 'USAGE' then not has_sequence_privilege(required.name, required.privilege)
-        when 'EXECUTE' then not has_function_privilege(required.name, required.privilege)
+        when 'EXECUTE' then not has_function_privilege(required.name::regproc, required.privilege)
         else not has_table_privilege(required.name, required.privilege)
     end
 order by required.name, required.privilege;

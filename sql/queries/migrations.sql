@@ -53,10 +53,16 @@ drop domain if exists row_label;
 -- name: drop_functions
 -- Drop every function that the migrations create. drop_tables and drop_domains have removed triggers and constraints.
 drop function if exists
+book_batch,
 check_time_zone(),
+claim_standing,
 event_admits(timestamptz, timestamptz, timestamptz, timestamptz, integer),
 event_rules(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz),
 is_displayable(text),
+leave_out,
+lock_references,
+lock_tickets,
+note_bookings,
 note_changes(),
 note_event_change(),
 note_new_orders(),
@@ -64,4 +70,5 @@ note_tier_change(),
 purge_history(),
 recent(timestamptz[], interval),
 refuse_change(),
-require_rows(bigint, integer, text);
+require_rows(bigint, integer, text),
+take_tickets;
