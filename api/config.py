@@ -118,6 +118,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"
     """Isolation level of booking transactions."""
+    booking_path: Literal["direct", "careful"] = "direct"
+    """`direct` sells with the function `book_batch` where possible; `careful` never calls it."""
     payment_mode: Literal["inline", "async"] = "inline"
     """`inline` decides a payment within the booking request; `async` holds the tickets until a webhook decides it."""
     payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
@@ -164,9 +166,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     address_rps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     """Requests per second of one client address to one process, up to a million; 0 for no limit.
 
-    None for 80 % of `endpoint_rps`, at least 500.
-
-    An address of IPv6 counts with its /64 network. Every buyer behind one address translator has the same address.
+    None for 80 % of `endpoint_rps`, at least 500. An address of IPv6 counts with its /64 network. Every buyer behind
+    one address translator has the same address.
     """
     held_tickets_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     """Tickets that one client address may hold without paying, up to a million; 0 for no limit.
@@ -194,9 +195,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
     admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
-    """Hours after the end of an event for which its tickets are valid at the entrance, from 1 to 720.
-
-    They count from the start if no end is announced.
+    """Hours after the end of an event, or its start without an announced end, for which its tickets are valid at the
+    entrance, from 1 to 720.
     """
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""

@@ -12,8 +12,8 @@ from api.database.session import open_session
 from api.errors import ApiError
 from api.payments.provider import Amount, ChargeStatus, ProviderError
 from api.services.bookings.batch import book_batch
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
-from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
 from api.services.payments import ChargeUpdate, settle
@@ -67,7 +67,7 @@ def order(tier: str | None = "GA", quantity: int = 1, *, ticket_ids: tuple[int, 
 async def book(pool: Pool, *batch: NewOrder, settings: Settings = ASYNC) -> list[Outcome]:
     outcomes: dict[str, Outcome] = {}
     async with open_session(pool) as session:
-        await book_batch(session, batch, BookingPolicy.of(settings), KnownTiers(), outcomes)
+        await book_batch(session, batch, BookingPolicy.of(settings), Memory(), outcomes)
     return [outcomes[request.reference] for request in batch]
 
 

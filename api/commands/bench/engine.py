@@ -30,8 +30,8 @@ from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome
-from api.services.bookings.prefetch import KnownTiers
 
 Isolation = Literal["serializable", "read_committed"]
 Design = Literal["ours", "reference"]
@@ -232,7 +232,7 @@ class Claimer:
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
         self._policy = BookingPolicy.of(settings)
-        self._known = KnownTiers()
+        self._memory = Memory()
         self._numbers = itertools.count(1)
 
     async def claim(self, event: str, batch: int) -> tuple[int, float]:
@@ -240,7 +240,7 @@ class Claimer:
         orders = [new_order(event, next(self._numbers)) for _ in range(batch)]
         outcomes: dict[str, Outcome] = {}
         started = time.perf_counter()
-        await book_batch(self._session, orders, self._policy, self._known, outcomes)
+        await book_batch(self._session, orders, self._policy, self._memory, outcomes)
         seconds = time.perf_counter() - started
         return sum(isinstance(outcome, Booked) for outcome in outcomes.values()), seconds
 

@@ -1,27 +1,24 @@
 """One batch of booking requests: each request gets all of its tickets or none.
 
-`prefetch` reads without locks. Then one transaction claims, charges or holds, records and commits. The requests that
-got no tickets are classified after the commit, by the stock that is left. The refusal of a request changes nothing for
-the others.
-
-A batch whose tiers are known skips the prefetch, and reads at most the named tickets and the free seats. The requests
-that it cannot sell then run with a prefetch.
+A direct sale sells to the requests whose tiers this process knows, in one round trip. The other requests take the
+careful path, as do those that the direct sale has left out. There `prefetch` reads without locks. Then one transaction
+claims, charges or holds, records and commits. The requests that got no tickets are classified after the commit, by the
+stock that is left. The refusal of a request changes nothing for the others.
 """
 
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import msgspec
-from psycopg import errors
 
 from api.database import queries
 from api.database.session import Result, Session, Statement
-from api.payments import simulator
 from api.services import orders
 from api.services.bookings import limits
 from api.services.bookings.allocation import Allocated, Claimed, Insufficient, SeatsTaken, allocate
+from api.services.bookings.direct_sale import sell_directly
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import (
     Booked,
     BookingPolicy,
@@ -33,10 +30,9 @@ from api.services.bookings.model import (
     Retry,
     Ticket,
     Tier,
-    total_minor,
 )
-from api.services.bookings.prefetch import KnownTiers, Prefetched, assume, find_replays, prefetch
-from api.services.bookings.records import BatchStart, Sale, insertions, make_records
+from api.services.bookings.prefetch import Prefetched, find_replays, prefetch
+from api.services.bookings.records import BatchStart, Sale, begin_payment, insertions, make_records
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
 from api.services.event_rules import sale_state
 
@@ -48,7 +44,7 @@ async def book_batch(
     session: Session,
     batch: Sequence[NewOrder],
     policy: BookingPolicy,
-    known: KnownTiers,
+    memory: Memory,
     outcomes: dict[str, Outcome],
 ) -> None:
     """Book a batch of requests with different references.
@@ -57,7 +53,7 @@ async def book_batch(
         session: a session outside of a transaction.
         batch: the requests.
         policy: the settings of bookings.
-        known: the tiers that earlier batches have read.
+        memory: the memory of this process.
         outcomes: receives each outcome by reference as soon as it is final. It stays true if an error follows.
 
     Raises:
@@ -65,41 +61,23 @@ async def book_batch(
         CommitUnknownError: the requests without an outcome may have booked. The references make it safe to run them
             again.
     """
-    await _sell_known(session, batch, policy, known, outcomes)
+    await sell_directly(session, batch, policy, memory, outcomes)
     if remaining := [request for request in batch if request.reference not in outcomes]:
-        await _decide(session, remaining, policy, known, outcomes)
-
-
-async def _sell_known(
-    session: Session,
-    batch: Sequence[NewOrder],
-    policy: BookingPolicy,
-    known: KnownTiers,
-    outcomes: dict[str, Outcome],
-) -> None:
-    """Sell to the requests of a batch without a prefetch; add the outcomes of those that were booked or declined."""
-    assumed = await assume(session, batch, known, policy)
-    if assumed is None:
-        return
-    try:
-        attempts = await _sell(session, batch, assumed, policy)
-    except (errors.UniqueViolation, errors.SerializationFailure):
-        attempts = {}  # An order exists, a limit is exhausted, or there was a conflict.
-    sold = {reference: attempt for reference, attempt in attempts.items() if isinstance(attempt, Booked | Declined)}
-    known.note(correct=len(sold) == len(batch))
-    outcomes.update(sold)
+        await _decide(session, remaining, policy, memory, outcomes)
+        for request in remaining:
+            memory.note(request, outcomes[request.reference])
 
 
 async def _decide(
     session: Session,
     batch: Sequence[NewOrder],
     policy: BookingPolicy,
-    known: KnownTiers,
+    memory: Memory,
     outcomes: dict[str, Outcome],
 ) -> None:
     """Read the state of a batch, sell, and classify the requests without a sale; add all outcomes."""
-    prefetched = await prefetch(session, batch, policy, known.seats)
-    known.update(batch, prefetched.tiers, session.server)
+    prefetched = await prefetch(session, batch, policy, memory.seats)
+    memory.update_tiers(batch, prefetched.tiers, session.server)
     outcomes.update(prefetched.outcomes)
     if requests := [request for request in batch if request.reference not in outcomes]:
         attempts = await _sell(session, requests, prefetched, policy)
@@ -126,7 +104,7 @@ async def _sell(
                 continue
             match allocate(parts, prefetched.requested_tickets(request), claimed):
                 case Allocated(tickets):
-                    payment = _pay(request, parts, policy)
+                    payment = begin_payment(request, parts, policy)
                     if payment == "declined":
                         tickets = []  # The next request of the batch may get them.
                     else:
@@ -202,15 +180,6 @@ def _changed_tiers(tiers: Iterable[Tier], start: BatchStart) -> set[int]:
         if tier.tier_id in start.changed_tiers
         or sale_state(msgspec.structs.replace(tier, read_at=start.created_at)) != "on_sale"
     }
-
-
-def _pay(request: NewOrder, parts: Parts, policy: BookingPolicy) -> Literal["captured", "declined", "pending"]:
-    """Return the first state of a request's payment; in async mode the provider is charged after the commit."""
-    if total_minor(parts) == 0:  # A provider refuses an amount of 0.
-        return "captured"
-    if policy.payment_mode == "async":
-        return "pending"
-    return simulator.decide(request.reference, policy.payment_success_rate)
 
 
 async def _record(

@@ -30,8 +30,8 @@ from api.errors import ApiError, Busy, InternalError
 from api.logs import order_label
 from api.metrics import BATCH_SIZE, BOOKING_RETRIES
 from api.services.bookings.batch import book_batch
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Decision, Declined, NewOrder, Outcome, Refused, Retry
-from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 
 _log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class BookingBatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._not_empty = asyncio.Event()
         self._closed = False
-        self._known = KnownTiers()
+        self._memory = Memory()
 
     async def book(self, request: NewOrder) -> Decision:
         """Return the decision on a request after its commit.
@@ -210,7 +210,7 @@ class BookingBatcher:
         try:
             async with database.open_session(self._pool) as session:
                 policy = msgspec.structs.replace(self._policy, provider_available=self._can_charge())
-                await book_batch(session, [queued.request for queued in batch], policy, self._known, outcomes)
+                await book_batch(session, [queued.request for queued in batch], policy, self._memory, outcomes)
         except Exception as error:  # noqa: BLE001 - any error must leave the batcher running and decide each request
             failure = error
         # An outcome is final even if an error followed, such as the loss of the connection on its return to the pool.

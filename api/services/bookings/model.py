@@ -18,6 +18,7 @@ from api.services.order_rows import BookingRow, OrderRow
 class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decide a booking; `api.config.Settings` documents them."""
 
+    booking_path: Literal["direct", "careful"] = "direct"
     payment_mode: Literal["inline", "async"]
     payment_success_rate: float
     payment_check_after_ms: int

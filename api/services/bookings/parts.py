@@ -46,6 +46,10 @@ class Tiers:
         """Return the tier of an event by its name."""
         return self._by_name.get((event, name))
 
+    def include(self, request: NewOrder) -> bool:
+        """Return whether all tiers that a request names are present."""
+        return all(item.tier is None or (request.event, item.tier) in self._by_name for item in request.items)
+
     def of(self, ticket: Ticket) -> Tier | None:
         """Return the tier of a ticket."""
         return self._by_id.get(ticket.tier_id)

@@ -2,14 +2,10 @@
 
 These reads take no locks, so their results may be outdated. The transaction locks the tickets and reads their state
 again. It also guards the limits again and relies on the unique index of references.
-
-Because the transaction decides, most batches need no prefetch. `assume` uses the tiers that earlier batches have read,
-and assumes that no reference has an order and that no limit is exhausted. If the transaction contradicts an assumption,
-the requests run again after a prefetch.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 import psycopg
@@ -21,23 +17,14 @@ from api.errors import ApiError
 from api.services import orders
 from api.services.bookings import limits
 from api.services.bookings.allowance import Allowance, HoldAllowance
-from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Part, Parts, Refused, Retry, Ticket, Tier
+from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Parts, Refused, Retry, Ticket, Tier
 from api.services.bookings.parts import Tiers, resolve
-from api.services.bookings.refusals import refuse_charge, refuse_price, replay
+from api.services.bookings.refusals import refuse_charge, replay
 from api.services.bookings.seat_search import SeatSearch
-from api.services.event_rules import sale_state
 from api.services.order_rows import OrderRow
-
-_KNOWN_TIERS_MAX = 10_000
-"""A process that remembers more tiers than this forgets all of them."""
-_PAUSE_DOUBLINGS_MAX = 4
-"""After wrong assumptions in a row the next 1, 3, 7 and then 15 batches start with a prefetch."""
-
 
 SeatKey = tuple[str, int]
 """The reference of a request and the number of an item."""
-Server = tuple[int, int]
-"""System identifier and timeline of a server."""
 
 
 class Prefetched(msgspec.Struct):
@@ -71,93 +58,6 @@ class Prefetched(msgspec.Struct):
         return list({part.tier.tier_id: part.tier for part in parts}.values())
 
 
-class KnownTiers:
-    """The tiers that earlier batches of this process have read.
-
-    They may have changed since. Therefore the transaction compares the revision and the last change of each event.
-    After a failover the new server may lack changes that this process has read. The process then forgets all tiers.
-    """
-
-    def __init__(self) -> None:
-        self.seats = SeatSearch()
-        self._tiers = Tiers()
-        self._server: Server | None = None
-        self._failures = 0
-        self._pause = 0
-
-    def find(self, batch: Sequence[NewOrder], server: Server | None) -> Tiers | None:
-        """Return the known tiers; None if the batch names an unknown one or if the last assumptions were wrong."""
-        self._forget_other_servers(server)
-        if self._pause:
-            self._pause -= 1
-            return None
-        named = ((request.event, item.tier) for request in batch for item in request.items)
-        return self._tiers if all(name is None or self._tiers.find(event, name) for event, name in named) else None
-
-    def update(self, batch: Sequence[NewOrder], tiers: Iterable[Tier], server: Server | None) -> None:
-        """Replace the tiers of a batch by those that a prefetch has found."""
-        self._forget_other_servers(server)
-        if len(self._tiers) > _KNOWN_TIERS_MAX:
-            self._tiers.clear()
-        for request in batch:
-            for item in request.items:
-                if item.tier is not None:
-                    self._tiers.discard(request.event, item.tier)
-        for tier in tiers:
-            self._tiers.add(tier)
-
-    def _forget_other_servers(self, server: Server | None) -> None:
-        if server != self._server:
-            self._tiers.clear()
-            self._server = server
-
-    def note(self, *, correct: bool) -> None:
-        """Note whether the assumptions about a batch were correct.
-
-        After each further wrong assumption, about twice as many batches start with a prefetch. Repeats, exhausted
-        limits and sold out tiers therefore cost few transactions in vain.
-        """
-        self._failures = 0 if correct else min(self._failures + 1, _PAUSE_DOUBLINGS_MAX)
-        self._pause = 2**self._failures - 1
-
-
-async def assume(
-    session: Session, batch: Sequence[NewOrder], known: KnownTiers, policy: BookingPolicy
-) -> Prefetched | None:
-    """Return the assumed state of a batch, with chosen seats; None if the batch needs a prefetch."""
-    # Only a prefetch reads the tickets that a client address holds.
-    if (
-        any(request.client_hash is not None for request in batch)
-        or (tiers := known.find(batch, session.server)) is None
-    ):
-        return None
-    assumed = Prefetched(tiers=tiers, named={}, outcomes={})
-    allowance = Allowance([], policy.bookings_per_minute)
-    if not all(allowance.take(request.limit_key) and _may_book(request, tiers, policy) for request in batch):
-        return None
-    if named_ids := _named_ids(batch):
-        assumed.named = {ticket.id: ticket for ticket in await session.run(_select_tickets(named_ids))}
-    events = {request.event for request in batch}
-    for request in batch:
-        parts = resolve(request, events, tiers, assumed.named)
-        if isinstance(parts, ApiError) or refuse_charge(parts, policy):
-            if named_ids:
-                known.note(correct=False)  # The read of the tickets was in vain.
-            return None
-        assumed.parts[request.reference] = parts
-    await _choose_seats(session, batch, assumed, known.seats)
-    return assumed
-
-
-def _may_book(request: NewOrder, tiers: Tiers, policy: BookingPolicy) -> bool:
-    """Return whether the sale is open and the total is right, as far as this is known without the named tickets."""
-    named = [(item, tiers.find(request.event, item.tier)) for item in request.items if item.tier is not None]
-    parts = tuple(Part(0, tier, item.quantity) for item, tier in named if tier is not None)
-    if any(sale_state(part.tier) != "on_sale" for part in parts):
-        return False
-    return len(parts) < len(request.items) or not (refuse_price(request, parts) or refuse_charge(parts, policy))
-
-
 async def prefetch(
     session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
 ) -> Prefetched:
@@ -170,7 +70,7 @@ async def prefetch(
     recent = pipeline.add(limits.select_recent({request.limit_key for request in batch})) if limit else None
     clients = {request.client_hash for request in batch if request.client_hash is not None}
     held = pipeline.add(limits.select_holds(clients)) if clients else None
-    named = pipeline.add(_select_tickets(named_ids)) if named_ids else None
+    named = pipeline.add(select_tickets(named_ids)) if named_ids else None
     await pipeline.run()
 
     prefetched = Prefetched(
@@ -181,7 +81,7 @@ async def prefetch(
     allowance = Allowance(recent.rows if recent else [], limit)
     holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
     _resolve(batch, {tier.event for tier in tiers.rows}, (allowance, holds), prefetched, policy)
-    await _choose_seats(session, batch, prefetched, search)
+    await choose_seats(session, batch, prefetched, search)
     return prefetched
 
 
@@ -189,7 +89,8 @@ def _named_ids(batch: Sequence[NewOrder]) -> list[int]:
     return [ticket_id for request in batch for ticket_id in request.ticket_ids]
 
 
-def _select_tickets(ids: Sequence[int]) -> Statement[Ticket]:
+def select_tickets(ids: Sequence[int]) -> Statement[Ticket]:
+    """Return the statement that finds tickets by their ids, in any state."""
     return Statement(queries.tickets.find_tickets, {"ids": ids}, Ticket)
 
 
@@ -249,9 +150,7 @@ def _resolve(
             prefetched.parts[request.reference] = parts
 
 
-async def _choose_seats(
-    session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, search: SeatSearch
-) -> None:
+async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, search: SeatSearch) -> None:
     """Choose seats for the items of seated tiers that name none."""
     tiers: dict[int, Tier] = {}
     quantities: dict[int, dict[SeatKey, int]] = defaultdict(dict)

@@ -1,7 +1,7 @@
 """The rows that a batch inserts: orders, payments and bookings."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -10,10 +10,12 @@ import msgspec
 from api.database import queries
 from api.database.session import Statement
 from api.errors import PaymentDeclined
+from api.payments import simulator
 from api.services.bookings.allocation import TicketsOfParts
 from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Parts, Ticket, Tier, total_minor
 from api.services.order_rows import BookingRow, OrderRow
 
+Payment = Literal["captured", "declined", "pending"]
 _STATUS_BY_PAYMENT = {"captured": "confirmed", "declined": "declined", "pending": "pending"}
 
 
@@ -33,7 +35,7 @@ class Sale(msgspec.Struct, frozen=True):
     request: NewOrder
     parts: Parts
     tickets: TicketsOfParts
-    payment: Literal["captured", "declined", "pending"]
+    payment: Payment
 
     def lines(self) -> list[tuple[Tier, Ticket]]:
         """Return each ticket with its tier, in the order of the parts."""
@@ -51,9 +53,16 @@ class Record(msgspec.Struct, frozen=True):
 
     def outcome(self) -> Booked | Declined:
         """Return the outcome of the request once the rows are committed."""
-        if self.sale.payment == "declined":
-            return Declined(PaymentDeclined(self.order.reference))
-        return Booked(self.order, self.bookings)
+        return outcome_of(self.order, self.bookings)
+
+
+def begin_payment(request: NewOrder, parts: Parts, policy: BookingPolicy) -> Payment:
+    """Return the first state of a request's payment; in async mode the provider is charged after the commit."""
+    if total_minor(parts) == 0:  # A provider refuses an amount of 0.
+        return "captured"
+    if policy.payment_mode == "async":
+        return "pending"
+    return simulator.decide(request.reference, policy.payment_success_rate)
 
 
 def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy) -> list[Record]:
@@ -61,41 +70,59 @@ def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
 
     Concurrent transactions insert their orders in the same order, so they cannot deadlock.
     """
-    order_ids, booking_ids = iter(start.order_ids), iter(start.booking_ids)
-    held_until = start.created_at + timedelta(seconds=policy.hold_seconds)
+    booking_ids = iter(start.booking_ids)
     records = []
-    for sale in sorted(sales, key=lambda sale: sale.request.reference):
-        request, parts = sale.request, sale.parts
-        order = OrderRow(
-            id=next(order_ids),
-            reference=request.reference,
-            user_id=request.user_id,
-            request_digest=request.digest,
-            status=_STATUS_BY_PAYMENT[sale.payment],
-            total_minor=total_minor(parts),
-            currency=parts[0].tier.currency,
-            created_at=start.created_at,
-            expires_at=held_until if sale.payment == "pending" else None,
-            payment=sale.payment,
-            event=request.event,
-            paid_late=False,
-        )
-        bookings = [
-            BookingRow(
-                id=next(booking_ids),
-                order_id=order.id,
-                line=line,
-                ticket_id=ticket.id,
-                tier=str(tier.tier),
-                price_minor=tier.price_minor,
-                row_label=ticket.row_label,
-                seat_number=ticket.seat_number,
-                created_at=start.created_at,
-            )
-            for line, (tier, ticket) in enumerate(sale.lines(), start=1)
-        ]
-        records.append(Record(sale, order, bookings))
+    for sale, order_id in zip(sorted(sales, key=lambda sale: sale.request.reference), start.order_ids, strict=False):
+        order = make_order(sale.request, sale.parts, sale.payment, order_id, start.created_at, policy)
+        lines = [(next(booking_ids), tier, ticket) for tier, ticket in sale.lines()]
+        records.append(Record(sale, order, make_bookings(order, lines)))
     return records
+
+
+def make_order(
+    request: NewOrder, parts: Parts, payment: Payment, order_id: int, created_at: datetime, policy: BookingPolicy
+) -> OrderRow:
+    """Return the row of an order."""
+    held_until = created_at + timedelta(seconds=policy.hold_seconds)
+    return OrderRow(
+        id=order_id,
+        reference=request.reference,
+        user_id=request.user_id,
+        request_digest=request.digest,
+        status=_STATUS_BY_PAYMENT[payment],
+        total_minor=total_minor(parts),
+        currency=parts[0].tier.currency,
+        created_at=created_at,
+        expires_at=held_until if payment == "pending" else None,
+        payment=payment,
+        event=request.event,
+        paid_late=False,
+    )
+
+
+def make_bookings(order: OrderRow, lines: Iterable[tuple[int, Tier, Ticket]]) -> list[BookingRow]:
+    """Return the rows of an order's tickets. A line is the id of its booking, its tier and its ticket."""
+    return [
+        BookingRow(
+            id=booking_id,
+            order_id=order.id,
+            line=number,
+            ticket_id=ticket.id,
+            tier=str(tier.tier),
+            price_minor=tier.price_minor,
+            row_label=ticket.row_label,
+            seat_number=ticket.seat_number,
+            created_at=order.created_at,
+        )
+        for number, (booking_id, tier, ticket) in enumerate(lines, start=1)
+    ]
+
+
+def outcome_of(order: OrderRow, bookings: list[BookingRow]) -> Booked | Declined:
+    """Return the outcome of a request once its rows are committed."""
+    if order.payment == "declined":
+        return Declined(PaymentDeclined(order.reference))
+    return Booked(order, bookings)
 
 
 def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Statement[Any]]:

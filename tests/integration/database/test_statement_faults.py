@@ -44,16 +44,21 @@ WORKERS_KINDS: tuple[Kind, ...] = (
 
 Mode = Literal["inline", "async"]
 Isolation = Literal["serializable", "read_committed"]
+Path = Literal["direct", "careful"]
 SUCCESS_RATE = 0.5
 
 
 @contextlib.asynccontextmanager
-async def batcher_on(database_url: str, mode: Mode, isolation: Isolation) -> AsyncIterator[BookingBatcher]:
+async def batcher_on(
+    database_url: str, mode: Mode, isolation: Isolation, path: Path = "direct"
+) -> AsyncIterator[BookingBatcher]:
     """Run a batcher on one connection, so that the effects of a fault on it reach the next request."""
     settings = Settings(
         payment_mode=mode,
         payment_success_rate=SUCCESS_RATE,
         booking_isolation=isolation,
+        booking_path=path,
+        held_tickets_per_address=0,
         bookings_per_minute=1000,
         booking_wait_ms=5000,
         booking_attempts_max=5,
@@ -94,21 +99,26 @@ def order(reference: str, tier: str = "GA", quantity: int = 2, ticket_ids: Seque
     )
 
 
-async def batch_of_every_kind(conn: AsyncConnection, references: References, earlier: NewOrder) -> list[NewOrder]:
-    """Return requests for seats, standing tickets, chosen seats, a repeat, a declined payment and too many tickets."""
+async def batch_of_every_kind(
+    conn: AsyncConnection, references: References, earlier: NewOrder, path: Path
+) -> list[NewOrder]:
+    """Return requests for seats, standing tickets, chosen seats, a repeat and a declined payment.
+
+    On the careful path there is also a request for too many tickets. It would keep its tier from a direct sale.
+    """
     cursor = await conn.execute(
         "select tickets.id from tickets join tiers on tiers.id = tier_id"
         " where tiers.name = 'Front Row' and status = 'available' order by 1 limit 2"
     )
     ids = [ticket_id for (ticket_id,) in await cursor.fetchall()]
-    return [
+    batch = [
         order(references.captured(), "VIP"),
         order(references.captured()),
         order(references.captured(), "Front Row", ticket_ids=ids),
         earlier,
         order(references.declined(), "VIP"),
-        order(references.captured(), quantity=5000),
     ]
+    return batch if path == "direct" else [*batch, order(references.captured(), quantity=5000)]
 
 
 async def check_outcomes(
@@ -172,31 +182,44 @@ FINAL = {
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("lasts", ["once", "lasting"])
-@pytest.mark.parametrize(("mode", "isolation"), [("inline", "serializable"), ("async", "read_committed")])
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("inline", "serializable", "direct"),
+        ("async", "read_committed", "direct"),
+        ("inline", "serializable", "careful"),
+        ("async", "read_committed", "careful"),
+    ],
+    ids="-".join,
+)
 async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
     database_url: str,
     conn: AsyncConnection,
     faults: Faults,
     kind: Kind,
-    isolation: Isolation,
-    mode: Mode,
+    case: tuple[Mode, Isolation, Path],
     lasts: Literal["once", "lasting"],
 ) -> None:
+    mode, isolation, path = case
     references = References()
-    async with batcher_on(database_url, mode, isolation) as batcher:
+    async with batcher_on(database_url, mode, isolation, path) as batcher:
         earlier = order(references.captured())
+        for tier in ("VIP", "Front Row"):
+            await responses(batcher, order(references.captured(), tier))
         assert kinds_of(await responses(batcher, earlier)) == FINAL[mode][:1]
         faults.plan()
-        batch = await batch_of_every_kind(conn, references, earlier)
-        assert kinds_of(await responses(batcher, *batch)) == FINAL[mode]
+        batch = await batch_of_every_kind(conn, references, earlier, path)
+        final = FINAL[mode][: len(batch)]
+        assert kinds_of(await responses(batcher, *batch)) == final
         used = Counter(faults.sent)
         assert used["begin"] == used["commit"] == 1, "not one batch"
-        assert used["orders.insert_orders"] == used["tickets.count_left"] == 1
+        once = {"direct": ["bookings.book_batch"], "careful": ["orders.insert_orders", "tickets.count_left"]}
+        assert [used[statement] for statement in once[path]] == [1] * len(once[path])
 
         for statement, uses in used.items():
             for use in range(1, uses + 1):
                 fault = Fault(statement, use, kind, lasts == "lasting")
-                batch = await batch_of_every_kind(conn, references, earlier)
+                batch = await batch_of_every_kind(conn, references, earlier, path)
                 faults.plan(fault)
                 outcomes = await responses(batcher, *batch)
                 sent = faults.sent
@@ -206,7 +229,7 @@ async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
                 await check_outcomes(conn, batch, outcomes, earlier)
                 if fault.lasting:
                     outcomes = await responses(batcher, *batch)
-                assert kinds_of(outcomes) == FINAL[mode], context
+                assert kinds_of(outcomes) == final, context
     assert await asyncio.to_thread(audit, database_url) == []
 
 

@@ -178,6 +178,13 @@ VARIABLES = [
         allowed="serializable or read_committed",
     ),
     Variable(
+        "BOOKING_PATH",
+        "direct",
+        good={"direct": "direct", "careful": "careful"},
+        bad=["DIRECT", "fast"],
+        allowed="careful or direct",
+    ),
+    Variable(
         "PAYMENT_MODE",
         "inline",
         good={"inline": "inline", "async": "async"},

@@ -12,8 +12,8 @@ from api.errors import AllHeld, InvalidRequest, PriceChanged, SeatTaken, SoldOut
 from api.payments import simulator
 from api.services.bookings import batch
 from api.services.bookings.batch import book_batch
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Declined, Item, NewOrder, Outcome
-from api.services.bookings.prefetch import KnownTiers
 from tests.integration.asynchronous import ASYNC, INLINE, book, order, response
 
 VIP, FRONT, GA = (Item(tier=name, quantity=2) for name in ("VIP", "Front Row", "GA"))
@@ -36,11 +36,11 @@ async def states(conn: AsyncConnection) -> dict[str, int]:
 
 async def book_known(pool: Pool, *batches: list[NewOrder]) -> list[Outcome]:
     """Book batches one after the other, like a process; return the outcomes of the last one."""
-    known = KnownTiers()
+    memory = Memory()
     async with open_session(pool) as session:
         for batch in batches:
             outcomes: dict[str, Outcome] = {}
-            await book_batch(session, batch, BookingPolicy.of(INLINE), known, outcomes)
+            await book_batch(session, batch, BookingPolicy.of(INLINE), memory, outcomes)
     return [outcomes[request.reference] for request in batches[-1]]
 
 
@@ -97,13 +97,13 @@ async def test_an_item_that_is_sold_out_leaves_the_others(
 
 async def test_a_basket_of_known_tiers_needs_no_prefetch(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     earlier = [order("GA"), order("Front Row"), order("VIP")]
-    known = KnownTiers()
+    memory = Memory()
     async with open_session(pool) as session:
-        await book_batch(session, earlier, BookingPolicy.of(INLINE), known, {})
+        await book_batch(session, earlier, BookingPolicy.of(INLINE), memory, {})
         monkeypatch.setattr(batch, "prefetch", None)
         outcomes: dict[str, Outcome] = {}
         new = basket(VIP, named(17, 150), GA)
-        await book_batch(session, [new], BookingPolicy.of(INLINE), known, outcomes)
+        await book_batch(session, [new], BookingPolicy.of(INLINE), memory, outcomes)
     assert isinstance(outcomes[new.reference], Booked)
 
 

@@ -14,8 +14,8 @@ from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTake
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.limits import note_bookings
+from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Outcome
-from api.services.bookings.prefetch import KnownTiers
 from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import INLINE
 from tests.integration.asynchronous import order as new_order
@@ -24,14 +24,7 @@ from tests.integration.services.bookings.test_batcher import count, order, respo
 from tests.waiting import read_until
 
 PREFETCH = "orders.find_orders"
-RECORD = [
-    "limits.note_bookings",
-    "orders.insert_orders",
-    "payments.insert_payments",
-    "bookings.insert_bookings",
-    "tickets.take_tickets",
-    "commit",
-]
+CALL = ["begin", "bookings.book_batch", "commit"]
 
 
 @contextlib.asynccontextmanager
@@ -52,19 +45,19 @@ async def tickets_of(conn: AsyncConnection, reference: str) -> tuple[int, ...]:
     return tuple([ticket_id for (ticket_id,) in await cursor.fetchall()])
 
 
-async def test_standing_tickets_need_only_the_transaction(database_url: str, faults: Faults) -> None:
+async def test_standing_tickets_need_only_one_call(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
         assert PREFETCH in faults.sent
         faults.plan()
         booked = await responses(batcher, order("r", 2))
     assert isinstance(booked[0], OrderRow)
-    assert faults.sent == ["begin", "orders.start_batch", "tickets.claim_standing", *RECORD]
+    assert faults.sent == CALL
 
 
 @pytest.mark.parametrize(
     ("named", "search"), [(False, "tickets.find_front_seats"), (True, "tickets.find_tickets")], ids=["chosen", "named"]
 )
-async def test_seats_need_only_their_search_and_the_transaction(
+async def test_seats_need_only_their_search_and_one_call(
     database_url: str, conn: AsyncConnection, faults: Faults, *, named: bool, search: str
 ) -> None:
     async with warm_batcher(database_url, "VIP") as batcher:
@@ -73,7 +66,7 @@ async def test_seats_need_only_their_search_and_the_transaction(
         faults.plan()
         booked = await responses(batcher, order("r", 2, tier="VIP", ticket_ids=ids))
     assert isinstance(booked[0], OrderRow)
-    assert faults.sent == [search, "begin", "orders.start_batch", "tickets.lock_tickets", *RECORD]
+    assert faults.sent == [search, *CALL]
 
 
 async def test_a_repeat_gets_its_order_and_changes_no_other_response(database_url: str, conn: AsyncConnection) -> None:
@@ -120,13 +113,12 @@ async def test_the_limit_guards_a_single_statement(pool: Pool) -> None:
 async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
         faults.plan()
-        await responses(batcher, order("price", ticket_ids=(1,), expected_total=1.0))
-        assert faults.sent[0] == PREFETCH
+        await responses(batcher, order("price", expected_total=1.0))
+        assert faults.sent == [PREFETCH, "tiers.find_tiers", "limits.find_limits"]
         faults.plan()
-        for number in range(2):  # A ticket of another tier.
-            await responses(batcher, order(f"foreign-{number}", ticket_ids=(1,)))
+        await responses(batcher, order("foreign", ticket_ids=(1,)))  # A ticket of another tier.
     assert faults.sent[:2] == ["tickets.find_tickets", PREFETCH]
-    assert faults.sent.count("tickets.find_tickets") == 3  # The second batch starts with the prefetch.
+    assert "begin" not in faults.sent
 
 
 async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
@@ -173,13 +165,13 @@ async def test_a_repeated_revision_with_another_change_is_read_again(database_ur
 
 
 async def test_each_tier_of_a_batch_has_a_revision_of_its_own(pool: Pool, conn: AsyncConnection) -> None:
-    known, policy = KnownTiers(), BookingPolicy.of(INLINE)
+    memory, policy = Memory(), BookingPolicy.of(INLINE)
 
     async def book(*tiers: str) -> list[Outcome]:
         requests = [new_order(tier) for tier in tiers]
         outcomes: dict[str, Outcome] = {}
         async with open_session(pool) as opened:
-            await book_batch(opened, requests, policy, known, outcomes)
+            await book_batch(opened, requests, policy, memory, outcomes)
         return [outcomes[request.reference] for request in requests]
 
     await book("VIP", "GA")
@@ -205,9 +197,40 @@ async def test_the_sale_of_a_known_tier_ends_on_time(database_url: str, conn: As
     assert await count(conn, "orders") == 1
 
 
-async def test_wrong_assumptions_cost_few_transactions(database_url: str, faults: Faults) -> None:
+async def test_a_repeat_fails_one_call_of_each_process(database_url: str, faults: Faults) -> None:
+    async with warm_batcher(database_url, "GA") as first, running_batcher(database_url) as other:
+        await responses(other, order("warm-other"))
+        await responses(other, order("elsewhere"))
+        faults.plan()
+        for _ in range(5):
+            for reference in ("warm-GA", "elsewhere"):
+                (repeat,) = await responses(first, order(reference, user_id="warm" if reference == "warm-GA" else "u"))
+                assert isinstance(repeat, OrderRow)
+    assert faults.sent.count("rollback") == 1  # The first process learns of the other one's order.
+
+
+async def test_an_exhausted_limit_fails_no_further_call(database_url: str, faults: Faults) -> None:
+    async with warm_batcher(database_url, "GA", bookings_per_minute=1) as batcher:
+        faults.plan()
+        for number in range(3):
+            (refused,) = await responses(batcher, order(f"r{number}", user_id="warm"))
+            assert isinstance(refused, RateLimited)
+    assert faults.sent.count("begin") == 1
+
+
+async def test_a_tier_that_fell_short_takes_the_careful_path(database_url: str, faults: Faults) -> None:
     async with warm_batcher(database_url, "GA") as batcher:
         faults.plan()
-        for _ in range(40):
-            assert isinstance(await batcher.book(order("warm-GA", user_id="warm")), Booked)
-    assert faults.sent.count("rollback") == 5  # in the batches 1, 3, 7, 15 and 31
+        for number in range(2):
+            (refused,) = await responses(batcher, order(f"r{number}", 1000))
+            assert isinstance(refused, SoldOut)
+        assert faults.sent.count("bookings.book_batch") == 1
+
+
+async def test_the_careful_path_calls_no_function_for_a_sale(database_url: str, faults: Faults) -> None:
+    async with warm_batcher(database_url, "GA", booking_path="careful") as batcher:
+        faults.plan()
+        (booked,) = await responses(batcher, order("r", 2))
+    assert isinstance(booked, OrderRow)
+    assert faults.sent[0] == PREFETCH
+    assert "bookings.book_batch" not in faults.sent

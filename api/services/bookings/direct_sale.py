@@ -1,0 +1,194 @@
+"""The direct sale of a batch: BEGIN, one call of `book_batch` and COMMIT in one round trip.
+
+A direct sale needs no prefetch. It uses the tiers that the process knows. It assumes that no reference has an order and
+that no limit is exhausted. The SQL function checks every assumption in the transaction. It leaves out the requests that
+it cannot sell, without an explanation for their buyers. They take the careful path of `batch`.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import errors
+
+from api.database import queries
+from api.database.session import Session, Statement
+from api.errors import ApiError
+from api.services.bookings.memory import Memory
+from api.services.bookings.model import (
+    Booked,
+    BookingPolicy,
+    Declined,
+    NewOrder,
+    Outcome,
+    Parts,
+    Ticket,
+    Tier,
+    total_minor,
+)
+from api.services.bookings.parts import resolve
+from api.services.bookings.prefetch import Prefetched, choose_seats, select_tickets
+from api.services.bookings.records import Payment, begin_payment, make_bookings, make_order, outcome_of
+from api.services.bookings.refusals import refuse_charge
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A request that the function may sell."""
+
+    request: NewOrder
+    parts: Parts
+    lines: list[tuple[Tier, Ticket | None]]
+    """The tier and the ticket of each line; None stands for any ticket."""
+    payment: Payment
+
+
+class Sold(msgspec.Struct, frozen=True):
+    """The row of `bookings.book_batch`, whose lists have an element for each order or for each line."""
+
+    created_at: datetime
+    causes: list[str | None]
+    """The cause for which an order was left out; None for an order that exists now."""
+    order_ids: list[int | None]
+    booking_ids: list[int | None]
+    ticket_ids: list[int | None]
+
+
+async def sell_directly(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, memory: Memory, outcomes: dict[str, Outcome]
+) -> None:
+    """Sell to the requests of a batch that need no prefetch; add the outcomes of those that were booked or declined.
+
+    Raises:
+        psycopg.Error: nothing was booked.
+        CommitUnknownError: the batch may be booked.
+    """
+    if policy.booking_path == "careful":
+        return
+    offers = await _make_offers(session, batch, policy, memory)
+    if not offers:
+        return
+    try:
+        sold = await _book(session, offers, policy)
+    except (errors.UniqueViolation, errors.SerializationFailure):
+        return  # A reference has an order, or there was a conflict. The careful path decides each request.
+    for offer, outcome in zip(offers, _outcomes(offers, sold, policy), strict=True):
+        if outcome:
+            outcomes[offer.request.reference] = outcome
+            memory.note(offer.request, outcome)
+    for offer, cause in zip(offers, sold.causes, strict=True):
+        if cause == "insufficient":
+            memory.note_shortage(offer.parts)
+
+
+async def _make_offers(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, memory: Memory
+) -> list[Offer]:
+    """Return the offers for the requests that the function may sell."""
+    tiers = memory.tiers(session.server)
+    requests = [
+        request
+        for request in batch
+        # Only a prefetch reads the tickets that a client address holds.
+        if request.client_hash is None and not memory.forbids(request) and tiers.include(request)
+    ]
+    assumed = Prefetched(tiers=tiers, named={}, outcomes={})
+    if named_ids := [ticket_id for request in requests for ticket_id in request.ticket_ids]:
+        assumed.named = {ticket.id: ticket for ticket in await session.run(select_tickets(named_ids))}
+    for request in requests:
+        parts = resolve(request, {request.event}, tiers, assumed.named)
+        if not (isinstance(parts, ApiError) or refuse_charge(parts, policy) or memory.is_short(parts)):
+            assumed.parts[request.reference] = parts
+    requests = [request for request in requests if request.reference in assumed.parts]
+    await choose_seats(session, requests, assumed, memory.seats)
+    offers = []
+    used: set[int] = set()
+    for request in requests:
+        parts = assumed.parts[request.reference]
+        lines = _lines(parts, assumed.requested_tickets(request), used)
+        if lines is not None:
+            offers.append(Offer(request, parts, lines, begin_payment(request, parts, policy)))
+    return offers
+
+
+def _lines(
+    parts: Parts, tickets: Sequence[Sequence[Ticket]], used: set[int]
+) -> list[tuple[Tier, Ticket | None]] | None:
+    """Return the lines of a request, and add its tickets to the used ones; None if a ticket is missing or used."""
+    lines: list[tuple[Tier, Ticket | None]] = []
+    for part, given in zip(parts, tickets, strict=True):
+        if part.takes_any_ticket:
+            lines += [(part.tier, None)] * part.quantity
+        elif not given or any(ticket.status != "available" or ticket.id in used for ticket in given):
+            return None
+        else:
+            lines += [(part.tier, ticket) for ticket in given]
+    used.update(ticket.id for _, ticket in lines if ticket)
+    return lines
+
+
+async def _book(session: Session, offers: Sequence[Offer], policy: BookingPolicy) -> Sold:
+    """Call the function in a transaction, in one round trip."""
+    async with session.transaction():
+        pipeline = session.pipeline()
+        sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, policy), Sold))
+        await pipeline.commit()
+    return sold.rows[0]
+
+
+def _parameters(offers: Sequence[Offer], policy: BookingPolicy) -> dict[str, Any]:
+    """Return the parameters of the function. PostgreSQL counts the orders from 1."""
+    tiers = list({tier.tier_id: tier for offer in offers for tier, _ in offer.lines}.values())
+    lines = [
+        (place, number, tier, ticket)
+        for place, offer in enumerate(offers, start=1)
+        for number, (tier, ticket) in enumerate(offer.lines, start=1)
+    ]
+    return {
+        "tier_ids": [tier.tier_id for tier in tiers],
+        "tier_event_ids": [tier.event_id for tier in tiers],
+        "tier_revisions": [tier.revision for tier in tiers],
+        "tier_updated_at": [tier.updated_at for tier in tiers],
+        "tier_starts": [random.randint(1, tier.last_position) for tier in tiers],
+        "order_references": [offer.request.reference for offer in offers],
+        "order_event_ids": [offer.parts[0].tier.event_id for offer in offers],
+        "order_user_ids": [offer.request.user_id for offer in offers],
+        "order_buyers": [offer.request.limit_key for offer in offers],
+        "order_digests": [offer.request.digest for offer in offers],
+        "order_quantities": [offer.request.quantity for offer in offers],
+        "order_totals": [total_minor(offer.parts) for offer in offers],
+        "order_currencies": [offer.parts[0].tier.currency for offer in offers],
+        "order_payments": [offer.payment for offer in offers],
+        "order_hold_seconds": [policy.hold_seconds if offer.payment == "pending" else None for offer in offers],
+        "order_clients": [offer.request.client_hash if offer.payment == "pending" else None for offer in offers],
+        "line_orders": [place for place, _, _, _ in lines],
+        "line_numbers": [number for _, number, _, _ in lines],
+        "line_tiers": [tier.tier_id for _, _, tier, _ in lines],
+        "line_prices": [tier.price_minor for _, _, tier, _ in lines],
+        "line_tickets": [ticket.id if ticket else None for _, _, _, ticket in lines],
+        "line_ctids": [ticket.ctid if ticket else None for _, _, _, ticket in lines],
+        "bookings_per_minute": policy.bookings_per_minute,
+        "check_after_ms": policy.payment_check_after_ms,
+    }
+
+
+def _outcomes(offers: Sequence[Offer], sold: Sold, policy: BookingPolicy) -> list[Booked | Declined | None]:
+    """Return the outcome of each offer; None for one that was left out."""
+    outcomes: list[Booked | Declined | None] = []
+    end = 0
+    for offer, order_id in zip(offers, sold.order_ids, strict=True):
+        start, end = end, end + len(offer.lines)
+        if order_id is None:
+            outcomes.append(None)
+            continue
+        order = make_order(offer.request, offer.parts, offer.payment, order_id, sold.created_at, policy)
+        lines = zip(offer.lines, sold.booking_ids[start:end], sold.ticket_ids[start:end], strict=True)
+        # A claimed ticket is a standing one, without a row and a seat.
+        booked = [
+            (booking_id, tier, ticket or Ticket(ticket_id, 0, ""))
+            for (tier, ticket), booking_id, ticket_id in lines
+            if booking_id is not None and ticket_id is not None
+        ]
+        outcomes.append(outcome_of(order, make_bookings(order, booked)))
+    return outcomes
