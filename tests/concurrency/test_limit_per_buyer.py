@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.concurrency.clients import codes, post_all
-from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
+from tests.concurrency.weakened import ENVIRONMENTS, PATHS, SLOW_COMMITS, BookingPath, start_weakened
 from tests.conftest import StartStack
 from tests.stack import Stack
 
@@ -31,8 +31,11 @@ def bookings(buyers: int = 1, name: str = "eager") -> list[dict[str, object]]:
     return [{"tier": "GA", "quantity": 1, "userId": f"{name}-{number % buyers}"} for number in range(ATTEMPTS * buyers)]
 
 
-async def test_of_sixty_bookings_at_once_through_two_processes_exactly_ten_are_made(start_stack: StartStack) -> None:
-    stack = await start_stack(api_workers=2, env=LIMITED)
+@pytest.mark.parametrize("path", PATHS)
+async def test_of_sixty_bookings_at_once_through_two_processes_exactly_ten_are_made(
+    start_stack: StartStack, path: BookingPath
+) -> None:
+    stack = await start_stack(api_workers=2, env=LIMITED | ENVIRONMENTS[path])
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.02)
     responses = await post_all(stack.api_url, bookings())
@@ -45,12 +48,13 @@ async def test_of_sixty_bookings_at_once_through_two_processes_exactly_ten_are_m
     assert codes(others) == ["201"] * LIMIT
 
 
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_a_check_before_the_lock_admits_more_through_two_processes(
-    start_stack: StartStack, tmp_path: Path, processes: int
+    start_stack: StartStack, tmp_path: Path, processes: int, path: BookingPath
 ) -> None:
     env = LIMITED | {"BOOKING_BATCH_MAX": "3", "BOOKING_ISOLATION": "read_committed"}
-    stack = await start_stack(api_workers=processes, env=env, source=weakened_source(tmp_path, "early_limit_check"))
+    stack = await start_weakened(start_stack, tmp_path, path, "early_limit_check", env=env, processes=processes)
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.02)
     if processes == 1:

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 
 from api.commands.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
-from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
+from tests.concurrency.weakened import PATHS, SLOW_COMMITS, BookingPath, start_weakened
 from tests.conftest import StartStack
 from tests.stack import PLAIN_HTTP, Stack
 
 REPEATS = 50
 EVENT = "once"
+PAID = {"PAYMENT_SUCCESS_RATE": "1"}
 
 
 def orders(database_url: str) -> int:
@@ -88,22 +90,26 @@ async def test_a_refusal_that_created_nothing_is_not_remembered(start_stack: Sta
     assert "Idempotent-Replayed" not in response.headers
 
 
-async def test_the_unique_key_alone_makes_one_order_of_each_key(start_stack: StartStack, tmp_path: Path) -> None:
-    source = weakened_source(tmp_path, "no_reference_lock")
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"}, source=source)
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_unique_key_alone_makes_one_order_of_each_key(
+    start_stack: StartStack, tmp_path: Path, path: BookingPath
+) -> None:
+    stack = await start_weakened(start_stack, tmp_path, path, "no_reference_lock", env=PAID)
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.05)
     await post_ten_keys(stack)
     assert orders(stack.database_url) == 10
 
 
-async def test_without_its_layers_the_same_repeats_make_several_orders(start_stack: StartStack, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_its_layers_the_same_repeats_make_several_orders(
+    start_stack: StartStack, tmp_path: Path, path: BookingPath
+) -> None:
     """The negative control: a process joins repeats to its own queued request, but not to another process's.
 
     It removes both the unique key and the advisory lock of a reference.
     """
-    source = weakened_source(tmp_path, "no_reference_lock")
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1"}, source=source)
+    stack = await start_weakened(start_stack, tmp_path, path, "no_reference_lock", env=PAID)
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.05)
         conn.execute("alter table orders drop constraint orders_reference_key")

@@ -14,7 +14,14 @@ import pytest
 
 from api.commands.seed import parse_inventory, seed
 from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
-from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
+from tests.concurrency.weakened import (
+    ENVIRONMENTS,
+    PATHS,
+    SLOW_COMMITS,
+    BookingPath,
+    start_weakened,
+    weakened_source,
+)
 from tests.conftest import StartStack
 from tests.stack import POLL_S, Stack, TcpServer
 
@@ -31,12 +38,14 @@ def buyers(tier: str = "VIP") -> list[dict[str, object]]:
     return [{"tier": tier, "quantity": 1, "userId": f"buyer-{n}"} for n in range(BUYERS)]
 
 
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("isolation", ["serializable", "read_committed"])
 @pytest.mark.parametrize("tier", ["VIP", "GA"])
 async def test_two_hundred_buyers_get_exactly_the_fifty_tickets(
-    start_stack: StartStack, tier: str, isolation: str
+    start_stack: StartStack, tier: str, isolation: str, path: BookingPath
 ) -> None:
-    await rush(await start_stack(api_workers=2, env=PAID | {"BOOKING_ISOLATION": isolation}), tier)
+    env = PAID | ENVIRONMENTS[path] | {"BOOKING_ISOLATION": isolation}
+    await rush(await start_stack(api_workers=2, env=env), tier)
 
 
 async def test_another_postgresql_with_its_own_settings_sells_exactly_the_fifty_tickets(
@@ -87,11 +96,11 @@ async def test_declined_payments_leave_their_tickets_to_other_buyers(start_stack
 LAYERS = ("unique index", "row lock", "serializable")
 
 
-async def start_weakened(start_stack: StartStack, directory: Path, kept: str | None) -> Stack:
+async def start_without_layers(start_stack: StartStack, directory: Path, path: BookingPath, kept: str | None) -> Stack:
     """Start the system with weak claims and without the other layers, except for the layer that is kept."""
-    source = weakened_source(directory, "no_row_count", *(() if kept == "row lock" else ("no_row_lock",)))
+    weaknesses = ["no_row_count", *([] if kept == "row lock" else ["no_row_lock"])]
     isolation = "serializable" if kept == "serializable" else "read_committed"
-    stack = await start_stack(api_workers=2, env=PAID | {"BOOKING_ISOLATION": isolation}, source=source)
+    stack = await start_weakened(start_stack, directory, path, *weaknesses, env=PAID | {"BOOKING_ISOLATION": isolation})
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_COMMITS % 0.02)
         if kept != "unique index":
@@ -116,17 +125,23 @@ def oversold(stack: Stack, event: str) -> int:
     return len(tickets) - len(set(tickets))
 
 
-async def test_without_its_layers_the_same_rush_sells_tickets_twice(start_stack: StartStack, tmp_path: Path) -> None:
-    stack = await start_weakened(start_stack, tmp_path, kept=None)
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_its_layers_the_same_rush_sells_tickets_twice(
+    start_stack: StartStack, tmp_path: Path, path: BookingPath
+) -> None:
+    stack = await start_without_layers(start_stack, tmp_path, path, kept=None)
     async for event, _ in rushes(stack):
         if oversold(stack, event):
             return
     pytest.fail("no ticket was sold twice")
 
 
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("layer", LAYERS)
-async def test_each_layer_alone_prevents_it(start_stack: StartStack, tmp_path: Path, layer: str) -> None:
-    stack = await start_weakened(start_stack, tmp_path, kept=layer)
+async def test_each_layer_alone_prevents_it(
+    start_stack: StartStack, tmp_path: Path, layer: str, path: BookingPath
+) -> None:
+    stack = await start_without_layers(start_stack, tmp_path, path, kept=layer)
     async for event, responses in rushes(stack):
         assert oversold(stack, event) == 0
         assert codes(responses).count("201") >= SOLD_MIN

@@ -182,7 +182,7 @@ VARIABLES = [
         "direct",
         good={"direct": "direct", "careful": "careful"},
         bad=["DIRECT", "fast"],
-        allowed="careful or direct",
+        allowed="direct or careful",
     ),
     Variable(
         "PAYMENT_MODE",

@@ -1,0 +1,24 @@
+-- Note bookings if the statement's snapshot admits them, although a concurrent transaction may have noted more.
+create or replace function note_bookings(buyers text[], per_minute integer, out exhausted text[])
+language plpgsql
+as $$
+begin
+    with noted as (
+        insert into booking_limits (user_id, booked_at)
+        select buyer, array_fill(now(), array[count(*)::integer])
+        from unnest(buyers) as each (buyer)
+        left join booking_limits on each.buyer = booking_limits.user_id
+        group by buyer, booked_at
+        having coalesce(cardinality(recent(booked_at, interval '1 minute')), 0) + count(*) <= per_minute
+        order by buyer collate "C"
+        on conflict on constraint booking_limits_pkey do update
+            set booked_at = recent(booking_limits.booked_at, interval '2 minutes') || excluded.booked_at
+        returning user_id
+    )
+
+    select coalesce(array_agg(buyer), '{}')
+    into exhausted
+    from unnest(buyers) as each (buyer)
+    where buyer not in (select user_id from noted);
+end
+$$;

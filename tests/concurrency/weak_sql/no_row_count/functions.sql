@@ -1,0 +1,12 @@
+-- Report every ticket as taken, even if another transaction took it first.
+create or replace function take_tickets(taken tid[], hold_until timestamptz) returns void
+language plpgsql
+as $$
+begin
+    update tickets
+    set
+        status = case when hold_until is null then 'sold' else 'held' end,
+        held_until = hold_until
+    where ctid = any(taken);
+end
+$$;

@@ -1,0 +1,29 @@
+-- Find tickets without locking them.
+create or replace function lock_tickets(wanted tid[]) returns table (id bigint, ctid tid)
+language plpgsql
+as $$
+begin
+    return query
+    select tickets.id, tickets.ctid
+    from tickets
+    where tickets.ctid = any(wanted) and tickets.status = 'available';
+end
+$$;
+
+create or replace function claim_standing(
+    tier integer, start integer, quantity integer, except_ids bigint[], out ids bigint[], out ctids tid[]
+)
+language plpgsql
+as $$
+begin
+    select coalesce(array_agg(found.id), '{}'), coalesce(array_agg(found.ctid), '{}')
+    into ids, ctids
+    from (
+        select tickets.id, tickets.ctid
+        from tickets
+        where tickets.tier_id = tier and tickets.status = 'available' and tickets.id <> all(except_ids)
+        order by tickets.position < start, tickets.position
+        limit quantity
+    ) as found;
+end
+$$;
