@@ -8,6 +8,7 @@ import reflex as rx
 from webapp.components.browser import Part, action, hooked
 from webapp.components.language import money, name, say
 from webapp.components.layout import Ui, notice_box
+from webapp.components.order import tickets_text
 
 _MODULE = "$/utils/orders/cancelling"
 
@@ -61,7 +62,7 @@ def cancel_dialog(order: Any) -> Ui:
         rx.el.div(
             rx.el.p(
                 rx.el.strong(name(order.event.name)),
-                rx.el.span(say("summary.tickets", quantity=order.quantity, tier=order.tier)),
+                rx.el.span(tickets_text(order.parts)),
                 name(order.reference, class_name="small"),
                 class_name="dialog-order",
             ),

@@ -27,9 +27,15 @@ class Checkout:
     patience: str
     """`explain` and then `check`, as sending takes longer."""
     event: str
-    """Slug of the event, tier and number of tickets of the last purchase."""
+    """Slug of the event of the last purchase."""
+    tickets: str
+    """Its number of tickets of each tier, to compare with those of a page."""
+    mixed: bool
+    """True if it has several items."""
     tier: str
+    """The tier of its only item, or of the item that was refused; empty if it has several."""
     quantity: int
+    """The number of tickets of that item, else of all."""
     expected_total: float
     """The total that the last purchase expected, in the currency's major unit."""
     new_total: float
@@ -62,7 +68,7 @@ class CheckoutFeed(browser.Part):
 
 
 class CheckoutForm(browser.Part):
-    """The form that books its fields `event`, `tier`, `quantity`, `ticket_ids`, `total` and `user_id`.
+    """The form that books its fields `event`, `items`, `total` and `user_id`.
 
     It stores the buyer's name under `storage_key` in the browser's local storage.
     """
@@ -76,6 +82,11 @@ class CheckoutForm(browser.Part):
 def book_again(reference: Any, *new_total: Any) -> Any:
     """Return an event that books the tickets of an order again, at its total or at a new one."""
     return browser.action(_MODULE, "again", reference, *new_total)
+
+
+def book_left(price: Any, currency_digits: Any) -> Any:
+    """Return an event that books as many tickets of the refused item as are left; `price` is that of one of them."""
+    return browser.action(_MODULE, "bookLeft", price, currency_digits)
 
 
 def sending_label() -> Ui:
@@ -96,14 +107,14 @@ class NoticePlace:
     """Properties of the button for another try."""
     at_new_total: dict[str, Any]
     """Properties of the button that books at the new total."""
-    before_fewer: list[Any]
-    """Events before the remaining tickets are booked."""
+    book_left: dict[str, Any]
+    """Properties of the button that books as many tickets as are left."""
+    total_left: Any
+    """Their total in the major unit of its currency."""
     waits: Any
     """True: the notice counts down to the next try."""
     blocked: Any
     """True: the API is out of reach, so that another try is not possible now."""
-    ticket_price: Any
-    """Price of one ticket in the major unit of its currency."""
     priced: Any
     """The event or the order, which has the currency."""
     other: Ui
@@ -190,8 +201,7 @@ def _text(place: NoticePlace) -> Any:
             "invalid",
             rx.match(
                 checkout.detail,
-                ("tier_missing", say("checkout.invalid.tier_missing")),
-                ("quantity_missing", say("checkout.invalid.quantity_missing")),
+                ("tickets_missing", say("checkout.invalid.tickets_missing")),
                 say("checkout.refused.text"),
             ),
         ),
@@ -202,12 +212,21 @@ def _text(place: NoticePlace) -> Any:
         ("seat_taken", place.seat_taken),
         (
             "price_changed",
-            say(
-                "checkout.price_changed.text",
-                quantity=checkout.quantity,
-                tier=checkout.tier,
-                old=price(checkout.expected_total, place.priced),
-                new=price(checkout.new_total, place.priced),
+            rx.cond(
+                checkout.tier != "",
+                say(
+                    "checkout.price_changed.text",
+                    quantity=checkout.quantity,
+                    tier=checkout.tier,
+                    old=price(checkout.expected_total, place.priced),
+                    new=price(checkout.new_total, place.priced),
+                ),
+                say(
+                    "checkout.price_changed.mixed",
+                    quantity=checkout.quantity,
+                    old=price(checkout.expected_total, place.priced),
+                    new=price(checkout.new_total, place.priced),
+                ),
             ),
         ),
         ("not_on_sale", say("checkout.not_on_sale.text")),
@@ -241,15 +260,17 @@ def _actions(place: NoticePlace) -> Ui:
     book_left = rx.cond(
         place.books,
         rx.el.button(
-            say(
-                "checkout.book_left", left=checkout.left, total=price(place.ticket_price * checkout.left, place.priced)
+            rx.cond(
+                checkout.mixed,
+                say(
+                    "checkout.book_rest",
+                    missing=checkout.quantity - checkout.left,
+                    total=price(place.total_left, place.priced),
+                ),
+                say("checkout.book_left", left=checkout.left, total=price(place.total_left, place.priced)),
             ),
-            type="button",
-            on_click=[
-                *place.before_fewer,
-                browser.action(_MODULE, "bookLeft", place.ticket_price, place.priced.currencyDigits),
-            ],
             disabled=place.locked,
+            **place.book_left,
         ),
     )
     at_new_total = rx.cond(

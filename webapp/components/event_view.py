@@ -27,6 +27,56 @@ class Tier:
     back_in: int
     """Seconds until held tickets may be available; 0: unknown."""
     low: bool
+    wanted: int
+    """Tickets of the tier in the basket, with chosen and with lost seats."""
+    fewest: bool
+    most: bool
+    at_least: int
+    at_most: int
+    """Tickets of the tier in one booking."""
+
+
+@dataclass(frozen=True)
+class ChosenRow:
+    """Seats of one row; `numbers` is a text such as 9-10, `seats` their number."""
+
+    row: str
+    seats: int
+    numbers: str
+
+
+@dataclass(frozen=True)
+class SeatChoice:
+    """Free seats that the API offers for tickets by number."""
+
+    first: int
+    """Id of the first seat."""
+    rows: list[ChosenRow]
+    zone: str
+    """`left`, `centre`, `right` or empty."""
+    together: bool
+    single: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the basket: tickets of a tier by number, or a picked seat."""
+
+    key: str
+    tier: str
+    quantity: int
+    seat: int
+    """Id of the picked seat; 0: tickets by number."""
+    row: str
+    number: int
+    seats: list[SeatChoice]
+    """The seats that are booked for tickets by number: one choice, or none if the API chooses later."""
+    others: list[SeatChoice]
+    """The alternatives to them."""
+    lost: bool
+    """True if other buyers took the seats that the page has shown before."""
+    fault: str
+    """`fewer` (fewer are left than chosen), `gone` (none), `unknown` (no counts), `refused` (by the API) or empty."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +149,6 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Reminder:
-    """A reminder of picks that the last choice could not keep; `quantity` counts those that can be restored."""
-
-    reason: str
-    """`limit`, `other_tier` or empty."""
-    tier: str
-    quantity: int
-
-
-@dataclass(frozen=True)
 class EventView:
     """Everything that the page shows (`deriveView` in webapp/js/event/derive.js). Times in seconds."""
 
@@ -125,28 +165,64 @@ class EventView:
     tiers: list[Tier]
     sold_out: bool
     next_best: str
-    """The available tier nearest in price to the chosen one; empty without any."""
+    """The available tier nearest in price to `tier`; empty without any."""
     next_best_price: float
     tier: str
+    """The tier of the basket that has no tickets, else the one that the visitor has changed last."""
     seated: bool
+    """True if the tier that the visitor has changed last has seats."""
+    best: bool
+    """True if that tier has tickets in the basket whose best seats can be picked."""
     bookable: bool
-    price: float
+    """True if every entry of the basket is."""
+    some_bookable: bool
     tier_known: bool
     tier_sold_out: bool
     back_in: int
-    """As in `Tier`, for the chosen tier."""
+    """As in `Tier`, for `tier`."""
     refusal_over: bool
     """True if newer data contradict the last refusal, or another part of the page reports it."""
+    entries: list[Entry]
+    has_chips: bool
+    """False if the basket has nothing that the visitor could remove."""
+    only_tier: str
+    """The tier of all entries; empty if there are several."""
     quantity: int
-    fewest: bool
-    most: bool
+    offered: list[int]
+    """Ids of the seats that the page shows for tickets by number."""
+    searches: list[dict[str, object]]
+    """Tiers and numbers of tickets for which the page searches seats."""
+    quantities: dict[str, int]
+    """Tickets in the basket by tier."""
+    tickets: str
+    """`quantities` as the checkout compares them."""
+    items: str
+    """The items of a booking, as JSON."""
     limit: int
     scarce: bool
-    """True if the tier has fewer tickets left than the limit of one booking."""
+    """True if the tier that was changed last has fewer tickets left than the limit of one booking."""
+    full: bool
+    """True if the basket has as many tickets as one booking can have."""
+    most_tickets: int
+    changed_tier: str
+    """The tier that the visitor has changed last."""
+    tier_most: int
+    """The most tickets of that tier in one booking."""
+    tier_full: bool
+    """True if the basket has as many."""
+    fewest_tickets: int
+    too_few: bool
+    """True if the basket has fewer tickets than a booking needs."""
+    short_tier: str
+    """A tier with fewer tickets than a booking with this tier needs; empty without one."""
+    short_fewest: int
     total: float
-    picks: list[Seat]
+    has_picks: bool
+    has_offers: bool
+    """True if the page shows seats for tickets by number."""
     lost: list[Seat]
-    reminder: Reminder
+    refused_by: str
+    """The limit that has refused the last choice: `booking`, `tier` (of `changed_tier`) or empty."""
     offers: list[Seat]
     """Free seats in place of the lost ones."""
     may_have_map: bool

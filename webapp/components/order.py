@@ -23,6 +23,15 @@ class OrderEvent:
 
 
 @dataclass(frozen=True)
+class OrderPart:
+    """The number of an order's tickets of one tier; `price` of one of them in the currency's major unit."""
+
+    tier: str
+    quantity: int
+    price: float
+
+
+@dataclass(frozen=True)
 class Described:
     """An order as lists and pages show it; amounts in the currency's major unit."""
 
@@ -32,7 +41,7 @@ class Described:
     `declined`, `expired`, `paid_too_late` (expired, and a late payment is refunded), `cancelled` or
     `cancelled_refunded`."""
     event: OrderEvent
-    tier: str
+    parts: list[OrderPart]
     quantity: int
     total: float
     refund: float
@@ -52,6 +61,7 @@ class OrderTicket:
 
     id: int
     line: int
+    tier: str
     row: str
     seat: int
     code: str
@@ -75,6 +85,10 @@ class OrderView(Described):
     anew: bool
     """True if the order ended before it held any tickets, so that others can be chosen."""
     seated: bool
+    tickets_by_tier: str
+    """The number of tickets of each tier, as the checkout compares them."""
+    prices: dict[str, float]
+    """Price of a ticket of each tier."""
     tickets: list[OrderTicket]
     calendar: str
     announcement: str
@@ -101,6 +115,11 @@ class TicketCode(Part):
     alt: rx.Var[str]
     width: rx.Var[int]
     height: rx.Var[int]
+
+
+def tickets_text(parts: Any) -> Any:
+    """Return the number of an order's tickets of each tier as text."""
+    return parts.foreach(lambda part: say("summary.tickets", quantity=part.quantity, tier=part.tier)).join(" · ")
 
 
 def status_text(state: Any) -> Any:

@@ -4,27 +4,28 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.checkout import NoticePlace, book_again, checkout, notice, phase_is, sending_label
+from webapp.components.checkout import NoticePlace, book_again, book_left, checkout, notice, phase_is, sending_label
 from webapp.components.language import money, say
 from webapp.components.layout import Ui, link
-from webapp.components.order import order
+from webapp.components.order import order, tickets_text
 
 
 def again() -> Ui:
     """Return the button that books the same tickets again after a failed order, and the notice about its outcome."""
     busy = checkout.sending
     # A purchase in doubt is shown here as well, although it is not about this order.
-    this_one = (checkout.event == order.event.slug) & (checkout.tier == order.tier)
+    this_one = (checkout.event == order.event.slug) & (checkout.tickets == order.tickets_by_tier)
+    price_of_refused = order.prices[checkout.tier].to(float)
     place = NoticePlace(
         locked=checkout.locked,
         applies=True,
         books=this_one,
         again={"type": "button", "on_click": book_again(order.reference)},
         at_new_total={"type": "button", "on_click": book_again(order.reference, checkout.new_total)},
-        before_fewer=[],
+        book_left={"type": "button", "on_click": book_left(price_of_refused, order.currencyDigits)},
+        total_left=order.total - price_of_refused * (checkout.quantity - checkout.left),
         waits=True,
         blocked=False,
-        ticket_price=order.total / order.quantity,
         priced=order,
         other=to_event(say("booking.other_tickets")),
         seat_taken=say("booking.again.seat_taken"),
@@ -42,8 +43,7 @@ def again() -> Ui:
                         sending_label(),
                         say(
                             "booking.again",
-                            quantity=order.quantity,
-                            tier=order.tier,
+                            tickets=tickets_text(order.parts),
                             total=money(order.total, order),
                         ),
                     ),

@@ -4,7 +4,7 @@ import reflex as rx
 
 from webapp.components.language import currency_code, moment, name, price, say
 from webapp.components.layout import Ui
-from webapp.components.order import order
+from webapp.components.order import order, tickets_text
 from webapp.components.order_tickets import place_of
 from webapp.components.page import copied, copy_text
 
@@ -39,7 +39,7 @@ def facts() -> Ui:
             order.quantity > 0,
             rx.el.div(
                 rx.el.dt(say("booking.tickets")),
-                rx.el.dd(say("summary.tickets", quantity=order.quantity, tier=order.tier), id="order-tickets"),
+                rx.el.dd(tickets_text(order.parts), id="order-tickets"),
             ),
         ),
         rx.cond(order.seated & (~order.valid | order.called_off), _places()),

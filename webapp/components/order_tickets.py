@@ -47,7 +47,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
             ),
             rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
             rx.el.span(place_of(ticket), class_name="place"),
-            rx.el.span(name(order.tier), class_name="pass-tier"),
+            rx.el.span(name(ticket.tier), class_name="pass-tier"),
             class_name="pass-words",
         ),
         rx.el.div(

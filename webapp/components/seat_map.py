@@ -139,6 +139,7 @@ def _legend() -> Ui:
     return rx.el.ul(
         entry("free", say("map.free")),
         entry("mine", say("map.mine")),
+        entry("offered", say("map.offered")),
         entry("held", say("map.held")),
         entry("sold", say("map.sold")),
         rx.foreach(

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from webapp.components.best_seats import best_seats
 from webapp.components.checkout import (
     NoticePlace,
     checkout,
@@ -11,10 +12,9 @@ from webapp.components.checkout import (
     phase_is,
     sending_label,
 )
-from webapp.components.event_view import action, event_view
+from webapp.components.event_view import Entry, action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
-from webapp.components.seat_map import seat_name
 from webapp.components.tier_list import is_stale
 from webapp.components.user_id import is_user_id_fault
 
@@ -26,7 +26,8 @@ def summary() -> Ui:
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
-            rx.cond(event_view.bookable, _chosen(), _nothing_to_choose()),
+            rx.cond(event_view.some_bookable | _lost_some, _chosen()),
+            rx.cond(event_view.bookable | _lost_some, rx.fragment(), _nothing_to_choose()),
             _reminder(),
             class_name="summary-words",
         ),
@@ -36,7 +37,7 @@ def summary() -> Ui:
         ),
         rx.cond(form_books(), _submit()),
         sale_notice(),
-        rx.cond(event_view.bookable | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
+        rx.cond(event_view.bookable | _lost_some | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -52,59 +53,100 @@ def _chosen() -> Ui:
                 class_name="summary-lost",
             ),
         ),
-        rx.el.p(
-            rx.el.span(say("summary.tickets", quantity=event_view.quantity, tier=event_view.tier)),
+        rx.cond(event_view.quantity > 0, _total()),
+        rx.el.div(
+            rx.cond(
+                event_view.has_chips,
+                rx.el.ul(rx.foreach(event_view.entries, _chip), class_name="picks", aria_labelledby="summary"),
+            ),
+            aria_live="polite",
+        ),
+        rx.cond(_lost_some, _alternatives_to_lost(), _seating()),
+        rx.el.div(
+            rx.foreach(
+                event_view.entries, lambda entry: rx.cond((entry.seats.length() > 0) | entry.lost, best_seats(entry))
+            ),
+            class_name="best-seats",
+            role="status",
+        ),
+    )
+
+
+def _total() -> Ui:
+    """Return the number of tickets and their total, which screen readers announce."""
+    return rx.el.p(
+        rx.el.span(
+            rx.cond(
+                event_view.only_tier != "",
+                say("summary.tickets", quantity=event_view.quantity, tier=event_view.only_tier),
+                say("summary.mixed", quantity=event_view.quantity),
+            )
+        ),
+        rx.cond(
+            event_view.bookable,
             rx.el.span(
                 rx.el.bdi(price(event_view.total, event_view.event)),
                 " ",
                 rx.el.bdi(currency_code(event_view.total, event_view.event), class_name="currency"),
                 class_name="summary-total",
             ),
-            class_name="summary-line",
-            aria_live="polite",
-            aria_atomic="true",
         ),
-        rx.el.div(
-            rx.cond(
-                event_view.picks.length() > 0,
-                rx.el.ul(rx.foreach(event_view.picks, _pick), class_name="picks", aria_labelledby="summary"),
-            ),
-            aria_live="polite",
-        ),
-        rx.cond(_lost_some, _alternatives_to_lost(), _seating()),
+        class_name="summary-line",
+        aria_live="polite",
+        aria_atomic="true",
     )
 
 
-def _pick(seat: Any) -> Ui:
-    """Return a picked seat with the button that returns it."""
+def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
+    """Return an entry of the basket with its fault and the button that removes it."""
+    is_seat = entry.seat != 0
     return rx.el.li(
-        seat_name(seat),
-        rx.el.button(
-            type="button",
-            aria_label=say("summary.return", row=seat.row, number=seat.number),
-            disabled=checkout.sending,
-            on_click=action("pick", seat.id),
+        rx.el.span(
+            rx.cond(
+                is_seat,
+                say("seat.name", row=entry.row, number=entry.number),
+                say("summary.tickets", quantity=entry.quantity, tier=entry.tier),
+            )
         ),
+        rx.match(
+            entry.fault,
+            ("fewer", rx.el.span(say("checkout.fewer_left.title", left=entry.quantity), class_name="fault")),
+            ("gone", rx.el.span(say("basket.gone"), class_name="fault")),
+            ("unknown", rx.el.span(say("tier.unknown"), class_name="fault")),
+            ("refused", rx.el.span(say("basket.refused"), class_name="fault")),
+            rx.fragment(),
+        ),
+        rx.cond(
+            is_seat,
+            rx.el.button(
+                type="button",
+                aria_label=say("summary.return", row=entry.row, number=entry.number),
+                disabled=checkout.sending,
+                on_click=action("pick", entry.seat),
+            ),
+            rx.el.button(
+                type="button",
+                aria_label=say("summary.remove", quantity=entry.quantity, tier=entry.tier),
+                disabled=checkout.sending,
+                on_click=action("removeTier", entry.tier),
+            ),
+        ),
+        data_fault=entry.fault,
     )
 
 
 def _reminder() -> Ui:
-    """Return the reminder of picks that the last choice could not keep."""
-    reminder = event_view.reminder
+    """Return the limit that has refused the last choice, or the number that the basket does not reach."""
     return rx.el.div(
         rx.match(
-            reminder.reason,
-            ("limit", rx.el.p(say("summary.at_limit", most=event_view.limit))),
-            (
-                "other_tier",
-                rx.fragment(
-                    rx.el.p(say("summary.returned", quantity=reminder.quantity, tier=reminder.tier)),
-                    rx.el.button(
-                        say("summary.restore"), type="button", on_click=action("restorePicks"), class_name="text-button"
-                    ),
-                ),
+            event_view.refused_by,
+            ("booking", rx.el.p(say("summary.at_limit", most=event_view.most_tickets))),
+            ("tier", rx.el.p(say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier))),
+            rx.cond(
+                event_view.short_tier != "",
+                rx.el.p(say("tier.at_least", fewest=event_view.short_fewest, tier=event_view.short_tier)),
+                rx.cond(event_view.too_few, rx.el.p(say("summary.at_least", fewest=event_view.fewest_tickets))),
             ),
-            rx.fragment(),
         ),
         class_name="reminder",
         role="status",
@@ -115,11 +157,11 @@ def _alternatives_to_lost() -> Ui:
     """Return the alternatives to another seat. No button books until the buyer decides."""
     return rx.el.div(
         rx.cond(
-            event_view.picks.length() > 0,
+            event_view.entries.length() > 0,
             rx.el.button(
-                say("summary.keep_picks", quantity=event_view.quantity),
+                say("summary.keep_rest", quantity=event_view.quantity),
                 type="button",
-                on_click=action("keepPicks"),
+                on_click=action("keepRest"),
                 class_name="button first",
             ),
         ),
@@ -129,11 +171,15 @@ def _alternatives_to_lost() -> Ui:
 
 
 def _seating() -> Ui:
-    """Return the line about the seats of the choice. It always has one line, so that nothing moves."""
+    """Return the line about the seats of the basket. It always has one line, so that nothing moves."""
     return rx.cond(
-        event_view.picks.length() > 0,
+        event_view.has_picks,
         rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
-        rx.el.p(rx.cond(event_view.seated, say("summary.together"), say("summary.standing")), class_name="small"),
+        rx.cond(
+            event_view.has_offers,
+            rx.fragment(),
+            rx.el.p(rx.cond(event_view.seated, say("summary.together"), say("summary.standing")), class_name="small"),
+        ),
     )
 
 
@@ -185,7 +231,7 @@ def _other_tier() -> Ui:
                 price=price(event_view.next_best_price, event_view.event),
             ),
             type="button",
-            on_click=action("choose", event_view.next_best),
+            on_click=action("exchange", event_view.next_best),
             class_name="button other-tier",
         ),
     )
@@ -225,11 +271,15 @@ def _of_this_event() -> Any:
 
 
 def _applies() -> Any:
-    """Return whether the outcome of the last purchase concerns the present choice and is still true."""
+    """Return whether the outcome of the last purchase concerns the present basket and is still true."""
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     of_a_tier &= checkout.tier != ""
-    this_tier = (checkout.tier == event_view.tier) & _of_this_event()
-    return (~of_a_tier | this_tier) & ~is_user_id_fault(checkout.detail) & ~_past()
+    return (~of_a_tier | _has_refused_tier()) & ~is_user_id_fault(checkout.detail) & ~_past()
+
+
+def _has_refused_tier() -> Any:
+    """Return whether the basket has tickets of the tier that the last outcome is about."""
+    return (event_view.quantities[checkout.tier] > 0) & _of_this_event()
 
 
 def _past() -> Any:
@@ -246,13 +296,12 @@ def _nothing_now() -> Any:
 def _notice_books() -> Any:
     """Return whether the button that books is in the notice, or nothing can be booked.
 
-    The button returns to the form as soon as the buyer chooses another tier or another number of tickets.
+    The button returns to the form as soon as the buyer changes the number of tickets of a tier.
     """
-    same_number = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
-    same_number &= checkout.quantity == event_view.quantity
-    enough = phase_is("fewer_left") & (checkout.left <= event_view.quantity)
-    same_tier = (checkout.tier == event_view.tier) & _of_this_event()
-    return _nothing_now() | (same_tier & ~_past() & (phase_is("all_held") | enough | same_number))
+    same_tickets = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
+    same_tickets &= (checkout.tickets == event_view.tickets) & _of_this_event()
+    of_the_tier = phase_is("all_held", "fewer_left") & _has_refused_tier()
+    return _nothing_now() | (~_past() & (same_tickets | of_the_tier))
 
 
 def sale_notice() -> Ui:
@@ -266,9 +315,10 @@ def sale_notice() -> Ui:
         waits=~phase_is("all_held"),
         again={"type": "submit"},
         at_new_total={"type": "submit"},
-        before_fewer=[action("changeQuantity", checkout.left - event_view.quantity)],
+        # The basket shows no more tickets than are left.
+        book_left={"type": "submit"},
+        total_left=event_view.total,
         blocked=leads & is_stale & (checkout.phase != "unreachable"),
-        ticket_price=event_view.price,
         priced=event_view.event,
         other=rx.match(
             checkout.phase,

@@ -1,12 +1,10 @@
-"""The tiers of an event: prices, stock, quantity, and announcements for screen readers."""
+"""The tiers of an event: prices, stock, numbers of tickets, and announcements for screen readers."""
 
 from typing import Any
 
 import reflex as rx
 
-from webapp.components.checkout import (
-    checkout,
-)
+from webapp.components.checkout import checkout
 from webapp.components.event_view import Tier, action, event_view
 from webapp.components.language import name, number, price, say, span
 from webapp.components.layout import Ui
@@ -17,14 +15,15 @@ is_stale = event_view.phase == "stale"
 
 
 def tier_list() -> Ui:
-    """Return the tiers to choose from, or their skeleton until they are known."""
-    return rx.el.fieldset(
-        rx.el.legend(say("tickets.tier"), class_name="unseen"),
+    """Return the tiers to choose tickets of, or their skeleton until they are known."""
+    return rx.el.div(
         rx.cond(
             (event_view.phase != "loading") & (event_view.tiers.length() > 0),
             rx.foreach(event_view.tiers, _tier),
             rx.fragment(*[_skeleton() for _ in range(_SKELETON_TIERS)]),
         ),
+        role="group",
+        aria_labelledby="tickets",
         class_name="tiers",
     )
 
@@ -65,15 +64,7 @@ def announcement() -> Ui:
 
 
 def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
-    return rx.el.label(
-        rx.el.input(
-            type="radio",
-            name="tier",
-            value=tier.name,
-            checked=(event_view.tier == tier.name) & ~event_view.sold_out,
-            disabled=tier.sold_out | checkout.sending,
-            on_change=action("choose", tier.name),
-        ),
+    return rx.el.div(
         rx.el.span(
             name(tier.name, class_name="tier-name"),
             rx.cond(
@@ -115,10 +106,12 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         rx.el.span(
             rx.el.span(price(tier.price, event_view.event), class_name="price"),
             rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
+            _stepper(tier),
             class_name="stub",
         ),
         class_name="tier",
         data_tier=tier.name,
+        data_wanted=tier.wanted != 0,
         data_sold_out=tier.sold_out,
         data_held=tier.all_held,
     )
@@ -161,51 +154,61 @@ def _skeleton() -> Ui:
     )
 
 
-def stepper() -> Ui:
-    """Return the choice of a quantity."""
+def _stepper(tier: rx.vars.ObjectVar[Tier]) -> Ui:
+    """Return the controls of a tier's number of tickets in the basket."""
 
-    def step(by: int, sign: str, name: str, at_end: Any) -> Ui:
+    def step(event: str, sign: str, label: str, at_end: Any) -> Ui:
         return rx.el.button(
             rx.el.span(sign, aria_hidden="true"),
             type="button",
-            aria_label=say(name),
+            aria_label=say(label, tier=tier.name),
             disabled=at_end | checkout.sending | is_stale,
-            on_click=action("changeQuantity", by),
+            on_click=action(event, tier.name),
         )
 
+    return rx.el.span(
+        step("remove", "\u2212", "quantity.fewer", tier.fewest),
+        rx.el.output(number(tier.wanted), aria_live="polite"),
+        step("add", "+", "quantity.more", tier.most),
+        class_name="stepper",
+        role="group",
+        aria_label=say("quantity.of", tier=tier.name),
+    )
+
+
+def limits() -> Ui:
+    """Return the limit of a booking, and the button that picks the best seats of a tier."""
     return rx.el.div(
-        rx.el.span(say("quantity.label"), class_name="label", id="how-many"),
-        rx.el.div(
-            rx.el.div(
-                step(-1, "\u2212", "quantity.fewer", event_view.fewest),
-                rx.el.output(number(event_view.quantity), aria_live="polite"),
-                step(1, "+", "quantity.more", event_view.most),
-                class_name="stepper",
-                role="group",
-                aria_labelledby="how-many",
-            ),
+        rx.el.p(
             rx.cond(
-                event_view.seated & event_view.may_have_map,
-                rx.el.button(
-                    say("seats.best"),
-                    type="button",
-                    on_click=action("pickBest"),
-                    disabled=~event_view.bookable | checkout.sending | ~event_view.has_map | is_stale,
-                    class_name="button best",
+                event_view.bookable | (event_view.phase == "loading"),
+                rx.cond(
+                    event_view.full,
+                    say("summary.at_limit", most=event_view.most_tickets),
+                    rx.cond(
+                        event_view.tier_full,
+                        say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier),
+                        rx.cond(
+                            event_view.scarce,
+                            say("tier.only_left", left=event_view.limit, tier=event_view.changed_tier),
+                            say("quantity.limit", most=event_view.limit),
+                        ),
+                    ),
                 ),
+                "",
             ),
-            class_name="how-many",
+            class_name="small",
+            role="status",
         ),
         rx.cond(
-            event_view.bookable | (event_view.phase == "loading"),
-            rx.el.span(
-                rx.cond(
-                    event_view.scarce,
-                    say("checkout.fewer_left.title", left=event_view.limit),
-                    say("quantity.limit", most=event_view.limit),
-                ),
-                class_name="small",
+            event_view.seated & event_view.may_have_map,
+            rx.el.button(
+                say("seats.best"),
+                type="button",
+                on_click=action("pickBest"),
+                disabled=~event_view.best | checkout.sending | ~event_view.has_map | is_stale,
+                class_name="button best",
             ),
         ),
-        class_name="field",
+        class_name="field limits",
     )

@@ -1,9 +1,9 @@
 // Requests that book, look up and cancel orders, and the meaning of each response for a page.
 
-import { orderPath } from "./paths.js";
+import { bestPath, orderPath } from "./paths.js";
 import { settings } from "./settings.js";
 
-/** @import { Booking, BookingRequest, CancelRequest, Order as WireOrder } from "./schemas.js" */
+/** @import { BestSeats, Booking, BookingRequest, CancelRequest, Order as WireOrder, SeatChoice } from "./schemas.js" */
 
 /** One ticket of an order. @typedef {Pick<Booking, "ticketId" | "tier" | "userId"> & Partial<Pick<Booking, "seat">>} Line */
 
@@ -24,6 +24,7 @@ import { settings } from "./settings.js";
  * @property {Kind} kind
  * @property {number} available Tickets that are left of the tier.
  * @property {number[]} ticketIds Tickets that others have.
+ * @property {number} item Index of the item that is refused; -1: the API names none.
  * @property {number} total The present total after `price_changed`, in the currency's major unit; otherwise 0.
  * @property {number} retryAfterS Seconds; 0: unknown.
  * @property {string} limit The exhausted limit after `rate_limited`, as the API names it; "": unknown.
@@ -31,8 +32,14 @@ import { settings } from "./settings.js";
 
 /** @typedef {{ order: Order, problem?: undefined } | { problem: Problem, order?: undefined }} Outcome */
 
+/**
+ * The best free seats of a tier, then the alternatives; or the reason why there are none.
+ * @typedef {{ choices: SeatChoice[], problem?: undefined } | { problem: Problem, choices?: undefined }} BestOutcome
+ */
+
 /** Longer than the API's own limits: a slow response is worth more than a second request. In milliseconds. */
 export const RESPONSE_TIMEOUT_MS = 15_000;
+const BEST_TIMEOUT_MS = 4_000;
 const RETRY_AFTER_S_MAX = 300;
 const LIMIT_NAME = /^"(\w+)"/;
 
@@ -70,7 +77,7 @@ export const KIND_OF_CODE = {
  * @returns {{ problem: Problem }}
  */
 export const refusal = (kind, details) => ({
-  problem: { available: 0, ticketIds: [], total: 0, retryAfterS: 0, limit: "", ...details, kind },
+  problem: { available: 0, ticketIds: [], item: -1, total: 0, retryAfterS: 0, limit: "", ...details, kind },
 });
 
 /** A request without a usable response. It may have arrived. */
@@ -78,14 +85,41 @@ export const UNREACHABLE = refusal("unreachable");
 
 /**
  * Book all tickets of a purchase or none. A repetition under the same reference never books twice.
+ *
+ * One item is sent without a list, as by earlier releases: a purchase that they have stored is repeated unchanged.
  * @param {import("./checkout/purchase.js").Purchase} purchase
  * @returns {Promise<Outcome>}
  */
-export function book({ event, tier, quantity, userId, ticketIds, expectedTotal, reference }) {
-  const seats = ticketIds.length > 0 ? { ticketIds } : {};
+export function book({ event, items, userId, expectedTotal, reference }) {
+  const wire = items.map(({ tier, quantity, ticketIds }) => ({
+    tier,
+    quantity,
+    ...(ticketIds.length > 0 ? { ticketIds } : {}),
+  }));
+  const tickets = wire.length === 1 ? wire[0] : { items: wire };
   /** @type {BookingRequest} */
-  const body = { tier, quantity, userId, expectedTotal, bookingReference: reference, ...seats };
+  const body = { ...tickets, userId, expectedTotal, bookingReference: reference };
   return send(`/api/bookings?event=${encodeURIComponent(event)}`, body);
+}
+
+/**
+ * Look for the best free seats of a tier. Nothing is held.
+ * @param {string} event slug of the event
+ * @param {string} tier
+ * @param {number} quantity
+ * @returns {Promise<BestOutcome>}
+ */
+export async function findBest(event, tier, quantity) {
+  try {
+    const signal = AbortSignal.timeout(BEST_TIMEOUT_MS);
+    const response = await fetch(settings.apiUrl + bestPath(event, tier, quantity), { cache: "no-store", signal });
+    const body = await response.json();
+    if (!response.ok) return problemOf(response.status, response.headers.get("Retry-After"), body, null);
+    const { seats, alternatives } = /** @type {BestSeats} */ (body);
+    return { choices: [...(seats ? [seats] : []), ...alternatives] };
+  } catch {
+    return UNREACHABLE;
+  }
 }
 
 /**
@@ -129,8 +163,19 @@ async function send(path, body) {
  * @param {string | null} [rateLimit] Header `RateLimit`, which begins with the quoted name of the limit.
  * @returns {Outcome}
  */
-export function outcomeOf(status, retryAfter, body, rateLimit) {
+export function outcomeOf(status, retryAfter, body, rateLimit = null) {
   if (status < 300) return isOrder(body) ? { order: body } : UNREACHABLE;
+  return problemOf(status, retryAfter, body, rateLimit);
+}
+
+/**
+ * Interpret a refusal.
+ * @param {number} status
+ * @param {string | null} retryAfter
+ * @param {any} body
+ * @param {string | null} rateLimit
+ */
+function problemOf(status, retryAfter, body, rateLimit) {
   // A proxy in front of an API that is away responds without a code.
   if (typeof body?.code !== "string") return UNREACHABLE;
   // After an internal error the API may have booked. `unknown` marks such a response.
@@ -138,6 +183,7 @@ export function outcomeOf(status, retryAfter, body, rateLimit) {
   return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
     available: whole(body.available),
     ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
+    item: Number.isSafeInteger(body.item) ? body.item : -1,
     total: Math.max(0, Number(body.total)) || 0,
     retryAfterS: Math.min(whole(retryAfter), RETRY_AFTER_S_MAX),
     limit: rateLimit?.match(LIMIT_NAME)?.[1] ?? "",

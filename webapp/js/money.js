@@ -22,10 +22,9 @@ const toMinor = (amount, currencyDigits) => Math.round(amount * 10 ** currencyDi
 export const isWhole = (amount, currencyDigits) => toMinor(amount, currencyDigits) % 10 ** currencyDigits === 0;
 
 /**
- * Return a multiple of an amount. Three times 0.1 is 0.3, as in the API, and not 0.30000000000000004.
- * @param {number} amount
- * @param {number} quantity
+ * Return the sum of amounts, each as often as it counts. Three times 0.1 is 0.3, as in the API, and not 0.30000000000000004.
+ * @param {[amount: number, times: number][]} parts
  * @param {number} currencyDigits
  */
-export const multiply = (amount, quantity, currencyDigits) =>
-  (toMinor(amount, currencyDigits) * quantity) / 10 ** currencyDigits;
+export const sumOf = (parts, currencyDigits) =>
+  parts.reduce((sum, [amount, times]) => sum + toMinor(amount, currencyDigits) * times, 0) / 10 ** currencyDigits;

@@ -16,7 +16,7 @@ from webapp.components.cancelling import (
 from webapp.components.events import when_and_where
 from webapp.components.language import currency_code, in_english, name, price, say
 from webapp.components.layout import Ui, away_notice, link, page
-from webapp.components.order import Described, status_text
+from webapp.components.order import Described, status_text, tickets_text
 from webapp.components.page import PageTitle
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
@@ -143,7 +143,7 @@ def _list() -> Ui:
 def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
     event, quantity = order.event, order.quantity
     # None are known of one that was declined before anything was held.
-    tickets = rx.cond(quantity.to(int) > 0, say("summary.tickets", quantity=quantity, tier=order.tier), "")
+    tickets = tickets_text(order.parts)
     title = rx.cond(event.name != "", event.name, rx.cond(quantity.to(int) > 0, tickets, say("booking.head")))
     return rx.el.li(
         link(

@@ -16,7 +16,7 @@ from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.page import PageTitle
 from webapp.components.seat_map import seat_map
 from webapp.components.summary import form_books, sale_notice, summary
-from webapp.components.tier_list import announcement, counts, freshness, stepper, tier_list
+from webapp.components.tier_list import announcement, counts, freshness, limits, tier_list
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
 
 
@@ -191,7 +191,7 @@ def _form() -> Ui:
             tier_list(),
             counts(),
             rx.el.div(
-                stepper(),
+                limits(),
                 user_id_field(
                     checkout.detail,
                     checkout.turn,
@@ -207,17 +207,12 @@ def _form() -> Ui:
         # On a phone the summary sticks within this element only, so that it follows the field for the name.
         rx.el.div(seat_map(), summary(), class_name="after-form"),
         rx.el.input(type="hidden", name="event", value=event_view.event.slug),
-        rx.el.input(type="hidden", name="quantity", value=event_view.quantity),
+        rx.el.input(type="hidden", name="items", value=event_view.items),
         # After a change of the price the notice shows the new total, possibly before the tiers do.
         rx.el.input(
             type="hidden",
             name="total",
             value=rx.cond(phase_is("price_changed") & ~form_books(), checkout.new_total, event_view.total),
-        ),
-        rx.el.input(
-            type="hidden",
-            name="ticket_ids",
-            value=event_view.picks.foreach(lambda seat: seat.id).join(","),
         ),
         storage_key=USER_ID_KEPT_AS,
         id="booking",

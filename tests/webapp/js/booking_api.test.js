@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { book, cancel, find, outcomeOf, refusal, UNREACHABLE } from "../../../webapp/js/booking_api.js";
-import { KEY, ORDER, PURCHASE } from "./doubles.js";
+import { book, cancel, find, findBest, outcomeOf, refusal, UNREACHABLE } from "../../../webapp/js/booking_api.js";
+import { parsePurchase } from "../../../webapp/js/checkout/purchase.js";
+import { KEY, MIXED, ORDER, PURCHASE, WANTED } from "./doubles.js";
+import { choice } from "./event/examples.js";
 
 /**
  * Let `fetch` give one response, and note the request.
@@ -21,7 +22,7 @@ function fakeFetch(context, respond) {
 
 test("a booking is sent under its reference and read back", async (context) => {
   const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
-  assert.deepEqual(await book({ ...PURCHASE, event: "a b", ticketIds: [] }), { order: ORDER });
+  assert.deepEqual(await book({ ...PURCHASE, event: "a b", items: WANTED.items }), { order: ORDER });
   assert.deepEqual(request(), {
     path: "/api/bookings?event=a%20b",
     method: "POST",
@@ -34,6 +35,57 @@ test("chosen seats are sent by their ids", async (context) => {
   const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
   await book(PURCHASE);
   assert.deepEqual(request().body.ticketIds, [7, 8]);
+});
+
+test("several items are sent as a list", async (context) => {
+  const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
+  await book({ ...PURCHASE, items: MIXED });
+  assert.deepEqual(request().body, {
+    items: [
+      { tier: "GA", quantity: 3 },
+      { tier: "VIP", quantity: 1, ticketIds: [7] },
+    ],
+    userId: "user-1",
+    expectedTotal: 200,
+    bookingReference: KEY,
+  });
+});
+
+test("a purchase that an earlier release has stored is repeated with the same body", async (context) => {
+  const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
+  const stored = {
+    event: "evening",
+    tier: "VIP",
+    quantity: 2,
+    userId: "user-1",
+    ticketIds: [7, 8],
+    expectedTotal: 200,
+  };
+  const purchase = parsePurchase(JSON.stringify({ ...stored, reference: KEY, inDoubt: true, sentAt: 5 }));
+  assert.ok(purchase);
+  await book(purchase);
+  const { event: _, ...body } = stored;
+  assert.deepEqual(request().body, { ...body, bookingReference: KEY });
+});
+
+test("the best seats and their alternatives are read in order", async (context) => {
+  const [seats, ...alternatives] = [choice(1, 2), choice(3, 4)];
+  const request = fakeFetch(context, () => Response.json({ seats, alternatives }));
+  assert.deepEqual(await findBest("a b", "Front Row", 2), { choices: [seats, ...alternatives] });
+  assert.equal(request().path, "/api/tickets/best?event=a+b&tier=Front+Row&quantity=2");
+});
+
+test("without best seats there is a reason", async (context) => {
+  fakeFetch(context, () => Response.json({ code: "sold_out", available: 1 }, { status: 409 }));
+  assert.deepEqual(await findBest("a", "VIP", 2), refusal("sold_out", { available: 1 }));
+});
+
+test("a standing tier has no best seats, and a lost response no reason", async (context) => {
+  fakeFetch(context, () => Response.json({ seats: null, alternatives: [] }));
+  assert.deepEqual(await findBest("a", "GA", 2), { choices: [] });
+  context.mock.restoreAll();
+  fakeFetch(context, () => Promise.reject(new TypeError("fetch failed")));
+  assert.deepEqual(await findBest("a", "GA", 2), UNREACHABLE);
 });
 
 test("cancelling names the buyer", async (context) => {
@@ -77,6 +129,8 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
   [404, { code: "not_found" }, null, refusal("not_found")],
   [409, { code: "not_on_sale" }, null, refusal("not_on_sale")],
   [409, { code: "seat_taken", ticketIds: [17, 18] }, null, refusal("seat_taken", { ticketIds: [17, 18] })],
+  [409, { code: "sold_out", available: 0, item: 1 }, null, refusal("sold_out", { item: 1 })],
+  [409, { code: "sold_out", available: 0, item: "VIP" }, null, refusal("sold_out")],
   [409, { code: "price_changed", total: 210.5 }, null, refusal("price_changed", { total: 210.5 })],
   [409, { code: "price_changed", total: 0 }, null, refusal("price_changed", { total: 0 })],
   [403, { code: "forbidden" }, null, refusal("refused")],

@@ -4,6 +4,7 @@ import { outcomeOf, refusal } from "../../../webapp/js/booking_api.js";
 import { CheckoutStore } from "../../../webapp/js/checkout/store.js";
 
 /**
+ * @typedef {import("../../../webapp/js/booking_api.js").BestOutcome} BestOutcome
  * @typedef {import("../../../webapp/js/booking_api.js").Kind} Kind
  * @typedef {import("../../../webapp/js/booking_api.js").Order} Order
  * @typedef {import("../../../webapp/js/booking_api.js").Outcome} Outcome
@@ -15,10 +16,8 @@ export const KEY = `bk_${"k".repeat(26)}`;
 /** @type {Purchase} */
 export const PURCHASE = {
   event: "evening",
-  tier: "VIP",
-  quantity: 2,
+  items: [{ tier: "VIP", quantity: 2, ticketIds: [7, 8] }],
   userId: "user-1",
-  ticketIds: [7, 8],
   expectedTotal: 200,
   reference: KEY,
   inDoubt: false,
@@ -52,8 +51,12 @@ export class FakeApi {
   /** @type {Purchase[]} Purchases that were sent. */
   sent = [];
 
-  /** @param {{ book?: (Outcome | Promise<Outcome>)[], find?: (Outcome | Promise<Outcome>)[], cancel?: (Outcome | Promise<Outcome>)[] }} outcomes */
-  constructor({ book = [], find = [], cancel = [] }) {
+  /** Searches for the best seats. @type {[event: string, tier: string, quantity: number][]} */
+  searches = [];
+
+  /** @param {{ book?: (Outcome | Promise<Outcome>)[], find?: (Outcome | Promise<Outcome>)[], cancel?: (Outcome | Promise<Outcome>)[], best?: BestOutcome[] }} outcomes */
+  constructor({ book = [], find = [], cancel = [], best = [] }) {
+    this.best = best;
     this.outcomes = { book: [...book], find: [...find], cancel: [...cancel] };
   }
 
@@ -65,6 +68,16 @@ export class FakeApi {
 
   /** @param {string} reference */
   find = (reference) => this.#next("find", reference);
+
+  /**
+   * @param {string} event
+   * @param {string} tier
+   * @param {number} quantity
+   */
+  findBest = async (event, tier, quantity) => {
+    this.searches.push([event, tier, quantity]);
+    return this.best[this.searches.length - 1];
+  };
 
   /**
    * @param {string} reference
@@ -161,15 +174,26 @@ export function later() {
 
 export const EVENT_PAGE = "/event/evening";
 export const ORDER_PAGE = "/booking/bk_1";
+/** @type {import("../../../webapp/js/checkout/purchase.js").Wanted} */
 export const WANTED = {
   event: "evening",
-  tier: "VIP",
-  quantity: 2,
+  items: [{ tier: "VIP", quantity: 2, ticketIds: [] }],
   userId: "user-1",
-  ticketIds: [],
   expectedTotal: 200,
 };
-export const IN_DOUBT = { ...PURCHASE, ticketIds: [], inDoubt: true };
+
+/**
+ * Return what a buyer of one tier wants.
+ * @param {Partial<import("../../../webapp/js/checkout/purchase.js").Item>} item changes of its item
+ */
+export const wanting = (item) => ({ ...WANTED, items: [{ ...WANTED.items[0], ...item }] });
+
+/** Two tiers, of which the second is a chosen seat. @type {import("../../../webapp/js/checkout/purchase.js").Item[]} */
+export const MIXED = [
+  { tier: "GA", quantity: 3, ticketIds: [] },
+  { tier: "VIP", quantity: 1, ticketIds: [7] },
+];
+export const IN_DOUBT = { ...PURCHASE, items: WANTED.items, inDoubt: true };
 
 /**
  * Return a tab's checkout with the API's next outcomes.

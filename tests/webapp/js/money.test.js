@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createFormats } from "../../../webapp/js/formats.js";
-import { isWhole, multiply } from "../../../webapp/js/money.js";
+import { isWhole, sumOf } from "../../../webapp/js/money.js";
 
 const FORMATS = [createFormats("en-US", "ltr"), createFormats("de-DE", "ltr"), createFormats("ar-EG", "rtl")];
 const DIGITS = [0, 1, 2, 3, 4];
@@ -33,13 +33,13 @@ test("in every currency a whole amount has no decimals", () => {
 });
 
 test("a multiple is the amount that the API charges", () => {
-  assert.equal(multiply(0.1, 3, 2), 0.3);
-  assert.equal(multiply(1250.5, 3, 2), 3751.5);
-  assert.equal(multiply(4.35, 100, 2), 435);
-  assert.equal(multiply(1.005, 10, 3), 10.05);
-  assert.equal(multiply(10 ** 10, 1000, 2), 10 ** 13);
-  assert.equal(multiply(9_999_999_999.99, 1000, 2), 9_999_999_999_990);
-  assert.equal(multiply(0, 4, 2), 0);
+  assert.equal(sumOf([[0.1, 3]], 2), 0.3);
+  assert.equal(sumOf([[1250.5, 3]], 2), 3751.5);
+  assert.equal(sumOf([[4.35, 100]], 2), 435);
+  assert.equal(sumOf([[1.005, 10]], 3), 10.05);
+  assert.equal(sumOf([[10 ** 10, 1000]], 2), 10 ** 13);
+  assert.equal(sumOf([[9_999_999_999.99, 1000]], 2), 9_999_999_999_990);
+  assert.equal(sumOf([[0, 4]], 2), 0);
 });
 
 test("a fraction of the minor unit does not make an amount broken", () => {

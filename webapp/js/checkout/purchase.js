@@ -5,12 +5,19 @@ import { readName } from "../text.js";
 /** @import { NameFault } from "../text.js" */
 
 /**
- * @typedef {object} Purchase
- * @property {string} event Slug of the event.
+ * A part of a purchase: tickets of one tier, by number or as chosen seats.
+ * @typedef {object} Item
  * @property {string} tier Name of the tier.
  * @property {number} quantity Number of tickets.
+ * @property {number[]} ticketIds The chosen tickets; empty: any tickets of the tier.
+ * @property {boolean} [isOffered] True if the page has chosen the seats, so that others may take their place.
+ */
+
+/**
+ * @typedef {object} Purchase
+ * @property {string} event Slug of the event.
+ * @property {Item[]} items Its tickets, all or none of which are booked.
  * @property {string} userId Name of the buyer.
- * @property {number[]} ticketIds The chosen seats; empty: any tickets of the tier.
  * @property {number} [expectedTotal] The total that the page showed, in the currency's major unit. An earlier release
  *   stored purchases without it.
  * @property {string} reference Idempotency key and, once booked, reference of the order.
@@ -20,10 +27,10 @@ import { readName } from "../text.js";
 
 /**
  * The part of a purchase that the buyer chooses.
- * @typedef {Pick<Purchase, "event" | "tier" | "quantity" | "userId" | "ticketIds" | "expectedTotal">} Wanted
+ * @typedef {Pick<Purchase, "event" | "items" | "userId" | "expectedTotal">} Wanted
  */
 
-/** @typedef {NameFault | "tier_missing" | "quantity_missing" | "total_missing"} Fault */
+/** @typedef {NameFault | "tickets_missing" | "total_missing"} Fault */
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26; // 130 bits
@@ -42,29 +49,38 @@ const isCount = (/** @type {unknown} */ value) => Number.isSafeInteger(value) &&
 
 const isAmount = (/** @type {unknown} */ value) => Number.isFinite(value) && Number(value) >= 0;
 
-const wholeNumbers = (/** @type {string} */ text) =>
-  text
-    .split(",")
-    .filter((part) => /^\d+$/.test(part))
-    .map(Number)
-    .filter(isCount);
+/**
+ * @param {any} value
+ * @returns {Item | null} null: the value is not an item
+ */
+function itemOf(value) {
+  const { tier, quantity, ticketIds, isOffered } = value ?? {};
+  const valid = typeof tier === "string" && isCount(quantity) && Array.isArray(ticketIds) && ticketIds.every(isCount);
+  return valid ? { tier, quantity, ticketIds, ...(isOffered === true ? { isOffered } : {}) } : null;
+}
+
+/**
+ * @param {unknown} values
+ * @returns {Item[] | null} null: some value is not an item
+ */
+function itemsOf(values) {
+  const items = Array.isArray(values) ? values.map(itemOf) : [];
+  return items.length > 0 && items.every((item) => item !== null) ? items : null;
+}
 
 /**
  * Read the form's fields, or return the code of their fault. The API checks them again.
- * @param {Record<string, string>} fields
+ * @param {Record<string, string>} fields `items` is JSON
  * @returns {{ wanted: Wanted } | { fault: Fault }}
  */
 export function readForm(fields) {
-  const tier = (fields.tier ?? "").trim();
   const buyer = readName(fields.user_id ?? "");
-  const ticketIds = wholeNumbers(fields.ticket_ids ?? "");
-  const quantity = ticketIds.length || (wholeNumbers(fields.quantity ?? "")[0] ?? 0);
+  const items = itemsOf(JSON.parse(fields.items || "[]"));
   const expectedTotal = fields.total ? Number(fields.total) : NaN;
-  if (!tier) return { fault: "tier_missing" };
+  if (!items?.every(({ tier, quantity }) => tier !== "" && quantity > 0)) return { fault: "tickets_missing" };
   if ("fault" in buyer) return buyer;
-  if (quantity < 1) return { fault: "quantity_missing" };
   if (!isAmount(expectedTotal)) return { fault: "total_missing" };
-  return { wanted: { event: fields.event ?? "", tier, quantity, userId: buyer.name, ticketIds, expectedTotal } };
+  return { wanted: { event: fields.event ?? "", items, userId: buyer.name, expectedTotal } };
 }
 
 /**
@@ -93,30 +109,66 @@ export const withPossibleTime = (purchase, now) => (purchase.sentAt > now ? { ..
  * @returns {boolean}
  */
 export function wantsTheSame(one, other) {
-  const keyless = (/** @type {Wanted} */ { event, tier, quantity, userId, ticketIds, expectedTotal }) =>
-    JSON.stringify([event, tier, quantity, userId, ticketIds, expectedTotal]);
+  const keyless = (/** @type {Wanted} */ { event, items, userId, expectedTotal }) =>
+    JSON.stringify([
+      event,
+      items.map(({ tier, quantity, ticketIds }) => [tier, quantity, ticketIds]),
+      userId,
+      expectedTotal,
+    ]);
   return keyless(one) === keyless(other);
 }
 
 /**
- * Read a purchase back from browser storage; null if the text is anything else.
+ * Return the number of tickets of each tier as text, in a fixed order. Two choices of equal text differ at most in seats.
+ * @param {Item[]} items
+ */
+export function countsOf(items) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { tier, quantity } of items) counts.set(tier, (counts.get(tier) ?? 0) + quantity);
+  return JSON.stringify([...counts].sort());
+}
+
+/**
+ * Return the tickets of an order as items, one for each tier.
+ * @param {import("../booking_api.js").Order} order
+ * @returns {Item[]}
+ */
+export function itemsOfOrder({ bookings }) {
+  const tiers = [...new Set(bookings.map(({ tier }) => tier))];
+  return tiers.map((tier) => {
+    const ticketIds = bookings.filter((line) => line.tier === tier).map(({ ticketId }) => ticketId);
+    return { tier, quantity: ticketIds.length, ticketIds };
+  });
+}
+
+/**
+ * Return the index of the item that an outcome is about: the one that the API names, or the only one; -1 without one.
+ * @param {Item[]} items
+ * @param {number} index -1: the API names none
+ */
+export const concernedIndex = (items, index) => (items[index] ? index : items.length === 1 ? 0 : -1);
+
+/**
+ * Read a purchase back from browser storage; null if the text is anything else. An earlier release stored the fields of
+ * its only item in the purchase itself.
  * @param {string | null} text
  * @returns {Purchase | null}
  */
 export function parsePurchase(text) {
   try {
     const { expectedTotal, ...rest } = JSON.parse(text ?? "");
-    const { event, tier, quantity, userId, ticketIds, reference, inDoubt, sentAt } = rest;
+    const { event, userId, reference, inDoubt, sentAt } = rest;
+    const items = itemsOf(rest.items ?? [rest]);
     const valid =
-      [event, tier, userId].every((value) => typeof value === "string") &&
-      [quantity, sentAt].every(isCount) &&
-      Array.isArray(ticketIds) &&
-      ticketIds.every(isCount) &&
+      [event, userId].every((value) => typeof value === "string") &&
+      isCount(sentAt) &&
       (expectedTotal === undefined || isAmount(expectedTotal)) &&
       typeof inDoubt === "boolean" &&
       KEY.test(reference);
     const total = expectedTotal === undefined ? {} : { expectedTotal };
-    return valid ? { event, tier, quantity, userId, ticketIds, ...total, reference, inDoubt, sentAt } : null;
+    return valid && items ? { event, items, userId, ...total, reference, inDoubt, sentAt } : null;
   } catch {
     return null;
   }

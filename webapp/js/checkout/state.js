@@ -1,10 +1,12 @@
 // The phases of a purchase on a page, from the click to its outcome. The functions are pure; store.js has the effects.
 
 import { RESPONSE_TIMEOUT_MS } from "../booking_api.js";
+import { concernedIndex, countsOf } from "./purchase.js";
 import { TRIES } from "./submit.js";
 
 /** @typedef {import("../booking_api.js").Outcome} Outcome */
 /** @typedef {import("../booking_api.js").Kind} Kind */
+/** @typedef {import("./purchase.js").Item} Item */
 /** @typedef {import("./purchase.js").Purchase} Purchase */
 
 /**
@@ -15,9 +17,13 @@ import { TRIES } from "./submit.js";
  *   `checking`. After `invalid`: the fault of the form. After `rate_limited`: the name of the limit.
  * @property {number} attempt Number of the current try.
  * @property {"" | "explain" | "check"} patience The additional text as sending takes longer.
- * @property {string} event Slug of the event, tier and number of the last purchase.
- * @property {string} tier
- * @property {number} quantity
+ * @property {string} event Slug of the event of the last purchase.
+ * @property {string} tickets Its number of tickets of each tier (see `countsOf`).
+ * @property {boolean} mixed True if it has several items.
+ * @property {string} tier The tier of its only item, or of the item that was refused; "": of several.
+ * @property {number} quantity The number of tickets of that item; of all items if `tier` is "".
+ * @property {number} refused Index of the item that the last refusal is about; -1: none, or all of several.
+ * @property {Item | null} refusedItem That item.
  * @property {number} expectedTotal Total that the last purchase expected, in the currency's major unit; 0: unknown.
  * @property {number} newTotal The present total after `price_changed`; otherwise 0.
  * @property {number} left The number of tickets available after `fewer_left`; otherwise 0.
@@ -34,8 +40,12 @@ export const IDLE = {
   attempt: 0,
   patience: "",
   event: "",
+  tickets: "",
+  mixed: false,
   tier: "",
   quantity: 0,
+  refused: -1,
+  refusedItem: null,
   expectedTotal: 0,
   newTotal: 0,
   left: 0,
@@ -85,8 +95,20 @@ export const pathOf = (reference) => `/booking/${reference}`;
  * @returns {Checkout}
  */
 export function enter(checkout, phase, detail = "") {
-  const { event, tier, quantity, expectedTotal, reference, turn } = checkout;
-  return { ...IDLE, event, tier, quantity, expectedTotal, reference, phase, detail, turn: turn + 1 };
+  const { event, tickets, mixed, tier, quantity, expectedTotal, reference, turn } = checkout;
+  const purchase = { event, tickets, mixed, tier, quantity, expectedTotal, reference };
+  return { ...IDLE, ...purchase, phase, detail, turn: turn + 1 };
+}
+
+/**
+ * Return the fields that describe a purchase.
+ * @param {Purchase} purchase
+ * @param {number} [index] index of the item that an outcome is about; -1: the API names none
+ */
+export function describe({ event, items }, index = -1) {
+  const item = items[concernedIndex(items, index)];
+  const quantity = (item ? [item] : items).reduce((sum, each) => sum + each.quantity, 0);
+  return { event, tickets: countsOf(items), mixed: items.length > 1, tier: item?.tier ?? "", quantity };
 }
 
 /**
@@ -102,8 +124,10 @@ export function enter(checkout, phase, detail = "") {
  * @returns {{ checkout: Checkout, open: Purchase | null }} `open`: the purchase whose key is not spent.
  */
 export function conclude(checkout, purchase, outcome, now, isResponseLost = false) {
-  const { event, tier, quantity, expectedTotal = 0 } = purchase;
-  const named = { ...checkout, event, tier, quantity, expectedTotal };
+  const { expectedTotal = 0 } = purchase;
+  const { item = -1 } = outcome?.problem ?? {};
+  const refused = outcome?.problem ? concernedIndex(purchase.items, item) : -1;
+  const named = { ...checkout, ...describe(purchase, item), expectedTotal };
   if (outcome?.order && outcome.order.status !== "declined")
     return { checkout: { ...enter(named, "done"), reference: outcome.order.reference }, open: null };
   const { available = 0, ticketIds = [], total = 0, retryAfterS = 0, limit = "" } = outcome?.problem ?? {};
@@ -113,6 +137,8 @@ export function conclude(checkout, purchase, outcome, now, isResponseLost = fals
   return {
     checkout: {
       ...enter(named, isFewer ? "fewer_left" : kind, limit),
+      refused,
+      refusedItem: purchase.items[refused] ?? null,
       left: available,
       newTotal: total,
       seatsGone: ticketIds,
@@ -144,7 +170,7 @@ export function refuseToRepeat(checkout, { problem }, now) {
  * @param {number} now Browser time in milliseconds.
  */
 export function derive(checkout, now) {
-  const { seatsGone, waitUntil, expectedTotal, newTotal, ...shown } = checkout;
+  const { seatsGone, waitUntil, expectedTotal, newTotal, refused, refusedItem, ...shown } = checkout;
   const wait = Math.max(0, Math.ceil((waitUntil - now) / 1000));
   const sending = isBusy(checkout);
   const offline = checkout.phase === "sending" && checkout.detail === "offline";
@@ -154,6 +180,7 @@ export function derive(checkout, now) {
     expected_total: expectedTotal,
     new_total: newTotal,
     seats_gone: seatsGone,
+    refused_item: refusedItem,
     sending,
     offline,
     wait,

@@ -1,13 +1,13 @@
 // The tab's checkout: handles the buyer's clicks, sends the purchase, and finds out its outcome.
 
 import * as bookingApi from "../booking_api.js";
-import { multiply } from "../money.js";
+import { sumOf } from "../money.js";
 import * as browserNetwork from "../network.js";
 import { createStore } from "../store.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
-import { wantsTheSame, withKey } from "./purchase.js";
-import { conclude, derive, enter, IDLE, isBusy, isLive, pathOf, refuseToRepeat } from "./state.js";
+import { itemsOfOrder, wantsTheSame, withKey } from "./purchase.js";
+import { conclude, derive, describe, enter, IDLE, isBusy, isLive, pathOf, refuseToRepeat } from "./state.js";
 import * as browserStorage from "./storage.js";
 import { submit } from "./submit.js";
 
@@ -35,7 +35,7 @@ export class CheckoutStore {
   #lookup;
 
   /**
-   * @param {Pick<typeof bookingApi, "book" | "find">} api
+   * @param {Pick<typeof bookingApi, "book" | "find" | "findBest">} api
    * @param {typeof browserStorage} storage
    * @param {typeof browserNetwork} network
    */
@@ -97,15 +97,26 @@ export class CheckoutStore {
   }
 
   /**
-   * Book as many tickets as are left, after fewer were left than wanted.
-   * @param {number} price price of a ticket that the page shows, in the currency's major unit
+   * Book as many tickets of the refused item as are left, and all other tickets.
+   * @param {number} price price of a ticket of that item that the page shows, in the currency's major unit
    * @param {number} currencyDigits decimal places of amounts in that currency
    */
   async bookLeft(price, currencyDigits) {
-    const { phase, left } = this.#state;
+    const { phase, left, refused, quantity } = this.#state;
     if (!this.#last || phase !== "fewer_left") return;
-    const expectedTotal = multiply(price, left, currencyDigits);
-    await this.book({ ...this.#last, quantity: left, ticketIds: [], expectedTotal });
+    const { items, expectedTotal: total = 0 } = this.#last;
+    const expectedTotal = sumOf(
+      [
+        [total, 1],
+        [price, left - quantity],
+      ],
+      currencyDigits,
+    );
+    await this.book({
+      ...this.#last,
+      items: items.map((item, index) => (index === refused ? { ...item, quantity: left, ticketIds: [] } : item)),
+      expectedTotal,
+    });
   }
 
   /**
@@ -120,21 +131,29 @@ export class CheckoutStore {
     const outcome = await waitPatiently(this.#api.find(reference), this.#showPatience, false);
     this.#current = 0;
     const { order } = outcome;
-    const line = order?.bookings[0];
-    if (!order || !line || isLive(order)) {
+    if (!order?.bookings.length || isLive(order)) {
       const earlier = this.#storage.openPurchase();
       if (earlier?.inDoubt) this.#settle(earlier, bookingApi.UNREACHABLE);
       else this.#show(refuseToRepeat(this.#state, outcome, Date.now()));
       return;
     }
-    const { tier, userId } = line;
     // The same tickets, also without seats. A late payment of the order cannot reclaim them while this buyer has them.
-    const ticketIds = order.bookings.map(({ ticketId }) => ticketId);
-    const expectedTotal = newTotal ?? order.total;
-    const wanted = { event: order.event, tier, quantity: ticketIds.length, userId, ticketIds, expectedTotal };
+    const items = itemsOfOrder(order);
+    const wanted = {
+      event: order.event,
+      items,
+      userId: order.bookings[0].userId,
+      expectedTotal: newTotal ?? order.total,
+    };
     await this.#send(wanted);
-    const hasSeats = order.bookings.some(({ seat }) => seat != null);
-    if (!hasSeats && this.#state.phase === "seat_taken") await this.book({ ...wanted, ticketIds: [] });
+    const taken = this.#state.seatsGone;
+    const seats = new Set(order.bookings.filter(({ seat }) => seat != null).map(({ ticketId }) => ticketId));
+    const areReplaceable = seats.size < order.bookings.length && !taken.some((id) => seats.has(id));
+    if (this.#state.phase === "seat_taken" && areReplaceable)
+      await this.book({
+        ...wanted,
+        items: items.map((item) => (item.ticketIds.some((id) => seats.has(id)) ? item : { ...item, ticketIds: [] })),
+      });
   }
 
   /** Look up the purchase, while or after it is sent. */
@@ -151,9 +170,8 @@ export class CheckoutStore {
     const isCurrent = this.#begin();
     const earlier = this.#storage.openPurchase();
     const purchase = withKey(wanted, earlier);
-    const { event, tier, quantity } = purchase;
     this.#last = purchase;
-    this.#amend({ event, tier, quantity });
+    this.#amend(describe(purchase));
     if (earlier?.inDoubt && !wantsTheSame(earlier, purchase)) {
       // The earlier purchase may have been booked, so its outcome comes first.
       const found = await this.#lookup.find(earlier.reference);
@@ -174,7 +192,24 @@ export class CheckoutStore {
       network: this.#network,
     });
     const outcome = await waitPatiently(submission, this.#showPatience, true);
-    if (isCurrent()) this.#settle(purchase, outcome, isResponseLost);
+    const explained = isCurrent() ? await this.#explain(purchase, outcome) : outcome;
+    if (isCurrent()) this.#settle(purchase, explained, isResponseLost);
+  }
+
+  /**
+   * Explain the loss of seats that the page has chosen: if the tier has too few others, its stock is the reason.
+   * @param {Purchase} purchase
+   * @param {Outcome} outcome
+   * @returns {Promise<Outcome>}
+   */
+  async #explain({ event, items }, outcome) {
+    if (outcome.problem?.kind !== "seat_taken") return outcome;
+    const { ticketIds: taken } = outcome.problem;
+    const index = items.findIndex((item) => item.isOffered && item.ticketIds.some((id) => taken.includes(id)));
+    if (index < 0) return outcome;
+    const { problem } = await this.#api.findBest(event, items[index].tier, items[index].quantity);
+    const isShort = problem?.kind === "sold_out" || problem?.kind === "all_held";
+    return isShort ? { problem: { ...problem, item: index } } : outcome;
   }
 
   /** Begin a submission, and return a function that returns true while its outcome is awaited. */

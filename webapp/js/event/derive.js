@@ -1,7 +1,8 @@
 // Derivation of everything that an event's page shows. Pure functions.
 import { secondsUntil } from "../clock.js";
 import { saleOf } from "../event_rules.js";
-import { multiply } from "../money.js";
+import { picksOf, wantedOf } from "./basket.js";
+import { deriveBasket, deriveLimits, withStepper } from "./basket_view.js";
 import { nearestSeats } from "./seating.js";
 import { isOpen } from "./state.js";
 import { alternativeTo, deriveTier } from "./tiers.js";
@@ -55,6 +56,24 @@ const NO_EVENT = {
 const nameOf = ({ id, tier, row, number }) => ({ id, tier, row, number });
 
 /**
+ * Return the tier that the visitor has changed last, or another tier of the basket after its tickets were removed.
+ * @param {EventState} state
+ * @param {{ tier: string }[]} entries
+ */
+const changedTier = (state, [entry]) => (wantedOf(state, state.tier) > 0 ? state.tier : (entry?.tier ?? state.tier));
+
+/**
+ * Return the free seats that are nearest to the first lost seat, or to a pick of its tier.
+ * @param {EventState} state
+ */
+function offersNearLost(state) {
+  const [lost] = state.lost;
+  if (!lost) return [];
+  const pick = state.layout.seats.get(picksOf(state, lost.tier).at(-1) ?? lost.id);
+  return nearestSeats(state.layout, pick ?? lost, (id) => isOpen(state, id), OFFERED_SEATS);
+}
+
+/**
  * @param {EventState} state
  * @param {Surroundings} surroundings
  */
@@ -68,17 +87,15 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
   const phase = !known ? (state.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
   const sale = state.event ? saleOf(event, serverNow) : "";
 
-  const tiers = event.tiers.map((tier) => deriveTier(state, tier, serverNow, checkout.wait));
-  const chosen = tiers.find((tier) => tier.name === state.tier);
-  const alternative = alternativeTo(tiers, chosen);
-  const bookable = chosen !== undefined && chosen.available > 0;
-  const limit = Math.max(1, Math.min(ticketsMax, chosen?.known ? chosen.available : ticketsMax));
-  const quantity = state.picks.length || Math.min(state.quantity, limit);
-
-  const picks = state.picks.flatMap((id) => state.layout.seats.get(id) ?? []);
-  const offers = state.lost.length
-    ? nearestSeats(state.layout, picks.at(-1) ?? state.lost[0], (id) => isOpen(state, id), OFFERED_SEATS)
-    : [];
+  const tiers = event.tiers.map((tier) =>
+    withStepper(state, deriveTier(state, tier, serverNow, checkout.wait), ticketsMax),
+  );
+  const { gone, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now });
+  const chosen = tiers.find((tier) => tier.name === changedTier(state, fields.entries));
+  const limits = deriveLimits(state, tiers, chosen, { quantity: fields.quantity, ticketsMax });
+  // A tier of the basket without tickets concerns the visitor more than the one that was changed last.
+  const missing = gone === undefined ? chosen : tiers.find((tier) => tier.name === gone);
+  const alternative = alternativeTo(tiers, missing);
   return {
     page: state.event ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
     event,
@@ -90,43 +107,37 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     sold_out: known && tiers.length > 0 && tiers.every((tier) => tier.sold_out),
     next_best: alternative?.name ?? "",
     next_best_price: alternative?.price ?? 0,
-    tier: chosen?.name ?? "",
+    tier: missing?.name ?? gone ?? "",
+    tier_known: Boolean(missing?.known),
+    tier_sold_out: Boolean(missing?.sold_out),
+    back_in: missing?.back_in ?? 0,
+    changed_tier: chosen?.name ?? "",
     seated: Boolean(chosen?.seated),
-    bookable,
-    price: chosen?.price ?? 0,
-    tier_known: Boolean(chosen?.known),
-    tier_sold_out: Boolean(chosen?.sold_out),
-    back_in: chosen?.back_in ?? 0,
+    best: Boolean(chosen?.seated && chosen.wanted > 0 && chosen.available > 0),
     refusal_over: state.refusal.over,
-    quantity,
-    fewest: quantity <= 1,
-    most: quantity >= limit,
-    limit,
-    scarce: limit < ticketsMax,
-    total: bookable ? multiply(chosen.price, quantity, event.currencyDigits) : 0,
-    picks: picks.map(nameOf),
+    ...fields,
+    ...limits,
+    searches: phase === "live" && sale === "on_sale" ? missingOffers : [],
     lost: state.lost.map(nameOf),
-    reminder: { reason: state.reminder.reason, tier: state.reminder.tier, quantity: state.reminder.picks.length },
-    offers: offers.map(nameOf),
+    offers: offersNearLost(state).map(nameOf),
     may_have_map: state.statesAsOf === "" || hasMap,
     map_away: state.statesAsOf === "" && state.statesFailed && Boolean(chosen?.seated),
     has_map: hasMap,
     layout: state.layout,
     sections: state.layout.sections.map((section) => ({
       ...section,
-      price: tiers.find((tier) => tier.name === section.name)?.price ?? 0,
+      price: fields.prices[section.name] ?? 0,
     })),
-    prices: Object.fromEntries(tiers.map((tier) => [tier.name, tier.price])),
     list: state.list,
     ...deriveZoom(state),
     locked:
       checkout.locked ||
       sale !== "on_sale" ||
       phase !== "live" ||
-      !bookable ||
-      // After a loss the buyer first decides on another seat or on fewer seats.
-      state.lost.length > 0 ||
-      picks.length < state.picks.length,
+      !fields.bookable ||
+      isUndecided ||
+      limits.too_few ||
+      limits.short_tier !== "",
     announcement: state.announcement,
   };
 }

@@ -2,6 +2,7 @@
 import { createElement, startTransition, useEffect, useState } from "react";
 import { useParams } from "react-router";
 
+import { findBest } from "../booking_api.js";
 import { useOutcome } from "../checkout/feed.js";
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
@@ -12,7 +13,7 @@ import { countsPath, eventPath, statesPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
 import { readSeats } from "./address.js";
-import { receiveCounts, receiveEvent, receiveStates, recordOutcome } from "./responses.js";
+import { receiveBest, receiveCounts, receiveEvent, receiveStates, recordOutcome } from "./responses.js";
 import { describesTiers, outdated } from "./revisions.js";
 import { getState, refresh, reset, update, useEventView } from "./store.js";
 
@@ -29,6 +30,8 @@ import { getState, refresh, reset, update, useEventView } from "./store.js";
 
 const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
+// A visitor often adds several tickets in a row.
+const SEARCH_AFTER_MS = 150;
 // The checkout's phases after a refusal that the event explains, such as an unknown tier.
 const EVENT_REFUSALS = ["not_on_sale", "price_changed", "refused"];
 
@@ -52,6 +55,7 @@ function Polling({ slug }) {
   useRefusals(slug, polls);
   useResponses(polls);
   useFailures(polls);
+  useBestSeats(slug);
   return null;
 }
 
@@ -70,8 +74,8 @@ function usePolls(slug) {
 }
 
 /**
- * Start with the seats in the page's address. After a return to the event its data remain, but the old picks are
- * dropped.
+ * Start with the seats in the page's address. After a return to the event its data remain, but the basket
+ * begins anew.
  * @param {string} slug
  * @param {string} asOf time of the seat states that the browser already has, or ""
  */
@@ -79,8 +83,9 @@ function useStart(slug, asOf) {
   const [knownAsOf] = useState(asOf);
   useEffect(() => {
     const ids = readSeats(window.location.search, settings.ticketsMax);
-    const picks = { picksAfter: knownAsOf, ...(ids.length > 0 ? { picks: ids, quantity: ids.length } : {}) };
-    if (getState().event?.slug === slug) update({ picks: [], lost: [], ...picks });
+    const picks = { picksAfter: knownAsOf, picks: ids, lost: [], quantities: {}, offers: {} };
+    const { event, layout, tier } = getState();
+    if (event?.slug === slug) update({ ...picks, tier: layout.seats.get(ids[0])?.tier ?? tier });
     else reset(picks);
   }, [slug, knownAsOf]);
 }
@@ -152,6 +157,33 @@ function useRereading(polls, older) {
     const timer = setInterval(read, CACHE_MAX_AGE_MS);
     return () => clearInterval(timer);
   }, [older, readEvent, readCounts, readStates]);
+}
+
+/**
+ * Search the best seats for the tickets by number in the basket.
+ * @param {string} slug
+ */
+function useBestSeats(slug) {
+  const searches = useEventView("searches");
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    if (searches.length === 0) return;
+    let isCurrent = true;
+    const search = async () => {
+      const found = await Promise.all(searches.map(({ tier, quantity }) => findBest(slug, tier, quantity)));
+      if (!isCurrent) return;
+      timer = setTimeout(() => setAttempt(attempt + 1), POLL_MS);
+      for (const [index, { tier, quantity }] of searches.entries()) {
+        const { choices = [] } = found[index];
+        if (choices.length > 0) receiveBest(tier, quantity, choices);
+      }
+    };
+    let timer = setTimeout(search, SEARCH_AFTER_MS);
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [slug, searches, attempt]);
 }
 
 /**

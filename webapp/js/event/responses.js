@@ -4,16 +4,20 @@ import { serverNow } from "../clock.js";
 import { keepFocus } from "../focus.js";
 import { removeSeats } from "./address.js";
 import { announce } from "./announcements.js";
+import { withOffer } from "./best_seats.js";
 import { loseSeats } from "./selection.js";
 import { applyCounts, applyStates } from "./snapshots.js";
 import { getState, getView, update } from "./store.js";
 import { isRefusalOver } from "./tiers.js";
 
 /** @import { Snapshot } from "../http.js" */
-/** @import { EventDetails, TicketStates, TierAvailability } from "../schemas.js" */
+/** @import { EventDetails, SeatChoice, TicketStates, TierAvailability } from "../schemas.js" */
 
 // The checkout's phases after a refusal that concerns a tier.
 const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
+
+// The phases after which the API may name an item that the basket marks.
+const ITEM_REFUSALS = ["refused", "invalid"];
 
 const times = () => ({ now: Date.now(), serverNow: serverNow() });
 
@@ -44,22 +48,33 @@ export function receiveStates(snapshot) {
 }
 
 /**
+ * @param {string} tier
+ * @param {number} quantity
+ * @param {SeatChoice[]} choices
+ */
+export function receiveBest(tier, quantity, choices) {
+  update({ offers: withOffer(getState(), tier, { quantity, choices }, times()) });
+}
+
+/**
  * Record the outcome of a booking as the last refusal.
  * @param {string} slug
  */
 export function recordOutcome(slug) {
   const state = getState();
-  const { phase, event, tier, left, seats_gone: taken } = checkout.view.get();
+  const { phase, event, tier, left, seats_gone: taken, refused_item: item } = checkout.view.get();
+  const { offered } = getView();
   const isAboutTier = event === slug && TIER_REFUSALS.includes(phase);
   update({
-    ...(taken.length > 0 ? loseSeats(state, taken) : {}),
+    ...(taken.length > 0 ? loseSeats(state, taken, Date.now()) : {}),
     refusal: {
       phase,
       tier: isAboutTier ? tier : "",
+      item: event === slug && ITEM_REFUSALS.includes(phase) ? item : null,
       left,
       at: serverNow(),
-      // The map and the summary report the loss of seats that are on the map.
-      over: taken.some((id) => state.layout.seats.has(id)),
+      // The map and the summary report the loss of seats.
+      over: taken.some((id) => state.layout.seats.has(id) || offered.includes(id)),
     },
   });
 }

@@ -1,4 +1,4 @@
-// Geometry of the seat map: positions of seats, the nearest and the best seats, arrow keys. Pure functions.
+// Geometry of the seat map: positions of seats, the nearest seats, arrow keys. Pure functions.
 
 /** @import { SeatRow } from "../schemas.js" */
 
@@ -38,8 +38,6 @@ const LABEL = 34; // space for a row's name at each end
 const ABOVE = 30; // from a tier's name to its first row
 const BEND = 0.0005; // curvature of a row around the stage
 const TONES = 4; // number of colours that distinguish tiers
-// The best seats are near the stage and its middle. One row further back costs as much as this many seats to the side.
-const ROW_COST = 2.5;
 
 /** @type {Layout} */
 export const EMPTY_LAYOUT = { seats: new Map(), rows: [], sections: [], width: 0, height: 0, middle: 0, columns: 0 };
@@ -110,12 +108,6 @@ export const hasSameSeats = (layout, rows) =>
   });
 
 /**
- * @param {Seat} left
- * @param {Seat} right
- */
-const adjacent = (left, right) => left.line === right.line && Math.abs(left.number - right.number) === 1;
-
-/**
  * @param {Seat} seat
  * @param {Seat} other
  */
@@ -133,40 +125,6 @@ export function nearestSeats(layout, seat, isFree, count = 1) {
     .filter((other) => other.tier === seat.tier && other.id !== seat.id && isFree(other.id))
     .sort((a, b) => distance(a, seat) - distance(b, seat))
     .slice(0, count);
-}
-
-/**
- * Return the best `count` free seats of a tier: adjacent ones if there are any, else the best single seats.
- * @param {Layout} layout
- * @param {string} tier
- * @param {number} count
- * @param {(id: number) => boolean} isFree
- * @returns {Seat[]} fewer than `count` if the tier has fewer free seats
- */
-export function bestSeats(layout, tier, count, isFree) {
-  /** @param {Seat} seat */
-  const cost = (seat) => seat.line * ROW_COST * PITCH + Math.abs(seat.x - layout.width / 2);
-  const free = [];
-  /** @type {{ sum: number, seats: Seat[] } | null} */
-  let best = null;
-  for (const row of layout.rows.filter((each) => each.tier === tier)) {
-    /** @type {Seat[]} */
-    let run = [];
-    for (const seat of row.seats) {
-      if (!isFree(seat.id)) {
-        run = [];
-        continue;
-      }
-      free.push(seat);
-      const last = run.at(-1);
-      run = count > 1 && last && adjacent(last, seat) ? [...run.slice(1 - count), seat] : [seat];
-      if (run.length < count) continue;
-      const sum = run.reduce((total, each) => total + cost(each), 0);
-      if (!best || sum < best.sum) best = { sum, seats: run };
-    }
-  }
-  if (best) return best.seats;
-  return free.sort((a, b) => cost(a) - cost(b)).slice(0, count);
 }
 
 /**

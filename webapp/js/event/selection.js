@@ -1,112 +1,164 @@
-// Changes of the page's state by the visitor's choices. Pure functions.
-import { bestSeats, nearestSeats } from "./seating.js";
-import { isFree, isOpen, NO_ANNOUNCEMENT, NO_REMINDER } from "./state.js";
+// Changes of the basket by the visitor's choices. Pure functions. Nothing leaves the basket unless the visitor removes it.
+import { picksOf, shownOf, sizeOf, unseated, wantedOf, withQuantity } from "./basket.js";
+import { withoutTaken } from "./best_seats.js";
+import { nearestSeats } from "./seating.js";
+import { isFree, isOpen, NO_ANNOUNCEMENT } from "./state.js";
 
+/** @import { Limits } from "./basket.js" */
 /** @import { EventState } from "./state.js" */
 
 /**
- * Choose a tier. Picks of another tier are returned, and the visitor can restore them.
+ * Return the change to another tier: its stock is announced from now on.
+ * @param {EventState} state
+ * @param {string} tier
+ */
+const turnTo = (state, tier) => (tier === state.tier ? {} : { tier, announcement: NO_ANNOUNCEMENT, announcedAt: 0 });
+
+/**
+ * Add a ticket of a tier, or as many as a booking needs at least. Picked seats of the tier grow by their nearest free
+ * neighbour, which replaces a lost seat.
+ * @param {EventState} state
+ * @param {string} tier
+ * @param {Limits & { available: number }} limits `available` is the number of available tickets of the tier
+ * @returns {Partial<EventState>}
+ */
+export function addTicket(state, tier, { available, most, tierMost, tierFewest }) {
+  const turn = turnTo(state, tier);
+  if (state.isPreset && tier !== state.tier) return { ...turn, quantities: { [tier]: tierFewest }, isPreset: false };
+  const added = { ...turn, isPreset: false };
+  const picks = picksOf(state, tier);
+  const last = state.layout.seats.get(picks[picks.length - 1]);
+  const isSeated = last !== undefined && unseated(state, tier) === 0;
+  const lost = isSeated ? state.lost.find((seat) => seat.tier === tier) : undefined;
+  const wanted = wantedOf(state, tier);
+  const more = Math.max(1, tierFewest - wanted);
+  if (!lost && sizeOf(state) + more > most) return { ...turn, refusedBy: "booking" };
+  if (!lost && wanted + more > tierMost) return { ...turn, refusedBy: "tier" };
+  if (!lost && wanted >= available) return turn;
+  if (!isSeated) return { ...added, quantities: withQuantity(state.quantities, tier, unseated(state, tier) + more) };
+  const [seat] = nearestSeats(state.layout, last, (id) => isOpen(state, id));
+  if (!seat) return turn;
+  return { ...added, picks: [...state.picks, seat.id], lost: state.lost.filter((each) => each !== lost) };
+}
+
+/**
+ * Remove a ticket of a tier: one without a seat, else the seat that was picked last, else a lost one. Fewer tickets than
+ * a booking needs at least are removed together.
+ * @param {EventState} state
+ * @param {string} tier
+ * @param {Pick<Limits, "tierFewest"> & { available: number }} limits `available` is the number of available tickets of the
+ *   tier; the basket shows no more
+ * @returns {Partial<EventState>}
+ */
+export function removeTicket(state, tier, { available, tierFewest }) {
+  const turn = turnTo(state, tier);
+  const picks = picksOf(state, tier);
+  const shown = shownOf(state, tier, available);
+  const isTooFew = picks.length === 0 && shown <= tierFewest;
+  if (shown > 0) return { ...turn, quantities: withQuantity(state.quantities, tier, isTooFew ? 0 : shown - 1) };
+  const last = picks.at(-1);
+  if (last !== undefined) return { ...turn, picks: state.picks.filter((id) => id !== last) };
+  const lost = state.lost.find((seat) => seat.tier === tier);
+  return { ...turn, lost: state.lost.filter((seat) => seat !== lost) };
+}
+
+/**
+ * Remove the tickets of a tier that have no chosen seats.
  * @param {EventState} state
  * @param {string} tier
  * @returns {Partial<EventState>}
  */
-export const chooseTier = (state, tier) => ({
-  tier,
-  picks: [],
-  lost: [],
-  reminder: tier === state.tier ? NO_REMINDER : reminderOf(state),
-  announcement: NO_ANNOUNCEMENT,
-  announcedAt: 0,
-});
+export const removeTier = (state, tier) => ({ quantities: withQuantity(state.quantities, tier, 0) });
 
 /**
- * Return the reminder of the picks that a choice of another tier returns.
+ * Choose tickets of another tier instead of those of a tier that has none.
  * @param {EventState} state
- */
-const reminderOf = ({ picks, tier }) =>
-  picks.length > 0 ? { reason: /** @type {const} */ ("other_tier"), tier, picks } : NO_REMINDER;
-
-/**
- * Pick the returned seats again that are still free.
- * @param {EventState} state
+ * @param {string} from
+ * @param {string} to
  * @returns {Partial<EventState>}
  */
-export function restorePicks(state) {
-  const { tier, picks } = state.reminder;
-  const free = picks.filter((id) => isFree(state, id));
-  return free.length > 0 ? { tier, picks: free, quantity: free.length, lost: [] } : {};
-}
-
-/**
- * Change the number of tickets. Picked seats grow by their nearest free neighbours and shrink from the last one on.
- * @param {EventState} state
- * @param {number} by
- * @param {{ quantity: number, limit: number }} view
- * @returns {Partial<EventState>}
- */
-export function changeQuantity(state, by, { quantity, limit }) {
-  const wanted = Math.max(1, Math.min(quantity + by, limit));
-  if (state.picks.length === 0) return { quantity: wanted };
-  const last = state.layout.seats.get(state.picks[state.picks.length - 1]);
-  const added =
-    by > 0 && last ? nearestSeats(state.layout, last, (id) => isOpen(state, id), wanted - state.picks.length) : [];
-  const picks = [...state.picks, ...added.map((seat) => seat.id)].slice(0, wanted);
-  const lost = state.lost.slice(added.length);
-  return { quantity: picks.length + lost.length, picks, lost };
-}
-
-/**
- * Pick a free seat, or return a picked one. A seat of another tier replaces all picks, and a pick beyond the limit is
- * refused. A reminder tells the visitor about both.
- * @param {EventState} state
- * @param {number} id
- * @param {number} ticketsMax limit of tickets for each booking
- * @returns {Partial<EventState>}
- */
-export function togglePick(state, id, ticketsMax) {
-  const seat = state.layout.seats.get(id);
-  if (!seat) return {};
-  if (state.picks.includes(id)) {
-    const picks = state.picks.filter((each) => each !== id);
-    return { focused: id, picks, quantity: Math.max(1, picks.length + state.lost.length) };
-  }
-  if (!isFree(state, id)) return { focused: id };
-  const { picks, lost } = seat.tier === state.tier ? state : { picks: [], lost: [] };
-  if (picks.length >= ticketsMax) return { focused: id, reminder: { reason: "limit", tier: state.tier, picks: [] } };
-  // The pick replaces one lost seat: the same seat if it is free again, else the first lost seat.
-  const others = lost.filter((each) => each.id !== id);
-  const stillLost = others.length < lost.length ? others : lost.slice(1);
+export function exchangeTier(state, from, to) {
+  const picks = state.picks.filter((id) => !picksOf(state, from).includes(id));
+  const lost = state.lost.filter((seat) => seat.tier !== from);
+  const moved = unseated(state, to) + Math.max(1, wantedOf(state, from));
   return {
-    tier: seat.tier,
-    focused: id,
-    picks: [...picks, id],
-    quantity: picks.length + 1 + stillLost.length,
-    lost: stillLost,
-    reminder: seat.tier === state.tier ? NO_REMINDER : reminderOf(state),
+    ...turnTo(state, to),
+    quantities: withQuantity(withQuantity(state.quantities, from, 0), to, moved),
+    picks,
+    lost,
   };
 }
 
 /**
- * Pick the best free seats of the chosen tier.
+ * Pick a free seat, or return a picked one. A pick takes the place of a lost seat of its tier, or of a ticket of its tier
+ * without a seat. A pick beyond the limit is refused.
  * @param {EventState} state
- * @param {number} limit
+ * @param {number} id
+ * @param {(tier: string) => Pick<Limits, "most" | "tierMost">} limits returns the limits for a tier
  * @returns {Partial<EventState>}
  */
-export function pickBest(state, limit) {
-  const quantity = Math.min(state.quantity, limit);
-  const picks = bestSeats(state.layout, state.tier, quantity, (id) => isFree(state, id)).map((seat) => seat.id);
-  return picks.length > 0 ? { picks, quantity: picks.length, lost: [] } : {};
+export function togglePick(state, id, limits) {
+  const seat = state.layout.seats.get(id);
+  if (!seat) return {};
+  const turn = { ...turnTo(state, seat.tier), focused: id };
+  if (state.picks.includes(id)) return { ...turn, picks: state.picks.filter((each) => each !== id) };
+  if (!isFree(state, id)) return { focused: id };
+  const picked = { ...turn, isPreset: false, picks: [...state.picks, id] };
+  // The same seat if it is free again, else the first lost seat of its tier.
+  const lost = state.lost.find((each) => each.id === id) ?? state.lost.find((each) => each.tier === seat.tier);
+  if (lost) return { ...picked, lost: state.lost.filter((each) => each !== lost) };
+  if (state.isPreset) return { ...picked, quantities: {} };
+  const others = unseated(state, seat.tier);
+  if (others > 0) return { ...picked, quantities: withQuantity(state.quantities, seat.tier, others - 1) };
+  const { most, tierMost } = limits(seat.tier);
+  if (sizeOf(state) >= most) return { focused: id, refusedBy: "booking" };
+  return wantedOf(state, seat.tier) < tierMost ? picked : { ...turn, refusedBy: "tier" };
 }
 
 /**
- * Mark seats as lost that the API refused because others have them. The next seat states may still be old.
+ * Pick seats of a tier in place of all its tickets in the basket.
+ * @param {EventState} state
+ * @param {string} tier
+ * @param {number[]} ids
+ * @returns {Partial<EventState>}
+ */
+export function pickSeats(state, tier, ids) {
+  const others = state.picks.filter((id) => !picksOf(state, tier).includes(id));
+  return {
+    isPreset: false,
+    quantities: withQuantity(state.quantities, tier, 0),
+    picks: [...others, ...ids],
+    lost: state.lost.filter((seat) => seat.tier !== tier),
+  };
+}
+
+/**
+ * Return all picked and lost seats, but keep as many tickets of their tiers.
+ * @param {EventState} state
+ * @returns {Partial<EventState>}
+ */
+export function unpickAll(state) {
+  const seats = [...state.picks.flatMap((id) => state.layout.seats.get(id) ?? []), ...state.lost];
+  const quantities = seats.reduce(
+    (sum, { tier }) => withQuantity(sum, tier, unseated({ quantities: sum }, tier) + 1),
+    state.quantities,
+  );
+  return { quantities, picks: [], lost: [] };
+}
+
+/**
+ * Mark picked seats as lost that the API refused because others have them, and drop the offers with such seats. The next
+ * seat states may still be old.
  * @param {EventState} state
  * @param {number[]} ids
+ * @param {number} now the browser's time, in milliseconds
  */
-export function loseSeats(state, ids) {
+export function loseSeats(state, ids, now) {
   const taken = ids.flatMap((id) => state.layout.seats.get(id) ?? []);
   const seatStates = new Map(state.seatStates);
   for (const seat of taken) seatStates.set(seat.id, "s");
-  const lost = [...state.lost.filter(({ id }) => !ids.includes(id)), ...taken];
-  return { seatStates, lost, picks: state.picks.filter((id) => !ids.includes(id)) };
+  const picked = taken.filter(({ id }) => state.picks.includes(id));
+  const lost = [...state.lost.filter((seat) => !picked.includes(seat)), ...picked];
+  const offers = withoutTaken(state, (id) => ids.includes(id), now);
+  return { seatStates, lost, offers, picks: state.picks.filter((id) => !ids.includes(id)) };
 }

@@ -1,4 +1,5 @@
 // Changes of the page's state by snapshots of the API. Pure functions.
+import { withoutTaken } from "./best_seats.js";
 import { hasSameSeats, layOut } from "./seating.js";
 
 /** @import { Snapshot } from "../http.js" */
@@ -40,7 +41,25 @@ export function applyCounts(state, { body, asOf }, times) {
       empty.map((name) => [name, Object.hasOwn(state.emptySince, name) ? state.emptySince[name] : asOf]),
     ),
     countsFreshAt: freshnessOf(asOf, state.countsAsOf, state.countsFreshAt, times),
-    tier: names.includes(state.tier) ? state.tier : (renamedTier(state, body) ?? cheapestTier(body)),
+    ...chosenTiers(state, body),
+  };
+}
+
+/**
+ * Keep the tiers of the basket under their present names. A ticket that the page has chosen moves to the cheapest tier.
+ * @param {EventState} state
+ * @param {Record<string, TierAvailability>} counts
+ * @returns {Pick<EventState, "tier" | "quantities">}
+ */
+function chosenTiers({ tier, quantities, isPreset, counts: last }, counts) {
+  /** @param {string} name */
+  const present = (name) => (Object.hasOwn(counts, name) ? name : renamedTier(name, last, counts));
+  const chosen = present(tier) ?? cheapestTier(counts);
+  // The store fills the empty basket.
+  if (isPreset) return { tier: chosen, quantities: {} };
+  return {
+    tier: chosen,
+    quantities: Object.fromEntries(Object.entries(quantities).map(([name, value]) => [present(name) ?? name, value])),
   };
 }
 
@@ -55,15 +74,17 @@ function cheapestTier(counts) {
 }
 
 /**
- * Return the new name of the chosen tier: the tier in its place that has its price and size.
- * @param {EventState} state
+ * Return the new name of a tier: the tier in its place that has its price and size.
+ * @param {string} tier
+ * @param {Record<string, TierAvailability> | null} last
  * @param {Record<string, TierAvailability>} counts
  * @returns {string | undefined}
  */
-function renamedTier({ tier, counts: last }, counts) {
-  const name = Object.keys(counts)[Object.keys(last ?? {}).indexOf(tier)];
+function renamedTier(tier, last, counts) {
+  if (!last || !Object.hasOwn(last, tier)) return undefined;
+  const name = Object.keys(counts)[Object.keys(last).indexOf(tier)];
   const isSame =
-    name !== undefined && counts[name].price === last?.[tier].price && counts[name].total === last[tier].total;
+    name !== undefined && counts[name].price === last[tier].price && counts[name].total === last[tier].total;
   return isSame ? name : undefined;
 }
 
@@ -80,15 +101,18 @@ export function applyStates(state, { body, asOf }, { mayLosePicks, ...times }) {
     body.rows.flatMap((row) => row.ids.map((id, column) => /** @type {const} */ ([id, row.states[column]]))),
   );
   const isLost = (/** @type {number} */ id) => mayLosePicks && seatStates.get(id) !== "a";
+  /** @type {(id: number, at: number) => boolean} */
+  const isTaken = (id, at) => Date.parse(asOf) > at && seatStates.has(id) && seatStates.get(id) !== "a";
   return {
     layout,
     seatStates,
     holds: body.tiers,
     statesAsOf: asOf,
     statesFreshAt: freshnessOf(asOf, state.statesAsOf, state.statesFreshAt, times),
-    // Seats from the address may belong to another tier than the chosen one.
-    tier: layout.seats.get(state.picks[0])?.tier ?? state.tier,
+    // Seats from the address may belong to another tier than the one that the page has chosen.
+    tier: state.statesAsOf === "" ? (layout.seats.get(state.picks[0])?.tier ?? state.tier) : state.tier,
     picks: state.picks.filter((id) => !isLost(id)),
+    offers: mayLosePicks ? withoutTaken(state, isTaken, times.now) : state.offers,
     lost: [...state.lost, ...state.picks.filter(isLost).flatMap((id) => layout.seats.get(id) ?? [])],
     focused: layout.seats.has(state.focused) ? state.focused : (layout.rows[0]?.seats[0]?.id ?? 0),
   };

@@ -1,7 +1,9 @@
 // The state of an event's page. Everything that the page shows is derived from it (derive.js).
 import { EMPTY_LAYOUT } from "./seating.js";
 
+/** @import { Item } from "../checkout/purchase.js" */
 /** @import { EventDetails, TierAvailability, TierState } from "../schemas.js" */
+/** @import { Offer } from "./best_seats.js" */
 /** @import { Layout, Seat } from "./seating.js" */
 
 /**
@@ -9,20 +11,13 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @typedef {object} Refusal
  * @property {string} phase the checkout's phase; "" without a refusal
  * @property {string} tier "" if the refusal does not concern a tier
+ * @property {Item | null} item the refused part of the basket; null without one
  * @property {number} left tickets of the tier that were left
  * @property {number} at time of the refusal by the server's clock, in milliseconds
  * @property {boolean} over true once newer snapshots contradict the refusal, or another part of the page reports it
  */
 
 /** A text for screen readers; `code` is `left`, `sold_out`, `all_held` or "". @typedef {{ code: string, tier: string, left: number }} Announcement */
-
-/**
- * A reminder of picks that the visitor's last choice could not keep.
- * @typedef {object} Reminder
- * @property {"" | "limit" | "other_tier"} reason "" without a reminder
- * @property {string} tier the tier of the picks
- * @property {number[]} picks ids of the returned seats
- */
 
 /**
  * @typedef {object} EventState
@@ -41,12 +36,15 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {boolean} statesFailed
  * @property {Layout} layout
  * @property {Refusal} refusal
- * @property {string} tier the chosen tier
- * @property {number} quantity number of wanted tickets: the picked seats and the lost ones
- * @property {number[]} picks ids of the picked seats, in the order of picking
+ * @property {string} tier the tier that the visitor has changed last
+ * @property {Record<string, number>} quantities tickets in the basket without chosen seats, by tier; never 0
+ * @property {boolean} isPreset true while the basket is the one ticket that the page has chosen
+ * @property {number[]} picks ids of the picked seats of any tier, in the order of picking
+ * @property {Record<string, Offer>} offers the best seats for tickets without chosen seats, by tier
  * @property {string} picksAfter time of the picks; older seat states do not show the loss of a pick
  * @property {Seat[]} lost picked seats that other buyers took
- * @property {Reminder} reminder
+ * @property {"" | "booking" | "tier"} refusedBy the limit that has refused the visitor's last choice: of all tickets of a
+ *   booking, or of those of `tier`
  * @property {number} focused id of the seat in the tab order
  * @property {number} zoom index of `ZOOM_LEVELS`, or -1 for the whole map
  * @property {number} fit scale at which the whole map is visible; 1 if it always is
@@ -56,13 +54,10 @@ import { EMPTY_LAYOUT } from "./seating.js";
  */
 
 /** @type {Refusal} */
-const NO_REFUSAL = { phase: "", tier: "", left: 0, at: 0, over: false };
+const NO_REFUSAL = { phase: "", tier: "", item: null, left: 0, at: 0, over: false };
 
 /** @type {Announcement} */
 export const NO_ANNOUNCEMENT = { code: "", tier: "", left: 0 };
-
-/** @type {Reminder} */
-export const NO_REMINDER = { reason: "", tier: "", picks: [] };
 
 /** @type {EventState} */
 export const INITIAL_STATE = {
@@ -82,11 +77,13 @@ export const INITIAL_STATE = {
   layout: EMPTY_LAYOUT,
   refusal: NO_REFUSAL,
   tier: "",
-  quantity: 1,
+  quantities: {},
+  offers: {},
+  isPreset: false,
   picks: [],
   picksAfter: "",
   lost: [],
-  reminder: NO_REMINDER,
+  refusedBy: "",
   focused: 0,
   zoom: 0,
   fit: 1,

@@ -4,6 +4,7 @@ import { serverNow } from "../clock.js";
 import { useField, useStore } from "../hooks.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
+import { filled } from "./basket.js";
 import { deriveView } from "./derive.js";
 import { INITIAL_STATE, pastTimes } from "./state.js";
 
@@ -11,7 +12,7 @@ import { INITIAL_STATE, pastTimes } from "./state.js";
 /** @import { EventView } from "./derive.js" */
 /** @import { EventState } from "./state.js" */
 
-/** @typedef {{ state: "free" | "held" | "sold" | "mine", tabIndex: 0 | -1 }} SeatView */
+/** @typedef {{ state: "free" | "offered" | "held" | "sold" | "mine", tabIndex: 0 | -1 }} SeatView */
 
 let state = INITIAL_STATE;
 
@@ -41,10 +42,13 @@ export const useEventView = (name) => useField(view, name);
  * @param {Partial<EventState>} changes
  */
 export function update(changes) {
-  const before = state;
-  state = { ...state, ...changes };
+  const [before, { offered }] = [state, view.get()];
+  state = filled({ ...state, ...changes });
   view.set(derive());
-  for (const id of touchedSeats(before, state)) seatStores.get(id)?.set(deriveSeat(id));
+  const touched = touchedSeats(before, state);
+  // An equal offer is the same object, so that a poll touches none of its seats.
+  if (offered !== view.get().offered) for (const id of [...offered, ...view.get().offered]) touched.add(id);
+  for (const id of touched) seatStores.get(id)?.set(deriveSeat(id));
 }
 
 /** Derive the page again: time has passed, or the checkout has changed. */
@@ -71,7 +75,9 @@ const NAMES = /** @type {const} */ ({ a: "free", h: "held", s: "sold" });
  */
 function deriveSeat(id) {
   const letter = /** @type {keyof typeof NAMES} */ (state.seatStates.get(id) ?? "s");
-  return { state: state.picks.includes(id) ? "mine" : NAMES[letter], tabIndex: state.focused === id ? 0 : -1 };
+  const isOffered = letter === "a" && view.get().offered.includes(id);
+  const name = state.picks.includes(id) ? "mine" : isOffered ? "offered" : NAMES[letter];
+  return { state: name, tabIndex: state.focused === id ? 0 : -1 };
 }
 
 /**

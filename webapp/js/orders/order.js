@@ -48,8 +48,19 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
 }
 
 /**
- * Describe an order. All its tickets belong to one tier. An order that was declined before it held any tickets has
- * none, and neither a tier nor a buyer.
+ * Return the number of an order's tickets of each tier, in the order of the tickets.
+ * @param {Order} order
+ */
+function partsOf({ bookings }) {
+  /** @type {Map<string, { tier: string, quantity: number, price: number }>} */
+  const parts = new Map();
+  for (const { tier, price } of bookings)
+    parts.set(tier, { tier, price, quantity: (parts.get(tier)?.quantity ?? 0) + 1 });
+  return [...parts.values()];
+}
+
+/**
+ * Describe an order. An order that was declined before it held any tickets has none, and neither a tier nor a buyer.
  * @param {Order} order
  * @param {Partial<Event> | null} known the known fields of the event
  * @param {number} serverNow in milliseconds
@@ -62,7 +73,7 @@ export function describeOrder(order, known, serverNow) {
     reference: order.reference,
     state: stateOf(order, serverNow),
     event,
-    tier: first?.tier ?? "",
+    parts: partsOf(order),
     quantity: order.bookings.length,
     total: order.total,
     refund: order.refund ?? 0,

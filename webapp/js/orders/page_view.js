@@ -1,4 +1,5 @@
 // Derivation of an order's page. Pure functions.
+import { countsOf } from "../checkout/purchase.js";
 import { secondsUntil } from "../clock.js";
 import { hasBegun, saleOf, takesPlace } from "../event_rules.js";
 import { orderPath } from "../paths.js";
@@ -56,9 +57,12 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
     repeatable: isRepeatable && described.quantity > 0,
     anew: isRepeatable && described.quantity === 0,
     seated: order.bookings.some(({ row }) => row != null),
-    tickets: order.bookings.map(({ ticketId, row, seat }, index) => ({
+    tickets_by_tier: countsOf(described.parts.map((part) => ({ ...part, ticketIds: [] }))),
+    prices: Object.fromEntries(described.parts.map(({ tier, price }) => [tier, price])),
+    tickets: order.bookings.map(({ ticketId, tier, row, seat }, index) => ({
       id: ticketId,
       line: index + 1,
+      tier,
       row: row ?? "",
       seat: seat ?? 0,
       code: `${resource}/tickets/${index + 1}.svg`,

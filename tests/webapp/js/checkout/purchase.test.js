@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newKey, parsePurchase, readForm, wantsTheSame, withKey } from "../../../../webapp/js/checkout/purchase.js";
-import { KEY, PURCHASE } from "../doubles.js";
+import {
+  concernedIndex,
+  countsOf,
+  newKey,
+  parsePurchase,
+  readForm,
+  wantsTheSame,
+  withKey,
+} from "../../../../webapp/js/checkout/purchase.js";
+import { KEY, MIXED, PURCHASE } from "../doubles.js";
 
-const FORM = { event: "evening", tier: "VIP", quantity: "1", user_id: "user-1", ticket_ids: "", total: "100" };
+const ITEMS = [{ tier: "VIP", quantity: 1, ticketIds: [] }];
+const FORM = { event: "evening", items: JSON.stringify(ITEMS), user_id: "user-1", total: "100" };
+
+/** @param {unknown} items */
+const formWith = (items) => ({ ...FORM, items: JSON.stringify(items) });
 
 test("keys are hard to guess and new each time", () => {
   const keys = new Set(Array.from({ length: 1000 }, newKey));
@@ -13,40 +25,27 @@ test("keys are hard to guess and new each time", () => {
 });
 
 test("a form makes a purchase", () => {
-  const form = { ...FORM, tier: "Front Row", quantity: "3", user_id: " user-1 " };
-  const wanted = {
-    event: "evening",
-    tier: "Front Row",
-    quantity: 3,
-    userId: "user-1",
-    ticketIds: [],
-    expectedTotal: 100,
-  };
-  assert.deepEqual(readForm(form), { wanted });
-});
-
-test("chosen seats decide the number of tickets", () => {
-  const wanted = {
-    event: "evening",
-    tier: "VIP",
-    quantity: 2,
-    userId: "user-1",
-    ticketIds: [8, 9],
-    expectedTotal: 100,
-  };
-  assert.deepEqual(readForm({ ...FORM, ticket_ids: "8,9" }), { wanted });
+  const items = [
+    { tier: "Front Row", quantity: 3, ticketIds: [] },
+    { tier: "VIP", quantity: 2, ticketIds: [8, 9] },
+  ];
+  const wanted = { event: "evening", items, userId: "user-1", expectedTotal: 100 };
+  assert.deepEqual(readForm({ ...formWith(items), user_id: " user-1 " }), { wanted });
 });
 
 for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
-  [{}, "tier_missing"],
+  [{}, "tickets_missing"],
+  [formWith([]), "tickets_missing"],
+  [formWith([{ ...ITEMS[0], tier: "" }]), "tickets_missing"],
+  [formWith([{ ...ITEMS[0], quantity: 0 }]), "tickets_missing"],
+  [formWith([{ ...ITEMS[0], quantity: -3 }]), "tickets_missing"],
+  [formWith([{ ...ITEMS[0], quantity: "two" }]), "tickets_missing"],
+  [formWith([{ ...ITEMS[0], quantity: [1] }]), "tickets_missing"],
+  [formWith([...ITEMS, null]), "tickets_missing"],
   [{ ...FORM, user_id: "  " }, "user_missing"],
   [{ ...FORM, user_id: "\u200b" }, "user_missing"],
   [{ ...FORM, user_id: "Sam\u202eX" }, "user_invalid"],
   [{ ...FORM, user_id: "u".repeat(129) }, "user_too_long"],
-  [{ ...FORM, quantity: "0" }, "quantity_missing"],
-  [{ ...FORM, quantity: "-3" }, "quantity_missing"],
-  [{ ...FORM, quantity: "two" }, "quantity_missing"],
-  [{ ...FORM, quantity: "[1]" }, "quantity_missing"],
   [{ ...FORM, total: "" }, "total_missing"],
   [{ ...FORM, total: "-1" }, "total_missing"],
   [{ ...FORM, total: "much" }, "total_missing"],
@@ -59,14 +58,14 @@ for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
 test("a tab keeps the key of its open purchase", () => {
   assert.match(withKey(PURCHASE, null).reference, /^bk_[a-z2-7]{26}$/);
   assert.equal(withKey(PURCHASE, null).inDoubt, false);
-  const next = withKey({ ...PURCHASE, tier: "GA" }, { ...PURCHASE, inDoubt: true, sentAt: 5 });
-  assert.deepEqual(next, { ...PURCHASE, tier: "GA", reference: KEY, inDoubt: true, sentAt: 5 });
+  const next = withKey({ ...PURCHASE, items: ITEMS }, { ...PURCHASE, inDoubt: true, sentAt: 5 });
+  assert.deepEqual(next, { ...PURCHASE, items: ITEMS, reference: KEY, inDoubt: true, sentAt: 5 });
 });
 
 test("equal purchases are the same under different keys", () => {
   const again = { ...PURCHASE, reference: newKey(), inDoubt: true, sentAt: 1 };
   assert.ok(wantsTheSame(PURCHASE, again));
-  assert.ok(!wantsTheSame(PURCHASE, { ...again, ticketIds: [7, 9] }));
+  assert.ok(!wantsTheSame(PURCHASE, { ...again, items: [{ ...again.items[0], ticketIds: [7, 9] }] }));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, event: "other" }));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, expectedTotal: 210 }));
 });
@@ -78,6 +77,26 @@ test("a purchase survives the browser's storage", () => {
   // An earlier release stored no total. A repetition must not send one either.
   const { expectedTotal: _, ...earlier } = PURCHASE;
   assert.deepEqual(parsePurchase(JSON.stringify(earlier)), earlier);
+  const mixed = { ...PURCHASE, items: MIXED };
+  assert.deepEqual(parsePurchase(JSON.stringify(mixed)), mixed);
+});
+
+test("a purchase that an earlier release has stored has one item", () => {
+  const { items, ...others } = PURCHASE;
+  const earlier = parsePurchase(JSON.stringify({ ...others, ...items[0] }));
+  assert.deepEqual(earlier, PURCHASE);
+  assert.ok(earlier && wantsTheSame(earlier, PURCHASE));
+});
+
+test("two choices of the same tickets differ in seats and in the order of their items", () => {
+  const seats = [MIXED[1], { ...MIXED[0], quantity: 2 }, { ...MIXED[0], quantity: 1, ticketIds: [9] }];
+  assert.equal(countsOf(seats), countsOf(MIXED));
+  assert.notEqual(countsOf([...MIXED, ...MIXED]), countsOf(MIXED));
+});
+
+test("an outcome is about the item that the API names, or about the only one", () => {
+  assert.deepEqual([concernedIndex(MIXED, 1), concernedIndex(MIXED, -1), concernedIndex(MIXED, 2)], [1, -1, -1]);
+  assert.deepEqual([concernedIndex(ITEMS, -1), concernedIndex(ITEMS, 0)], [0, 0]);
 });
 
 for (const text of [null, "", "{", "[]", "null", '"x"', "{}"])

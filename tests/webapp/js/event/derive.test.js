@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { countsOf } from "../../../../webapp/js/checkout/purchase.js";
 import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
@@ -53,40 +54,152 @@ test("an upcoming sale counts down by the server's clock and is locked", () => {
   assert.equal(view(loaded()).opens_in, 0);
 });
 
+/** @param {ReturnType<typeof view>} derived */
+const steppers = ({ tiers }) => tiers.map(({ wanted, fewest, most }) => [wanted, fewest, most]);
+
 test("the quantity stays within the limit and what is left", () => {
-  const wanted = loaded({ quantity: 8 });
-  assert.deepEqual(
-    [view(wanted).quantity, view(wanted).limit, view(wanted).total, view(wanted).most],
-    [6, 6, 600, true],
-  );
-  assert.equal(view(wanted, { ticketsMax: 4 }).quantity, 4);
+  const wanted = loaded({ quantities: { VIP: 8 } });
+  const { quantity, limit, total, scarce, entries } = view(wanted);
+  assert.deepEqual([quantity, limit, total, scarce], [6, 6, 600, true]);
+  // The entry shows that fewer are left than the visitor has chosen.
+  assert.deepEqual([entries[0].quantity, entries[0].fault], [6, "fewer"]);
+  assert.deepEqual(steppers(view(wanted))[0], [6, false, true]);
   assert.equal(view(wanted, { ticketsMax: 4 }).scarce, false);
-  // Before the counts are known nothing but the limit bounds it.
-  assert.equal(view(loaded({ quantity: 8, counts: null })).quantity, 8);
-  const one = view(loaded());
-  assert.deepEqual([one.quantity, one.fewest, one.most], [1, true, false]);
-  assert.equal(view(loaded({ quantity: 2 })).fewest, false);
+  // Before the counts are known nothing bounds it.
+  assert.equal(view(loaded({ quantities: { VIP: 8 }, counts: null })).quantity, 8);
+  assert.deepEqual(steppers(view(loaded()))[0], [1, true, false]);
+  assert.deepEqual(steppers(view(loaded({ quantities: { VIP: 2 } })))[0], [2, false, false]);
   const last = view(loaded({ counts: counts(1, 6, 100) }));
   assert.deepEqual([last.bookable, last.limit, last.scarce, last.total], [true, 1, true, 100]);
+});
+
+test("every tier has its own number of tickets, and the limit is that of the basket", () => {
+  const state = loaded({ quantities: { GA: 2 }, picks: [1, 8] });
+  assert.deepEqual(steppers(view({ ...state, lost: seats(state, 2) })), [
+    [2, false, false],
+    [1, false, false],
+    [2, false, false],
+  ]);
+  const full = view(state, { ticketsMax: 4 });
+  assert.deepEqual(steppers(full), [
+    [1, false, true],
+    [1, false, true],
+    [2, false, true],
+  ]);
+  assert.deepEqual([full.full, full.most_tickets], [true, 4]);
+  // The first ticket of another tier takes the place of the preset one, whatever the limit.
+  assert.deepEqual(steppers(view(loaded(), { ticketsMax: 1 })), [
+    [1, true, true],
+    [0, true, false],
+    [0, true, false],
+  ]);
+});
+
+test("an event and its tiers have limits of their own", () => {
+  const [vip, frontRow, ga] = EVENT.tiers;
+  const tiers = [vip, { ...frontRow, ticketsMin: 2 }, { ...ga, ticketsMax: 3 }];
+  const event = { ...EVENT, ticketsMax: 4, tiers };
+  const few = view(loaded({ event, tier: "GA", quantities: { GA: 3 } }));
+  assert.deepEqual([few.limit, few.scarce, few.tier_full, few.full, few.most_tickets], [3, false, true, false, 4]);
+  assert.deepEqual(
+    steppers(few).map(([, , most]) => most),
+    [false, false, true],
+  );
+  assert.equal(view(loaded({ event, quantities: { VIP: 4 } })).full, true);
+  const single = view(loaded({ event, picks: [8], quantities: { VIP: 1 } }));
+  assert.deepEqual([single.short_tier, single.short_fewest, single.locked], ["Front Row", 2, true]);
+  const pair = view(loaded({ event, picks: [8, 9] }));
+  assert.deepEqual([pair.short_tier, pair.locked], ["", false]);
+  // The page chooses as many tickets as a booking needs.
+  assert.equal(view(loaded({ event, tier: "Front Row" })).quantity, 2);
+  const groups = view(loaded({ event: { ...EVENT, ticketsMin: 4 }, quantities: { GA: 3 } }));
+  assert.deepEqual([groups.too_few, groups.fewest_tickets, groups.locked], [true, 4, true]);
+  assert.equal(view(loaded({ event: { ...EVENT, ticketsMin: 4 } })).quantity, 4);
+});
+
+test("the basket has an entry for the tickets of each tier and for each seat", () => {
+  const state = loaded({ quantities: { GA: 2, VIP: 1 }, picks: [8, 2] });
+  const { entries, quantity, total, only_tier, has_chips, quantities, tickets, items } = view(state);
+  assert.deepEqual(
+    entries.map((entry) => [entry.key, entry.tier, entry.quantity, entry.row, entry.number, entry.fault]),
+    [
+      ["tier VIP", "VIP", 1, "", 0, ""],
+      ["tier GA", "GA", 2, "", 0, ""],
+      ["seat 8", "Front Row", 1, "C", 2, ""],
+      ["seat 2", "VIP", 1, "A", 2, ""],
+    ],
+  );
+  assert.deepEqual([quantity, total, only_tier, has_chips], [5, 270, "", true]);
+  assert.deepEqual(quantities, { VIP: 2, "Front Row": 1, GA: 2 });
+  assert.deepEqual(JSON.parse(items), [
+    { tier: "VIP", quantity: 1, ticketIds: [] },
+    { tier: "GA", quantity: 2, ticketIds: [] },
+    { tier: "Front Row", quantity: 1, ticketIds: [8] },
+    { tier: "VIP", quantity: 1, ticketIds: [2] },
+  ]);
+  assert.equal(tickets, countsOf(JSON.parse(items)));
+});
+
+test("a basket of one ticket without a seat has nothing to remove", () => {
+  assert.deepEqual([view(loaded()).has_chips, view(loaded()).only_tier], [false, "VIP"]);
+  for (const changes of /** @type {Partial<EventState>[]} */ ([
+    { quantities: { VIP: 2 } },
+    { picks: [2] },
+    { quantities: { VIP: 1, GA: 1 } },
+  ]))
+    assert.equal(view(loaded(changes)).has_chips, true);
+});
+
+test("an entry without tickets locks the basket until the visitor removes it", () => {
+  const state = loaded({ quantities: { VIP: 1, GA: 2 }, counts: counts(6, 6, 0), emptySince: { GA: at(0) } });
+  const { entries, bookable, some_bookable, locked, tier, tier_sold_out, next_best, total } = view(state);
+  assert.deepEqual(
+    entries.map(({ quantity, fault }) => [quantity, fault]),
+    [
+      [1, ""],
+      [2, "gone"],
+    ],
+  );
+  assert.deepEqual([bookable, some_bookable, locked, total], [false, true, true, 0]);
+  assert.deepEqual([tier, tier_sold_out, next_best], ["GA", true, "Front Row"]);
+  const seats = view(loaded({ quantities: { VIP: 1 }, picks: [2], counts: counts(1, 6, 100) }));
+  assert.deepEqual([seats.entries[0].fault, seats.entries[1].fault], ["gone", ""]);
+  const lost = view(loaded({ quantities: { Balcony: 1 } }));
+  assert.deepEqual([lost.entries[0].fault, lost.tier, lost.locked], ["unknown", "Balcony", true]);
+});
+
+test("the entry that the API has refused is marked", () => {
+  const refusal = { phase: "refused", tier: "", left: 0, at: NOW, over: false };
+  const seat = { tier: "VIP", quantity: 1, ticketIds: [2] };
+  const state = loaded({ quantities: { VIP: 1, GA: 2 }, picks: [2], refusal: { ...refusal, item: seat } });
+  const faults = (/** @type {EventState} */ changed) => view(changed).entries.map(({ fault }) => fault);
+  assert.deepEqual(faults(state), ["", "", "refused"]);
+  assert.deepEqual(faults({ ...state, refusal: { ...refusal, item: { ...seat, ticketIds: [] } } }), [
+    "refused",
+    "",
+    "",
+  ]);
+  assert.deepEqual(faults({ ...state, refusal: { ...refusal, item: seat, over: true } }), ["", "", ""]);
+  assert.deepEqual(faults({ ...state, refusal: { ...refusal, item: null } }), ["", "", ""]);
 });
 
 test("the chosen tier's fields are shown, and nothing without one", () => {
   const holds = { VIP: { held: 6, heldUntil: at(30) } };
   const held = view(loaded({ counts: counts(0, 6, 100), emptySince: { VIP: at(0) }, holds }));
-  assert.deepEqual([held.tier, held.price, held.seated, held.back_in], ["VIP", 100, true, 30]);
+  assert.deepEqual([held.tier, held.seated, held.back_in], ["VIP", true, 30]);
   const none = view(loaded({ tier: "" }));
-  assert.deepEqual([none.tier, none.price, none.seated, none.back_in], ["", 0, false, 0]);
+  assert.deepEqual([none.tier, none.seated, none.back_in, none.entries, none.locked], ["", false, 0, [], true]);
   const alone = view(loaded({ counts: counts(6, 0, 0) }));
   assert.deepEqual([alone.next_best, alone.next_best_price], ["", 0]);
 });
 
-test("picked seats determine the quantity", () => {
-  const state = loaded({ picks: [2, 3], quantity: 5 });
-  assert.equal(view(state).quantity, 2);
-  assert.deepEqual(view(state).picks, [
-    { id: 2, tier: "VIP", row: "A", number: 2 },
-    { id: 3, tier: "VIP", row: "A", number: 3 },
-  ]);
+test("the best seats are for tickets of a tier with seats", () => {
+  assert.equal(view(loaded()).best, true);
+  assert.equal(view(loaded({ tier: "GA" })).best, false);
+  assert.equal(view(loaded({ quantities: { GA: 1 } })).best, false);
+  // After its tickets were removed, another tier of the basket takes its place.
+  const other = view(loaded({ tier: "GA", quantities: { "Front Row": 1 } }));
+  assert.deepEqual([other.changed_tier, other.best], ["Front Row", true]);
 });
 
 test("an empty tier books nothing and offers the tier nearest in price", () => {

@@ -1,4 +1,5 @@
 // States of an event's page for tests.
+import { filled } from "../../../../webapp/js/event/basket.js";
 import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
 
@@ -65,25 +66,26 @@ export const counts = (vip, frontRow, ga) => ({
 });
 
 /**
- * Return the state of a page that has read everything just now, with all tickets available.
+ * Return the state of a page that has read everything just now, with all tickets available, and one ticket in the basket.
  * @param {Partial<EventState>} [changes]
  * @returns {EventState}
  */
-export const loaded = (changes = {}) => ({
-  ...INITIAL_STATE,
-  event: EVENT,
-  eventAsOf: at(0),
-  counts: counts(6, 6, 100),
-  countsAsOf: at(0),
-  countsFreshAt: NOW,
-  holds: {},
-  layout: layOut(rows()),
-  seatStates: new Map(Array.from({ length: 12 }, (_, index) => [index + 1, "a"])),
-  statesAsOf: at(0),
-  statesFreshAt: NOW,
-  tier: "VIP",
-  ...changes,
-});
+export const loaded = (changes = {}) =>
+  filled({
+    ...INITIAL_STATE,
+    event: EVENT,
+    eventAsOf: at(0),
+    counts: counts(6, 6, 100),
+    countsAsOf: at(0),
+    countsFreshAt: NOW,
+    holds: {},
+    layout: layOut(rows()),
+    seatStates: new Map(Array.from({ length: 12 }, (_, index) => [index + 1, "a"])),
+    statesAsOf: at(0),
+    statesFreshAt: NOW,
+    tier: "VIP",
+    ...changes,
+  });
 
 /**
  * Return a state's seats by their ids.
@@ -98,3 +100,20 @@ export const seats = (state, ...ids) => ids.flatMap((id) => state.layout.seats.g
  */
 export const seatStates = (changed) =>
   new Map(Array.from({ length: 12 }, (_, index) => [index + 1, changed[index + 1] ?? "a"]));
+
+/**
+ * Return seats of one row that the API offers.
+ * @param {number[]} ticketIds
+ * @returns {import("../../../../webapp/js/schemas.js").SeatChoice}
+ */
+export const choice = (...ticketIds) => ({
+  ticketIds,
+  rows: ticketIds.map(() => "A"),
+  numbers: ticketIds,
+  row: "A",
+  zone: "centre",
+  together: true,
+  reason: "",
+  total: 100 * ticketIds.length,
+  currency: "USD",
+});

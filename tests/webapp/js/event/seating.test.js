@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  bestSeats,
-  EMPTY_LAYOUT,
-  hasSameSeats,
-  layOut,
-  nearestSeats,
-  neighbour,
-} from "../../../../webapp/js/event/seating.js";
+import { EMPTY_LAYOUT, hasSameSeats, layOut, nearestSeats, neighbour } from "../../../../webapp/js/event/seating.js";
 import { rows } from "./examples.js";
 
 /**
@@ -126,27 +119,6 @@ test("the nearest free seats belong to the same tier", () => {
     nearestSeats(layout, seat, () => false),
     [],
   );
-});
-
-test("the best seats are adjacent, in the front row's middle", () => {
-  const layout = layoutOf(["VIP", "A", 6], ["VIP", "B", 6]);
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 2, everySeat)), [3, 4]);
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 1, everySeat)), [3]);
-  // Only row B still has four adjacent seats.
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 4, allBut(4))), [8, 9, 10, 11]);
-});
-
-test("seats whose numbers are not consecutive are not adjacent", () => {
-  const [row] = rowsOf([["VIP", "A", 4]]);
-  const layout = layOut([{ ...row, numbers: [1, 2, 4, 5] }]);
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 2, allBut(1))), [3, 4]);
-});
-
-test("without enough adjacent seats the best single ones are taken", () => {
-  const layout = layoutOf(["VIP", "A", 5], ["GA", "B", 5]);
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 3, allBut(2, 4))), [3, 1, 5]);
-  assert.deepEqual(idsOf(bestSeats(layout, "VIP", 3, allBut(1, 2, 4))), [3, 5]);
-  assert.deepEqual(bestSeats(layout, "Balcony", 1, everySeat), []);
 });
 
 test("arrow keys follow rows and columns, and stop at the edges", () => {

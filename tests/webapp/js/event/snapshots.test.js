@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { filled } from "../../../../webapp/js/event/basket.js";
 import { applyCounts, applyStates } from "../../../../webapp/js/event/snapshots.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
 import { at, counts, loaded, NOW, rows, seats } from "./examples.js";
@@ -92,7 +93,7 @@ test("the same seats keep their layout, other seats get a new one", () => {
 });
 
 test("picked seats that others take are lost", () => {
-  const state = loaded({ picks: [2, 3, 4], quantity: 3 });
+  const state = loaded({ picks: [2, 3, 4] });
   const next = withStates(state, "ashaaaaaaaaa");
   assert.deepEqual(next.picks, [4]);
   assert.deepEqual(
@@ -113,7 +114,9 @@ test("picks that are being booked are not lost", () => {
 });
 
 test("seats from the address choose their tier", () => {
-  assert.equal(withStates(loaded({ picks: [8] }), "a".repeat(12)).tier, "Front Row");
+  assert.equal(withStates(loaded({ picks: [8], statesAsOf: "" }), "a".repeat(12)).tier, "Front Row");
+  // Later the tier is the one that the visitor has changed last.
+  assert.equal(withStates(loaded({ picks: [8] }), "a".repeat(12)).tier, "VIP");
   assert.equal(withStates(loaded({ picks: [] }), "a".repeat(12)).tier, "VIP");
 });
 
@@ -134,4 +137,22 @@ test("a renamed tier stays chosen, another tier does not replace it", () => {
   assert.equal(chosenAfter({ ...cheaper, Balcony: { ...GA, total: 5 } }), "Front Row");
   assert.equal(chosenAfter({ ...cheaper, Balcony: GA }), "Balcony");
   assert.equal(chosenAfter(others), "Front Row");
+});
+
+test("the tickets of a renamed tier stay in the basket, and those of a lost tier as well", () => {
+  const { GA, ...others } = counts(6, 6, 100);
+  const state = loaded({ quantities: { GA: 2, VIP: 1 } });
+  assert.deepEqual(applyCounts(state, { body: { ...others, Standing: GA }, asOf: at(1) }, TIMES).quantities, {
+    Standing: 2,
+    VIP: 1,
+  });
+  assert.deepEqual(applyCounts(state, { body: others, asOf: at(1) }, TIMES).quantities, { GA: 2, VIP: 1 });
+});
+
+test("the ticket that the page has chosen moves to a tier that exists", () => {
+  const { GA: _, ...others } = counts(6, 6, 100);
+  const state = loaded({ tier: "GA" });
+  const { tier, quantities } = filled({ ...state, ...applyCounts(state, { body: others, asOf: at(1) }, TIMES) });
+  assert.deepEqual([tier, quantities], ["Front Row", { "Front Row": 1 }]);
+  assert.deepEqual(applyCounts(state, { body: {}, asOf: at(1) }, TIMES).quantities, {});
 });

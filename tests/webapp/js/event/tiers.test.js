@@ -14,7 +14,15 @@ import { at, counts, EVENT, loaded, NOW } from "./examples.js";
 const tiersOf = (changes, wait = 0) => EVENT.tiers.map((tier) => deriveTier(loaded(changes), tier, NOW, wait));
 
 /** @param {Partial<EventState["refusal"]>} changes */
-const refusal = (changes) => ({ phase: "sold_out", tier: "VIP", left: 0, at: NOW, over: false, ...changes });
+const refusal = (changes) => ({
+  phase: "sold_out",
+  tier: "VIP",
+  item: null,
+  left: 0,
+  at: NOW,
+  over: false,
+  ...changes,
+});
 
 /** @param {{ sold_out: boolean, all_held: boolean, back_in: number }} tier */
 const shown = ({ sold_out, all_held, back_in }) => ({ sold_out, all_held, back_in });

@@ -22,27 +22,38 @@ test("a status is refined by late payments, holds and refunds", () => {
   assert.equal(stateOf({ status: "cancelled", total: 0, refund: 0 }), "cancelled");
 });
 
-test("an order shows its first ticket's tier and buyer, and its amounts", () => {
+test("an order shows its tickets by tier, its buyer and its amounts", () => {
   const described = describeOrder(order({ refund: 50 }), event(), NOW);
   assert.deepEqual(
     [
-      described.tier,
+      described.parts,
       described.quantity,
       described.total,
       described.refund,
       described.currency,
       described.currencyDigits,
     ],
-    ["VIP", 2, 200, 50, "USD", 2],
+    [[{ tier: "VIP", quantity: 2, price: 100 }], 2, 200, 50, "USD", 2],
   );
   assert.deepEqual([described.user_id, described.booked_at], ["user-123", at(-60)]);
   assert.equal(described.event.name, "Aurora Sessions");
   assert.equal(describeOrder(order(), event(), NOW).refund, 0);
 });
 
+test("an order of several tiers counts the tickets of each", () => {
+  const { bookings } = order();
+  const standing = { ...bookings[0], tier: "GA", price: 10 };
+  const { parts, quantity } = describeOrder(order({ bookings: [bookings[0], standing, ...bookings] }), event(), NOW);
+  assert.deepEqual(parts, [
+    { tier: "VIP", quantity: 3, price: 100 },
+    { tier: "GA", quantity: 1, price: 10 },
+  ]);
+  assert.equal(quantity, 4);
+});
+
 test("an order without tickets has neither tier nor buyer", () => {
   const described = describeOrder(order({ status: "declined", bookings: [] }), event(), NOW);
-  assert.deepEqual([described.tier, described.quantity, described.user_id, described.booked_at], ["", 0, "", ""]);
+  assert.deepEqual([described.parts, described.quantity, described.user_id, described.booked_at], [[], 0, "", ""]);
 });
 
 test("of an unknown event only the slug is shown", () => {

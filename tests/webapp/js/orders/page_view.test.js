@@ -59,6 +59,7 @@ test("each ticket has its seat and the address of its code", () => {
   assert.deepEqual(tickets[1], {
     id: 18,
     line: 2,
+    tier: "VIP",
     row: "A",
     seat: 8,
     code: "http://api/api/bookings/a%2Fb/tickets/2.svg",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
-import { IN_DOUBT, KEY, later, ORDER_PAGE, order, refusal, tab, WANTED } from "../../doubles.js";
+import { IN_DOUBT, KEY, later, ORDER_PAGE, order, refusal, tab, wanting } from "../../doubles.js";
 
 const EXPIRED = order({ status: "expired" });
 const STANDING_EXPIRED = order({
@@ -18,17 +18,17 @@ afterEach(() => mock.timers.reset());
 
 test("another purchase waits until the one in doubt is settled", async () => {
   const { api, checkout, phase } = tab({ find: [order()] }, { purchase: IN_DOUBT });
-  await checkout.book({ ...WANTED, tier: "GA" });
+  await checkout.book(wanting({ tier: "GA" }));
   assert.equal(phase(), "done");
   assert.deepEqual(api.requests, [["find", KEY]]);
 });
 
 test("the next purchase reuses the key of one that did not arrive", async () => {
   const { api, checkout } = tab({ find: [NOT_FOUND], book: [order()] }, { purchase: IN_DOUBT });
-  await checkout.book({ ...WANTED, tier: "GA" });
+  await checkout.book(wanting({ tier: "GA" }));
   // The earlier request may still be on its way: under one key only one of them is booked.
   assert.deepEqual(
-    api.sent.map(({ tier, reference }) => [tier, reference]),
+    api.sent.map(({ items, reference }) => [items[0].tier, reference]),
     [["GA", KEY]],
   );
 });
@@ -39,7 +39,7 @@ for (const [status, phase] of [
 ])
   test(`a purchase in doubt that is ${status} is shown before another is sent`, async () => {
     const { api, storage, checkout } = tab({ find: [order({ status })] }, { purchase: IN_DOUBT });
-    await checkout.book({ ...WANTED, tier: "GA" });
+    await checkout.book(wanting({ tier: "GA" }));
     assert.deepEqual([checkout.view.get().phase, storage.purchase], [phase, null]);
     assert.deepEqual(api.requests, [["find", KEY]]);
   });
@@ -48,7 +48,7 @@ test("the next purchase looks up the purchase in doubt again", async () => {
   const { api, checkout, phase } = tab({ find: [NOT_FOUND, order()] }, { purchase: IN_DOUBT });
   await checkout.check();
   assert.equal(phase(), "not_found");
-  await checkout.book({ ...WANTED, tier: "GA" });
+  await checkout.book(wanting({ tier: "GA" }));
   assert.equal(phase(), "done");
   assert.deepEqual(
     api.requests.map(([request]) => request),
@@ -63,7 +63,7 @@ test("an expired order is tried again for the same seats under a new key", async
   arrive("/booking/bk_0");
   await checkout.again("bk_0");
   assert.deepEqual(visited, [ORDER_PAGE]);
-  assert.deepEqual(api.sent[0].ticketIds, [1, 2]);
+  assert.deepEqual(api.sent[0].items[0].ticketIds, [1, 2]);
   assert.match(api.sent[0].reference, /^bk_[a-z2-7]{26}$/);
 });
 
@@ -71,16 +71,39 @@ test("the same standing tickets are tried again, then any others", async () => {
   const declined = tab({ find: [STANDING_EXPIRED], book: [refusal("declined")] });
   await declined.checkout.again("bk_0");
   // With any other tickets a late payment for these would be a second one.
-  assert.deepEqual(declined.api.sent[0].ticketIds, [8, 9]);
+  assert.deepEqual(declined.api.sent[0].items[0].ticketIds, [8, 9]);
   assert.equal(declined.phase(), "declined");
   const taken = tab({ find: [STANDING_EXPIRED], book: [refusal("seat_taken", { ticketIds: [9] }), order()] });
   await taken.checkout.again("bk_0");
   assert.deepEqual(
-    taken.api.sent.map(({ ticketIds }) => ticketIds),
+    taken.api.sent.map(({ items }) => items[0].ticketIds),
     [[8, 9], []],
   );
-  assert.equal(taken.api.sent[1].quantity, 2);
+  assert.equal(taken.api.sent[1].items[0].quantity, 2);
   assert.equal(taken.phase(), "done");
+});
+
+test("an order of several tiers is tried again with an item for each", async () => {
+  const bookings = [
+    { ticketId: 8, tier: "GA", userId: "user-1", seat: null },
+    { ticketId: 1, tier: "VIP", userId: "user-1", seat: 1 },
+    { ticketId: 9, tier: "GA", userId: "user-1", seat: null },
+  ];
+  const items = [
+    { tier: "GA", quantity: 2, ticketIds: [8, 9] },
+    { tier: "VIP", quantity: 1, ticketIds: [1] },
+  ];
+  const expired = order({ status: "expired", bookings });
+  const standing = tab({ find: [expired], book: [refusal("seat_taken", { ticketIds: [9] }), order()] });
+  await standing.checkout.again("bk_0");
+  // Standing places are replaced, a seat is not.
+  assert.deepEqual(
+    standing.api.sent.map((purchase) => purchase.items),
+    [items, [{ ...items[0], ticketIds: [] }, items[1]]],
+  );
+  const seat = tab({ find: [expired], book: [refusal("seat_taken", { ticketIds: [1, 9] })] });
+  await seat.checkout.again("bk_0");
+  assert.deepEqual([seat.phase(), seat.api.sent.length], ["seat_taken", 1]);
 });
 
 test("seats that others have are not replaced", async () => {

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
+import { countsOf } from "../../../../../webapp/js/checkout/purchase.js";
 import { TRIES } from "../../../../../webapp/js/checkout/submit.js";
-import { later, ORDER_PAGE, order, refusal, settled, tab, WANTED } from "../../doubles.js";
+import { later, MIXED, ORDER_PAGE, order, refusal, settled, tab, WANTED, wanting } from "../../doubles.js";
 
 const NOT_FOUND = refusal("not_found");
 
@@ -16,8 +17,8 @@ test("a booking leads to its own page", async () => {
   await checkout.book(WANTED);
   assert.deepEqual(visited, [ORDER_PAGE]);
   assert.deepEqual([phase(), storage.purchase], ["done", null]);
-  const { event, tier, quantity, userId, ticketIds, expectedTotal } = api.sent[0];
-  assert.deepEqual({ event, tier, quantity, userId, ticketIds, expectedTotal }, WANTED);
+  const { event, items, userId, expectedTotal } = api.sent[0];
+  assert.deepEqual({ event, items, userId, expectedTotal }, WANTED);
 });
 
 test("a buyer who left before the order's page appeared gets it again", async () => {
@@ -122,12 +123,31 @@ test("an invalid form has a fault code", () => {
 
 test("one click books the remaining tickets under the same key", async () => {
   const { api, checkout } = tab({ book: [refusal("sold_out", { available: 1 }), order()] });
-  await checkout.book({ ...WANTED, ticketIds: [7, 8] });
+  await checkout.book(wanting({ ticketIds: [7, 8] }));
   const { phase, left, tier, quantity } = checkout.view.get();
   assert.deepEqual([phase, left, tier, quantity], ["fewer_left", 1, "VIP", 2]);
   await checkout.bookLeft(100, 2);
-  assert.deepEqual([api.sent[1].quantity, api.sent[1].ticketIds], [1, []]);
+  assert.deepEqual([api.sent[1].items[0].quantity, api.sent[1].items[0].ticketIds], [1, []]);
   assert.equal(api.sent[0].reference, api.sent[1].reference);
+});
+
+test("a refusal of one item names its tier, and the other items stay in the next purchase", async () => {
+  const { api, checkout } = tab({ book: [refusal("sold_out", { available: 1, item: 0 }), order()] });
+  await checkout.book({ ...WANTED, items: MIXED, expectedTotal: 130 });
+  const { phase, left, tier, quantity, mixed, refused_item } = checkout.view.get();
+  assert.deepEqual([phase, left, tier, quantity, mixed], ["fewer_left", 1, "GA", 3, true]);
+  assert.deepEqual(refused_item, MIXED[0]);
+  await checkout.bookLeft(10, 2);
+  assert.deepEqual(api.sent[1].items, [{ ...MIXED[0], quantity: 1 }, MIXED[1]]);
+  assert.equal(api.sent[1].expectedTotal, 110);
+});
+
+test("an outcome of all items names none of them", async () => {
+  const { checkout } = tab({ book: [refusal("price_changed", { total: 140 })] });
+  await checkout.book({ ...WANTED, items: MIXED, expectedTotal: 130 });
+  const { tier, quantity, tickets, refused_item } = checkout.view.get();
+  assert.deepEqual([tier, quantity, refused_item], ["", 4, null]);
+  assert.equal(tickets, countsOf(MIXED));
 });
 
 test("the remaining tickets are booked only after a refusal", async () => {
@@ -138,8 +158,28 @@ test("the remaining tickets are booked only after a refusal", async () => {
 
 test("the page gets the seats that others have", async () => {
   const { checkout, phase } = tab({ book: [refusal("seat_taken", { ticketIds: [7] })] });
-  await checkout.book({ ...WANTED, ticketIds: [7, 8] });
+  await checkout.book(wanting({ ticketIds: [7, 8] }));
   assert.deepEqual([phase(), checkout.view.get().seats_gone], ["seat_taken", [7]]);
+});
+
+test("the loss of offered seats is explained by the stock of their tier", async () => {
+  const taken = refusal("seat_taken", { ticketIds: [8] });
+  const offered = { ...WANTED, items: [MIXED[0], { tier: "VIP", quantity: 2, ticketIds: [7, 8], isOffered: true }] };
+  const short = tab({ book: [taken], best: [refusal("sold_out", { available: 1 })] });
+  await short.checkout.book(offered);
+  const { phase, left, tier, quantity } = short.checkout.view.get();
+  assert.deepEqual([phase, left, tier, quantity], ["fewer_left", 1, "VIP", 2]);
+  assert.deepEqual(short.api.searches, [["evening", "VIP", 2]]);
+  // While there are others, or the search fails, the seats were taken.
+  for (const found of [{ choices: [] }, UNREACHABLE]) {
+    const others = tab({ book: [taken], best: [found] });
+    await others.checkout.book(offered);
+    assert.deepEqual([others.phase(), others.checkout.view.get().seats_gone], ["seat_taken", [8]]);
+  }
+  // The buyer's own picks have no others.
+  const picked = tab({ book: [taken] });
+  await picked.checkout.book(wanting({ ticketIds: [7, 8] }));
+  assert.deepEqual([picked.phase(), picked.api.searches], ["seat_taken", []]);
 });
 
 test("a listener is called once per outcome, after it is shown", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { UNREACHABLE } from "../../../../../webapp/js/booking_api.js";
-import { KEY, order, PURCHASE, refusal, tab, WANTED } from "../../doubles.js";
+import { KEY, order, PURCHASE, refusal, tab, WANTED, wanting } from "../../doubles.js";
 
 const NOT_FOUND = refusal("not_found");
 const PRICE_CHANGED = refusal("price_changed", { total: 210 });
@@ -52,9 +52,9 @@ test("a repetition expects the same total", async () => {
 
 test("the remaining tickets have the total that the page shows", async () => {
   const { api, checkout } = tab({ book: [refusal("sold_out", { available: 3 }), order()] });
-  await checkout.book({ ...WANTED, quantity: 4, expectedTotal: 0.4 });
+  await checkout.book({ ...wanting({ quantity: 4 }), expectedTotal: 0.4 });
   await checkout.bookLeft(0.1, 2);
-  assert.deepEqual([api.sent[1].quantity, api.sent[1].expectedTotal], [3, 0.3]);
+  assert.deepEqual([api.sent[1].items[0].quantity, api.sent[1].expectedTotal], [3, 0.3]);
 });
 
 test("a failed order is booked again at its total, or at the new total of the page", async () => {

@@ -1,0 +1,196 @@
+// The basket of an event's page: tickets of any tiers by number, and seats of the map. Pure functions.
+import { sumOf } from "../money.js";
+import { choicesOf } from "./best_seats.js";
+
+/** @import { Item } from "../checkout/purchase.js" */
+/** @import { SeatChoice } from "../schemas.js" */
+/** @import { EventState } from "./state.js" */
+/** @import { TierView } from "./tiers.js" */
+
+/** The tickets in a state. @typedef {Pick<EventState, "quantities" | "picks" | "lost">} Tickets */
+
+/**
+ * One entry of the basket, which the visitor can remove: tickets of a tier by number, or a seat.
+ * @typedef {object} Entry
+ * @property {string} key
+ * @property {string} tier
+ * @property {number} quantity bookable tickets
+ * @property {number} seat id of the picked seat; 0: tickets by number
+ * @property {string} row "" without a seat
+ * @property {number} number the number on the chair; 0 without a seat
+ * @property {SeatChoice[]} seats the seats that the page shows for tickets by number, then the alternatives
+ * @property {"" | "fewer" | "gone" | "unknown" | "refused"} fault the reason why it is not bookable as it was chosen
+ */
+
+/**
+ * Return the tickets of a tier that are chosen by number.
+ * @param {Pick<EventState, "quantities">} state
+ * @param {string} tier
+ */
+export const unseated = ({ quantities }, tier) => (Object.hasOwn(quantities, tier) ? quantities[tier] : 0);
+
+/**
+ * Return the picked seats of a tier, in the order of picking.
+ * @param {Pick<EventState, "picks" | "layout">} state
+ * @param {string} tier
+ */
+export const picksOf = ({ picks, layout }, tier) => picks.filter((id) => layout.seats.get(id)?.tier === tier);
+
+/**
+ * Return the tickets of a tier by number that the basket shows: no more than are left beside the picked seats. Tickets
+ * that are gone keep their number, so that the visitor sees the loss.
+ * @param {Pick<EventState, "quantities" | "picks" | "layout">} state
+ * @param {string} tier
+ * @param {number} available
+ */
+export function shownOf(state, tier, available) {
+  const left = available - picksOf(state, tier).length;
+  return left > 0 ? Math.min(unseated(state, tier), left) : unseated(state, tier);
+}
+
+/**
+ * Return the number of all wanted tickets. A lost seat counts until the visitor has replaced or removed it.
+ * @param {Tickets} state
+ */
+export const sizeOf = ({ quantities, picks, lost }) =>
+  Object.values(quantities).reduce((sum, quantity) => sum + quantity, picks.length + lost.length);
+
+/**
+ * Return the wanted tickets of a tier.
+ * @param {EventState} state
+ * @param {string} tier
+ */
+export const wantedOf = (state, tier) =>
+  unseated(state, tier) + picksOf(state, tier).length + state.lost.filter((seat) => seat.tier === tier).length;
+
+/**
+ * Return numbers of tickets with another number for one tier. Tiers without tickets are left out.
+ * @param {Record<string, number>} quantities
+ * @param {string} tier
+ * @param {number} quantity
+ * @returns {Record<string, number>}
+ */
+export function withQuantity(quantities, tier, quantity) {
+  return Object.fromEntries(Object.entries({ ...quantities, [tier]: quantity }).filter(([, value]) => value > 0));
+}
+
+/**
+ * The numbers of tickets that a booking can have: `most` of all tiers; `tierMost` and `tierFewest` of one tier.
+ * @typedef {{ fewest: number, most: number, tierFewest: number, tierMost: number }} Limits
+ */
+
+/**
+ * Return the limits of a booking for a tier. An unknown event has only the limit of the installation.
+ * @param {Pick<EventState, "event">} state
+ * @param {string} name
+ * @param {number} ticketsMax limit of the installation
+ * @returns {Limits}
+ */
+export function limitsOf({ event }, name, ticketsMax) {
+  const tier = event?.tiers.find((each) => each.name === name);
+  const most = Math.min(ticketsMax, event?.ticketsMax ?? ticketsMax);
+  return {
+    fewest: event?.ticketsMin ?? 1,
+    most,
+    tierFewest: tier?.ticketsMin ?? 1,
+    tierMost: Math.min(most, tier?.ticketsMax ?? most),
+  };
+}
+
+/**
+ * Fill an empty basket with the fewest tickets of the chosen tier, mostly one, so that a visitor without wishes can book
+ * at once.
+ * @param {EventState} state
+ * @returns {EventState}
+ */
+export function filled(state) {
+  if (state.tier === "" || (sizeOf(state) > 0 && !state.isPreset)) return state;
+  const { fewest, tierFewest } = limitsOf(state, state.tier, Infinity);
+  const quantity = Math.max(fewest, tierFewest);
+  if (state.isPreset && unseated(state, state.tier) === quantity) return state;
+  return { ...state, quantities: { [state.tier]: quantity }, isPreset: true };
+}
+
+/**
+ * Return the entries of the basket: tickets by number in the order of the tiers, then the seats in the order of picking.
+ * @param {EventState} state
+ * @param {TierView[]} tiers
+ * @returns {Entry[]}
+ */
+export function entriesOf(state, tiers) {
+  const byName = new Map(tiers.map((tier) => [tier.name, tier]));
+  const isKnown = state.counts !== null;
+  /** @type {(tier: string) => Entry["fault"]} */
+  const faultOf = (tier) =>
+    !isKnown ? "" : !byName.get(tier)?.known ? "unknown" : byName.get(tier)?.available ? "" : "gone";
+  const unknown = Object.keys(state.quantities).filter((name) => !byName.has(name));
+  const numbered = [...byName.keys(), ...unknown].flatMap((tier) => {
+    const wanted = unseated(state, tier);
+    const view = byName.get(tier);
+    const quantity = view?.known ? shownOf(state, tier, view.available) : wanted;
+    const isGone = view?.known && view.available <= picksOf(state, tier).length;
+    const fault = faultOf(tier) || (isGone ? "gone" : quantity < wanted ? "fewer" : "");
+    const seats = view?.seated && fault !== "gone" && fault !== "unknown" ? choicesOf(state, tier, quantity) : [];
+    return wanted === 0
+      ? []
+      : [mark(state, { key: `tier ${tier}`, tier, quantity, seat: 0, row: "", number: 0, seats, fault })];
+  });
+  const seats = state.picks.flatMap((id) => {
+    const seat = state.layout.seats.get(id);
+    if (!seat) return [];
+    const { tier, row, number } = seat;
+    return [
+      mark(state, { key: `seat ${id}`, tier, quantity: 1, seat: id, row, number, seats: [], fault: faultOf(tier) }),
+    ];
+  });
+  return [...numbered, ...seats];
+}
+
+/** @param {Entry} entry */
+export const isBookable = ({ fault }) => fault !== "gone" && fault !== "unknown";
+
+const isByNumber = (/** @type {Item} */ { ticketIds, isOffered }) => ticketIds.length === 0 || isOffered === true;
+
+/**
+ * Mark an entry that the API has refused, unless its fault is known more exactly.
+ * @param {Pick<EventState, "refusal">} state
+ * @param {Entry} entry
+ * @returns {Entry}
+ */
+function mark({ refusal: { item, over } }, entry) {
+  const isMeant = item !== null && !over && item.tier === entry.tier && entry.fault === "";
+  const isRefused = isMeant && (entry.seat > 0 ? item.ticketIds.includes(entry.seat) : isByNumber(item));
+  return isRefused ? { ...entry, fault: "refused" } : entry;
+}
+
+/**
+ * Return the items of a booking: one for the tickets of a tier by number, and one for the picked seats of a tier.
+ * @param {Entry[]} entries
+ * @returns {Item[]}
+ */
+export function itemsOf(entries) {
+  /** @type {Item[]} */
+  const items = entries
+    .filter(({ seat }) => seat === 0)
+    .map(({ tier, quantity, seats: [choice] }) =>
+      choice ? { tier, quantity, ticketIds: choice.ticketIds, isOffered: true } : { tier, quantity, ticketIds: [] },
+    );
+  const seats = entries.filter(({ seat }) => seat > 0);
+  for (const tier of new Set(seats.map((each) => each.tier))) {
+    const ticketIds = seats.filter((each) => each.tier === tier).map(({ seat }) => seat);
+    items.push({ tier, quantity: ticketIds.length, ticketIds });
+  }
+  return items;
+}
+
+/**
+ * Return the total of entries in the major unit, exact to the minor unit.
+ * @param {Entry[]} entries
+ * @param {Record<string, number>} prices by tier, in the major unit
+ * @param {number} currencyDigits
+ */
+export const totalOf = (entries, prices, currencyDigits) =>
+  sumOf(
+    entries.map(({ tier, quantity }) => [prices[tier] ?? 0, quantity]),
+    currencyDigits,
+  );

@@ -1,0 +1,113 @@
+// Derivation of what an event's page shows of the basket: steppers, entries, seats by number, limits. Pure functions.
+import { countsOf } from "../checkout/purchase.js";
+import { entriesOf, isBookable, itemsOf, limitsOf, shownOf, sizeOf, totalOf, unseated, wantedOf } from "./basket.js";
+import { describeChoice, isReplaced, isUnseen, missingOffers } from "./best_seats.js";
+
+/** @import { Entry } from "./basket.js" */
+/** @import { EventState } from "./state.js" */
+/** @import { TierView } from "./tiers.js" */
+
+/** @typedef {ReturnType<typeof withStepper>} SteppedTier */
+
+/**
+ * Return a tier with the state of its stepper; `at_least` and `at_most` are the limits of its tickets in a booking.
+ * @param {EventState} state
+ * @param {TierView} tier
+ * @param {number} ticketsMax limit of the installation
+ */
+export function withStepper(state, tier, ticketsMax) {
+  const hidden = tier.known ? unseated(state, tier.name) - shownOf(state, tier.name, tier.available) : 0;
+  const wanted = wantedOf(state, tier.name) - hidden;
+  const size = sizeOf(state);
+  const { most, tierFewest, tierMost } = limitsOf(state, tier.name, ticketsMax);
+  const isFull = size >= most || wanted >= Math.min(tier.available, tierMost);
+  return {
+    ...tier,
+    wanted,
+    // The basket is never empty.
+    fewest: wanted === 0 || state.isPreset || (wanted === size && wanted <= Math.max(1, tierFewest)),
+    // The first ticket of another tier takes the place of the one that the page has chosen.
+    most: state.isPreset && tier.name !== state.tier ? tier.available <= 0 : isFull,
+    at_least: tierFewest,
+    at_most: tierMost,
+  };
+}
+
+/**
+ * Derive the entries of the basket, its total and the seats of its tickets by number.
+ * @param {EventState} state
+ * @param {SteppedTier[]} tiers
+ * @param {{ currencyDigits: number, now: number }} surroundings `now` is the browser's time, in milliseconds
+ */
+export function deriveBasket(state, tiers, { currencyDigits, now }) {
+  const entries = entriesOf(state, tiers);
+  const items = itemsOf(entries);
+  const prices = Object.fromEntries(tiers.map((tier) => [tier.name, tier.price]));
+  const bookable = state.counts !== null && entries.length > 0 && entries.every(isBookable);
+  const isSeated = (/** @type {string} */ name) => tiers.some((tier) => tier.seated && tier.name === name);
+  const byNumber = entries.filter((entry) => entry.seat === 0 && isBookable(entry) && isSeated(entry.tier));
+  const shown = entries.map((entry) => describeEntry(state, entry));
+  return {
+    gone: entries.find((entry) => !isBookable(entry))?.tier,
+    missingOffers: missingOffers(state, byNumber),
+    // After a loss the buyer first decides on another seat or on fewer seats.
+    isUndecided:
+      isUnseen(state, byNumber, now) || state.lost.length > 0 || state.picks.some((id) => !state.layout.seats.has(id)),
+    fields: {
+      entries: shown,
+      bookable,
+      some_bookable: state.counts !== null && entries.some(isBookable),
+      has_chips:
+        entries.length > 1 || entries.some((entry) => entry.quantity > 1 || entry.seat > 0 || entry.fault !== ""),
+      has_offers: shown.some(({ seats, lost }) => seats.length > 0 || lost),
+      has_picks: state.picks.length > 0,
+      only_tier: new Set(entries.map(({ tier }) => tier)).size === 1 ? entries[0].tier : "",
+      quantity: entries.reduce((sum, entry) => sum + entry.quantity, 0),
+      quantities: Object.fromEntries(tiers.map(({ name }) => [name, wantedOf(state, name)])),
+      offered: entries.flatMap(({ seats: [choice] }) => choice?.ticketIds ?? []),
+      tickets: countsOf(items),
+      items: JSON.stringify(items),
+      prices,
+      total: bookable ? totalOf(entries, prices, currencyDigits) : 0,
+    },
+  };
+}
+
+/**
+ * @param {EventState} state
+ * @param {Entry} entry
+ */
+const describeEntry = (state, { seats, ...entry }) => ({
+  ...entry,
+  lost: entry.seat === 0 && isReplaced(state, entry),
+  seats: seats.slice(0, 1).map(describeChoice),
+  others: seats.slice(1).map(describeChoice),
+});
+
+/**
+ * Derive the limits that the page names, and those that the basket does not reach.
+ * @param {EventState} state
+ * @param {SteppedTier[]} tiers
+ * @param {SteppedTier | undefined} chosen
+ * @param {{ quantity: number, ticketsMax: number }} numbers `quantity` is the number of bookable tickets in the basket,
+ *   `ticketsMax` the limit of the installation
+ */
+export function deriveLimits(state, tiers, chosen, { quantity, ticketsMax }) {
+  const short = tiers.find(({ wanted, at_least }) => wanted > 0 && wanted < at_least);
+  const { most, fewest } = limitsOf(state, chosen?.name ?? "", ticketsMax);
+  const tierMost = chosen?.at_most ?? most;
+  const limit = Math.max(1, Math.min(tierMost, chosen?.known ? chosen.available : tierMost));
+  return {
+    limit,
+    scarce: limit < tierMost,
+    full: sizeOf(state) >= most && most > 1,
+    most_tickets: most,
+    tier_most: tierMost,
+    tier_full: tierMost < most && (chosen?.wanted ?? 0) >= tierMost,
+    fewest_tickets: fewest,
+    too_few: quantity > 0 && quantity < fewest,
+    short_tier: short?.name ?? "",
+    short_fewest: short?.at_least ?? 0,
+    refused_by: state.refusedBy,
+  };
+}
