@@ -28,17 +28,28 @@ _CHECK = """(prices) => {
     expect("error page", one("[role=alert]") !== null, false);
     if (document.documentElement.scrollWidth > innerWidth)
         faults.push(`${document.documentElement.scrollWidth} px wide, not ${innerWidth}`);
-    const tier = one("input[name=tier]:checked")?.value;
-    const quantity = Number(text(".stepper output"));
-    const picks = (one("input[name=ticket_ids]")?.value ?? "").split(",").filter(Boolean);
-    const mine = [...document.querySelectorAll(".house .seat[data-state=mine]")].map(({ dataset }) => dataset.seat);
+    const items = JSON.parse(one("input[name=items]")?.value ?? "[]");
+    const picks = items.flatMap(({ ticketIds }) => ticketIds.map(String));
+    const tiers = [...new Set(items.map(({ tier }) => tier))];
+    const count = (tier) => items.reduce((sum, item) => sum + (item.tier === tier ? item.quantity : 0), 0);
+    const quantity = tiers.reduce((sum, tier) => sum + count(tier), 0);
+    const mine = [...document.querySelectorAll(".house .seat:is([data-state=mine], [data-state=offered])")]
+        .map(({ dataset }) => dataset.seat);
     if (one(".house")) expect("picked seats on the map", mine.sort(), [...picks].sort());
-    expect("quantity that is booked", one("input[name=quantity]")?.value, quantity);
-    if (picks.length > 0) expect("quantity of picks", quantity, picks.length);
+    if (quantity > 10) faults.push(`${quantity} tickets`);
     if (one(".summary-total")) {
-        const total = `$${(prices[tier] * quantity).toLocaleString("en-US")}`;
-        expect("chips", document.querySelectorAll(".summary .picks li").length, picks.length);
-        expect("selection", text(".summary-line > span"), `${quantity} \\u00d7 ${tier}`);
+        if (!one(".summary-lost")) {
+            for (const card of document.querySelectorAll(".tier"))
+                expect("quantity that is booked", card.querySelector("output").textContent, count(card.dataset.tier));
+        }
+        const sum = tiers.reduce((total, tier) => total + prices[tier] * count(tier), 0);
+        const total = `$${sum.toLocaleString("en-US")}`;
+        const byNumber = items.filter(({ ticketIds, isOffered }) => ticketIds.length === 0 || isOffered);
+        const seats = items.filter((item) => !byNumber.includes(item)).flatMap(({ ticketIds }) => ticketIds);
+        const chips = quantity === 1 && seats.length === 0 ? 0 : byNumber.length + seats.length;
+        expect("chips", document.querySelectorAll(".summary .picks li").length, chips);
+        const selection = tiers.length === 1 ? `${quantity} \\u00d7 ${tiers[0]}` : `${quantity} tickets`;
+        expect("selection", text(".summary-line > span"), selection);
         expect("total", text(".summary-total").trim(), `${total} USD`);
         if (one(".summary .submit")) expect("button", text(".summary .submit"), `Book for ${total}`);
     }
@@ -61,10 +72,11 @@ _WALK = f"""async ({{ seed, steps, prices }}) => {{
         return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
     }};
     const kinds = [
-        ".house .seat circle", ".house .seat circle", ".house .seat[data-state=free] circle",
-        ".house .seat[data-state=free] circle", ".tier input:enabled", ".stepper button:enabled",
+        ".house .seat circle", ".house .seat circle", ".house .seat[data-state=free] circle", ".picks button:enabled",
+        ".house .seat[data-state=free] circle", ".stepper button:enabled", ".stepper button:enabled",
         ".stepper button:enabled", ".best:enabled", ".zoom button:enabled", ".seat-list input:enabled",
-        ".map .text-button", ".summary .text-button, .lost-actions button", "[data-kind=seat_lost] button", "poll",
+        ".map .text-button", ".best-seats button", ".summary .text-button, .lost-actions button",
+        "[data-kind=seat_lost] button", "poll",
     ];
     const click = {{ bubbles: true, cancelable: true }};
     for (let step = 1; step <= steps; step += 1) {{
@@ -104,10 +116,19 @@ class Walk:
             """() => ({
                 counts: Object.fromEntries([...document.querySelectorAll(".counts li")].map((item) =>
                     [item.dataset.tier, Number.parseInt(item.lastChild.textContent)])),
-                free: [...document.querySelectorAll(".house .seat:is([data-state=free], [data-state=mine])")]
+                free: [...document.querySelectorAll(".house .seat")]
+                    .filter(({ dataset }) => ["free", "mine", "offered"].includes(dataset.state))
                     .map(({ dataset }) => Number(dataset.seat)).sort((a, b) => a - b),
-                picks: document.querySelector("input[name=ticket_ids]").value.split(",").filter(Boolean).map(Number),
+                picks: JSON.parse(document.querySelector("input[name=items]").value)
+                    .flatMap(({ ticketIds }) => ticketIds),
             })"""
+        )
+        return found
+
+    async def items(self) -> list[dict[str, Any]]:
+        """Return the items that the form would book."""
+        found: list[dict[str, Any]] = await self.page.evaluate(
+            "JSON.parse(document.querySelector('input[name=items]').value)"
         )
         return found
 

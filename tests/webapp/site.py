@@ -23,7 +23,7 @@ from tests.waiting import order_where, read_until
 BOOKINGS = " /api/bookings"
 """Matches the requests that book, cancel and look up orders; see `FaultyProxy`."""
 
-READS = "GET /api/(events|tickets)"
+READS = "GET /api/(events|tickets/(availability|states))"
 """Matches the requests for events, counts and seats."""
 
 _numbers = itertools.count(1)

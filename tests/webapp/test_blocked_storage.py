@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import ConsoleMessage, Page, expect
 
 from tests.webapp.site import MakeEvent
-from tests.webapp.visitors import PHONE, Visitors
+from tests.webapp.visitors import PHONE, Visitors, choose
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -60,7 +60,7 @@ async def test_without_site_data_a_browser_books_and_cancels(make_event: MakeEve
     site = await make_event("VIP=20,GA=20", name="No Cookies")
     await page.goto(site.url)
     await page.get_by_role("link", name="No Cookies").click()
-    await page.get_by_role("radio", name=re.compile("^VIP")).check()
+    await choose(page, "VIP")
     await page.get_by_label(words("user.label")).fill("nobody-remembers")
     await page.locator("button.submit").click()
     await page.wait_for_url("**/booking/*")

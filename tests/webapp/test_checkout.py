@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.webapp import no_webhooks
 from tests.webapp.appearance import check_page
 from tests.webapp.site import BOOKINGS, READS, MakeEvent, Site
-from tests.webapp.visitors import SOON_S, OpenPage, hastened, keep_entering, open_event
+from tests.webapp.visitors import SOON_S, OpenPage, add, hastened, keep_entering, open_event, remove
 from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,11 +21,6 @@ HOUSE = "VIP=40,Front Row=40,GA=100"
 # A page that sends a purchase explains itself, and then offers to check it, after these times.
 EXPLAINED_AFTER_MS = 2_000
 CHECKED_AFTER_MS = 10_000
-
-
-async def _more(page: Page, times: int) -> None:
-    for _ in range(times):
-        await page.get_by_role("button", name=words("quantity.more")).click()
 
 
 async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -53,7 +48,7 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
 ) -> None:
     site = await make_declining_event(HOUSE)
     page = await open_event(site, visit, "declined")
-    await _more(page, 1)
+    await add(page, 1)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.title"))
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.declined.text"))
@@ -65,10 +60,10 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
     await expect(page.locator(".summary-line")).to_contain_text("$200")
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # For another choice the form has its own button again.
-    await _more(page, 1)
+    await add(page, 1)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
     await expect(page.get_by_role("button", name=words("checkout.again"))).to_have_count(0)
-    await page.get_by_role("button", name=words("quantity.fewer")).click()
+    await remove(page, "VIP")
     await page.get_by_role("button", name=words("checkout.again")).click()
     for _ in range(100):
         orders = await site.orders("declined")
@@ -82,7 +77,7 @@ async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
 async def test_one_click_books_the_remaining_tickets(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "fewer")
-    await _more(page, 4)
+    await add(page, 4)
     # The page must not receive the new counts before the click.
     site.network.hold(READS)
     await site.sell("VIP", 37)
@@ -120,7 +115,7 @@ async def test_a_tier_that_sold_out_links_to_another(make_event: MakeEvent, visi
 async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "hopeful")
-    await _more(page, 4)
+    await add(page, 4)
     site.network.hold(READS)
     few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
     await page.locator(SUBMIT).click()
@@ -143,10 +138,11 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
 async def test_held_tickets_offer_another_try(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
     site = await make_event_without_webhooks("GA=2,VIP=20")
     page = await open_event(site, visit, "patient")
+    await add(page)
+    other = await open_event(site, visit)
     gone = page.locator(".tier[data-tier='GA']")
     site.network.hold(READS)
     reference = await no_webhooks.hold(site, "GA", 2)
-    await page.get_by_role("radio").first.check()
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
     await expect(gone).to_contain_text(words("tier.all_held"))
@@ -156,16 +152,21 @@ async def test_held_tickets_offer_another_try(make_event_without_webhooks: MakeE
     )
     await check_page(page, "booking-all-held")
     site.network.release()
-    # Another tier is bookable at once.
-    await page.get_by_role("radio").nth(1).check()
-    await expect(page.locator(SUBMIT)).to_be_enabled()
-    await page.get_by_role("radio").first.check()
+    # Another tier is bookable at once in place of the ticket that the page has chosen.
+    await expect(other.locator(SUBMIT)).to_have_count(0)
+    await add(other, 1, "VIP")
+    await expect(other.locator(SUBMIT)).to_be_enabled()
+    # Beside it the tickets that the buyer has chosen stay named until the buyer removes them.
+    await add(page, 1, "VIP")
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.all_held.title"))
+    await expect(page.locator(".picks li[data-fault=gone]")).to_contain_text(words("basket.gone"))
     # The page does not offer to wait for tickets that are paid.
     await no_webhooks.poll_provider(site, reference)
     await expect(gone).to_contain_text(words("tier.sold_out"))
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(".summary")).to_contain_text(words("counts.announce_sold_out", tier="GA"))
+    await page.get_by_role("button", name=words("summary.remove", quantity=2, tier="GA")).click()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
 
 
 async def test_a_sale_that_closed_in_the_meantime_is_named(make_event: MakeEvent, visit: OpenPage) -> None:

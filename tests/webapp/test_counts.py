@@ -15,6 +15,7 @@ from tests.webapp.visitors import (
     SOON_S,
     STALE_AFTER_MS,
     OpenPage,
+    add,
     draw_map,
     expect_polling,
     load_all_scripts,
@@ -109,8 +110,8 @@ async def test_counts_follow_other_buyers_but_not_in_a_hidden_tab(make_event: Ma
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     await expect(vip).to_contain_text(words("tier.low"))
     # The stepper follows the available tickets without the server.
-    await page.get_by_role("button", name=words("quantity.more")).click()
-    await expect(page.get_by_role("button", name=words("quantity.more"))).to_be_disabled()
+    await add(page)
+    await expect(page.get_by_role("button", name=words("quantity.more", tier="VIP"))).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await check_page(page, "event-few-left")
 
@@ -145,18 +146,23 @@ async def test_exact_counts_open_on_demand_and_always_show_the_last_tickets(
     await site.sell("VIP", 18)
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     # A limit of ten is no longer the reason.
-    await expect(page.get_by_text(words("checkout.fewer_left.title", left=2))).to_be_visible()
+    await expect(page.get_by_text(words("tier.only_left", tier="VIP", left=2))).to_be_visible()
 
 
 async def test_old_counts_are_marked_and_recover(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, own_clock=True)
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await add(page)
     site.network.freeze()
     await page.clock.fast_forward(STALE_AFTER_MS)
     await expect(page.locator(".freshness")).to_have_text(pattern("counts.stale", age=r"\d+"))
     await expect(tickets_left(page, "VIP")).to_contain_text(words("tier.left", left=20, total=20))
-    names = (words("quantity.more"), words("quantity.fewer"), words("seats.best"), pattern("book.button", total=".+"))
+    names = (
+        words("quantity.more", tier="VIP"),
+        words("quantity.fewer", tier="VIP"),
+        words("seats.best"),
+        pattern("book.button", total=".+"),
+    )
     buttons = [page.get_by_role("button", name=name) for name in names]
     for button in buttons:
         await expect(button).to_be_disabled()
@@ -243,7 +249,7 @@ async def test_a_tier_sells_out_and_then_the_event(make_event: MakeEvent, visit:
     await site.sell("VIP", 20)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.sold_out"))
-    await expect(vip.get_by_role("radio")).to_be_disabled()
+    await expect(vip.get_by_role("button", name=words("quantity.more", tier="VIP"))).to_be_disabled()
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # The next best tier is one click away.
     await check_page(page, "tier-sold-out")

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.webapp.site import MakeEvent
-from tests.webapp.visitors import DESKTOP, OpenPage
+from tests.webapp.visitors import DESKTOP, OpenPage, draw_map
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,6 +22,7 @@ async def test_arabic_pages_keep_names_seats_and_amounts_readable(make_event: Ma
         await expect(page.locator(f"{selector} [dir=auto]")).to_have_text(text)
     isolated = f"{FIRST_STRONG_ISOLATE}Front Row{POP_ISOLATE}"
     await expect(page.locator(".summary-line")).to_contain_text(isolated)
+    await draw_map(page)
     # The numbers on the chairs are not Arabic digits.
     await expect(page.locator(".house .seat text").last).to_have_text("8")
     await expect(page.locator(".seat[data-seat]").last).to_have_attribute("aria-label", re.compile("8،"))

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.webapp.appearance import check_page
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import DESKTOP, OpenPage, tickets_left
+from tests.webapp.visitors import DESKTOP, OpenPage, add, tickets_left
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,8 +27,7 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     await expect(tickets_left(page, "Front Row")).to_contain_text(words("tier.left", left=40, total=40))
     await expect(front_row).to_contain_text("$50")
 
-    await page.get_by_role("radio", name=re.compile("^Front Row")).check()
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await add(page, 2, "Front Row")
     await page.get_by_label(words("user.label")).fill("stranger")
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
     await page.locator(SUBMIT).dblclick()
@@ -66,9 +65,15 @@ async def test_the_whole_journey_works_with_a_keyboard_alone(make_event: MakeEve
     # A map far from the viewport renders nothing.
     await expect(page.locator(".house")).to_have_count(0)
 
-    await _tab_to(page, "GA")
-    await page.keyboard.press("ArrowUp")
-    await expect(page.get_by_role("radio", name=re.compile("^Front Row"))).to_be_checked()
+    front_row = page.locator(".tier[data-tier='Front Row']")
+    await _tab_to(page, words("quantity.more", tier="Front Row"))
+    await page.keyboard.press("Enter")
+    await expect(front_row).to_have_attribute("data-wanted", "true")
+    await page.keyboard.press("Enter")
+    await expect(front_row.locator("output")).to_have_text("2")
+    await _tab_to(page, words("quantity.fewer", tier="Front Row"), "Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(front_row.locator("output")).to_have_text("1")
     await _tab_to(page, words("user.label"))
     await page.keyboard.type("keyboard-user")
     await _tab_to(page, "VIP, row A, seat 1, ")
@@ -109,15 +114,15 @@ _LOOKS_WITH_AND_WITHOUT_FOCUS = """() => {
 }"""
 
 
-async def _tab_to(page: Page, name: str) -> None:
-    """Press Tab until the focused element has this name; check that it shows its focus."""
+async def _tab_to(page: Page, name: str, key: str = "Tab") -> None:
+    """Press Tab (or another key) until the focused element has this name; check that it shows its focus."""
     focused = """() => {
         const element = document.activeElement;
         return element.ariaLabel ?? element.closest("label")?.innerText ?? element.innerText;
     }"""
     seen = []
     for _ in range(40):
-        await page.keyboard.press("Tab")
+        await page.keyboard.press(key)
         seen.append(await page.evaluate(focused))
         if name in seen[-1]:
             assert await page.evaluate(_LOOKS_WITH_AND_WITHOUT_FOCUS) == [True, True], f"{name} does not show its focus"

@@ -1,14 +1,13 @@
 """Two browsers book the last ticket. One gets it, the other a refusal, and both pages become correct by themselves."""
 
 import asyncio
-import re
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp.appearance import shot
 from tests.webapp.site import StartSite
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import OpenPage, choose
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,7 +21,7 @@ async def test_two_browsers_book_the_last_ticket_at_once(start_site: StartSite, 
     await site.sell("VIP", 99)
     pages = {user: await visit(site.event_url, size=WIDE) for user in ("ann", "bob")}
     for user, page in pages.items():
-        await page.get_by_role("radio", name=re.compile("^VIP")).check()
+        await choose(page, "VIP")
         await page.get_by_label(words("user.label")).fill(user)
         await expect(page.locator(".tier[data-tier='VIP']")).to_contain_text(words("tier.left", left=1, total=100))
         await expect(page.locator(SUBMIT)).to_be_enabled()

@@ -27,7 +27,7 @@ from tests.webapp.words import pattern, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TRY_AGAIN = pattern("booking.again", quantity=r"\d", tier=".+", total=".+")
+TRY_AGAIN = pattern("booking.again", tickets=r"\d .+", total=".+")
 
 
 async def test_a_booking_declined_at_once_links_to_its_event(make_declining_event: MakeEvent, visit: OpenPage) -> None:
@@ -95,7 +95,9 @@ async def test_a_declined_order_is_booked_again_under_a_new_key(
     await expect(page.locator("dl div", has_text=words("booking.not_charged"))).to_contain_text("$200")
     await expect(page.locator("dl dt").get_by_text(words("booking.total"), exact=True)).to_have_count(0)
     await check_page(page, "order-declined")
-    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
+    await page.get_by_role(
+        "button", name=words("booking.again", tickets=words("summary.tickets", quantity=2, tier="VIP"), total="$200")
+    ).click()
     again = await wait_for_next_order(page)
     await expect_title(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
@@ -130,7 +132,9 @@ async def test_the_last_minute_warns_and_an_expired_order_is_booked_again(
     await expect_title(page, words("booking.expired.title"))
     await check_page(page, "order-expired")
 
-    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
+    await page.get_by_role(
+        "button", name=words("booking.again", tickets=words("summary.tickets", quantity=2, tier="VIP"), total="$200")
+    ).click()
     again = await wait_for_next_order(page)
     await expect_title(page, words("booking.pending.title"))
     assert await seats_of(site, again) == seats

@@ -6,7 +6,6 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp.appearance import check_page
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, open_event
 from tests.webapp.words import words
@@ -30,25 +29,6 @@ async def open_map(site: Site, visit: OpenPage, size: tuple[int, int] = DESKTOP)
     await page.locator(".plan").scroll_into_view_if_needed()
     await expect(page.locator(".house .seat").first).to_be_visible()
     return page
-
-
-async def test_picks_of_another_tier_are_announced_and_can_be_restored(make_event: MakeEvent, visit: OpenPage) -> None:
-    site = await make_event(HOUSE)
-    page = await open_map(site, visit)
-    await seat(page, "VIP", "A", 7).click()
-    await seat(page, "VIP", "A", 8).click()
-    await seat(page, "Front Row", "C", 1).click()
-    reminder = page.locator(".reminder[role=status]")
-    await expect(reminder).to_contain_text(words("summary.returned", quantity=2, tier="VIP"))
-    await check_page(page, "picks-returned")
-    await reminder.get_by_role("button", name=words("summary.restore")).click()
-    await expect(page.locator(CHIPS)).to_have_text(
-        [words("seat.name", row="A", number=7), words("seat.name", row="A", number=8)]
-    )
-    await expect(reminder).to_be_empty()
-    # The tier's own button does the same as a seat of it.
-    await page.get_by_role("radio", name=re.compile("^GA")).check()
-    await expect(reminder).to_contain_text(words("summary.returned", quantity=2, tier="VIP"))
 
 
 async def test_a_pick_beyond_the_limit_is_refused_with_the_reason(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -8,7 +8,7 @@ from psycopg import sql
 from tests.webapp.appearance import NARROWEST, check_page, shot
 from tests.webapp.order_page import find_order, visit_expired, wait_for_next_order
 from tests.webapp.site import READS, MakeEvent, Site
-from tests.webapp.visitors import OpenPage, open_event
+from tests.webapp.visitors import OpenPage, add, choose, open_event
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,7 +51,7 @@ async def _check_languages(page: Page, name: str) -> None:
 async def test_a_price_that_was_never_shown_is_not_charged(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=20,GA=20")
     page = await open_event(site, visit, "agreed")
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await add(page)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     # The page must not receive the new price before the click.
     site.network.hold(READS)
@@ -85,7 +85,9 @@ async def test_a_failed_order_is_not_repeated_at_another_price(
     site = await make_event_without_webhooks("VIP=5")
     _, page = await visit_expired(visit, site)
     await _change_tier(site, "VIP", price_minor=10_550)
-    await page.get_by_role("button", name=words("booking.again", quantity=2, tier="VIP", total="$200")).click()
+    await page.get_by_role(
+        "button", name=words("booking.again", tickets=words("summary.tickets", quantity=2, tier="VIP"), total="$200")
+    ).click()
     notice = page.locator(".order-again .notice")
     await expect(notice).to_contain_text(
         words("checkout.price_changed.text", quantity=2, tier="VIP", old="$200", new="$211")
@@ -121,7 +123,7 @@ async def _open_recorded(site: Site, visit: OpenPage) -> Page:
 async def test_a_changed_price_shows_without_waiting_for_the_event(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=20,GA=50")
     page = await _open_recorded(site, visit)
-    await page.get_by_role("radio", name="GA").check()
+    await choose(page, "GA")
     await page.get_by_label(words("user.label")).fill("informed")
     await _change_tier(site, "GA", price_minor=9_900)
     await expect(page.locator(".tier[data-tier='GA'] .price")).to_have_text("$99")
@@ -134,12 +136,12 @@ async def test_a_changed_price_shows_without_waiting_for_the_event(make_event: M
 async def test_a_renamed_tier_is_neither_sold_out_nor_empty(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=20,GA=50")
     page = await _open_recorded(site, visit)
-    await page.get_by_role("radio", name="GA").check()
+    await choose(page, "GA")
     await page.get_by_label(words("user.label")).fill("renamed")
     await _change_tier(site, "GA", name="Standing")
     await expect(page.locator(".tier[data-tier='Standing']")).to_contain_text(words("tier.available"))
     # The buyer's choice stays, under its new name.
-    await expect(page.get_by_role("radio", name="Standing")).to_be_checked()
+    await expect(page.locator(".tier[data-tier='Standing']")).to_have_attribute("data-wanted", "true")
     await expect(page.locator(".tier[data-tier='GA']")).to_have_count(0)
     shown: list[str] = await page.evaluate("shown")
     wrong = [words("tier.sold_out"), words("tier.left", left=0, total=50), words("summary.nothing", tier="GA")]

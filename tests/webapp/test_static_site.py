@@ -15,7 +15,7 @@ from api.schemas import BUILT_IN_EVENT
 from tests.stack import ROOT, Process, clean_environment, responds
 from tests.webapp.appearance import check_page
 from tests.webapp.site import BOOKINGS, Site, shared_site
-from tests.webapp.visitors import OpenPage, hastened, load_all_scripts, tickets_left
+from tests.webapp.visitors import OpenPage, add, choose, hastened, load_all_scripts, tickets_left
 from tests.webapp.words import pattern, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("static_site")]
@@ -61,8 +61,7 @@ def mend_network(site: Site) -> None:
 
 async def _choose(page: Page, user_id: str) -> None:
     """Choose two seats."""
-    await page.get_by_role("radio", name=re.compile("^VIP")).check()
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await add(page, 2, "VIP")
     await page.get_by_label(words("user.label")).fill(user_id)
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
@@ -266,7 +265,7 @@ async def test_the_forms_faults_are_shown_without_a_request(site: Site, visit: O
     await expect(field).to_be_focused()
     await field.blur()
     # Another choice neither removes the message nor moves the focus to the field again.
-    await page.get_by_role("radio", name=re.compile("^GA")).check()
+    await choose(page, "GA")
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_accessible_name(re.compile(words("checkout.invalid.user_missing")))
     await expect(field).not_to_be_focused()

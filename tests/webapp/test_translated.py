@@ -18,6 +18,8 @@ from tests.webapp.visitors import (
     STALE_AFTER_MS,
     OpenPage,
     Visitors,
+    add,
+    choose,
     keep_entering,
     open_event,
     return_to_present,
@@ -66,8 +68,8 @@ async def test_every_kind_of_translator_leaves_the_form_usable(make_event: MakeE
         await page.reload()
         await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
         await translate(page, style)
-        await page.get_by_role("radio", name=re.compile("GA")).check()
-        await page.get_by_role("button", name=words("quantity.more")).click()
+        await choose(page, "GA")
+        await add(page)
         summary = await read(page, ".summary")
         assert bare(words("summary.tickets", quantity=2, tier="GA")) in summary, style
         assert bare(words("book.button", total="$20")) in summary, style
@@ -79,15 +81,15 @@ async def test_counts_totals_and_a_purchase_after_translation(make_event: MakeEv
     page = await open_event(site, visit, "reader")
     await page.locator(".counts summary").click()
     await translate(page)
-    await page.get_by_role("radio", name=re.compile("GA")).check()
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await choose(page, "GA")
+    await add(page)
     assert (await site.sell("GA", 7)).status_code == 201
     await expect(tickets_left(page, "GA")).to_contain_text("43")
     summary = await read(page, ".summary")
     assert bare(words("summary.tickets", quantity=2, tier="GA")) in summary
     assert bare(words("book.button", total="$20")) in summary
     assert "VIP" not in summary
-    assert await read(page, ".stepper output") == "2"
+    assert await read(page, ".tier[data-tier=GA] .stepper output") == "2"
 
     await page.locator(SUBMIT).click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
@@ -106,9 +108,9 @@ async def test_a_translated_event_shows_what_an_untranslated_one_does(make_event
             await act(page)
         await _until_equal(translated, plain)
 
-    await both(lambda page: page.get_by_role("radio", name=re.compile("Front Row")).check())
+    await both(lambda page: choose(page, "Front Row"))
     await both(lambda page: page.get_by_role("button", name=words("seats.best")).click())
-    await both(lambda page: page.get_by_role("button", name=words("quantity.more")).click())
+    await both(add)
     await both(lambda page: page.get_by_role("button", name=words("map.list_open")).click())
     await both(lambda page: page.get_by_role("button", name=words("summary.clear")).click())
     seat = translated.locator("[data-seat][data-state='free'][aria-label*='Front Row']").first
@@ -164,7 +166,7 @@ async def test_a_countdown_runs_on_after_translation(make_event: MakeEvent, visi
 async def test_refusals_are_shown_on_a_translated_page(make_declining_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_declining_event("GA=3")
     page = await open_event(site, visit, "reader-declined")
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await add(page)
     await page.get_by_label(words("user.label")).fill("  ")
     await translate(page)
     await page.locator(SUBMIT).click()
@@ -252,8 +254,8 @@ async def test_a_form_that_an_extension_has_changed_books(make_event: MakeEvent,
     await decorate(field)
     # A password manager sets the value without any key.
     await field.evaluate("(input) => { input.value = 'managed'; }")
-    await page.get_by_role("radio", name=re.compile("GA")).check()
-    await page.get_by_role("button", name=words("quantity.more")).click()
+    await choose(page, "GA")
+    await add(page)
     await page.locator(SUBMIT).click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
     assert bare(words("summary.tickets", quantity=2, tier="GA")) in await read(page, "#order-tickets")

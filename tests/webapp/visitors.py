@@ -104,8 +104,42 @@ async def open_event(
     if user_id is not None:
         await page.get_by_label(words("user.label")).fill(user_id)
     await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    await page.get_by_role("radio").first.check()
+    await choose(page)
     return page
+
+
+def tier_card(page: Page, tier: str | None = None) -> Locator:
+    """Return the card of a tier, or the first one."""
+    card = page.locator(".tier:not(.skeleton)")
+    return card.first if tier is None else card.and_(page.locator(f"[data-tier='{tier}']"))
+
+
+async def choose(page: Page, tier: str | None = None) -> None:
+    """Make a tier (the first one by default) the only one in the basket, with one ticket if it had none.
+
+    A tier that has no tickets left stays as it is.
+    """
+    card = tier_card(page, tier)
+    more = card.locator(".stepper button").last
+    if await card.get_attribute("data-wanted") == "false" and await more.is_enabled():
+        await more.click()
+    if await card.get_attribute("data-wanted") == "true":
+        name = await card.get_attribute("data-tier")
+        others = page.locator(f".tier[data-wanted='true']:not([data-tier='{name}']) .stepper button:first-child")
+        while await others.count() > 0:
+            await others.first.click()
+
+
+async def add(page: Page, times: int = 1, tier: str | None = None) -> None:
+    """Add tickets of a tier, or of the first tier that has tickets in the basket."""
+    card = page.locator(".tier[data-wanted='true']").first if tier is None else tier_card(page, tier)
+    for _ in range(times):
+        await card.locator(".stepper button").last.click()
+
+
+async def remove(page: Page, tier: str) -> None:
+    """Remove a ticket of a tier."""
+    await tier_card(page, tier).locator(".stepper button").first.click()
 
 
 def tickets_left(page: Page, tier: str) -> Locator:
