@@ -46,16 +46,18 @@ async def wait_at_most(gen: PQGen[Value], pgconn: PGconn, limit_s: float, interv
         raise TimeoutError from None
 
 
-def round_trip(connection: AsyncConnection[Any]) -> Awaitable[list[PGresult]]:
+def round_trip(connection: AsyncConnection[Any], syncs: int = 1) -> Awaitable[list[PGresult]]:
     """Send the queued statements of a connection in pipeline mode; return all results, also those of failed statements.
+
+    `syncs` is the number of synchronization points, with the one that this function adds.
 
     Raises:
         psycopg.OperationalError: the connection is lost.
     """
-    return connection.wait(_round_trip(connection.pgconn))
+    return connection.wait(_round_trip(connection.pgconn, syncs))
 
 
-def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
+def _round_trip(pgconn: PGconn, syncs: int) -> PQGen[list[PGresult]]:
     pgconn.pipeline_sync()
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
@@ -71,6 +73,8 @@ def _round_trip(pgconn: PGconn) -> PQGen[list[PGresult]]:
             if pgconn.status == pq.ConnStatus.BAD:
                 raise psycopg.OperationalError("the connection is lost")
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
-            return results
+            syncs -= 1
+            if not syncs:
+                return results
         else:
             results.append(result)

@@ -85,7 +85,8 @@ class Pipeline:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._results: list[Result[Any]] = []
+        self.results: list[Result[Any]] = []
+        """The handles of the added statements."""
 
     def add(self, statement: Statement[Row]) -> Result[Row]:
         """Append a statement; return the handle for its rows.
@@ -95,7 +96,7 @@ class Pipeline:
         """
         values = [to_text(statement.parameters[name]) for name in statement.query.parameters]
         result = Result(statement, values)
-        self._results.append(result)
+        self.results.append(result)
         return result
 
     async def run(self) -> None:
@@ -105,23 +106,27 @@ class Pipeline:
             psycopg.Error: the first statement that failed; the server skipped the later ones.
             RuntimeError: a statement affected another number of rows than `Statement.affects`.
         """
-        if self._results:
-            await self._session.exchange(self._results)
+        if self.results:
+            await self._session.exchange(self.results)
 
-    async def commit(self) -> None:
+    async def commit(self, then: "Pipeline | None" = None) -> None:
         """Run the statements and commit the session's transaction, in one round trip.
 
         The server commits nothing after a failed statement. It does not know `Statement.affects`, so that the
         statements must not have it.
+
+        Args:
+            then: statements that follow in the same round trip, outside of the transaction. Their results have no rows
+                if one of them fails.
 
         Raises:
             CommitUnknownError: the connection was lost, or the standby may lack the transaction.
             psycopg.Error: a statement or COMMIT failed.
             ValueError: a statement has `affects`.
         """
-        if any(result.statement.affects is not None for result in self._results):
+        if any(result.statement.affects is not None for result in self.results):
             raise ValueError("the server commits before the client can count the affected rows")
-        await self._session.exchange(self._results, commit=True)
+        await self._session.exchange_and_commit(self.results, then.results if then else ())
 
 
 class Session:
@@ -185,13 +190,35 @@ class Session:
         await pipeline.run()
         return result.rows
 
-    async def exchange(self, results: Sequence[Result[Any]], *, commit: bool = False) -> None:
-        """Send a pipeline's statements, perhaps with COMMIT, and fill in their rows, in one round trip."""
-        for result in results:
-            self._send(result.statement, result.values)
-        received = await (self._commit() if commit else self._sync())
-        for result, rows in zip(results, received, strict=True):
-            result.rows = self._rows(result.statement, rows)
+    async def exchange(self, results: Sequence[Result[Any]]) -> None:
+        """Send a pipeline's statements, and fill in their rows, in one round trip."""
+        self._queue(results)
+        self._fill(results, self._receive(await self._sync()))
+
+    async def exchange_and_commit(self, results: Sequence[Result[Any]], then: Sequence[Result[Any]]) -> None:
+        """Send a pipeline's statements with COMMIT and the statements that follow; fill in their rows.
+
+        An error of the statements that follow does not change the outcome of the transaction.
+        """
+        self._queue(results)
+        self._send_command(b"commit")
+        inside = len(self._sent)
+        if then:
+            self._pgconn.pipeline_sync()  # Statements behind it do not depend on the transaction.
+            self._queue(then)
+        try:
+            exchanged = await self._sync(syncs=2 if then else 1)
+            received = self._receive(exchanged[:inside])
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise CommitUnknownError(str(error)) from error
+            raise
+        self._committed = True
+        self._fill(results, received)
+        try:
+            self._fill(then, self._receive(exchanged[inside:]))
+        except psycopg.Error as error:
+            _log.warning("A statement behind a commit failed: %s", error)
 
     @contextlib.asynccontextmanager
     async def transaction(self, isolation: IsolationLevel | None = None) -> AsyncIterator[None]:
@@ -212,29 +239,17 @@ class Session:
         try:
             yield
             if not self._committed:
-                await self._commit()
+                await self.exchange_and_commit((), ())
         except BaseException as error:
             await self._roll_back()
             if isinstance(error, errors.ReadOnlySqlTransaction):
                 await self._connection.close()  # The pool replaces it, perhaps with one to the new primary.
             raise
 
-    async def _commit(self) -> list[PGresult]:
-        """Send the queue and COMMIT in one round trip; return the results of the statements."""
-        try:
-            self._send_command(b"commit")
-            results = await self._sync()
-        except psycopg.Error as error:
-            if self._connection.closed:
-                raise CommitUnknownError(str(error)) from error
-            raise
-        self._committed = True
-        return results
-
     async def _roll_back(self) -> None:
         with contextlib.suppress(psycopg.Error):
             self._send_command(b"rollback")
-            await self._sync()
+            self._receive(await self._sync())
 
     def _send_command(self, command: bytes) -> None:
         self._pgconn.send_query_params(command, None)
@@ -251,11 +266,19 @@ class Session:
         self._pgconn.send_query_prepared(prepared.name, values, result_format=pq.Format.BINARY)
         self._sent.append(statement)
 
-    async def _sync(self) -> list[PGresult]:
-        """Send the queue in one round trip; return the results of its statements."""
+    def _queue(self, results: Sequence[Result[Any]]) -> None:
+        for result in results:
+            self._send(result.statement, result.values)
+
+    def _fill(self, results: Sequence[Result[Any]], received: Sequence[PGresult]) -> None:
+        for result, rows in zip(results, received, strict=True):
+            result.rows = self._rows(result.statement, rows)
+
+    async def _sync(self, syncs: int = 1) -> "list[_Exchanged]":
+        """Send the queue in one round trip; return each cause with its result."""
         sent, self._sent = self._sent, []
         try:
-            results = await round_trip(self._connection)
+            results = await round_trip(self._connection, syncs)
         except psycopg.OperationalError:
             await self._connection.close()
             raise
@@ -265,8 +288,12 @@ class Session:
         if not self._connection.is_current():  # A server that was frozen answers late, from its outdated state.
             await self._connection.close()
             raise psycopg.OperationalError("the response came from a former primary")
+        return list(zip(sent, results, strict=True))
+
+    def _receive(self, exchanged: "Sequence[_Exchanged]") -> list[PGresult]:
+        """Return the results of the statements; raise the first error."""
         received: list[PGresult] = []
-        for item, result in zip(sent, results, strict=True):
+        for item, result in exchanged:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 error = error_from_result(result)
                 if isinstance(error, errors.DiskFull | errors.IoError):
@@ -323,6 +350,8 @@ class _Prepared(msgspec.Struct, eq=False):
 
 _Sent = Statement[Any] | _Prepared | bytes
 """The cause of a result: a statement, the preparation of a statement, or a command without rows."""
+
+_Exchanged = tuple[_Sent, PGresult]
 
 _prepared: "WeakKeyDictionary[Connection, dict[bytes, _Prepared]]" = WeakKeyDictionary()
 """Prepared statements of each connection, by their SQL."""

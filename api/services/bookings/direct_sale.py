@@ -6,6 +6,7 @@ it cannot sell, without an explanation for their buyers. They take the careful p
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 from psycopg import errors
 
 from api.database import queries
-from api.database.session import Session, Statement
+from api.database.session import Pipeline, Session, Statement
 from api.errors import ApiError
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import (
@@ -32,6 +33,7 @@ from api.services.bookings.parts import resolve
 from api.services.bookings.prefetch import Prefetched, choose_seats, select_tickets
 from api.services.bookings.records import Payment, begin_payment, make_bookings, make_order, outcome_of
 from api.services.bookings.refusals import refuse_charge
+from api.services.bookings.seat_search import FreeSeats
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ async def sell_directly(
     if not offers:
         return
     try:
-        sold = await _book(session, offers, policy)
+        sold = await _book(session, offers, policy, memory)
     except (errors.UniqueViolation, errors.SerializationFailure):
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
     for offer, outcome in zip(offers, _outcomes(offers, sold, policy), strict=True):
@@ -78,8 +80,17 @@ async def sell_directly(
             outcomes[offer.request.reference] = outcome
             memory.note(offer.request, outcome)
     for offer, cause in zip(offers, sold.causes, strict=True):
-        if cause == "insufficient":
-            memory.note_shortage(offer.parts)
+        _note_cause(offer, cause, memory)
+
+
+def _note_cause(offer: Offer, cause: str | None, memory: Memory) -> None:
+    """Remember a cause that concerns the next requests as well."""
+    if cause == "insufficient":
+        memory.note_shortage(offer.parts)
+    elif cause == "locked_tickets":
+        for part in offer.parts:
+            if part.takes_chosen_seats:
+                memory.seats.note_contention(part.tier)
 
 
 async def _make_offers(
@@ -128,13 +139,31 @@ def _lines(
     return lines
 
 
-async def _book(session: Session, offers: Sequence[Offer], policy: BookingPolicy) -> Sold:
-    """Call the function in a transaction, in one round trip."""
+async def _book(session: Session, offers: Sequence[Offer], policy: BookingPolicy, memory: Memory) -> Sold:
+    """Call the function in a transaction, in one round trip; read the free seats for the next batch behind it."""
     async with session.transaction():
-        pipeline = session.pipeline()
+        pipeline, following = session.pipeline(), session.pipeline()
         sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, policy), Sold))
-        await pipeline.commit()
+        ahead = _read_ahead(following, offers, memory)
+        await pipeline.commit(following)
+    for found in ahead:
+        memory.seats.keep(found)
     return sold.rows[0]
+
+
+def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], memory: Memory) -> list[FreeSeats]:
+    """Add a read for each tier whose seats the offers contain. A single offer means that no batch follows at once."""
+    if len(offers) == 1:
+        return []
+    tiers: dict[int, Tier] = {}
+    quantities: Counter[int] = Counter()
+    for offer in offers:
+        for part in offer.parts:
+            if part.takes_chosen_seats:
+                tiers[part.tier.tier_id] = part.tier
+                quantities[part.tier.tier_id] += part.quantity
+    reads = (memory.seats.read_ahead(pipeline, tier, quantities[tier_id]) for tier_id, tier in tiers.items())
+    return [found for found in reads if found]
 
 
 def _parameters(offers: Sequence[Offer], policy: BookingPolicy) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Memory:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seats = SeatSearch()
+        self.seats = SeatSearch(clock)
         self._clock = clock
         self._tiers = Tiers()
         self._server: Server | None = None

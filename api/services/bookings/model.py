@@ -142,6 +142,11 @@ class Part(msgspec.Struct, frozen=True):
         """Return whether any tickets of a standing tier satisfy the part."""
         return not self.tier.seated and not self.ticket_ids
 
+    @property
+    def takes_chosen_seats(self) -> bool:
+        """Return whether the batch chooses the seats of the part."""
+        return self.tier.seated and not self.ticket_ids
+
 
 Parts = tuple[Part, ...]
 """A request with its tiers: a part for each item, or several if the item names tickets of several tiers."""

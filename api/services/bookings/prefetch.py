@@ -156,7 +156,7 @@ async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: 
     quantities: dict[int, dict[SeatKey, int]] = defaultdict(dict)
     for request in batch:
         for part in prefetched.parts.get(request.reference, ()):
-            if part.tier.seated and not part.ticket_ids:
+            if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
     for tier_id, tier in tiers.items():

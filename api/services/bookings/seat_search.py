@@ -1,9 +1,10 @@
 """The search for the best free seats of a tier, for bookings and for the pages that show them."""
 
-from collections.abc import Container, Mapping
+import time
+from collections.abc import Callable, Container, Mapping
 
 from api.database import queries
-from api.database.session import Session, Statement
+from api.database.session import Pipeline, Session, Statement
 from api.services.bookings.model import Ticket, Tier
 from api.services.bookings.seating import EDGE_ROWS, K, Row, SeatRows, choose_seats
 
@@ -16,11 +17,48 @@ _TIERS_MAX = 1000
 """A process that remembers the rows of more tiers than this forgets all of them."""
 
 
-class SeatSearch:
-    """Searches the best free seats of tiers. It remembers the rows of each tier at each revision of its event."""
+_AHEAD_MAX = 100
+"""A process that keeps the free seats of more tiers than this forgets all of them."""
+AHEAD_AGE_MAX_S = 0.02
+"""The age up to which a search uses free seats that an earlier batch has read."""
+CONTENTION_S = 1.0
+"""Time for which no seats of a tier are read ahead after another transaction has taken chosen ones."""
 
-    def __init__(self) -> None:
+
+class FreeSeats:
+    """A read of the first free seats of a tier, from the front. The rows are available after the round trip."""
+
+    def __init__(self, pipeline: Pipeline, tier: Tier, limit: int) -> None:
+        self.tier = tier
+        self.limit = limit
+        parameters = {"tier_id": tier.tier_id, "limit": limit}
+        self._result = pipeline.add(Statement(queries.tickets.find_front_seats, parameters, Ticket))
+
+    @property
+    def seats(self) -> list[Ticket]:
+        """Return the seats by position."""
+        return self._result.rows
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the search ends with these seats."""
+        return len(self.seats) < self.limit or self.limit == _SEATS_MAX
+
+
+class SeatSearch:
+    """Searches the best free seats of tiers. It remembers the rows of each tier at each revision of its event.
+
+    A batch can read the free seats for the next batch behind its commit, in the same round trip. The next search uses
+    them if it follows at once. The transaction finds the seats that another process has taken since.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._rows: dict[tuple[int, int], SeatRows] = {}
+        self._ahead: dict[int, tuple[FreeSeats, float]] = {}
+        """Free seats by tier, with the time of the read."""
+        self._contended: dict[int, float] = {}
+        """The end of the contention by tier."""
 
     async def rows_of(self, session: Session, tier: Tier) -> SeatRows:
         """Return the rows of a seated tier."""
@@ -50,13 +88,46 @@ class SeatSearch:
             The seats by key. A key is missing if too few seats are free.
         """
         rows = await self.rows_of(session, tier)
-        limit = max(_SEATS_MIN, sum(quantities.values()) + (EDGE_ROWS + 1) * rows.width)
+        found = self._take_ahead(tier) or await _read(session, tier, _first_limit(rows, sum(quantities.values())))
         while True:
-            limit = min(limit, _SEATS_MAX)
-            parameters = {"tier_id": tier.tier_id, "limit": limit}
-            found = await session.run(Statement(queries.tickets.find_front_seats, parameters, Ticket))
-            free = (seat for seat in found if seat.id not in taken)
-            choice = choose_seats(free, quantities, rows, complete=len(found) < limit or limit == _SEATS_MAX)
+            free = (seat for seat in found.seats if seat.id not in taken)
+            choice = choose_seats(free, quantities, rows, complete=found.complete)
             if choice.certain:
                 return choice.seats
-            limit *= _GROWTH
+            found = await _read(session, tier, found.limit * _GROWTH)
+
+    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
+        """Add a read of the free seats for a batch of `quantity` seats to a pipeline; None during a contention."""
+        rows = self._rows.get((tier.tier_id, tier.revision))
+        if rows is None or self._contended.get(tier.tier_id, 0.0) > self._clock():
+            return None
+        return FreeSeats(pipeline, tier, _first_limit(rows, quantity))
+
+    def keep(self, found: FreeSeats) -> None:
+        """Keep free seats for the next search, after the round trip of their read."""
+        if len(self._ahead) >= _AHEAD_MAX:
+            self._ahead.clear()
+        if found.seats:  # A failed read has no rows either.
+            self._ahead[found.tier.tier_id] = found, self._clock()
+
+    def note_contention(self, tier: Tier) -> None:
+        """Read no seats of a tier ahead for a while, because another transaction has taken chosen ones."""
+        if len(self._contended) >= _TIERS_MAX:
+            self._contended.clear()
+        self._contended[tier.tier_id] = self._clock() + CONTENTION_S
+
+    def _take_ahead(self, tier: Tier) -> FreeSeats | None:
+        found, read_at = self._ahead.pop(tier.tier_id, (None, 0.0))
+        return found if self._clock() - read_at <= AHEAD_AGE_MAX_S else None
+
+
+def _first_limit(rows: SeatRows, quantity: int) -> int:
+    """Return the number of seats that the first read of a search needs."""
+    return min(max(_SEATS_MIN, quantity + (EDGE_ROWS + 1) * rows.width), _SEATS_MAX)
+
+
+async def _read(session: Session, tier: Tier, limit: int) -> FreeSeats:
+    pipeline = session.pipeline()
+    found = FreeSeats(pipeline, tier, min(limit, _SEATS_MAX))
+    await pipeline.run()
+    return found

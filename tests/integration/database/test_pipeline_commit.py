@@ -1,4 +1,7 @@
-"""A commit in the round trip of a pipeline: all or nothing, and unknown if the connection is lost."""
+"""A commit in the round trip of a pipeline: all or nothing, and unknown if the connection is lost.
+
+Statements may follow the commit in the same round trip.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, LiteralString
@@ -76,3 +79,50 @@ async def test_the_server_counts_the_rows_of_a_statement(session: Session, other
     with pytest.raises(psycopg.errors.SerializationFailure, match="1 rows are affected instead of 2"):
         await commit(session, insert(1), required)
     assert seen(other) == []
+
+
+async def commit_then(session: Session, statement: Statement[Any], then: Statement[Any]) -> list[Any]:
+    """Commit a statement; return the rows of another one that follows the commit."""
+    async with session.transaction():
+        pipeline, following = session.pipeline(), session.pipeline()
+        pipeline.add(statement)
+        result = following.add(then)
+        await pipeline.commit(following)
+    return result.rows
+
+
+ISOLATION = select("current_setting('transaction_isolation')")
+
+
+async def test_a_statement_behind_the_commit_runs_outside_of_the_transaction(
+    session: Session, other: psycopg.Connection
+) -> None:
+    async with session.transaction():
+        assert await session.run(ISOLATION) == [("serializable",)]
+    assert await commit_then(session, insert(1), ISOLATION) == [("read committed",)]
+    assert await commit_then(session, insert(2), select("count(*) from seen")) == [(2,)]
+    assert seen(other) == [1, 2]
+
+
+async def test_a_failure_behind_the_commit_changes_no_outcome(session: Session, other: psycopg.Connection) -> None:
+    assert await commit_then(session, insert(1), select("1 / 0")) == []
+    assert seen(other) == [1]
+    assert await commit_then(session, insert(2), select("2")) == [(2,)]
+    assert seen(other) == [1, 2]
+
+
+async def test_a_failed_transaction_is_reported_despite_the_statement_behind_it(
+    session: Session, other: psycopg.Connection
+) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await commit_then(session, select("1 / 0"), select("2"))
+    assert await commit_then(session, insert(3), select("2")) == [(2,)]
+    assert seen(other) == [3]
+
+
+async def test_a_connection_that_is_lost_behind_the_commit_leaves_an_unknown_outcome(
+    session: Session, other: psycopg.Connection
+) -> None:
+    with pytest.raises(CommitUnknownError):
+        await commit_then(session, insert(1), select("pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"))
+    assert seen(other) == [1]
