@@ -1,4 +1,4 @@
-"""`python -m api audit`: checks every invariant of `sql/queries/audit.sql` in one snapshot of the database.
+"""`python -m api audit`: checks every invariant of `sql/queries/audit*.sql` in one snapshot of the database.
 
 The audit covers invariants that no constraint enforces: those between tables, such as the foreign keys that the hot
 tables lack. It writes nothing and locks no row, so it can run during a sale.
@@ -38,9 +38,9 @@ INVARIANTS = (
     queries.audit.find_unpaid_orders,
     queries.audit.find_wrong_payments,
     queries.audit.find_payments_without_order,
-    queries.audit.find_broken_histories,
-    queries.audit.find_broken_payment_histories,
-    queries.audit.find_events_without_order,
+    queries.audit_histories.find_broken_histories,
+    queries.audit_histories.find_broken_payment_histories,
+    queries.audit_histories.find_events_without_order,
     queries.audit.find_missing_keys,
 )
 """Each query returns the rows that violate its invariant. The first line of its header states the invariant."""

@@ -81,6 +81,7 @@ def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
+audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
@@ -101,6 +102,7 @@ workers = Noun(SQL_DIR / "queries" / "workers.sql")
 
 NOUNS = (
     audit,
+    audit_histories,
     availability,
     bench,
     bookings,

@@ -14,7 +14,7 @@ SOURCES = {path: path.read_text() for path in API.rglob("*.py")}
 USES = {
     (noun, verb_noun)
     for source in SOURCES.values()
-    for noun, verb_noun in re.findall(r"\bqueries\.([a-z]+)\.([a-z_]+)\b", source)
+    for noun, verb_noun in re.findall(r"\bqueries\.([a-z_]+)\.([a-z_]+)\b", source)
 }
 
 each_statement = pytest.mark.parametrize("query", STATEMENTS, ids=lambda query: query.name)
