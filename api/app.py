@@ -18,6 +18,7 @@ from api.http.request_metrics import RequestMetrics, count_unmatched
 from api.http.semantics import OwnOrigins, check_host
 from api.lifespan import lifespan_of
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
+from api.services.order_rules import TICKETS_MAX
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -80,7 +81,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
         before_send=[_complete_headers, count_unmatched],
         openapi_config=_openapi(),
     )
-    complete(app.openapi_schema, tickets_max=settings.max_tickets_per_booking)
+    complete(app.openapi_schema, tickets_max=TICKETS_MAX)
     app.state.throttle = throttle
     return app
 

@@ -139,8 +139,9 @@ class SoldOut(ApiError, status=409, code="sold_out"):
     """Fewer tickets are left than requested. `available` is the number of available tickets after the last commit."""
 
     def __init__(self, tier: str, available: int) -> None:
-        tickets = "1 ticket" if available == 1 else f"{available} tickets"
-        message = f"Only {tickets} of {tier} {_are(available)} left." if available else f"{tier} is sold out."
+        message = (
+            f"Only {_tickets(available)} of {tier} {_are(available)} left." if available else f"{tier} is sold out."
+        )
         super().__init__(message, {"available": available})
 
 
@@ -186,6 +187,22 @@ class AmountTooSmall(ApiError, status=409, code="amount_too_small"):
         super().__init__(
             f"The total of {format_amount(total_minor, currency)} is too small for a payment. "
             f"The smallest possible one is {format_amount(minimum_minor, currency)}. Nothing was booked."
+        )
+
+
+class BuyerLimit(ApiError, status=409, code="buyer_limit"):
+    """The buyer would have more tickets of the event or of a tier than one buyer may have.
+
+    `remaining` is the number of tickets that the buyer may still book, after the last commit.
+    """
+
+    def __init__(self, tier: str | None, limit: int, remaining: int) -> None:
+        """`tier` is the tier of the limit, or None if the limit counts all tickets of the event."""
+        tickets = f"{_tickets(limit)} of {tier}" if tier else _tickets(limit)
+        super().__init__(
+            f"One buyer can have at most {tickets}. "
+            + (f"You can book {remaining} more. Nothing was booked." if remaining else "You cannot book any more."),
+            {"remaining": remaining},
         )
 
 
@@ -315,6 +332,10 @@ class Busy(ApiError, status=503, code="busy"):
         )
         details = {} if reference is None else {"reference": reference}
         super().__init__(message, details | ({"unknown": True} if unknown else {}), retry_after_s=retry_after_s)
+
+
+def _tickets(number: int) -> str:
+    return "1 ticket" if number == 1 else f"{number} tickets"
 
 
 def _are(number: int) -> str:

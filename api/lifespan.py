@@ -84,9 +84,8 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
     state.events = event_list_cache(pool)
-    state.event = event_cache(
-        pool, OrderRules(hold_seconds=settings.hold_seconds, tickets_max=settings.max_tickets_per_booking)
-    )
+    state.rules = OrderRules(hold_seconds=settings.hold_seconds, tickets_max=settings.max_tickets_per_booking)
+    state.event = event_cache(pool, state.rules)
     state.inbox = Inbox(pool, settings)
     # Uncached, so that load balancers notice each change at once.
     find_obstacle = functools.partial(health.find_any_obstacle, pool, settings, state.events)

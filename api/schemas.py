@@ -306,6 +306,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """409 `sold_out`, `all_held`: the number of available tickets."""
     ticket_ids: list[int] | msgspec.UnsetType = msgspec.UNSET
     """409 `seat_taken`: the chosen tickets that are no longer available."""
+    remaining: int | msgspec.UnsetType = msgspec.UNSET
+    """409 `buyer_limit`: the number of tickets that the buyer may still book."""
     total: float | msgspec.UnsetType = msgspec.UNSET
     """409 `price_changed`: the total that the order would cost now, in the currency's major unit."""
     reference: str | msgspec.UnsetType = msgspec.UNSET

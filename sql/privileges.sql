@@ -10,7 +10,8 @@ grant usage on schema public to tickets_app;
 -- Only the owner creates events and applies migrations.
 grant select on events, tiers, migrations to tickets_app;
 grant select, update on tickets to tickets_app;
-grant select, insert, update, delete on booking_limits, bookings, orders, payments, webhooks, workers to tickets_app;
+grant select, insert, update, delete
+on booking_limits, bookings, buyer_guards, orders, payments, webhooks, workers to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
 

@@ -41,6 +41,7 @@ INVARIANTS = (
     queries.audit_histories.find_broken_histories,
     queries.audit_histories.find_broken_payment_histories,
     queries.audit_histories.find_events_without_order,
+    queries.audit.find_exceeded_limits,
     queries.audit.find_missing_keys,
 )
 """Each query returns the rows that violate its invariant. The first line of its header states the invariant."""

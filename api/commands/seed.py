@@ -319,6 +319,7 @@ def _sell(
             "event_ids": [event_id] * len(orders),
             "references": [order.reference for order in orders],
             "user_ids": [order.user_id for order in orders],
+            "limit_keys": [None] * len(orders),
             "request_digests": [order.digest for order in orders],
             "statuses": ["confirmed"] * len(orders),
             "quantities": [order.quantity for order in orders],

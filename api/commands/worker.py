@@ -20,6 +20,7 @@ from api.database.pooler import PoolerCheck
 from api.database.session import open_session
 from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
+from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
@@ -56,6 +57,7 @@ def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
         Job("purge_declined", purge_declined, pause_s=60),
         Job("purge_webhooks", purge_webhooks, pause_s=60),
         Job("purge_limits", purge_limits, pause_s=60),
+        Job("purge_guards", purge_guards, pause_s=60),
         Job("purge_workers", purge_workers, pause_s=60),
     )
 

@@ -85,6 +85,7 @@ audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
+buyers = Noun(SQL_DIR / "queries" / "buyers.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
@@ -106,6 +107,7 @@ NOUNS = (
     availability,
     bench,
     bookings,
+    buyers,
     events,
     health,
     history,

@@ -11,6 +11,7 @@ from api.http.shared_result import SharedResult
 from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
+from api.services.order_rules import OrderRules
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
 
@@ -22,6 +23,8 @@ class ApiState(State):
     throttle: Throttle
     pool: Pool
     batcher: BookingBatcher
+    rules: OrderRules
+    """The rules of events without their own."""
     seats: SeatSearch
     availability: SnapshotCache[Any]
     states: SnapshotCache[Any]

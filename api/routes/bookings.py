@@ -48,6 +48,7 @@ from api.services import calendar, codes
 from api.services.bookings import limits
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
+from api.services.order_rules import TICKETS_MAX
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
 from api.services.orders import cancel_order
 from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
@@ -121,7 +122,7 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
     Raises:
         ApiError: the request is invalid, or its outcome could not be decided.
     """
-    new = _new_order(data, event, key, state.settings.max_tickets_per_booking)
+    new = _new_order(data, event, key, TICKETS_MAX)
     if state.settings.held_tickets_max:
         client_hash = limits.hash_client(state.ticket_secret, client_network(address))
         new = msgspec.structs.replace(new, client_hash=client_hash)

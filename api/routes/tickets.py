@@ -25,6 +25,7 @@ from api.schemas import (
     TierAvailability,
 )
 from api.services.best_seats import find_best
+from api.services.order_rules import TICKETS_MAX
 from api.services.tickets import PAGE_TICKETS, list_tickets
 from api.text import TEXT_MAX, TEXT_PATTERN, normalize
 
@@ -136,18 +137,15 @@ async def get_best(
     request: Request[None, None, ApiState],
     state: ApiState,
     tier: Annotated[str, QueryParameter(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
-    quantity: Annotated[int, QueryParameter(ge=1, description="The number of seats")],
+    quantity: Annotated[int, QueryParameter(ge=1, le=TICKETS_MAX, description="The number of seats")],
     event: EventSlug = BUILT_IN_EVENT,
 ) -> Response[BestSeats]:
     """Return the seats that a booking of this quantity would get now, the reason, and two alternatives.
 
     Nothing is held, so another buyer may be faster. A standing tier has no seats: `seats` is null.
     """
-    if quantity > state.settings.max_tickets_per_booking:
-        most = state.settings.max_tickets_per_booking
-        raise InvalidRequest(f"at most {most} tickets are possible in one booking", field="quantity")
     state.throttle.charge(address_of(request.scope), BEST_UNITS)
-    best = await with_timeout(find_best(state.pool, state.seats, event, normalize(tier), quantity))
+    best = await with_timeout(find_best(state.pool, state.seats, state.rules, event, normalize(tier), quantity))
     return Response(best, headers={"Cache-Control": "no-store"})
 
 

@@ -1,5 +1,6 @@
 """The best free seats of a tier: the seats that a buyer would get now, the reason, and alternatives."""
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -8,22 +9,29 @@ from api import schemas
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
-from api.errors import AllHeld, ApiError, Busy, NotOnSale, SoldOut, UnknownEvent, UnknownTier
+from api.errors import AllHeld, ApiError, Busy, InvalidRequest, NotOnSale, SoldOut, UnknownEvent, UnknownTier
 from api.money import to_major
 from api.services.bookings.model import Ticket, Tier
+from api.services.bookings.quantities import too_many
 from api.services.bookings.refusals import TierStock
 from api.services.bookings.seat_search import SeatSearch
 from api.services.bookings.seating import SeatRows
 from api.services.event_rules import sale_ends_at, sale_state
+from api.services.order_rules import OrderRules
 
 _CHOICES = ("seats", "first alternative", "second alternative")
 """The seats that a buyer would get, and the ones that the next two buyers would get after that."""
 
 
-async def find_best(pool: Pool, search: SeatSearch, event: str, tier: str, quantity: int) -> schemas.BestSeats:
+async def find_best(
+    pool: Pool, search: SeatSearch, defaults: OrderRules, event: str, tier: str, quantity: int
+) -> schemas.BestSeats:
     """Return the best free seats of a tier and two alternatives. A standing tier has none.
 
+    `defaults` are the rules of events without their own.
+
     Raises:
+        InvalidRequest: an order cannot have as many tickets of the tier.
         UnknownEvent: no event has this slug.
         UnknownTier: the event has no tier with this name.
         NotOnSale: the sale has not begun or has ended.
@@ -32,7 +40,9 @@ async def find_best(pool: Pool, search: SeatSearch, event: str, tier: str, quant
         Busy: transactions of other buyers have locked some of the last tickets.
     """
     async with open_session(pool) as session:
-        found = await _find_tier(session, event, tier)
+        found = await _find_tier(session, defaults, event, tier)
+        if fault := too_many(quantity, found.rules, found.tier):
+            raise InvalidRequest(fault, field="quantity")
         if not found.seated:
             await _check_stock(session, found, quantity)
             return schemas.BestSeats(seats=None, alternatives=[])
@@ -45,11 +55,11 @@ async def find_best(pool: Pool, search: SeatSearch, event: str, tier: str, quant
     return schemas.BestSeats(seats=seats, alternatives=alternatives)
 
 
-async def _find_tier(session: Session, event: str, tier: str) -> Tier:
+async def _find_tier(session: Session, defaults: OrderRules, event: str, tier: str) -> Tier:
     """Return a tier that is on sale."""
-    found = await session.run(
-        Statement(queries.tiers.find_tiers, {"events": [event], "tiers": [tier], "ticket_ids": []}, Tier)
-    )
+    parameters = {"events": [event], "tiers": [tier], "ticket_ids": []}
+    of_columns = functools.partial(Tier.of_columns, defaults)
+    found = await session.run(Statement(queries.tiers.find_tiers, parameters, of_columns))
     if not found:
         raise UnknownEvent(event)
     if found[0].tier is None:

@@ -15,7 +15,7 @@ from api.database import queries
 from api.database.decoding import is_readable
 from api.database.pool import Pool
 from api.money import currency_digits, to_major
-from api.services.order_rules import OrderRules, OwnRules
+from api.services.order_rules import OrderRules, OwnRules, take_own_rules
 from api.services.snapshots import SnapshotCache
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ AnyEvent = TypeVar("AnyEvent", bound=schemas.Event)
 
 _COLUMNS = [name for name in schemas.Event.__struct_fields__ if name not in {"price_from", "currency_digits"}]
 """The columns of `events.list_events` that are fields of the wire under the same names."""
-_RULES = OwnRules.__struct_fields__
 
 
 class TierRow(msgspec.Struct, frozen=True):
@@ -62,8 +61,7 @@ class TierRow(msgspec.Struct, frozen=True):
 def _row(**columns: Any) -> TierRow:
     """Return a row from its columns by name."""
     event = {name: columns.pop(name) for name in _COLUMNS}
-    event_rules = OwnRules(**{name: columns.pop(f"event_{name}") for name in _RULES})
-    own_rules = OwnRules(**{name: columns.pop(name) for name in _RULES})
+    event_rules, own_rules = take_own_rules(columns)
     return TierRow(event=event, own_rules=own_rules, event_rules=event_rules, **columns)
 
 

@@ -4,6 +4,8 @@ An event's numbers count all tickets of an order or buyer. A tier's numbers coun
 both apply, and a tier cannot extend the numbers of its event.
 """
 
+from typing import Any
+
 import msgspec
 
 TICKETS_MAX = 1000
@@ -25,6 +27,16 @@ class OwnRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_RULES = OwnRules()
+
+
+def take_own_rules(columns: dict[str, Any]) -> tuple[OwnRules, OwnRules]:
+    """Remove the rules of an event and of its tier from the columns of a row; return both.
+
+    The names of the event's columns have the prefix `event_`.
+    """
+    names = OwnRules.__struct_fields__
+    event = OwnRules(**{name: columns.pop(f"event_{name}") for name in names})
+    return event, OwnRules(**{name: columns.pop(name) for name in names})
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -184,20 +184,30 @@ def _lock_expired(only: int | None) -> Statement[tuple[Any, ...]]:
 async def reclaim(session: Session, order_ids: Sequence[int]) -> set[int]:
     """Restore the bookings of expired orders whose tickets are all available; return the ids of these orders.
 
-    The caller has locked the orders. `change` then sells the tickets.
+    An order stays expired if its buyer would exceed a limit of tickets, because of later bookings. The caller has
+    locked the orders. `change` then sells the tickets.
     """
     rows = await session.run(Statement(queries.tickets.lock_released, {"order_ids": order_ids}))
+    guarded = await session.run(Statement(queries.buyers.lock_guards, {"order_ids": order_ids}))
+    limited = {order_id for (order_id,) in guarded}
     lost = {order_id for order_id, _, status in rows if status != "available"}
     reclaimed: set[int] = set()
     taken: set[int] = set()
     for order_id in order_ids:
         tickets = {ticket_id for owner_id, ticket_id, _ in rows if owner_id == order_id}
-        if order_id not in lost and not tickets & taken:  # Two orders may have held the same ticket.
-            reclaimed.add(order_id)
-            taken |= tickets
-    if reclaimed:
-        await session.run(Statement(queries.bookings.reclaim_bookings, {"order_ids": list(reclaimed)}))
+        if order_id in lost or tickets & taken:  # Two orders may have held the same ticket.
+            continue
+        if order_id in limited and not await _fits_limits(session, order_id):
+            continue
+        await session.run(Statement(queries.bookings.reclaim_bookings, {"order_ids": [order_id]}))
+        reclaimed.add(order_id)
+        taken |= tickets
     return reclaimed
+
+
+async def _fits_limits(session: Session, order_id: int) -> bool:
+    ((fits,),) = await session.run(Statement(queries.buyers.fits_limits, {"order_id": order_id}))
+    return bool(fits)
 
 
 async def change(session: Session, changes: Sequence[Change]) -> None:

@@ -331,6 +331,46 @@ left join orders on payments.order_id = orders.id
 where orders.id is null
 order by payments.id;
 
+-- name: find_exceeded_limits
+-- A buyer has at most as many tickets of an event, and of each tier, as the limits per buyer allow.
+-- A guard has the revision of the event under which its buyer's last order fitted. After a change of the event, such as
+-- a lower limit, the buyers of earlier orders may have more tickets.
+with taken as (
+    select
+        orders.event_id,
+        orders.limit_key,
+        bookings.tier_id,
+        count(*) as tickets
+    from orders
+    inner join bookings on orders.id = bookings.order_id
+    where orders.limit_key is not null and bookings.released_at is null
+    group by
+        grouping sets ((orders.event_id, orders.limit_key), (orders.event_id, orders.limit_key, bookings.tier_id))
+),
+
+limited as (
+    select
+        taken.event_id,
+        taken.limit_key,
+        taken.tier_id,
+        taken.tickets,
+        case when taken.tier_id is null then events.tickets_per_buyer else tiers.tickets_per_buyer end as tickets_max
+    from taken
+    inner join buyer_guards on taken.event_id = buyer_guards.event_id and taken.limit_key = buyer_guards.limit_key
+    inner join events on taken.event_id = events.id and buyer_guards.revision = events.revision
+    left join tiers on taken.tier_id = tiers.id
+)
+
+select
+    event_id,
+    limit_key,
+    tier_id,
+    tickets,
+    tickets_max
+from limited
+where tickets > tickets_max
+order by event_id, limit_key, tier_id;
+
 -- name: find_missing_keys
 -- The unique indexes that enforce the invariants exist and are valid.
 select promised.key
@@ -339,6 +379,7 @@ from
         'booking_limits_pkey',
         'bookings_live_ticket_key',
         'bookings_order_line_key',
+        'buyer_guards_pkey',
         'orders_reference_key',
         'payments_order_key',
         'tickets_tier_position_key',

@@ -134,13 +134,25 @@ limit %(limit)s;
 -- Locks: waits for an unfinished transaction that has inserted one of the references.
 -- Fails: orders_reference_key, when that transaction commits. The batcher runs the booking again as a repeat.
 insert into orders (
-    id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at, client_hash
+    id,
+    event_id,
+    reference,
+    user_id,
+    limit_key,
+    request_digest,
+    status,
+    quantity,
+    total_minor,
+    currency,
+    expires_at,
+    client_hash
 )
 select
     unnest(%(ids)s::bigint[]),
     unnest(%(event_ids)s::integer[]),
     unnest(%(references)s::text[]),
     unnest(%(user_ids)s::text[]),
+    unnest(%(limit_keys)s::text[]),
     unnest(%(request_digests)s::bytea[]),
     unnest(%(statuses)s::text[]),
     unnest(%(quantities)s::smallint[]),

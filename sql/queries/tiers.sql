@@ -84,6 +84,14 @@ select
     tiers.price_minor,
     tiers.seated,
     tiers.last_position,
+    events.hold_seconds as event_hold_seconds,
+    events.tickets_per_buyer as event_tickets_per_buyer,
+    events.tickets_min as event_tickets_min,
+    events.tickets_max as event_tickets_max,
+    tiers.hold_seconds,
+    tiers.tickets_per_buyer,
+    tiers.tickets_min,
+    tiers.tickets_max,
     now() as read_at
 from events
 left join tiers

@@ -18,8 +18,8 @@ from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
 from api.services.payments import ChargeUpdate, settle
 
-ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300)
-INLINE = Settings(payment_success_rate=1, bookings_per_minute=0)
+ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300, max_tickets_per_booking=1000)
+INLINE = Settings(payment_success_rate=1, bookings_per_minute=0, max_tickets_per_booking=1000)
 RULES = OrderRules(hold_seconds=300, tickets_max=10)
 """The default rules for orders."""
 

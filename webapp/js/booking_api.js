@@ -54,6 +54,7 @@ export const KIND_OF_CODE = {
   seat_taken: "seat_taken",
   price_changed: "price_changed",
   amount_too_small: "refused",
+  buyer_limit: "refused",
   not_on_sale: "not_on_sale",
   not_cancellable: "not_cancellable",
   rate_limited: "rate_limited",

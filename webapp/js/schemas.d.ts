@@ -180,6 +180,7 @@ export interface Problem {
   errors?: FieldError[];
   available?: number;
   ticketIds?: number[];
+  remaining?: number;
   total?: number;
   reference?: string;
   item?: number;

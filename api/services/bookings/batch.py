@@ -15,7 +15,7 @@ import msgspec
 from api.database import queries
 from api.database.session import Result, Session, Statement
 from api.services import orders
-from api.services.bookings import limits
+from api.services.bookings import buyers, limits
 from api.services.bookings.allocation import Allocated, Claimed, Insufficient, SeatsTaken, allocate
 from api.services.bookings.direct_sale import sell_directly
 from api.services.bookings.memory import Memory
@@ -30,10 +30,12 @@ from api.services.bookings.model import (
     Retry,
     Ticket,
     Tier,
+    is_limited,
 )
 from api.services.bookings.prefetch import Prefetched, find_replays, prefetch
 from api.services.bookings.records import BatchStart, Sale, begin_payment, insertions, make_records
 from api.services.bookings.refusals import TierStock, classify_shortage, seat_taken
+from api.services.bookings.ticket_allowance import Buyer
 from api.services.event_rules import sale_state
 
 _Attempt = Booked | Declined | Retry | Insufficient | SeatsTaken
@@ -113,7 +115,7 @@ async def _sell(
                 case unsatisfied:
                     attempts[request.reference] = unsatisfied
         if sales:
-            attempts |= await _record(session, sales, start, policy)
+            attempts |= await _record(session, sales, start, prefetched.guards, policy)
     return attempts
 
 
@@ -183,17 +185,33 @@ def _changed_tiers(tiers: Iterable[Tier], start: BatchStart) -> set[int]:
 
 
 async def _record(
-    session: Session, sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
+    session: Session,
+    sales: Sequence[Sale],
+    start: BatchStart,
+    guards: Mapping[Buyer, str | None],
+    policy: BookingPolicy,
 ) -> dict[str, Booked | Declined]:
     """Write orders, payments and bookings, mark the tickets as sold or held, and commit, in one round trip."""
-    records = make_records(sales, start, policy)
+    records = make_records(sales, start)
     pipeline = session.pipeline()
+    if revisions := _limited_buyers(sales):
+        pipeline.add(buyers.move_guards(revisions, guards))
     if limit := policy.bookings_per_minute:
         pipeline.add(limits.note_bookings(Counter(sale.request.limit_key for sale in sales), limit))
     for statement in insertions(records, policy):
         pipeline.add(statement)
     await pipeline.commit()
     return {record.order.reference: record.outcome() for record in records}
+
+
+def _limited_buyers(sales: Sequence[Sale]) -> dict[Buyer, int]:
+    """Return the buyers under a limit who get tickets, with the revisions of the events."""
+    tiers = {
+        (sale.parts[0].tier.event_id, sale.request.limit_key): sale.parts[0].tier
+        for sale in sales
+        if is_limited(sale.parts) and sale.payment != "declined"
+    }
+    return {buyer: tier.revision for buyer, tier in tiers.items()}
 
 
 async def _classify(

@@ -27,6 +27,8 @@ from api.services.bookings.model import (
     Parts,
     Ticket,
     Tier,
+    hold_seconds,
+    is_limited,
     total_minor,
 )
 from api.services.bookings.parts import resolve
@@ -75,7 +77,7 @@ async def sell_directly(
         sold = await _book(session, offers, policy, memory)
     except (errors.UniqueViolation, errors.SerializationFailure):
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
-    for offer, outcome in zip(offers, _outcomes(offers, sold, policy), strict=True):
+    for offer, outcome in zip(offers, _outcomes(offers, sold), strict=True):
         if outcome:
             outcomes[offer.request.reference] = outcome
             memory.note(offer.request, outcome)
@@ -109,7 +111,9 @@ async def _make_offers(
         assumed.named = {ticket.id: ticket for ticket in await session.run(select_tickets(named_ids))}
     for request in requests:
         parts = resolve(request, {request.event}, tiers, assumed.named)
-        if not (isinstance(parts, ApiError) or refuse_charge(parts, policy) or memory.is_short(parts)):
+        if isinstance(parts, ApiError) or is_limited(parts):  # Only a prefetch reads the tickets of a buyer.
+            continue
+        if not (refuse_charge(parts, policy) or memory.is_short(parts)):
             assumed.parts[request.reference] = parts
     requests = [request for request in requests if request.reference in assumed.parts]
     await choose_seats(session, requests, assumed, memory.seats)
@@ -189,7 +193,7 @@ def _parameters(offers: Sequence[Offer], policy: BookingPolicy) -> dict[str, Any
         "order_totals": [total_minor(offer.parts) for offer in offers],
         "order_currencies": [offer.parts[0].tier.currency for offer in offers],
         "order_payments": [offer.payment for offer in offers],
-        "order_hold_seconds": [policy.hold_seconds if offer.payment == "pending" else None for offer in offers],
+        "order_hold_seconds": [hold_seconds(offer.parts) if offer.payment == "pending" else None for offer in offers],
         "order_clients": [offer.request.client_hash if offer.payment == "pending" else None for offer in offers],
         "line_orders": [place for place, _, _, _ in lines],
         "line_numbers": [number for _, number, _, _ in lines],
@@ -202,7 +206,7 @@ def _parameters(offers: Sequence[Offer], policy: BookingPolicy) -> dict[str, Any
     }
 
 
-def _outcomes(offers: Sequence[Offer], sold: Sold, policy: BookingPolicy) -> list[Booked | Declined | None]:
+def _outcomes(offers: Sequence[Offer], sold: Sold) -> list[Booked | Declined | None]:
     """Return the outcome of each offer; None for one that was left out."""
     outcomes: list[Booked | Declined | None] = []
     end = 0
@@ -211,7 +215,7 @@ def _outcomes(offers: Sequence[Offer], sold: Sold, policy: BookingPolicy) -> lis
         if order_id is None:
             outcomes.append(None)
             continue
-        order = make_order(offer.request, offer.parts, offer.payment, order_id, sold.created_at, policy)
+        order = make_order(offer.request, offer.parts, offer.payment, order_id, sold.created_at)
         lines = zip(offer.lines, sold.booking_ids[start:end], sold.ticket_ids[start:end], strict=True)
         # A claimed ticket is a standing one, without a row and a seat.
         booked = [

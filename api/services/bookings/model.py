@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -13,6 +13,7 @@ from api.errors import ApiError, PaymentDeclined
 from api.money import without_rounding_error
 from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
+from api.services.order_rules import OrderRules, take_own_rules
 
 
 class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     payment_success_rate: float
     payment_check_after_ms: int
     hold_seconds: int
+    max_tickets_per_booking: int
     bookings_per_minute: int
     held_tickets_max: int
     """Tickets that one client address may hold; 0 for no limit."""
@@ -39,6 +41,11 @@ class BookingPolicy(msgspec.Struct, frozen=True, kw_only=True):
             settings: `api.config.Settings`. This module does not import it, because it reads the environment.
         """
         return msgspec.convert(settings, cls, from_attributes=True)
+
+    @property
+    def default_rules(self) -> OrderRules:
+        """The rules of events without their own."""
+        return OrderRules(hold_seconds=self.hold_seconds, tickets_max=self.max_tickets_per_booking)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +120,17 @@ class Tier(EventTimes, frozen=True, kw_only=True):
     price_minor: int
     seated: bool
     last_position: int
+    event_rules: OrderRules
+    """The rules for the tickets of all tiers of the event."""
+    rules: OrderRules
+    """The rules for the tickets of this tier."""
+
+    @classmethod
+    def of_columns(cls, defaults: OrderRules, **columns: Any) -> Self:
+        """Return the tier in a row of `tiers.find_tiers`. `defaults` are the rules of events without their own."""
+        own_of_event, own = take_own_rules(columns)
+        event_rules = OrderRules.of_event(own_of_event, defaults)
+        return cls(event_rules=event_rules, rules=OrderRules.of_tier(own, event_rules), **columns)
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -191,6 +209,16 @@ Decision = Booked | Declined | Refused
 """The committed response to a request."""
 Outcome = Decision | Retry
 """The result of one run of a request."""
+
+
+def hold_seconds(parts: Parts) -> int:
+    """Return the length of an order's hold, which is the shortest of its tiers."""
+    return min(part.tier.rules.hold_seconds for part in parts)
+
+
+def is_limited(parts: Parts) -> bool:
+    """Return whether a limit of tickets per buyer applies to an order."""
+    return any(part.tier.rules.tickets_per_buyer is not None for part in parts)
 
 
 def total_minor(parts: Parts) -> int:

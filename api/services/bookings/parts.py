@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from api.errors import ApiError, InvalidRequest, NotOnSale, UnknownEvent, UnknownTier
 from api.services.bookings.model import NewOrder, Part, Parts, Ticket, Tier
+from api.services.bookings.quantities import refuse_quantity
 from api.services.bookings.refusals import of_item, refuse_price
 from api.services.event_rules import sale_ends_at, sale_state
 
@@ -82,7 +83,8 @@ def resolve(request: NewOrder, events: Container[str], tiers: Tiers, named: Mapp
     # All tiers have the sale times of the event.
     if known and (state := sale_state(known[0])) != "on_sale":
         return NotOnSale(None if state == "cancelled" else (known[0].sales_start_at, sale_ends_at(known[0])))
-    return foreign or refuse_price(request, tuple(parts)) or tuple(parts)
+    found = tuple(parts)
+    return foreign or refuse_quantity(request, found) or refuse_price(request, found) or found
 
 
 def _owner(ticket_id: int, event: str, name: str | None, tiers: Tiers, named: Mapping[int, Ticket]) -> Tier | None:

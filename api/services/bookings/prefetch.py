@@ -4,6 +4,7 @@ These reads take no locks, so their results may be outdated. The transaction loc
 again. It also guards the limits again and relies on the unique index of references.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Container, Sequence
 
@@ -15,13 +16,25 @@ from api.database.errors import CommitUnknownError
 from api.database.session import Session, Statement
 from api.errors import ApiError
 from api.services import orders
-from api.services.bookings import limits
+from api.services.bookings import buyers, limits
 from api.services.bookings.allowance import Allowance, HoldAllowance
-from api.services.bookings.model import BookingPolicy, NewOrder, Outcome, Parts, Refused, Retry, Ticket, Tier
+from api.services.bookings.model import (
+    BookingPolicy,
+    NewOrder,
+    Outcome,
+    Parts,
+    Refused,
+    Retry,
+    Ticket,
+    Tier,
+    is_limited,
+)
 from api.services.bookings.parts import Tiers, resolve
 from api.services.bookings.refusals import refuse_charge, replay
 from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.ticket_allowance import Buyer, TicketAllowance
 from api.services.order_rows import OrderRow
+from api.services.order_rules import OrderRules
 
 SeatKey = tuple[str, int]
 """The reference of a request and the number of an item."""
@@ -40,6 +53,8 @@ class Prefetched(msgspec.Struct):
     """The parts of the requests that passed the early refusals, by reference."""
     chosen: dict[SeatKey, list[Ticket]] = msgspec.field(default_factory=dict)
     """Seats by item; an item for seats that is missing here cannot be satisfied."""
+    guards: dict[Buyer, str | None] = msgspec.field(default_factory=dict)
+    """The versions of the guards of buyers under a limit of tickets; None for a missing guard."""
 
     def requested_tickets(self, request: NewOrder) -> list[list[Ticket]]:
         """Return, for each part of a request, the tickets that it names or that were chosen for it.
@@ -51,6 +66,10 @@ class Prefetched(msgspec.Struct):
             or self.chosen.get((request.reference, part.item), [])
             for part in self.parts[request.reference]
         ]
+
+    def buyer(self, request: NewOrder) -> Buyer:
+        """Return the buyer of a request in its event."""
+        return self.parts[request.reference][0].tier.event_id, request.limit_key
 
     def tiers_of(self, requests: Sequence[NewOrder]) -> list[Tier]:
         """Return the tiers of requests, each once."""
@@ -65,7 +84,7 @@ async def prefetch(
     named_ids = _named_ids(batch)
     pipeline = session.pipeline()
     existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
-    tiers = pipeline.add(_select_tiers(batch))
+    tiers = pipeline.add(_select_tiers(batch, policy.default_rules))
     limit = policy.bookings_per_minute
     recent = pipeline.add(limits.select_recent({request.limit_key for request in batch})) if limit else None
     clients = {request.client_hash for request in batch if request.client_hash is not None}
@@ -80,7 +99,9 @@ async def prefetch(
     )
     allowance = Allowance(recent.rows if recent else [], limit)
     holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
-    _resolve(batch, {tier.event for tier in tiers.rows}, (allowance, holds), prefetched, policy)
+    _resolve(batch, {tier.event for tier in tiers.rows}, prefetched, policy)
+    tickets = await _find_buyers(session, batch, prefetched)
+    _admit(batch, (allowance, holds, tickets), prefetched)
     await choose_seats(session, batch, prefetched, search)
     return prefetched
 
@@ -94,13 +115,13 @@ def select_tickets(ids: Sequence[int]) -> Statement[Ticket]:
     return Statement(queries.tickets.find_tickets, {"ids": ids}, Ticket)
 
 
-def _select_tiers(batch: Sequence[NewOrder]) -> Statement[Tier]:
+def _select_tiers(batch: Sequence[NewOrder], defaults: OrderRules) -> Statement[Tier]:
     parameters = {
         "events": list({request.event for request in batch}),
         "tiers": list({item.tier for request in batch for item in request.items if item.tier is not None}),
         "ticket_ids": _named_ids(batch),
     }
-    return Statement(queries.tiers.find_tiers, parameters, Tier)
+    return Statement(queries.tiers.find_tiers, parameters, functools.partial(Tier.of_columns, defaults))
 
 
 async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Sequence[NewOrder]) -> dict[str, Outcome]:
@@ -119,35 +140,63 @@ async def find_replays(session: Session, existing: Sequence[OrderRow], batch: Se
     return {order.reference: replay(requests[order.reference], order, bookings[order.id]) for order in existing}
 
 
-def _resolve(
-    batch: Sequence[NewOrder],
-    events: Container[str],
-    allowances: tuple[Allowance, HoldAllowance],
-    prefetched: Prefetched,
-    policy: BookingPolicy,
-) -> None:
+def _resolve(batch: Sequence[NewOrder], events: Container[str], prefetched: Prefetched, policy: BookingPolicy) -> None:
     """Add the parts of the requests, and the outcomes of those that cannot be satisfied, whatever the stock is."""
-    outcomes = prefetched.outcomes
-    allowance, holds = allowances
     for request in batch:
-        if request.reference in outcomes:
+        if request.reference in prefetched.outcomes:
             continue
         parts = resolve(request, events, prefetched.tiers, prefetched.named)
         if isinstance(parts, ApiError):
-            outcomes[request.reference] = Refused(parts)
-        elif error := (
-            refuse_charge(parts, policy)
+            prefetched.outcomes[request.reference] = Refused(parts)
+        elif error := refuse_charge(parts, policy):
+            prefetched.outcomes[request.reference] = Refused(error)
+        else:
+            prefetched.parts[request.reference] = parts
+
+
+async def _find_buyers(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched) -> TicketAllowance:
+    """Return the tickets that the buyers under a limit may still book.
+
+    A request may be a repeat whose first run in another process has just taken the last of these tickets. Therefore
+    this function reads the orders after the tickets.
+    """
+    limited = [request for request in batch if is_limited(prefetched.parts.get(request.reference, ()))]
+    if not limited:
+        return TicketAllowance([])
+    pipeline = session.pipeline()
+    found = pipeline.add(buyers.select_buyers({prefetched.buyer(request) for request in limited}))
+    existing = pipeline.add(orders.select_orders([request.reference for request in limited]))
+    await pipeline.run()
+    prefetched.guards = {row.buyer: row.version for row in found.rows}
+    for reference, outcome in (await find_replays(session, existing.rows, batch)).items():
+        prefetched.outcomes[reference] = outcome
+        del prefetched.parts[reference]
+    return TicketAllowance(found.rows)
+
+
+def _admit(
+    batch: Sequence[NewOrder], allowances: tuple[Allowance, HoldAllowance, TicketAllowance], prefetched: Prefetched
+) -> None:
+    """Add the outcomes of the requests that exceed a limit of their buyer or of their client's address."""
+    allowance, holds, tickets = allowances
+    for request in batch:
+        if (parts := prefetched.parts.get(request.reference)) is None:
+            continue
+        buyer = prefetched.buyer(request)
+        if error := (
+            tickets.refusal(request, buyer, parts)
             or allowance.refusal(request.limit_key)
             or holds.refusal(request.client_hash, request.quantity)
         ):
-            outcomes[request.reference] = Refused(error)
+            prefetched.outcomes[request.reference] = Refused(error)
         elif not holds.take(request.client_hash, request.quantity):
-            outcomes[request.reference] = Retry("batch_limit")  # Only the batch's own requests exhaust it, uncommitted.
-        elif not allowance.take(request.limit_key):
+            # Only the batch's own requests exhaust the limit, uncommitted.
+            prefetched.outcomes[request.reference] = Retry("batch_limit")
+        elif not (tickets.take(buyer, parts) and allowance.take(request.limit_key)):
             holds.release(request.client_hash, request.quantity)
-            outcomes[request.reference] = Retry("batch_limit")
-        else:
-            prefetched.parts[request.reference] = parts
+            prefetched.outcomes[request.reference] = Retry("batch_limit")
+        if request.reference in prefetched.outcomes:
+            del prefetched.parts[request.reference]
 
 
 async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, search: SeatSearch) -> None:

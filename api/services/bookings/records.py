@@ -12,7 +12,18 @@ from api.database.session import Statement
 from api.errors import PaymentDeclined
 from api.payments import simulator
 from api.services.bookings.allocation import TicketsOfParts
-from api.services.bookings.model import Booked, BookingPolicy, Declined, NewOrder, Parts, Ticket, Tier, total_minor
+from api.services.bookings.model import (
+    Booked,
+    BookingPolicy,
+    Declined,
+    NewOrder,
+    Parts,
+    Ticket,
+    Tier,
+    hold_seconds,
+    is_limited,
+    total_minor,
+)
 from api.services.order_rows import BookingRow, OrderRow
 
 Payment = Literal["captured", "declined", "pending"]
@@ -65,7 +76,7 @@ def begin_payment(request: NewOrder, parts: Parts, policy: BookingPolicy) -> Pay
     return simulator.decide(request.reference, policy.payment_success_rate)
 
 
-def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy) -> list[Record]:
+def make_records(sales: Sequence[Sale], start: BatchStart) -> list[Record]:
     """Return the rows of sales, in the order of their references.
 
     Concurrent transactions insert their orders in the same order, so they cannot deadlock.
@@ -73,17 +84,15 @@ def make_records(sales: Sequence[Sale], start: BatchStart, policy: BookingPolicy
     booking_ids = iter(start.booking_ids)
     records = []
     for sale, order_id in zip(sorted(sales, key=lambda sale: sale.request.reference), start.order_ids, strict=False):
-        order = make_order(sale.request, sale.parts, sale.payment, order_id, start.created_at, policy)
+        order = make_order(sale.request, sale.parts, sale.payment, order_id, start.created_at)
         lines = [(next(booking_ids), tier, ticket) for tier, ticket in sale.lines()]
         records.append(Record(sale, order, make_bookings(order, lines)))
     return records
 
 
-def make_order(
-    request: NewOrder, parts: Parts, payment: Payment, order_id: int, created_at: datetime, policy: BookingPolicy
-) -> OrderRow:
+def make_order(request: NewOrder, parts: Parts, payment: Payment, order_id: int, created_at: datetime) -> OrderRow:
     """Return the row of an order."""
-    held_until = created_at + timedelta(seconds=policy.hold_seconds)
+    held_until = created_at + timedelta(seconds=hold_seconds(parts))
     return OrderRow(
         id=order_id,
         reference=request.reference,
@@ -156,6 +165,9 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
             "totals_minor": [order.total_minor for order in orders],
             "currencies": [order.currency for order in orders],
             "expires_at": [order.expires_at for order in orders],
+            "limit_keys": [
+                record.sale.request.limit_key if is_limited(record.sale.parts) else None for record in records
+            ],
             "client_hashes": [
                 record.sale.request.client_hash if record.sale.payment == "pending" else None for record in records
             ],

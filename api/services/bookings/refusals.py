@@ -10,6 +10,7 @@ from api.errors import (
     AmountTooSmall,
     ApiError,
     Busy,
+    BuyerLimit,
     InvalidRequest,
     KeyReused,
     NotOnSale,
@@ -39,6 +40,7 @@ from api.services.order_rows import BookingRow, OrderRow
 REFUSALS: tuple[type[ApiError], ...] = (
     AllHeld,
     AmountTooSmall,
+    BuyerLimit,
     InvalidRequest,
     KeyReused,
     NotOnSale,

@@ -30,7 +30,7 @@ def test_head_is_possible_wherever_get_is(client: httpx.Client, buyer: Buyer) ->
     checked = 0
     for template in readable_paths(client):
         path = template.format_map(values)
-        query: dict[str, str | int] = {"userId": "head", "limit": 1}
+        query: dict[str, str | int] = {"userId": "head", "limit": 1, "tier": "VIP", "quantity": 1}
         get, head = (client.request(method, path, params=query, headers=PLAIN) for method in ("GET", "HEAD"))
         assert (get.status_code, head.status_code) == (200, 200), path
         assert head.content == b""

@@ -270,6 +270,24 @@ CORRUPTIONS = [
         "find_events_without_order",
         "insert into order_events (order_id, subject, status) values (999999, 'order', 'confirmed')",
     ),
+    (
+        "find_exceeded_limits",
+        """
+        update events set tickets_per_buyer = 2;
+        update orders set limit_key = 'u' where id = {triple};
+        insert into buyer_guards
+        select events.id, 'u', '1', revision from events join orders on event_id = events.id where orders.id = {triple}
+        """,
+    ),
+    (
+        "find_exceeded_limits",
+        """
+        update tiers set tickets_per_buyer = 2;
+        update orders set limit_key = 'u' where id = {triple};
+        insert into buyer_guards
+        select events.id, 'u', '1', revision from events join orders on event_id = events.id where orders.id = {triple}
+        """,
+    ),
     ("find_missing_keys", "drop index bookings_live_ticket_key"),
     ("find_missing_keys", "alter table webhooks drop constraint webhooks_pkey"),
     (

@@ -60,6 +60,7 @@ async def batcher_on(
         booking_path=path,
         held_tickets_per_address=0,
         bookings_per_minute=1000,
+        max_tickets_per_booking=1000,
         booking_wait_ms=5000,
         booking_attempts_max=5,
         db_pool_max=1,
@@ -118,7 +119,7 @@ async def batch_of_every_kind(
         earlier,
         order(references.declined(), "VIP"),
     ]
-    return batch if path == "direct" else [*batch, order(references.captured(), quantity=5000)]
+    return batch if path == "direct" else [*batch, order(references.captured(), quantity=1000)]
 
 
 async def check_outcomes(
@@ -202,6 +203,9 @@ async def test_a_fault_at_any_statement_keeps_bookings_atomic_and_outcomes_true(
 ) -> None:
     mode, isolation, path = case
     references = References()
+    # The refused request is for as many tickets as an order can have. Its tier has fewer.
+    await conn.execute("delete from tickets where id = (select max(id) from tickets)")
+    await conn.execute("update tiers set capacity = capacity - 1 where name = 'GA'")
     async with batcher_on(database_url, mode, isolation, path) as batcher:
         earlier = order(references.captured())
         for tier in ("VIP", "Front Row"):

@@ -9,12 +9,13 @@ from api.database.pool import Pool
 from api.errors import AllHeld, Busy, NotOnSale, SoldOut, UnknownEvent, UnknownTier
 from api.services.best_seats import find_best
 from api.services.bookings.seat_search import SeatSearch
+from tests.integration.asynchronous import RULES
 
 
 async def best(
     pool: Pool, tier: str = "VIP", quantity: int = 2, event: str = schemas.BUILT_IN_EVENT
 ) -> schemas.BestSeats:
-    return await find_best(pool, SeatSearch(), event, tier, quantity)
+    return await find_best(pool, SeatSearch(), RULES, event, tier, quantity)
 
 
 async def take(conn: AsyncConnection, condition: str, status: str = "sold") -> None:

@@ -24,7 +24,7 @@ from tests.integration.services.bookings.test_batcher import count, order
 async def test_an_error_after_a_sale_delays_only_the_other_requests(
     database_url: str, conn: AsyncConnection, faults: Faults, known_tier: str, statement: str, kind: Kind
 ) -> None:
-    settings = Settings(payment_success_rate=1, bookings_per_minute=0)
+    settings = Settings(payment_success_rate=1, bookings_per_minute=0, max_tickets_per_booking=1000)
     committed: list[str] = []
 
     def on_commit(orders: Sequence[OrderRow]) -> None:

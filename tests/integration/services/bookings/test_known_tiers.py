@@ -122,7 +122,8 @@ async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database
 
 
 async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
-    async with warm_batcher(database_url, "VIP", "GA", bookings_per_minute=0) as batcher:
+    settings = {"bookings_per_minute": 0, "max_tickets_per_booking": 1000}
+    async with warm_batcher(database_url, "VIP", "GA", **settings) as batcher:
         (last,) = await responses(batcher, order("last", 999))
         refused, seats = await responses(batcher, order("r", 1), order("seats", 2, tier="VIP"))
         taken = await tickets_of(conn, "seats")

@@ -7,7 +7,9 @@ from typing import Any
 from api.errors import ApiError
 from api.services.bookings.model import BookingPolicy, Item, NewOrder, Part, Ticket, Tier
 from api.services.bookings.parts import Tiers, resolve
+from api.services.order_rules import OrderRules
 
+RULES = OrderRules(hold_seconds=300, tickets_max=10)
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 
 SEATED, STANDING = 1, 2
@@ -38,6 +40,8 @@ def tier(*, seated: bool = True, **changes: Any) -> Tier:
         "price_minor": 1250,
         "seated": seated,
         "last_position": 100,
+        "event_rules": RULES,
+        "rules": RULES,
     }
     return Tier(**values | changes)
 
@@ -67,6 +71,7 @@ def policy(**changes: Any) -> BookingPolicy:
         "payment_success_rate": 1.0,
         "payment_check_after_ms": 5000,
         "hold_seconds": 300,
+        "max_tickets_per_booking": 10,
         "bookings_per_minute": 0,
         "held_tickets_max": 0,
     }
