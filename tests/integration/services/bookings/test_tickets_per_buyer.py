@@ -8,10 +8,13 @@ from psycopg import AsyncConnection
 from api.commands.audit import audit
 from api.config import Settings
 from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.errors import BuyerLimit, PaymentDeclined
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.buyers import purge_guards
-from api.services.bookings.model import Booked, Item, NewOrder, Outcome, Retry
+from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
+from api.services.bookings.prefetch import _find_buyers, prefetch
+from api.services.bookings.seat_search import SeatSearch
 from api.services.orders import cancel_order, expire_holds
 from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
 
@@ -96,6 +99,17 @@ async def test_a_repeat_gets_its_order_though_the_limit_is_exhausted(pool: Pool)
     request = order("VIP", LIMIT)
     await book(pool, request)
     (again,) = await book(pool, request)
+    assert isinstance(again, Booked)
+    assert again.replayed
+
+
+async def test_a_repeat_whose_first_run_takes_the_last_tickets_gets_its_order(pool: Pool) -> None:
+    request = order("VIP", LIMIT)
+    async with open_session(pool) as session:
+        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), SeatSearch())
+        await book(pool, request)
+        await _find_buyers(session, [request], prefetched)
+    again = prefetched.outcomes[request.reference]
     assert isinstance(again, Booked)
     assert again.replayed
 
