@@ -7,6 +7,7 @@
 - `prefetch`: everything a batch reads before its transaction
 - `seat_search`: the search for the best free seats
 - `records`: the rows that a batch inserts
-- `limits`: the statements of the limit per buyer
-- `model`, `allocation`, `refusals`, `seating`, `allowance`: values and decisions without I/O
+- `limits`, `buyers`: the statements of the limits of bookings and of tickets per buyer
+- `model`, `parts`, `quantities`, `refusals`, `allocation`, `seating`, `allowance`, `ticket_allowance`: values and
+  decisions without I/O
 """
