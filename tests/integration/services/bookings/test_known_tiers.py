@@ -30,7 +30,9 @@ CALL = ["begin", "bookings.book_batch", "commit"]
 @contextlib.asynccontextmanager
 async def warm_batcher(database_url: str, *tiers: str, **settings: Any) -> AsyncIterator[BookingBatcher]:
     """Run a batcher that has booked a ticket of each tier."""
-    async with running_batcher(database_url, **{"bookings_per_minute": 10, **settings}) as batcher:
+    async with running_batcher(
+        database_url, **{"bookings_per_minute": 10, "max_tickets_per_booking": 1000, **settings}
+    ) as batcher:
         for tier in tiers:
             (booked,) = await responses(batcher, order(f"warm-{tier}", tier=tier, user_id="warm"))
             assert isinstance(booked, OrderRow)
@@ -122,8 +124,7 @@ async def test_wrong_tickets_cost_one_read_and_a_wrong_price_costs_none(database
 
 
 async def test_the_end_of_a_tier_is_sold_out(database_url: str, conn: AsyncConnection) -> None:
-    settings = {"bookings_per_minute": 0, "max_tickets_per_booking": 1000}
-    async with warm_batcher(database_url, "VIP", "GA", **settings) as batcher:
+    async with warm_batcher(database_url, "VIP", "GA", bookings_per_minute=0) as batcher:
         (last,) = await responses(batcher, order("last", 999))
         refused, seats = await responses(batcher, order("r", 1), order("seats", 2, tier="VIP"))
         taken = await tickets_of(conn, "seats")
