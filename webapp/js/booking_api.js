@@ -41,6 +41,7 @@ import { settings } from "./settings.js";
 export const RESPONSE_TIMEOUT_MS = 15_000;
 const BEST_TIMEOUT_MS = 4_000;
 const RETRY_AFTER_S_MAX = 300;
+const FIELD_OF_ITEM = /^items\[(\d+)\]/;
 const LIMIT_NAME = /^"(\w+)"/;
 
 /**
@@ -184,11 +185,21 @@ function problemOf(status, retryAfter, body, rateLimit) {
   return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
     available: whole(body.available),
     ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
-    item: Number.isSafeInteger(body.item) ? body.item : -1,
+    item: itemAtFault(body),
     total: Math.max(0, Number(body.total)) || 0,
     retryAfterS: Math.min(whole(retryAfter), RETRY_AFTER_S_MAX),
     limit: rateLimit?.match(LIMIT_NAME)?.[1] ?? "",
   });
+}
+
+/**
+ * Return the index of the item that a refusal names, itself or by the field of its first error; -1 without one.
+ * @param {any} body
+ * @returns {number}
+ */
+function itemAtFault({ item, errors }) {
+  const [, index = -1] = FIELD_OF_ITEM.exec(errors?.[0]?.field ?? "") ?? [];
+  return Number.isSafeInteger(item) ? item : Number(index);
 }
 
 const isOrder = (/** @type {any} */ body) =>

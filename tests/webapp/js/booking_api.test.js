@@ -131,6 +131,8 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
   [409, { code: "seat_taken", ticketIds: [17, 18] }, null, refusal("seat_taken", { ticketIds: [17, 18] })],
   [409, { code: "sold_out", available: 0, item: 1 }, null, refusal("sold_out", { item: 1 })],
   [409, { code: "sold_out", available: 0, item: "VIP" }, null, refusal("sold_out")],
+  [400, { code: "invalid_request", errors: [{ field: "items[1].tier" }] }, null, refusal("invalid", { item: 1 })],
+  [400, { code: "invalid_request", errors: [{ field: "userId" }] }, null, refusal("invalid")],
   [409, { code: "price_changed", total: 210.5 }, null, refusal("price_changed", { total: 210.5 })],
   [409, { code: "price_changed", total: 0 }, null, refusal("price_changed", { total: 0 })],
   [403, { code: "forbidden" }, null, refusal("refused")],
