@@ -9,6 +9,7 @@ import { serverNow } from "../clock.js";
 import { saleOf } from "../event_rules.js";
 import { useEverySecond } from "../hooks.js";
 import { HttpError } from "../http.js";
+import { sleep } from "../network.js";
 import { countsPath, eventPath, statesPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
@@ -32,6 +33,7 @@ const POLL_MS = 2_000;
 const EVENT_POLL_MS = 15_000;
 // A visitor often adds several tickets in a row.
 const SEARCH_AFTER_MS = 150;
+const SEARCH_EVERY_MS_MAX = 60_000;
 // The checkout's phases after a refusal that the event explains, such as an unknown tier.
 const EVENT_REFUSALS = ["not_on_sale", "price_changed", "refused"];
 
@@ -160,30 +162,28 @@ function useRereading(polls, older) {
 }
 
 /**
- * Search the best seats for the tickets by number in the basket.
+ * Search the best seats for the tickets by number in the basket. Failed searches are repeated at growing intervals.
  * @param {string} slug
  */
 function useBestSeats(slug) {
   const searches = useEventView("searches");
-  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
-    if (searches.length === 0) return;
-    let isCurrent = true;
+    let isCurrent = searches.length > 0;
     const search = async () => {
-      const found = await Promise.all(searches.map(({ tier, quantity }) => findBest(slug, tier, quantity)));
-      if (!isCurrent) return;
-      timer = setTimeout(() => setAttempt(attempt + 1), POLL_MS);
-      for (const [index, { tier, quantity }] of searches.entries()) {
-        const { choices = [] } = found[index];
-        if (choices.length > 0) receiveBest(tier, quantity, choices);
+      for (let delayMs = SEARCH_AFTER_MS; ; delayMs = Math.min(Math.max(delayMs * 2, POLL_MS), SEARCH_EVERY_MS_MAX)) {
+        await sleep(delayMs);
+        if (!isCurrent) return;
+        const found = await Promise.all(searches.map(({ tier, quantity }) => findBest(slug, tier, quantity)));
+        for (const [index, { choices = [] }] of found.entries())
+          if (isCurrent && choices.length > 0) receiveBest(searches[index], choices);
       }
     };
-    let timer = setTimeout(search, SEARCH_AFTER_MS);
+    if (isCurrent) void search();
+    // Other tickets need another search, and found seats need none.
     return () => {
       isCurrent = false;
-      clearTimeout(timer);
     };
-  }, [slug, searches, attempt]);
+  }, [slug, searches]);
 }
 
 /**

@@ -48,11 +48,10 @@ export function receiveStates(snapshot) {
 }
 
 /**
- * @param {string} tier
- * @param {number} quantity
+ * @param {{ tier: string, quantity: number }} tickets
  * @param {SeatChoice[]} choices
  */
-export function receiveBest(tier, quantity, choices) {
+export function receiveBest({ tier, quantity }, choices) {
   update({ offers: withOffer(getState(), tier, { quantity, choices }, times()) });
 }
 
