@@ -62,7 +62,7 @@ export function removeTier(tier) {
  * @param {string} tier
  */
 export function exchange(tier) {
-  if (!isSending()) select(selection.exchangeTier(getState(), getView().tier, tier), controlsOf(tier));
+  if (!isSending()) select(selection.exchangeTier(getState(), getView().tier, tier, limitsNow(tier)), controlsOf(tier));
 }
 
 /**

@@ -71,19 +71,21 @@ export function removeTicket(state, tier, { available, tierFewest }) {
 export const removeTier = (state, tier) => ({ quantities: withQuantity(state.quantities, tier, 0) });
 
 /**
- * Choose tickets of another tier instead of those of a tier that has none.
+ * Choose tickets of another tier instead of those of a tier that has none, as many as its limits permit.
  * @param {EventState} state
  * @param {string} from
  * @param {string} to
+ * @param {Pick<Limits, "tierFewest" | "tierMost"> & { available: number }} limits the limits of the other tier
  * @returns {Partial<EventState>}
  */
-export function exchangeTier(state, from, to) {
+export function exchangeTier(state, from, to, { available, tierFewest, tierMost }) {
   const picks = state.picks.filter((id) => !picksOf(state, from).includes(id));
   const lost = state.lost.filter((seat) => seat.tier !== from);
-  const moved = unseated(state, to) + Math.max(1, wantedOf(state, from));
+  const most = Math.min(available, tierMost) - picksOf(state, to).length;
+  const quantity = Math.min(unseated(state, to) + Math.max(tierFewest, wantedOf(state, from)), most);
   return {
     ...turnTo(state, to),
-    quantities: withQuantity(withQuantity(state.quantities, from, 0), to, moved),
+    quantities: withQuantity(withQuantity(state.quantities, from, 0), to, quantity),
     picks,
     lost,
   };

@@ -225,11 +225,16 @@ test("without their seats as many tickets of each tier remain", () => {
 
 test("another tier takes over the tickets of one that has none", () => {
   const state = loaded({ picks: [1, 8], quantities: { VIP: 1, GA: 2 } });
-  assert.deepEqual(after(state, exchangeTier({ ...state, lost: seats(state, 2) }, "VIP", "GA")), {
+  assert.deepEqual(after(state, exchangeTier({ ...state, lost: seats(state, 2) }, "VIP", "GA", LIMITS)), {
     tier: "GA",
     quantities: { GA: 5 },
     picks: [8],
     lost: [],
+  });
+  assert.deepEqual(exchangeTier(state, "VIP", "GA", { ...LIMITS, tierMost: 3 }).quantities, { GA: 3 });
+  assert.deepEqual(exchangeTier(state, "VIP", "Front Row", { ...LIMITS, available: 2 }).quantities, {
+    GA: 2,
+    "Front Row": 1,
   });
 });
 
