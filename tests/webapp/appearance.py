@@ -18,6 +18,17 @@ SCREENSHOTS = ROOT / ".test-artifacts" / "screenshots"
 TOOLS = Path(__file__).parent / "tools" / "node_modules"
 """axe-core and Lighthouse, which `make test` installs from the lock beside this folder."""
 
+# Sums up all that has moved by itself since the page was begun, as the browser measures it.
+WATCH_SHIFTS = """
+    globalThis.shifted = 0;
+    new PerformanceObserver((list) => {
+        for (const each of list.getEntries()) if (!each.hadRecentInput) globalThis.shifted += each.value;
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+SHIFT_MAX = 0.05
+"""Half of the limit for a good layout shift. The typeface, which loads after the text, takes 0.03 on a desktop."""
+
 # The narrowest screen that WCAG 1.4.10 requires.
 NARROWEST = 320
 

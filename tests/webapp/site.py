@@ -26,6 +26,9 @@ BOOKINGS = " /api/bookings"
 READS = "GET /api/(events|tickets/(availability|states))"
 """Matches the requests for events, counts and seats."""
 
+BEST = "GET /api/tickets/best"
+"""Matches the searches for the best seats."""
+
 _numbers = itertools.count(1)
 
 

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp.appearance import check_page
-from tests.webapp.site import READS, MakeEvent, Site
-from tests.webapp.visitors import DESKTOP, OpenPage, add, draw_map, open_event, remove
+from tests.webapp.appearance import SHIFT_MAX, WATCH_SHIFTS, check_page
+from tests.webapp.site import BEST, READS, MakeEvent, Site
+from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, add, draw_map, open_event, remove
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -202,3 +202,20 @@ async def test_seats_that_are_taken_while_booking_are_replaced_only_on_the_page(
     await expect(page.locator(SUBMIT)).to_be_enabled()
     assert sorted(int(str(line["ticketId"])) for line in await _booked(site, page)) == second
     assert len(await site.orders("outrun")) == 1
+
+
+@pytest.mark.parametrize("size", [(320, 640), PHONE, DESKTOP])
+async def test_the_page_does_not_jump_when_the_seats_appear(
+    size: tuple[int, int], make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=40")
+    page = await visit("about:blank", size=size)
+    await page.add_init_script(WATCH_SHIFTS)
+    site.network.hold(BEST)
+    await page.goto(site.event_url)
+    await expect(page.locator(SUBMIT)).to_be_enabled()
+    await expect(page.locator(".summary")).to_contain_text(words("summary.together"))
+    await page.evaluate("globalThis.shifted = 0")
+    site.network.release()
+    await expect(page.locator(".best-seats p")).to_be_visible()
+    assert await page.evaluate("shifted") <= SHIFT_MAX

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp import no_webhooks
-from tests.webapp.appearance import check_page
+from tests.webapp.appearance import SHIFT_MAX, WATCH_SHIFTS, check_page
 from tests.webapp.site import READS, MakeEvent
 from tests.webapp.visitors import (
     DESKTOP,
@@ -33,17 +33,6 @@ HOUSE = "VIP=20,Front Row=40,GA=100"
 
 # The page keeps loading however slow the machine is.
 _NEVER_TIME_OUT = "AbortSignal.timeout = () => new AbortController().signal"
-
-# Sums up all that has moved by itself since the page was begun, as the browser measures it.
-_WATCH_SHIFTS = """
-    globalThis.shifted = 0;
-    new PerformanceObserver((list) => {
-        for (const each of list.getEntries()) if (!each.hadRecentInput) globalThis.shifted += each.value;
-    }).observe({ type: "layout-shift", buffered: true });
-"""
-
-SHIFT_MAX = 0.05
-"""Half of the limit for a good layout shift. The typeface, which loads after the text, takes 0.03 on a desktop."""
 
 
 async def _set_hidden(page: Page, *, hidden: bool) -> None:
@@ -86,7 +75,7 @@ async def test_nothing_jumps_when_slow_responses_arrive(
 ) -> None:
     site = await make_event(HOUSE)
     page = await visit("about:blank", size=size)
-    await page.add_init_script(_WATCH_SHIFTS)
+    await page.add_init_script(WATCH_SHIFTS)
     await page.add_init_script(_NEVER_TIME_OUT)
     site.network.hold(READS)
     await page.goto(site.url + path.format(site.event))
