@@ -5,6 +5,7 @@ A memory decides nothing. The transaction checks it, and the careful path reads 
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from api.errors import RateLimited
@@ -27,13 +28,14 @@ class _Entries:
     """Keys that are valid until a time, by the monotonic clock in seconds."""
 
     def __init__(self) -> None:
-        self._until: dict[str | int, float] = {}
+        # A plain dictionary searches for its first entry behind the places of all that it has lost.
+        self._until: OrderedDict[str | int, float] = OrderedDict()
 
     def add(self, key: str | int, until: float = math.inf) -> None:
-        self._until.pop(key, None)  # The dictionary is in the order of the additions.
         self._until[key] = until
+        self._until.move_to_end(key)
         if len(self._until) > ENTRIES_MAX:
-            del self._until[next(iter(self._until))]
+            self._until.popitem(last=False)
 
     def has(self, key: str | int, now: float) -> bool:
         return self._until.get(key, -math.inf) > now
