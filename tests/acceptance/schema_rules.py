@@ -13,13 +13,17 @@ ALL_TICKETS = range(1, 1301)
 EXISTING_MAX = 4
 """The most tickets of one item that names an existing tier, so that many bookings succeed."""
 BOOK = "POST /api/bookings"
+BEST = "GET /api/tickets/best"
 
 
 @schemathesis.hook
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> schemathesis.Case[Any]:
-    """Let half of the bookings that match the document name a tier and tickets that exist."""
+    """Let half of the requests that match the document name a tier and tickets that exist."""
     if body := _valid_booking(case):
         case.body = existing(body)
+    if _is_valid(case, BEST) and len(tier := case.query["tier"]) % 2:
+        case.query["tier"] = list(TICKETS)[len(tier) % len(TICKETS)]
+        case.query.pop("event", None)
     return case
 
 
@@ -103,5 +107,9 @@ def _faults(body: dict[str, Any]) -> tuple[set[str], set[str]]:
 
 def _valid_booking(case: schemathesis.Case[Any]) -> dict[str, Any] | None:
     """Return the body of a booking that matches the document; None for any other case."""
-    matches = case.operation.label == BOOK and case.meta is not None and case.meta.generation.mode.is_positive
-    return cast("dict[str, Any]", case.body) if matches else None
+    return cast("dict[str, Any]", case.body) if _is_valid(case, BOOK) else None
+
+
+def _is_valid(case: schemathesis.Case[Any], operation: str) -> bool:
+    """Return whether a case is a request to an operation that matches the document."""
+    return case.operation.label == operation and case.meta is not None and case.meta.generation.mode.is_positive

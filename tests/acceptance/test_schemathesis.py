@@ -50,6 +50,10 @@ ONCE = """
 [[operations]]
 include-name = "GET /api/tickets"
 phases.coverage.enabled = false
+
+[[operations]]
+include-name = "GET /api/tickets/best"
+phases.coverage.enabled = false
 """
 
 MODES = {
