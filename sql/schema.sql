@@ -1105,6 +1105,10 @@ CREATE INDEX tickets_available_idx ON public.tickets USING btree (tier_id, "posi
 
 COMMENT ON INDEX public.tickets_available_idx IS 'Available tickets of a tier in seat order, for claims';
 
+CREATE INDEX tickets_available_seats_idx ON public.tickets USING btree (tier_id, (("position" + 0))) WHERE ((status = 'available'::text) AND (row_label IS NOT NULL));
+
+COMMENT ON INDEX public.tickets_available_seats_idx IS 'Seats that are available, from the front';
+
 CREATE INDEX tickets_held_idx ON public.tickets USING btree (tier_id, held_until) WHERE (status = 'held'::text);
 
 COMMENT ON INDEX public.tickets_held_idx IS 'Held tickets of a tier by the end of their hold';

@@ -288,8 +288,8 @@ def _sell(
     connection: psycopg.Connection[TupleRow], event: EventPlan, event_id: int, plan: TierPlan, tier_id: int
 ) -> None:
     """Sell every ticket of a new tier through confirmed and paid orders."""
-    search = {"tier_id": tier_id, "limit": plan.capacity}
-    found = connection.execute(queries.tickets.find_front_seats.sql, search).fetchall()
+    claim = {"tier_id": tier_id, "start": 1, "quantity": plan.capacity}
+    found = connection.execute(queries.tickets.claim_standing.sql, claim).fetchall()
     tickets = [ticket_id for ticket_id, *_ in found]
     baskets = [tickets[first : first + _TICKETS_PER_ORDER] for first in range(0, len(tickets), _TICKETS_PER_ORDER)]
     start = {

@@ -26,8 +26,8 @@ _ODD_ROWS = 0.1
 """The cost of an odd number of free seats beside the chosen ones. Buyers of two would leave one of them in the end."""
 _ROW_PITCH = 4
 """The distance between two rows in half seats, the unit of distances."""
-_ANCHORS_MAX = 500
-"""Separate seats include one of this many free seats nearest to the stage."""
+_COMPARED_MAX = 5000
+"""The most seats in the groups of separate seats that are compared. Groups near the stage come first."""
 _CENTRE_SHARE = 1 / 3
 """The share of a row that counts as its centre."""
 
@@ -183,7 +183,7 @@ class _FreeSeats:
         if sum(map(len, self._free.values())) < quantity:
             return []
         if quantity not in self._groups:
-            anchors = itertools.islice(itertools.chain(*self._free.values()), _ANCHORS_MAX)
+            anchors = itertools.islice(itertools.chain(*self._free.values()), _COMPARED_MAX // quantity + 1)
             self._groups[quantity] = [self._group(anchor, quantity)[0] for anchor in anchors]
             heapq.heapify(self._groups[quantity])
         groups = self._groups[quantity]
