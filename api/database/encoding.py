@@ -30,6 +30,10 @@ def _array(values: Sequence[Any]) -> str:
     kinds = set(map(type, values))
     if kinds <= _UNQUOTED:
         return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {type(None)}:
+        return "{" + ",".join(["null"] * len(values)) + "}"
+    if kinds == {bytes}:  # A backslash within the quotes is escaped.
+        return '{"' + '","'.join([f"\\\\x{value.hex()}" for value in values]) + '"}'
     if kinds == {str}:
         together = "".join(values)
         if '"' not in together and "\\" not in together:  # The usual case needs no escaping per element.

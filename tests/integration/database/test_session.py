@@ -70,6 +70,7 @@ TEXTS = ["", "null", "NULL", "a,b", "{}", '"', "\\", '\\"', "'", " a ", "line\nf
         ("text[]", ["a", None, "null"]),
         ("bigint[]", [1, -2, 2**63 - 1]),
         ("integer[]", [1, None]),
+        ("bigint[]", [None, None]),
         ("boolean[]", [True, False]),
         ("bytea[]", [b"", b"\\x", b"\0"]),
         ("timestamptz[]", [datetime(2026, 1, 2, tzinfo=UTC)]),
