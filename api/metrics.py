@@ -8,6 +8,7 @@ metrics.
 import asyncio
 import bisect
 import contextlib
+import logging
 import math
 import time
 from collections import Counter as Counts
@@ -26,6 +27,8 @@ from api.prometheus_patch import (
     metrics_directory,
 )
 from api.schemas import SystemHealth
+
+_log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL_S = 0.5
 """Time for which a process keeps counts in its memory. A crash loses at most these."""
@@ -88,9 +91,10 @@ def time_response(route: str, started_at: float) -> None:
 
 def flush() -> None:
     """Add the counts of this process to its files. Only its event loop may call this, because it locks nothing."""
-    for labels, count in _responses.items():
+    responses = dict(_responses)
+    _responses.clear()  # before the update of a file, which may fail
+    for labels, count in responses.items():
         REQUESTS.labels(*labels).inc(count)
-    _responses.clear()
     for durations in (*_durations.values(), BATCH_SIZE):
         durations.flush()
 
@@ -110,7 +114,10 @@ async def flushing() -> AsyncIterator[None]:
 async def _flush_regularly() -> None:
     while True:
         await asyncio.sleep(FLUSH_INTERVAL_S)
-        flush()
+        try:
+            flush()
+        except Exception:  # noqa: BLE001 - one failure must not end the flushing for good
+            _log.exception("The metrics of %s s are lost", FLUSH_INTERVAL_S)
 
 
 def render_metrics(system: SystemHealth | None) -> bytes:

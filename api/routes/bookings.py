@@ -270,16 +270,20 @@ def _items(data: BookingRequest, tickets_max: int) -> tuple[Item, ...]:
     single = {"tier": data.tier, "quantity": data.quantity, "ticketIds": data.ticket_ids}
     if both := [name for name, value in single.items() if value is not None]:
         raise InvalidRequest.combine([InvalidRequest("must not accompany items", field=name) for name in both])
-    items = tuple(
-        _item(item.tier, item.quantity, item.ticket_ids, f"items[{number}].", tickets_max)
-        for number, item in enumerate(data.items)
-    )
+    items = []
+    named: set[int] = set()
+    for number, item in enumerate(data.items):
+        try:
+            items.append(_item(item.tier, item.quantity, item.ticket_ids, f"items[{number}].", tickets_max))
+            if named.intersection(items[-1].ticket_ids):
+                raise InvalidRequest("must not name a ticket of an earlier item", field=f"items[{number}].ticketIds")
+        except InvalidRequest as error:
+            error.details["item"] = number
+            raise
+        named.update(items[-1].ticket_ids)
     if sum(item.quantity for item in items) > tickets_max:
         raise _too_many(tickets_max, "items")
-    named = [ticket_id for item in items for ticket_id in item.ticket_ids]
-    if len(set(named)) < len(named):
-        raise InvalidRequest("must not name a ticket twice", field="items")
-    return items
+    return tuple(items)
 
 
 def _item(tier: str | None, quantity: int | None, ticket_ids: list[int] | None, path: str, tickets_max: int) -> Item:

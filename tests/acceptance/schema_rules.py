@@ -94,8 +94,12 @@ def _faults(body: dict[str, Any]) -> tuple[set[str], set[str]]:
     named = {path: item.get("ticketIds") or [] for path, item in items.items()}
     quantities = {path: item.get("quantity") or len(named[path]) for path, item in items.items()}
     contradictions = {f"{path}ticketIds" for path, ids in named.items() if ids and len(ids) != quantities[path]}
-    everywhere = [ticket_id for ids in named.values() for ticket_id in ids]
-    if sum(quantities.values()) > TICKETS_MAX or len(set(everywhere)) < len(everywhere):
+    earlier: set[int] = set()
+    for path, ids in named.items():
+        if earlier.intersection(ids):
+            contradictions.add(f"{path}ticketIds")
+        earlier.update(ids)
+    if sum(quantities.values()) > TICKETS_MAX:
         contradictions.add("items")
     foreign = {
         f"{path}ticketIds"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import metrics
-from api.prometheus_patch import REGISTRY, CollectorRegistry, Histogram, generate_latest
+from api.prometheus_patch import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from tests.waiting import read_until
 
 BOUNDS = (0.5, 1, 2.5)
@@ -65,3 +65,32 @@ async def test_the_last_counts_are_flushed_at_the_end(monkeypatch: pytest.Monkey
         count("/end")
         assert counted("/end")[0] is None
     assert counted("/end") == (2.0, 2.0)
+
+
+async def test_a_failed_update_of_a_file_ends_no_flushing_and_counts_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics, "FLUSH_INTERVAL_S", 0.001)
+    labels, failures = metrics.REQUESTS.labels, [OSError("full")]
+
+    def fail_once(method: str, route: str, status: int) -> Counter:
+        if route == "/fails" and failures:
+            raise failures.pop()
+        return labels(method, route, status)
+
+    monkeypatch.setattr(metrics.REQUESTS, "labels", fail_once)
+
+    async def left() -> int:
+        return len(failures)
+
+    async def read() -> tuple[float | None, float | None]:
+        return counted("/later")
+
+    async with metrics.flushing():
+        count("/before")
+        count("/fails")
+        await read_until(left, lambda number: number == 0)
+        count("/later")
+        await read_until(read, lambda found: found == (1.0, 1.0))
+    assert counted("/before")[0] == 1.0
+    assert "are lost" in caplog.text

@@ -6,6 +6,7 @@
 - `memory`: everything that a process remembers of earlier batches
 - `prefetch`: everything a batch reads before its transaction
 - `seat_search`: the search for the best free seats
+- `parts`: the items of a request with their tiers
 - `records`: the rows that a batch inserts
 - `limits`, `buyers`: the statements of the limits of bookings and of tickets per buyer
 - `model`, `parts`, `quantities`, `refusals`, `allocation`, `seating`, `allowance`, `ticket_allowance`: values and

@@ -161,10 +161,11 @@ async def _claim(session: Session, requests: Sequence[NewOrder], prefetched: Pre
     await pipeline.run()
 
     rows = locked.rows if locked else []
+    requested = prefetched.requested_ids()
     claimed = Claimed(
         locked={(ticket_id, ctid) for ticket_id, ctid, status in rows if status == "available"},
         standing={
-            tier_id: [ticket for ticket in claim.rows if ticket.id not in prefetched.named]
+            tier_id: [ticket for ticket in claim.rows if ticket.id not in requested]
             for tier_id, claim in claims.items()
         },
     )

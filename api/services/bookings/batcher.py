@@ -271,7 +271,10 @@ class BookingBatcher:
 
     async def _book_singly(self, batch: Sequence[QueuedRequest]) -> None:
         for queued in batch:
-            await self._book([queued])
+            if all(waiter.done() for waiter in queued.waiters):  # Each has got a refusal in the meantime.
+                self._refuse(queued, queued.busy)
+            else:
+                await self._book([queued])
 
     def _requeue(self, batch: Sequence[QueuedRequest], cause: str) -> None:
         """Return requests to the head of the queue."""

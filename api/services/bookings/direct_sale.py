@@ -17,6 +17,9 @@ from psycopg import errors
 from api.database import queries
 from api.database.session import Pipeline, Session, Statement
 from api.errors import ApiError
+from api.metrics import BOOKING_RETRIES
+from api.services.bookings import limits
+from api.services.bookings.allowance import HoldAllowance
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import (
     Booked,
@@ -75,7 +78,8 @@ async def sell_directly(
         return
     try:
         sold = await _book(session, offers, policy, memory)
-    except (errors.UniqueViolation, errors.SerializationFailure):
+    except (errors.UniqueViolation, errors.SerializationFailure) as error:
+        BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
     for offer, outcome in zip(offers, _outcomes(offers, sold), strict=True):
         if outcome:
@@ -100,20 +104,26 @@ async def _make_offers(
 ) -> list[Offer]:
     """Return the offers for the requests that the function may sell."""
     tiers = memory.tiers(session.server)
-    requests = [
-        request
-        for request in batch
-        # Only a prefetch reads the tickets that a client address holds.
-        if request.client_hash is None and not memory.forbids(request) and tiers.include(request)
-    ]
+    requests = [request for request in batch if not memory.forbids(request) and tiers.include(request)]
     assumed = Prefetched(tiers=tiers, named={}, outcomes={})
-    if named_ids := [ticket_id for request in requests for ticket_id in request.ticket_ids]:
-        assumed.named = {ticket.id: ticket for ticket in await session.run(select_tickets(named_ids))}
+    pipeline = session.pipeline()
+    named_ids = [ticket_id for request in requests for ticket_id in request.ticket_ids]
+    named = pipeline.add(select_tickets(named_ids)) if named_ids else None
+    clients = {request.client_hash for request in requests if request.client_hash is not None}
+    held = pipeline.add(limits.select_holds(clients)) if clients else None
+    await pipeline.run()
+    assumed.named = {ticket.id: ticket for ticket in named.rows} if named else {}
+    holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
     for request in requests:
         parts = resolve(request, {request.event}, tiers, assumed.named)
-        if isinstance(parts, ApiError) or is_limited(parts):  # Only a prefetch reads the tickets of a buyer.
-            continue
-        if not (refuse_charge(parts, policy) or memory.is_short(parts)):
+        if not (
+            isinstance(parts, ApiError)
+            or is_limited(parts)  # Only a prefetch reads the tickets of a buyer.
+            or refuse_charge(parts, policy)
+            or memory.is_short(parts)
+            or holds.refusal(request.client_hash, request.quantity)
+            or not holds.take(request.client_hash, request.quantity)
+        ):
             assumed.parts[request.reference] = parts
     requests = [request for request in requests if request.reference in assumed.parts]
     await choose_seats(session, requests, assumed, memory.seats)

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
-from api.errors import RateLimited
+from api.errors import KeyReused, RateLimited
 from api.services.bookings.model import Booked, Declined, NewOrder, Outcome, Parts, Refused, Tier
 from api.services.bookings.parts import Tiers
 from api.services.bookings.seat_search import SeatSearch
@@ -83,7 +83,7 @@ class Memory:
     def note(self, request: NewOrder, outcome: Outcome) -> None:
         """Remember the outcome of a request."""
         match outcome:
-            case Booked() | Declined():
+            case Booked() | Declined() | Refused(KeyReused()):
                 self._decided.add(request.reference)
             case Refused(RateLimited() as error):
                 self._refused.add(request.limit_key, self._clock() + (error.retry_after_s or 0))

@@ -90,10 +90,13 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def digest(self) -> bytes:
         """SHA-256 of the items, the buyer and the expected total; equal digests mean equal requests.
 
-        Requests with and without a list of items are equal if they book the same. The digests of orders from before the
-        list stay valid.
+        The order of items and of their tickets makes no difference. A list with a single item of a tier is equal to a
+        request without a list, so that the digests of orders from before the list stay valid.
         """
-        items = [(item.tier, item.quantity, sorted(item.ticket_ids)) for item in self.items]
+        items = sorted(
+            ((item.tier, item.quantity, sorted(item.ticket_ids)) for item in self.items),
+            key=lambda item: (item[0] or "", *item[1:]),
+        )
         tier, quantity, ticket_ids = items[0]
         content: list[object] = (
             [self.event, items, self.user_id]

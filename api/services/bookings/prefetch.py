@@ -71,6 +71,10 @@ class Prefetched(msgspec.Struct):
         """Return the buyer of a request in its event."""
         return self.parts[request.reference][0].tier.event_id, request.limit_key
 
+    def requested_ids(self) -> set[int]:
+        """Return the tickets that requests with parts name. Other requests must not get them."""
+        return {ticket_id for parts in self.parts.values() for part in parts for ticket_id in part.ticket_ids}
+
     def tiers_of(self, requests: Sequence[NewOrder]) -> list[Tier]:
         """Return the tiers of requests, each once."""
         parts = (part for request in requests for part in self.parts[request.reference])
@@ -208,5 +212,6 @@ async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: 
             if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
+    requested = prefetched.requested_ids()
     for tier_id, tier in tiers.items():
-        prefetched.chosen |= await search.choose(session, tier, quantities[tier_id], prefetched.named)
+        prefetched.chosen |= await search.choose(session, tier, quantities[tier_id], requested)

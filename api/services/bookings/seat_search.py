@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Container, Mapping
+from datetime import datetime
 
 from api.database import queries
 from api.database.session import Pipeline, Session, Statement
@@ -15,14 +16,14 @@ _GROWTH = 4
 """A search that is too short is followed by one that reads this many times as many seats."""
 _TIERS_MAX = 1000
 """A process that remembers the rows of more tiers than this forgets all of them."""
-
-
 _AHEAD_MAX = 100
 """A process that keeps the free seats of more tiers than this forgets all of them."""
 AHEAD_AGE_MAX_S = 0.02
 """The age up to which a search uses free seats that an earlier batch has read."""
 CONTENTION_S = 1.0
 """Time for which no seats of a tier are read ahead after another transaction has taken chosen ones."""
+
+_Version = tuple[int, int, datetime]
 
 
 class FreeSeats:
@@ -54,7 +55,7 @@ class SeatSearch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._rows: dict[tuple[int, int], SeatRows] = {}
+        self._rows: dict[_Version, SeatRows] = {}
         self._ahead: dict[int, tuple[FreeSeats, float]] = {}
         """Free seats by tier, with the time of the read."""
         self._contended: dict[int, float] = {}
@@ -62,7 +63,7 @@ class SeatSearch:
 
     async def rows_of(self, session: Session, tier: Tier) -> SeatRows:
         """Return the rows of a seated tier."""
-        key = tier.tier_id, tier.revision
+        key = _version(tier)
         if key not in self._rows:
             if len(self._rows) >= _TIERS_MAX:
                 self._rows.clear()
@@ -98,7 +99,7 @@ class SeatSearch:
 
     def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
         """Add a read of the free seats for a batch of `quantity` seats to a pipeline; None during a contention."""
-        rows = self._rows.get((tier.tier_id, tier.revision))
+        rows = self._rows.get(_version(tier))
         if rows is None or self._contended.get(tier.tier_id, 0.0) > self._clock():
             return None
         return FreeSeats(pipeline, tier, _first_limit(rows, quantity))
@@ -119,6 +120,11 @@ class SeatSearch:
     def _take_ahead(self, tier: Tier) -> FreeSeats | None:
         found, read_at = self._ahead.pop(tier.tier_id, (None, 0.0))
         return found if self._clock() - read_at <= AHEAD_AGE_MAX_S else None
+
+
+def _version(tier: Tier) -> _Version:
+    """Return the key of a tier at a revision. After a failover the same revision may stand for other seats."""
+    return tier.tier_id, tier.revision, tier.updated_at
 
 
 def _first_limit(rows: SeatRows, quantity: int) -> int:

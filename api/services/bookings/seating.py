@@ -182,12 +182,12 @@ class _FreeSeats:
         """Return the positions of the best group of a quantity; empty if too few seats are free."""
         if sum(map(len, self._free.values())) < quantity:
             return []
-        if quantity not in self._groups:
-            anchors = itertools.islice(itertools.chain(*self._free.values()), _COMPARED_MAX // quantity + 1)
-            self._groups[quantity] = [self._group(anchor, quantity)[0] for anchor in anchors]
-            heapq.heapify(self._groups[quantity])
-        groups = self._groups[quantity]
+        groups = self._groups.get(quantity)
         while True:
+            if not groups:  # at first, and once all anchors are taken
+                anchors = itertools.islice(itertools.chain(*self._free.values()), _COMPARED_MAX // quantity + 1)
+                groups = self._groups[quantity] = [self._group(anchor, quantity)[0] for anchor in anchors]
+                heapq.heapify(groups)
             anchor = groups[0].anchor
             if not self._is_free(anchor):
                 heapq.heappop(groups)

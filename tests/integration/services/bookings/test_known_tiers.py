@@ -10,7 +10,17 @@ from psycopg.errors import SerializationFailure
 
 from api.database.pool import Pool
 from api.database.session import open_session
-from api.errors import KeyReused, NotOnSale, PriceChanged, RateLimited, SeatTaken, SoldOut, UnknownTier
+from api.errors import (
+    KeyReused,
+    NotOnSale,
+    PriceChanged,
+    RateLimited,
+    SeatTaken,
+    SoldOut,
+    UnknownTier,
+)
+from api.prometheus_patch import REGISTRY
+from api.services.bookings import memory
 from api.services.bookings.batch import book_batch
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.limits import note_bookings
@@ -220,7 +230,10 @@ async def test_an_exhausted_limit_fails_no_further_call(database_url: str, fault
     assert faults.sent.count("begin") == 1
 
 
-async def test_a_tier_that_fell_short_takes_the_careful_path(database_url: str, faults: Faults) -> None:
+async def test_a_tier_that_fell_short_takes_the_careful_path(
+    database_url: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "SHORTAGE_S", 60)
     async with warm_batcher(database_url, "GA") as batcher:
         faults.plan()
         for number in range(2):
@@ -236,3 +249,52 @@ async def test_the_careful_path_calls_no_function_for_a_sale(database_url: str, 
     assert isinstance(booked, OrderRow)
     assert faults.sent[0] == PREFETCH
     assert "bookings.book_batch" not in faults.sent
+
+
+async def test_a_reused_key_fails_one_call(database_url: str, faults: Faults) -> None:
+    async with warm_batcher(database_url, "GA") as first, running_batcher(database_url) as other:
+        await responses(other, order("elsewhere"))
+        faults.plan()
+        for number in range(3):
+            reused, booked = await responses(first, order("elsewhere", 2), order(f"r{number}"))
+            assert isinstance(reused, KeyReused)
+            assert isinstance(booked, OrderRow)
+    assert faults.sent.count("rollback") == 1
+
+
+def retries(cause: str) -> float:
+    return REGISTRY.get_sample_value("booking_retries_total", {"cause": cause}) or 0
+
+
+async def test_a_failed_call_counts_its_requests_as_retried(database_url: str) -> None:
+    async with warm_batcher(database_url, "GA") as first, running_batcher(database_url) as other:
+        await responses(other, order("elsewhere"))
+        before = retries("23505")
+        await responses(first, order("elsewhere"), order("r"))
+        assert retries("23505") == before + 2
+
+
+async def test_held_tickets_of_an_address_need_one_read_and_one_call(database_url: str, faults: Faults) -> None:
+    settings: dict[str, Any] = {"payment_mode": "async", "held_tickets_per_address": 3}
+    async with warm_batcher(database_url, "GA", **settings) as batcher:
+        faults.plan()
+        held = await responses(batcher, *(order(f"r{number}", client_hash=bytes(16)) for number in range(3)))
+        assert {type(outcome) for outcome in held} == {OrderRow}
+        assert faults.sent == ["limits.find_holds", "begin", "bookings.book_batch", "commit"]
+        (refused,) = await responses(batcher, order("beyond", client_hash=bytes(16)))
+        assert isinstance(refused, RateLimited)
+
+
+async def test_a_refused_request_keeps_its_tickets_for_no_one(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute("update tickets set status = 'sold' where id <> 1 and tier_id = 1")
+    async with warm_batcher(database_url, "GA") as batcher:
+        for name in ("unknown", "known"):
+            refused, booked = await responses(
+                batcher,
+                order(f"{name}-price", tier="VIP", ticket_ids=(1,), expected_total=1.0),
+                order(f"{name}-last", tier="VIP"),
+            )
+            assert isinstance(refused, PriceChanged)
+            assert isinstance(booked, OrderRow)
+            await conn.execute("update bookings set released_at = now() where ticket_id = 1")
+            await conn.execute("update tickets set status = 'available' where id = 1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.errors import PaymentDeclined, RateLimited, SoldOut
+from api.errors import KeyReused, PaymentDeclined, RateLimited, SoldOut
 from api.services.bookings import memory
 from api.services.bookings.memory import SHORTAGE_S, Memory, Server
 from api.services.bookings.model import Declined, NewOrder, Refused, Tier
@@ -78,7 +78,9 @@ def test_a_decided_reference_is_remembered(known: Memory) -> None:
     decided = request(reference="decided", user_id="other")
     known.note(request(reference="refused"), Refused(SoldOut("VIP", 0)))
     known.note(decided, Declined(PaymentDeclined("decided")))
+    known.note(request(reference="reused"), Refused(KeyReused("reused")))
     assert known.forbids(decided)
+    assert known.forbids(request(reference="reused"))
     assert not known.forbids(request(reference="refused"))
 
 

@@ -210,3 +210,13 @@ def test_zones_are_the_thirds_of_a_row() -> None:
     assert rows.zone([3, 4]) == rows.zone([4, 5]) == "centre"
     assert rows.zone([1, 3]) == "left"
     assert rows.zone([1, 9]) is None
+
+
+def test_more_groups_of_separate_seats_than_anchors_are_chosen() -> None:
+    checkered = house(*[20] * 60)
+    checkered = checkered.without(*(seat.position for seat in checkered.free[::2]))
+    quantities = {str(number): 8 for number in range(len(checkered.free) // 8)}
+    choice = choose_seats(checkered.free, quantities, checkered.rows)
+    taken = [seat.position for seats in choice.seats.values() for seat in seats]
+    assert len(choice.seats) == len(quantities)
+    assert len(set(taken)) == len(taken) == 8 * len(quantities) > 500
