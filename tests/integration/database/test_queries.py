@@ -204,3 +204,32 @@ async def test_a_reference_is_found_through_its_index(session: AsyncConnection) 
         "events_pkey",
         "order_events_order_idx",
     }
+
+
+async def test_the_tickets_of_buyers_are_found_through_their_indexes(session: AsyncConnection) -> None:
+    await session.execute(
+        """
+        insert into orders
+            (event_id, reference, user_id, limit_key, request_digest, status, quantity, total_minor, currency)
+        select 1, 'r-' || n, 'u', 'buyer-' || n / 2, sha256('x'), 'confirmed', 1, 100, 'USD'
+        from generate_series(1, 20000) as n
+        """
+    )
+    await session.execute(
+        "insert into bookings (order_id, line, ticket_id, tier_id, price_minor) select id, 1, id, 1, 100 from orders"
+    )
+    await session.execute(
+        "insert into buyer_guards select distinct event_id, limit_key, pg_current_xact_id(), 1 from orders"
+    )
+    await session.execute("vacuum analyze orders, bookings, buyer_guards")
+    parameters = {"event_ids": [1] * 20, "limit_keys": [f"buyer-{n}" for n in range(20)]}
+    nodes = await plan_of(session, queries.buyers.find_buyers, parameters)
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
+        "buyer_guards_pkey",
+        "orders_limit_key_idx",
+        "bookings_order_line_key",
+    }
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+    nodes = await plan_of(session, queries.buyers.fits_limits, {"order_id": 1})
+    assert "orders_limit_key_idx" in {node.get("Index Name") for node in nodes}
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
