@@ -139,6 +139,21 @@ async def test_a_refusal_names_the_entry(make_event: MakeEvent, visit: OpenPage)
     assert len(await site.orders("refused")) == 1
 
 
+async def test_the_limit_of_a_buyer_is_named(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=20")
+    await site.set_columns(tickets_per_buyer=2)
+    page = await open_event(site, visit, "regular")
+    assert (await site.sell("GA", 1, "regular")).status_code == 201
+    await add(page)
+    await page.locator(SUBMIT).click()
+    notice = page.locator(".summary .notice")
+    await expect(notice).to_contain_text(words("checkout.buyer_limit.title"))
+    await expect(notice).to_contain_text(words("checkout.buyer_limit.text", left=1))
+    await check_page(page, "booking-buyer-limit")
+    await remove(page, "GA")
+    assert len(await _booked(site, page)) == 1
+
+
 async def test_the_shown_seats_or_an_alternative_are_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "chooser", size=DESKTOP)

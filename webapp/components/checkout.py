@@ -41,7 +41,7 @@ class Checkout:
     new_total: float
     """The present total after `price_changed`; otherwise 0."""
     left: int
-    """The number of tickets available after `fewer_left`; otherwise 0."""
+    """The number of tickets available after `fewer_left`, or that the buyer may still book after `buyer_limit`."""
     reference: str
     """The order's reference, once done."""
     seats_gone: list[int]
@@ -173,6 +173,7 @@ def _title() -> Any:
         ("all_held", say("checkout.all_held.title")),
         ("seat_taken", say("checkout.seat_taken.title", seats=checkout.seats_gone.length())),
         ("price_changed", say("checkout.price_changed.title")),
+        ("buyer_limit", say("checkout.buyer_limit.title")),
         ("not_on_sale", say("checkout.not_on_sale.title")),
         ("rate_limited", say("checkout.rate_limited.title")),
         ("busy", say("checkout.busy.title")),
@@ -229,6 +230,7 @@ def _text(place: NoticePlace) -> Any:
                 ),
             ),
         ),
+        ("buyer_limit", say("checkout.buyer_limit.text", left=checkout.left)),
         ("not_on_sale", say("checkout.not_on_sale.text")),
         (
             "rate_limited",

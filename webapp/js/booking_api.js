@@ -15,14 +15,14 @@ import { settings } from "./settings.js";
 /**
  * The reason of a failed request. After `unreachable` the outcome is unknown. `key_reused` means that
  * another purchase has the key. After any other kind nothing was booked.
- * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "price_changed" | "not_on_sale" | "not_cancellable" | "rate_limited" |
+ * @typedef {"declined" | "sold_out" | "all_held" | "seat_taken" | "price_changed" | "buyer_limit" | "not_on_sale" | "not_cancellable" | "rate_limited" |
  *   "busy" | "not_found" | "key_reused" | "invalid" | "refused" | "unreachable"} Kind
  */
 
 /**
  * @typedef {object} Problem
  * @property {Kind} kind
- * @property {number} available Tickets that are left of the tier.
+ * @property {number} available Tickets that are left of the tier; after `buyer_limit` those that the buyer may still book.
  * @property {number[]} ticketIds Tickets that others have.
  * @property {number} item Index of the item that is refused; -1: the API names none.
  * @property {number} total The present total after `price_changed`, in the currency's major unit; otherwise 0.
@@ -55,7 +55,7 @@ export const KIND_OF_CODE = {
   seat_taken: "seat_taken",
   price_changed: "price_changed",
   amount_too_small: "refused",
-  buyer_limit: "refused",
+  buyer_limit: "buyer_limit",
   not_on_sale: "not_on_sale",
   not_cancellable: "not_cancellable",
   rate_limited: "rate_limited",
@@ -183,7 +183,7 @@ function problemOf(status, retryAfter, body, rateLimit) {
   // After an internal error the API may have booked. `unknown` marks such a response.
   const other = status >= 500 ? "unreachable" : "refused";
   return refusal(body.unknown === true ? "unreachable" : (KIND_OF_CODE[body.code] ?? other), {
-    available: whole(body.available),
+    available: whole(body.available ?? body.remaining),
     ticketIds: Array.isArray(body.ticketIds) ? body.ticketIds.map(whole) : [],
     item: itemAtFault(body),
     total: Math.max(0, Number(body.total)) || 0,

@@ -135,6 +135,7 @@ for (const [status, body, retryAfter, outcome] of /** @type {const} */ ([
   [400, { code: "invalid_request", errors: [{ field: "userId" }] }, null, refusal("invalid")],
   [409, { code: "price_changed", total: 210.5 }, null, refusal("price_changed", { total: 210.5 })],
   [409, { code: "price_changed", total: 0 }, null, refusal("price_changed", { total: 0 })],
+  [409, { code: "buyer_limit", remaining: 2, item: 0 }, null, refusal("buyer_limit", { available: 2, item: 0 })],
   [403, { code: "forbidden" }, null, refusal("refused")],
   [409, { code: "not_cancellable" }, null, refusal("not_cancellable")],
   [422, { code: "key_reused" }, null, refusal("key_reused")],

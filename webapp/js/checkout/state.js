@@ -26,7 +26,8 @@ import { TRIES } from "./submit.js";
  * @property {Item | null} refusedItem That item.
  * @property {number} expectedTotal Total that the last purchase expected, in the currency's major unit; 0: unknown.
  * @property {number} newTotal The present total after `price_changed`; otherwise 0.
- * @property {number} left The number of tickets available after `fewer_left`; otherwise 0.
+ * @property {number} left The number of tickets available after `fewer_left`, or that the buyer may still book after
+ *   `buyer_limit`; otherwise 0.
  * @property {string} reference The order's, once done.
  * @property {number[]} seatsGone Tickets that others have, after `seat_taken`.
  * @property {number} waitUntil Browser time in milliseconds until which another try makes no sense; 0: none.

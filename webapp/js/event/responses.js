@@ -17,7 +17,7 @@ import { isRefusalOver } from "./tiers.js";
 const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
 
 // The phases after which the API may name an item that the basket marks.
-const ITEM_REFUSALS = ["refused", "invalid"];
+const ITEM_REFUSALS = ["refused", "invalid", "buyer_limit"];
 
 const times = () => ({ now: Date.now(), serverNow: serverNow() });
 
