@@ -24,6 +24,7 @@ from api.errors import ApiError, Busy, InternalError, PaymentDeclined, SoldOut
 from api.payments import simulator
 from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
+from api.services.bookings import seat_search
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Item, NewOrder
 from api.services.order_rows import OrderRow
@@ -46,6 +47,12 @@ Mode = Literal["inline", "async"]
 Isolation = Literal["serializable", "read_committed"]
 Path = Literal["direct", "careful"]
 SUCCESS_RATE = 0.5
+
+
+@pytest.fixture(autouse=True)
+def unused_reads_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every batch search its seats, so that equal batches send equal statements at any speed."""
+    monkeypatch.setattr(seat_search, "AHEAD_AGE_MAX_S", -1.0)
 
 
 @contextlib.asynccontextmanager
