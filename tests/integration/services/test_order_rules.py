@@ -8,10 +8,15 @@ from psycopg import AsyncConnection
 from psycopg.errors import CheckViolation
 
 from api.commands import seed
+from api.commands.audit import audit
 from api.database.pool import Pool
 from api.schemas import BUILT_IN_EVENT
+from api.services.bookings.model import Item
 from api.services.events import event_cache
+from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules, OwnRules
+from tests.integration.asynchronous import order
+from tests.integration.services.bookings.test_batcher import responses, running_batcher
 
 DEFAULTS = OrderRules(hold_seconds=120, tickets_max=6)
 SHOWN = ("ticketsMin", "ticketsMax", "ticketsPerBuyer", "holdSeconds")
@@ -85,3 +90,25 @@ async def test_a_change_of_a_rule_is_a_change_of_the_event(conn: AsyncConnection
     assert before is not None
     assert after is not None
     assert after[0] > before[0]
+
+
+@pytest.mark.parametrize("path", ["direct", "careful"])
+async def test_one_batch_mixes_holds_and_a_basket_has_the_shortest_one(
+    database_url: str, conn: AsyncConnection, path: str
+) -> None:
+    await conn.execute("update events set hold_seconds = 600")
+    await conn.execute("update tiers set hold_seconds = 60 where name = 'VIP'")
+    settings = {"payment_mode": "async", "booking_path": path, "held_tickets_per_address": 0}
+    both = order(items=(Item(tier="GA", quantity=1), Item(tier="VIP", quantity=1)))
+    async with running_batcher(database_url, **settings) as batcher:
+        for tier in ("VIP", "GA"):  # A direct sale needs tiers that the process knows.
+            await responses(batcher, order(tier))
+        held = await responses(batcher, order("VIP"), order("GA"), both)
+    assert [_held_s(each) for each in held] == [60, 600, 60]
+    assert audit(database_url) == []  # The tickets are held as long as their orders.
+
+
+def _held_s(outcome: object) -> float:
+    assert isinstance(outcome, OrderRow)
+    assert outcome.expires_at is not None
+    return (outcome.expires_at - outcome.created_at).total_seconds()
