@@ -168,7 +168,7 @@ class EventView:
     """The available tier nearest in price to `tier`; empty without any."""
     next_best_price: float
     tier: str
-    """The tier of the basket that has no tickets, else the one that the visitor has changed last."""
+    """The tier of the basket that has too few tickets, else the one that the visitor has changed last."""
     seated: bool
     """True if the tier that the visitor has changed last has seats."""
     best: bool

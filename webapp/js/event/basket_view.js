@@ -48,7 +48,8 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
   const byNumber = entries.filter((entry) => entry.seat === 0 && isBookable(entry) && isSeated(entry.tier));
   const shown = entries.map((entry) => describeEntry(state, entry));
   return {
-    gone: entries.find((entry) => !isBookable(entry))?.tier,
+    // A tier without tickets first, then one with fewer tickets than were chosen.
+    short: (entries.find((entry) => !isBookable(entry)) ?? entries.find(({ fault }) => fault === "fewer"))?.tier,
     missingOffers: missingOffers(state, byNumber),
     // After a loss the buyer first decides on another seat or on fewer seats.
     isUndecided:

@@ -90,11 +90,11 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
   const tiers = event.tiers.map((tier) =>
     withStepper(state, deriveTier(state, tier, serverNow, checkout.wait), ticketsMax),
   );
-  const { gone, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now });
+  const { short, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now });
   const chosen = tiers.find((tier) => tier.name === changedTier(state, fields.entries));
   const limits = deriveLimits(state, tiers, chosen, { quantity: fields.quantity, ticketsMax });
-  // A tier of the basket without tickets concerns the visitor more than the one that was changed last.
-  const missing = gone === undefined ? chosen : tiers.find((tier) => tier.name === gone);
+  // A tier that has too few tickets concerns the visitor more than the one that was changed last.
+  const missing = short === undefined ? chosen : tiers.find((tier) => tier.name === short);
   const alternative = alternativeTo(tiers, missing);
   return {
     page: state.event ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
@@ -107,7 +107,7 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     sold_out: known && tiers.length > 0 && tiers.every((tier) => tier.sold_out),
     next_best: alternative?.name ?? "",
     next_best_price: alternative?.price ?? 0,
-    tier: missing?.name ?? gone ?? "",
+    tier: missing?.name ?? short ?? "",
     tier_known: Boolean(missing?.known),
     tier_sold_out: Boolean(missing?.sold_out),
     back_in: missing?.back_in ?? 0,
