@@ -28,6 +28,10 @@ def _tickets(quantity: int, tier: str) -> str:
     return words("summary.tickets", quantity=quantity, tier=tier)
 
 
+def _without(quantity: int, tier: str, total: str) -> str:
+    return words("checkout.book_rest", tickets=_tickets(quantity, tier), total=total)
+
+
 async def _shown_seats(page: Page) -> list[int]:
     """Return the ids of the seats that the page shows for tickets by number, once it shows some."""
     await expect(page.locator(".best-seats p").first).to_be_visible()
@@ -103,19 +107,21 @@ async def test_the_limit_is_named_and_the_basket_stays(make_event: MakeEvent, vi
     await expect(page.locator(CHIPS)).to_have_text([_tickets(1, "VIP"), _tickets(9, "GA")])
 
 
-async def test_an_entry_without_tickets_says_so_and_locks_the_button(make_event: MakeEvent, visit: OpenPage) -> None:
+async def test_an_entry_without_tickets_says_so_and_the_rest_is_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=40,GA=3")
     page = await open_event(site, visit, "patient", size=DESKTOP)
     await add(page, 2, "GA")
     await site.sell("GA", 2)
     chip = page.locator(CHIPS).filter(has_text="GA")
     await expect(chip).to_contain_text(words("checkout.fewer_left.title", left=1))
-    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$110"))
+    await expect(page.locator(SUBMIT)).to_have_text(_without(1, "GA", "$110"))
     await site.sell("GA", 1)
     await expect(chip).to_contain_text(words("basket.gone"))
-    await expect(page.locator(SUBMIT)).to_have_count(0)
+    await expect(page.locator(SUBMIT)).to_have_text(_without(2, "GA", "$100"))
+    await expect(page.locator(".other-tier")).to_have_text(
+        words("summary.next_best", tickets=_tickets(2, "VIP"), price="$200")
+    )
     await check_page(page, "basket-entry-gone")
-    await page.get_by_role("button", name=words("summary.remove", quantity=2, tier="GA")).click()
     assert [line["tier"] for line in await _booked(site, page)] == ["VIP"]
 
 
@@ -127,12 +133,13 @@ async def test_a_refusal_names_the_entry(make_event: MakeEvent, visit: OpenPage)
     site.network.hold(READS)
     await site.sell("GA", 2)
     await page.locator(SUBMIT).click()
-    await expect(page.locator(".summary .notice")).to_contain_text(words("checkout.fewer_left.title", left=1))
+    await expect(page.locator(".summary .notice")).to_contain_text(words("tier.only_left", left=1, tier="GA"))
     chip = page.locator(CHIPS).filter(has_text="GA")
     await expect(chip).to_contain_text(words("checkout.fewer_left.title", left=1))
     await check_page(page, "basket-refused")
     site.network.release()
-    button = page.get_by_role("button", name=words("checkout.book_rest", missing=2, total="$110"))
+    await expect(page.locator(".summary .notice-title")).to_have_text(words("tier.only_left", left=1, tier="GA"))
+    button = page.get_by_role("button", name=_without(2, "GA", "$110"))
     await button.click()
     await page.wait_for_url("**/booking/*")
     await expect(page.locator("#order-total")).to_contain_text("$110")

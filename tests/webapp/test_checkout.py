@@ -105,9 +105,9 @@ async def test_a_tier_that_sold_out_links_to_another(make_event: MakeEvent, visi
     site.network.release()
     await check_page(page, "booking-sold-out-meanwhile")
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
-        [words("summary.next_best", tier="Front Row", price="$50")]
+        [words("summary.next_best", tickets="Front Row", price="$50")]
     )
-    await page.get_by_role("button", name=words("summary.next_best", tier="Front Row", price="$50")).click()
+    await page.get_by_role("button", name=words("summary.next_best", tickets="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await expect(page.locator(NOTICE)).to_have_count(0)
 
@@ -123,7 +123,7 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
     site.network.release()
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
-    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$300"))
+    await expect(page.locator(SUBMIT)).to_have_text(words("checkout.book_left", left=3, total="$300"))
     # "Only 2 left" is over as well once there are more.
     site.network.hold(READS)
     await site.sell("VIP", 1)
@@ -148,7 +148,7 @@ async def test_held_tickets_offer_another_try(make_event_without_webhooks: MakeE
     await expect(gone).to_contain_text(words("tier.all_held"))
     await expect(gone).to_contain_text(pattern("tier.back_in", time=r"\d:\d\d"))
     await expect(page.locator(".summary").get_by_role("button")).to_have_text(
-        [words("summary.next_best", tier="VIP", price="$100")]
+        [words("summary.next_best", tickets=words("summary.tickets", quantity=2, tier="VIP"), price="$200")]
     )
     await check_page(page, "booking-all-held")
     site.network.release()

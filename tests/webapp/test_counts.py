@@ -242,7 +242,7 @@ async def test_a_tier_sells_out_and_then_the_event(make_event: MakeEvent, visit:
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # The next best tier is one click away.
     await check_page(page, "tier-sold-out")
-    await page.get_by_role("button", name=words("summary.next_best", tier="Front Row", price="$50")).click()
+    await page.get_by_role("button", name=words("summary.next_best", tickets="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
     await site.sell("Front Row", 40)
     await site.sell("GA", 100)

@@ -109,8 +109,8 @@ class NoticePlace:
     """Properties of the button that books at the new total."""
     book_left: dict[str, Any]
     """Properties of the button that books as many tickets as are left."""
-    total_left: Any
-    """Their total in the major unit of its currency."""
+    left_label: Any
+    """Its label, with their total."""
     waits: Any
     """True: the notice counts down to the next try."""
     blocked: Any
@@ -168,7 +168,14 @@ def _title() -> Any:
         ("done", say("checkout.done.title")),
         ("invalid", say("checkout.invalid.title")),
         ("declined", say("checkout.declined.title")),
-        ("fewer_left", say("checkout.fewer_left.title", left=checkout.left)),
+        (
+            "fewer_left",
+            rx.cond(
+                checkout.mixed,
+                say("tier.only_left", left=checkout.left, tier=checkout.tier),
+                say("checkout.fewer_left.title", left=checkout.left),
+            ),
+        ),
         ("sold_out", say("checkout.sold_out.title", tier=checkout.tier)),
         ("all_held", say("checkout.all_held.title")),
         ("seat_taken", say("checkout.seat_taken.title", seats=checkout.seats_gone.length())),
@@ -262,15 +269,7 @@ def _actions(place: NoticePlace) -> Ui:
     book_left = rx.cond(
         place.books,
         rx.el.button(
-            rx.cond(
-                checkout.mixed,
-                say(
-                    "checkout.book_rest",
-                    missing=checkout.quantity - checkout.left,
-                    total=price(place.total_left, place.priced),
-                ),
-                say("checkout.book_left", left=checkout.left, total=price(place.total_left, place.priced)),
-            ),
+            place.left_label,
             disabled=place.locked,
             **place.book_left,
         ),

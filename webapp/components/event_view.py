@@ -80,6 +80,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class TierTickets:
+    """A number of tickets of one tier."""
+
+    tier: str
+    quantity: int
+
+
+@dataclass(frozen=True)
 class Seat:
     """The name of a seat."""
 
@@ -166,7 +174,9 @@ class EventView:
     sold_out: bool
     next_best: str
     """The available tier nearest in price to `tier`; empty without any."""
-    next_best_price: float
+    next_best_quantity: int
+    """The number of its tickets that take the place of those of `tier`."""
+    next_best_total: float
     tier: str
     """The tier of the basket that has too few tickets, else the one that the visitor has changed last."""
     seated: bool
@@ -174,8 +184,10 @@ class EventView:
     best: bool
     """True if that tier has tickets in the basket whose best seats can be picked."""
     bookable: bool
-    """True if every entry of the basket is."""
+    """True if some entries of the basket are, and the stock of all is known."""
     some_bookable: bool
+    missing: list[TierTickets]
+    """Tickets of the basket that are no longer available."""
     tier_known: bool
     tier_sold_out: bool
     back_in: int

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.checkout import NoticePlace, book_again, book_left, checkout, notice, phase_is, sending_label
-from webapp.components.language import money, say
+from webapp.components.language import money, price, say
 from webapp.components.layout import Ui, link
 from webapp.components.order import order, tickets_text
 
@@ -16,6 +16,8 @@ def again() -> Ui:
     # A purchase in doubt is shown here as well, although it is not about this order.
     this_one = (checkout.event == order.event.slug) & (checkout.tickets == order.tickets_by_tier)
     price_of_refused = order.prices[checkout.tier].to(float)
+    missing = checkout.quantity - checkout.left
+    total_left = price(order.total - price_of_refused * missing, order)
     place = NoticePlace(
         locked=checkout.locked,
         applies=True,
@@ -23,7 +25,15 @@ def again() -> Ui:
         again={"type": "button", "on_click": book_again(order.reference)},
         at_new_total={"type": "button", "on_click": book_again(order.reference, checkout.new_total)},
         book_left={"type": "button", "on_click": book_left(price_of_refused, order.currencyDigits)},
-        total_left=order.total - price_of_refused * (checkout.quantity - checkout.left),
+        left_label=rx.cond(
+            checkout.mixed,
+            say(
+                "checkout.book_rest",
+                tickets=say("summary.tickets", quantity=missing, tier=checkout.tier),
+                total=total_left,
+            ),
+            say("checkout.book_left", left=checkout.left, total=total_left),
+        ),
         waits=True,
         blocked=False,
         priced=order,

@@ -19,6 +19,8 @@ from webapp.components.tier_list import is_stale
 from webapp.components.user_id import is_user_id_fault
 
 _lost_some = event_view.lost.length() > 0
+_some_gone = (event_view.missing.length() > 0) & (event_view.tier_sold_out | (event_view.back_in > 0))
+"""True if a tier of the basket has no tickets now."""
 
 
 def summary() -> Ui:
@@ -27,7 +29,7 @@ def summary() -> Ui:
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
             rx.cond(event_view.some_bookable | _lost_some, _chosen()),
-            rx.cond(event_view.bookable | _lost_some, rx.fragment(), _nothing_to_choose()),
+            rx.cond((event_view.bookable & ~_some_gone) | _lost_some, rx.fragment(), _nothing_to_choose()),
             _reminder(),
             class_name="summary-words",
         ),
@@ -37,7 +39,14 @@ def summary() -> Ui:
         ),
         rx.cond(form_books(), _submit()),
         sale_notice(),
-        rx.cond(event_view.bookable | _lost_some | checkout.sending | _nothing_now(), rx.fragment(), _other_tier()),
+        rx.cond(
+            (event_view.bookable & (_notice_has_other_tier() | (event_view.missing.length() == 0)))
+            | _lost_some
+            | checkout.sending
+            | _nothing_now(),
+            rx.fragment(),
+            _other_tier(),
+        ),
         class_name="summary",
         aria_labelledby="summary",
     )
@@ -227,8 +236,12 @@ def _other_tier() -> Ui:
         rx.el.button(
             say(
                 "summary.next_best",
-                tier=event_view.next_best,
-                price=price(event_view.next_best_price, event_view.event),
+                tickets=rx.cond(
+                    event_view.next_best_quantity == 1,
+                    event_view.next_best,
+                    say("summary.tickets", quantity=event_view.next_best_quantity, tier=event_view.next_best),
+                ),
+                price=price(event_view.next_best_total, event_view.event),
             ),
             type="button",
             on_click=action("exchange", event_view.next_best),
@@ -251,9 +264,13 @@ def _submit() -> Ui:
             rx.cond(
                 event_view.bookable,
                 rx.cond(
-                    event_view.total == 0,
-                    say("book.free"),
-                    say("book.button", total=money(event_view.total, event_view.event)),
+                    event_view.missing.length() > 0,
+                    _rest_label(),
+                    rx.cond(
+                        event_view.total == 0,
+                        say("book.free"),
+                        say("book.button", total=money(event_view.total, event_view.event)),
+                    ),
                 ),
                 say("book.plain"),
             ),
@@ -262,6 +279,19 @@ def _submit() -> Ui:
         class_name="submit",
         disabled=event_view.locked,
         aria_busy=checkout.sending,
+    )
+
+
+def _rest_label() -> Any:
+    """Return the label of the button that books the basket without the tickets that are no longer available."""
+    total = price(event_view.total, event_view.event)
+    missing = event_view.missing.foreach(
+        lambda tickets: say("summary.tickets", quantity=tickets.quantity, tier=tickets.tier)
+    ).join(" · ")
+    return rx.cond(
+        event_view.only_tier != "",
+        say("checkout.book_left", left=event_view.quantity, total=total),
+        say("checkout.book_rest", tickets=missing, total=total),
     )
 
 
@@ -293,6 +323,11 @@ def _nothing_now() -> Any:
     return phase_is("unreachable") | (phase_is("not_on_sale") & _of_this_event() & ~_past())
 
 
+def _notice_has_other_tier() -> Any:
+    """Return whether the notice offers another tier. For a tier without tickets the form offers it."""
+    return phase_is("fewer_left", "sold_out", "all_held") & _applies() & event_view.bookable
+
+
 def _notice_books() -> Any:
     """Return whether the button that books is in the notice, or nothing can be booked.
 
@@ -300,7 +335,8 @@ def _notice_books() -> Any:
     """
     same_tickets = phase_is("declined", "busy", "rate_limited", "not_found", "price_changed")
     same_tickets &= (checkout.tickets == event_view.tickets) & _of_this_event()
-    of_the_tier = phase_is("all_held", "fewer_left") & _has_refused_tier()
+    # Without the held tickets the form books the rest.
+    of_the_tier = (phase_is("fewer_left") | (phase_is("all_held") & ~event_view.bookable)) & _has_refused_tier()
     return _nothing_now() | (~_past() & (same_tickets | of_the_tier))
 
 
@@ -317,14 +353,13 @@ def sale_notice() -> Ui:
         at_new_total={"type": "submit"},
         # The basket shows no more tickets than are left.
         book_left={"type": "submit"},
-        total_left=event_view.total,
+        left_label=_rest_label(),
         blocked=leads & is_stale & (checkout.phase != "unreachable"),
         priced=event_view.event,
         other=rx.match(
             checkout.phase,
             ("not_on_sale", link(say("nav.all_events"), to="/", class_name="button")),
-            # For a tier without tickets the form itself offers another tier.
-            ("fewer_left", "sold_out", "all_held", rx.cond(event_view.bookable, _other_tier())),
+            ("fewer_left", "sold_out", "all_held", rx.cond(_notice_has_other_tier(), _other_tier())),
             rx.fragment(),
         ),
         seat_taken=say("checkout.seat_taken.text"),

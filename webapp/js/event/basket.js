@@ -64,6 +64,18 @@ export const wantedOf = (state, tier) =>
   unseated(state, tier) + picksOf(state, tier).length + state.lost.filter((seat) => seat.tier === tier).length;
 
 /**
+ * Return the number of tickets of another tier that take the place of the tickets of a tier.
+ * @param {EventState} state
+ * @param {string} from
+ * @param {string} to
+ * @param {Pick<Limits, "tierFewest" | "tierMost"> & { available: number }} limits the limits of the other tier
+ */
+export function exchangedOf(state, from, to, { available, tierFewest, tierMost }) {
+  const most = Math.min(available, tierMost) - picksOf(state, to).length - unseated(state, to);
+  return Math.max(0, Math.min(Math.max(tierFewest, wantedOf(state, from)), most));
+}
+
+/**
  * Return numbers of tickets with another number for one tier. Tiers without tickets are left out.
  * @param {Record<string, number>} quantities
  * @param {string} tier
@@ -144,6 +156,21 @@ export function entriesOf(state, tiers) {
     ];
   });
   return [...numbered, ...seats];
+}
+
+/**
+ * Return the wanted tickets that are not available, by tier.
+ * @param {EventState} state
+ * @param {Entry[]} entries
+ */
+export function missingOf(state, entries) {
+  /** @type {Record<string, number>} */
+  let missing = {};
+  for (const { tier, quantity, fault } of entries) {
+    const lacking = fault === "gone" ? quantity : fault === "fewer" ? unseated(state, tier) - quantity : 0;
+    missing = withQuantity(missing, tier, unseated({ quantities: missing }, tier) + lacking);
+  }
+  return Object.entries(missing).map(([tier, quantity]) => ({ tier, quantity }));
 }
 
 /** @param {Entry} entry */

@@ -1,7 +1,18 @@
 // Derivation of what an event's page shows of the basket: steppers, entries, seats by number, limits. Pure functions.
 import { countsOf } from "../checkout/purchase.js";
-import { entriesOf, isBookable, itemsOf, limitsOf, shownOf, sizeOf, totalOf, unseated, wantedOf } from "./basket.js";
-import { describeChoice, isReplaced, isUnseen, missingOffers } from "./best_seats.js";
+import {
+  entriesOf,
+  isBookable,
+  itemsOf,
+  limitsOf,
+  missingOf,
+  shownOf,
+  sizeOf,
+  totalOf,
+  unseated,
+  wantedOf,
+} from "./basket.js";
+import { describeChoice, isReplaced, isUnseen, missingOffers, READING_MS } from "./best_seats.js";
 
 /** @import { Entry } from "./basket.js" */
 /** @import { EventState } from "./state.js" */
@@ -41,11 +52,14 @@ export function withStepper(state, tier, ticketsMax) {
  */
 export function deriveBasket(state, tiers, { currencyDigits, now }) {
   const entries = entriesOf(state, tiers);
-  const items = itemsOf(entries);
+  // Without the tickets that are gone the rest can be booked, once the visitor has read what is left.
+  const rest = entries.filter(isBookable);
+  const items = itemsOf(rest);
   const prices = Object.fromEntries(tiers.map((tier) => [tier.name, tier.price]));
-  const bookable = state.counts !== null && entries.length > 0 && entries.every(isBookable);
+  const someBookable = state.counts !== null && rest.length > 0;
+  const bookable = someBookable && entries.every(({ fault }) => fault !== "unknown");
   const isSeated = (/** @type {string} */ name) => tiers.some((tier) => tier.seated && tier.name === name);
-  const byNumber = entries.filter((entry) => entry.seat === 0 && isBookable(entry) && isSeated(entry.tier));
+  const byNumber = rest.filter((entry) => entry.seat === 0 && isSeated(entry.tier));
   const shown = entries.map((entry) => describeEntry(state, entry));
   return {
     // A tier without tickets first, then one with fewer tickets than were chosen.
@@ -53,23 +67,27 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
     missingOffers: missingOffers(state, byNumber),
     // After a loss the buyer first decides on another seat or on fewer seats.
     isUndecided:
-      isUnseen(state, byNumber, now) || state.lost.length > 0 || state.picks.some((id) => !state.layout.seats.has(id)),
+      now - state.stockChangedAt < READING_MS ||
+      isUnseen(state, byNumber, now) ||
+      state.lost.length > 0 ||
+      state.picks.some((id) => !state.layout.seats.has(id)),
     fields: {
       entries: shown,
       bookable,
-      some_bookable: state.counts !== null && entries.some(isBookable),
+      some_bookable: someBookable,
+      missing: missingOf(state, entries),
       has_chips:
         entries.length > 1 || entries.some((entry) => entry.quantity > 1 || entry.seat > 0 || entry.fault !== ""),
       has_offers: shown.some(({ seats, lost }) => seats.length > 0 || lost),
       has_picks: state.picks.length > 0,
       only_tier: new Set(entries.map(({ tier }) => tier)).size === 1 ? entries[0].tier : "",
-      quantity: entries.reduce((sum, entry) => sum + entry.quantity, 0),
+      quantity: rest.reduce((sum, entry) => sum + entry.quantity, 0),
       quantities: Object.fromEntries(tiers.map(({ name }) => [name, wantedOf(state, name)])),
       offered: entries.flatMap(({ seats: [choice] }) => choice?.ticketIds ?? []),
       tickets: countsOf(items),
       items: JSON.stringify(items),
       prices,
-      total: bookable ? totalOf(entries, prices, currencyDigits) : 0,
+      total: bookable ? totalOf(rest, prices, currencyDigits) : 0,
     },
   };
 }

@@ -1,7 +1,8 @@
 // Derivation of everything that an event's page shows. Pure functions.
 import { secondsUntil } from "../clock.js";
 import { saleOf } from "../event_rules.js";
-import { picksOf, wantedOf } from "./basket.js";
+import { sumOf } from "../money.js";
+import { exchangedOf, limitsOf, picksOf, wantedOf } from "./basket.js";
 import { deriveBasket, deriveLimits, withStepper } from "./basket_view.js";
 import { nearestSeats } from "./seating.js";
 import { isOpen } from "./state.js";
@@ -9,6 +10,7 @@ import { alternativeTo, deriveTier } from "./tiers.js";
 import { deriveZoom } from "./zoom.js";
 
 /** @import { EventDetails } from "../schemas.js" */
+/** @import { SteppedTier } from "./basket_view.js" */
 /** @import { Seat } from "./seating.js" */
 /** @import { EventState } from "./state.js" */
 
@@ -95,7 +97,13 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
   const limits = deriveLimits(state, tiers, chosen, { quantity: fields.quantity, ticketsMax });
   // A tier that has too few tickets concerns the visitor more than the one that was changed last.
   const missing = short === undefined ? chosen : tiers.find((tier) => tier.name === short);
-  const alternative = alternativeTo(tiers, missing);
+  const exchanged = (/** @type {SteppedTier} */ { name, available }) =>
+    exchangedOf(state, missing?.name ?? "", name, { ...limitsOf(state, name, ticketsMax), available });
+  const alternative = alternativeTo(
+    tiers.filter((tier) => exchanged(tier) > 0),
+    missing,
+  );
+  const nextBest = alternative ? exchanged(alternative) : 0;
   return {
     page: state.event ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
     event,
@@ -106,7 +114,8 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
     tiers,
     sold_out: known && tiers.length > 0 && tiers.every((tier) => tier.sold_out),
     next_best: alternative?.name ?? "",
-    next_best_price: alternative?.price ?? 0,
+    next_best_quantity: nextBest,
+    next_best_total: sumOf([[alternative?.price ?? 0, nextBest]], event.currencyDigits),
     tier: missing?.name ?? short ?? "",
     tier_known: Boolean(missing?.known),
     tier_sold_out: Boolean(missing?.sold_out),

@@ -12,6 +12,7 @@ import { isRefusalOver } from "./tiers.js";
 
 /** @import { Snapshot } from "../http.js" */
 /** @import { EventDetails, SeatChoice, TicketStates, TierAvailability } from "../schemas.js" */
+/** @import { EventState } from "./state.js" */
 
 // The checkout's phases after a refusal that concerns a tier.
 const TIER_REFUSALS = ["sold_out", "fewer_left", "all_held"];
@@ -27,9 +28,19 @@ export function receiveEvent({ body, asOf }) {
   reviewRefusal();
 }
 
+/**
+ * Change the stock. The visitor needs time to read other bookable tickets before a click books them.
+ * @param {Partial<EventState>} changes
+ */
+function receiveStock(changes) {
+  const { bookable, tickets } = getView();
+  update(changes);
+  if (bookable && getView().tickets !== tickets) update({ stockChangedAt: Date.now() });
+}
+
 /** @param {Snapshot<Record<string, TierAvailability>>} snapshot */
 export function receiveCounts(snapshot) {
-  update(applyCounts(getState(), snapshot, times()));
+  receiveStock(applyCounts(getState(), snapshot, times()));
   reviewRefusal();
   const announcement = announce(getState(), getView(), Date.now());
   if (announcement) update(announcement);
@@ -42,7 +53,7 @@ export function receiveStates(snapshot) {
   const mayLosePicks = !sending && phase !== "unreachable" && snapshot.asOf > state.picksAfter;
   const changes = applyStates(state, snapshot, { ...times(), mayLosePicks });
   if (changes.picks.length < state.picks.length) keepFocus();
-  update(changes);
+  receiveStock(changes);
   if (mayLosePicks) removeSeats();
   reviewRefusal();
 }
@@ -76,6 +87,8 @@ export function recordOutcome(slug) {
       over: taken.some((id) => state.layout.seats.has(id) || offered.includes(id)),
     },
   });
+  // The rest of the basket need not wait for held tickets.
+  if (isAboutTier && phase === "all_held" && getView().bookable) checkout.stopWaiting();
 }
 
 /** End a refusal that newer snapshots contradict, and the wait that it has caused. */

@@ -1,5 +1,5 @@
 // Changes of the basket by the visitor's choices. Pure functions. Nothing leaves the basket unless the visitor removes it.
-import { picksOf, shownOf, sizeOf, unseated, wantedOf, withQuantity } from "./basket.js";
+import { exchangedOf, picksOf, shownOf, sizeOf, unseated, wantedOf, withQuantity } from "./basket.js";
 import { withoutTaken } from "./best_seats.js";
 import { nearestSeats } from "./seating.js";
 import { isFree, isOpen, NO_ANNOUNCEMENT } from "./state.js";
@@ -71,18 +71,17 @@ export function removeTicket(state, tier, { available, tierFewest }) {
 export const removeTier = (state, tier) => ({ quantities: withQuantity(state.quantities, tier, 0) });
 
 /**
- * Choose tickets of another tier instead of those of a tier that has none, as many as its limits permit.
+ * Choose tickets of another tier instead of those of a tier that has too few, as many as its limits permit.
  * @param {EventState} state
  * @param {string} from
  * @param {string} to
  * @param {Pick<Limits, "tierFewest" | "tierMost"> & { available: number }} limits the limits of the other tier
  * @returns {Partial<EventState>}
  */
-export function exchangeTier(state, from, to, { available, tierFewest, tierMost }) {
+export function exchangeTier(state, from, to, limits) {
   const picks = state.picks.filter((id) => !picksOf(state, from).includes(id));
   const lost = state.lost.filter((seat) => seat.tier !== from);
-  const most = Math.min(available, tierMost) - picksOf(state, to).length;
-  const quantity = Math.min(unseated(state, to) + Math.max(tierFewest, wantedOf(state, from)), most);
+  const quantity = unseated(state, to) + exchangedOf(state, from, to, limits);
   return {
     ...turnTo(state, to),
     quantities: withQuantity(withQuantity(state.quantities, from, 0), to, quantity),

@@ -45,6 +45,8 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {Seat[]} lost picked seats that other buyers took
  * @property {"" | "booking" | "tier"} refusedBy the limit that has refused the visitor's last choice: of all tickets of a
  *   booking, or of those of `tier`
+ * @property {number} stockChangedAt browser time, in milliseconds, at which new counts or seat states have last changed
+ *   the bookable tickets
  * @property {number} focused id of the seat in the tab order
  * @property {number} zoom index of `ZOOM_LEVELS`, or -1 for the whole map
  * @property {number} fit scale at which the whole map is visible; 1 if it always is
@@ -84,6 +86,7 @@ export const INITIAL_STATE = {
   picksAfter: "",
   lost: [],
   refusedBy: "",
+  stockChangedAt: 0,
   focused: 0,
   zoom: 0,
   fit: 1,
@@ -98,9 +101,10 @@ export const INITIAL_STATE = {
  * @param {EventState} state
  * @param {number} now the browser's time, in milliseconds
  */
-export const pastTimes = ({ countsFreshAt, statesFreshAt, announcedAt }, now) => ({
+export const pastTimes = ({ countsFreshAt, statesFreshAt, stockChangedAt, announcedAt }, now) => ({
   countsFreshAt: Math.min(countsFreshAt, now),
   statesFreshAt: Math.min(statesFreshAt, now),
+  stockChangedAt: Math.min(stockChangedAt, now),
   announcedAt: Math.min(announcedAt, now),
 });
 

@@ -55,9 +55,10 @@ export function deriveTier(state, tier, serverNow, checkoutWait) {
 
 /**
  * Return the available tier that is nearest in price to the chosen one, the cheaper of two.
- * @param {TierView[]} tiers
- * @param {TierView | undefined} chosen
- * @returns {TierView | undefined}
+ * @template {TierView} Tier
+ * @param {Tier[]} tiers
+ * @param {Tier | undefined} chosen
+ * @returns {Tier | undefined}
  */
 export function alternativeTo(tiers, chosen) {
   /** @param {TierView} tier */

@@ -150,7 +150,7 @@ test("a basket of one ticket without a seat has nothing to remove", () => {
     assert.equal(view(loaded(changes)).has_chips, true);
 });
 
-test("an entry without tickets locks the basket until the visitor removes it", () => {
+test("an entry without tickets stays in the basket, and the rest can be booked", () => {
   const state = loaded({ quantities: { VIP: 1, GA: 2 }, counts: counts(6, 6, 0), emptySince: { GA: at(0) } });
   const { entries, bookable, some_bookable, locked, tier, tier_sold_out, next_best, total } = view(state);
   assert.deepEqual(
@@ -160,7 +160,7 @@ test("an entry without tickets locks the basket until the visitor removes it", (
       [2, "gone"],
     ],
   );
-  assert.deepEqual([bookable, some_bookable, locked, total], [false, true, true, 0]);
+  assert.deepEqual([bookable, some_bookable, locked, total], [true, true, false, 100]);
   assert.deepEqual([tier, tier_sold_out, next_best], ["GA", true, "Front Row"]);
   const seats = view(loaded({ quantities: { VIP: 1 }, picks: [2], counts: counts(1, 6, 100) }));
   assert.deepEqual([seats.entries[0].fault, seats.entries[1].fault], ["gone", ""]);
@@ -190,7 +190,7 @@ test("the chosen tier's fields are shown, and nothing without one", () => {
   const none = view(loaded({ tier: "" }));
   assert.deepEqual([none.tier, none.seated, none.back_in, none.entries, none.locked], ["", false, 0, [], true]);
   const alone = view(loaded({ counts: counts(6, 0, 0) }));
-  assert.deepEqual([alone.next_best, alone.next_best_price], ["", 0]);
+  assert.deepEqual([alone.next_best, alone.next_best_total], ["", 0]);
 });
 
 test("the best seats are for tickets of a tier with seats", () => {
@@ -205,7 +205,7 @@ test("the best seats are for tickets of a tier with seats", () => {
 test("an empty tier books nothing and offers the tier nearest in price", () => {
   const gone = view(loaded({ counts: counts(0, 6, 100), emptySince: { VIP: at(0) } }));
   assert.deepEqual(
-    [gone.bookable, gone.total, gone.tier_sold_out, gone.locked, gone.next_best, gone.next_best_price],
+    [gone.bookable, gone.total, gone.tier_sold_out, gone.locked, gone.next_best, gone.next_best_total],
     [false, 0, true, true, "Front Row", 50],
   );
   assert.equal(gone.sold_out, false);

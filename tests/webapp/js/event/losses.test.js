@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { READING_MS } from "../../../../webapp/js/event/best_seats.js";
 import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { exchangeTier } from "../../../../webapp/js/event/selection.js";
 import { counts, loaded, NOW } from "./examples.js";
@@ -22,4 +23,39 @@ test("the tier that has too few tickets is exchanged, not the tier that was chan
   // A tier without tickets comes before one with fewer.
   const both = loaded({ tier: "GA", quantities: { VIP: 3, "Front Row": 1, GA: 2 }, counts: counts(2, 0, 100) });
   assert.equal(view(both).tier, "Front Row");
+});
+
+test("fewer tickets are booked only at a button that names the loss", () => {
+  const state = loaded({ quantities: { VIP: 3, "Front Row": 1, GA: 2 }, counts: counts(2, 0, 100) });
+  const { bookable, missing, quantity, total, items } = view(state);
+  assert.deepEqual(missing, [
+    { tier: "VIP", quantity: 1 },
+    { tier: "Front Row", quantity: 1 },
+  ]);
+  assert.deepEqual([bookable, quantity, total], [true, 4, 220]);
+  assert.deepEqual(
+    JSON.parse(items).map((/** @type {{ tier: string, quantity: number }} */ item) => [item.tier, item.quantity]),
+    [
+      ["VIP", 2],
+      ["GA", 2],
+    ],
+  );
+  assert.deepEqual(view(loaded()).missing, []);
+});
+
+test("a click books nothing until the visitor could read other bookable tickets", () => {
+  assert.equal(view(loaded({ quantities: { VIP: 2 }, stockChangedAt: NOW - READING_MS + 1 })).locked, true);
+  assert.equal(view(loaded({ quantities: { VIP: 2 }, stockChangedAt: NOW - READING_MS })).locked, false);
+});
+
+test("the offer of another tier names all tickets that take the place of others, and their total", () => {
+  const state = loaded({ tier: "VIP", quantities: { VIP: 3, GA: 2 }, counts: counts(6, 0, 0) });
+  const offer = ({ next_best, next_best_quantity, next_best_total } = view(state)) => [
+    next_best,
+    next_best_quantity,
+    next_best_total,
+  ];
+  assert.deepEqual(offer(), ["VIP", 2, 200]);
+  // A tier whose tickets are all in the basket takes the place of none.
+  assert.deepEqual(offer(view({ ...state, quantities: { VIP: 6, GA: 2 } })), ["", 0, 0]);
 });
