@@ -45,6 +45,11 @@ class Recorder:
         self.taken[event] += 1
         return json.dumps([row.available for row in rows]).encode()
 
+    async def until_quiet(self) -> None:
+        """Wait until no snapshot of an event that nobody requests is in progress."""
+        for _ in range(2):
+            await self.until_refreshed(ASKED)
+
     async def until_refreshed(self, event: str) -> None:
         """Wait until the snapshot of an event, which stays requested, has been refreshed."""
         before = self.taken[event]
@@ -77,8 +82,7 @@ async def test_no_snapshot_is_taken_while_nobody_requests_it(recorder: Recorder,
     await recorder.cache.get(QUIET)
     await recorder.until_refreshed(ASKED)
     clock.ahead_s += AGE_MAX_S
-    for _ in range(2):  # A snapshot that was in progress is complete afterwards.
-        await recorder.until_refreshed(ASKED)
+    await recorder.until_quiet()
     before = recorder.taken[QUIET]
     for _ in range(3):
         recorder.cache.invalidate({ASKED, QUIET})
@@ -100,6 +104,7 @@ async def test_the_first_request_after_a_pause_waits_for_a_new_snapshot(
 ) -> None:
     assert (await recorder.cache.get(QUIET)).body == b"[60]"
     clock.ahead_s += AGE_MAX_S
+    await recorder.until_quiet()
     await sell(conn, QUIET, 2)
     assert (await recorder.cache.get(QUIET)).body == b"[58]"
 
@@ -111,6 +116,7 @@ async def test_the_first_request_after_a_sale_of_this_process_sees_it(
     clock.ahead_s += AGE_MAX_S - 0.2
     await recorder.until_refreshed(ASKED)  # The snapshot of the other event is refreshed in the same round.
     clock.ahead_s += 0.3
+    await recorder.until_quiet()
     await sell(conn, QUIET, 1)
     recorder.cache.invalidate({QUIET})
     assert (await recorder.cache.get(QUIET)).body == b"[59]"
