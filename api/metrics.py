@@ -91,6 +91,8 @@ def time_response(route: str, started_at: float) -> None:
 
 def flush() -> None:
     """Add the counts of this process to its files. Only its event loop may call this, because it locks nothing."""
+    if directory := metrics_directory():
+        directory.mkdir(parents=True, exist_ok=True)  # An operator may have deleted it.
     responses = dict(_responses)
     _responses.clear()  # before the update of a file, which may fail
     for labels, count in responses.items():
@@ -127,9 +129,8 @@ def render_metrics(system: SystemHealth | None) -> bytes:
         system: the state of the system; None omits its metrics, because the database does not respond.
     """
     registry = REGISTRY
-    if directory := metrics_directory():
+    if metrics_directory():
         registry = CollectorRegistry()
-        directory.mkdir(parents=True, exist_ok=True)  # The collector refuses a missing directory.
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     text = generate_latest(registry)
     if system:
