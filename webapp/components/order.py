@@ -87,6 +87,8 @@ class OrderView(Described):
     seated: bool
     tickets_by_tier: str
     """The number of tickets of each tier, as the checkout compares them."""
+    again_query: str
+    """The query of the event's address that chooses the same seats and tickets."""
     prices: dict[str, float]
     """Price of a ticket of each tier."""
     tickets: list[OrderTicket]

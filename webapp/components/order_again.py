@@ -71,8 +71,7 @@ def again() -> Ui:
 
 
 def _to_other_seats() -> Ui:
-    """Name the seats that others have, and link to the seat map with the remaining ones."""
-    seats = order.tickets.foreach(lambda ticket: ticket.id).join(",")
+    """Name the seats that others have, and link to the event with all tickets of the order."""
     return rx.fragment(
         rx.el.ul(
             rx.foreach(
@@ -85,7 +84,7 @@ def _to_other_seats() -> Ui:
         ),
         link(
             say("booking.other_seats"),
-            to=f"/event/{order.event.slug}?seats={seats}",
+            to=f"/event/{order.event.slug}?{order.again_query}",
             class_name="button",
         ),
     )

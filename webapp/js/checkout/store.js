@@ -1,5 +1,6 @@
 // The tab's checkout: handles the buyer's clicks, sends the purchase, and finds out its outcome.
 
+import { forgetBasket } from "../basket_storage.js";
 import * as bookingApi from "../booking_api.js";
 import { sumOf } from "../money.js";
 import * as browserNetwork from "../network.js";
@@ -267,6 +268,7 @@ export class CheckoutStore {
     this.#storage.keepPurchase(open);
     const isHere = checkout.phase === "done" && this.#path === pathOf(checkout.reference);
     this.#show(isHere ? enter(checkout, "idle") : checkout);
+    if (checkout.phase === "done") forgetBasket(last.event);
     if (checkout.phase === "done" && !isHere) this.#navigate(pathOf(checkout.reference));
     if (open?.inDoubt && outcome) void this.#lookup.follow(open.reference, LOOK_UP_EVERY_MS);
   }

@@ -1,4 +1,5 @@
 // A visitor's actions on an event's page. While a booking is being sent, the selection does not change.
+import { forgetBasket, keepBasket } from "../basket_storage.js";
 import { findBest } from "../booking_api.js";
 import { checkout } from "../checkout/store.js";
 import { keepFocus } from "../focus.js";
@@ -27,9 +28,18 @@ const isSending = () => checkout.view.get().sending;
 function select(changes, controls = CONTROLS) {
   keepFocus(document.activeElement, controls);
   update({ refusedBy: "", ...changes });
+  storeBasket();
   // Tickets of other tiers need not wait for held ones. A rate limit applies to every tier.
   const { tier, phase } = checkout.view.get();
   if (phase === "all_held" && !(getView().quantities[tier] > 0)) checkout.stopWaiting();
+}
+
+/** Store the basket of the page, unless the page has chosen its ticket. */
+function storeBasket() {
+  const { event, tier, quantities, picks, lost, isPreset } = getState();
+  if (!event) return;
+  if (isPreset) forgetBasket(event.slug);
+  else keepBasket(event.slug, { tier, quantities, picks: [...picks, ...lost.map(({ id }) => id)] });
 }
 
 /** @param {string} tier */

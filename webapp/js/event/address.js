@@ -1,18 +1,43 @@
-// Seats in the page's address (`?seats=1,2`), which a booking's page links to after one of its seats was lost.
+// Tickets in the page's address, which a failed order's page links to: `?seats=1,2&tickets=3+VIP` for two seats and three
+// tickets without a seat.
+
+const QUANTITY_AND_TIER = /^([1-9]\d{0,5}) (.+)$/;
 
 /**
- * Read the ids of seats from an address's query.
- * @param {string} search
- * @param {number} ticketsMax
+ * Write tickets as the query of an address.
+ * @param {{ seats: number[], quantities: Record<string, number> }} tickets
  */
-export function readSeats(search, ticketsMax) {
-  const seats = new URLSearchParams(search).get("seats") ?? "";
-  const ids = new Set(seats.split(",").map(Number));
-  return [...ids].filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
+export function writeTickets({ seats, quantities }) {
+  const query = new URLSearchParams(seats.length > 0 ? { seats: seats.join(",") } : {});
+  for (const [tier, quantity] of Object.entries(quantities)) query.append("tickets", `${quantity} ${tier}`);
+  return query.toString();
 }
 
-/** Remove the seats from the address: on the next visit these seats may be booked already. */
-export function removeSeats() {
-  if (new URLSearchParams(window.location.search).has("seats"))
+/**
+ * Read the tickets in an address's query; null without any. Seats beyond the limit of a booking are left out, then tickets.
+ * @param {string} search
+ * @param {number} ticketsMax
+ * @returns {{ picks: number[], quantities: Record<string, number> } | null}
+ */
+export function readTickets(search, ticketsMax) {
+  const query = new URLSearchParams(search);
+  const ids = new Set((query.get("seats") ?? "").split(",").map(Number));
+  const picks = [...ids].filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
+  /** @type {Map<string, number>} */
+  const quantities = new Map();
+  let left = ticketsMax - picks.length;
+  for (const [, quantity, tier] of query.getAll("tickets").flatMap((text) => [QUANTITY_AND_TIER.exec(text) ?? []])) {
+    const wanted = Math.min(Number(quantity), left);
+    if (tier === undefined || wanted === 0) continue;
+    quantities.set(tier, (quantities.get(tier) ?? 0) + wanted);
+    left -= wanted;
+  }
+  return picks.length + quantities.size > 0 ? { picks, quantities: Object.fromEntries(quantities) } : null;
+}
+
+/** Remove the tickets from the address: on the next visit they may be booked already. */
+export function removeTickets() {
+  const query = new URLSearchParams(window.location.search);
+  if (query.has("seats") || query.has("tickets"))
     window.history.replaceState(window.history.state, "", window.location.pathname);
 }

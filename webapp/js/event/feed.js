@@ -2,6 +2,7 @@
 import { createElement, startTransition, useEffect, useState } from "react";
 import { useParams } from "react-router";
 
+import { keepBasket, recallBasket } from "../basket_storage.js";
 import { findBest } from "../booking_api.js";
 import { useOutcome } from "../checkout/feed.js";
 import { checkout } from "../checkout/store.js";
@@ -13,7 +14,7 @@ import { sleep } from "../network.js";
 import { countsPath, eventPath, statesPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
-import { readSeats } from "./address.js";
+import { readTickets } from "./address.js";
 import { receiveBest, receiveCounts, receiveEvent, receiveStates, recordOutcome } from "./responses.js";
 import { describesTiers, outdated } from "./revisions.js";
 import { getState, refresh, reset, update, useEventView } from "./store.js";
@@ -76,19 +77,21 @@ function usePolls(slug) {
 }
 
 /**
- * Start with the seats in the page's address. After a return to the event its data remain, but the basket
- * begins anew.
+ * Start with the tickets in the page's address, or with the stored basket. After a return to the event its data remain.
  * @param {string} slug
  * @param {string} asOf time of the seat states that the browser already has, or ""
  */
 function useStart(slug, asOf) {
   const [knownAsOf] = useState(asOf);
   useEffect(() => {
-    const ids = readSeats(window.location.search, settings.ticketsMax);
-    const picks = { picksAfter: knownAsOf, picks: ids, lost: [], quantities: {}, offers: {} };
+    const wanted = readTickets(window.location.search, settings.ticketsMax);
+    // The address is used once, and the basket lasts.
+    if (wanted) keepBasket(slug, { tier: "", ...wanted });
+    const { tier: last = "", quantities = {}, picks = [] } = recallBasket(slug, settings.ticketsMax) ?? {};
+    const basket = { quantities, picks, isPreset: false, lost: [], offers: {}, picksAfter: knownAsOf };
     const { event, layout, tier } = getState();
-    if (event?.slug === slug) update({ ...picks, tier: layout.seats.get(ids[0])?.tier ?? tier });
-    else reset(picks);
+    if (event?.slug === slug) update({ ...basket, tier: last || (layout.seats.get(picks[0])?.tier ?? tier) });
+    else reset({ ...basket, tier: last });
   }, [slug, knownAsOf]);
 }
 

@@ -2,7 +2,7 @@
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { keepFocus } from "../focus.js";
-import { removeSeats } from "./address.js";
+import { removeTickets } from "./address.js";
 import { announce } from "./announcements.js";
 import { withOffer } from "./best_seats.js";
 import { loseSeats } from "./selection.js";
@@ -54,7 +54,7 @@ export function receiveStates(snapshot) {
   const changes = applyStates(state, snapshot, { ...times(), mayLosePicks });
   if (changes.picks.length < state.picks.length) keepFocus();
   receiveStock(changes);
-  if (mayLosePicks) removeSeats();
+  if (mayLosePicks) removeTickets();
   reviewRefusal();
 }
 

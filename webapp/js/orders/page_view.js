@@ -1,6 +1,7 @@
 // Derivation of an order's page. Pure functions.
 import { countsOf } from "../checkout/purchase.js";
 import { secondsUntil } from "../clock.js";
+import { writeTickets } from "../event/address.js";
 import { hasBegun, saleOf, takesPlace } from "../event_rules.js";
 import { orderPath } from "../paths.js";
 import { describeOrder, isPending, NO_ORDER } from "./order.js";
@@ -31,6 +32,18 @@ export const INITIAL_STATE = { order: null, event: null, missing: false, failed:
 /** @typedef {ReturnType<typeof deriveOrderPage>} OrderView */
 
 /**
+ * Return the query of an event's address that chooses the tickets of an order again.
+ * @param {Order} order
+ */
+function queryOf({ bookings }) {
+  /** @type {Record<string, number>} */
+  const quantities = {};
+  for (const { tier, row } of bookings) if (row == null) quantities[tier] = (quantities[tier] ?? 0) + 1;
+  const seats = bookings.filter(({ row }) => row != null).map(({ ticketId }) => ticketId);
+  return writeTickets({ seats, quantities });
+}
+
+/**
  * @param {OrderState} state
  * @param {number} serverNow in milliseconds
  * @param {string} apiUrl
@@ -58,6 +71,7 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
     anew: isRepeatable && described.quantity === 0,
     seated: order.bookings.some(({ row }) => row != null),
     tickets_by_tier: countsOf(described.parts.map((part) => ({ ...part, ticketIds: [] }))),
+    again_query: queryOf(order),
     prices: Object.fromEntries(described.parts.map(({ tier, price }) => [tier, price])),
     tickets: order.bookings.map(({ ticketId, tier, row, seat }, index) => ({
       id: ticketId,
