@@ -17,10 +17,13 @@ def best_seats(entry: rx.vars.ObjectVar[Entry]) -> Ui:
             entry.lost,
             rx.el.p(rx.cond(entry.seats.length() > 0, say("best.replaced"), say("best.searching")), class_name="fault"),
         ),
-        rx.el.p(
-            rx.cond(event_view.only_tier == "", rx.fragment(name(entry.tier), ": "), rx.fragment()),
-            rx.foreach(entry.seats, choice_text),
-            class_name="small",
+        rx.cond(
+            entry.seats.length() > 0,
+            rx.el.p(
+                rx.cond(event_view.only_tier == "", rx.fragment(name(entry.tier), ": "), rx.fragment()),
+                rx.foreach(entry.seats, choice_text),
+                class_name="small",
+            ),
         ),
         rx.cond(
             entry.others.length() > 0,

@@ -232,6 +232,8 @@ class EventView:
     has_picks: bool
     has_offers: bool
     """True if the page shows seats for tickets by number."""
+    seats_later: bool
+    """True if the API chooses seats for some tickets when it books."""
     lost: list[Seat]
     refused_by: str
     """The limit that has refused the last choice: `booking`, `tier` (of `changed_tier`) or empty."""

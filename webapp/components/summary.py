@@ -126,18 +126,23 @@ def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
             rx.fragment(),
         ),
         rx.cond(
-            is_seat,
-            rx.el.button(
-                type="button",
-                aria_label=say("summary.return", row=entry.row, number=entry.number),
-                disabled=checkout.sending,
-                on_click=action("pick", entry.seat),
-            ),
-            rx.el.button(
-                type="button",
-                aria_label=say("summary.remove", quantity=entry.quantity, tier=entry.tier),
-                disabled=checkout.sending,
-                on_click=action("removeTier", entry.tier),
+            # The basket is never empty, so that the tier's own control changes its only entry.
+            is_seat | (event_view.entries.length() > 1) | (entry.fault == "gone") | (entry.fault == "unknown"),
+            # React keeps the button and its focus if the next entry takes the place of a removed one.
+            rx.cond(
+                is_seat,
+                rx.el.button(
+                    type="button",
+                    aria_label=say("summary.return", row=entry.row, number=entry.number),
+                    disabled=checkout.sending,
+                    on_click=action("pick", entry.seat),
+                ),
+                rx.el.button(
+                    type="button",
+                    aria_label=say("summary.remove", quantity=entry.quantity, tier=entry.tier),
+                    disabled=checkout.sending,
+                    on_click=action("removeTier", entry.tier),
+                ),
             ),
         ),
         data_fault=entry.fault,
@@ -180,14 +185,20 @@ def _alternatives_to_lost() -> Ui:
 
 
 def _seating() -> Ui:
-    """Return the line about the seats of the basket. It always has one line, so that nothing moves."""
-    return rx.cond(
-        event_view.has_picks,
-        rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
+    """Return the lines about the seats of the basket. Without picked seats it has one line, so that nothing moves."""
+    return rx.fragment(
         rx.cond(
-            event_view.has_offers,
-            rx.fragment(),
-            rx.el.p(rx.cond(event_view.seated, say("summary.together"), say("summary.standing")), class_name="small"),
+            event_view.has_picks,
+            rx.el.button(say("summary.clear"), type="button", on_click=action("unpickAll"), class_name="text-button"),
+        ),
+        rx.cond(
+            event_view.seats_later,
+            rx.el.p(say("summary.together"), class_name="small"),
+            rx.cond(
+                event_view.has_picks | event_view.has_offers | event_view.seated,
+                rx.fragment(),
+                rx.el.p(say("summary.standing"), class_name="small"),
+            ),
         ),
     )
 

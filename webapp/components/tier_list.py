@@ -204,6 +204,8 @@ def limits() -> Ui:
             event_view.seated & event_view.may_have_map,
             rx.el.button(
                 say("seats.best"),
+                # In an event of several tiers the button names the one whose seats it picks.
+                rx.cond(event_view.tiers.length() > 1, rx.fragment(": ", name(event_view.changed_tier))),
                 type="button",
                 on_click=action("pickBest"),
                 disabled=~event_view.best | checkout.sending | ~event_view.has_map | is_stale,

@@ -173,7 +173,7 @@ export function missingOf(state, entries) {
   return Object.entries(missing).map(([tier, quantity]) => ({ tier, quantity }));
 }
 
-/** @param {Entry} entry */
+/** @param {Pick<Entry, "fault">} entry */
 export const isBookable = ({ fault }) => fault !== "gone" && fault !== "unknown";
 
 const isByNumber = (/** @type {Item} */ { ticketIds, isOffered }) => ticketIds.length === 0 || isOffered === true;

@@ -78,6 +78,10 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
       missing: missingOf(state, entries),
       has_chips:
         entries.length > 1 || entries.some((entry) => entry.quantity > 1 || entry.seat > 0 || entry.fault !== ""),
+      // For tickets without shown seats the API chooses seats when it books.
+      seats_later: shown.some(
+        (entry) => byNumber.some(({ key }) => key === entry.key) && entry.seats.length === 0 && !entry.lost,
+      ),
       has_offers: shown.some(({ seats, lost }) => seats.length > 0 || lost),
       has_picks: state.picks.length > 0,
       only_tier: new Set(entries.map(({ tier }) => tier)).size === 1 ? entries[0].tier : "",
@@ -98,7 +102,8 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
  */
 const describeEntry = (state, { seats, ...entry }) => ({
   ...entry,
-  lost: entry.seat === 0 && isReplaced(state, entry),
+  // The page searches no other seats of a tier without tickets.
+  lost: entry.seat === 0 && isBookable(entry) && isReplaced(state, entry),
   seats: seats.slice(0, 1).map(describeChoice),
   others: seats.slice(1).map(describeChoice),
 });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { READING_MS } from "../../../../webapp/js/event/best_seats.js";
 import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { exchangeTier } from "../../../../webapp/js/event/selection.js";
-import { counts, loaded, NOW } from "./examples.js";
+import { choice, counts, loaded, NOW } from "./examples.js";
 
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 
@@ -58,4 +58,27 @@ test("the offer of another tier names all tickets that take the place of others,
   assert.deepEqual(offer(), ["VIP", 2, 200]);
   // A tier whose tickets are all in the basket takes the place of none.
   assert.deepEqual(offer(view({ ...state, quantities: { VIP: 6, GA: 2 } })), ["", 0, 0]);
+});
+
+test("the page searches no seats of a tier without tickets", () => {
+  const offer = { quantity: 1, choices: [], at: NOW, isLost: true, isOpen: false, changedAt: NOW - READING_MS };
+  const state = loaded({ quantities: { VIP: 1, "Front Row": 1 }, offers: { "Front Row": offer } });
+  const lost = (/** @type {number} */ left) =>
+    view({ ...state, counts: counts(6, left, 100) }).entries.map((entry) => entry.lost);
+  assert.deepEqual(
+    [lost(6), lost(0)],
+    [
+      [false, true],
+      [false, false],
+    ],
+  );
+});
+
+test("the page says so if the API chooses the seats of some tickets", () => {
+  const offer = { quantity: 1, choices: [choice(1)], at: NOW, isLost: false, isOpen: false, changedAt: 0 };
+  const state = loaded({ quantities: { VIP: 1, GA: 1 }, offers: { VIP: offer } });
+  assert.equal(view(state).seats_later, false);
+  // The buyer's own pick is the only seat that the API has offered.
+  assert.equal(view({ ...state, picks: [1] }).seats_later, true);
+  assert.equal(view(loaded({ quantities: { GA: 1 } })).seats_later, false);
 });
