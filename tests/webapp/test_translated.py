@@ -65,6 +65,8 @@ async def test_every_kind_of_translator_leaves_the_form_usable(make_event: MakeE
     site = await make_event("VIP=10,GA=50")
     page = await open_event(site, visit)
     for style in STYLES:
+        # The tab would keep the basket of the last translator.
+        await page.evaluate("sessionStorage.clear()")
         await page.reload()
         await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
         await translate(page, style)
