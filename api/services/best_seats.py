@@ -2,21 +2,19 @@
 
 import functools
 import itertools
-import math
 from collections.abc import Sequence
 
 from api import schemas
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
-from api.errors import AllHeld, ApiError, Busy, InvalidRequest, NotOnSale, SoldOut, UnknownEvent, UnknownTier
+from api.errors import Busy, InvalidRequest, UnknownEvent, UnknownTier
 from api.money import to_major
 from api.services.bookings.model import Ticket, Tier
 from api.services.bookings.quantities import too_many
-from api.services.bookings.refusals import TierStock
+from api.services.bookings.refusals import TierStock, refuse_closed_sale, refuse_shortage
 from api.services.bookings.seat_search import SeatSearch
 from api.services.bookings.seating import SeatRows
-from api.services.event_rules import sale_ends_at, sale_state
 from api.services.order_rules import OrderRules
 
 _CHOICES = ("seats", "first alternative", "second alternative")
@@ -64,24 +62,16 @@ async def _find_tier(session: Session, defaults: OrderRules, event: str, tier: s
         raise UnknownEvent(event)
     if found[0].tier is None:
         raise UnknownTier(tier)
-    if (state := sale_state(found[0])) != "on_sale":
-        raise NotOnSale(None if state == "cancelled" else (found[0].sales_start_at, sale_ends_at(found[0])))
+    if error := refuse_closed_sale(found[0]):
+        raise error
     return found[0]
 
 
 async def _check_stock(session: Session, tier: Tier, quantity: int) -> None:
     """Check that the committed stock of a tier suffices."""
     counted = await session.run(Statement(queries.tickets.count_left, {"tier_ids": [tier.tier_id]}, TierStock))
-    if error := _shortage(str(tier.tier), quantity, counted[0]):
+    if error := refuse_shortage(tier, quantity, counted[0]):
         raise error
-
-
-def _shortage(tier: str, quantity: int, stock: TierStock) -> ApiError | None:
-    if stock.available >= quantity:
-        return None
-    if stock.available + stock.held >= quantity:
-        return AllHeld(tier, stock.available, retry_after_s=max(1, math.ceil(stock.back_in_s or 0)))
-    return SoldOut(tier, stock.available)
 
 
 def _describe(seats: Sequence[Ticket], tier: Tier, rows: SeatRows) -> schemas.SeatChoice:

@@ -2,11 +2,10 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 
-from api.errors import ApiError, InvalidRequest, NotOnSale, UnknownEvent, UnknownTier
+from api.errors import ApiError, InvalidRequest, UnknownEvent, UnknownTier
 from api.services.bookings.model import NewOrder, Part, Parts, Ticket, Tier
 from api.services.bookings.quantities import refuse_quantity
-from api.services.bookings.refusals import of_item, refuse_price
-from api.services.event_rules import sale_ends_at, sale_state
+from api.services.bookings.refusals import of_item, refuse_closed_sale, refuse_price
 
 
 class Tiers:
@@ -81,8 +80,8 @@ def resolve(request: NewOrder, events: Container[str], tiers: Tiers, named: Mapp
         if None in owners.values():
             foreign = foreign or _not_of(request, number, [id_ for id_, owner in owners.items() if owner is None])
     # All tiers have the sale times of the event.
-    if known and (state := sale_state(known[0])) != "on_sale":
-        return NotOnSale(None if state == "cancelled" else (known[0].sales_start_at, sale_ends_at(known[0])))
+    if known and (closed := refuse_closed_sale(known[0])):
+        return closed
     found = tuple(parts)
     return foreign or refuse_quantity(request, found) or refuse_price(request, found) or found
 

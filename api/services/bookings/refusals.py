@@ -33,8 +33,10 @@ from api.services.bookings.model import (
     Refused,
     Retry,
     Ticket,
+    Tier,
     total_minor,
 )
+from api.services.event_rules import sale_ends_at, sale_state
 from api.services.order_rows import BookingRow, OrderRow
 
 REFUSALS: tuple[type[ApiError], ...] = (
@@ -64,6 +66,17 @@ class TierStock(msgspec.Struct, frozen=True):
     available: int
     held: int
     back_in_s: float | None
+
+
+def refuse_closed_sale(tier: Tier) -> NotOnSale | None:
+    """Return the error of a request for a tier of an event that is not on sale; otherwise None."""
+    match sale_state(tier):
+        case "on_sale":
+            return None
+        case "cancelled":
+            return NotOnSale(None)
+        case _:
+            return NotOnSale((tier.sales_start_at, sale_ends_at(tier)))
 
 
 def refuse_price(request: NewOrder, parts: Parts) -> PriceChanged | None:
@@ -116,13 +129,18 @@ def classify_shortage(request: NewOrder, part: Part, quantity: int, stock: TierS
         quantity: the number of tickets that the whole request needs from the tier of that part.
         stock: the stock of that tier.
     """
-    tier = str(part.tier.tier)
+    error = refuse_shortage(part.tier, quantity, stock)
+    return Refused(of_item(error, request, part.item)) if error else Retry("locked_tickets")
+
+
+def refuse_shortage(tier: Tier, quantity: int, stock: TierStock) -> AllHeld | SoldOut | None:
+    """Return the error of a quantity that the committed stock of a tier cannot satisfy; otherwise None."""
+    name = str(tier.tier)
     if stock.available >= quantity:
-        return Retry("locked_tickets")
+        return None
     if stock.available + stock.held >= quantity:
-        retry_after_s = max(1, math.ceil(stock.back_in_s or 0))
-        return Refused(of_item(AllHeld(tier, stock.available, retry_after_s=retry_after_s), request, part.item))
-    return Refused(of_item(SoldOut(tier, stock.available), request, part.item))
+        return AllHeld(name, stock.available, retry_after_s=max(1, math.ceil(stock.back_in_s or 0)))
+    return SoldOut(name, stock.available)
 
 
 def of_item(error: ApiError, request: NewOrder, item: int) -> ApiError:
