@@ -35,7 +35,7 @@ from api.services.bookings.model import (
     total_minor,
 )
 from api.services.bookings.parts import resolve
-from api.services.bookings.prefetch import Prefetched, choose_seats, select_tickets
+from api.services.bookings.prefetch import Prefetched, choose_seats, named_ids, select_tickets
 from api.services.bookings.records import Payment, begin_payment, make_bookings, make_order, outcome_of
 from api.services.bookings.refusals import refuse_charge
 from api.services.bookings.seat_search import FreeSeats
@@ -81,12 +81,12 @@ async def sell_directly(
     except (errors.UniqueViolation, errors.SerializationFailure) as error:
         BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
-    for offer, outcome in zip(offers, _outcomes(offers, sold), strict=True):
+    for offer, outcome, cause in zip(offers, _outcomes(offers, sold), sold.causes, strict=True):
         if outcome:
             outcomes[offer.request.reference] = outcome
             memory.note(offer.request, outcome)
-    for offer, cause in zip(offers, sold.causes, strict=True):
-        _note_cause(offer, cause, memory)
+        else:
+            _note_cause(offer, cause, memory)
 
 
 def _note_cause(offer: Offer, cause: str | None, memory: Memory) -> None:
@@ -107,8 +107,8 @@ async def _make_offers(
     requests = [request for request in batch if not memory.forbids(request) and tiers.include(request)]
     assumed = Prefetched(tiers=tiers, named={}, outcomes={})
     pipeline = session.pipeline()
-    named_ids = [ticket_id for request in requests for ticket_id in request.ticket_ids]
-    named = pipeline.add(select_tickets(named_ids)) if named_ids else None
+    ids = named_ids(requests)
+    named = pipeline.add(select_tickets(ids)) if ids else None
     clients = {request.client_hash for request in requests if request.client_hash is not None}
     held = pipeline.add(limits.select_holds(clients)) if clients else None
     await pipeline.run()

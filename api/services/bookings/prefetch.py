@@ -85,7 +85,7 @@ async def prefetch(
     session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
 ) -> Prefetched:
     """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
-    named_ids = _named_ids(batch)
+    ids = named_ids(batch)
     pipeline = session.pipeline()
     existing = pipeline.add(orders.select_orders([request.reference for request in batch]))
     tiers = pipeline.add(_select_tiers(batch, policy.default_rules))
@@ -93,7 +93,7 @@ async def prefetch(
     recent = pipeline.add(limits.select_recent({request.limit_key for request in batch})) if limit else None
     clients = {request.client_hash for request in batch if request.client_hash is not None}
     held = pipeline.add(limits.select_holds(clients)) if clients else None
-    named = pipeline.add(select_tickets(named_ids)) if named_ids else None
+    named = pipeline.add(select_tickets(ids)) if ids else None
     await pipeline.run()
 
     prefetched = Prefetched(
@@ -110,7 +110,8 @@ async def prefetch(
     return prefetched
 
 
-def _named_ids(batch: Sequence[NewOrder]) -> list[int]:
+def named_ids(batch: Sequence[NewOrder]) -> list[int]:
+    """Return the ids of the tickets that requests name."""
     return [ticket_id for request in batch for ticket_id in request.ticket_ids]
 
 
@@ -123,7 +124,7 @@ def _select_tiers(batch: Sequence[NewOrder], defaults: OrderRules) -> Statement[
     parameters = {
         "events": list({request.event for request in batch}),
         "tiers": list({item.tier for request in batch for item in request.items if item.tier is not None}),
-        "ticket_ids": _named_ids(batch),
+        "ticket_ids": named_ids(batch),
     }
     return Statement(queries.tiers.find_tiers, parameters, functools.partial(Tier.of_columns, defaults))
 
