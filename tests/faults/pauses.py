@@ -72,7 +72,10 @@ def paused(database_url: str, trigger: str) -> Iterator[Pause]:
 
 
 class BlockedStart:
-    """Blocks the first statement of booking transactions, before which no process sends a commit, until `resume`."""
+    """Blocks the first statement of transactions of the careful path, before which no process sends a commit.
+
+    A direct sale sends its commit together with its statement. It would commit after `resume` even without its process.
+    """
 
     def __init__(self, database_url: str, blocker: psycopg.Connection) -> None:
         self._database_url = database_url
@@ -85,29 +88,22 @@ class BlockedStart:
 
     async def reached(self) -> None:
         """Wait until a transaction is blocked."""
-
-        def blocked() -> bool:
-            self._pids = self._query(_STARTING)
-            return bool(self._pids)
-
-        await until(blocked, "a booking transaction is blocked")
+        await until(lambda: bool(self._query(_STARTING)), "a booking transaction is blocked")
 
     def resume(self) -> None:
+        """Stop blocking, after the process of the blocked transactions has ended."""
+        self._pids = self._query(_STARTING)  # The API repeats a transaction that exceeds its limit of lock waits.
         self._blocker.rollback()
 
     async def left(self) -> None:
-        """Wait until the sessions that were blocked have ended."""
+        """Wait until the sessions that `resume` found have ended."""
         ended = "select pid from pg_stat_activity where pid = any(%s)"
         await until(lambda: not self._query(ended, self._pids), "the blocked sessions have ended")
 
 
 @contextlib.contextmanager
 def blocked_start(database_url: str) -> Iterator[BlockedStart]:
-    """Block booking transactions for the duration of the context."""
+    """Block transactions of the careful path for the duration of the context."""
     with psycopg.connect(database_url) as blocker:
         blocker.execute(_LOCK_SEQUENCE)
-        start = BlockedStart(database_url, blocker)
-        try:
-            yield start
-        finally:
-            start.resume()
+        yield BlockedStart(database_url, blocker)

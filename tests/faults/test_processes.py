@@ -29,20 +29,24 @@ ASYNC = LONG_TIMEOUTS | {
 }
 BODY: dict[str, Any] = {"tier": "VIP", "quantity": 2, "userId": "user-123", "bookingReference": "repeated"}
 
+OUTCOMES = [("inline", 201, "confirmed"), ("async", 202, "pending")]
+"""The payment modes with the status of a booking's response and the order's state."""
+
 
 def serving_processes(stack: Stack) -> list[int]:
     return children_of(stack.api_process.pid)
 
 
-@pytest.mark.parametrize(("mode", "status", "state"), [("inline", 201, "confirmed"), ("async", 202, "pending")])
-async def test_a_booking_killed_before_its_commit_or_response_is_made_once(
+@pytest.mark.parametrize(("mode", "status", "state"), OUTCOMES)
+async def test_a_booking_killed_before_its_commit_is_made_once(
     start_stack: StartStack, mode: str, status: int, state: str
 ) -> None:
-    stack = await start_stack(env=LONG_TIMEOUTS | {"PAYMENT_MODE": mode})
-    early, late = BODY | {"bookingReference": "before-commit"}, BODY | {"bookingReference": "before-response"}
+    # The API repeats a blocked transaction until the kill. A direct sale has no moment before its commit.
+    path = {"BOOKING_PATH": "careful", "BOOKING_ATTEMPTS_MAX": "100"}
+    stack = await start_stack(env=LONG_TIMEOUTS | path | {"PAYMENT_MODE": mode})
     async with client_of(stack) as client:
         with blocked_start(stack.database_url) as start:
-            booking = asyncio.create_task(client.post("/api/bookings", json=early))
+            booking = asyncio.create_task(client.post("/api/bookings", json=BODY))
             await start.reached()
             (process,) = serving_processes(stack)
             os.kill(process, signal.SIGKILL)
@@ -51,11 +55,25 @@ async def test_a_booking_killed_before_its_commit_or_response_is_made_once(
             start.resume()
             await start.left()
             assert rows(stack, ORDERS) == []
-        response = await book_until(client, early, status)
+        response = await book_until(client, BODY, status)
         assert "Idempotent-Replayed" not in response.headers
+    assert [order[:2] for order in rows(stack, ORDERS)] == [("repeated", state)]
+    assert rows(stack, LIVE_BOOKINGS) == [(2,)]
+    assert audit(stack.database_url) == []
 
+
+@pytest.mark.parametrize(
+    ("path", "mode", "status", "state"), [*(("direct", *outcome) for outcome in OUTCOMES), ("careful", *OUTCOMES[0])]
+)
+async def test_a_booking_killed_before_its_response_is_made_once(
+    start_stack: StartStack, path: str, mode: str, status: int, state: str
+) -> None:
+    stack = await start_stack(env=LONG_TIMEOUTS | {"PAYMENT_MODE": mode, "BOOKING_PATH": path})
+    async with client_of(stack) as client:
+        first = await book_until(client, BODY | {"bookingReference": "first"}, status)  # The process reads the tier.
+        assert "Idempotent-Replayed" not in first.headers
         with paused(stack.database_url, AT_COMMIT) as pause:
-            booking = asyncio.create_task(client.post("/api/bookings", json=late))
+            booking = asyncio.create_task(client.post("/api/bookings", json=BODY))
             await pause.reached("commit")
             (process,) = serving_processes(stack)
             with frozen(process):  # The process cannot respond after the commit.
@@ -64,11 +82,11 @@ async def test_a_booking_killed_before_its_commit_or_response_is_made_once(
                 os.kill(process, signal.SIGKILL)
             with pytest.raises(httpx.TransportError):
                 await booking
-        responses = [await book_until(client, late, status) for _ in range(2)]
+        responses = [await book_until(client, BODY, status) for _ in range(2)]
         assert [response.headers["Idempotent-Replayed"] for response in responses] == ["true", "true"]
         assert responses[0].content == responses[1].content
     orders = [(reference, status) for reference, status, _ in rows(stack, ORDERS)]
-    assert sorted(orders) == [("before-commit", state), ("before-response", state)]
+    assert sorted(orders) == [("first", state), ("repeated", state)]
     assert rows(stack, LIVE_BOOKINGS) == [(4,)]
     assert audit(stack.database_url) == []
 
