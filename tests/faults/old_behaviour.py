@@ -23,6 +23,8 @@ REPLICATED_READ = Removal(
     "async def run_replicated(session, statement, order_ids=None):\n    return await session.run(statement)",
 )
 """A response about an order then does not wait for the standby."""
+DURABLE_COMMIT = Removal("api/database/pool.py", 'REQUIRED_SETTINGS["synchronous_commit"] = "off"')
+"""The server then reports a commit before it writes the commit to disk."""
 FENCE = Removal("api/database/timeline.py", "Timelines.admit = lambda *_: None\nTimelines.is_current = lambda *_: True")
 """The API then accepts a former primary."""
 

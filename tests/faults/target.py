@@ -22,6 +22,7 @@ from tests.stack import (
     PLAIN_HTTP,
     POLL_S,
     READY_TIMEOUT_S,
+    ROOT,
     TEMPLATE,
     Stack,
     embedded_server,
@@ -169,7 +170,10 @@ class EmbeddedTarget(StackTarget):
 
 @contextlib.asynccontextmanager
 async def running_target(
-    mode: str, environment: Mapping[str, str] | None = None, server: EmbeddedServer | None = None
+    mode: str,
+    environment: Mapping[str, str] | None = None,
+    server: EmbeddedServer | None = None,
+    source: Path = ROOT,
 ) -> AsyncIterator[EmbeddedTarget]:
     """Run the system in a payment mode, with all its processes, on a database server of its own or the given one."""
     async with contextlib.AsyncExitStack() as resources:
@@ -182,6 +186,7 @@ async def running_target(
             server.url(TEMPLATE),
             directory,
             {"API_WORKERS": "2", **SHORT_TIMEOUTS, **MODES[mode], **(environment or {})},
+            source,
         )
         stack.private_server = server
         webhook_network = await resources.enter_async_context(FaultyProxy(stack.api_port))

@@ -1,9 +1,10 @@
-"""The negative control: a database without durable commits loses bookings, and the checker detects it."""
+"""The negative control: an API without durable commits loses bookings, and the checker detects it."""
 
 import asyncio
 import os
 import random
 import signal
+from pathlib import Path
 
 import psycopg
 
@@ -11,33 +12,25 @@ from api.commands.seed import parse_inventory, seed
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import check
 from tests.faults.history import History
+from tests.faults.old_behaviour import DURABLE_COMMIT, source_without
 from tests.faults.target import EmbeddedTarget, accepts_connections, frozen, is_running, running_target, until
 
 EVENT, TIER = "not-durable", "GA"
-ACKNOWLEDGED_MIN = 50
-WITHOUT_DURABILITY = (
-    # Sessions set synchronous_commit, so a trigger sets it again in each transaction that changes orders.
-    """
-    create function drop_durability() returns trigger language plpgsql as
-    $$ begin perform set_config('synchronous_commit', 'off', true); return null; end $$
-    """,
-    """
-    create trigger orders_drop_durability after insert or update on orders
-    for each statement execute function drop_durability()
-    """,
-)
+UNWRITTEN_MIN = 50
+"""Bookings that the crash of the server must lose, apart from those in flight."""
 
 
-async def test_the_checker_finds_bookings_lost_without_durable_commits() -> None:
-    async with running_target("inline", {"BOOKINGS_PER_MINUTE": "0", "PAYMENT_SUCCESS_RATE": "1"}) as target:
+async def test_the_checker_finds_bookings_lost_without_durable_commits(tmp_path: Path) -> None:
+    environment = {"BOOKINGS_PER_MINUTE": "0", "PAYMENT_SUCCESS_RATE": "1"}
+    async with running_target("inline", environment, source=source_without(tmp_path, DURABLE_COMMIT)) as target:
         await asyncio.to_thread(seed, target.database_url, event=EVENT, inventory=parse_inventory(f"{TIER}=10000"))
-        wal_writer = await asyncio.to_thread(disable_durability, target)
+        wal_writer = await asyncio.to_thread(wal_writer_of, target)
         history = History()
         buyers = Buyers(target.stack.api_port, Shop(EVENT, {TIER: 1}, {}), history, random.Random(1), users=1)
-        # Without the WAL writer no process writes the commits, which are lost with the server's shared memory.
+        # Without the WAL writer the commits stay in the server's shared memory, which a crash destroys.
         with frozen(wal_writer):
             async with buyers.buying(4):
-                await until(lambda: acknowledged(history) >= ACKNOWLEDGED_MIN, "bookings are acknowledged")
+                await until_unwritten(target, history)
                 with history.fault("WAL writer killed"):
                     os.kill(wal_writer, signal.SIGKILL)  # PostgreSQL then ends all its processes and recovers.
                     await until(lambda: not is_running(wal_writer), "the WAL writer ends")
@@ -47,14 +40,27 @@ async def test_the_checker_finds_bookings_lost_without_durable_commits() -> None
     assert "acknowledged_bookings_exist" in {violation.invariant for violation in violations}
 
 
-def disable_durability(target: EmbeddedTarget) -> int:
-    """Acknowledge bookings before the flush to disk; return the id of the process that flushes them later."""
-    with psycopg.connect(target.database_url, autocommit=True) as conn:
-        for statement in WITHOUT_DURABILITY:
-            conn.execute(statement)
+def wal_writer_of(target: EmbeddedTarget) -> int:
+    """Return the id of the process that writes asynchronous commits to disk."""
+    with psycopg.connect(target.database_url) as conn:
         row = conn.execute("select pid from pg_stat_activity where backend_type = 'walwriter'").fetchone()
     assert row
     return int(row[0])
+
+
+async def until_unwritten(target: EmbeddedTarget, history: History) -> None:
+    """Wait until the server has acknowledged `UNWRITTEN_MIN` bookings since it last wrote WAL for any reason."""
+    written, acknowledged_before = "", 0
+
+    def unwritten() -> bool:
+        nonlocal written, acknowledged_before
+        with psycopg.connect(target.database_url) as conn:
+            ((now_written,),) = conn.execute("select pg_current_wal_lsn()::text").fetchall()
+        if now_written != written:
+            written, acknowledged_before = now_written, acknowledged(history)
+        return acknowledged(history) - acknowledged_before >= UNWRITTEN_MIN
+
+    await until(unwritten, "bookings are acknowledged without a write of the WAL")
 
 
 def acknowledged(history: History) -> int:
