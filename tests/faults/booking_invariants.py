@@ -3,12 +3,13 @@
 Each invariant yields one sentence per violation.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from api.money import to_major
 from tests.faults.database_facts import FOREVER, BookingFact, Bounds, OrderFact
-from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps
+from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps, refused_tier
 from tests.faults.history import BookingRequest, Entry
 
 LOST_REQUEST_MAX_S = 5.0
@@ -36,11 +37,7 @@ def _difference(entry: Entry, order: OrderFact, bookings: Sequence[BookingFact])
     pairs = {
         "buyer": (order.user_id, request.user_id),
         "quantity": ((order.quantity, len(bookings)), (request.quantity, request.quantity)),
-        "tickets": (
-            {booking.ticket_id for booking in bookings} if request.ticket_ids else set(),
-            set(request.ticket_ids),
-        ),
-        "tier": ({booking.tier for booking in bookings}, {request.tier}),
+        "tickets": (_has_tickets(request, bookings), True),
         "status": (content["status"], ACKNOWLEDGED[entry.status]),
         "reference": (content["reference"], order.reference),
         "total": ((content["total"], content["currency"]), (total, order.currency)),
@@ -69,6 +66,31 @@ def _fact_fields(booking: BookingFact, order: OrderFact) -> tuple[Any, ...]:
         booking.seat_number,
         order.user_id,
     )
+
+
+def orders_have_all_items(evidence: Evidence) -> Iterator[str]:
+    """An order has the tickets of all items of one of its requests, and they are live or released together.
+
+    Only an order that was declined within its request never had tickets.
+    """
+    for order in evidence.facts.orders:
+        bookings = evidence.bookings[order.id]
+        requests = [entry.request for entry in evidence.by_reference.get(order.reference, [])]
+        complete = any(
+            request and request.user_id == order.user_id and _has_tickets(request, bookings) for request in requests
+        )
+        live = {booking.live for booking in bookings}
+        if not (complete or (not bookings and order.status == "declined")):
+            yield f"incomplete: {order}, {bookings}"
+        elif live - {order.status in {"pending", "confirmed"}}:
+            yield f"live and released tickets: {order}, {bookings}"
+
+
+def _has_tickets(request: BookingRequest, bookings: Sequence[BookingFact]) -> bool:
+    """Return True if bookings have the chosen seats of a request, and as many tickets of each tier as it requests."""
+    return Counter(booking.tier for booking in bookings) == Counter(request.tiers) and {
+        booking.ticket_id for booking in bookings
+    }.issuperset(request.ticket_ids)
 
 
 def cancelled_bookings_stay_cancelled(evidence: Evidence) -> Iterator[str]:
@@ -138,8 +160,8 @@ def key_reused_is_true(evidence: Evidence) -> Iterator[str]:
 
 def _certainly_created(order: OrderFact, request: BookingRequest, evidence: Evidence) -> bool:
     """Return True if only this request of the reference can have created the order."""
-    others = {entry.request for entry in evidence.by_reference[order.reference]} - {request}
-    if any(_same_buyer_and_quantity(order, other) for other in others if other):
+    others = [entry.request for entry in evidence.by_reference[order.reference]]
+    if any(_same_buyer_and_quantity(order, other) for other in others if other and other.content != request.content):
         return False
     return _same_buyer_and_quantity(order, request)
 
@@ -175,10 +197,10 @@ def _created_nothing(entry: Entry) -> bool:
 def sold_out_is_true(evidence: Evidence) -> Iterator[str]:
     """At some moment of a `sold_out` request too few tickets were unsold and `available` tickets were available."""
     for entry, request in evidence.bookings_with_code("sold_out"):
-        available = entry.content["available"]
+        available, needed = entry.content["available"], _needed(entry)
         moments = _bounds_during(evidence, entry)
-        if available >= request.quantity or not any(
-            bounds.unsold_min < request.quantity and bounds.available_min <= available <= bounds.available_max
+        if available >= needed or not any(
+            bounds.unsold_min < needed and bounds.available_min <= available <= bounds.available_max
             for bounds in moments
         ):
             yield f"{entry}: {available} for {request}, but {moments}"
@@ -188,7 +210,7 @@ def all_held_is_true(evidence: Evidence) -> Iterator[str]:
     """At some moment of an `all_held` request enough tickets were unsold, but too few were available."""
     for entry, request in evidence.bookings_with_code("all_held"):
         moments = _bounds_during(evidence, entry)
-        if not any(bounds.available_min < request.quantity <= bounds.unsold_max for bounds in moments):
+        if not any(bounds.available_min < _needed(entry) <= bounds.unsold_max for bounds in moments):
             yield f"{entry}: {request}, but {moments}"
 
 
@@ -205,9 +227,27 @@ def seat_taken_is_true(evidence: Evidence) -> Iterator[str]:
                 yield f"{entry}: ticket {ticket_id}"
 
 
+def buyer_limit_is_true(evidence: Evidence) -> Iterator[str]:
+    """At some moment of a `buyer_limit` request its buyer could book `remaining` more tickets, and needed more."""
+    for entry, request in evidence.bookings_with_code("buyer_limit"):
+        tier, remaining = refused_tier(entry), entry.content["remaining"]
+        allowance = evidence.allowances.get(request.user_id)
+        began = _processing_start(evidence, entry)
+        moments = [bounds[tier] for bounds in allowance.between(began, entry.end)] if allowance else []
+        if remaining >= _needed(entry) or not any(
+            bounds.available_min <= remaining <= max(0, bounds.available_max) for bounds in moments
+        ):
+            yield f"{entry}: {remaining} for {request}, but {moments}"
+
+
+def _needed(entry: Entry) -> int:
+    """Return the number of tickets that a refused request needs of the tier that the refusal names."""
+    return booking_request(entry).tiers.count(refused_tier(entry))
+
+
 def _bounds_during(evidence: Evidence, entry: Entry) -> list[Bounds]:
-    """Return the bounds on the requested tier's tickets at each moment of a booking request."""
-    tier = booking_request(entry).tier
+    """Return the bounds on the tickets of a refused request's tier at each moment of the request."""
+    tier = refused_tier(entry)
     return [bounds[tier] for bounds in evidence.stock.between(_processing_start(evidence, entry), entry.end)]
 
 
@@ -216,7 +256,7 @@ def _processing_start(evidence: Evidence, entry: Entry) -> float:
     began = entry.start
     for other in sorted(evidence.by_reference[entry.reference], key=lambda each: each.start, reverse=True):
         end = other.end if other.status else other.end + LOST_REQUEST_MAX_S
-        if other.request == entry.request and other.start < began <= end:
+        if booking_request(other).content == booking_request(entry).content and other.start < began <= end:
             began = other.start
     return began
 

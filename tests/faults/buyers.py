@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.faults.history import BookingRequest, Entry, History
+from tests.faults.history import BookingRequest, Entry, History, RequestedItem
 
 TIMEOUT_S = 15.0
 """A buyer's timeout for a response. It exceeds the checker's bound, so that late responses are recorded."""
@@ -27,6 +27,12 @@ CUT_PAUSE_S = 0.1
 """Pause after a broken connection. Without it the buyers take the processor time that the API needs to start."""
 RECENT_MAX = 500
 """Number of recent bookings that buyers repeat, read and cancel."""
+QUANTITY_MAX = 3
+"""Upper bound on the tickets of an item. A basket of three such items is within `MAX_TICKETS_PER_BOOKING`."""
+ITEMS = {1: 0.6, 2: 0.25, 3: 0.15}
+"""The share of requests by the number of their tiers."""
+CHOSEN_RATE = 0.3
+"""The share of items of seated tiers whose buyers choose the seats."""
 RETRIES_MAX = 5
 """Upper bound on immediate retries after a lost response or a 503."""
 
@@ -115,17 +121,9 @@ class Buyers:
 
     async def book(self, connection: Connection, reference: str, request: BookingRequest) -> Entry:
         """Send a booking request and record it."""
-        body: dict[str, object] = {
-            "tier": request.tier,
-            "quantity": request.quantity,
-            "userId": request.user_id,
-            "bookingReference": reference,
-        }
-        if request.ticket_ids:
-            body["ticketIds"] = request.ticket_ids
         entry = Entry(kind="book", reference=reference, request=request, start=time.time(), end=0)
         path = f"/api/bookings?event={self._shop.event}"
-        return await self._send(connection, entry, "POST", path, msgspec.json.encode(body))
+        return await self._send(connection, entry, "POST", path, msgspec.json.encode(request.body(reference)))
 
     async def read_order(self, connection: Connection, reference: str) -> Entry:
         """Read an order and record the request."""
@@ -208,14 +206,18 @@ class Buyers:
         if not self._recent:
             return None
         reference, request = self._rng.choice(self._recent)
-        return await self.book(connections[0], reference, request)
+        items = tuple(self._rng.sample(request.items, len(request.items)))  # Their order makes no difference.
+        return await self.book(connections[0], reference, msgspec.structs.replace(request, items=items))
 
     async def _reuse_reference(self, connections: list[Connection]) -> Entry | None:
         """Send a different request under a used reference."""
         if not self._recent:
             return None
         reference, request = self._rng.choice(self._recent)
-        other = msgspec.structs.replace(request, user_id=f"{request.user_id}-else", ticket_ids=())
+        if len(request.items) > 1 and self._rng.random() < 0.5:
+            other = msgspec.structs.replace(request, items=request.items[1:])
+        else:
+            other = msgspec.structs.replace(request, user_id=f"{request.user_id}-else")
         return await self.book(connections[0], reference, other)
 
     async def _cancel_recent(self, connections: list[Connection]) -> Entry | None:
@@ -238,11 +240,30 @@ class Buyers:
         return f"{self._prefix}-{next(self._numbers)}"
 
     def _new_request(self) -> BookingRequest:
-        (tier,) = self._rng.choices(list(self._shop.demand), list(self._shop.demand.values()))
-        quantity = self._rng.randint(1, 4)
-        # Three buyers book far more often than the others and reach their limit.
+        (number,) = self._rng.choices(list(ITEMS), list(ITEMS.values()))
+        tiers = self._rng.choices(list(self._shop.demand), list(self._shop.demand.values()), k=number)
+        items = [self._new_item(tier) for tier in dict.fromkeys(tiers)]
+        if self._rng.random() < 0.5:
+            items = _join_chosen(items)
+        # Three buyers book far more often than the others and reach their limits.
         user = self._rng.randrange(self._users) if self._rng.random() < 0.9 else self._rng.randrange(3)
+        return BookingRequest(user_id=f"buyer-{user}", items=tuple(items))
+
+    def _new_item(self, tier: str) -> RequestedItem:
+        quantity = self._rng.randint(1, QUANTITY_MAX)
         ticket_ids: tuple[int, ...] = ()
-        if (seats := self._shop.seats.get(tier)) and self._rng.random() < 0.3:
+        if (seats := self._shop.seats.get(tier)) and self._rng.random() < CHOSEN_RATE:
             ticket_ids = tuple(self._rng.sample(seats, quantity))
-        return BookingRequest(tier=tier, quantity=quantity, user_id=f"buyer-{user}", ticket_ids=ticket_ids)
+        return RequestedItem((tier,) * quantity, ticket_ids)
+
+
+def _join_chosen(items: list[RequestedItem]) -> list[RequestedItem]:
+    """Join the items with chosen seats into one, which may then have seats of several tiers."""
+    chosen = [item for item in items if item.ticket_ids]
+    if len(chosen) < 2:
+        return items
+    joined = RequestedItem(
+        tuple(tier for item in chosen for tier in item.tiers),
+        tuple(ticket_id for item in chosen for ticket_id in item.ticket_ids),
+    )
+    return [*(item for item in items if not item.ticket_ids), joined]

@@ -21,6 +21,7 @@ SHOWN_MAX = 20
 Invariant = Callable[[Evidence], Iterator[str]]
 INVARIANTS: tuple[Invariant, ...] = (
     booking.acknowledged_bookings_exist,
+    booking.orders_have_all_items,
     booking.cancelled_bookings_stay_cancelled,
     booking.prices_match_the_tier,
     booking.responses_of_a_reference_are_equal,
@@ -32,10 +33,12 @@ INVARIANTS: tuple[Invariant, ...] = (
     booking.sold_out_is_true,
     booking.all_held_is_true,
     booking.seat_taken_is_true,
+    booking.buyer_limit_is_true,
     booking.cancellation_responses_are_true,
     booking.refusals_have_retry_after,
     system.no_ticket_has_two_owners,
     system.no_buyer_exceeds_the_limit,
+    system.no_buyer_exceeds_the_tickets_per_buyer,
     system.rate_limited_is_true,
     system.availability_is_true,
     system.order_states_are_true,

@@ -8,7 +8,7 @@ instead of one value. A response is false only if it is outside these bounds.
 import bisect
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,8 +27,6 @@ class OrderFact(msgspec.Struct, kw_only=True):
     reference: str
     user_id: str
     status: str
-    tier: str | None
-    """The tier of its bookings; None without bookings."""
     quantity: int
     total_minor: int
     currency: str
@@ -69,6 +67,8 @@ class TierFact(msgspec.Struct, kw_only=True):
     held: int
     overdue: int
     """Tickets that are held more than two seconds after the end of their hold."""
+    tickets_per_buyer: int | None = None
+    """The most tickets of the tier that a buyer may have; None without a limit."""
 
 
 class Facts(msgspec.Struct, kw_only=True):
@@ -88,8 +88,6 @@ _ORDERS = """
     select orders.id, orders.reference, orders.user_id, orders.status, orders.quantity, orders.total_minor,
         trim(orders.currency) as currency, extract(epoch from orders.created_at)::float8 as created_at,
         coalesce(orders.status = 'pending' and orders.expires_at < now() - interval '2 seconds', false) as overdue,
-        (select min(tiers.name) from bookings join tiers on tiers.id = bookings.tier_id
-            where bookings.order_id = orders.id) as tier,
         payments.status as payment, payments.amount_minor
     from orders
     join events on events.id = orders.event_id
@@ -118,7 +116,7 @@ _EVENTS = """
     order by order_events.id
 """
 _TIERS = """
-    select tiers.name, tiers.capacity, tiers.price_minor,
+    select tiers.name, tiers.capacity, tiers.price_minor, tiers.tickets_per_buyer,
         count(*) filter (where tickets.status = 'available')::int as available,
         count(*) filter (where tickets.status = 'held')::int as held,
         count(*) filter (where tickets.held_until < now() - interval '2 seconds')::int as overdue
@@ -198,8 +196,8 @@ _USES = {"pending": (1, 0), "confirmed": (1, 1)}
 class Stock:
     """The bounds on every tier's tickets over time."""
 
-    def __init__(self, tiers: Sequence[TierFact], orders: Iterator[tuple[str, int, list[Period]]]) -> None:
-        """Take the tier, quantity and states of each order that ever had tickets."""
+    def __init__(self, capacities: Mapping[str, int], orders: Iterable[tuple[str, int, list[Period]]]) -> None:
+        """Take each tier's capacity, and a tier, a quantity and the states for each tier of an order with tickets."""
         steps: dict[float, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0, 0]))
         for tier, quantity, states in orders:
             before = (0, 0)
@@ -212,7 +210,7 @@ class Stock:
                     steps[state.from_earliest][tier][2 * index + early] += change
                     steps[state.from_latest][tier][2 * index + late] += change
                 before = after
-        bounds = {tier.name: Bounds(*[tier.capacity] * 4) for tier in tiers}
+        bounds = {tier: Bounds(*[capacity] * 4) for tier, capacity in capacities.items()}
         self._times: list[float] = []
         self._bounds = [bounds]
         for at in sorted(steps):

@@ -1,12 +1,12 @@
 """The evidence that the invariants read: a run's history, the database's rows and the provider's charges."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import msgspec
 
-from tests.faults.database_facts import FOREVER, BookingFact, Facts, Period, Stock, periods
+from tests.faults.database_facts import FOREVER, BookingFact, Facts, OrderFact, Period, Stock, periods
 from tests.faults.history import BookingRequest, Entry, History, Kind
 
 ACKNOWLEDGED = {201: "confirmed", 202: "pending"}
@@ -90,10 +90,26 @@ class Evidence:
     @cached_property
     def stock(self) -> Stock:
         """The bounds on every tier's tickets over time."""
-        return Stock(
-            self.facts.tiers,
-            ((o.tier, o.quantity, self.states[o.reference]) for o in self.facts.orders if o.tier),
-        )
+        capacities = {tier.name: tier.capacity for tier in self.facts.tiers}
+        return Stock(capacities, (use for order in self.facts.orders for use in self._uses(order)))
+
+    def _uses(self, order: OrderFact) -> Iterator[tuple[str, int, list[Period]]]:
+        """Return the tiers of an order's tickets, with the number of tickets and the states of the order."""
+        for tier, quantity in Counter(booking.tier for booking in self.bookings[order.id]).items():
+            yield tier, quantity, self.states[order.reference]
+
+    @cached_property
+    def tickets_per_buyer(self) -> dict[str, int]:
+        """The limits of tickets per buyer, by tier."""
+        return {tier.name: tier.tickets_per_buyer for tier in self.facts.tiers if tier.tickets_per_buyer is not None}
+
+    @cached_property
+    def allowances(self) -> dict[str, Stock]:
+        """The bounds on the tickets that each buyer may still book in the tiers with a limit, by buyer."""
+        uses: dict[str, list[tuple[str, int, list[Period]]]] = defaultdict(list)
+        for order in self.facts.orders:
+            uses[order.user_id] += [use for use in self._uses(order) if use[0] in self.tickets_per_buyer]
+        return {user_id: Stock(self.tickets_per_buyer, of_user) for user_id, of_user in uses.items()}
 
     @cached_property
     def owners(self) -> dict[int, list[tuple[str, Period]]]:
@@ -110,6 +126,12 @@ def booking_request(entry: Entry) -> BookingRequest:
     """Return the request of a booking entry."""
     assert entry.request is not None
     return entry.request
+
+
+def refused_tier(entry: Entry) -> str:
+    """Return the tier of the item that a refusal names, or of the only item."""
+    item: int = entry.content.get("item", 0)
+    return booking_request(entry).items[item].tiers[0]
 
 
 def overlaps(state: Period, entry: Entry) -> bool:

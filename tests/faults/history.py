@@ -19,13 +19,54 @@ Fate = Literal["responded", "cut", "timeout"]
 """End of a request: a response arrived, the connection broke, or the client's timeout passed."""
 
 
-class BookingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A booking request without its reference. Equal requests have equal fields."""
+class RequestedItem(msgspec.Struct, frozen=True, order=True):
+    """An item of a booking request: a quantity of one tier, or chosen seats."""
 
-    tier: str
-    quantity: int
-    user_id: str
+    tiers: tuple[str, ...]
+    """The tier of each ticket. Chosen seats may belong to several tiers."""
     ticket_ids: tuple[int, ...] = ()
+    """The chosen seats, in the order of `tiers`; empty for a quantity."""
+
+    def body(self) -> dict[str, object]:
+        """Return the item as an entry of the body's list."""
+        if self.ticket_ids:
+            return {"ticketIds": self.ticket_ids}
+        return {"tier": self.tiers[0], "quantity": len(self.tiers)}
+
+
+class BookingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A booking request without its reference: one item, or a basket of several."""
+
+    user_id: str
+    items: tuple[RequestedItem, ...]
+    """The items in the order of the body."""
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tier of each ticket."""
+        return tuple(tier for item in self.items for tier in item.tiers)
+
+    @property
+    def ticket_ids(self) -> tuple[int, ...]:
+        """The chosen seats of all items."""
+        return tuple(ticket_id for item in self.items for ticket_id in item.ticket_ids)
+
+    @property
+    def quantity(self) -> int:
+        """The number of tickets of all items."""
+        return len(self.tiers)
+
+    @property
+    def content(self) -> tuple[str, tuple[RequestedItem, ...]]:
+        """The part that decides about equality: the API ignores the order of items."""
+        return self.user_id, tuple(sorted(self.items))
+
+    def body(self, reference: str) -> dict[str, object]:
+        """Return the body of the request. A basket lists its items, and other requests use the short form."""
+        body: dict[str, object] = {"userId": self.user_id, "bookingReference": reference}
+        if len(self.items) > 1 or len(set(self.tiers)) > 1:
+            return body | {"items": [item.body() for item in self.items]}
+        return body | {"tier": self.tiers[0], "quantity": self.quantity} | self.items[0].body()
 
 
 class Entry(msgspec.Struct, kw_only=True):

@@ -6,12 +6,12 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-from api.commands.seed import parse_inventory, seed
+from api.commands.seed import seed
 from tests.faults.buyers import Buyers, Connection
 from tests.faults.checker import Violation, check
 from tests.faults.history import BookingRequest, Entry, Fault, History
 from tests.faults.replication import Pair, Server
-from tests.faults.soak import EVENT, INVENTORY, shop_of
+from tests.faults.soak import EVENT, inventory_of, shop_of
 from tests.faults.target import until
 from tests.stack import ROOT, TEMPLATE, Stack, responds, temporary_directory
 
@@ -104,8 +104,7 @@ class System:
 @contextlib.asynccontextmanager
 async def running_system(pair: Pair, source: Path = ROOT, *, processes: int = 2) -> AsyncIterator[System]:
     """Run API processes on both servers of a pair, from the code in `source`."""
-    inventory = parse_inventory(INVENTORY.format(standing=STANDING))
-    await asyncio.to_thread(seed, pair.primary.url(TEMPLATE), event=EVENT, inventory=inventory)
+    await asyncio.to_thread(seed, pair.primary.url(TEMPLATE), event=EVENT, inventory=inventory_of(STANDING))
     with temporary_directory() as directory:
         system = System(pair, Stack(pair.url, directory, {**ENVIRONMENT, "API_WORKERS": str(processes)}, source))
         try:

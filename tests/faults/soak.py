@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 
-from api.commands.seed import parse_inventory, seed
+from api.commands.seed import TierPlan, parse_inventory, seed
+from api.services.order_rules import OwnRules
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Violation, check, describe
 from tests.faults.faults import Fault, T, faults_of
@@ -31,11 +33,11 @@ from tests.faults.supervised_target import running_supervised_target
 from tests.faults.target import MODES, Target, running_target
 
 EVENT = "soak"
-INVENTORY = "VIP=40,Front Row=60,GA={standing}"
 STANDING_MIN = 20_000
 STANDING_PER_S = 400
 """Standing tickets per second of the soak. Buyers must not sell out, because a booking proves each recovery."""
-DEMAND = {"VIP": 0.15, "Front Row": 0.25, "GA": 0.6}
+DEMAND = {"VIP": 0.15, "Front Row": 0.25, "Balcony": 0.1, "GA": 0.5}
+TICKETS_PER_BUYER = {"Balcony": 6}
 CLIENTS = 12
 USERS = 2000
 LIMIT = 10
@@ -63,6 +65,15 @@ SYSTEMS = (
 )
 
 
+def inventory_of(standing: int) -> tuple[TierPlan, ...]:
+    """Return the tiers of the soak's event: VIP sells out at once, and Balcony has a limit of tickets per buyer."""
+    plans = parse_inventory(f"VIP=40,Front Row={standing // 20},Balcony={standing // 4},GA={standing}")
+    return tuple(
+        msgspec.structs.replace(plan, rules=OwnRules(tickets_per_buyer=TICKETS_PER_BUYER.get(plan.name)))
+        for plan in plans
+    )
+
+
 async def run_chaos(
     target: T,
     faults: Iterator[Fault[T]],
@@ -73,7 +84,7 @@ async def run_chaos(
 ) -> tuple[History, list[Violation]]:
     """Inject the faults one after the other under load; return the history and its violations."""
     url = target.database_url
-    await asyncio.to_thread(seed, url, event=EVENT, inventory=parse_inventory(INVENTORY.format(standing=standing)))
+    await asyncio.to_thread(seed, url, event=EVENT, inventory=inventory_of(standing))
     history = History()
     buyers = Buyers(target.api_port, shop_of(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
     async with buyers.buying(CLIENTS):

@@ -6,6 +6,7 @@ Each invariant yields one sentence per violation.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.faults.database_facts import FOREVER
 from tests.faults.evidence import Charge, Evidence, overlaps
 from tests.faults.history import Entry, Fault
 
@@ -57,6 +58,14 @@ def no_buyer_exceeds_the_limit(evidence: Evidence) -> Iterator[str]:
         for first, last in zip(times, times[evidence.limit :], strict=False):
             if last - first < WINDOW_S:
                 yield f"{user_id}: {evidence.limit + 1} orders from {first:.3f} to {last:.3f}"
+
+
+def no_buyer_exceeds_the_tickets_per_buyer(evidence: Evidence) -> Iterator[str]:
+    """No buyer certainly had more tickets of a tier at a moment than the tier allows."""
+    for user_id, allowance in evidence.allowances.items():
+        for bounds in allowance.between(0, FOREVER):
+            if any(of_tier.available_max < 0 for of_tier in bounds.values()):
+                yield f"{user_id}: {bounds}, limits {evidence.tickets_per_buyer}"
 
 
 def rate_limited_is_true(evidence: Evidence) -> Iterator[str]:

@@ -58,6 +58,8 @@ async def test_every_invariant_holds_under_faults(
     async with running_target(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
         history, violations = await run_chaos(target, iter(schedule), mode, write_past_capture)
         assert not violations, f"{describe(violations)}\n{target.stack.logs()}"
+    booked = [entry.request for entry in history.entries if entry.status in {201, 202} and entry.request]
+    assert any(len(request.items) > 1 for request in booked), "no basket was booked"
     succeeded = {entry.kind for entry in history.entries if entry.status in {200, 201, 202}}
     assert succeeded == set(get_args(Kind)), "a kind of request never succeeded"
 

@@ -9,10 +9,16 @@ import pytest
 from tests.faults.checker import INVARIANTS, describe, find_violations
 from tests.faults.database_facts import BookingFact, EventFact, Facts, OrderFact, TierFact
 from tests.faults.evidence import Charge, Evidence
-from tests.faults.history import BookingRequest, Entry, Fault, History, Kind
+from tests.faults.history import BookingRequest, Entry, Fault, History, Kind, RequestedItem
 
-TWO_SEATS = BookingRequest(tier="VIP", quantity=2, user_id="ann")
-ONE_STANDING = BookingRequest(tier="GA", quantity=1, user_id="bob")
+
+def request(user_id: str, *items: RequestedItem) -> BookingRequest:
+    return BookingRequest(user_id=user_id, items=items)
+
+
+TWO_SEATS = request("ann", RequestedItem(("VIP", "VIP")))
+ONE_STANDING = request("bob", RequestedItem(("GA",)))
+BASKET = request("meg", RequestedItem(("GA",)), RequestedItem(("Front Row", "Front Row"), (21, 22)))
 DURATION_S = 0.1
 """Duration of each request."""
 
@@ -24,26 +30,41 @@ class Run:
         self.limit = 2
         self.facts = Facts(
             orders=[
-                order(1, "a", "ann", "confirmed", "VIP", 2, 20_000, 1000.0, "captured"),
-                order(2, "b", "bob", "declined", None, 1, 1000, 1001.0, "declined"),
-                order(3, "c", "bob", "cancelled", "GA", 1, 1000, 1002.0, "refunded"),
+                order(1, "a", "ann", "confirmed", 2, 20_000, 1000.0, "captured"),
+                order(2, "b", "bob", "declined", 1, 1000, 1001.0, "declined"),
+                order(3, "c", "bob", "cancelled", 1, 1000, 1002.0, "refunded"),
+                order(4, "m", "meg", "confirmed", 3, 11_000, 1004.6, "captured"),
             ],
-            bookings=[booking(1, 1, 1, 1, "VIP"), booking(2, 1, 2, 2, "VIP"), booking(3, 3, 1, 11, "GA", live=False)],
+            bookings=[
+                *(booking(1, 1, 1, 1, "VIP"), booking(2, 1, 2, 2, "VIP"), booking(3, 3, 1, 11, "GA", live=False)),
+                *(booking(4, 4, 1, 12, "GA"), booking(5, 4, 2, 21, "Front Row"), booking(6, 4, 3, 22, "Front Row")),
+            ],
             events=[
                 EventFact(order_id=1, status="confirmed", at=1000.0),
                 EventFact(order_id=2, status="declined", at=1001.0),
                 EventFact(order_id=3, status="confirmed", at=1002.0),
                 EventFact(order_id=3, status="cancelled", at=1003.0),
+                EventFact(order_id=4, status="confirmed", at=1004.6),
             ],
             tiers=[
                 TierFact(name="VIP", capacity=2, price_minor=10_000, available=0, held=0, overdue=0),
-                TierFact(name="GA", capacity=50, price_minor=1000, available=50, held=0, overdue=0),
+                TierFact(
+                    name="Front Row",
+                    capacity=4,
+                    price_minor=5000,
+                    available=2,
+                    held=0,
+                    overdue=0,
+                    tickets_per_buyer=2,
+                ),
+                TierFact(name="GA", capacity=50, price_minor=1000, available=49, held=0, overdue=0),
             ],
         )
         self.charges = [
             Charge("a", 20_000, "USD", "captured"),
             Charge("b", 1000, "USD", "declined"),
             Charge("c", 1000, "USD", "refunded"),
+            Charge("m", 11_000, "USD", "captured"),
         ]
         self.history = History()
         self.history.faults.append(Fault(name="a process was killed", start=1000.5, end=1000.6))
@@ -53,15 +74,26 @@ class Run:
         self.cancelled = self.add("cancel", 1003.0, 200, {"status": "cancelled"}, reference="c", user_id="bob")
         self.repeat = self.add("book", 1004.0, 201, response(self, 1), reference="a", request=TWO_SEATS, replayed=True)
         self.reused = self.add("book", 1004.2, 422, {"code": "key_reused"}, reference="a", request=ONE_STANDING)
+        self.basket = self.add("book", 1004.6, 201, response(self, 4), reference="m", request=BASKET)
         sold_out = {"code": "sold_out", "available": 0}
         self.sold_out = self.add("book", 1005.0, 409, sold_out, reference="d", request=TWO_SEATS)
         self.taken = self.add(
             *("book", 1005.2, 409, {"code": "seat_taken", "ticketIds": [1]}),
             reference="e",
-            request=BookingRequest(tier="VIP", quantity=1, user_id="eve", ticket_ids=(1,)),
+            request=request("eve", RequestedItem(("VIP",), (1,))),
+        )
+        self.sold_out_item = self.add(
+            *("book", 1005.6, 409, sold_out | {"item": 1}),
+            reference="i",
+            request=request("eve", RequestedItem(("GA",)), RequestedItem(("VIP",))),
+        )
+        self.exceeded = self.add(
+            *("book", 1005.8, 409, {"code": "buyer_limit", "remaining": 0, "item": 1}),
+            reference="j",
+            request=request("meg", RequestedItem(("GA",)), RequestedItem(("Front Row",))),
         )
         self.read = self.add("order", 1005.4, 200, {"status": "confirmed"}, reference="a")
-        counts = {"VIP": {"available": 0}, "GA": {"available": 50}}
+        counts = {"VIP": {"available": 0}, "Front Row": {"available": 2}, "GA": {"available": 49}}
         self.availability = self.add("availability", 1006.0, 200, counts, as_of=1005.5)
         busy = {"code": "busy", "message": "This request has booked nothing."}
         self.busy = self.add("book", 1007.0, 503, busy, reference="f", request=ONE_STANDING, retry_after=True)
@@ -79,16 +111,13 @@ class Run:
         return {violation.invariant for violation in find_violations(evidence)}
 
 
-def order(
-    number: int, reference: str, user: str, status: str, tier: str | None, quantity: int, total: int, *more: Any
-) -> OrderFact:
+def order(number: int, reference: str, user: str, status: str, quantity: int, total: int, *more: Any) -> OrderFact:
     created_at, payment = more
     return OrderFact(
         id=number,
         reference=reference,
         user_id=user,
         status=status,
-        tier=tier,
         quantity=quantity,
         total_minor=total,
         currency="USD",
@@ -106,9 +135,9 @@ def booking(number: int, order_id: int, line: int, ticket_id: int, tier: str, *,
         line=line,
         ticket_id=ticket_id,
         tier=tier,
-        price_minor=10_000 if tier == "VIP" else 1000,
-        row_label="A" if tier == "VIP" else None,
-        seat_number=ticket_id if tier == "VIP" else None,
+        price_minor={"VIP": 10_000, "Front Row": 5000, "GA": 1000}[tier],
+        row_label=None if tier == "GA" else "A",
+        seat_number=None if tier == "GA" else ticket_id,
         live=live,
     )
 
@@ -198,29 +227,39 @@ def lose(order_index: int) -> Callable[[Run], None]:
 
 
 def sell_twice(run: Run) -> None:
-    run.facts.orders.append(order(4, "z", "ann", "confirmed", "VIP", 1, 10_000, 1004.0, "captured"))
-    run.facts.events.append(EventFact(order_id=4, status="confirmed", at=1004.0))
-    run.facts.bookings.append(booking(4, 4, 1, 2, "VIP"))
+    run.facts.orders.append(order(5, "z", "ann", "confirmed", 1, 10_000, 1004.0, "captured"))
+    run.facts.events.append(EventFact(order_id=5, status="confirmed", at=1004.0))
+    run.facts.bookings.append(booking(7, 5, 1, 2, "VIP"))
 
 
 def sell_twice_and_hide_it(run: Run) -> None:
     """Give a ticket to a second order while the first owns it, and cancel the second before the run ends."""
     sell_twice(run)
     run.facts.orders[-1].status, run.facts.bookings[-1].live = "cancelled", False
-    run.facts.events.append(EventFact(order_id=4, status="cancelled", at=1009.0))
+    run.facts.events.append(EventFact(order_id=5, status="cancelled", at=1009.0))
     run.add("order", 1004.5, 200, {"status": "confirmed"}, reference="z")
 
 
 def book_two_orders_for_a_reference(run: Run) -> None:
-    run.facts.orders.append(order(4, "a", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
+    run.facts.orders.append(order(5, "a", "ann", "declined", 2, 20_000, 1004.0, "declined"))
 
 
 def book_without_request(run: Run) -> None:
-    run.facts.orders.append(order(4, "y", "ann", "declined", None, 2, 20_000, 1004.0, "declined"))
+    run.facts.orders.append(order(5, "y", "ann", "declined", 2, 20_000, 1004.0, "declined"))
 
 
 def book_refused_request(run: Run) -> None:
-    run.facts.orders.append(order(4, "f", "bob", "declined", None, 1, 1000, 1007.0, "declined"))
+    run.facts.orders.append(order(5, "f", "bob", "declined", 1, 1000, 1007.0, "declined"))
+
+
+def book_half_of_a_basket(run: Run) -> None:
+    """Lose the response of a basket, and book only one of its items."""
+    run.history.faults.append(Fault(name="cut", start=1004.6, end=1004.7, loses_responses=True, recovered=1004.8))
+    run.basket.status, run.basket.body, run.basket.fate = 0, b"", "cut"
+    del run.facts.bookings[3]
+    run.facts.orders[3].total_minor = run.facts.orders[3].amount_minor = 10_000
+    run.charges[3] = Charge("m", 10_000, "USD", "captured")
+    run.availability.body = run.availability.body.replace(b"49", b"50")
 
 
 def forget_an_order(run: Run) -> None:
@@ -247,6 +286,11 @@ MUTATIONS: list[tuple[str, Callable[[Run], None]]] = [
     ("acknowledged_bookings_exist", change("facts.orders.0.user_id", "eve")),
     ("acknowledged_bookings_exist", change("facts.orders.0.total_minor", 20_100)),
     ("acknowledged_bookings_exist", change_body("a", total=100)),
+    ("orders_have_all_items", book_half_of_a_basket),
+    ("orders_have_all_items", change("facts.bookings.4.tier", "GA")),
+    ("orders_have_all_items", change("facts.bookings.5.ticket_id", 23)),
+    ("orders_have_all_items", change("facts.bookings.5.live", value=False)),
+    ("orders_have_all_items", change("facts.orders.1.status", "confirmed")),
     ("cancelled_bookings_stay_cancelled", change("facts.orders.2.status", "confirmed")),
     ("cancelled_bookings_stay_cancelled", change("facts.bookings.2.live", value=True)),
     ("prices_match_the_tier", change("facts.bookings.0.price_minor", 9_999)),
@@ -259,11 +303,17 @@ MUTATIONS: list[tuple[str, Callable[[Run], None]]] = [
     ("refused_requests_create_no_order", book_refused_request),
     ("declined_orders_have_no_tickets", change("facts.orders.1.status", "confirmed")),
     ("declined_orders_have_no_tickets", change("facts.bookings.1.order_id", 2)),
-    ("sold_out_is_true", change("sold_out.request", BookingRequest(tier="GA", quantity=2, user_id="dan"))),
+    ("sold_out_is_true", change("sold_out.request", request("dan", RequestedItem(("GA", "GA"))))),
     ("sold_out_is_true", change_body("sold_out", available=1)),
+    ("sold_out_is_true", change_body("sold_out_item", item=0)),
     ("all_held_is_true", claim_that_all_is_held),
     ("seat_taken_is_true", change_body("taken", ticketIds=[12])),
     ("seat_taken_is_true", change("facts.bookings.0.ticket_id", 8)),
+    (
+        "buyer_limit_is_true",
+        change("exceeded.request", request("eve", RequestedItem(("Front Row",)), RequestedItem(("Front Row",)))),
+    ),
+    ("buyer_limit_is_true", change_body("exceeded", remaining=1)),
     ("cancellation_responses_are_true", change("cancelled.status", 409)),
     ("cancellation_responses_are_true", change("cancelled.user_id", "eve")),
     ("cancellation_responses_are_true", change("cancelled.status", 503)),
@@ -271,6 +321,7 @@ MUTATIONS: list[tuple[str, Callable[[Run], None]]] = [
     ("no_ticket_has_two_owners", sell_twice),
     ("no_ticket_has_two_owners", sell_twice_and_hide_it),
     ("no_buyer_exceeds_the_limit", change("limit", 1)),
+    ("no_buyer_exceeds_the_tickets_per_buyer", change("facts.tiers.1.tickets_per_buyer", 1)),
     ("rate_limited_is_true", change("limit", 3)),
     ("availability_is_true", change("availability.as_of", 1004.9)),
     ("availability_is_true", change_body("availability", VIP={"available": 1})),
@@ -299,6 +350,12 @@ def test_the_checker_detects_a_mutation(invariant: str, mutate: Callable[[Run], 
     run = Run()
     mutate(run)
     assert invariant in run.broken_invariants()
+
+
+def test_half_of_a_basket_breaks_no_other_invariant() -> None:
+    run = Run()
+    book_half_of_a_basket(run)
+    assert run.broken_invariants() == {"orders_have_all_items"}
 
 
 def test_every_invariant_has_a_mutation() -> None:
