@@ -17,6 +17,7 @@ from tests.stack import ROOT, Stack, clean_environment
 
 EXAMPLES_MAX = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
 """Random requests per operation, in addition to those for each limit of the document."""
+BOOKING_PATH = os.environ.get("BOOKING_PATH", "direct")
 STEPS_MAX = 4
 """The longest sequence of requests along the document's links."""
 SEED = "20260101"
@@ -69,7 +70,7 @@ MODES = {
 
 @pytest.fixture(params=MODES)
 def stack(request: pytest.FixtureRequest, server: EmbeddedServer) -> Iterator[Stack]:
-    with running_system(server, **MODES[request.param]) as stack:
+    with running_system(server, BOOKING_PATH=BOOKING_PATH, **MODES[request.param]) as stack:
         if request.param == "async":
             asyncio.run(stack.start_payment_simulator())
             asyncio.run(stack.start_worker())

@@ -8,6 +8,7 @@ depends on the machine.
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
 import sys
@@ -42,6 +43,7 @@ CLIENTS = 12
 USERS = 2000
 LIMIT = 10
 """Bookings per buyer and minute."""
+BOOKING_PATH = os.environ.get("BOOKING_PATH", "direct")
 SECONDS = 120.0
 PAUSE_S = 0.3
 """Pause between two faults, during which the system works normally."""
@@ -141,7 +143,8 @@ async def soak(seconds: float, seed_text: str) -> bool:
 async def _run(system: System, mode: str, seconds: float, seed_text: str) -> bool:
     _write(f"{mode}, {system.name}:\n")
     standing = STANDING_MIN + round(seconds * STANDING_PER_S)
-    async with system.run(mode, {"BOOKINGS_PER_MINUTE": str(LIMIT)}) as target:
+    environment = {"BOOKINGS_PER_MINUTE": str(LIMIT), "BOOKING_PATH": BOOKING_PATH}
+    async with system.run(mode, environment) as target:
         faults = _schedule(system.faults_of(mode), random.Random(seed_text), seconds)
         try:
             _, violations = await run_chaos(target, faults, seed_text, _write, standing=standing)
@@ -166,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"T={arguments[0]} is not allowed: T is the length of the soak in seconds.\n")
         return 2
     seed_text = arguments[1] if len(arguments) > 1 and arguments[1] else secrets.token_hex(4)
-    _write(f"Soak of {seconds:.0f} s, SEED={seed_text}\n")
+    _write(f"Soak of {seconds:.0f} s, BOOKING_PATH={BOOKING_PATH}, SEED={seed_text}\n")
     return 0 if asyncio.run(soak(seconds, seed_text)) else 1
 
 
