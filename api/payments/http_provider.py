@@ -115,8 +115,9 @@ class HttpProvider:
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             # The client's own timeout bounds each step of a request; this one bounds the whole request.
-            async with self._breaker.guard(), asyncio.timeout(self._timeout_s):
-                response = await self._client.request(method, path, content=body, headers=headers)
+            with self._breaker.guard():
+                async with asyncio.timeout(self._timeout_s):
+                    response = await self._client.request(method, path, content=body, headers=headers)
                 if response.status_code >= 500:
                     raise _ServerFault(_describe(response, reference))
         except CircuitOpen:

@@ -10,7 +10,6 @@ import pytest
 from api import prometheus_patch
 from api.commands import granian_patch
 from api.database import psycopg_patch
-from api.payments import purgatory_patch
 from tests.stack import ROOT
 from webapp import reflex_patch
 
@@ -21,7 +20,6 @@ from webapp import reflex_patch
         (granian_patch, "granian"),
         (prometheus_patch, "prometheus_client"),
         (psycopg_patch, "psycopg"),
-        (purgatory_patch, "purgatory"),
         (reflex_patch, "reflex"),
     ],
 )

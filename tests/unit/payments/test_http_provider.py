@@ -11,6 +11,7 @@ import pytest
 import stamina
 
 from api.config import Settings
+from api.payments import circuit_breaker
 from api.payments.http_provider import RESPONSE_SHOWN_MAX, HttpProvider, open_provider
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, ProviderError
 from tests.listener import Listener, Response, listening
@@ -32,7 +33,7 @@ class Clock:
     """A clock that only the test advances."""
 
     def __init__(self) -> None:
-        self.now = time.time()
+        self.now = time.monotonic()
 
     def __call__(self) -> float:
         return self.now
@@ -41,7 +42,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(circuit_breaker, "monotonic", clock)
     return clock
 
 
