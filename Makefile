@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export REFLEX_USE_NPM := 1
 export REFLEX_TELEMETRY_ENABLED := false
+# Without bytecode each start of a process compiles every module.
+unexport PYTHONDONTWRITEBYTECODE
 # Arguments of pytest for `make test` (T=tests/unit); seconds for `make soak` (T=600).
 T ?=
 # Seed of an earlier soak, whose schedule of faults `make soak` repeats.

@@ -217,8 +217,11 @@ def processes_of(data_dir: Path) -> dict[int, str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without the settings of a developer's own system."""
-    names = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+    """Return the environment without the settings of a developer's own system.
+
+    Processes may write bytecode. Otherwise each of their several hundred starts compiles every module.
+    """
+    names = {*(field.name.upper() for field in msgspec.structs.fields(Settings)), "PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in names}
 
 

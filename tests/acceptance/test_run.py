@@ -144,8 +144,8 @@ async def test_the_system_serves_and_prints_its_addresses(make_system: Callable[
     assert not responds(f"{system.api_url}/health/live")
 
 
-async def test_the_next_run_has_the_data(make_system: Callable[..., System]) -> None:
-    system = make_system()
+async def test_the_next_run_has_the_data(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
     system.start()
     await system.until_running()
     async with httpx.AsyncClient(base_url=system.api_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client:
@@ -160,6 +160,7 @@ async def test_the_next_run_has_the_data(make_system: Callable[..., System]) -> 
         tiers = (await client.get("/api/tickets/availability")).json()
         assert tiers["VIP"]["available"] == 98
     await system.stop(signal.SIGINT)
+    assert "Traceback" not in system.process.output()
 
 
 async def test_two_systems_run_side_by_side(make_prepared_system: Callable[..., System]) -> None:
@@ -180,11 +181,9 @@ async def test_two_systems_run_side_by_side(make_prepared_system: Callable[..., 
         ("PostgreSQL starts", signal.SIGTERM),
         ("the database is prepared", signal.SIGINT),
         ("the API starts", signal.SIGTERM),
-        ("it runs", signal.SIGINT),
-        ("it runs", signal.SIGHUP),  # The terminal was closed.
     ],
 )
-async def test_a_signal_stops_everything_at_any_moment(
+async def test_a_signal_stops_everything_at_any_moment_of_the_start(
     make_system: Callable[..., System], moment: str, number: int
 ) -> None:
     system = make_system()
@@ -194,7 +193,6 @@ async def test_a_signal_stops_everything_at_any_moment(
         "PostgreSQL starts": (data / "postgres" / "postmaster.pid").exists,
         "the database is prepared": lambda: "ready to accept" in _text(data / "postgres.log"),
         "the API starts": lambda: "Loaded the default event" in system.process.output(),
-        "it runs": lambda: RUNNING in system.process.output(),
     }
     system.start()
     await system.until(reached[moment], moment)
@@ -265,31 +263,24 @@ async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[.
     await system.stop()
 
 
-async def test_a_frozen_worker_is_restarted(make_prepared_system: Callable[..., System]) -> None:
-    system = make_prepared_system(WORKER_SILENCE_MAX_S="5")
+async def test_parts_that_no_longer_respond_are_restarted(make_prepared_system: Callable[..., System]) -> None:
+    """The processes of the API and of the worker are frozen, and the files of the web app are deleted."""
+    system = make_prepared_system(SERVER_SILENCE_MAX_S="5", WORKER_SILENCE_MAX_S="5")
     system.start()
     await system.until_running()
-    frozen = system.pid_of("-m api worker")
-    os.kill(frozen, signal.SIGSTOP)
-    report = "The worker has sent no heartbeat for 5 s. Restarting it."
-    await system.until(lambda: report in system.process.output(), report)
-    await system.other_pid("-m api worker", frozen)
-    await system.stop()
-
-
-async def test_servers_that_no_longer_respond_are_restarted(make_prepared_system: Callable[..., System]) -> None:
-    """The API's processes are frozen, and the files of the web app are deleted."""
-    system = make_prepared_system(SERVER_SILENCE_MAX_S="5")
-    system.start()
-    await system.until_running()
+    worker = system.pid_of("-m api worker")
     for pid, line in processes_of(system.data_dir).items():
-        if line.strip().endswith("-m api serve"):
+        if line.strip().endswith(("-m api serve", "-m api worker")):
             os.kill(pid, signal.SIGSTOP)
     shutil.rmtree(system.data_dir / "run" / f"web-{system.web_port}")
-    reports = [f"The {name} has not responded for 5 s. Restarting it." for name in ("API", "web app")]
+    reports = [
+        *(f"The {name} has not responded for 5 s. Restarting it." for name in ("API", "web app")),
+        "The worker has sent no heartbeat for 5 s. Restarting it.",
+    ]
     await system.until(lambda: all(report in system.process.output() for report in reports), "the reports")
     addresses = [f"{system.api_url}/health/ready", f"http://127.0.0.1:{system.web_port}/"]
     await system.until(lambda: all(map(responds, addresses)), "both serve again")
+    await system.other_pid("-m api worker", worker)
     await system.stop()
 
 
@@ -382,6 +373,14 @@ async def test_an_unused_payment_simulator_needs_no_port(make_prepared_system: C
         system.start()
         await system.until_running()
         await system.stop()
+
+
+async def test_a_closed_terminal_stops_everything(make_prepared_system: Callable[..., System]) -> None:
+    system = make_prepared_system()
+    system.start()
+    await system.until_running()
+    await system.stop(signal.SIGHUP)
+    assert "Traceback" not in system.process.output()
 
 
 async def test_it_runs_on_another_postgresql(make_system: Callable[..., System], other_server: TcpServer) -> None:

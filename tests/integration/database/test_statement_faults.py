@@ -69,7 +69,7 @@ async def batcher_on(
         bookings_per_minute=1000,
         max_tickets_per_booking=1000,
         booking_wait_ms=5000,
-        booking_attempts_max=5,
+        booking_attempts_max=3,
         db_pool_max=1,
     )
     async with open_pool(database_url, settings) as pool:
