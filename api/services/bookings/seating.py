@@ -26,7 +26,7 @@ _ODD_ROWS = 0.1
 """The cost of an odd number of free seats beside the chosen ones. Buyers of two would leave one of them in the end."""
 _ROW_PITCH = 4
 """The distance between two rows in half seats, the unit of distances."""
-_COMPARED_MAX = 5000
+_COMPARED_MAX = 500
 """The most seats in the groups of separate seats that are compared. Groups near the stage come first."""
 _CENTRE_SHARE = 1 / 3
 """The share of a row that counts as its centre."""
