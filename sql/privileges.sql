@@ -20,7 +20,7 @@ grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 grant execute on function event_admits, event_rules, is_displayable, recent, require_rows to tickets_app;
 -- The call of a batch of bookings, and its steps.
 grant execute on function
-book_batch, claim_standing, leave_out, lock_references, lock_tickets, note_bookings, take_tickets
+book_batch, claim_any, leave_out, lock_chosen, lock_reference, mark_tickets, note_buyers
 to tickets_app;
 
 -- A trigger fires without these privileges. With them, the role could attach purge_history, which acts with the owner's

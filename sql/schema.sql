@@ -13,25 +13,29 @@ COMMENT ON DOMAIN public.row_label IS 'Label of a row of seats';
 
 COMMENT ON CONSTRAINT row_label_check ON DOMAIN public.row_label IS 'A label can be displayed and has 1 to 50 characters';
 
-CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], INOUT line_tickets bigint[], line_ctids tid[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
+CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
-    numbers integer[];
+    chosen constant bigint[] := ticket_ids;
+    locked bigint[];
     changed integer[];
     exhausted text[];
-    tier record;
     claimed record;
-    hold record;
+    missing integer;
+    hold_length integer;
 begin
     created_at := now();
+    causes := array_fill(null::text, array[cardinality(order_references)]);
+    order_ids := array_fill(null::bigint, array[cardinality(order_references)]);
+    booking_ids := array_fill(null::bigint, array[cardinality(line_orders)]);
 
     -- 1. Lock the references. An order in flight may have locked the same tickets.
-    causes := array(
-        select case when not is_free then 'in_flight' end
-        from unnest(lock_references(order_references)) with ordinality as each (is_free, number)
-        order by number
-    );
+    for number in 1..cardinality(order_references) loop
+        if not lock_reference(order_references[number]) then
+            causes[number] := 'in_flight';
+        end if;
+    end loop;
 
     -- 2. Compare the tiers with their events. The price and the decision of the caller fit only the known revision.
     changed := array(
@@ -52,158 +56,130 @@ begin
         )
     );
     if changed <> '{}' then
-        numbers := array(
+        causes := leave_out(causes, array(
             select line.order_number
             from unnest(line_orders, line_tiers) as line (order_number, tier_id)
             where line.tier_id = any(changed)
-        );
-        causes := leave_out(causes, numbers, 'changed_tier');
+        ), 'changed_tier');
     end if;
 
     -- 3. Lock the chosen tickets. A ctid may belong to another ticket by now.
-    if array_remove(line_tickets, null) <> '{}' then
-        numbers := array(
-            select line.order_number
-            from unnest(line_orders, line_tickets, line_ctids) as line (order_number, ticket_id, ctid)
-            where
-                line.ticket_id is not null
-                and causes[line.order_number] is null
-                and (line.ticket_id, line.ctid) not in (
-                    select locked.id, locked.ctid
-                    from lock_tickets(
-                        array(
-                            select wanted.ctid
-                            from unnest(line_orders, line_ctids) as wanted (order_number, ctid)
-                            where wanted.ctid is not null and causes[wanted.order_number] is null
-                        )
-                    ) as locked
-                )
-        );
-        causes := leave_out(causes, numbers, 'locked_tickets');
+    if chosen <> '{}' then
+        locked := lock_chosen(chosen, ticket_ctids);
+        if cardinality(locked) < cardinality(chosen) then
+            causes := leave_out(causes, array(
+                select line.order_number
+                from unnest(line_orders, line_places) as line (order_number, place)
+                where line.place <= cardinality(chosen) and chosen[line.place] <> all(locked)
+            ), 'locked_tickets');
+        end if;
     end if;
 
-    -- 4. Claim standing tickets for the other lines. A tier that falls short sells nothing here.
-    for tier in
-        select
-            line.tier_id,
-            tier_starts[array_position(tier_ids, line.tier_id)] as start,
-            array_agg(line.number::integer) filter (where line.ticket_id is null) as lines,
-            coalesce(array_agg(line.ticket_id) filter (where line.ticket_id is not null), '{}') as chosen
-        from unnest(line_orders, line_tiers, line_tickets) with ordinality
-            as line (order_number, tier_id, ticket_id, number)
-        where causes[line.order_number] is null
-        group by line.tier_id
-        having bool_or(line.ticket_id is null)
-        order by line.tier_id
-    loop
-        claimed := claim_standing(tier.tier_id, tier.start, cardinality(tier.lines), tier.chosen);
-        if cardinality(claimed.ids) < cardinality(tier.lines) then
-            numbers := array(
-                select line_orders[line]
-                from unnest(tier.lines) as each (line)
-            );
-            causes := leave_out(causes, numbers, 'insufficient');
-        else
-            for number in 1..cardinality(tier.lines) loop
-                line_tickets[tier.lines[number]] := claimed.ids[number];
-                line_ctids[tier.lines[number]] := claimed.ctids[number];
-            end loop;
+    -- 4. Claim standing tickets, also for the orders that are left out. A tier that falls short sells nothing here.
+    for number in 1..cardinality(tier_ids) loop
+        continue when tier_claims[number] = 0;
+        claimed := claim_any(tier_ids[number], tier_starts[number], tier_claims[number], chosen);
+        missing := tier_claims[number] - cardinality(claimed.ids);
+        ticket_ids := ticket_ids || claimed.ids || array_fill(null::bigint, array[missing]);
+        ticket_ctids := ticket_ctids || claimed.ctids || array_fill(null::tid, array[missing]);
+        if missing > 0 then
+            causes := leave_out(causes, array(
+                select line.order_number
+                from unnest(line_orders, line_tiers, line_places) as line (order_number, tier_id, place)
+                where line.place > cardinality(chosen) and line.tier_id = tier_ids[number]
+            ), 'insufficient');
         end if;
     end loop;
 
     -- 5. Note the bookings of the buyers.
     if bookings_per_minute > 0 then
-        exhausted := note_bookings(
-            array(
-                select buyer
-                from unnest(order_buyers, causes) as each (buyer, cause)
-                where cause is null
-            ),
-            bookings_per_minute
-        );
+        exhausted := note_buyers(order_buyers, causes, bookings_per_minute);
         if exhausted <> '{}' then
-            numbers := array(
-                select number
+            causes := leave_out(causes, array(
+                select number::integer
                 from unnest(order_buyers) with ordinality as each (buyer, number)
                 where buyer = any(exhausted)
-            );
-            causes := leave_out(causes, numbers, 'exhausted_limit');
+            ), 'exhausted_limit');
         end if;
     end if;
 
-    -- 6. Insert the orders, in the order of their references, with their payments.
-    order_ids := array(
-        select case when cause is null then nextval('orders_id_seq') end
-        from unnest(causes) with ordinality as each (cause, number)
-        order by number
-    );
-    insert into orders (
-        id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at,
-        client_hash
-    )
-    select
-        new.id,
-        new.event_id,
-        new.reference,
-        new.user_id,
-        new.request_digest,
-        case new.payment when 'captured' then 'confirmed' else new.payment end,
-        new.quantity,
-        new.total_minor,
-        new.currency,
-        now() + make_interval(secs => new.hold_seconds),
-        new.client_hash
-    from unnest(
-        order_ids, order_event_ids, order_references, order_user_ids, order_digests, order_payments, order_quantities,
-        order_totals, order_currencies, order_hold_seconds, order_clients
-    ) as new (
-        id, event_id, reference, user_id, request_digest, payment, quantity, total_minor, currency, hold_seconds,
-        client_hash
-    )
-    where new.id is not null
-    order by new.reference collate "C";
+    -- 6. Draw the ids. A declined order leaves its tickets to other orders.
+    for number in 1..cardinality(order_references) loop
+        if causes[number] is null then
+            order_ids[number] := nextval('orders_id_seq');
+        end if;
+    end loop;
+    for number in 1..cardinality(line_orders) loop
+        if order_ids[line_orders[number]] is not null and order_payments[line_orders[number]] <> 'declined' then
+            booking_ids[number] := nextval('bookings_id_seq');
+        end if;
+    end loop;
 
-    insert into payments (order_id, status, amount_minor, currency, next_check_at)
-    select
-        new.order_id,
-        new.payment,
-        new.total_minor,
-        new.currency,
-        case when new.payment = 'pending' then now() + make_interval(secs => check_after_ms / 1000.0) end
-    from unnest(order_ids, order_payments, order_totals, order_currencies)
-        as new (order_id, payment, total_minor, currency)
-    where new.order_id is not null;
-
-    -- 7. Insert the bookings, and mark their tickets. A declined order leaves its tickets to other orders.
-    booking_ids := array(
+    -- 7. Insert the orders, in the order of their references, with their payments and bookings.
+    with new_orders as (
+        insert into orders (
+            id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at,
+            client_hash
+        )
         select
-            case
-                when order_ids[order_number] is not null and order_payments[order_number] <> 'declined'
-                    then nextval('bookings_id_seq')
-            end
-        from unnest(line_orders) with ordinality as each (order_number, number)
-        order by number
-    );
+            new.id,
+            new.event_id,
+            new.reference,
+            new.user_id,
+            new.request_digest,
+            case new.payment when 'captured' then 'confirmed' else new.payment end,
+            new.quantity,
+            new.total_minor,
+            new.currency,
+            now() + make_interval(secs => new.hold_seconds),
+            new.client_hash
+        from unnest(
+            order_ids, order_event_ids, order_references, order_user_ids, order_digests, order_payments,
+            order_quantities, order_totals, order_currencies, order_hold_seconds, order_clients
+        ) as new (
+            id, event_id, reference, user_id, request_digest, payment, quantity, total_minor, currency, hold_seconds,
+            client_hash
+        )
+        where new.id is not null
+        order by new.reference collate "C"
+    ),
+
+    new_payments as (
+        insert into payments (order_id, status, amount_minor, currency, next_check_at)
+        select
+            new.order_id,
+            new.payment,
+            new.total_minor,
+            new.currency,
+            case when new.payment = 'pending' then now() + make_interval(secs => check_after_ms / 1000.0) end
+        from unnest(order_ids, order_payments, order_totals, order_currencies)
+            as new (order_id, payment, total_minor, currency)
+        where new.order_id is not null
+    )
+
     insert into bookings (id, order_id, line, ticket_id, tier_id, price_minor)
-    select new.id, order_ids[new.order_number], new.line, new.ticket_id, new.tier_id, new.price_minor
-    from unnest(booking_ids, line_orders, line_numbers, line_tickets, line_tiers, line_prices)
-        as new (id, order_number, line, ticket_id, tier_id, price_minor)
+    select new.id, order_ids[new.order_number], new.line, ticket_ids[new.place], new.tier_id, new.price_minor
+    from unnest(booking_ids, line_orders, line_numbers, line_places, line_tiers, line_prices)
+        as new (id, order_number, line, place, tier_id, price_minor)
     where new.id is not null;
 
-    for hold in
-        select
-            order_hold_seconds[line.order_number] as seconds,
-            array_agg(line.ctid) as ctids
-        from unnest(booking_ids, line_orders, line_ctids) as line (booking_id, order_number, ctid)
-        where line.booking_id is not null
-        group by 1
-    loop
-        perform take_tickets(hold.ctids, now() + make_interval(secs => hold.seconds));
+    -- 8. Mark the tickets of the bookings, those of each hold at once.
+    foreach hold_length in array hold_lengths loop
+        perform mark_tickets(
+            array(
+                select ticket_ctids[line.place]
+                from unnest(booking_ids, line_orders, line_places) as line (booking_id, order_number, place)
+                where
+                    line.booking_id is not null
+                    and order_hold_seconds[line.order_number] is not distinct from hold_length
+            ),
+            now() + make_interval(secs => hold_length)
+        );
     end loop;
 end
 $$;
 
-COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], INOUT line_tickets bigint[], line_ctids tid[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
+COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
 
 CREATE FUNCTION public.check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -219,7 +195,7 @@ $$;
 
 COMMENT ON FUNCTION public.check_time_zone() IS 'Refuse a time zone that the server does not know';
 
-CREATE FUNCTION public.claim_standing(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) RETURNS record
+CREATE FUNCTION public.claim_any(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -259,7 +235,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION public.claim_standing(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) IS 'Lock any tickets of a standing tier without waiting, from a start position with wrap-around';
+COMMENT ON FUNCTION public.claim_any(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) IS 'Lock any tickets of a standing tier without waiting, from a start position with wrap-around';
 
 CREATE FUNCTION public.event_admits(starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone, admission_hours integer) RETURNS boolean
     LANGUAGE sql STABLE
@@ -299,48 +275,64 @@ $$;
 
 COMMENT ON FUNCTION public.leave_out(causes text[], numbers integer[], cause text) IS 'Note a cause for orders of a batch; an order keeps its first cause';
 
-CREATE FUNCTION public.lock_references(wanted text[]) RETURNS boolean[]
-    LANGUAGE plpgsql
-    AS $$
-begin
-    return array(
-        select pg_try_advisory_xact_lock(hashtextextended(reference, 20261122))
-        from unnest(wanted) with ordinality as each (reference, number)
-        order by number
-    );
-end
-$$;
-
-COMMENT ON FUNCTION public.lock_references(wanted text[]) IS 'Lock references without waiting; false means that another transaction has locked the reference';
-
-CREATE FUNCTION public.lock_tickets(wanted tid[]) RETURNS TABLE(id bigint, ctid tid)
+CREATE FUNCTION public.lock_chosen(wanted_ids bigint[], wanted_ctids tid[]) RETURNS bigint[]
     LANGUAGE plpgsql
     AS $$
 begin
     -- A condition on the status would let the planner read the whole index of available tickets.
-    return query
-    select locked.id, locked.ctid
-    from (
-        select tickets.id, tickets.ctid, tickets.status
-        from tickets
-        where tickets.ctid = any(wanted)
-        for update skip locked
-    ) as locked
-    where locked.status = 'available';
+    return array(
+        select locked.id
+        from (
+            select tickets.id, tickets.ctid, tickets.status
+            from tickets
+            where tickets.ctid = any(wanted_ctids)
+            for update skip locked
+        ) as locked
+        inner join unnest(wanted_ids, wanted_ctids) as wanted (id, ctid)
+            on locked.id = wanted.id and locked.ctid = wanted.ctid
+        where locked.status = 'available'
+    );
 end
 $$;
 
-COMMENT ON FUNCTION public.lock_tickets(wanted tid[]) IS 'Lock tickets without waiting; return the available ones among them';
+COMMENT ON FUNCTION public.lock_chosen(wanted_ids bigint[], wanted_ctids tid[]) IS 'Lock tickets at their ctids without waiting; return the ids of the available ones';
 
-CREATE FUNCTION public.note_bookings(buyers text[], per_minute integer, OUT exhausted text[]) RETURNS text[]
+CREATE FUNCTION public.lock_reference(reference text) RETURNS boolean
+    LANGUAGE sql
+    RETURN pg_try_advisory_xact_lock(hashtextextended(reference, (20261122)::bigint));
+
+COMMENT ON FUNCTION public.lock_reference(reference text) IS 'Lock a reference without waiting; false means that another transaction has locked it';
+
+CREATE FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+    changed bigint;
+begin
+    update tickets
+    set
+        status = case when hold_until is null then 'sold' else 'held' end,
+        held_until = hold_until
+    where ctid = any(taken);
+    get diagnostics changed = row_count;
+    perform require_rows(changed, cardinality(taken), 'assert_failure');
+end
+$$;
+
+COMMENT ON FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) IS 'Mark locked tickets as sold, or as held until a time';
+
+CREATE FUNCTION public.note_buyers(buyers text[], causes text[], per_minute integer) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $$
+declare
+    noted text[];
 begin
     -- The update's condition does not apply to a buyer without a row, so the insert has a condition of its own.
-    with noted as (
+    with changed as (
         insert into booking_limits (user_id, booked_at)
         select buyer, array_fill(now(), array[count(*)::integer])
-        from unnest(buyers) as each (buyer)
+        from unnest(buyers, causes) as each (buyer, cause)
+        where cause is null
         group by buyer
         having count(*) <= per_minute
         order by buyer collate "C"
@@ -353,14 +345,22 @@ begin
         returning user_id
     )
 
-    select coalesce(array_agg(buyer), '{}')
-    into exhausted
-    from unnest(buyers) as each (buyer)
-    where buyer not in (select user_id from noted);
+    select coalesce(array_agg(user_id), '{}')
+    into noted
+    from changed;
+
+    if cardinality(noted) = cardinality(buyers) then
+        return '{}';
+    end if;
+    return array(
+        select buyer
+        from unnest(buyers, causes) as each (buyer, cause)
+        where cause is null and buyer <> all(noted)
+    );
 end
 $$;
 
-COMMENT ON FUNCTION public.note_bookings(buyers text[], per_minute integer, OUT exhausted text[]) IS 'Note a booking for each element; return the buyers whose limit does not admit all of their bookings';
+COMMENT ON FUNCTION public.note_buyers(buyers text[], causes text[], per_minute integer) IS 'Note a booking for each order without a cause; return the buyers whose limit does not admit all of their bookings';
 
 CREATE FUNCTION public.note_changes() RETURNS trigger
     LANGUAGE plpgsql
@@ -466,24 +466,6 @@ end
 $$;
 
 COMMENT ON FUNCTION public.require_rows(actual bigint, required integer, failure text) IS 'Raise an error if a statement affects another number of rows';
-
-CREATE FUNCTION public.take_tickets(taken tid[], hold_until timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    changed bigint;
-begin
-    update tickets
-    set
-        status = case when hold_until is null then 'sold' else 'held' end,
-        held_until = hold_until
-    where ctid = any(taken);
-    get diagnostics changed = row_count;
-    perform require_rows(changed, cardinality(taken), 'assert_failure');
-end
-$$;
-
-COMMENT ON FUNCTION public.take_tickets(taken tid[], hold_until timestamp with time zone) IS 'Mark locked tickets as sold, or as held until a time';
 
 CREATE TABLE public.booking_limits (
     user_id text NOT NULL,

@@ -92,7 +92,7 @@ where bookings.id = %(booking_id)s;
 -- the buyers' limits and the keys of the references, both in the order of their bytes; waits.
 -- Fails: orders_reference_key, when a reference has an order. The batch then takes the careful path.
 select
-    line_tickets as ticket_ids,
+    ticket_ids,
     created_at,
     causes,
     order_ids,
@@ -104,6 +104,7 @@ from
         %(tier_revisions)s,
         %(tier_updated_at)s,
         %(tier_starts)s,
+        %(tier_claims)s,
         %(order_references)s,
         %(order_event_ids)s,
         %(order_user_ids)s,
@@ -119,8 +120,10 @@ from
         %(line_numbers)s,
         %(line_tiers)s,
         %(line_prices)s,
-        %(line_tickets)s,
-        %(line_ctids)s,
+        %(line_places)s,
+        %(ticket_ids)s,
+        %(ticket_ctids)s,
+        %(hold_lengths)s,
         %(bookings_per_minute)s,
         %(check_after_ms)s
     );

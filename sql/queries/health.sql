@@ -50,16 +50,16 @@ from (
     ('orders_id_seq', 'USAGE'),
     ('bookings_id_seq', 'USAGE'),
     ('book_batch', 'EXECUTE'),
-    ('claim_standing', 'EXECUTE'),
+    ('claim_any', 'EXECUTE'),
     ('event_admits', 'EXECUTE'),
     ('event_rules', 'EXECUTE'),
     ('leave_out', 'EXECUTE'),
-    ('lock_references', 'EXECUTE'),
-    ('lock_tickets', 'EXECUTE'),
-    ('note_bookings', 'EXECUTE'),
+    ('lock_chosen', 'EXECUTE'),
+    ('lock_reference', 'EXECUTE'),
+    ('mark_tickets', 'EXECUTE'),
+    ('note_buyers', 'EXECUTE'),
     ('recent', 'EXECUTE'),
-    ('require_rows', 'EXECUTE'),
-    ('take_tickets', 'EXECUTE')
+    ('require_rows', 'EXECUTE')
 ) as required (name, privilege)
 where
     case required.privilege

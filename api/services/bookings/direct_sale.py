@@ -5,11 +5,12 @@ that no limit is exhausted. The SQL function checks every assumption in the tran
 it cannot sell, without an explanation for their buyers. They take the careful path of `batch`.
 """
 
+import itertools
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import errors
@@ -60,6 +61,19 @@ class Sold(msgspec.Struct, frozen=True):
     order_ids: list[int | None]
     booking_ids: list[int | None]
     ticket_ids: list[int | None]
+    """The chosen tickets and then the claimed ones; None for a ticket that a tier lacks."""
+
+
+class Places(NamedTuple):
+    """The places of the lines' tickets among all tickets of a call, from 1.
+
+    The chosen tickets come first. The standing tickets that each tier claims follow.
+    """
+
+    chosen: list[Ticket]
+    claims: dict[int, int]
+    """The number of standing tickets by tier."""
+    by_line: list[int]
 
 
 async def sell_directly(
@@ -76,12 +90,13 @@ async def sell_directly(
     offers = await _make_offers(session, batch, policy, memory)
     if not offers:
         return
+    places = _find_places(offers)
     try:
-        sold = await _book(session, offers, policy, memory)
+        sold = await _book(session, offers, places, policy, memory)
     except (errors.UniqueViolation, errors.SerializationFailure) as error:
         BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
-    for offer, outcome, cause in zip(offers, _outcomes(offers, sold), sold.causes, strict=True):
+    for offer, outcome, cause in zip(offers, _outcomes(offers, places, sold), sold.causes, strict=True):
         if outcome:
             outcomes[offer.request.reference] = outcome
             memory.note(offer.request, outcome)
@@ -153,11 +168,13 @@ def _lines(
     return lines
 
 
-async def _book(session: Session, offers: Sequence[Offer], policy: BookingPolicy, memory: Memory) -> Sold:
+async def _book(
+    session: Session, offers: Sequence[Offer], places: Places, policy: BookingPolicy, memory: Memory
+) -> Sold:
     """Call the function in a transaction, in one round trip; read the free seats for the next batch behind it."""
     async with session.transaction():
         pipeline, following = session.pipeline(), session.pipeline()
-        sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, policy), Sold))
+        sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, places, policy), Sold))
         ahead = _read_ahead(following, offers, memory)
         await pipeline.commit(following)
     for found in ahead:
@@ -180,43 +197,58 @@ def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], memory: Memory) -> 
     return [found for found in reads if found]
 
 
-def _parameters(offers: Sequence[Offer], policy: BookingPolicy) -> dict[str, Any]:
+def _find_places(offers: Sequence[Offer]) -> Places:
+    """Return the places of the lines' tickets."""
+    lines = [line for offer in offers for line in offer.lines]
+    chosen = [ticket for _, ticket in lines if ticket]
+    claims = Counter(tier.tier_id for tier, ticket in lines if not ticket)
+    following: dict[int | None, Iterator[int]] = {None: itertools.count(1)}
+    start = len(chosen) + 1
+    for tier_id, quantity in claims.items():
+        following[tier_id] = itertools.count(start)
+        start += quantity
+    return Places(chosen, claims, [next(following[None if ticket else tier.tier_id]) for tier, ticket in lines])
+
+
+def _parameters(offers: Sequence[Offer], places: Places, policy: BookingPolicy) -> dict[str, Any]:
     """Return the parameters of the function. PostgreSQL counts the orders from 1."""
-    tiers = list({tier.tier_id: tier for offer in offers for tier, _ in offer.lines}.values())
-    lines = [
-        (place, number, tier, ticket)
-        for place, offer in enumerate(offers, start=1)
-        for number, (tier, ticket) in enumerate(offer.lines, start=1)
-    ]
+    requests = [offer.request for offer in offers]
+    # The tiers have the order of their claims.
+    tiers = {tier.tier_id: tier for offer in offers for tier, ticket in offer.lines if not ticket}
+    tiers |= {tier.tier_id: tier for offer in offers for tier, ticket in offer.lines if ticket}
+    holds = [hold_seconds(offer.parts) if offer.payment == "pending" else None for offer in offers]
     return {
-        "tier_ids": [tier.tier_id for tier in tiers],
-        "tier_event_ids": [tier.event_id for tier in tiers],
-        "tier_revisions": [tier.revision for tier in tiers],
-        "tier_updated_at": [tier.updated_at for tier in tiers],
-        "tier_starts": [random.randint(1, tier.last_position) for tier in tiers],
-        "order_references": [offer.request.reference for offer in offers],
+        "tier_ids": list(tiers),
+        "tier_event_ids": [tier.event_id for tier in tiers.values()],
+        "tier_revisions": [tier.revision for tier in tiers.values()],
+        "tier_updated_at": [tier.updated_at for tier in tiers.values()],
+        "tier_starts": [random.randint(1, tier.last_position) for tier in tiers.values()],
+        "tier_claims": [places.claims.get(tier_id, 0) for tier_id in tiers],
+        "order_references": [request.reference for request in requests],
         "order_event_ids": [offer.parts[0].tier.event_id for offer in offers],
-        "order_user_ids": [offer.request.user_id for offer in offers],
-        "order_buyers": [offer.request.limit_key for offer in offers],
-        "order_digests": [offer.request.digest for offer in offers],
-        "order_quantities": [offer.request.quantity for offer in offers],
+        "order_user_ids": [request.user_id for request in requests],
+        "order_buyers": [request.limit_key for request in requests],
+        "order_digests": [request.digest for request in requests],
+        "order_quantities": [request.quantity for request in requests],
         "order_totals": [total_minor(offer.parts) for offer in offers],
         "order_currencies": [offer.parts[0].tier.currency for offer in offers],
         "order_payments": [offer.payment for offer in offers],
-        "order_hold_seconds": [hold_seconds(offer.parts) if offer.payment == "pending" else None for offer in offers],
+        "order_hold_seconds": holds,
         "order_clients": [offer.request.client_hash if offer.payment == "pending" else None for offer in offers],
-        "line_orders": [place for place, _, _, _ in lines],
-        "line_numbers": [number for _, number, _, _ in lines],
-        "line_tiers": [tier.tier_id for _, _, tier, _ in lines],
-        "line_prices": [tier.price_minor for _, _, tier, _ in lines],
-        "line_tickets": [ticket.id if ticket else None for _, _, _, ticket in lines],
-        "line_ctids": [ticket.ctid if ticket else None for _, _, _, ticket in lines],
+        "line_orders": [number for number, offer in enumerate(offers, start=1) for _ in offer.lines],
+        "line_numbers": [number for offer in offers for number in range(1, len(offer.lines) + 1)],
+        "line_tiers": [tier.tier_id for offer in offers for tier, _ in offer.lines],
+        "line_prices": [tier.price_minor for offer in offers for tier, _ in offer.lines],
+        "line_places": places.by_line,
+        "ticket_ids": [ticket.id for ticket in places.chosen],
+        "ticket_ctids": [ticket.ctid for ticket in places.chosen],
+        "hold_lengths": list(set(holds)),
         "bookings_per_minute": policy.bookings_per_minute,
         "check_after_ms": policy.payment_check_after_ms,
     }
 
 
-def _outcomes(offers: Sequence[Offer], sold: Sold) -> list[Booked | Declined | None]:
+def _outcomes(offers: Sequence[Offer], places: Places, sold: Sold) -> list[Booked | Declined | None]:
     """Return the outcome of each offer; None for one that was left out."""
     outcomes: list[Booked | Declined | None] = []
     end = 0
@@ -226,12 +258,12 @@ def _outcomes(offers: Sequence[Offer], sold: Sold) -> list[Booked | Declined | N
             outcomes.append(None)
             continue
         order = make_order(offer.request, offer.parts, offer.payment, order_id, sold.created_at)
-        lines = zip(offer.lines, sold.booking_ids[start:end], sold.ticket_ids[start:end], strict=True)
-        # A claimed ticket is a standing one, without a row and a seat.
-        booked = [
-            (booking_id, tier, ticket or Ticket(ticket_id, 0, ""))
-            for (tier, ticket), booking_id, ticket_id in lines
-            if booking_id is not None and ticket_id is not None
-        ]
+        booked: list[tuple[int, Tier, Ticket]] = []
+        lines = zip(offer.lines, sold.booking_ids[start:end], places.by_line[start:end], strict=True)
+        for (tier, ticket), booking_id, place in lines:
+            ticket_id = sold.ticket_ids[place - 1]
+            if booking_id is not None and ticket_id is not None:
+                # A claimed ticket is a standing one, without a row and a seat.
+                booked.append((booking_id, tier, ticket or Ticket(ticket_id, 0, "")))
         outcomes.append(outcome_of(order, make_bookings(order, booked)))
     return outcomes

@@ -12,16 +12,16 @@ from tests.stack import application_url
 
 FUNCTIONS = [
     "book_batch",
-    "claim_standing",
+    "claim_any",
     "event_admits",
     "event_rules",
     "leave_out",
-    "lock_references",
-    "lock_tickets",
-    "note_bookings",
+    "lock_chosen",
+    "lock_reference",
+    "mark_tickets",
+    "note_buyers",
     "recent",
     "require_rows",
-    "take_tickets",
 ]
 """The functions that statements and other functions call."""
 

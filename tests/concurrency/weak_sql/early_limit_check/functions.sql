@@ -1,13 +1,16 @@
 -- Note bookings if the statement's snapshot admits them, although a concurrent transaction may have noted more.
-create or replace function note_bookings(buyers text[], per_minute integer, out exhausted text[])
+create or replace function note_buyers(buyers text[], causes text[], per_minute integer) returns text[]
 language plpgsql
 as $$
+declare
+    noted text[];
 begin
-    with noted as (
+    with changed as (
         insert into booking_limits (user_id, booked_at)
         select buyer, array_fill(now(), array[count(*)::integer])
-        from unnest(buyers) as each (buyer)
+        from unnest(buyers, causes) as each (buyer, cause)
         left join booking_limits on each.buyer = booking_limits.user_id
+        where cause is null
         group by buyer, booked_at
         having coalesce(cardinality(recent(booked_at, interval '1 minute')), 0) + count(*) <= per_minute
         order by buyer collate "C"
@@ -16,9 +19,13 @@ begin
         returning user_id
     )
 
-    select coalesce(array_agg(buyer), '{}')
-    into exhausted
-    from unnest(buyers) as each (buyer)
-    where buyer not in (select user_id from noted);
+    select coalesce(array_agg(user_id), '{}')
+    into noted
+    from changed;
+    return array(
+        select buyer
+        from unnest(buyers, causes) as each (buyer, cause)
+        where cause is null and buyer <> all(noted)
+    );
 end
 $$;

@@ -1,5 +1,5 @@
 -- Report every ticket as taken, even if another transaction took it first.
-create or replace function take_tickets(taken tid[], hold_until timestamptz) returns void
+create or replace function mark_tickets(taken tid[], hold_until timestamptz) returns void
 language plpgsql
 as $$
 begin

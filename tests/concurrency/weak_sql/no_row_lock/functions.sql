@@ -1,16 +1,17 @@
 -- Find tickets without locking them.
-create or replace function lock_tickets(wanted tid[]) returns table (id bigint, ctid tid)
+create or replace function lock_chosen(wanted_ids bigint[], wanted_ctids tid[]) returns bigint[]
 language plpgsql
 as $$
 begin
-    return query
-    select tickets.id, tickets.ctid
-    from tickets
-    where tickets.ctid = any(wanted) and tickets.status = 'available';
+    return array(
+        select tickets.id
+        from tickets
+        where tickets.ctid = any(wanted_ctids) and tickets.id = any(wanted_ids) and tickets.status = 'available'
+    );
 end
 $$;
 
-create or replace function claim_standing(
+create or replace function claim_any(
     tier integer, start integer, quantity integer, except_ids bigint[], out ids bigint[], out ctids tid[]
 )
 language plpgsql

@@ -1,5 +1,6 @@
 """Calls of the SQL function book_batch, without the service that normally calls it."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -91,16 +92,22 @@ def parameters(orders: Sequence[Ordered], *, bookings_per_minute: int = 0) -> di
     """Return the parameters of `bookings.book_batch`."""
     tiers = {line.tier.id: line.tier for order in orders for line in order.lines}
     lines = [
-        (place, number, line)
-        for place, order in enumerate(orders, start=1)
+        (order_number, number, line)
+        for order_number, order in enumerate(orders, start=1)
         for number, line in enumerate(order.lines, start=1)
     ]
+    chosen = [line for _, _, line in lines if line.ticket_id]
+    claims = [sum(line.tier.id == tier_id and not line.ticket_id for _, _, line in lines) for tier_id in tiers]
+    starts = itertools.accumulate(claims, initial=len(chosen) + 1)
+    following = {tier_id: itertools.count(start) for tier_id, start in zip(tiers, starts, strict=False)}
+    following[0] = itertools.count(1)
     return {
         "tier_ids": list(tiers),
         "tier_event_ids": [tier.event_id for tier in tiers.values()],
         "tier_revisions": [tier.revision for tier in tiers.values()],
         "tier_updated_at": [tier.updated_at for tier in tiers.values()],
         "tier_starts": [tier.start for tier in tiers.values()],
+        "tier_claims": claims,
         "order_references": [order.reference for order in orders],
         "order_event_ids": [order.lines[0].tier.event_id for order in orders],
         "order_user_ids": [order.buyer or order.reference for order in orders],
@@ -112,20 +119,23 @@ def parameters(orders: Sequence[Ordered], *, bookings_per_minute: int = 0) -> di
         "order_payments": [order.payment for order in orders],
         "order_hold_seconds": [order.hold_seconds for order in orders],
         "order_clients": [order.client_hash for order in orders],
-        "line_orders": [place for place, _, _ in lines],
+        "line_orders": [order_number for order_number, _, _ in lines],
         "line_numbers": [number for _, number, _ in lines],
         "line_tiers": [line.tier.id for _, _, line in lines],
         "line_prices": [line.tier.price_minor for _, _, line in lines],
-        "line_tickets": [line.ticket_id for _, _, line in lines],
-        "line_ctids": [line.ctid for _, _, line in lines],
+        "line_places": [next(following[0 if line.ticket_id else line.tier.id]) for _, _, line in lines],
+        "ticket_ids": [line.ticket_id for line in chosen],
+        "ticket_ctids": [line.ctid for line in chosen],
+        "hold_lengths": list({order.hold_seconds for order in orders}),
         "bookings_per_minute": bookings_per_minute,
         "check_after_ms": 5000,
     }
 
 
 async def call(pool: Pool, *orders: Ordered, bookings_per_minute: int = 0) -> Result:
-    """Book a batch of orders in a transaction."""
+    """Book a batch of orders in a transaction; return the result with the tickets in the order of the lines."""
     values = parameters(orders, bookings_per_minute=bookings_per_minute)
     async with open_session(pool) as session, session.transaction():
         (result,) = await session.run(Statement(queries.bookings.book_batch, values, Result))
+    result.ticket_ids = [result.ticket_ids[place - 1] for place in values["line_places"]]
     return result
