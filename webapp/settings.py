@@ -33,8 +33,6 @@ class PageSettings:
 
     api_url: str
     """The API's public address, without a slash at the end."""
-    tickets_max: int
-    """Tickets of one booking."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -43,7 +41,7 @@ class PageSettings:
         Raises:
             SettingError: a value is not allowed.
         """
-        return cls(_api_url(), _number("MAX_TICKETS_PER_BOOKING", 10, 1000))
+        return cls(_api_url())
 
 
 def address() -> tuple[str, int]:

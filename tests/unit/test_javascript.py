@@ -7,6 +7,7 @@ from pathlib import Path
 
 from api.http.openapi import REFUSALS_OF_EVERY_ROUTE
 from api.routes.bookings import CANCEL_REFUSALS, CREATE_REFUSALS
+from api.services.order_rules import TICKETS_MAX
 from tests.webapp.declarations import FILE, declarations
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,14 @@ def test_the_types_are_those_of_the_packages_in_the_bundle() -> None:
 
 def test_the_declarations_are_those_of_the_api_s_schemas() -> None:
     assert FILE.read_text(encoding="utf-8") == declarations(), "run `make declarations`"
+
+
+def test_a_stored_basket_has_no_more_tickets_than_an_order() -> None:
+    script = 'import { TICKETS_MAX } from "./webapp/js/basket_storage.js"; console.log(TICKETS_MAX)'
+    done = subprocess.run(
+        [NODE, "--input-type=module", "--eval", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == TICKETS_MAX
 
 
 def test_the_page_handles_every_refusal_of_booking_and_cancelling() -> None:

@@ -29,6 +29,9 @@ READS = "GET /api/(events|tickets/(availability|states))"
 BEST = "GET /api/tickets/best"
 """Matches the searches for the best seats."""
 
+TICKETS_MAX = 10
+"""The most tickets of an order, unless its event has another limit; the default of `MAX_TICKETS_PER_BOOKING`."""
+
 _numbers = itertools.count(1)
 
 
@@ -73,7 +76,7 @@ class Site:
     async def start_web(self) -> None:
         """Start the web server, whose pages reach the API through the breakable network."""
         api_environment = self.stack.environment
-        address = {"PUBLIC_API_URL": f"http://localhost:{self.network.port}", "MAX_TICKETS_PER_BOOKING": "10"}
+        address = {"PUBLIC_API_URL": f"http://localhost:{self.network.port}"}
         self.stack.environment = {**api_environment, **address}
         await self.stack.start_web()
         self.stack.environment = api_environment
@@ -86,6 +89,14 @@ class Site:
         body = {"tier": tier, "quantity": quantity, "userId": user_id, **seats}
         async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
             return await http.post("/api/bookings", json=body, params={"event": self.event})
+
+    async def sell_many(self, tier: str, quantity: int) -> list[str]:
+        """Book more tickets than one order can have, as another buyer; return the references of the orders."""
+        references = []
+        for sold in range(0, quantity, TICKETS_MAX):
+            response = await self.sell(tier, min(TICKETS_MAX, quantity - sold))
+            references.append(response.raise_for_status().json()["reference"])
+        return references
 
     async def cancel(self, reference: str, user_id: str) -> None:
         """Cancel an order through the API."""
@@ -129,8 +140,9 @@ async def starting_sites(request: pytest.FixtureRequest, server: EmbeddedServer)
         async def start(
             *, env: Mapping[str, str] | None = None, private_server: bool = False, worker: bool = False
         ) -> Site:
-            settings = {"PAYMENT_SUCCESS_RATE": "1", "MAX_TICKETS_PER_BOOKING": "1000"}
-            stack = await start_stack(env={**settings, **(env or {})}, private_server=private_server, worker=worker)
+            stack = await start_stack(
+                env={"PAYMENT_SUCCESS_RATE": "1", **(env or {})}, private_server=private_server, worker=worker
+            )
             network = await networks.enter_async_context(FaultyProxy(stack.api_port))
             site = Site(stack, network)
             await site.start_web()

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.webapp.appearance import SHIFT_MAX, WATCH_SHIFTS, check_page
-from tests.webapp.site import BEST, READS, MakeEvent, Site
+from tests.webapp.site import BEST, READS, TICKETS_MAX, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, add, draw_map, open_event, remove
 from tests.webapp.words import words
 
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SUBMIT = "button.submit"
 CHIPS = ".picks li"
-TICKETS_MAX = 10
 SUGGESTED = ".house .seat[data-state=offered]"
 
 

@@ -80,7 +80,7 @@ async def test_one_click_books_the_remaining_tickets(make_event: MakeEvent, visi
     await add(page, 4)
     # The page must not receive the new counts before the click.
     site.network.hold(READS)
-    await site.sell("VIP", 37)
+    await site.sell_many("VIP", 37)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.fewer_left.title", left=3))
     await check_page(page, "booking-fewer-left")
@@ -95,7 +95,7 @@ async def test_a_tier_that_sold_out_links_to_another(make_event: MakeEvent, visi
     site = await make_event(HOUSE)
     page = await open_event(site, visit, "late")
     site.network.hold(READS)
-    await site.sell("VIP", 40)
+    await site.sell_many("VIP", 40)
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
     # The old counts no longer contradict the refusal.
@@ -117,7 +117,7 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
     page = await open_event(site, visit, "hopeful")
     await add(page, 4)
     site.network.hold(READS)
-    few, all_others = [(await site.sell("VIP", quantity)).json()["reference"] for quantity in (3, 37)]
+    few, *all_others = [*await site.sell_many("VIP", 3), *await site.sell_many("VIP", 37)]
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.sold_out.title", tier="VIP"))
     site.network.release()
@@ -130,7 +130,8 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
     await page.locator(SUBMIT).click()
     await expect(page.locator(NOTICE)).to_contain_text(words("checkout.fewer_left.title", left=2))
     site.network.release()
-    await site.cancel(all_others, "somebody-else")
+    for reference in all_others:
+        await site.cancel(reference, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_be_enabled()
 

@@ -94,7 +94,7 @@ async def test_counts_follow_other_buyers_but_not_in_a_hidden_tab(make_event: Ma
     page = await open_event(site, visit, own_clock=True)
     await draw_map(page)
     await check_page(page, "event-live")
-    await site.sell("VIP", 18)
+    await site.sell_many("VIP", 18)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     await expect(vip).to_contain_text(words("tier.low"))
@@ -132,7 +132,7 @@ async def test_exact_counts_open_on_demand_and_always_show_the_last_tickets(
     await toggle.press("Enter")
     await expect(tickets_left(page, "VIP")).to_be_hidden()
     await expect(page.get_by_text(words("quantity.limit", most=10))).to_be_visible()
-    await site.sell("VIP", 18)
+    await site.sell_many("VIP", 18)
     await expect(vip).to_contain_text(words("tier.left", left=2, total=20))
     # A limit of ten is no longer the reason.
     await expect(page.get_by_text(words("tier.only_left", tier="VIP", left=2))).to_be_visible()
@@ -235,7 +235,7 @@ async def test_counts_that_did_not_change_are_not_sent_again_and_stay_live(
 async def test_a_tier_sells_out_and_then_the_event(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
     page = await open_event(site, visit)
-    await site.sell("VIP", 20)
+    await site.sell_many("VIP", 20)
     vip = page.locator(".tier[data-tier='VIP']")
     await expect(vip).to_contain_text(words("tier.sold_out"))
     await expect(vip.get_by_role("button", name=words("quantity.more", tier="VIP"))).to_be_disabled()
@@ -244,8 +244,8 @@ async def test_a_tier_sells_out_and_then_the_event(make_event: MakeEvent, visit:
     await check_page(page, "tier-sold-out")
     await page.get_by_role("button", name=words("summary.next_best", tickets="Front Row", price="$50")).click()
     await expect(page.locator(SUBMIT)).to_be_enabled()
-    await site.sell("Front Row", 40)
-    await site.sell("GA", 100)
+    await site.sell_many("Front Row", 40)
+    await site.sell_many("GA", 100)
     await expect(page.get_by_text(words("sale.sold_out.text"))).to_be_visible()
     for gone in (
         page.locator(SUBMIT),

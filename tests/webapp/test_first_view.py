@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.site import BOOKINGS, MakeEvent
+from tests.webapp.site import BOOKINGS, TICKETS_MAX, MakeEvent
 from tests.webapp.visitors import PHONE, OpenPage, add, draw_map, open_event
 from tests.webapp.words import words
 
@@ -14,7 +14,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUSE = "VIP=20,Front Row=40,GA=100"
 SUBMIT = "button.submit"
 CHOSEN = ".tier[data-wanted='true']"
-TICKETS_MAX = 10
 SIZES = (PHONE, (320, 640), (844, 390))
 
 # Scroll down in steps. Return the positions at which the button is in view although the field never was, and whether

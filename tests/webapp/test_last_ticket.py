@@ -18,7 +18,7 @@ WIDE = (1280, 860)
 
 async def test_two_browsers_book_the_last_ticket_at_once(start_site: StartSite, visit: OpenPage) -> None:
     site = await start_site(env={"API_WORKERS": "2"})
-    await site.sell("VIP", 99)
+    await site.sell_many("VIP", 99)
     pages = {user: await visit(site.event_url, size=WIDE) for user in ("ann", "bob")}
     for user, page in pages.items():
         await choose(page, "VIP")

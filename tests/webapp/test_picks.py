@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.webapp.site import MakeEvent, Site
+from tests.webapp.site import TICKETS_MAX, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, open_event
 from tests.webapp.words import words
 
@@ -14,7 +14,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SUBMIT = "button.submit"
-TICKETS_MAX = 10
 CHIPS = ".picks li"
 
 

@@ -52,8 +52,8 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     await first.stop()
     await second.stop()
     assert settings == [
-        {"apiUrl": "http://localhost:3456", "ticketsMax": 10},
-        {"apiUrl": "https://api.example.org/v1", "ticketsMax": 10},
+        {"apiUrl": "http://localhost:3456"},
+        {"apiUrl": "https://api.example.org/v1"},
     ]
     assert "connect-src 'self' http://localhost:3456;" in policies[0]
     assert "connect-src 'self' https://api.example.org;" in policies[1]
@@ -153,7 +153,6 @@ async def test_files_are_compressed_and_requested_once(accepted: str, encoding: 
         ({"WEB_PORT": "http"}, "WEB_PORT='http' is not allowed: it must be a whole number from 1 to 65535."),
         ({"PUBLIC_API_URL": "example.org"}, "PUBLIC_API_URL='example.org' is not allowed"),
         ({"PUBLIC_API_URL": "http://x; script-src *"}, "PUBLIC_API_URL='http://x; script-src *' is not allowed"),
-        ({"MAX_TICKETS_PER_BOOKING": "many"}, "MAX_TICKETS_PER_BOOKING='many' is not allowed"),
     ],
 )
 async def test_a_wrong_setting_is_refused_by_name(environment: dict[str, str], sentence: str) -> None:

@@ -228,6 +228,12 @@ class EventView:
     short_tier: str
     """A tier with fewer tickets than a booking with this tier needs; empty without one."""
     short_fewest: int
+    surplus: int
+    """Tickets of the basket beyond the limit of one booking."""
+    over_tier: str
+    """A tier with more tickets than one booking can have of it; empty without one."""
+    over_most: int
+    over_surplus: int
     total: float
     has_picks: bool
     has_offers: bool

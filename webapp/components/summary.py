@@ -150,20 +150,35 @@ def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
 
 
 def _reminder() -> Ui:
-    """Return the limit that has refused the last choice, or the number that the basket does not reach."""
+    """Return the limit that has refused the last choice, or the one that the basket does not meet."""
     return rx.el.div(
         rx.match(
             event_view.refused_by,
             ("booking", rx.el.p(say("summary.at_limit", most=event_view.most_tickets))),
             ("tier", rx.el.p(say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier))),
-            rx.cond(
-                event_view.short_tier != "",
-                rx.el.p(say("tier.at_least", fewest=event_view.short_fewest, tier=event_view.short_tier)),
-                rx.cond(event_view.too_few, rx.el.p(say("summary.at_least", fewest=event_view.fewest_tickets))),
-            ),
+            _unmet_limit(),
         ),
         class_name="reminder",
         role="status",
+    )
+
+
+def _unmet_limit() -> Ui:
+    over, short = event_view.over_tier, event_view.short_tier
+    of_tier = say("tier.surplus", most=event_view.over_most, tier=over, surplus=event_view.over_surplus)
+    of_booking = say("summary.surplus", most=event_view.most_tickets, surplus=event_view.surplus)
+    return rx.cond(
+        event_view.surplus > 0,
+        rx.el.p(of_booking),
+        rx.cond(
+            over != "",
+            rx.el.p(of_tier),
+            rx.cond(
+                short != "",
+                rx.el.p(say("tier.at_least", fewest=event_view.short_fewest, tier=short)),
+                rx.cond(event_view.too_few, rx.el.p(say("summary.at_least", fewest=event_view.fewest_tickets))),
+            ),
+        ),
     )
 
 

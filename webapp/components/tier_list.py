@@ -181,7 +181,7 @@ def limits() -> Ui:
     return rx.el.div(
         rx.el.p(
             rx.cond(
-                event_view.bookable | (event_view.phase == "loading"),
+                event_view.bookable | ((event_view.phase == "loading") & (event_view.event.name != "")),
                 rx.cond(
                     event_view.full,
                     say("summary.at_limit", most=event_view.most_tickets),

@@ -1,6 +1,9 @@
 // The basket of an event in the tab's storage: it survives a reload, the way back and other pages, until it is booked.
 import { tabArea } from "./remembered.js";
 
+/** The most tickets of a basket from the storage or an address, as in the API's `order_rules.py`. An event allows fewer. */
+export const TICKETS_MAX = 1000;
+
 /**
  * A basket as the storage has it.
  * @typedef {object} StoredBasket
@@ -31,16 +34,15 @@ export const forgetBasket = (event) => tabArea.remove(keyOf(event));
 /**
  * Read the stored basket of an event; null without one, or if the text is anything else.
  * @param {string} event its slug
- * @param {number} ticketsMax limit of tickets in a booking
  * @returns {StoredBasket | null}
  */
-export function recallBasket(event, ticketsMax) {
+export function recallBasket(event) {
   try {
     const { tier, quantities, picks } = JSON.parse(tabArea.get(keyOf(event)) ?? "");
     const numbers = Object.values(quantities);
     const valid = typeof tier === "string" && Array.isArray(picks) && [...numbers, ...picks].every(isNumber);
     const size = valid ? numbers.reduce((sum, quantity) => sum + quantity, picks.length) : 0;
-    return size > 0 && size <= ticketsMax ? { tier, quantities: { ...quantities }, picks } : null;
+    return size > 0 && size <= TICKETS_MAX ? { tier, quantities: { ...quantities }, picks } : null;
   } catch {
     return null;
   }

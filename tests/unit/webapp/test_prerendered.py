@@ -23,7 +23,7 @@ def write(page: str, directory: Path, name: str = "index.html") -> str:
     (build / "assets").mkdir(parents=True)
     (build / "assets" / "style.css").write_text("p{color:red}")
     (build / name).write_text(page)
-    write_site(build, site, PageSettings(api_url="http://localhost:3001", tickets_max=10))
+    write_site(build, site, PageSettings(api_url="http://localhost:3001"))
     return (site / name).read_text()
 
 

@@ -3,7 +3,6 @@ import { forgetBasket, keepBasket } from "../basket_storage.js";
 import { findBest } from "../booking_api.js";
 import { checkout } from "../checkout/store.js";
 import { keepFocus } from "../focus.js";
-import { settings } from "../settings.js";
 import { limitsOf, wantedOf } from "./basket.js";
 import { choicesOf, withChoice, withOpenChoice } from "./best_seats.js";
 import * as selection from "./selection.js";
@@ -43,7 +42,7 @@ function storeBasket() {
 }
 
 /** @param {string} tier */
-const limits = (tier) => limitsOf(getState(), tier, settings.ticketsMax);
+const limits = (tier) => limitsOf(getState(), tier);
 
 /** @param {string} tier */
 function limitsNow(tier) {

@@ -1,5 +1,6 @@
 // Tickets in the page's address, which a failed order's page links to: `?seats=1,2&tickets=3+VIP` for two seats and three
 // tickets without a seat.
+import { TICKETS_MAX } from "../basket_storage.js";
 
 const QUANTITY_AND_TIER = /^([1-9]\d{0,5}) (.+)$/;
 
@@ -14,18 +15,17 @@ export function writeTickets({ seats, quantities }) {
 }
 
 /**
- * Read the tickets in an address's query; null without any. Seats beyond the limit of a booking are left out, then tickets.
+ * Read the tickets in an address's query; null without any. Seats beyond `TICKETS_MAX` are left out, then tickets.
  * @param {string} search
- * @param {number} ticketsMax
  * @returns {{ picks: number[], quantities: Record<string, number> } | null}
  */
-export function readTickets(search, ticketsMax) {
+export function readTickets(search) {
   const query = new URLSearchParams(search);
   const ids = new Set((query.get("seats") ?? "").split(",").map(Number));
-  const picks = [...ids].filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, ticketsMax);
+  const picks = [...ids].filter((id) => Number.isSafeInteger(id) && id > 0).slice(0, TICKETS_MAX);
   /** @type {Map<string, number>} */
   const quantities = new Map();
-  let left = ticketsMax - picks.length;
+  let left = TICKETS_MAX - picks.length;
   for (const [, quantity, tier] of query.getAll("tickets").flatMap((text) => [QUANTITY_AND_TIER.exec(text) ?? []])) {
     const wanted = Math.min(Number(quantity), left);
     if (tier === undefined || wanted === 0) continue;

@@ -92,20 +92,19 @@ export function withQuantity(quantities, tier, quantity) {
  */
 
 /**
- * Return the limits of a booking for a tier. An unknown event has only the limit of the installation.
+ * Return the limits of a booking for a tier, as the API states them. A page without an event refuses no choice.
  * @param {Pick<EventState, "event">} state
  * @param {string} name
- * @param {number} ticketsMax limit of the installation
  * @returns {Limits}
  */
-export function limitsOf({ event }, name, ticketsMax) {
+export function limitsOf({ event }, name) {
   const tier = event?.tiers.find((each) => each.name === name);
-  const most = Math.min(ticketsMax, event?.ticketsMax ?? ticketsMax);
+  const most = event?.ticketsMax ?? Infinity;
   return {
     fewest: event?.ticketsMin ?? 1,
     most,
     tierFewest: tier?.ticketsMin ?? 1,
-    tierMost: Math.min(most, tier?.ticketsMax ?? most),
+    tierMost: tier?.ticketsMax ?? most,
   };
 }
 
@@ -117,7 +116,7 @@ export function limitsOf({ event }, name, ticketsMax) {
  */
 export function filled(state) {
   if (state.tier === "" || (sizeOf(state) > 0 && !state.isPreset)) return state;
-  const { fewest, tierFewest } = limitsOf(state, state.tier, Infinity);
+  const { fewest, tierFewest } = limitsOf(state, state.tier);
   const quantity = Math.max(fewest, tierFewest);
   if (state.isPreset && unseated(state, state.tier) === quantity) return state;
   return { ...state, quantities: { [state.tier]: quantity }, isPreset: true };

@@ -24,13 +24,12 @@ import { describeChoice, isReplaced, isUnseen, missingOffers, READING_MS } from 
  * Return a tier with the state of its stepper; `at_least` and `at_most` are the limits of its tickets in a booking.
  * @param {EventState} state
  * @param {TierView} tier
- * @param {number} ticketsMax limit of the installation
  */
-export function withStepper(state, tier, ticketsMax) {
+export function withStepper(state, tier) {
   const hidden = tier.known ? unseated(state, tier.name) - shownOf(state, tier.name, tier.available) : 0;
   const wanted = wantedOf(state, tier.name) - hidden;
   const size = sizeOf(state);
-  const { most, tierFewest, tierMost } = limitsOf(state, tier.name, ticketsMax);
+  const { most, tierFewest, tierMost } = limitsOf(state, tier.name);
   const isFull = size >= most || wanted >= Math.min(tier.available, tierMost);
   return {
     ...tier,
@@ -109,22 +108,22 @@ const describeEntry = (state, { seats, ...entry }) => ({
 });
 
 /**
- * Derive the limits that the page names, and those that the basket does not reach.
+ * Derive the limits that the page names, and those that the basket does not meet.
  * @param {EventState} state
  * @param {SteppedTier[]} tiers
  * @param {SteppedTier | undefined} chosen
- * @param {{ quantity: number, ticketsMax: number }} numbers `quantity` is the number of bookable tickets in the basket,
- *   `ticketsMax` the limit of the installation
+ * @param {number} quantity the number of bookable tickets in the basket
  */
-export function deriveLimits(state, tiers, chosen, { quantity, ticketsMax }) {
+export function deriveLimits(state, tiers, chosen, quantity) {
   const short = tiers.find(({ wanted, at_least }) => wanted > 0 && wanted < at_least);
-  const { most, fewest } = limitsOf(state, chosen?.name ?? "", ticketsMax);
+  const over = tiers.find(({ wanted, at_most }) => wanted > at_most);
+  const { most, fewest } = limitsOf(state, chosen?.name ?? "");
   const tierMost = chosen?.at_most ?? most;
   const limit = Math.max(1, Math.min(tierMost, chosen?.known ? chosen.available : tierMost));
   return {
     limit,
     scarce: limit < tierMost,
-    full: sizeOf(state) >= most && most > 1,
+    full: sizeOf(state) === most && most > 1,
     most_tickets: most,
     tier_most: tierMost,
     tier_full: tierMost < most && (chosen?.wanted ?? 0) >= tierMost,
@@ -132,6 +131,11 @@ export function deriveLimits(state, tiers, chosen, { quantity, ticketsMax }) {
     too_few: quantity > 0 && quantity < fewest,
     short_tier: short?.name ?? "",
     short_fewest: short?.at_least ?? 0,
+    // The stored basket may be older than the limits.
+    surplus: Math.max(0, quantity - most),
+    over_tier: over?.name ?? "",
+    over_most: over?.at_most ?? 0,
+    over_surplus: over ? over.wanted - over.at_most : 0,
     refused_by: state.refusedBy,
   };
 }

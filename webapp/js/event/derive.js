@@ -47,7 +47,6 @@ const NO_EVENT = {
  * @typedef {object} Surroundings
  * @property {number} now the browser's time, in milliseconds
  * @property {number} serverNow the server's time, in milliseconds
- * @property {number} ticketsMax limit of tickets for each booking
  * @property {{ locked: boolean, wait: number }} checkout `locked`: it accepts no purchase now. `wait`: seconds
  *   until it does
  */
@@ -79,7 +78,7 @@ function offersNearLost(state) {
  * @param {EventState} state
  * @param {Surroundings} surroundings
  */
-export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
+export function deriveView(state, { now, serverNow, checkout }) {
   const event = state.event ?? NO_EVENT;
   const known = state.counts !== null;
   const hasMap = state.layout.rows.length > 0;
@@ -89,16 +88,14 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
   const phase = !known ? (state.failed ? "unreachable" : "loading") : stale ? "stale" : "live";
   const sale = state.event ? saleOf(event, serverNow) : "";
 
-  const tiers = event.tiers.map((tier) =>
-    withStepper(state, deriveTier(state, tier, serverNow, checkout.wait), ticketsMax),
-  );
+  const tiers = event.tiers.map((tier) => withStepper(state, deriveTier(state, tier, serverNow, checkout.wait)));
   const { short, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now });
   const chosen = tiers.find((tier) => tier.name === changedTier(state, fields.entries));
-  const limits = deriveLimits(state, tiers, chosen, { quantity: fields.quantity, ticketsMax });
+  const limits = deriveLimits(state, tiers, chosen, fields.quantity);
   // A tier that has too few tickets concerns the visitor more than the one that was changed last.
   const missing = short === undefined ? chosen : tiers.find((tier) => tier.name === short);
   const exchanged = (/** @type {SteppedTier} */ { name, available }) =>
-    exchangedOf(state, missing?.name ?? "", name, { ...limitsOf(state, name, ticketsMax), available });
+    exchangedOf(state, missing?.name ?? "", name, { ...limitsOf(state, name), available });
   const alternative = alternativeTo(
     tiers.filter((tier) => exchanged(tier) > 0),
     missing,
@@ -146,7 +143,9 @@ export function deriveView(state, { now, serverNow, ticketsMax, checkout }) {
       !fields.bookable ||
       isUndecided ||
       limits.too_few ||
-      limits.short_tier !== "",
+      limits.short_tier !== "" ||
+      limits.surplus > 0 ||
+      limits.over_tier !== "",
     announcement: state.announcement,
   };
 }

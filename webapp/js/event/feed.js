@@ -13,7 +13,6 @@ import { HttpError } from "../http.js";
 import { sleep } from "../network.js";
 import { countsPath, eventPath, statesPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
-import { settings } from "../settings.js";
 import { readTickets } from "./address.js";
 import { receiveBest, receiveCounts, receiveEvent, receiveStates, recordOutcome } from "./responses.js";
 import { describesTiers, outdated } from "./revisions.js";
@@ -84,10 +83,10 @@ function usePolls(slug) {
 function useStart(slug, asOf) {
   const [knownAsOf] = useState(asOf);
   useEffect(() => {
-    const wanted = readTickets(window.location.search, settings.ticketsMax);
+    const wanted = readTickets(window.location.search);
     // The address is used once, and the basket lasts.
     if (wanted) keepBasket(slug, { tier: "", ...wanted });
-    const { tier: last = "", quantities = {}, picks = [] } = recallBasket(slug, settings.ticketsMax) ?? {};
+    const { tier: last = "", quantities = {}, picks = [] } = recallBasket(slug) ?? {};
     const basket = { quantities, picks, isPreset: false, lost: [], offers: {}, picksAfter: knownAsOf };
     const { event, layout, tier } = getState();
     if (event?.slug === slug) update({ ...basket, tier: last || (layout.seats.get(picks[0])?.tier ?? tier) });

@@ -2,7 +2,6 @@
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { useField, useStore } from "../hooks.js";
-import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { filled } from "./basket.js";
 import { deriveView } from "./derive.js";
@@ -22,7 +21,6 @@ const derive = () =>
   deriveView(state, {
     now: Date.now(),
     serverNow: serverNow(),
-    ticketsMax: settings.ticketsMax,
     checkout: checkout.view.get(),
   });
 

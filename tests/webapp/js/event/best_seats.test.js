@@ -29,8 +29,7 @@ function offered(changes) {
 }
 
 /** @param {EventState} state */
-const view = (state, now = NOW) =>
-  deriveView(state, { now, serverNow: now, ticketsMax: 10, checkout: { locked: false, wait: 0 } });
+const view = (state, now = NOW) => deriveView(state, { now, serverNow: now, checkout: { locked: false, wait: 0 } });
 
 /** @param {EventState} state */
 const shown = (state) => choicesOf(state, "VIP", 2).map(({ ticketIds }) => ticketIds);

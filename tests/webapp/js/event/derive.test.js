@@ -18,7 +18,6 @@ const view = (state, surroundings = {}) =>
   deriveView(state, {
     now: NOW,
     serverNow: NOW,
-    ticketsMax: 10,
     checkout: { locked: false, wait: 0 },
     ...surroundings,
   });
@@ -54,6 +53,12 @@ test("an upcoming sale counts down by the server's clock and is locked", () => {
   assert.equal(view(loaded()).opens_in, 0);
 });
 
+/**
+ * Return the event with another limit of tickets, as the API states it for the event and each tier.
+ * @param {number} ticketsMax
+ */
+const limited = (ticketsMax) => ({ ...EVENT, ticketsMax, tiers: EVENT.tiers.map((tier) => ({ ...tier, ticketsMax })) });
+
 /** @param {ReturnType<typeof view>} derived */
 const steppers = ({ tiers }) => tiers.map(({ wanted, fewest, most }) => [wanted, fewest, most]);
 
@@ -64,7 +69,7 @@ test("the quantity stays within the limit and what is left", () => {
   // The entry shows that fewer are left than the visitor has chosen.
   assert.deepEqual([entries[0].quantity, entries[0].fault], [6, "fewer"]);
   assert.deepEqual(steppers(view(wanted))[0], [6, false, true]);
-  assert.equal(view(wanted, { ticketsMax: 4 }).scarce, false);
+  assert.equal(view({ ...wanted, event: limited(4) }).scarce, false);
   // Before the counts are known nothing bounds it.
   assert.equal(view(loaded({ quantities: { VIP: 8 }, counts: null })).quantity, 8);
   assert.deepEqual(steppers(view(loaded()))[0], [1, true, false]);
@@ -80,7 +85,7 @@ test("every tier has its own number of tickets, and the limit is that of the bas
     [1, false, false],
     [2, false, false],
   ]);
-  const full = view(state, { ticketsMax: 4 });
+  const full = view({ ...state, event: limited(4) });
   assert.deepEqual(steppers(full), [
     [1, false, true],
     [1, false, true],
@@ -88,7 +93,7 @@ test("every tier has its own number of tickets, and the limit is that of the bas
   ]);
   assert.deepEqual([full.full, full.most_tickets], [true, 4]);
   // The first ticket of another tier takes the place of the preset one, whatever the limit.
-  assert.deepEqual(steppers(view(loaded(), { ticketsMax: 1 })), [
+  assert.deepEqual(steppers(view(loaded({ event: limited(1) }))), [
     [1, true, true],
     [0, true, false],
     [0, true, false],
@@ -115,6 +120,24 @@ test("an event and its tiers have limits of their own", () => {
   const groups = view(loaded({ event: { ...EVENT, ticketsMin: 4 }, quantities: { GA: 3 } }));
   assert.deepEqual([groups.too_few, groups.fewest_tickets, groups.locked], [true, 4, true]);
   assert.equal(view(loaded({ event: { ...EVENT, ticketsMin: 4 } })).quantity, 4);
+});
+
+test("the limit is the one that the API states, whatever its size", () => {
+  const most = (/** @type {EventState} */ state) => view(state).tiers.map(({ at_most }) => at_most);
+  assert.deepEqual(most(loaded({ event: limited(25) })), [25, 25, 25]);
+  assert.equal(view(loaded({ event: limited(25), tier: "GA", quantities: { GA: 24 } })).tiers[2].most, false);
+  const unknown = view(loaded({ event: null, counts: null, quantities: { GA: 40 } }));
+  assert.deepEqual([unknown.surplus, unknown.full, unknown.over_tier], [0, false, ""]);
+});
+
+test("a basket that is older than the limits is locked until the visitor has removed the surplus", () => {
+  const over = view(loaded({ event: limited(4), quantities: { GA: 4 }, picks: [1, 8] }));
+  assert.deepEqual([over.surplus, over.full, over.locked, over.quantity], [2, false, true, 6]);
+  const [vip, frontRow, ga] = EVENT.tiers;
+  const event = { ...EVENT, tiers: [vip, frontRow, { ...ga, ticketsMax: 3 }] };
+  const ofTier = view(loaded({ event, quantities: { GA: 5 } }));
+  assert.deepEqual([ofTier.over_tier, ofTier.over_most, ofTier.over_surplus, ofTier.locked], ["GA", 3, 2, true]);
+  assert.equal(view(loaded({ event, quantities: { GA: 3 } })).locked, false);
 });
 
 test("the basket has an entry for the tickets of each tier and for each seat", () => {

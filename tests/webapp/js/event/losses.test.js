@@ -10,8 +10,7 @@ import { choice, counts, loaded, NOW } from "./examples.js";
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 
 /** @param {EventState} state */
-const view = (state) =>
-  deriveView(state, { now: NOW, serverNow: NOW, ticketsMax: 10, checkout: { locked: false, wait: 0 } });
+const view = (state) => deriveView(state, { now: NOW, serverNow: NOW, checkout: { locked: false, wait: 0 } });
 
 const LIMITS = { available: 6, tierFewest: 1, tierMost: 10 };
 
