@@ -6,7 +6,9 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.webapp import chips
 from tests.webapp.appearance import SHIFT_MAX, WATCH_SHIFTS, check_page
+from tests.webapp.chips import CHIPS
 from tests.webapp.site import BEST, READS, TICKETS_MAX, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, add, draw_map, open_event, remove
 from tests.webapp.words import words
@@ -15,7 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SUBMIT = "button.submit"
-CHIPS = ".picks li"
 SUGGESTED = ".house .seat[data-state=offered]"
 
 
@@ -56,7 +57,7 @@ async def test_tickets_and_seats_of_all_tiers_are_one_order(make_event: MakeEven
     await add(page, 3, "GA")
     await _seat(page, "Front Row", "C", 9).click()
     await expect(page.locator(CHIPS)).to_have_text(
-        [_tickets(2, "VIP"), _tickets(3, "GA"), words("seat.name", row="C", number=9)]
+        [chips.tickets(2, "VIP"), chips.tickets(3, "GA"), chips.seat("Front Row", "C", 9)]
     )
     # Screen readers hear of the number and the total.
     total = page.locator(".summary-line[aria-live=polite]")
@@ -80,10 +81,10 @@ async def test_every_entry_is_removed_at_its_own_button(make_event: MakeEvent, v
     await add(page, 2, "GA")
     await _seat(page, "Front Row", "C", 9).click()
     await page.get_by_role("button", name=words("summary.remove", quantity=2, tier="GA")).click()
-    await expect(page.locator(CHIPS)).to_have_text([_tickets(1, "VIP"), words("seat.name", row="C", number=9)])
+    await expect(page.locator(CHIPS)).to_have_text([chips.tickets(1, "VIP"), chips.seat("Front Row", "C", 9)])
     # The focus stays at a control that books nothing.
     assert await page.evaluate("document.activeElement.matches('.picks button, .stepper button')")
-    await page.get_by_role("button", name=words("summary.return", row="C", number=9)).click()
+    await page.get_by_role("button", name=words("summary.return", tier="Front Row", row="C", number=9)).click()
     # One ticket remains, which the tier's own control and the line above show.
     await expect(page.locator(CHIPS)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
@@ -103,7 +104,7 @@ async def test_the_limit_is_named_and_the_basket_stays(make_event: MakeEvent, vi
     await expect(limit).to_have_count(1)
     await _seat(page, "Front Row", "C", 9).click()
     await expect(page.locator(".reminder[role=status]")).to_have_text(words("summary.at_limit", most=TICKETS_MAX))
-    await expect(page.locator(CHIPS)).to_have_text([_tickets(1, "VIP"), _tickets(9, "GA")])
+    await expect(page.locator(CHIPS)).to_have_text([chips.tickets(1, "VIP"), chips.tickets(9, "GA")])
 
 
 async def test_an_entry_without_tickets_says_so_and_the_rest_is_booked(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -6,6 +6,8 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.webapp import chips
+from tests.webapp.chips import CHIPS
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import DESKTOP, OpenPage, add, draw_map, open_event
 from tests.webapp.words import words
@@ -13,13 +15,8 @@ from tests.webapp.words import words
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=40,Front Row=40,GA=100"
-CHIPS = ".picks li"
 SUBMIT = "button.submit"
-SEAT = words("seat.name", row="C", number=9)
-
-
-def _tickets(quantity: int, tier: str) -> str:
-    return words("summary.tickets", quantity=quantity, tier=tier)
+SEAT = chips.seat("Front Row", "C", 9)
 
 
 async def _pick(page: Page) -> int:
@@ -38,7 +35,7 @@ async def test_the_basket_survives_a_reload_and_another_page_until_it_is_booked(
     await add(page, 1, "VIP")
     await add(page, 3, "GA")
     seat = await _pick(page)
-    basket = [_tickets(2, "VIP"), _tickets(3, "GA"), SEAT]
+    basket = [chips.tickets(2, "VIP"), chips.tickets(3, "GA"), SEAT]
     await expect(page.locator(CHIPS)).to_have_text(basket)
     await page.reload()
     await expect(page.locator(CHIPS)).to_have_text(basket)
@@ -66,7 +63,7 @@ async def test_seats_and_standing_tickets_in_the_address_are_chosen(make_event: 
         rows = (await http.get(f"/api/tickets/states?event={site.event}")).json()["rows"]
     seat = next(row["ids"][8] for row in rows if row["row"] == "C")
     page = await visit(f"{site.event_url}?seats={seat}&tickets=2+GA", size=DESKTOP)
-    await expect(page.locator(CHIPS)).to_have_text([_tickets(2, "GA"), SEAT])
+    await expect(page.locator(CHIPS)).to_have_text([chips.tickets(2, "GA"), SEAT])
     await expect(page).to_have_url(site.event_url)
     await page.reload()
-    await expect(page.locator(CHIPS)).to_have_text([_tickets(2, "GA"), SEAT])
+    await expect(page.locator(CHIPS)).to_have_text([chips.tickets(2, "GA"), SEAT])

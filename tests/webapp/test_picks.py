@@ -6,6 +6,8 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.webapp import chips
+from tests.webapp.chips import CHIPS
 from tests.webapp.site import TICKETS_MAX, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, open_event
 from tests.webapp.words import words
@@ -14,7 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOUSE = "VIP=40,Front Row=40,GA=100"
 SUBMIT = "button.submit"
-CHIPS = ".picks li"
 
 
 def seat(page: Page, tier: str, row: str, number: int) -> Locator:
@@ -36,7 +37,7 @@ async def test_a_pick_beyond_the_limit_is_refused_with_the_reason(make_event: Ma
     for number in range(1, TICKETS_MAX + 2):
         await seat(page, "VIP", "A", number).click()
     await expect(page.locator(CHIPS)).to_have_count(TICKETS_MAX)
-    await expect(page.locator(CHIPS).first).to_have_text(words("seat.name", row="A", number=1))
+    await expect(page.locator(CHIPS).first).to_have_text(chips.seat("VIP", "A", 1))
     await expect(page.locator(".reminder")).to_have_text(words("summary.at_limit", most=TICKETS_MAX))
 
 
@@ -48,14 +49,12 @@ async def test_a_seat_is_returned_at_its_own_button(
     page = await open_map(site, visit, size)
     for number in (7, 8, 9):
         await seat(page, "VIP", "A", number).click()
-    back = page.get_by_role("button", name=words("summary.return", row="A", number=8), exact=True)
+    back = page.get_by_role("button", name=words("summary.return", tier="VIP", row="A", number=8), exact=True)
     box = await back.bounding_box()
     assert box
     assert min(box["width"], box["height"]) >= 24
     await back.click()
-    await expect(page.locator(CHIPS)).to_have_text(
-        [words("seat.name", row="A", number=7), words("seat.name", row="A", number=9)]
-    )
+    await expect(page.locator(CHIPS)).to_have_text([chips.seat("VIP", "A", 7), chips.seat("VIP", "A", 9)])
     assert await page.evaluate("document.activeElement.closest('.picks') !== null")
 
 

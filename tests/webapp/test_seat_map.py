@@ -7,7 +7,9 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from api.commands.seed import TierPlan
+from tests.webapp import chips
 from tests.webapp.appearance import check_page, shot, take_picture, violations
+from tests.webapp.chips import CHIPS
 from tests.webapp.site import READS, MakeEvent, Site
 from tests.webapp.visitors import (
     DESKTOP,
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SUBMIT = "button.submit"
 HOUSE = "VIP=40,Front Row=40,GA=100"
-SEAT = pattern("seat.name", row=r"(\w+)", number=r"(\d+)")
+SEAT = pattern("basket.seat", tier="VIP", row=r"(\w+)", number=r"(\d+)")
 MOVES = 8
 """Number of steps of a finger's movement."""
 LARGE = (TierPlan(name="Stalls", capacity=1000, price_minor=4_000, seats_per_row=40),)
@@ -47,12 +49,12 @@ def _seat(page: Page, tier: str, row: str, number: int) -> Locator:
 
 
 async def _picks(page: Page) -> list[str]:
-    return await page.locator(".picks li").all_inner_texts()
+    return await page.locator(CHIPS).all_text_contents()
 
 
 def _parse(text: str) -> tuple[str, int]:
-    """Return the row and the number that a seat's name contains."""
-    match = SEAT.fullmatch(text)
+    """Return the row and the number of a seat that its chip contains."""
+    match = SEAT.match(text)
     assert match
     return match[1], int(match[2])
 
@@ -74,15 +76,15 @@ async def test_picked_seats_are_booked(make_event: MakeEvent, visit: OpenPage) -
     page = await _open_map(site, visit)
     await _seat(page, "VIP", "A", 7).click()
     await _seat(page, "VIP", "B", 3).click()
-    assert await _picks(page) == [words("seat.name", row="A", number=7), words("seat.name", row="B", number=3)]
+    assert await _picks(page) == [chips.seat("VIP", "A", 7), chips.seat("VIP", "B", 3)]
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$200"))
     await check_page(page, "seats-picked")
     # A seat of another tier joins them, and the total adds up.
     await _seat(page, "Front Row", "C", 1).click()
     assert await _picks(page) == [
-        words("seat.name", row="A", number=7),
-        words("seat.name", row="B", number=3),
-        words("seat.name", row="C", number=1),
+        chips.seat("VIP", "A", 7),
+        chips.seat("VIP", "B", 3),
+        chips.seat("Front Row", "C", 1),
     ]
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$250"))
     for tier, row, number in (("Front Row", "C", 1), ("VIP", "B", 3), ("VIP", "A", 7)):
@@ -108,7 +110,7 @@ async def test_the_keyboard_moves_between_seats_and_picks_them(make_event: MakeE
     await expect(_seat(page, "VIP", "A", 1)).to_be_focused()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Space", "End", "Enter", "ArrowDown"):
         await page.keyboard.press(key)
-    assert await _picks(page) == [words("seat.name", row="B", number=3), words("seat.name", row="B", number=20)]
+    assert await _picks(page) == [chips.seat("VIP", "B", 3), chips.seat("VIP", "B", 20)]
     await expect(_seat(page, "Front Row", "C", 20)).to_be_focused()
     await check_page(page, "seats-keyboard")
     # The next tab stop is after the map, not another seat.
@@ -125,7 +127,7 @@ async def test_the_list_has_the_same_seats(make_event: MakeEvent, visit: OpenPag
     await expect(row.get_by_role("checkbox")).to_have_count(20)
     await expect(row.get_by_role("checkbox", name="2", exact=True)).to_be_disabled()
     await row.get_by_role("checkbox", name="5", exact=True).check()
-    assert await _picks(page) == [words("seat.name", row="A", number=5)]
+    assert await _picks(page) == [chips.seat("VIP", "A", 5)]
     await expect(_seat(page, "VIP", "A", 5)).to_have_attribute("aria-checked", "true")
     await check_page(page, "seats-list")
 
@@ -138,7 +140,7 @@ async def test_best_available_picks_neighbours_near_the_stage(make_event: MakeEv
     page = await _open_map(site, visit)
     await add(page, 3)
     await page.get_by_role("button", name=words("seats.best")).click()
-    await expect(page.locator(".picks li")).to_have_count(4)
+    await expect(page.locator(CHIPS)).to_have_count(4)
     seats = [_parse(text) for text in await _picks(page)]
     assert len({row for row, _ in seats}) == 1
     _, first = seats[0]
@@ -164,7 +166,7 @@ async def test_a_lost_seat_is_named_and_the_nearest_seats_are_offered(make_event
     await expect(page.locator(SUBMIT)).to_have_count(0)
     await check_page(page, "seat-lost")
     await lost.get_by_role("button").first.click()
-    assert await _picks(page) in ([words("seat.name", row="A", number=6)], [words("seat.name", row="A", number=8)])
+    assert await _picks(page) in ([chips.seat("VIP", "A", 6)], [chips.seat("VIP", "A", 8)])
     await expect(lost).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_be_enabled()
 
@@ -178,7 +180,7 @@ async def test_a_lost_seat_is_replaced_beside_the_other_pick(make_event: MakeEve
     await _take(site, "VIP", ids["A", 6])
     await expect(page.locator(".map .notice")).to_contain_text(words("map.lost", row="A", number=6))
     await page.locator(".map .notice button").first.click()
-    assert await _picks(page) == [words("seat.name", row="A", number=7), words("seat.name", row="A", number=8)]
+    assert await _picks(page) == [chips.seat("VIP", "A", 7), chips.seat("VIP", "A", 8)]
     await _take(site, "VIP", ids["A", 7], ids["A", 8])
     await expect(page.locator(".map .notice .notice-title li")).to_have_count(2)
     await expect(page.locator(SUBMIT)).to_have_count(0)
@@ -206,7 +208,7 @@ async def test_after_a_loss_fewer_seats_need_a_decision_of_the_buyer(make_event:
     await _take(site, "VIP", ids["A", 8])
     await expect(lost).to_have_count(1)
     await page.get_by_role("button", name=words("seats.best")).click()
-    await expect(page.locator(".picks li")).to_have_count(4)
+    await expect(page.locator(CHIPS)).to_have_count(4)
     taken = await _picks(page)
     await _take(site, "VIP", ids[_parse(taken[0])])
     await page.get_by_role("button", name=words("summary.keep_rest", quantity=3)).click()
@@ -227,9 +229,7 @@ async def test_seats_in_the_address_are_picked_once(make_event: MakeEvent, visit
     ids = await _ticket_ids(site, "VIP")
     address = f"{site.event_url}?seats={ids['A', 7]},{ids['A', 8]}"
     page = await visit(address)
-    await expect(page.locator(".picks li")).to_have_text(
-        [words("seat.name", row="A", number=7), words("seat.name", row="A", number=8)]
-    )
+    await expect(page.locator(CHIPS)).to_have_text([chips.seat("VIP", "A", 7), chips.seat("VIP", "A", 8)])
     await page.get_by_label(words("user.label")).fill("asked-for")
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
@@ -271,7 +271,7 @@ async def test_a_seat_taken_while_booking_is_named_and_nothing_is_booked(
     await expect(page.locator(SUBMIT)).to_have_count(0)
     # The focused button disappears, so the focus moves to the next action.
     await expect(page.locator(".map .notice button").first).to_be_focused()
-    assert await _picks(page) == [words("seat.name", row="A", number=8)]
+    assert await _picks(page) == [chips.seat("VIP", "A", 8)]
     await check_page(page, "booking-seat-taken")
     site.network.release()
     assert await site.orders("outrun") == []

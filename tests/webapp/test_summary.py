@@ -37,7 +37,9 @@ async def test_controls_name_what_they_change(make_event: MakeEvent, visit: Open
     page = await open_event(site, visit, "reader", size=(1280, 800))
     await draw_map(page)
     await add(page, 1, "VIP")
-    await expect(page.locator("button.best")).to_have_text(f"{words('seats.best')}: VIP")
+    await expect(page.locator("button.best")).to_have_text(
+        f"{words('seats.best')}: {words('summary.tickets', quantity=2, tier='VIP')}"
+    )
     # The only entry of the basket cannot be removed, so it has no button for that.
     remove = page.locator(".picks button")
     await expect(page.locator(".picks li")).to_have_count(1)

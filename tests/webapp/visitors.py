@@ -117,11 +117,11 @@ def tier_card(page: Page, tier: str | None = None) -> Locator:
 async def choose(page: Page, tier: str | None = None) -> None:
     """Make a tier (the first one by default) the only one in the basket, with one ticket if it had none.
 
-    A tier that has no tickets left stays as it is.
+    A tier that has no tickets left has no stepper, and stays as it is.
     """
     card = tier_card(page, tier)
     more = card.locator(".stepper button").last
-    if await card.get_attribute("data-wanted") == "false" and await more.is_enabled():
+    if await card.get_attribute("data-wanted") == "false" and await more.count() > 0 and await more.is_enabled():
         await more.click()
     if await card.get_attribute("data-wanted") == "true":
         name = await card.get_attribute("data-tier")

@@ -15,7 +15,14 @@ def best_seats(entry: rx.vars.ObjectVar[Entry]) -> Ui:
     return rx.el.div(
         rx.cond(
             entry.lost,
-            rx.el.p(rx.cond(entry.seats.length() > 0, say("best.replaced"), say("best.searching")), class_name="fault"),
+            rx.el.p(
+                rx.cond(
+                    entry.lost_to_own,
+                    rx.cond(entry.seats.length() > 0, say("best.replaced_own"), say("best.searching_own")),
+                    rx.cond(entry.seats.length() > 0, say("best.replaced"), say("best.searching")),
+                ),
+                class_name="fault",
+            ),
         ),
         rx.cond(
             entry.seats.length() > 0,

@@ -65,6 +65,8 @@ class Entry:
     key: str
     tier: str
     quantity: int
+    total: float
+    """Price of its tickets in the currency's major unit."""
     seat: int
     """Id of the picked seat; 0: tickets by number."""
     row: str
@@ -74,7 +76,9 @@ class Entry:
     others: list[SeatChoice]
     """The alternatives to them."""
     lost: bool
-    """True if other buyers took the seats that the page has shown before."""
+    """True if the seats that the page has shown before are taken."""
+    lost_to_own: bool
+    """True if an order of this browser, from another tab, has them."""
     fault: str
     """`fewer` (fewer are left than chosen), `gone` (none), `unknown` (no counts), `refused` (by the API) or empty."""
 
@@ -95,6 +99,14 @@ class Seat:
     tier: str
     row: str
     number: int
+
+
+@dataclass(frozen=True)
+class LostSeat(Seat):
+    """A picked seat that is taken."""
+
+    own: bool
+    """True if an order of this browser, from another tab, has it."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +193,10 @@ class EventView:
     """The tier of the basket that has too few tickets, else the one that the visitor has changed last."""
     seated: bool
     """True if the tier that the visitor has changed last has seats."""
-    best: bool
-    """True if that tier has tickets in the basket whose best seats can be picked."""
+    best_tier: str
+    """A tier whose best seats can be picked, preferably the one that was changed last; empty without one."""
+    best_quantity: int
+    """The number of these seats: one for each ticket without a seat of the visitor's choice."""
     bookable: bool
     """True if some entries of the basket are, and the stock of all is known."""
     some_bookable: bool
@@ -213,6 +227,8 @@ class EventView:
     limit: int
     scarce: bool
     """True if the tier that was changed last has fewer tickets left than the limit of one booking."""
+    per_person: bool
+    """True if the limit is that of all bookings of a buyer."""
     full: bool
     """True if the basket has as many tickets as one booking can have."""
     most_tickets: int
@@ -240,9 +256,11 @@ class EventView:
     """True if the page shows seats for tickets by number."""
     seats_later: bool
     """True if the API chooses seats for some tickets when it books."""
-    lost: list[Seat]
+    lost: list[LostSeat]
+    lost_to_others: bool
     refused_by: str
-    """The limit that has refused the last choice: `booking`, `tier` (of `changed_tier`) or empty."""
+    """The reason that has refused the last choice: `booking`, `tier` (of `changed_tier`), `search` (no seats
+    were found) or empty."""
     offers: list[Seat]
     """Free seats in place of the lost ones."""
     may_have_map: bool

@@ -10,7 +10,7 @@ import reflex as rx
 from reflex.vars.function import ArgsFunctionOperation
 
 from webapp.components.browser import Part, function
-from webapp.components.event_view import PlacedSeat, Row, action, event_view
+from webapp.components.event_view import LostSeat, PlacedSeat, Row, action, event_view
 from webapp.components.language import price, say
 from webapp.components.layout import Ui
 
@@ -70,6 +70,15 @@ def seat_map() -> Ui:
 def seat_name(seat: Any) -> Any:
     """Return a seat's name in the visitor's language."""
     return say("seat.name", row=seat.row, number=seat.number)
+
+
+def lost_text(seat: rx.vars.ObjectVar[LostSeat]) -> Any:
+    """Return the text about a picked seat that is taken, by an order of this browser or by another buyer."""
+    return rx.cond(
+        seat.own,
+        say("map.lost_own", row=seat.row, number=seat.number),
+        say("map.lost", row=seat.row, number=seat.number),
+    )
 
 
 def _drawing() -> Ui:
@@ -174,7 +183,7 @@ def _tools() -> Ui:
 
 
 def _lost() -> Ui:
-    """Return a notice about picked seats that other buyers took, with the nearest free seats."""
+    """Return a notice about picked seats that are taken, with the nearest free seats."""
     return rx.el.div(
         rx.cond(
             event_view.lost.length() > 0,
@@ -182,7 +191,7 @@ def _lost() -> Ui:
                 rx.el.ul(
                     rx.foreach(
                         event_view.lost,
-                        lambda seat: rx.el.li(say("map.lost", row=seat.row, number=seat.number)),
+                        lambda seat: rx.el.li(lost_text(seat)),
                     ),
                     class_name="notice-title",
                 ),

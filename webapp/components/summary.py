@@ -15,6 +15,7 @@ from webapp.components.checkout import (
 from webapp.components.event_view import Entry, action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
+from webapp.components.seat_map import lost_text
 from webapp.components.tier_list import is_stale
 from webapp.components.user_id import is_user_id_fault
 
@@ -57,8 +58,11 @@ def _chosen() -> Ui:
         rx.cond(
             _lost_some,
             rx.el.div(
-                rx.foreach(event_view.lost, lambda seat: rx.el.p(say("map.lost", row=seat.row, number=seat.number))),
-                rx.cond(phase_is("seat_taken"), rx.el.p(say("checkout.seat_taken.text"), class_name="small")),
+                rx.foreach(event_view.lost, lambda seat: rx.el.p(lost_text(seat))),
+                rx.cond(
+                    phase_is("seat_taken") & event_view.lost_to_others,
+                    rx.el.p(say("checkout.seat_taken.text"), class_name="small"),
+                ),
                 class_name="summary-lost",
             ),
         ),
@@ -113,9 +117,13 @@ def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
         rx.el.span(
             rx.cond(
                 is_seat,
-                say("seat.name", row=entry.row, number=entry.number),
+                say("basket.seat", tier=entry.tier, row=entry.row, number=entry.number),
                 say("summary.tickets", quantity=entry.quantity, tier=entry.tier),
             )
+        ),
+        rx.cond(
+            (entry.fault != "gone") & (entry.fault != "unknown"),
+            rx.fragment(" ", rx.el.bdi(price(entry.total, event_view.event), class_name="chip-price")),
         ),
         rx.match(
             entry.fault,
@@ -133,7 +141,7 @@ def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
                 is_seat,
                 rx.el.button(
                     type="button",
-                    aria_label=say("summary.return", row=entry.row, number=entry.number),
+                    aria_label=say("summary.return", tier=entry.tier, row=entry.row, number=entry.number),
                     disabled=checkout.sending,
                     on_click=action("pick", entry.seat),
                 ),
@@ -150,11 +158,12 @@ def _chip(entry: rx.vars.ObjectVar[Entry]) -> Ui:
 
 
 def _reminder() -> Ui:
-    """Return the limit that has refused the last choice, or the one that the basket does not meet."""
+    """Return the reason that has refused the last choice, or the limit that the basket does not meet."""
     return rx.el.div(
         rx.match(
             event_view.refused_by,
             ("booking", rx.el.p(say("summary.at_limit", most=event_view.most_tickets))),
+            ("search", rx.el.p(say("best.none"))),
             ("tier", rx.el.p(say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier))),
             _unmet_limit(),
         ),

@@ -106,7 +106,8 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         rx.el.span(
             rx.el.span(price(tier.price, event_view.event), class_name="price"),
             rx.cond(tier.price == 0, rx.fragment(), rx.el.span(say("tier.each"), class_name="small")),
-            _stepper(tier),
+            # Nothing can be added or removed while no ticket is left.
+            rx.cond(event_view.sold_out | (tier.sold_out & (tier.wanted == 0)), rx.fragment(), _stepper(tier)),
             class_name="stub",
         ),
         class_name="tier",
@@ -176,6 +177,10 @@ def _stepper(tier: rx.vars.ObjectVar[Tier]) -> Ui:
     )
 
 
+def _best_tickets() -> Any:
+    return say("summary.tickets", quantity=event_view.best_quantity, tier=event_view.best_tier)
+
+
 def limits() -> Ui:
     """Return the limit of a booking, and the button that picks the best seats of a tier."""
     return rx.el.div(
@@ -191,7 +196,11 @@ def limits() -> Ui:
                         rx.cond(
                             event_view.scarce,
                             say("tier.only_left", left=event_view.limit, tier=event_view.changed_tier),
-                            say("quantity.limit", most=event_view.limit),
+                            rx.cond(
+                                event_view.per_person,
+                                say("quantity.per_person", most=event_view.limit),
+                                say("quantity.limit", most=event_view.limit),
+                            ),
                         ),
                     ),
                 ),
@@ -201,14 +210,17 @@ def limits() -> Ui:
             role="status",
         ),
         rx.cond(
-            event_view.seated & event_view.may_have_map,
+            (event_view.seated | (event_view.best_quantity > 0)) & event_view.may_have_map,
             rx.el.button(
                 say("seats.best"),
-                # In an event of several tiers the button names the one whose seats it picks.
-                rx.cond(event_view.tiers.length() > 1, rx.fragment(": ", name(event_view.changed_tier))),
+                # The button names the seats that it picks. The seats that the visitor has picked stay.
+                rx.cond(
+                    event_view.best_quantity > 0,
+                    rx.fragment(": ", name(_best_tickets())),
+                ),
                 type="button",
                 on_click=action("pickBest"),
-                disabled=~event_view.best | checkout.sending | ~event_view.has_map | is_stale,
+                disabled=(event_view.best_quantity == 0) | checkout.sending | ~event_view.has_map | is_stale,
                 class_name="button best",
             ),
         ),

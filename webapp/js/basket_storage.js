@@ -10,6 +10,7 @@ export const TICKETS_MAX = 1000;
  * @property {string} tier the tier that the visitor has changed last
  * @property {Record<string, number>} quantities tickets without chosen seats, by tier
  * @property {number[]} picks ids of the picked seats, also of lost ones, so that their loss is shown again
+ * @property {number[]} bestPicks ids of the picks that "Best available" has chosen
  */
 
 /** @param {string} event */
@@ -22,8 +23,8 @@ const isNumber = (/** @type {unknown} */ value) => Number.isSafeInteger(value) &
  * @param {string} event its slug
  * @param {StoredBasket} basket
  */
-export const keepBasket = (event, { tier, quantities, picks }) =>
-  tabArea.set(keyOf(event), JSON.stringify({ tier, quantities, picks }));
+export const keepBasket = (event, { tier, quantities, picks, bestPicks }) =>
+  tabArea.set(keyOf(event), JSON.stringify({ tier, quantities, picks, bestPicks }));
 
 /**
  * Delete the stored basket of an event: it is booked or empty.
@@ -38,11 +39,14 @@ export const forgetBasket = (event) => tabArea.remove(keyOf(event));
  */
 export function recallBasket(event) {
   try {
-    const { tier, quantities, picks } = JSON.parse(tabArea.get(keyOf(event)) ?? "");
+    const { tier, quantities, picks, bestPicks = [] } = JSON.parse(tabArea.get(keyOf(event)) ?? "");
     const numbers = Object.values(quantities);
-    const valid = typeof tier === "string" && Array.isArray(picks) && [...numbers, ...picks].every(isNumber);
+    const isText = typeof tier === "string";
+    const valid = isText && Array.isArray(picks) && [...numbers, ...picks, ...bestPicks].every(isNumber);
     const size = valid ? numbers.reduce((sum, quantity) => sum + quantity, picks.length) : 0;
-    return size > 0 && size <= TICKETS_MAX ? { tier, quantities: { ...quantities }, picks } : null;
+    return size > 0 && size <= TICKETS_MAX
+      ? { tier, quantities: { ...quantities }, picks, bestPicks: [...bestPicks] }
+      : null;
   } catch {
     return null;
   }

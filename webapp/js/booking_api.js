@@ -9,7 +9,7 @@ import { settings } from "./settings.js";
 
 /**
  * The fields of an order that the checkout uses. A declined order may have no lines.
- * @typedef {Pick<WireOrder, "reference" | "status" | "event" | "total"> & { bookings: Line[] }} Order
+ * @typedef {Pick<WireOrder, "reference" | "status" | "event" | "total" | "expiresAt"> & { bookings: Line[] }} Order
  */
 
 /**

@@ -48,7 +48,7 @@ _DERIVED = {
         import { deriveView } from "./webapp/js/event/derive.js";
         import { INITIAL_STATE } from "./webapp/js/event/state.js";
         const checkout = { locked: false, wait: 0 };
-        const view = deriveView(INITIAL_STATE, { now: 0, serverNow: 0, checkout });
+        const view = deriveView(INITIAL_STATE, { now: 0, serverNow: 0, checkout, isOwn: () => false });
     """,
     OrderView: """
         import { deriveOrderPage, INITIAL_STATE } from "./webapp/js/orders/page_view.js";

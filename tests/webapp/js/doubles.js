@@ -115,6 +115,7 @@ export class FakeStorage {
   adoptPurchase = async () => {
     if (!this.purchase?.inDoubt) this.purchase = this.orphan ?? this.purchase;
   };
+  seatsInDoubt = () => [];
 }
 
 /** A network whose waits take no time, but are noted. */

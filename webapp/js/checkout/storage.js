@@ -50,6 +50,14 @@ export async function adoptPurchase() {
   else sharedArea.remove(orphan);
 }
 
+/** Return the seats of the purchases in doubt of other tabs. */
+export const seatsInDoubt = () =>
+  sharedArea
+    .keys()
+    .filter((key) => key.startsWith(IN_DOUBT) && key !== IN_DOUBT + openPurchase()?.reference)
+    .flatMap((key) => parsePurchase(sharedArea.get(key))?.items ?? [])
+    .flatMap(({ ticketIds }) => ticketIds);
+
 /** Return the browser's locks, or null if it has none or refuses them. */
 const lockManager = () => attempt(() => navigator.locks) ?? null;
 

@@ -4,6 +4,7 @@ import { forgetBasket } from "../basket_storage.js";
 import * as bookingApi from "../booking_api.js";
 import { sumOf } from "../money.js";
 import * as browserNetwork from "../network.js";
+import { keepTickets } from "../own_tickets.js";
 import { createStore } from "../store.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
@@ -268,7 +269,10 @@ export class CheckoutStore {
     this.#storage.keepPurchase(open);
     const isHere = checkout.phase === "done" && this.#path === pathOf(checkout.reference);
     this.#show(isHere ? enter(checkout, "idle") : checkout);
-    if (checkout.phase === "done") forgetBasket(last.event);
+    if (checkout.phase === "done" && outcome?.order) {
+      keepTickets(outcome.order);
+      forgetBasket(last.event);
+    }
     if (checkout.phase === "done" && !isHere) this.#navigate(pathOf(checkout.reference));
     if (open?.inDoubt && outcome) void this.#lookup.follow(open.reference, LOOK_UP_EVERY_MS);
   }

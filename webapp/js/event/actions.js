@@ -1,10 +1,10 @@
 // A visitor's actions on an event's page. While a booking is being sent, the selection does not change.
 import { forgetBasket, keepBasket } from "../basket_storage.js";
-import { findBest } from "../booking_api.js";
 import { checkout } from "../checkout/store.js";
 import { keepFocus } from "../focus.js";
-import { limitsOf, wantedOf } from "./basket.js";
+import { limitsOf, ownPicksOf } from "./basket.js";
 import { choicesOf, withChoice, withOpenChoice } from "./best_seats.js";
+import { searchSeats } from "./search.js";
 import * as selection from "./selection.js";
 import { getState, getView, update } from "./store.js";
 import { zoomBy } from "./zoom.js";
@@ -35,10 +35,10 @@ function select(changes, controls = CONTROLS) {
 
 /** Store the basket of the page, unless the page has chosen its ticket. */
 function storeBasket() {
-  const { event, tier, quantities, picks, lost, isPreset } = getState();
+  const { event, tier, quantities, picks, bestPicks, lost, isPreset } = getState();
   if (!event) return;
   if (isPreset) forgetBasket(event.slug);
-  else keepBasket(event.slug, { tier, quantities, picks: [...picks, ...lost.map(({ id }) => id)] });
+  else keepBasket(event.slug, { tier, quantities, picks: [...picks, ...lost.map(({ id }) => id)], bestPicks });
 }
 
 /** @param {string} tier */
@@ -83,15 +83,18 @@ export function pick(id) {
   select(selection.togglePick(getState(), id, limits));
 }
 
+/** Pick the best seats for the tickets of a tier, except for the seats that the visitor has picked. */
 export async function pickBest() {
-  const { event } = getState();
-  const { changed_tier: tier } = getView();
-  const quantity = wantedOf(getState(), tier);
-  const [shown] = choicesOf(getState(), tier, quantity);
-  const { choices = [] } = shown ? { choices: [shown] } : await findBest(event?.slug ?? "", tier, quantity);
+  const { event, offers } = getState();
+  const { best_tier: tier, best_quantity: quantity } = getView();
+  const own = ownPicksOf(getState(), tier);
+  const [shown] = choicesOf({ offers, picks: own }, tier, quantity);
+  const seats = shown?.ticketIds ?? (await searchSeats(event?.slug ?? "", tier, quantity, own));
   // The visitor may have changed the basket meanwhile.
-  if (isSending() || choices.length === 0 || wantedOf(getState(), tier) !== quantity) return;
-  select(selection.pickSeats(getState(), tier, choices[0].ticketIds));
+  const { best_tier, best_quantity } = getView();
+  const isSame = best_tier === tier && best_quantity === quantity;
+  if (isSending() || !isSame || String(ownPicksOf(getState(), tier)) !== String(own)) return;
+  select(seats.length > 0 ? selection.pickBestSeats(getState(), tier, seats) : { refusedBy: "search" });
 }
 
 /**

@@ -3,7 +3,7 @@ import { sumOf } from "../money.js";
 import { choicesOf } from "./best_seats.js";
 
 /** @import { Item } from "../checkout/purchase.js" */
-/** @import { SeatChoice } from "../schemas.js" */
+/** @import { EventDetails, SeatChoice } from "../schemas.js" */
 /** @import { EventState } from "./state.js" */
 /** @import { TierView } from "./tiers.js" */
 
@@ -37,6 +37,13 @@ export const unseated = ({ quantities }, tier) => (Object.hasOwn(quantities, tie
 export const picksOf = ({ picks, layout }, tier) => picks.filter((id) => layout.seats.get(id)?.tier === tier);
 
 /**
+ * Return the seats of a tier that the visitor has picked on the map, in the order of picking.
+ * @param {Pick<EventState, "picks" | "bestPicks" | "layout">} state
+ * @param {string} tier
+ */
+export const ownPicksOf = (state, tier) => picksOf(state, tier).filter((id) => !state.bestPicks.includes(id));
+
+/**
  * Return the tickets of a tier by number that the basket shows: no more than are left beside the picked seats. Tickets
  * that are gone keep their number, so that the visitor sees the loss.
  * @param {Pick<EventState, "quantities" | "picks" | "layout">} state
@@ -62,6 +69,17 @@ export const sizeOf = ({ quantities, picks, lost }) =>
  */
 export const wantedOf = (state, tier) =>
   unseated(state, tier) + picksOf(state, tier).length + state.lost.filter((seat) => seat.tier === tier).length;
+
+/**
+ * Return the number of seats that "Best available" picks: as many as the tickets of the tier without a seat of the
+ * visitor's choice, and no more than are left.
+ * @param {EventState} state
+ * @param {{ name: string, available: number }} tier
+ */
+export function bestQuantityOf(state, { name, available }) {
+  const own = ownPicksOf(state, name).length;
+  return Math.max(0, Math.min(wantedOf(state, name), available) - own);
+}
 
 /**
  * Return the number of tickets of another tier that take the place of the tickets of a tier.
@@ -92,21 +110,25 @@ export function withQuantity(quantities, tier, quantity) {
  */
 
 /**
- * Return the limits of a booking for a tier, as the API states them. A page without an event refuses no choice.
+ * Return the limits of a booking for a tier, as the API states them. No booking exceeds the limit of a buyer. A page without
+ * an event refuses no choice.
  * @param {Pick<EventState, "event">} state
  * @param {string} name
  * @returns {Limits}
  */
 export function limitsOf({ event }, name) {
   const tier = event?.tiers.find((each) => each.name === name);
-  const most = event?.ticketsMax ?? Infinity;
+  const most = mostOf(event);
   return {
     fewest: event?.ticketsMin ?? 1,
     most,
     tierFewest: tier?.ticketsMin ?? 1,
-    tierMost: tier?.ticketsMax ?? most,
+    tierMost: Math.min(most, mostOf(tier)),
   };
 }
+
+/** @param {Pick<EventDetails, "ticketsMax" | "ticketsPerBuyer"> | null | undefined} rules */
+const mostOf = (rules) => (rules ? Math.min(rules.ticketsMax, rules.ticketsPerBuyer ?? Infinity) : Infinity);
 
 /**
  * Fill an empty basket with the fewest tickets of the chosen tier, mostly one, so that a visitor without wishes can book

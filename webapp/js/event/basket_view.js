@@ -12,7 +12,7 @@ import {
   unseated,
   wantedOf,
 } from "./basket.js";
-import { describeChoice, isReplaced, isUnseen, missingOffers, READING_MS } from "./best_seats.js";
+import { describeChoice, isUnseen, missingOffers, READING_MS, takenOf } from "./best_seats.js";
 
 /** @import { Entry } from "./basket.js" */
 /** @import { EventState } from "./state.js" */
@@ -47,9 +47,10 @@ export function withStepper(state, tier) {
  * Derive the entries of the basket, its total and the seats of its tickets by number.
  * @param {EventState} state
  * @param {SteppedTier[]} tiers
- * @param {{ currencyDigits: number, now: number }} surroundings `now` is the browser's time, in milliseconds
+ * @param {{ currencyDigits: number, now: number, isOwn: (id: number) => boolean }} surroundings `now` is the browser's
+ *   time, in milliseconds; `isOwn` returns true for a ticket of an order of this browser
  */
-export function deriveBasket(state, tiers, { currencyDigits, now }) {
+export function deriveBasket(state, tiers, { currencyDigits, now, isOwn }) {
   const entries = entriesOf(state, tiers);
   // Without the tickets that are gone the rest can be booked, once the visitor has read what is left.
   const rest = entries.filter(isBookable);
@@ -59,7 +60,10 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
   const bookable = someBookable && entries.every(({ fault }) => fault !== "unknown");
   const isSeated = (/** @type {string} */ name) => tiers.some((tier) => tier.seated && tier.name === name);
   const byNumber = rest.filter((entry) => entry.seat === 0 && isSeated(entry.tier));
-  const shown = entries.map((entry) => describeEntry(state, entry));
+  const shown = entries.map((entry) => ({
+    ...describeEntry(state, entry, isOwn),
+    total: totalOf([entry], prices, currencyDigits),
+  }));
   return {
     // A tier without tickets first, then one with fewer tickets than were chosen.
     short: (entries.find((entry) => !isBookable(entry)) ?? entries.find(({ fault }) => fault === "fewer"))?.tier,
@@ -98,14 +102,19 @@ export function deriveBasket(state, tiers, { currencyDigits, now }) {
 /**
  * @param {EventState} state
  * @param {Entry} entry
+ * @param {(id: number) => boolean} isOwn
  */
-const describeEntry = (state, { seats, ...entry }) => ({
-  ...entry,
+function describeEntry(state, { seats, ...entry }, isOwn) {
   // The page searches no other seats of a tier without tickets.
-  lost: entry.seat === 0 && isBookable(entry) && isReplaced(state, entry),
-  seats: seats.slice(0, 1).map(describeChoice),
-  others: seats.slice(1).map(describeChoice),
-});
+  const taken = entry.seat === 0 && isBookable(entry) ? takenOf(state, entry) : [];
+  return {
+    ...entry,
+    lost: taken.length > 0,
+    lost_to_own: taken.length > 0 && taken.every(isOwn),
+    seats: seats.slice(0, 1).map(describeChoice),
+    others: seats.slice(1).map(describeChoice),
+  };
+}
 
 /**
  * Derive the limits that the page names, and those that the basket does not meet.
@@ -123,6 +132,7 @@ export function deriveLimits(state, tiers, chosen, quantity) {
   return {
     limit,
     scarce: limit < tierMost,
+    per_person: chosen?.ticketsPerBuyer === tierMost,
     full: sizeOf(state) === most && most > 1,
     most_tickets: most,
     tier_most: tierMost,

@@ -8,7 +8,7 @@
  * @property {number} quantity number of seats of each choice
  * @property {SeatChoice[]} choices the shown seats, then the alternatives
  * @property {number} at time of the offer by the server's clock, in milliseconds; older seat states do not contradict it
- * @property {boolean} isLost true if other buyers took seats that the page has shown; the next choice takes their place
+ * @property {number[]} taken seats of the last shown choice that are taken; the next choice takes its place
  * @property {boolean} isOpen true if the visitor lets the API choose the seats when it books
  * @property {number} changedAt browser time of that loss, in milliseconds; 0: none
  */
@@ -17,7 +17,7 @@
 export const READING_MS = 1_000;
 
 /** @type {Offer} */
-const NO_OFFER = { quantity: 0, choices: [], at: 0, isLost: false, isOpen: false, changedAt: 0 };
+const NO_OFFER = { quantity: 0, choices: [], at: 0, taken: [], isOpen: false, changedAt: 0 };
 
 /**
  * Return the offer for a tier.
@@ -52,10 +52,10 @@ export function choicesOf(state, tier, quantity) {
  */
 export function withOffer(state, tier, { quantity, choices }, { now, serverNow }) {
   const last = offerOf(state, tier);
-  const isLost = last.isLost && last.quantity === quantity;
+  const taken = last.quantity === quantity ? last.taken : [];
   return {
     ...state.offers,
-    [tier]: { quantity, choices, at: serverNow, isLost, isOpen: false, changedAt: isLost ? now : 0 },
+    [tier]: { quantity, choices, at: serverNow, taken, isOpen: false, changedAt: taken.length > 0 ? now : 0 },
   };
 }
 
@@ -70,7 +70,7 @@ export function withChoice(state, tier, ticketId) {
   const offer = offerOf(state, tier);
   const isChosen = (/** @type {SeatChoice} */ { ticketIds }) => ticketIds[0] === ticketId;
   const choices = [...offer.choices.filter(isChosen), ...offer.choices.filter((choice) => !isChosen(choice))];
-  return { ...state.offers, [tier]: { ...offer, choices, isLost: false } };
+  return { ...state.offers, [tier]: { ...offer, choices, taken: [] } };
 }
 
 /**
@@ -85,7 +85,7 @@ export const withOpenChoice = (state, tier) => ({
 });
 
 /**
- * Return the offers without the choices that other buyers have prevented. The next choice takes the place of the shown one.
+ * Return the offers without the choices that have taken seats. The next choice takes the place of the shown one.
  * @param {Pick<EventState, "offers">} state
  * @param {(id: number, at: number) => boolean} isTaken receives a ticket and the time of its offer
  * @param {number} now the browser's time, in milliseconds
@@ -95,8 +95,8 @@ export const withoutTaken = ({ offers }, isTaken, now) =>
   Object.fromEntries(
     Object.entries(offers).map(([tier, offer]) => {
       const choices = offer.choices.filter(({ ticketIds }) => !ticketIds.some((id) => isTaken(id, offer.at)));
-      const isLost = choices[0] !== offer.choices[0];
-      if (isLost) return [tier, { ...offer, choices, isLost, changedAt: now }];
+      const taken = offer.choices[0]?.ticketIds.filter((id) => isTaken(id, offer.at)) ?? [];
+      if (taken.length > 0) return [tier, { ...offer, choices, taken, changedAt: now }];
       return [tier, choices.length === offer.choices.length ? offer : { ...offer, choices }];
     }),
   );
@@ -115,17 +115,17 @@ export const missingOffers = (state, wanted) =>
     .map(({ tier, quantity }) => ({ tier, quantity }));
 
 /**
- * Return whether others took the seats that the page has shown for tickets by number.
+ * Return the taken seats of the choice that the page has shown for tickets by number; none if it needs no other choice.
  * @param {EventState} state
  * @param {{ tier: string, quantity: number }} wanted
  */
-export function isReplaced(state, { tier, quantity }) {
-  const { isLost, isOpen, ...offer } = offerOf(state, tier);
-  return isLost && !isOpen && offer.quantity === quantity;
+export function takenOf(state, { tier, quantity }) {
+  const { taken, isOpen, ...offer } = offerOf(state, tier);
+  return !isOpen && offer.quantity === quantity ? taken : [];
 }
 
 /**
- * Return whether the visitor has not seen the seats that would be booked: others took the shown ones just now.
+ * Return whether the visitor has not seen the seats that would be booked: the shown ones were taken just now.
  * @param {EventState} state
  * @param {{ tier: string, quantity: number }[]} wanted
  * @param {number} now the browser's time, in milliseconds
@@ -133,7 +133,7 @@ export function isReplaced(state, { tier, quantity }) {
 export const isUnseen = (state, wanted, now) =>
   wanted.some((tickets) => {
     const { choices, changedAt } = offerOf(state, tickets.tier);
-    return isReplaced(state, tickets) && (choices.length === 0 || now - changedAt < READING_MS);
+    return takenOf(state, tickets).length > 0 && (choices.length === 0 || now - changedAt < READING_MS);
   });
 
 /**

@@ -2,7 +2,7 @@
 import { secondsUntil } from "../clock.js";
 import { saleOf } from "../event_rules.js";
 import { sumOf } from "../money.js";
-import { exchangedOf, limitsOf, picksOf, wantedOf } from "./basket.js";
+import { bestQuantityOf, exchangedOf, limitsOf, picksOf, wantedOf } from "./basket.js";
 import { deriveBasket, deriveLimits, withStepper } from "./basket_view.js";
 import { nearestSeats } from "./seating.js";
 import { isOpen } from "./state.js";
@@ -49,6 +49,7 @@ const NO_EVENT = {
  * @property {number} serverNow the server's time, in milliseconds
  * @property {{ locked: boolean, wait: number }} checkout `locked`: it accepts no purchase now. `wait`: seconds
  *   until it does
+ * @property {(id: number) => boolean} isOwn returns true for a ticket of an order of this browser
  */
 
 /** @typedef {ReturnType<typeof deriveView>} EventView */
@@ -75,10 +76,25 @@ function offersNearLost(state) {
 }
 
 /**
+ * Return the tier and number of the best seats that can be picked: of the tier that was changed last, else of the first
+ * tier that needs seats.
+ * @param {EventState} state
+ * @param {SteppedTier[]} tiers
+ * @param {SteppedTier | undefined} chosen
+ */
+function bestOf(state, tiers, chosen) {
+  const [best] = [...(chosen ? [chosen] : []), ...tiers]
+    .filter(({ seated }) => seated)
+    .map((tier) => ({ best_tier: tier.name, best_quantity: bestQuantityOf(state, tier) }))
+    .filter(({ best_quantity }) => best_quantity > 0);
+  return best ?? { best_tier: "", best_quantity: 0 };
+}
+
+/**
  * @param {EventState} state
  * @param {Surroundings} surroundings
  */
-export function deriveView(state, { now, serverNow, checkout }) {
+export function deriveView(state, { now, serverNow, checkout, isOwn }) {
   const event = state.event ?? NO_EVENT;
   const known = state.counts !== null;
   const hasMap = state.layout.rows.length > 0;
@@ -89,7 +105,7 @@ export function deriveView(state, { now, serverNow, checkout }) {
   const sale = state.event ? saleOf(event, serverNow) : "";
 
   const tiers = event.tiers.map((tier) => withStepper(state, deriveTier(state, tier, serverNow, checkout.wait)));
-  const { short, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now });
+  const { short, isUndecided, missingOffers, fields } = deriveBasket(state, tiers, { ...event, now, isOwn });
   const chosen = tiers.find((tier) => tier.name === changedTier(state, fields.entries));
   const limits = deriveLimits(state, tiers, chosen, fields.quantity);
   // A tier that has too few tickets concerns the visitor more than the one that was changed last.
@@ -119,12 +135,13 @@ export function deriveView(state, { now, serverNow, checkout }) {
     back_in: missing?.back_in ?? 0,
     changed_tier: chosen?.name ?? "",
     seated: Boolean(chosen?.seated),
-    best: Boolean(chosen?.seated && chosen.wanted > 0 && chosen.available > 0),
+    ...bestOf(state, tiers, chosen),
     refusal_over: state.refusal.over,
     ...fields,
     ...limits,
     searches: phase === "live" && sale === "on_sale" ? missingOffers : [],
-    lost: state.lost.map(nameOf),
+    lost: state.lost.map((seat) => ({ ...nameOf(seat), own: isOwn(seat.id) })),
+    lost_to_others: state.lost.some(({ id }) => !isOwn(id)),
     offers: offersNearLost(state).map(nameOf),
     may_have_map: state.statesAsOf === "" || hasMap,
     map_away: state.statesAsOf === "" && state.statesFailed && Boolean(chosen?.seated),

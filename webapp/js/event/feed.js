@@ -85,9 +85,9 @@ function useStart(slug, asOf) {
   useEffect(() => {
     const wanted = readTickets(window.location.search);
     // The address is used once, and the basket lasts.
-    if (wanted) keepBasket(slug, { tier: "", ...wanted });
-    const { tier: last = "", quantities = {}, picks = [] } = recallBasket(slug) ?? {};
-    const basket = { quantities, picks, isPreset: false, lost: [], offers: {}, picksAfter: knownAsOf };
+    if (wanted) keepBasket(slug, { tier: "", bestPicks: [], ...wanted });
+    const { tier: last = "", quantities = {}, picks = [], bestPicks = [] } = recallBasket(slug) ?? {};
+    const basket = { quantities, picks, bestPicks, isPreset: false, lost: [], offers: {}, picksAfter: knownAsOf };
     const { event, layout, tier } = getState();
     if (event?.slug === slug) update({ ...basket, tier: last || (layout.seats.get(picks[0])?.tier ?? tier) });
     else reset({ ...basket, tier: last });

@@ -1,5 +1,5 @@
 // Changes of the basket by the visitor's choices. Pure functions. Nothing leaves the basket unless the visitor removes it.
-import { exchangedOf, picksOf, shownOf, sizeOf, unseated, wantedOf, withQuantity } from "./basket.js";
+import { exchangedOf, ownPicksOf, picksOf, shownOf, sizeOf, unseated, wantedOf, withQuantity } from "./basket.js";
 import { withoutTaken } from "./best_seats.js";
 import { nearestSeats } from "./seating.js";
 import { isFree, isOpen, NO_ANNOUNCEMENT } from "./state.js";
@@ -38,7 +38,13 @@ export function addTicket(state, tier, { available, most, tierMost, tierFewest }
   if (!isSeated) return { ...added, quantities: withQuantity(state.quantities, tier, unseated(state, tier) + more) };
   const [seat] = nearestSeats(state.layout, last, (id) => isOpen(state, id));
   if (!seat) return turn;
-  return { ...added, picks: [...state.picks, seat.id], lost: state.lost.filter((each) => each !== lost) };
+  return {
+    ...added,
+    picks: [...state.picks, seat.id],
+    // The neighbour of a seat that "Best available" has chosen belongs to the same group.
+    bestPicks: state.bestPicks.includes(last.id) ? [...state.bestPicks, seat.id] : state.bestPicks,
+    lost: state.lost.filter((each) => each !== lost),
+  };
 }
 
 /**
@@ -104,7 +110,8 @@ export function togglePick(state, id, limits) {
   const turn = { ...turnTo(state, seat.tier), focused: id };
   if (state.picks.includes(id)) return { ...turn, picks: state.picks.filter((each) => each !== id) };
   if (!isFree(state, id)) return { focused: id };
-  const picked = { ...turn, isPreset: false, picks: [...state.picks, id] };
+  const bestPicks = state.bestPicks.filter((each) => each !== id);
+  const picked = { ...turn, isPreset: false, picks: [...state.picks, id], bestPicks };
   // The same seat if it is free again, else the first lost seat of its tier.
   const lost = state.lost.find((each) => each.id === id) ?? state.lost.find((each) => each.tier === seat.tier);
   if (lost) return { ...picked, lost: state.lost.filter((each) => each !== lost) };
@@ -117,18 +124,21 @@ export function togglePick(state, id, limits) {
 }
 
 /**
- * Pick seats of a tier in place of all its tickets in the basket.
+ * Pick the best seats of a tier in place of its tickets without seats, its lost seats and the best seats picked before.
+ * The seats that the visitor has picked stay.
  * @param {EventState} state
  * @param {string} tier
  * @param {number[]} ids
  * @returns {Partial<EventState>}
  */
-export function pickSeats(state, tier, ids) {
-  const others = state.picks.filter((id) => !picksOf(state, tier).includes(id));
+export function pickBestSeats(state, tier, ids) {
+  const [picks, own] = [picksOf(state, tier), ownPicksOf(state, tier)];
+  const others = state.picks.filter((id) => !picks.includes(id) || own.includes(id));
   return {
     isPreset: false,
     quantities: withQuantity(state.quantities, tier, 0),
     picks: [...others, ...ids],
+    bestPicks: [...state.bestPicks.filter((id) => !picks.includes(id)), ...ids],
     lost: state.lost.filter((seat) => seat.tier !== tier),
   };
 }
@@ -144,7 +154,7 @@ export function unpickAll(state) {
     (sum, { tier }) => withQuantity(sum, tier, unseated({ quantities: sum }, tier) + 1),
     state.quantities,
   );
-  return { quantities, picks: [], lost: [] };
+  return { quantities, picks: [], bestPicks: [], lost: [] };
 }
 
 /**

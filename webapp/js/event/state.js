@@ -40,11 +40,12 @@ import { EMPTY_LAYOUT } from "./seating.js";
  * @property {Record<string, number>} quantities tickets in the basket without chosen seats, by tier; never 0
  * @property {boolean} isPreset true while the basket is the one ticket that the page has chosen
  * @property {number[]} picks ids of the picked seats of any tier, in the order of picking
+ * @property {number[]} bestPicks ids of the picks that "Best available" has chosen; other ids have no effect
  * @property {Record<string, Offer>} offers the best seats for tickets without chosen seats, by tier
  * @property {string} picksAfter time of the picks; older seat states do not show the loss of a pick
  * @property {Seat[]} lost picked seats that other buyers took
- * @property {"" | "booking" | "tier"} refusedBy the limit that has refused the visitor's last choice: of all tickets of a
- *   booking, or of those of `tier`
+ * @property {"" | "booking" | "tier" | "search"} refusedBy the reason that has refused the visitor's last choice: the limit of
+ *   all tickets of a booking, the limit of the tickets of `tier`, or a search without seats
  * @property {number} stockChangedAt browser time, in milliseconds, at which new counts or seat states have last changed
  *   the bookable tickets
  * @property {number} focused id of the seat in the tab order
@@ -83,6 +84,7 @@ export const INITIAL_STATE = {
   offers: {},
   isPreset: false,
   picks: [],
+  bestPicks: [],
   picksAfter: "",
   lost: [],
   refusedBy: "",

@@ -2,6 +2,7 @@
 import { checkout } from "../checkout/store.js";
 import { serverNow } from "../clock.js";
 import { useField, useStore } from "../hooks.js";
+import { isOwnTicket } from "../own_tickets.js";
 import { createStore } from "../store.js";
 import { filled } from "./basket.js";
 import { deriveView } from "./derive.js";
@@ -22,6 +23,7 @@ const derive = () =>
     now: Date.now(),
     serverNow: serverNow(),
     checkout: checkout.view.get(),
+    isOwn: isOwnTicket,
   });
 
 const view = createStore(derive());

@@ -3,6 +3,7 @@
 import * as bookingApi from "../booking_api.js";
 import { startPeriod } from "../deadline.js";
 import * as browserNetwork from "../network.js";
+import { dropTickets } from "../own_tickets.js";
 import { createStore } from "../store.js";
 
 /**
@@ -85,6 +86,7 @@ export class CancellingStore {
       number === this.#latest && this.#show({ reference, phase });
     show("sending");
     const outcome = await this.#request(reference, userId, () => show("offline"));
+    if (outcome === "done") dropTickets(reference);
     if (!show(outcome)) return;
     for (const listener of this.#listeners) listener();
   }

@@ -6,6 +6,7 @@ import { useOutcome } from "../checkout/feed.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useStore } from "../hooks.js";
 import { HttpError } from "../http.js";
+import { reviewTickets } from "../own_tickets.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
 import { settings } from "../settings.js";
@@ -65,6 +66,7 @@ function Polling({ reference }) {
     const focused = document.activeElement;
     const lastState = view.get().state;
     update(applyOrder(state, orderData.body, Date.now()));
+    reviewTickets(orderData.body);
     setInterval(pollInterval(state, Date.now()));
     // A button that had the focus may have disappeared with the last state.
     if (view.get().state !== lastState && focused !== document.body) setTimeout(focusState);

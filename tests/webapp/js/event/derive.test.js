@@ -5,7 +5,7 @@ import { countsOf } from "../../../../webapp/js/checkout/purchase.js";
 import { deriveView } from "../../../../webapp/js/event/derive.js";
 import { layOut } from "../../../../webapp/js/event/seating.js";
 import { INITIAL_STATE } from "../../../../webapp/js/event/state.js";
-import { at, counts, EVENT, loaded, NOW, rows, seatStates, seats } from "./examples.js";
+import { at, counts, EVENT, limited, loaded, NOW, rows, seatStates, seats } from "./examples.js";
 
 /** @import { Surroundings } from "../../../../webapp/js/event/derive.js" */
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
@@ -19,6 +19,7 @@ const view = (state, surroundings = {}) =>
     now: NOW,
     serverNow: NOW,
     checkout: { locked: false, wait: 0 },
+    isOwn: () => false,
     ...surroundings,
   });
 
@@ -52,12 +53,6 @@ test("an upcoming sale counts down by the server's clock and is locked", () => {
   assert.equal(upcoming.locked, true);
   assert.equal(view(loaded()).opens_in, 0);
 });
-
-/**
- * Return the event with another limit of tickets, as the API states it for the event and each tier.
- * @param {number} ticketsMax
- */
-const limited = (ticketsMax) => ({ ...EVENT, ticketsMax, tiers: EVENT.tiers.map((tier) => ({ ...tier, ticketsMax })) });
 
 /** @param {ReturnType<typeof view>} derived */
 const steppers = ({ tiers }) => tiers.map(({ wanted, fewest, most }) => [wanted, fewest, most]);
@@ -120,24 +115,6 @@ test("an event and its tiers have limits of their own", () => {
   const groups = view(loaded({ event: { ...EVENT, ticketsMin: 4 }, quantities: { GA: 3 } }));
   assert.deepEqual([groups.too_few, groups.fewest_tickets, groups.locked], [true, 4, true]);
   assert.equal(view(loaded({ event: { ...EVENT, ticketsMin: 4 } })).quantity, 4);
-});
-
-test("the limit is the one that the API states, whatever its size", () => {
-  const most = (/** @type {EventState} */ state) => view(state).tiers.map(({ at_most }) => at_most);
-  assert.deepEqual(most(loaded({ event: limited(25) })), [25, 25, 25]);
-  assert.equal(view(loaded({ event: limited(25), tier: "GA", quantities: { GA: 24 } })).tiers[2].most, false);
-  const unknown = view(loaded({ event: null, counts: null, quantities: { GA: 40 } }));
-  assert.deepEqual([unknown.surplus, unknown.full, unknown.over_tier], [0, false, ""]);
-});
-
-test("a basket that is older than the limits is locked until the visitor has removed the surplus", () => {
-  const over = view(loaded({ event: limited(4), quantities: { GA: 4 }, picks: [1, 8] }));
-  assert.deepEqual([over.surplus, over.full, over.locked, over.quantity], [2, false, true, 6]);
-  const [vip, frontRow, ga] = EVENT.tiers;
-  const event = { ...EVENT, tiers: [vip, frontRow, { ...ga, ticketsMax: 3 }] };
-  const ofTier = view(loaded({ event, quantities: { GA: 5 } }));
-  assert.deepEqual([ofTier.over_tier, ofTier.over_most, ofTier.over_surplus, ofTier.locked], ["GA", 3, 2, true]);
-  assert.equal(view(loaded({ event, quantities: { GA: 3 } })).locked, false);
 });
 
 test("the basket has an entry for the tickets of each tier and for each seat", () => {
@@ -216,13 +193,21 @@ test("the chosen tier's fields are shown, and nothing without one", () => {
   assert.deepEqual([alone.next_best, alone.next_best_total], ["", 0]);
 });
 
-test("the best seats are for tickets of a tier with seats", () => {
-  assert.equal(view(loaded()).best, true);
-  assert.equal(view(loaded({ tier: "GA" })).best, false);
-  assert.equal(view(loaded({ quantities: { GA: 1 } })).best, false);
+test("the best seats are for tickets of a tier with seats, except for the seats that the visitor has picked", () => {
+  const best = (/** @type {Partial<EventState>} */ changes) => view(loaded(changes)).best_quantity;
+  assert.equal(best({}), 1);
+  assert.equal(best({ tier: "GA", quantities: { GA: 1 } }), 0);
+  assert.equal(best({ quantities: { GA: 1 } }), 0);
+  assert.equal(best({ picks: [1] }), 0);
+  assert.equal(best({ picks: [1, 2], quantities: { VIP: 2 } }), 2);
+  assert.equal(best({ picks: [1, 2, 3], bestPicks: [2, 3], quantities: { VIP: 1 } }), 3);
+  assert.equal(best({ quantities: { VIP: 5 }, picks: [1], counts: counts(4, 6, 100) }), 3);
   // After its tickets were removed, another tier of the basket takes its place.
   const other = view(loaded({ tier: "GA", quantities: { "Front Row": 1 } }));
-  assert.deepEqual([other.changed_tier, other.best], ["Front Row", true]);
+  assert.deepEqual([other.changed_tier, other.best_tier, other.best_quantity], ["Front Row", "Front Row", 1]);
+  // Without such tickets of the tier that was changed last, those of another tier are meant.
+  const mixed = view(loaded({ tier: "Front Row", quantities: { VIP: 2 }, picks: [8] }));
+  assert.deepEqual([mixed.changed_tier, mixed.best_tier, mixed.best_quantity], ["Front Row", "VIP", 2]);
 });
 
 test("an empty tier books nothing and offers the tier nearest in price", () => {

@@ -43,6 +43,16 @@ export const EVENT = {
 };
 
 /**
+ * Return the event with another limit of tickets, as the API states it for the event and each tier.
+ * @param {number} ticketsMax
+ */
+export const limited = (ticketsMax) => ({
+  ...EVENT,
+  ticketsMax,
+  tiers: EVENT.tiers.map((tier) => ({ ...tier, ticketsMax })),
+});
+
+/**
  * Return two rows of VIP seats (tickets 1 to 6) and one of Front Row seats (7 to 12).
  * @param {string} [states] a letter for each seat
  * @returns {SeatRow[]}

@@ -10,7 +10,8 @@ import { choice, counts, loaded, NOW } from "./examples.js";
 /** @import { EventState } from "../../../../webapp/js/event/state.js" */
 
 /** @param {EventState} state */
-const view = (state) => deriveView(state, { now: NOW, serverNow: NOW, checkout: { locked: false, wait: 0 } });
+const view = (state) =>
+  deriveView(state, { now: NOW, serverNow: NOW, checkout: { locked: false, wait: 0 }, isOwn: () => false });
 
 const LIMITS = { available: 6, tierFewest: 1, tierMost: 10 };
 
@@ -60,7 +61,7 @@ test("the offer of another tier names all tickets that take the place of others,
 });
 
 test("the page searches no seats of a tier without tickets", () => {
-  const offer = { quantity: 1, choices: [], at: NOW, isLost: true, isOpen: false, changedAt: NOW - READING_MS };
+  const offer = { quantity: 1, choices: [], at: NOW, taken: [1], isOpen: false, changedAt: NOW - READING_MS };
   const state = loaded({ quantities: { VIP: 1, "Front Row": 1 }, offers: { "Front Row": offer } });
   const lost = (/** @type {number} */ left) =>
     view({ ...state, counts: counts(6, left, 100) }).entries.map((entry) => entry.lost);
@@ -74,7 +75,7 @@ test("the page searches no seats of a tier without tickets", () => {
 });
 
 test("the page says so if the API chooses the seats of some tickets", () => {
-  const offer = { quantity: 1, choices: [choice(1)], at: NOW, isLost: false, isOpen: false, changedAt: 0 };
+  const offer = { quantity: 1, choices: [choice(1)], at: NOW, taken: [], isOpen: false, changedAt: 0 };
   const state = loaded({ quantities: { VIP: 1, GA: 1 }, offers: { VIP: offer } });
   assert.equal(view(state).seats_later, false);
   // The buyer's own pick is the only seat that the API has offered.

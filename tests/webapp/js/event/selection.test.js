@@ -6,7 +6,7 @@ import {
   addTicket,
   exchangeTier,
   loseSeats,
-  pickSeats,
+  pickBestSeats,
   removeTicket,
   removeTier,
   togglePick,
@@ -205,11 +205,20 @@ test("a pick replaces the lost seat that has come back, else the first one of it
   assert.deepEqual(after(lost, togglePick(lost, 4, limits(4))).lost, [8, 3]);
 });
 
-test("the best seats replace the picks and lost seats of their tier", () => {
-  const state = loaded({ picks: [8, 6], quantities: { GA: 1, VIP: 1 } });
+test("the best seats replace those picked before and the lost seats of their tier, and no picked seat", () => {
+  const state = loaded({ picks: [8, 6, 4], bestPicks: [4, 8], quantities: { GA: 1, VIP: 1 } });
   const lost = { ...state, lost: seats(state, 5, 9) };
-  const best = after(lost, pickSeats(lost, "VIP", [1, 2]));
-  assert.deepEqual(best, { tier: "VIP", quantities: { GA: 1 }, picks: [8, 1, 2], lost: [9] });
+  const changes = pickBestSeats(lost, "VIP", [1, 2, 3]);
+  assert.deepEqual(after(lost, changes), { tier: "VIP", quantities: { GA: 1 }, picks: [8, 6, 1, 2, 3], lost: [9] });
+  assert.deepEqual(changes.bestPicks, [8, 1, 2, 3]);
+});
+
+test("a seat that the visitor picks again is the visitor's choice", () => {
+  const state = loaded({ picks: [1], bestPicks: [1, 2] });
+  assert.deepEqual(togglePick(state, 2, limits(10)).bestPicks, [1]);
+  // The neighbour of a best seat belongs to its group.
+  assert.deepEqual(addTicket(state, "VIP", LIMITS).bestPicks, [1, 2, 2]);
+  assert.deepEqual(addTicket({ ...state, bestPicks: [] }, "VIP", LIMITS).bestPicks, []);
 });
 
 test("without their seats as many tickets of each tier remain", () => {
@@ -250,12 +259,12 @@ test("seats that the page has chosen are not lost picks, and the next choice tak
     quantity: 2,
     choices: [choice(1, 2), choice(2, 3), choice(5, 6)],
     at: NOW,
-    isLost: false,
+    taken: [],
     isOpen: false,
     changedAt: 0,
   };
   const state = loaded({ quantities: { VIP: 2 }, offers: { VIP: offer } });
   const { lost, picks, offers } = { ...state, ...loseSeats(state, [2], NOW + 5) };
   assert.deepEqual([lost, picks], [[], []]);
-  assert.deepEqual(offers.VIP, { ...offer, choices: [choice(5, 6)], isLost: true, changedAt: NOW + 5 });
+  assert.deepEqual(offers.VIP, { ...offer, choices: [choice(5, 6)], taken: [2], changedAt: NOW + 5 });
 });
