@@ -78,7 +78,7 @@ class Entry:
     lost: bool
     """True if the seats that the page has shown before are taken."""
     lost_to_own: bool
-    """True if an order of this browser, from another tab, has them."""
+    """True if an order of this browser has them."""
     fault: str
     """`fewer` (fewer are left than chosen), `gone` (none), `unknown` (no counts), `refused` (by the API) or empty."""
 
@@ -106,7 +106,7 @@ class LostSeat(Seat):
     """A picked seat that is taken."""
 
     own: bool
-    """True if an order of this browser, from another tab, has it."""
+    """True if an order of this browser has it."""
 
 
 @dataclass(frozen=True)
