@@ -47,6 +47,13 @@ async def test_the_limit_of_a_buyer_is_named_before_the_purchase(make_event: Mak
     await expect(page.get_by_role("button", name=words("quantity.more", tier="GA"))).to_be_disabled()
 
 
+async def test_the_fewest_tickets_of_a_booking_are_named(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=40", tickets_min=2)
+    page = await open_event(site, visit)
+    await expect(page.get_by_text(words("quantity.range", fewest=2, most=TICKETS_MAX))).to_be_visible()
+    await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$20"))
+
+
 async def test_a_basket_beyond_a_new_limit_is_kept_and_names_the_surplus(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:

@@ -181,29 +181,31 @@ def _best_tickets() -> Any:
     return say("summary.tickets", quantity=event_view.best_quantity, tier=event_view.best_tier)
 
 
+def _limit() -> Any:
+    """Return the text of the limit that the basket meets first."""
+    most = event_view.limit
+    of_booking = rx.cond(
+        event_view.fewest_tickets > 1,
+        say("quantity.range", fewest=event_view.fewest_tickets, most=most),
+        say("quantity.limit", most=most),
+    )
+    of_person = rx.cond(event_view.per_person, say("quantity.per_person", most=most), of_booking)
+    left = rx.cond(event_view.scarce, say("tier.only_left", left=most, tier=event_view.changed_tier), of_person)
+    of_tier = say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier)
+    return rx.cond(
+        event_view.full,
+        say("summary.at_limit", most=event_view.most_tickets),
+        rx.cond(event_view.tier_full, of_tier, left),
+    )
+
+
 def limits() -> Ui:
     """Return the limit of a booking, and the button that picks the best seats of a tier."""
     return rx.el.div(
         rx.el.p(
             rx.cond(
                 event_view.bookable | ((event_view.phase == "loading") & (event_view.event.name != "")),
-                rx.cond(
-                    event_view.full,
-                    say("summary.at_limit", most=event_view.most_tickets),
-                    rx.cond(
-                        event_view.tier_full,
-                        say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier),
-                        rx.cond(
-                            event_view.scarce,
-                            say("tier.only_left", left=event_view.limit, tier=event_view.changed_tier),
-                            rx.cond(
-                                event_view.per_person,
-                                say("quantity.per_person", most=event_view.limit),
-                                say("quantity.limit", most=event_view.limit),
-                            ),
-                        ),
-                    ),
-                ),
+                _limit(),
                 "",
             ),
             class_name="small",
@@ -212,11 +214,10 @@ def limits() -> Ui:
         rx.cond(
             (event_view.seated | (event_view.best_quantity > 0)) & event_view.may_have_map,
             rx.el.button(
-                say("seats.best"),
                 # The button names the seats that it picks. The seats that the visitor has picked stay.
-                rx.cond(
-                    event_view.best_quantity > 0,
-                    rx.fragment(": ", name(_best_tickets())),
+                rx.el.span(
+                    say("seats.best"),
+                    rx.cond(event_view.best_quantity > 0, rx.fragment(": ", name(_best_tickets()))),
                 ),
                 type="button",
                 on_click=action("pickBest"),
