@@ -29,7 +29,8 @@ def _best(page: Page, quantity: int = 0) -> Locator:
 
 
 async def _picked(page: Page) -> list[str]:
-    return await page.locator(MINE).evaluate_all("(all) => all.map(({ dataset }) => dataset.seat).sort()")
+    ids: list[str] = await page.locator(MINE).evaluate_all("(all) => all.map(({ dataset }) => dataset.seat).sort()")
+    return ids
 
 
 async def test_the_picked_seat_stays_and_the_best_seats_are_replaced(make_event: MakeEvent, visit: OpenPage) -> None:
