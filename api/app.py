@@ -9,15 +9,18 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.types import Message, Scope
 
 from api.config import Settings
+from api.errors import InvalidRequest
 from api.fast_path import FastPath
 from api.http.local_clients import guard_local
 from api.http.openapi import complete, refuse_unknown_page
-from api.http.problems import EXCEPTION_HANDLERS
+from api.http.problems import EXCEPTION_HANDLERS, problem
 from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics, count_unmatched
-from api.http.semantics import OwnOrigins, check_host
+from api.http.semantics import HttpSemantics, OwnOrigins, check_host
 from api.lifespan import lifespan_of
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
+from api.server.refusals import Refusals, refusal
+from api.server.uvicorn_patch import HEADERS_BYTES_MAX
 from api.services.order_rules import TICKETS_MAX
 
 _HEADERS = (
@@ -69,7 +72,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
     cors = _cors(settings)
     app = Litestar(
         route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else (_local_operations(),))],
-        lifespan=[lifespan_of(settings, _operations_app)],
+        lifespan=[lifespan_of(settings)],
         middleware=[RequestMetrics()],
         guards=[throttle.guard, check_host, OwnOrigins(cors, settings.own_hosts).guard],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -91,7 +94,7 @@ def _local_operations() -> Router:
     return Router("/", route_handlers=_OPERATIONS_ROUTES, guards=[guard_local])
 
 
-def _operations_app(state: State) -> Litestar:
+def create_operations_app(state: State) -> HttpSemantics:
     """Return the application of the port of operations; it shares the state of the main application."""
     app = Litestar(
         route_handlers=[*_HEALTH_ROUTES, *_OPERATIONS_ROUTES],
@@ -100,7 +103,21 @@ def _operations_app(state: State) -> Litestar:
         openapi_config=None,
     )
     app.state = state
-    return app
+    return HttpSemantics(app)
+
+
+def connection_refusals() -> Refusals:
+    """Return the responses to requests that reach no application."""
+    return Refusals(
+        malformed=_refusal(InvalidRequest("is not HTTP/1.1", field="request")),
+        oversized=_refusal(InvalidRequest(f"must have at most {HEADERS_BYTES_MAX} bytes", field="headers")),
+    )
+
+
+def _refusal(error: InvalidRequest) -> bytes:
+    response = problem(error)
+    own = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+    return refusal([(b"content-type", response.media_type.encode()), *own, *_HEADERS], response.body)
 
 
 def _cors(settings: Settings) -> CORSConfig:

@@ -12,11 +12,7 @@ from api import metrics
 from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
-from api.http.listeners import limiting_unread_responses
-from api.http.operations import serving_operations
-from api.http.semantics import HttpSemantics
 from api.http.shared_result import SharedResult
-from api.http.silent_connections import making_room
 from api.payments.http_provider import open_provider
 from api.routes import health
 from api.routes.metrics import render_metrics
@@ -36,13 +32,8 @@ _METRICS_CACHED_S = 1 - metrics.FLUSH_INTERVAL_S
 """Time for which metrics are cached. Those of other processes are then at most one second old."""
 
 
-def lifespan_of(
-    settings: Settings, operations_app: Callable[[State], Litestar]
-) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
-    """Return the context that opens and closes the objects of a process.
-
-    `operations_app` makes the application of the port of operations from the shared state.
-    """
+def lifespan_of(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
+    """Return the context that opens and closes the objects of a process."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -53,20 +44,8 @@ def lifespan_of(
             _fill(state, settings, pool)
             charges = Charges(pool, provider)
             on_commit = functools.partial(_on_commit, state, charges)
-            ports = {settings.api_port, settings.operations_port} - {0}
             state.batcher = BookingBatcher(pool, settings, on_commit, can_charge=lambda: not provider.is_open())
-            async with (
-                metrics.flushing(),
-                _running_tasks(state, charges),
-                limiting_unread_responses(ports, settings.write_timeout_ms),
-                making_room(
-                    settings.api_port,
-                    connections_max=settings.connections_max,
-                    processes=settings.api_workers,
-                    silence_min_s=settings.response_max_s,
-                ),
-                serving_operations(HttpSemantics(operations_app(state)), settings),
-            ):
+            async with metrics.flushing(), _running_tasks(state, charges):
                 # Exclude the loaded modules from every later garbage collection.
                 gc.freeze()
                 yield

@@ -47,15 +47,6 @@ def configure_logging() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs each request at INFO.
 
 
-GRANIAN_LOGGING = {
-    "formatters": {
-        "generic": {"()": LogFormatter, "fmt": "[%(levelname)s] %(message)s"},
-        "access": {"()": LogFormatter, "fmt": "%(message)s"},
-    }
-}
-"""The part of granian's logging configuration that sets its formats."""
-
-
 def order_label(reference: str) -> str:
     """Return the name of an order in log records: the beginning of the SHA-256 of its reference, in hexadecimal digits.
 

@@ -163,7 +163,7 @@ def _add_headers(headers: Headers, path: str, url: str) -> None:
 def _possible_connections(wanted: int) -> int:
     """Raise the process's limit of open files as far as allowed; return the number of connections that it admits.
 
-    `api/commands/serve.py` has a function of its own for the API, because the API and the web app do not import each
+    `api/server/sockets.py` has a function of its own for the API, because the API and the web app do not import each
     other.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -188,7 +188,7 @@ async def _limit_unread_responses(port: int, timeout_ms: int) -> None:
     """Let the kernel close connections whose client accepts no part of a response; on Linux only.
 
     The server has no such limit. Connections inherit the option from the listening socket, which opens later.
-    `api/http/listeners.py` has functions of its own for the API, because the API and the web app do not import each
+    `api/server/sockets.py` has a function of its own for the API, because the API and the web app do not import each
     other.
     """
     for _ in range(_LISTENER_ATTEMPTS):

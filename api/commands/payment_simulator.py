@@ -9,13 +9,12 @@ import contextlib
 import logging
 import random
 import re
+import signal
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from granian.constants import Interfaces, Loops
-from granian.server.mp import MPServer
 from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
@@ -26,13 +25,18 @@ from api.payments.simulator import ChargeRefused, ChargeStore
 from api.payments.webhook_sender import DECISION_JITTER, WebhookSender, open_sender
 from api.schemas import Health
 from api.secret import load_or_create_secret
+from api.server.sockets import open_listener, possible_connections
+from api.server.uvicorn_patch import Port, Server
 
 _log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 """The simulator listens on loopback only, because it accepts charges without authentication."""
 
-KILL_AFTER_S = 5
+FINISH_WITHIN_S = 5
+"""Time that requests have to end after a stop signal."""
+_OTHER_FILES_MAX = 100
+"""Open files of the process that are no connections."""
 
 _FIELD = re.compile(r"field `(?P<key>\w+)`|at `\$\.(?P<path>\w+)`")
 """The field that a message of msgspec names."""
@@ -126,19 +130,18 @@ def serve(settings: Settings) -> int:
         SetupError: the webhook secret cannot be read or created.
     """
     load_or_create_secret(settings, WEBHOOK_SECRET)  # before the server listens
-    # One worker process keeps the charges in memory. The server does not restart it, because the charges would be lost.
-    MPServer(
-        "api.commands.payment_simulator:create_app",
-        factory=True,
-        address=HOST,
-        port=settings.psp_port,
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=1,
-        backlog=1024,
-        workers_kill_timeout=KILL_AFTER_S,
-        log_access=False,
-    ).serve()
+    listener = open_listener(HOST, settings.psp_port, write_timeout_ms=settings.write_timeout_ms)
+    port = Port(
+        listener,
+        create_app(settings),
+        connections_max=possible_connections(settings.connections_max, other_files=_OTHER_FILES_MAX),
+        header_timeout_s=settings.header_timeout_ms / 1000,
+        silence_min_s=settings.header_timeout_ms / 1000,
+    )
+    server = Server([port], finish_within_s=FINISH_WITHIN_S)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop())
+    server.run()
     return 0
 
 

@@ -1,27 +1,26 @@
 """The arrival of requests' bodies: in time and complete."""
 
 import asyncio
-import itertools
 from typing import Any
 
 from litestar.types import Receive
 
 from api.errors import InvalidRequest, RequestTimeout
+from api.server.deadlines import Deadlines
 
 
 class Arrival:
     """A body that is arriving. `end` must follow, whether or not the body has arrived."""
 
-    __slots__ = ("_arrivals", "_is_overdue", "_receive", "_task", "deadline")
+    __slots__ = ("_deadlines", "_is_overdue", "_receive", "_task")
 
-    def __init__(self, receive: Receive, deadline: float, arrivals: dict["Arrival", None]) -> None:
-        self.deadline = deadline
+    def __init__(self, receive: Receive, deadlines: Deadlines) -> None:
         self._receive = receive
-        self._arrivals = arrivals
+        self._deadlines = deadlines
         self._is_overdue = False
         self._task: asyncio.Task[Any] | None = None
         """The task that waits for the next part of the body."""
-        arrivals[self] = None
+        deadlines.start(self)
 
     async def receive(self) -> Any:
         """Return the next message of the request.
@@ -34,7 +33,7 @@ class Arrival:
         """
         if self.is_overdue():
             raise RequestTimeout
-        if self not in self._arrivals:
+        if self not in self._deadlines:
             return await self._receive()
         task = self._task = asyncio.current_task()
         try:
@@ -55,7 +54,7 @@ class Arrival:
 
     def end(self) -> None:
         """Stop the clock: the body has arrived, or its request has ended."""
-        self._arrivals.pop(self, None)
+        self._deadlines.end(self)
 
     def is_overdue(self) -> bool:
         """Return True after `expire`."""
@@ -69,35 +68,15 @@ class Arrival:
 
 
 class BodyTimeout:
-    """Limits the time in which each request's body must arrive completely.
-
-    All bodies have equally much time, so one timer suffices. That is cheaper than a timer for each request.
-    """
+    """Limits the time in which each request's body must arrive completely."""
 
     def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._arrivals: dict[Arrival, None] = {}
-        """The bodies that are still arriving, earliest deadline first."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = Deadlines(timeout_s)
 
     def __len__(self) -> int:
         """Return the number of bodies that are still arriving."""
-        return len(self._arrivals)
+        return len(self._deadlines)
 
     def watch(self, receive: Receive) -> Arrival:
         """Limit the arrival of a request's body, whose messages `receive` returns."""
-        loop = asyncio.get_running_loop()
-        arrival = Arrival(receive, loop.time() + self._timeout_s, self._arrivals)
-        if self._timer is None:
-            self._timer = loop.call_at(arrival.deadline, self._expire)
-        return arrival
-
-    def _expire(self) -> None:
-        """Interrupt the tasks that wait for overdue bodies, and set the timer for the next deadline."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        for arrival in list(itertools.takewhile(lambda each: each.deadline <= now, self._arrivals)):
-            arrival.end()
-            arrival.expire()
-        first = next(iter(self._arrivals), None)
-        self._timer = loop.call_at(first.deadline, self._expire) if first else None
+        return Arrival(receive, self._deadlines)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Container, Iterable
-from typing import Any
+from typing import Any, cast
 
 from litestar.config.cors import CORSConfig
 from litestar.connection import ASGIConnection
@@ -31,7 +31,8 @@ class HttpSemantics:
         """Pass a request on."""
         send = _allowing_head(send)
         if scope["method"] == "HEAD":
-            scope["method"], send = HttpMethod.GET, _without_body(send)
+            # The server reads the method in its own scope, after the response has begun.
+            scope, send = cast("HTTPScope", {**scope, "method": HttpMethod.GET}), _without_body(send)
         scope["headers"] = _without_weights(scope["headers"])
         await self._app(scope, receive, send)
 
@@ -79,7 +80,6 @@ async def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
         InvalidRequest: two programs on the way to the API may regard different hosts as the request's.
     """
     hosts = connection.headers.getall("host", [])
-    # The server adds an empty header to a request without one.
     if connection.scope["http_version"] == "1.1" and (len(hosts) != 1 or not hosts[0]):
         raise InvalidRequest("must be present once", field="Host")
 

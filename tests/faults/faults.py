@@ -1,6 +1,6 @@
 """The faults: each breaks a running system for a while, records itself in the history, and ends.
 
-The tests repair nothing that the system must repair itself. granian restarts the API's processes, and the watchdog
+The tests repair nothing that the system must repair itself. `make api` restarts the API's processes, and the watchdog
 restarts PostgreSQL. A supervisor restarts the API and the worker in production, so a fault restarts them here.
 """
 

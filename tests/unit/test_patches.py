@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from api import prometheus_patch
-from api.commands import granian_patch
 from api.database import psycopg_patch
+from api.server import uvicorn_patch
 from tests.stack import ROOT
 from webapp import reflex_patch
 
@@ -17,10 +17,10 @@ from webapp import reflex_patch
 @pytest.mark.parametrize(
     ("module", "package"),
     [
-        (granian_patch, "granian"),
         (prometheus_patch, "prometheus_client"),
         (psycopg_patch, "psycopg"),
         (reflex_patch, "reflex"),
+        (uvicorn_patch, "uvicorn"),
     ],
 )
 def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch, module: ModuleType, package: str) -> None:

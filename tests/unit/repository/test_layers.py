@@ -21,7 +21,10 @@ FOUNDATION = (
     "text",
 )
 """Modules that may import each other and nothing else of the API."""
-LAYERS = ("__main__", "commands", "app", "lifespan", "fast_path", "routes", "http", "services", "payments", "database")
+LAYERS = (
+    *("__main__", "commands", "app", "lifespan", "fast_path", "routes", "http", "services", "payments", "database"),
+    "server",
+)
 """Modules and packages of the API, from the top down, above the foundation."""
 WITH_LITESTAR = LAYERS[: LAYERS.index("services")]
 

@@ -1,0 +1,1 @@
+"""An HTTP server on uvicorn with limits for its connections."""

@@ -1,0 +1,41 @@
+"""Writes of one turn of the event loop, joined into one system call and one packet."""
+
+import asyncio
+from typing import Any
+
+_JOINED_BYTES_MAX = 65_536
+"""Size above which a copy of the data costs more than a system call."""
+
+
+class JoinedWrites:
+    """A transport that joins small writes. uvicorn writes the headers of a response apart from its body."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the transport."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write data before the event loop waits for the network again."""
+        if not self._parts:
+            self._loop.call_soon(self.flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Write all data, then close the connection."""
+        self.flush()
+        self._transport.close()
+
+    def flush(self) -> None:
+        """Write the collected data now."""
+        parts, self._parts = self._parts, []
+        if self._transport.is_closing():
+            return
+        if sum(map(len, parts)) <= _JOINED_BYTES_MAX:
+            parts = [b"".join(parts)]
+        for part in parts:
+            self._transport.write(part)

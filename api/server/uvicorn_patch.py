@@ -1,0 +1,237 @@
+"""A uvicorn server with limits for connections, several ports and the signal handlers of its process.
+
+uvicorn has no limit for the time of a request's headers, their size, pipelined requests or waiting connections. So the
+classes override undocumented methods and use undocumented attributes.
+
+On an upgrade of uvicorn compare `HttpToolsProtocol` and `RequestResponseCycle` in
+`uvicorn/protocols/http/httptools_impl.py`, and `Server` in `uvicorn/server.py`. Then run `tests/unit/server`,
+`tests/acceptance/endpoints`, `tests/acceptance/test_connections.py`, `tests/acceptance/test_full_port.py`,
+`tests/acceptance/test_shutdown.py` and `tests/faults/test_processes.py`, and change `VERSION`.
+"""
+
+import contextlib
+import importlib.metadata
+import math
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.server.acceptor import Acceptor, Connection
+from api.server.deadlines import Deadlines
+from api.server.joined_writes import JoinedWrites
+from api.server.refusals import BARE_REFUSALS, Refusals
+
+VERSION = "0.54"
+"""The release series that this module fits."""
+if not (_installed := importlib.metadata.version("uvicorn")).startswith(f"{VERSION}."):
+    raise ImportError(f"uvicorn {_installed} is not {VERSION}: check {__name__} first")
+
+HEADERS_BYTES_MAX = 65_536
+"""Size of a request's headers from which its connection is closed, without the part that arrives first."""
+PIPELINED_MAX = 64
+"""Requests of one connection that may wait for the response to an earlier one."""
+
+
+class LimitedProtocol(HttpToolsProtocol, Connection):
+    """A connection whose headers arrive in time and have a limited size."""
+
+    def __init__(self, *arguments: Any, acceptor: Acceptor, deadlines: Deadlines, refusals: Refusals) -> None:
+        super().__init__(*arguments)
+        self._acceptor = acceptor
+        self._deadlines = deadlines
+        """The deadlines for the headers of each connection's next request."""
+        self._refusals = refusals
+        self._head_bytes: float = 0
+        """Bytes of unfinished headers, without the part that arrived first; `-inf` after the headers."""
+        self._active_since = 0.0
+        self._unsent_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the time for the first request."""
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        self._active_since = self.loop.time()
+        self._deadlines.start(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Free the place of the connection."""
+        self._deadlines.end(self)
+        self._acceptor.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a part of a request."""
+        self._active_since = self.loop.time()
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > HEADERS_BYTES_MAX:
+            self._refuse(self._refusals.oversized)
+
+    def on_headers_complete(self) -> None:
+        """Stop the time for the headers, and begin the request.
+
+        Raises:
+            PipelineError: too many requests wait.
+        """
+        self._head_bytes = -math.inf
+        self._deadlines.end(self)
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise PipelineError
+        super().on_headers_complete()
+        self.headers = _NO_TRAILERS  # The list remains a part of the request.
+
+    def on_message_complete(self) -> None:
+        """Begin to count the headers of the next request."""
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Start the time for the next request, unless that has arrived already."""
+        super().on_response_complete()
+        self._active_since = self.loop.time()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._deadlines.start(self)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text
+        """Refuse a malformed request."""
+        self._refuse(self._refusals.malformed)
+
+    def expire(self) -> None:
+        """Close the connection, because the headers of its next request are late."""
+        self.transport.close()
+
+    def active_since(self) -> float:
+        """Return the time at which data was last received, a response ended, or unsent data became less."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes != self._unsent_bytes:
+            self._unsent_bytes = unsent_bytes
+            self._active_since = self.loop.time()
+        return self._active_since
+
+    def close_silent(self) -> None:
+        """Close the connection. The kernel still sends the data that it has accepted."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _refuse(self, response: bytes) -> None:
+        """Send a response and close the connection. Earlier requests get their responses before its end."""
+        cycle = self.cycle
+        is_next = cycle is None or cycle.response_complete
+        if not is_next and not cycle.more_body:
+            cycle.keep_alive = False
+            return
+        has_begun = not is_next and (cycle.response_started or self.pipeline)
+        if not has_begun and not self.transport.is_closing():
+            self.transport.write(response)
+        self.transport.close()
+
+
+class PipelineError(Exception):
+    """More than `PIPELINED_MAX` requests wait for earlier ones."""
+
+
+class _NoTrailers(list[tuple[bytes, bytes]]):
+    """Discards the trailers of a request. No limit applies to them, and they would become headers."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        """Discard a trailer."""
+
+
+_NO_TRAILERS: Final = _NoTrailers()
+
+
+class Port(NamedTuple):
+    """An application behind a listening socket."""
+
+    listener: socket.socket
+    app: Any
+    """An ASGI application."""
+    connections_max: int
+    header_timeout_s: float
+    """Time in which a connection must send the next request's headers."""
+    silence_min_s: float
+    """Time from which a silent connection leaves its place to one that waits."""
+    refusals: Refusals = BARE_REFUSALS
+    protocol: Callable[..., LimitedProtocol] = LimitedProtocol
+
+
+class Server(uvicorn.Server):
+    """A server of several ports in one event loop. The lifespan is that of the first port's application.
+
+    The process installs its own signal handlers, which call `stop`.
+    """
+
+    def __init__(self, ports: Sequence[Port], *, finish_within_s: int | None = None) -> None:
+        """Prepare a server.
+
+        Args:
+            ports: the ports; there is at least one.
+            finish_within_s: time after which a stopped server cancels its requests; None for no limit.
+        """
+        self._ports = ports
+        self._configs = [_config(port, "on" if port is ports[0] else "off", finish_within_s) for port in ports]
+        self._acceptors: list[Acceptor] = []
+        super().__init__(self._configs[0])
+
+    def stop(self) -> None:
+        """Finish the requests in progress and return from `run`. A signal handler may call this method."""
+        self.should_exit = True
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Leave the signal handlers unchanged. uvicorn's own would replace those of the process."""
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin the lifespan, then accept connections."""
+        await super().startup(sockets=sockets or [])
+        for port, config in zip(self._ports, self._configs, strict=True):
+            if not config.loaded:
+                config.load()
+            self._acceptors.append(self._accept(port, config))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no further connection, finish the requests, and end the lifespan."""
+        for acceptor in self._acceptors:
+            await acceptor.stop()
+        await super().shutdown(sockets=sockets)
+
+    def _accept(self, port: Port, config: uvicorn.Config) -> Acceptor:
+        def new_connection() -> LimitedProtocol:
+            # All ports share the state, so the shutdown waits for the connections of each.
+            return port.protocol(
+                *(config, self.server_state, self.lifespan.state),
+                acceptor=acceptor,
+                deadlines=deadlines,
+                refusals=port.refusals,
+            )
+
+        deadlines = Deadlines(port.header_timeout_s)
+        acceptor = Acceptor(
+            port.listener,
+            new_connection,
+            connections_max=port.connections_max,
+            silence_min_s=port.silence_min_s,
+        )
+        return acceptor
+
+
+def _config(port: Port, lifespan: Any, finish_within_s: int | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        port.app,
+        loop="uvloop",
+        http=port.protocol,  # type: ignore[arg-type]
+        ws="none",
+        lifespan=lifespan,
+        interface="asgi3",
+        log_config=None,
+        log_level="error",  # Clients could fill the log with uvicorn's warnings about their requests.
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=math.ceil(port.header_timeout_s),  # `Deadlines` is exact.
+        timeout_graceful_shutdown=finish_within_s,
+    )

@@ -1,0 +1,159 @@
+"""The supervisor of forked processes: no signal is lost, and no process stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from api.commands import signals
+from tests.stack import ROOT, eventually
+
+COUNT = 3
+SCRIPT = """
+import logging, os, signal, sys, time
+from pathlib import Path
+from api.commands import forked_processes as module
+
+logging.basicConfig(level=logging.INFO)
+module.KILL_AFTER_S, module.RESTART_AFTER_S = {kill_after_s}, 0.01
+directory = Path(sys.argv[1])
+
+def run():
+    (directory / f"started-{{os.getpid()}}").touch()
+    {work}
+
+sys.exit(module.ForkedProcesses(
+    run, {count}, on_stop=lambda: (directory / "stopping").touch(), stop_delay_s={delay_s}, on_end=lambda: None,
+).supervise())
+"""
+WAIT = "time.sleep(60)"
+FINISH = (
+    "signal.signal(signal.SIGTERM, lambda *_: ((directory / f'finished-{os.getpid()}').touch(), os._exit(0))); "
+    "time.sleep(60)"
+)
+IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); (directory / f'ignores-{os.getpid()}').touch(); time.sleep(60)"
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a supervisor, which ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def popen(work: str, *, delay_s: float = 0.0, kill_after_s: float = 30.0) -> subprocess.Popen[str]:
+        script = SCRIPT.format(work=work, count=COUNT, delay_s=delay_s, kill_after_s=kill_after_s)
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True))
+        return started[-1]
+
+    yield popen
+    for each in started:
+        if each.poll() is None:
+            os.killpg(each.pid, signal.SIGKILL)
+        each.communicate()
+
+
+def pids(directory: Path, mark: str) -> set[int]:
+    return {int(path.name.partition("-")[2]) for path in directory.glob(f"{mark}-*")}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize(("number", "send"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)])
+def test_a_stop_signal_stops_every_process_once_it_has_finished(
+    start: Start, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None]
+) -> None:
+    supervisor = start(FINISH)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    send(supervisor.pid, number)
+    assert supervisor.wait(20) == 0
+    assert (tmp_path / "stopping").exists()
+    assert pids(tmp_path, "finished") == pids(tmp_path, "started")
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.003, 0.03])
+def test_a_signal_at_any_moment_of_a_start_stops_all(start: Start, tmp_path: Path, pause_s: float) -> None:
+    # The processes end at once and start anew all the time.
+    supervisor = start(f"time.sleep({pause_s}); os._exit(0)", kill_after_s=60)
+    assert eventually(lambda: len(pids(tmp_path, "started")) >= COUNT)
+    time.sleep(pause_s)
+    supervisor.terminate()
+    _, log = supervisor.communicate(timeout=30)
+    assert supervisor.returncode in (0, 1)  # 1 after too many exits
+    assert "has not finished its work" not in log
+    assert not any(map(is_alive, pids(tmp_path, "started")))
+
+
+def test_a_process_without_a_handler_ends_at_once(start: Start, tmp_path: Path) -> None:
+    supervisor = start(WAIT, kill_after_s=60)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+
+
+def test_a_process_that_does_not_end_is_killed(start: Start, tmp_path: Path) -> None:
+    supervisor = start(IGNORE, kill_after_s=0.2)
+    assert eventually(lambda: len(pids(tmp_path, "ignores")) == COUNT)
+    supervisor.terminate()
+    _, log = supervisor.communicate(timeout=20)
+    assert supervisor.returncode == 0
+    assert log.count("has not finished its work") == COUNT
+    assert not any(map(is_alive, pids(tmp_path, "started")))
+
+
+def test_a_second_signal_kills_at_once(start: Start, tmp_path: Path) -> None:
+    supervisor = start(IGNORE, delay_s=60, kill_after_s=60)
+    assert eventually(lambda: len(pids(tmp_path, "ignores")) == COUNT)
+    supervisor.terminate()
+    assert eventually((tmp_path / "stopping").exists)
+    time.sleep(signals.FORCE_AFTER_S)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+    assert not any(map(is_alive, pids(tmp_path, "started")))
+
+
+def test_processes_run_until_the_delay_has_passed(start: Start, tmp_path: Path) -> None:
+    supervisor = start(FINISH, delay_s=0.5)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    supervisor.terminate()
+    assert eventually((tmp_path / "stopping").exists)
+    assert pids(tmp_path, "finished") == set()
+    assert supervisor.wait(20) == 0
+
+
+def test_killed_processes_are_restarted(start: Start, tmp_path: Path) -> None:
+    start(WAIT)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    killed = pids(tmp_path, "started")
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: len(pids(tmp_path, "started") - killed) == COUNT)
+
+
+@pytest.mark.parametrize("work", ["raise SystemExit(3)", "raise KeyboardInterrupt"])
+def test_processes_that_keep_ending_end_the_supervisor(start: Start, work: str) -> None:
+    supervisor = start(work)
+    _, log = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 1
+    assert "processes ended within" in log
+    assert ("Traceback" in log) == (work != "raise SystemExit(3)")
+
+
+def test_the_processes_end_with_a_killed_supervisor(start: Start, tmp_path: Path) -> None:
+    supervisor = start(FINISH)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    time.sleep(0.1)
+    supervisor.kill()
+    assert eventually(lambda: not any(map(is_alive, pids(tmp_path, "started"))))
