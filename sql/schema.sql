@@ -2,7 +2,7 @@
 
 CREATE FUNCTION public.is_displayable(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (is_normalized(value, 'NFC'::text) AND (value !~ (('[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e'::text || '\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a'::text) || '\U000e0000-\U000e0fff]'::text)) AND (value !~ '^[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]$'::text) AND (value !~ (('(^|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d])[\u200c\u200d]'::text || '|[\u200c\u200d]([ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|$)'::text) || '|[\u0021-\u007e][\u200c\u200d][\u0021-\u007e]'::text)));
+    RETURN (is_normalized(value, 'NFC'::text) AND (value !~ (('[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e'::text || '\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a'::text) || '\U000e0000-\U000e0fff]'::text)) AND (value !~ '^[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]$'::text) AND (value !~ (('(^|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d])[\u200c\u200d]'::text || '|[\u200c\u200d]([ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|$)'::text) || '|[\u0021-\u007e][\u200c\u200d][\u0021-\u007e]'::text)) AND (value !~ '(^|[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u200c\u200d])[\ufe00-\ufe0f]'::text));
 
 COMMENT ON FUNCTION public.is_displayable(value text) IS 'Check that a text is trimmed and NFC, and has no control, direction or invisible characters outside words and emoji';
 

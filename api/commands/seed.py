@@ -130,8 +130,14 @@ _JOINER = re.compile(
     r"|(?<=[^\s\u200c\u200d])[\u200c\u200d](?=[^\s!-~\u200c\u200d])"
 )
 """A joiner within a word or an emoji, as the database's `is_displayable` permits it."""
-_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufffd\U000e0100-\U000e01ef]")
-"""The characters that Python regards as printable, and `is_displayable` refuses."""
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufffd\U000e0100-\U000e01ef]"
+    r"|(?:^|[\s\u200c\u200d])[\ufe00-\ufe0f]"
+)
+"""The characters that Python regards as printable, and `is_displayable` refuses.
+
+A variation selector is refused unless it follows a visible character.
+"""
 _SIZE = re.compile(r"[0-9]{1,7}")
 
 _UNKNOWN_TIER = TierPlan(name="", capacity=1, price_minor=1_000)

@@ -56,6 +56,18 @@ def test_a_tier_name_has_no_other_joiner(name: str) -> None:
         parse_inventory(f"{name}=7")
 
 
+@pytest.mark.parametrize("name", ["\ufe0f", "\ufe0e\ufe0f", "\ufe0fA", "A \ufe0f", "\u2764\u200d\ufe0f"])
+def test_a_tier_name_has_no_variation_selector_without_a_character(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse_inventory(f"{name}=7")
+
+
+@pytest.mark.parametrize("name", ["\u2764\ufe0f", "1\ufe0f\u20e3"])
+def test_a_tier_name_may_have_an_emoji(name: str) -> None:
+    (tier,) = parse_inventory(f"{name}=7")
+    assert tier.name == name
+
+
 @pytest.mark.parametrize(("tickets", "rows"), [(1, 1), (20, 1), (21, 2), (41, 3)])
 def test_a_partial_last_row_counts(tickets: int, rows: int) -> None:
     vip, ga = parse_inventory(f"VIP={tickets},GA={tickets}")
