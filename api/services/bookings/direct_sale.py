@@ -96,22 +96,23 @@ async def sell_directly(
     except (errors.UniqueViolation, errors.SerializationFailure) as error:
         BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
         return  # A reference has an order, or there was a conflict. The careful path decides each request.
-    for offer, outcome, cause in zip(offers, _outcomes(offers, places, sold), sold.causes, strict=True):
+    for offer, outcome in zip(offers, _outcomes(offers, places, sold), strict=True):
         if outcome:
             outcomes[offer.request.reference] = outcome
             memory.note(offer.request, outcome)
-        else:
-            _note_cause(offer, cause, memory)
+    _note_causes(offers, sold.causes, memory)
 
 
-def _note_cause(offer: Offer, cause: str | None, memory: Memory) -> None:
-    """Remember a cause that concerns the next requests as well."""
-    if cause == "insufficient":
-        memory.note_shortage(offer.parts)
-    elif cause == "locked_tickets":
-        for part in offer.parts:
-            if part.takes_chosen_seats:
-                memory.seats.note_contention(part.tier)
+def _note_causes(offers: Sequence[Offer], causes: Sequence[str | None], memory: Memory) -> None:
+    """Remember the causes that concern the next requests as well; a contention once for each tier."""
+    contended: dict[int, Tier] = {}
+    for offer, cause in zip(offers, causes, strict=True):
+        if cause == "insufficient":
+            memory.note_shortage(offer.parts)
+        elif cause == "locked_tickets":
+            contended |= {part.tier.tier_id: part.tier for part in offer.parts if part.takes_chosen_seats}
+    for tier in contended.values():
+        memory.seats.note_contention(tier)
 
 
 async def _make_offers(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from api.database import queries
 from api.database.session import Pipeline, Session, Statement
@@ -21,7 +22,7 @@ _AHEAD_MAX = 100
 AHEAD_AGE_MAX_S = 0.02
 """The age up to which a search uses free seats that an earlier batch has read."""
 CONTENTION_S = 1.0
-"""Time for which no seats of a tier are read ahead after another transaction has taken chosen ones."""
+"""Time for which a process spreads its batches in a tier after another transaction has taken chosen seats."""
 
 _Version = tuple[int, int, datetime]
 
@@ -46,11 +47,23 @@ class FreeSeats:
         return len(self.seats) < self.limit or self.limit == _SEATS_MAX
 
 
+class _Contention(NamedTuple):
+    """A contention for the seats of a tier."""
+
+    until: float
+    """Its end, by the monotonic clock in seconds."""
+    leaves: bool
+    """True if the batches of this process leave the best seats to another process."""
+
+
 class SeatSearch:
     """Searches the best free seats of tiers. It remembers the rows of each tier at each revision of its event.
 
     A batch can read the free seats for the next batch behind its commit, in the same round trip. The next search uses
     them if it follows at once. The transaction finds the seats that another process has taken since.
+
+    Two processes that search at the same time choose the same seats, and one of them loses. For a while the loser then
+    spreads its batches: it reads no seats ahead, and leaves the best seats to another batch of the same size.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,8 +71,7 @@ class SeatSearch:
         self._rows: dict[_Version, SeatRows] = {}
         self._ahead: dict[int, tuple[FreeSeats, float]] = {}
         """Free seats by tier, with the time of the read."""
-        self._contended: dict[int, float] = {}
-        """The end of the contention by tier."""
+        self._contended: dict[int, _Contention] = {}
 
     async def rows_of(self, session: Session, tier: Tier) -> SeatRows:
         """Return the rows of a seated tier."""
@@ -89,10 +101,14 @@ class SeatSearch:
             The seats by key. A key is missing if too few seats are free.
         """
         rows = await self.rows_of(session, tier)
-        found = self._take_ahead(tier) or await _read(session, tier, _first_limit(rows, sum(quantities.values())))
+        leaves = len(quantities) > 1 and self._leaves(tier)  # A single request means that no batch follows.
+        needed = sum(quantities.values()) * (2 if leaves else 1)
+        found = self._take_ahead(tier) or await _read(session, tier, _first_limit(rows, needed))
         while True:
             free = (seat for seat in found.seats if seat.id not in taken)
-            choice = choose_seats(free, quantities, rows, complete=found.complete)
+            # The last seats of a tier are too few to leave any of them.
+            left = quantities.values() if leaves and not found.complete else ()
+            choice = choose_seats(free, quantities, rows, complete=found.complete, left=left)
             if choice.certain:
                 return choice.seats
             found = await _read(session, tier, found.limit * _GROWTH)
@@ -100,7 +116,7 @@ class SeatSearch:
     def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
         """Add a read of the free seats for a batch of `quantity` seats to a pipeline; None during a contention."""
         rows = self._rows.get(_version(tier))
-        if rows is None or self._contended.get(tier.tier_id, 0.0) > self._clock():
+        if rows is None or self._contention(tier):
             return None
         return FreeSeats(pipeline, tier, _first_limit(rows, quantity))
 
@@ -112,10 +128,22 @@ class SeatSearch:
             self._ahead[found.tier.tier_id] = found, self._clock()
 
     def note_contention(self, tier: Tier) -> None:
-        """Read no seats of a tier ahead for a while, because another transaction has taken chosen ones."""
+        """Spread the batches of a tier for a while, because another transaction has taken chosen seats.
+
+        If this process has left the best seats, the other one has done the same. Then this process takes them again.
+        """
+        leaves = not self._leaves(tier)
         if len(self._contended) >= _TIERS_MAX:
             self._contended.clear()
-        self._contended[tier.tier_id] = self._clock() + CONTENTION_S
+        self._contended[tier.tier_id] = _Contention(self._clock() + CONTENTION_S, leaves)
+
+    def _contention(self, tier: Tier) -> _Contention | None:
+        contention = self._contended.get(tier.tier_id)
+        return contention if contention and contention.until > self._clock() else None
+
+    def _leaves(self, tier: Tier) -> bool:
+        contention = self._contention(tier)
+        return contention is not None and contention.leaves
 
     def _take_ahead(self, tier: Tier) -> FreeSeats | None:
         found, read_at = self._ahead.pop(tier.tier_id, (None, 0.0))

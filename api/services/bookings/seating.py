@@ -100,7 +100,7 @@ class Choice(NamedTuple, Generic[K, S]):
 
 
 def choose_seats(
-    free: Iterable[S], quantities: Mapping[K, int], rows: SeatRows, *, complete: bool = True
+    free: Iterable[S], quantities: Mapping[K, int], rows: SeatRows, *, complete: bool = True, left: Iterable[int] = ()
 ) -> Choice[K, S]:
     """Choose the best seats for each quantity, one quantity after the other.
 
@@ -109,10 +109,14 @@ def choose_seats(
         quantities: the numbers of seats by key.
         rows: all rows of the tier.
         complete: False if further seats behind the last one of `free` may be free.
+        left: the quantities whose best seats are left to other transactions.
     """
     seats = {seat.position: seat for seat in free}
     house = _FreeSeats(list(seats), rows, complete=complete)
     chosen: dict[K, list[S]] = {}
+    for quantity in left:
+        if block := house.find_adjacent(quantity):
+            house.take(range(block.start, block.start + quantity))
     for key, quantity in quantities.items():
         block = house.find_adjacent(quantity)
         if not house.is_certain(block):
