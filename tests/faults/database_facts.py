@@ -15,8 +15,10 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
+from tests.faults.history import Fault
+
 TRANSACTION_MAX_S = 30.0
-"""Upper bound from the start of a transaction until its changes are visible, including all faults."""
+"""Upper bound on the time until the changes of a transaction are visible, from its start or the end of a fault."""
 FOREVER = float("inf")
 
 
@@ -165,12 +167,12 @@ class Period(NamedTuple):
     to_latest: float
 
 
-def periods(events: Sequence[EventFact], seen: Mapping[str, float]) -> list[Period]:
+def periods(events: Sequence[EventFact], seen: Mapping[str, float], faults: Sequence[Fault] = ()) -> list[Period]:
     """Return the states of one order in sequence.
 
-    `seen` maps a state to the end of the first response that reported it.
+    `seen` maps a state to the end of the first response that reported it. Transactions may wait during `faults`.
     """
-    latest = [min(event.at + TRANSACTION_MAX_S, seen.get(event.status, FOREVER)) for event in events]
+    latest = [min(_visible_by(event.at, faults), seen.get(event.status, FOREVER)) for event in events]
     # A visible state proves that the earlier states were committed.
     latest = list(itertools.accumulate(reversed(latest), min))[::-1]
     ends = [(event.at, late) for event, late in zip(events, latest, strict=True)]
@@ -178,6 +180,12 @@ def periods(events: Sequence[EventFact], seen: Mapping[str, float]) -> list[Peri
         Period(event.status, *begun, *ended)
         for event, begun, ended in zip(events, ends, [*ends[1:], (FOREVER, FOREVER)], strict=True)
     ]
+
+
+def _visible_by(start: float, faults: Sequence[Fault]) -> float:
+    """Return the time by which the changes of a transaction are visible."""
+    waited_until = [fault.end for fault in faults if fault.start <= start + TRANSACTION_MAX_S and fault.end >= start]
+    return max([start, *waited_until]) + TRANSACTION_MAX_S
 
 
 class Bounds(NamedTuple):

@@ -83,7 +83,9 @@ class Evidence:
         for event in self.facts.events:
             events[event.order_id].append(event)
         return {
-            order.reference: periods(events[order.id], seen[order.reference]) if events[order.id] else []
+            order.reference: periods(events[order.id], seen[order.reference], self.history.faults)
+            if events[order.id]
+            else []
             for order in self.facts.orders
         }
 

@@ -183,6 +183,18 @@ def test_a_request_without_a_response_may_have_either_outcome() -> None:
     assert not run.broken_invariants()
 
 
+def test_a_transaction_may_wait_during_a_long_fault() -> None:
+    """A commit waits for a frozen standby. The availability shows the cancelled ticket as sold until then."""
+    run = Run()
+    run.cancelled.status, run.cancelled.body, run.cancelled.fate = 0, b"", "cut"
+    run.history.faults.append(Fault(name="frozen", start=1000.0, end=1050.0, loses_responses=True, recovered=1051.0))
+    run.availability.start, run.availability.as_of, run.availability.end = 1049.0, 1049.0, 1049.1
+    run.availability.body = run.availability.body.replace(b"49", b"48")
+    assert not run.broken_invariants()
+    run.history.faults[-1].end = 1010.0
+    assert run.broken_invariants() == {"availability_is_true"}
+
+
 @pytest.mark.parametrize("others", [(), (0,), (200,)])
 def test_a_failed_cancellation_is_true_if_another_request_may_have_cancelled(others: tuple[int, ...]) -> None:
     run = Run()
