@@ -1,6 +1,5 @@
 """The fast path: its responses equal the framework's to the byte, and it serves nothing but simple requests."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, cast
@@ -22,6 +21,7 @@ from api.http.responses import RawResponse
 from api.routes import bookings, events, tickets
 from api.schemas import BUILT_IN_EVENT
 from tests.acceptance.schema_rules import existing
+from tests.in_process import running
 from tests.stack import cloned_database, temporary_directory
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("fast_path")]
@@ -107,21 +107,8 @@ async def fast(server: EmbeddedServer) -> AsyncIterator[FastPath]:
             await framework(scope, receive, send)
 
         app.framework = marked  # type: ignore[assignment]
-        started, ended = asyncio.Event(), asyncio.Event()
-
-        async def live() -> None:
-            async with app.app.lifespan():
-                started.set()
-                await ended.wait()
-
-        # The framework must leave its lifespan in the task that entered it, so the lifespan has its own task.
-        task = asyncio.create_task(live())
-        task.add_done_callback(lambda _: started.set())
-        await started.wait()
-        if not task.done():
+        async with running(app):
             yield app
-            ended.set()
-        await task
 
 
 async def receive_from(app: Callable[..., Any], sent: Sent) -> Received:

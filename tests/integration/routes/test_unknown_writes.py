@@ -17,6 +17,7 @@ from api.database import session
 from api.database.pool import Pool
 from api.payments.signatures import sign
 from api.services.snapshots import SnapshotCache
+from tests.in_process import running
 from tests.integration.asynchronous import hold, states
 from tests.integration.database.faulty_session import Fault, Faults, Kind
 from tests.stack import application_url
@@ -37,22 +38,9 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx.Async
         statement_timeout_ms=60_000,
     )
     app = create_app(settings)
-    started, ended = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with app.app.lifespan():
-            started.set()
-            await ended.wait()
-
-    # The framework must leave its lifespan in the task that entered it, so the lifespan has its own task.
-    task = asyncio.create_task(live())
-    task.add_done_callback(lambda _: started.set())
-    await started.wait()
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with running(app), httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client
-    ended.set()
-    await task
 
 
 @pytest.fixture
