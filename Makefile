@@ -20,9 +20,8 @@ B ?=
 # Arguments of `make crowd` (C="--browsers 200 --seconds 20 --rate 10").
 C ?=
 
-# Four processes share all tests, because most tests wait for a page or a process. Tests with the same mark
-# `xdist_group` run in the same process.
-TEST_ALL := --numprocesses 4 --dist loadgroup
+# Three processes share all tests. Tests with the same mark `xdist_group` run in the same process.
+TEST_ALL := --numprocesses 3 --dist loadgroup
 
 INSTALLED := $(VENV)/.installed
 WEB_BUILT := .web/.built
