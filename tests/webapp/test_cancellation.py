@@ -96,6 +96,8 @@ async def test_a_cancellation_in_flight_does_not_block_other_clicks(make_event: 
     await page.get_by_label(words("user.label")).fill(" ")
     await page.locator("button.submit").click()
     await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_be_visible()
+    await page.get_by_label(words("user.label")).press_sequentially("A")
+    await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_have_count(0)
     site.network.release()
     await page.go_back()
     await expect_title(page, words("booking.cancelled.title"))

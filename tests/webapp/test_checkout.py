@@ -332,4 +332,7 @@ async def test_without_a_user_id_nothing_is_sent(user_id: str, make_event: MakeE
     async with asyncio.timeout(SOON_S):  # the page scrolls
         await page.evaluate(_UNTIL_ABOVE_THE_BAR)
     await check_page(page, "booking-user-id-missing")
+    await field.press_sequentially("A")
+    await expect(field).to_have_attribute("aria-invalid", "false")
+    await expect(page.get_by_text(words("checkout.invalid.user_missing"))).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_be_enabled()

@@ -55,13 +55,16 @@ export function CheckoutForm({ storageKey, ...props }) {
     click(() => checkout.book(read.wanted))();
     remember(storageKey, read.wanted.userId);
   };
+  const onInput = (/** @type {import("react").FormEvent<HTMLFormElement>} */ { target }) => {
+    if (target instanceof HTMLInputElement && target.name === "user_id") checkout.editName();
+  };
   /** The Enter key in a field leads to the button, which shows the total. */
   const onKeyDown = (/** @type {import("react").KeyboardEvent<HTMLFormElement>} */ event) => {
     if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement) || event.target.type !== "text") return;
     event.preventDefault();
     /** @type {HTMLElement | null} */ (event.currentTarget.querySelector(BOOKING_BUTTON))?.focus();
   };
-  return createElement("form", { ...props, noValidate: true, onSubmit, onKeyDown });
+  return createElement("form", { ...props, noValidate: true, onSubmit, onInput, onKeyDown });
 }
 
 /**

@@ -6,6 +6,7 @@ import { sumOf } from "../money.js";
 import * as browserNetwork from "../network.js";
 import { keepTickets } from "../own_tickets.js";
 import { createStore } from "../store.js";
+import { isNameFault } from "../text.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
 import { itemsOfOrder, wantsTheSame, withKey } from "./purchase.js";
@@ -86,6 +87,11 @@ export class CheckoutStore {
    */
   reject(fault) {
     if (!isBusy(this.#state)) this.#show(enter(this.#state, "invalid", fault));
+  }
+
+  /** Stop showing the fault of a name that the buyer edits. */
+  editName() {
+    if (this.#state.phase === "invalid" && isNameFault(this.#state.detail)) this.#show(enter(this.#state, "idle"));
   }
 
   /**

@@ -120,7 +120,8 @@ export function UserForm({ storageKey, ...props }) {
     remember(storageKey, read.name);
     update({ user: read.name, fault: "" });
   };
-  return createElement("form", { ...props, onSubmit });
+  const onInput = () => update({ fault: "" });
+  return createElement("form", { ...props, onSubmit, onInput });
 }
 
 /** Polls the pages of the list, and the order whose cancelling has an outcome. It draws nothing. */

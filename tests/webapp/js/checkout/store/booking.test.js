@@ -121,6 +121,19 @@ test("an invalid form has a fault code", () => {
   assert.deepEqual([phase, detail, api.requests], ["invalid", "user_missing", []]);
 });
 
+test("an edited name loses its fault, but no other outcome", async () => {
+  const { checkout, phase } = tab({ book: [refusal("declined")] });
+  checkout.reject("user_invalid");
+  checkout.editName();
+  assert.deepEqual([phase(), checkout.view.get().detail], ["idle", ""]);
+  checkout.reject("tickets_missing");
+  checkout.editName();
+  assert.equal(phase(), "invalid");
+  await checkout.book(WANTED);
+  checkout.editName();
+  assert.equal(phase(), "declined");
+});
+
 test("one click books the remaining tickets under the same key", async () => {
   const { api, checkout } = tab({ book: [refusal("sold_out", { available: 1 }), order()] });
   await checkout.book(wanting({ ticketIds: [7, 8] }));
