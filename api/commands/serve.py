@@ -2,16 +2,18 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from api.commands.forked_processes import ForkedProcesses
+from api.commands.forked_processes import KILL_AFTER_S, ForkedProcesses, limit_stop
 from api.commands.ports import resolve
 from api.config import Settings
 from api.data_dir import runtime_directory
@@ -19,10 +21,14 @@ from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 from api.server.sockets import open_listener, possible_connections
 from api.server.uvicorn_patch import Port, Server
 
+_log = logging.getLogger(__name__)
+
 _OTHER_FILES_MAX = 500
-"""Open files of one process that are no buyers' connections."""
+"""Open files of one process other than client connections."""
 _OPERATIONS_CONNECTIONS_MAX = 64
 """Open connections of one process to the port of operations."""
+_FINISH_WITHIN_S = int(KILL_AFTER_S) - 2
+"""Time for requests in progress after SIGTERM. The rest until the kill is for the end of the lifespan."""
 
 
 def serve(settings: Settings, database_url: str) -> int:
@@ -31,6 +37,8 @@ def serve(settings: Settings, database_url: str) -> int:
     `/health/ready` returns 503 from the signal on. The API accepts connections for another `shutdown_delay_ms`, in
     which load balancers notice the 503. It then finishes the requests in progress.
     """
+    # The embedded server's thread only waits for the watchdog. The application must start no thread before the forks.
+    threads_max = threading.active_count()
     address = resolve(settings.api_host)
     name = f"api-{quote(settings.api_host, safe='')}-{settings.api_port}"
     settings = msgspec.structs.replace(
@@ -51,12 +59,16 @@ def serve(settings: Settings, database_url: str) -> int:
             opened.enter_context(open_listener(address, port, write_timeout_ms=settings.write_timeout_ms))
             for port in ports
         ]
+        count = settings.api_workers
+        shown = f"[{address}]" if ":" in address else address
+        _log.info("Serving on %s:%d with %d process%s", shown, settings.api_port, count, "" if count == 1 else "es")
         return ForkedProcesses(
             lambda: _run(app_module, settings, listeners),
-            settings.api_workers,
+            count,
             on_stop=lambda: _announce_stop(stopping_file),
             stop_delay_s=settings.shutdown_delay_ms / 1000,
             on_end=opened.close,  # Connections that no process accepts are then refused.
+            threads_max=threads_max,
         ).supervise()
 
 
@@ -83,13 +95,15 @@ def _run(app_module: Any, settings: Settings, listeners: list[socket.socket]) ->
                 refusals=refusals,
             )
             for listener, app, connections_max in zip(listeners, apps, limits, strict=False)
-        ]
+        ],
+        finish_within_s=_FINISH_WITHIN_S,
     )
 
     def stop(*_: Any) -> None:
         # Without a connection the process has nothing to finish.
         if not server.started:
             os._exit(0)
+        limit_stop()
         server.stop()
 
     signal.signal(signal.SIGTERM, stop)
