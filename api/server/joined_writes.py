@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 _JOINED_BYTES_MAX = 65_536
-"""Size above which a copy of the data costs more than a system call."""
+"""Size above which a copy of the data costs more than a system call. So much data is written at once."""
 
 
 class JoinedWrites:
@@ -14,6 +14,7 @@ class JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self._bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the transport."""
@@ -24,6 +25,9 @@ class JoinedWrites:
         if not self._parts:
             self._loop.call_soon(self.flush)
         self._parts.append(data)
+        self._bytes += len(data)
+        if self._bytes > _JOINED_BYTES_MAX:
+            self.flush()
 
     def close(self) -> None:
         """Write all data, then close the connection."""
@@ -33,9 +37,10 @@ class JoinedWrites:
     def flush(self) -> None:
         """Write the collected data now."""
         parts, self._parts = self._parts, []
+        size, self._bytes = self._bytes, 0
         if self._transport.is_closing():
             return
-        if sum(map(len, parts)) <= _JOINED_BYTES_MAX:
+        if size <= _JOINED_BYTES_MAX:
             parts = [b"".join(parts)]
         for part in parts:
             self._transport.write(part)

@@ -30,7 +30,9 @@ if not (_installed := importlib.metadata.version("uvicorn")).startswith(f"{VERSI
     raise ImportError(f"uvicorn {_installed} is not {VERSION}: check {__name__} first")
 
 HEADERS_BYTES_MAX = 65_536
-"""Size of a request's headers from which its connection is closed, without the part that arrives first."""
+"""Size of a request's target, headers and trailers, in bytes. A request with more is refused."""
+HEADERS_MAX = 100
+"""Number of a request's headers. A request with more is refused."""
 PIPELINED_MAX = 64
 """Requests of one connection that may wait for the response to an earlier one."""
 
@@ -44,8 +46,14 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         self._deadlines = deadlines
         """The deadlines for the headers of each connection's next request."""
         self._refusals = refusals
-        self._head_bytes: float = 0
-        """Bytes of unfinished headers, without the part that arrived first; `-inf` after the headers."""
+        self._unread_bytes = 0
+        """Bytes that arrived since the last complete part of a request, which the parser may keep."""
+        self._fields_bytes = 0
+        """Bytes of the request's target, headers and trailers."""
+        self._is_oversized = False
+        self._is_refused = False
+        self._previous: Any = None
+        """The cycle of the request before the last one."""
         self._active_since = 0.0
         self._unsent_bytes = 0
 
@@ -62,29 +70,64 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse a part of a request."""
+        """Parse a part of a request. Data behind a refused request is discarded."""
+        if self._is_refused:
+            return
         self._active_since = self.loop.time()
-        self._head_bytes += len(data)
+        self._unread_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes > HEADERS_BYTES_MAX:
+        if self._unread_bytes > HEADERS_BYTES_MAX:
             self._refuse(self._refusals.oversized)
+
+    def on_message_begin(self) -> None:
+        """Begin to count the bytes of a request."""
+        self._fields_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Add a part of the request's target.
+
+        Raises:
+            RefusedError: the target is too long.
+        """
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header, or discard a trailer.
+
+        Raises:
+            RefusedError: the headers are too long or too many.
+        """
+        self._count(len(name) + len(value), number=len(self.headers) + 1)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop the time for the headers, and begin the request.
 
         Raises:
-            PipelineError: too many requests wait.
+            RefusedError: too many requests wait, or the request is not HTTP/1.
         """
-        self._head_bytes = -math.inf
+        self._unread_bytes = 0
         self._deadlines.end(self)
-        if len(self.pipeline) >= PIPELINED_MAX:
-            raise PipelineError
+        version = self.parser.get_http_version()
+        has_encoding = any(name == b"transfer-encoding" for name, _ in self.headers)
+        if len(self.pipeline) >= PIPELINED_MAX or version not in ("1.0", "1.1") or (version == "1.0" and has_encoding):
+            raise RefusedError
+        self._previous = self.cycle
         super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # The parser stops here, and uvicorn drops the data behind the request.
         self.headers = _NO_TRAILERS  # The list remains a part of the request.
 
+    def on_body(self, body: bytes) -> None:
+        """Pass a part of the body on."""
+        self._unread_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        """Begin to count the headers of the next request."""
-        self._head_bytes = 0
+        """End the request."""
+        self._unread_bytes = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -95,8 +138,8 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
             self._deadlines.start(self)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text
-        """Refuse a malformed request."""
-        self._refuse(self._refusals.malformed)
+        """Refuse a malformed request, or one that a callback of the parser has refused."""
+        self._refuse(self._refusals.oversized if self._is_oversized else self._refusals.malformed)
 
     def expire(self) -> None:
         """Close the connection, because the headers of its next request are late."""
@@ -117,8 +160,19 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         else:
             self.transport.close()
 
+    def _count(self, size: int, number: int = 0) -> None:
+        self._fields_bytes += size
+        if self._fields_bytes > HEADERS_BYTES_MAX or number > HEADERS_MAX:
+            self._is_oversized = True
+            raise RefusedError
+
     def _refuse(self, response: bytes) -> None:
         """Send a response and close the connection. Earlier requests get their responses before its end."""
+        self._is_refused = True
+        self.flow.pause_reading()
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()  # It is the last request, whose body is broken.
+            self.cycle = self._previous
         cycle = self.cycle
         is_next = cycle is None or cycle.response_complete
         if not is_next and not cycle.more_body:
@@ -130,12 +184,12 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         self.transport.close()
 
 
-class PipelineError(Exception):
-    """More than `PIPELINED_MAX` requests wait for earlier ones."""
+class RefusedError(Exception):
+    """A callback of the parser refuses a request. The parser reports the error as a malformed request."""
 
 
 class _NoTrailers(list[tuple[bytes, bytes]]):
-    """Discards the trailers of a request. No limit applies to them, and they would become headers."""
+    """Discards the trailers of a request, which would become headers."""
 
     def append(self, _: tuple[bytes, bytes]) -> None:
         """Discard a trailer."""
