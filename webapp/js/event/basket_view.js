@@ -110,7 +110,7 @@ function describeEntry(state, { seats, ...entry }, isOwn) {
   return {
     ...entry,
     lost: taken.length > 0,
-    lost_to_own: taken.length > 0 && taken.every(isOwn),
+    lost_to_own: taken.length > 0 && taken.every((id) => isOwn(id)),
     seats: seats.slice(0, 1).map(describeChoice),
     others: seats.slice(1).map(describeChoice),
   };
