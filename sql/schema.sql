@@ -24,6 +24,7 @@ declare
     claimed record;
     missing integer;
     hold_length integer;
+    marked bigint := 0;
 begin
     created_at := now();
     causes := array_fill(null::text, array[cardinality(order_references)]);
@@ -63,14 +64,21 @@ begin
         ), 'changed_tier');
     end if;
 
-    -- 3. Lock the chosen tickets. A ctid may belong to another ticket by now.
+    -- 3. Lock the chosen tickets. A ctid may belong to another ticket by now. A ticket without a ctid is not locked.
     if chosen <> '{}' then
+        if array_remove(causes, null) <> '{}' then
+            for number in 1..cardinality(line_orders) loop
+                if causes[line_orders[number]] is not null and line_places[number] <= cardinality(chosen) then
+                    ticket_ctids[line_places[number]] := null;
+                end if;
+            end loop;
+        end if;
         locked := lock_chosen(chosen, ticket_ctids);
         if cardinality(locked) < cardinality(chosen) then
             causes := leave_out(causes, array(
                 select line.order_number
-                from unnest(line_orders, line_places) as line (order_number, place)
-                where line.place <= cardinality(chosen) and chosen[line.place] <> all(locked)
+                from unnest(line_orders, line_places) as line (order_number, index)
+                where line.index <= cardinality(chosen) and chosen[line.index] <> all(locked)
             ), 'locked_tickets');
         end if;
     end if;
@@ -85,8 +93,8 @@ begin
         if missing > 0 then
             causes := leave_out(causes, array(
                 select line.order_number
-                from unnest(line_orders, line_tiers, line_places) as line (order_number, tier_id, place)
-                where line.place > cardinality(chosen) and line.tier_id = tier_ids[number]
+                from unnest(line_orders, line_tiers, line_places) as line (order_number, tier_id, index)
+                where line.index > cardinality(chosen) and line.tier_id = tier_ids[number]
             ), 'insufficient');
         end if;
     end loop;
@@ -158,17 +166,17 @@ begin
     )
 
     insert into bookings (id, order_id, line, ticket_id, tier_id, price_minor)
-    select new.id, order_ids[new.order_number], new.line, ticket_ids[new.place], new.tier_id, new.price_minor
+    select new.id, order_ids[new.order_number], new.line, ticket_ids[new.index], new.tier_id, new.price_minor
     from unnest(booking_ids, line_orders, line_numbers, line_places, line_tiers, line_prices)
-        as new (id, order_number, line, place, tier_id, price_minor)
+        as new (id, order_number, line, index, tier_id, price_minor)
     where new.id is not null;
 
-    -- 8. Mark the tickets of the bookings, those of each hold at once.
+    -- 8. Mark the tickets of the bookings, those of each hold at once. A missing length would leave some available.
     foreach hold_length in array hold_lengths loop
-        perform mark_tickets(
+        marked := marked + mark_tickets(
             array(
-                select ticket_ctids[line.place]
-                from unnest(booking_ids, line_orders, line_places) as line (booking_id, order_number, place)
+                select ticket_ctids[line.index]
+                from unnest(booking_ids, line_orders, line_places) as line (booking_id, order_number, index)
                 where
                     line.booking_id is not null
                     and order_hold_seconds[line.order_number] is not distinct from hold_length
@@ -176,6 +184,7 @@ begin
             now() + make_interval(secs => hold_length)
         );
     end loop;
+    perform require_rows(marked, cardinality(array_remove(booking_ids, null)), 'assert_failure');
 end
 $$;
 
@@ -303,7 +312,7 @@ CREATE FUNCTION public.lock_reference(reference text) RETURNS boolean
 
 COMMENT ON FUNCTION public.lock_reference(reference text) IS 'Lock a reference without waiting; false means that another transaction has locked it';
 
-CREATE FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) RETURNS void
+CREATE FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 declare
@@ -316,10 +325,11 @@ begin
     where ctid = any(taken);
     get diagnostics changed = row_count;
     perform require_rows(changed, cardinality(taken), 'assert_failure');
+    return changed;
 end
 $$;
 
-COMMENT ON FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) IS 'Mark locked tickets as sold, or as held until a time';
+COMMENT ON FUNCTION public.mark_tickets(taken tid[], hold_until timestamp with time zone) IS 'Mark locked tickets as sold, or as held until a time; return their number';
 
 CREATE FUNCTION public.note_buyers(buyers text[], causes text[], per_minute integer) RETURNS text[]
     LANGUAGE plpgsql
