@@ -130,7 +130,8 @@ class SeatSearch:
     def note_contention(self, tier: Tier) -> None:
         """Spread the batches of a tier for a while, because another transaction has taken chosen seats.
 
-        If this process has left the best seats, the other one has done the same. Then this process takes them again.
+        If this process has left the best seats, another one has done the same. Then this process takes them again.
+        So three or more processes share two blocks of seats, and two of them win each later race.
         """
         leaves = not self._leaves(tier)
         if len(self._contended) >= _TIERS_MAX:

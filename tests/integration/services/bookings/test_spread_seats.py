@@ -58,6 +58,23 @@ async def test_after_another_lost_race_a_batch_gets_the_best_seats_again(session
         assert await choose(search, session, tier, PAIRS) == seats
 
 
+async def test_three_processes_share_the_best_two_blocks(session: Session, tier: Tier) -> None:
+    """Each block has one winner. Its other processes lose, and move to the other block."""
+    searches = [SeatSearch(clock=lambda: 0.0) for _ in range(3)]
+    best = await choose(searches[0], session, tier, MORE_PAIRS)
+    for race in range(6):
+        searches.append(searches.pop(0))  # Each process is the fastest one in two of the races.
+        won: list[list[list[int]]] = []
+        for search in searches:
+            seats = await choose(search, session, tier, PAIRS)
+            assert seats in (best[:3], best[3:])
+            if seats in won:
+                search.note_contention(tier)
+            else:
+                won.append(seats)
+        assert len(won) == (2 if race else 1)
+
+
 async def test_a_single_buyer_gets_the_best_seats(session: Session, tier: Tier) -> None:
     search = SeatSearch()
     best = await choose(search, session, tier, {"a": 2})
