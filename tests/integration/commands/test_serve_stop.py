@@ -12,7 +12,7 @@ import pytest
 
 from api.commands import forked_processes, serve
 from tests.stack import ROOT, eventually
-from tests.unit.commands.test_forked_processes import is_alive, pids
+from tests.integration.commands.test_forked_processes import is_alive, pids
 
 SCRIPT = """
 import asyncio, logging, os, sys

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import ROOT, eventually
-from tests.unit.commands.test_forked_processes import is_alive, pids
+from tests.integration.commands.test_forked_processes import is_alive, pids
 
 COUNT = 2
 SCRIPT = """
