@@ -7,7 +7,7 @@ its metrics in its own memory. A forked process has files of its own, which this
 
 On an upgrade of prometheus_client compare with `MultiProcessValue` in `prometheus_client/values.py`, which names the
 files, with `MmapedDict` in `prometheus_client/mmap_dict.py`, and with `Histogram.observe` in
-`prometheus_client/metrics.py`. Then run `tests/unit/test_metrics_files.py` and change `VERSION`.
+`prometheus_client/metrics.py`. Then run `tests/integration/test_metrics_files.py` and change `VERSION`.
 """
 
 import importlib.metadata

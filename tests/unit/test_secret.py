@@ -1,6 +1,5 @@
-"""The secrets of webhooks and tickets: configured, or generated once for all processes and kept private."""
+"""The secrets of webhooks and tickets: configured, or generated once and kept private."""
 
-import multiprocessing
 import stat
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from api.config import (
 )
 from api.errors import SetupError
 from api.secret import load_or_create_secret
-
-PROCESSES = 8
 
 each_secret = pytest.mark.parametrize("secret", [WEBHOOK_SECRET, TICKET_SECRET], ids=lambda secret: secret.field)
 
@@ -44,26 +41,6 @@ def test_the_secrets_differ(tmp_path: Path) -> None:
     assert WEBHOOK_SECRET.key(webhooks) != TICKET_SECRET.key(tickets)
     assert not TICKET_SECRET.fits(webhooks)
     assert not WEBHOOK_SECRET.fits(tickets)
-
-
-def test_processes_that_start_at_once_share_a_secret(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(PROCESSES)
-    results = context.SimpleQueue()
-    processes = [context.Process(target=_load, args=(tmp_path / "data", start, results)) for _ in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    secrets = {results.get() for _ in processes}
-    for process in processes:
-        process.join()
-    assert secrets == {load_or_create_secret(Settings(data_dir=tmp_path / "data"), WEBHOOK_SECRET)}
-
-
-def _load(
-    data_dir: Path, start: "multiprocessing.synchronize.Barrier", results: "multiprocessing.SimpleQueue[str]"
-) -> None:
-    start.wait()
-    results.put(load_or_create_secret(Settings(data_dir=data_dir), WEBHOOK_SECRET))
 
 
 @each_secret

@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.stack import ROOT, eventually
-from tests.integration.commands.test_forked_processes import is_alive, pids
+from tests.integration.commands.forked import is_alive, pids, starting_supervisors
+from tests.stack import eventually
 
 COUNT = 2
 SCRIPT = """
@@ -52,25 +52,22 @@ def vanishing(pid, number):
 os.kill = vanishing
 """
 OTHER_THREAD = "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
-Start = Callable[..., subprocess.Popen[str]]
+
+
+class Start(Protocol):
+    """Function that starts a supervisor, which ends with the test."""
+
+    def __call__(self, before: str = "", *, work: str = "pass") -> subprocess.Popen[str]: ...
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a supervisor, which ends with the test."""
-    started: list[subprocess.Popen[str]] = []
+    with starting_supervisors(tmp_path) as start:
 
-    def popen(before: str = "", *, work: str = "pass") -> subprocess.Popen[str]:
-        script = SCRIPT.format(work=work, before=before, count=COUNT)
-        command = [sys.executable, "-c", script, str(tmp_path)]
-        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True))
-        return started[-1]
+        def with_fault(before: str = "", *, work: str = "pass") -> subprocess.Popen[str]:
+            return start(SCRIPT.format(work=work, before=before, count=COUNT))
 
-    yield popen
-    for each in started:
-        if each.poll() is None:
-            os.killpg(each.pid, signal.SIGKILL)
-        each.communicate()
+        yield with_fault
 
 
 def started(tmp_path: Path, count: int = COUNT) -> bool:

@@ -3,15 +3,16 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from api.commands import signals
-from tests.stack import ROOT, eventually
+from tests.integration.commands.forked import is_alive, pids, starting_supervisors
+from tests.stack import eventually
 
 COUNT = 3
 SCRIPT = """
@@ -38,37 +39,21 @@ FINISH = (
 )
 IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); (directory / f'ignores-{os.getpid()}').touch(); time.sleep(60)"
 
-Start = Callable[..., subprocess.Popen[str]]
+
+class Start(Protocol):
+    """Function that starts a supervisor, which ends with the test."""
+
+    def __call__(self, work: str, *, delay_s: float = 0.0, kill_after_s: float = 30.0) -> subprocess.Popen[str]: ...
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a supervisor, which ends with the test."""
-    started: list[subprocess.Popen[str]] = []
+    with starting_supervisors(tmp_path) as start:
 
-    def popen(work: str, *, delay_s: float = 0.0, kill_after_s: float = 30.0) -> subprocess.Popen[str]:
-        script = SCRIPT.format(work=work, count=COUNT, delay_s=delay_s, kill_after_s=kill_after_s)
-        command = [sys.executable, "-c", script, str(tmp_path)]
-        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True))
-        return started[-1]
+        def with_work(work: str, *, delay_s: float = 0.0, kill_after_s: float = 30.0) -> subprocess.Popen[str]:
+            return start(SCRIPT.format(work=work, count=COUNT, delay_s=delay_s, kill_after_s=kill_after_s))
 
-    yield popen
-    for each in started:
-        if each.poll() is None:
-            os.killpg(each.pid, signal.SIGKILL)
-        each.communicate()
-
-
-def pids(directory: Path, mark: str) -> set[int]:
-    return {int(path.name.partition("-")[2]) for path in directory.glob(f"{mark}-*")}
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+        yield with_work
 
 
 @pytest.mark.parametrize(("number", "send"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from api.commands import forked_processes, serve
+from tests.integration.commands.forked import is_alive, pids
 from tests.stack import ROOT, eventually
-from tests.integration.commands.test_forked_processes import is_alive, pids
 
 SCRIPT = """
 import asyncio, logging, os, sys
