@@ -1,5 +1,8 @@
 """The API application: its routes, and the configuration of the framework."""
 
+import functools
+from collections.abc import Callable
+
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
@@ -11,6 +14,7 @@ from litestar.types import Message, Scope
 from api.config import Settings
 from api.errors import InvalidRequest
 from api.fast_path import FastPath
+from api.fast_protocol import FastProtocol
 from api.http.local_clients import guard_local
 from api.http.openapi import complete, refuse_unknown_page
 from api.http.problems import EXCEPTION_HANDLERS, problem
@@ -20,7 +24,7 @@ from api.http.semantics import HttpSemantics, OwnOrigins, check_host
 from api.lifespan import lifespan_of
 from api.routes import bookings, docs, events, health, metrics, payments, tickets
 from api.server.refusals import Refusals, refusal
-from api.server.uvicorn_patch import HEADERS_BYTES_MAX
+from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
 
 _HEADERS = (
@@ -104,6 +108,11 @@ def create_operations_app(state: State) -> HttpSemantics:
     )
     app.state = state
     return HttpSemantics(app)
+
+
+def protocol_of(app: FastPath) -> Callable[..., LimitedProtocol]:
+    """Return the protocol with which a server serves the application."""
+    return functools.partial(FastProtocol, fast_path=app)
 
 
 def connection_refusals() -> Refusals:

@@ -1,8 +1,11 @@
-"""The fast path: an ASGI wrapper that serves simple requests to the hot endpoints without the framework.
+"""The fast path: it serves simple requests to the hot endpoints without the framework.
 
 The framework takes several times as long for such a request as the service behind it. A request is simple if all of
 its headers are on an allow-list and its query and body have their usual form. Every other request goes to the
 framework. Both paths call the same functions; tests/acceptance/test_fast_path.py compares their responses.
+
+`FastPath` is an ASGI application. `api/fast_protocol.py` serves requests that arrive in one piece by the same methods,
+before the server makes an ASGI request of them.
 
 `python -m api bench --only fast-path` sends the same requests to both paths in turn. On two busy cores, with 32
 connections, it measured the fast path against the framework as follows. The time is the API's processor time.
@@ -13,7 +16,7 @@ connections, it measured the fast path against the framework as follows. The tim
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -33,9 +36,9 @@ from litestar.types import (
 )
 
 from api import metrics
-from api.errors import ApiError
+from api.errors import ApiError, RateLimited, UnknownEvent
 from api.http.client_address import Network, UntrustedForwarding, client_address
-from api.http.problems import problem_of
+from api.http.problems import problem, problem_of
 from api.http.rate_limit import Throttle, address_of
 from api.http.request_stream import BodyTimeout
 from api.http.responses import RawResponse, cached_response
@@ -43,7 +46,7 @@ from api.http.semantics import HttpSemantics
 from api.http.state import ApiState
 from api.routes import bookings, events, tickets
 from api.schemas import BUILT_IN_EVENT, SLUG_MAX, BookingRequest
-from api.services.snapshots import Snapshot
+from api.services.snapshots import Snapshot, SnapshotCache
 from api.text import TEXT_MAX
 
 Header = tuple[bytes, bytes]
@@ -70,25 +73,59 @@ HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempoten
 """The headers that a simple request with a body may have."""
 
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
-_EVENT = re.compile(rf"{events.EVENTS}/[a-z0-9-]{{1,{SLUG_MAX}}}")
+_EVENT_PREFIX = f"{events.EVENTS}/".encode()
+_EVENT_PATH = re.compile(rb"%b[a-z0-9-]{1,%d}" % (_EVENT_PREFIX, SLUG_MAX))
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]+")
 
 _decode_booking = msgspec.json.Decoder(BookingRequest).decode
 
 
+class HotRoute(NamedTuple):
+    """A hot endpoint."""
+
+    method: str
+    template: str
+    """The path, with a parameter's name in place of its value."""
+    cache: Callable[[ApiState], SnapshotCache[Any]] | None = None
+    """Returns the snapshots from which the endpoint responds; None for bookings."""
+
+
+_EVENT = HotRoute("GET", events.EVENT, lambda state: state.event)
+_EVENTS = HotRoute("GET", events.EVENTS, lambda state: state.events)
+_ROUTES = {
+    (route.method.encode(), route.template.encode()): route
+    for route in (
+        HotRoute("GET", tickets.AVAILABILITY, lambda state: state.availability),
+        HotRoute("GET", tickets.STATES, lambda state: state.states),
+        _EVENTS,
+        HotRoute("POST", bookings.BOOKINGS),
+    )
+}
+"""The endpoints without a parameter in their path."""
+
+
 class SimpleRequest(NamedTuple):
     """A request that needs no framework."""
 
-    path: str
+    route: HotRoute
     event: str
     headers: Mapping[bytes, bytes]
     address: str
     """The client's address."""
-    body: bytes = b""
+    booking: BookingRequest | None = None
+    """The body."""
+
+    @property
+    def key(self) -> str | None:
+        """Return the key of the snapshot."""
+        return None if self.route is _EVENTS else self.event
 
 
-Handler = Callable[[SimpleRequest], Awaitable[RawResponse | None]]
-"""Returns the response, or None if the request turns out not to be simple."""
+def find_route(method: bytes, path: bytes) -> HotRoute | None:
+    """Return the hot endpoint of a request; None if it has another endpoint."""
+    if route := _ROUTES.get((method, path)):
+        return route
+    return _EVENT if method == b"GET" and _EVENT_PATH.fullmatch(path) else None
 
 
 class FastPath:
@@ -123,12 +160,6 @@ class FastPath:
             if not cors.is_allow_all_origins
         }
         """The headers of every response, by the request's origin. Other origins go to the framework."""
-        self._handlers: dict[tuple[str, str], Handler] = {
-            ("GET", tickets.AVAILABILITY): self._get_availability,
-            ("GET", tickets.STATES): self._get_states,
-            ("GET", events.EVENTS): self._get_events,
-            ("POST", bookings.BOOKINGS): self._create_booking,
-        }
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -138,9 +169,7 @@ class FastPath:
             await self.app(scope, receive, send)
             return
         http, next_message, reply = cast("HTTPScope", scope), cast("Receive", receive), cast("Send", send)
-        self._untrusted_forwarding.check(address_of(http), http["headers"], self._trusted)
-        if self._trusted:
-            http["client"] = (client_address(address_of(http), http["headers"], self._trusted), 0)
+        http["client"] = (self.client_address(address_of(http), http["headers"]), 0)
         if http["method"] != "POST":
             await self._respond(http, next_message, reply)
             return
@@ -150,34 +179,100 @@ class FastPath:
         finally:
             arrival.end()
 
-    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Serve a simple HTTP request; pass every other one to the framework."""
-        method, route = scope["method"], scope["path"]
-        handler = self._handlers.get((method, route))
-        if handler is None and method == "GET" and _EVENT.fullmatch(route):
-            handler, route = self._get_event, events.EVENT
-        if handler and (request := self._simple(scope)):
-            if method == "POST":
-                request, receive = await self._receive_body(request, receive)
-            if request and await self._serve(handler, method, route, request, send):
-                return
-        await self.framework(scope, receive, send)
+    def client_address(self, peer: str, headers: Iterable[Header]) -> str:
+        """Return the address of a request's client; `peer` is the other end of the connection."""
+        self._untrusted_forwarding.check(peer, headers, self._trusted)
+        return client_address(peer, headers, self._trusted) if self._trusted else peer
 
-    def _simple(self, scope: HTTPScope) -> SimpleRequest | None:
-        """Return the request if its headers and query are simple."""
-        sent = list(scope["headers"])
-        headers = dict(sent)
-        query = _QUERY.fullmatch(scope["query_string"])
+    def simple(
+        self, route: HotRoute, path: bytes, query: bytes, headers: Sequence[Header], address: str
+    ) -> SimpleRequest | None:
+        """Return a request if its query and its headers are simple. That of a booking lacks its body.
+
+        `address` is the client's.
+        """
+        found = _QUERY.fullmatch(query)
+        by_name = dict(headers)
         if (
-            query is None
-            or not headers.keys() <= (HARMLESS if scope["method"] == "GET" else HARMLESS_WITH_BODY)
-            or len(headers) != len(sent)  # The framework decides which of two equal headers counts.
-            or headers.get(b"origin", b"") not in self._headers
-            or not _HOST.fullmatch(headers.get(b"host", b""))
+            found is None
+            or not by_name.keys() <= (HARMLESS if route.cache else HARMLESS_WITH_BODY)
+            or len(by_name) != len(headers)  # The framework decides which of two equal headers counts.
+            or by_name.get(b"origin", b"") not in self._headers
+            or not _HOST.fullmatch(by_name.get(b"host", b""))
         ):
             return None
-        event = query[1].decode() if query[1] else BUILT_IN_EVENT
-        return SimpleRequest(scope["path"], event, headers, address_of(scope))
+        event = found[1].decode() if found[1] else BUILT_IN_EVENT
+        if route is _EVENT:
+            try:
+                event = events.slug_of(path.removeprefix(_EVENT_PREFIX).decode())
+            except UnknownEvent:
+                return None
+        return SimpleRequest(route, event, by_name, address)
+
+    def with_body(self, request: SimpleRequest, body: bytes) -> SimpleRequest | None:
+        """Return a request for a booking with its complete body; None if the request is not simple."""
+        declared = request.headers.get(b"content-type"), request.headers.get(b"content-length")
+        if (
+            declared != (b"application/json", b"%d" % len(body))
+            or len(body) > self._body_bytes_max
+            or (not request.headers.get(b"origin") and request.headers.get(b"sec-fetch-site") == b"cross-site")
+        ):
+            return None
+        try:
+            return request._replace(booking=_decode_booking(body))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def respond_now(self, request: SimpleRequest) -> RawResponse | None:
+        """Return the response if it needs only this process's memory."""
+        if not (cache := request.route.cache) or not (snapshot := cache(self._state).current(request.key)):
+            return None
+        try:
+            self._admit(request)
+        except RateLimited as error:
+            return problem(error)
+        return _cached(snapshot, request)
+
+    async def respond(self, request: SimpleRequest) -> RawResponse:
+        """Return the response, also to a request that fails."""
+        try:
+            self._admit(request)
+            if cache := request.route.cache:
+                return _cached(await cache(self._state).get(request.key), request)
+            key = request.headers.get(b"idempotency-key")
+            return await bookings.book(
+                self._state,
+                cast("BookingRequest", request.booking),
+                request.event,
+                None if key is None else key.decode("latin-1"),
+                request.address,
+            )
+        except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
+            return problem_of(error, request.route.method, request.route.template)
+
+    def headers_of(self, request: SimpleRequest, response: RawResponse) -> list[Header]:
+        """Return all headers of a response, with names in lower case."""
+        return [*_raw_headers(response), *self._headers[request.headers.get(b"origin", b"")]]
+
+    def _admit(self, request: SimpleRequest) -> None:
+        self._throttle.admit(request.address, request.route.method, request.route.template)
+
+    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Serve a simple HTTP request; pass every other one to the framework."""
+        started_at = time.perf_counter()
+        path, request = scope["path"].encode(), None
+        if route := find_route(scope["method"].encode(), path):
+            request = self.simple(route, path, scope["query_string"], list(scope["headers"]), address_of(scope))
+        if request and not request.route.cache:
+            request, receive = await self._receive_body(request, receive)
+        if request is None:
+            await self.framework(scope, receive, send)
+            return
+        response = await self.respond(request)
+        headers = self.headers_of(request, response)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": False})
+        count(request, response, started_at)
 
     async def _receive_body(self, request: SimpleRequest, receive: Receive) -> tuple[SimpleRequest | None, Receive]:
         """Receive the first message of the body; return the request with it, or None if the request is not simple.
@@ -188,63 +283,13 @@ class FastPath:
             message = await receive()
         except ApiError as error:
             return None, _raising(error)
-        return self._with_body(request, message), _replay(message, receive)
+        return self.with_body(request, cast("HTTPRequestEvent", message).get("body", b"")), _replay(message, receive)
 
-    def _with_body(self, request: SimpleRequest, message: ReceiveMessage) -> SimpleRequest | None:
-        """Return the request with its body if that is JSON and arrived in one message."""
-        body = cast("HTTPRequestEvent", message).get("body", b"")
-        declared = request.headers.get(b"content-type"), request.headers.get(b"content-length")
-        if (
-            declared != (b"application/json", b"%d" % len(body))
-            or len(body) > self._body_bytes_max
-            or (not request.headers.get(b"origin") and request.headers.get(b"sec-fetch-site") == b"cross-site")
-        ):
-            return None
-        return request._replace(body=body)
 
-    async def _serve(self, handler: Handler, method: str, route: str, request: SimpleRequest, send: Send) -> bool:
-        """Send the handler's response; return False if the request turns out not to be simple."""
-        started_at = time.perf_counter()
-        try:
-            response = await handler(request)
-        except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
-            response = problem_of(error, method, request.path)
-        if response is None:
-            return False
-        metrics.count_response(method, route, response.status)
-        headers = [*_raw_headers(response), *self._headers[request.headers.get(b"origin", b"")]]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body, "more_body": False})
-        metrics.time_response(route, started_at)
-        return True
-
-    async def _get_availability(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit(request.address, "GET", tickets.AVAILABILITY)
-        return _cached(await self._state.availability.get(request.event), request)
-
-    async def _get_states(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit(request.address, "GET", tickets.STATES)
-        return _cached(await self._state.states.get(request.event), request)
-
-    async def _get_events(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit(request.address, "GET", events.EVENTS)
-        return _cached(await self._state.events.get(None), request)
-
-    async def _get_event(self, request: SimpleRequest) -> RawResponse:
-        self._throttle.admit(request.address, "GET", events.EVENT)
-        slug = events.slug_of(request.path.removeprefix(f"{events.EVENTS}/"))
-        return _cached(await self._state.event.get(slug), request)
-
-    async def _create_booking(self, request: SimpleRequest) -> RawResponse | None:
-        try:
-            data = _decode_booking(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        self._throttle.admit(request.address, "POST", bookings.BOOKINGS)
-        key = request.headers.get(b"idempotency-key")
-        return await bookings.book(
-            self._state, data, request.event, None if key is None else key.decode("latin-1"), request.address
-        )
+def count(request: SimpleRequest, response: RawResponse, started_at: float) -> None:
+    """Record the metrics of a response to a request that arrived at `started_at`, a time of `time.perf_counter`."""
+    metrics.count_response(request.route.method, request.route.template, response.status)
+    metrics.time_response(request.route.template, started_at)
 
 
 def _cached(snapshot: Snapshot, request: SimpleRequest) -> RawResponse:

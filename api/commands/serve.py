@@ -19,7 +19,7 @@ from api.config import Settings
 from api.data_dir import runtime_directory
 from api.process_environment import METRICS_DIR_VARIABLE, STOPPING_FILE_VARIABLE
 from api.server.sockets import open_listener, possible_connections
-from api.server.uvicorn_patch import Port, Server
+from api.server.uvicorn_patch import LimitedProtocol, Port, Server
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ def _run(app_module: Any, settings: Settings, listeners: list[socket.socket]) ->
     main_app = app_module.create_app(settings)
     apps = [main_app, app_module.create_operations_app(main_app.app.state)]
     limits = [settings.connections_max, _OPERATIONS_CONNECTIONS_MAX]
+    protocols = [app_module.protocol_of(main_app), LimitedProtocol]
     refusals = app_module.connection_refusals()
     server = Server(
         [
@@ -93,8 +94,9 @@ def _run(app_module: Any, settings: Settings, listeners: list[socket.socket]) ->
                 header_timeout_s=settings.header_timeout_ms / 1000,
                 silence_min_s=settings.response_max_s,
                 refusals=refusals,
+                protocol=protocol,
             )
-            for listener, app, connections_max in zip(listeners, apps, limits, strict=False)
+            for listener, app, connections_max, protocol in zip(listeners, apps, limits, protocols, strict=False)
         ],
         finish_within_s=_FINISH_WITHIN_S,
     )

@@ -29,6 +29,13 @@ class JoinedWrites:
         if self._bytes > _JOINED_BYTES_MAX:
             self.flush()
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write data that no other data will follow soon."""
+        if self._parts:
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Write all data, then close the connection."""
         self.flush()

@@ -13,7 +13,7 @@ import contextlib
 import importlib.metadata
 import math
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 import uvicorn
@@ -39,6 +39,9 @@ PIPELINED_MAX = 64
 
 class LimitedProtocol(HttpToolsProtocol, Connection):
     """A connection whose headers arrive in time and have a limited size."""
+
+    transport: Any
+    """A `JoinedWrites`, which has the interface of a transport."""
 
     def __init__(self, *arguments: Any, acceptor: Acceptor, deadlines: Deadlines, refusals: Refusals) -> None:
         super().__init__(*arguments)
@@ -108,7 +111,7 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         Raises:
             RefusedError: too many requests wait, or the request is not HTTP/1.
         """
-        self._unread_bytes = 0
+        self.end_part()
         self._deadlines.end(self)
         version = self.parser.get_http_version()
         has_encoding = any(name == b"transfer-encoding" for name, _ in self.headers)
@@ -122,12 +125,12 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body on."""
-        self._unread_bytes = 0
+        self.end_part()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request."""
-        self._unread_bytes = 0
+        self.end_part()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -140,6 +143,46 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text
         """Refuse a malformed request, or one that a callback of the parser has refused."""
         self._refuse(self._refusals.oversized if self._is_oversized else self._refusals.malformed)
+
+    def is_free(self) -> bool:
+        """Return True if a response may be written now: no other is under way, and the connection stays open."""
+        cycle = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and self.parser.get_http_version() == "1.1"
+            and bool(self.parser.should_keep_alive())
+        )
+
+    def await_request(self) -> None:
+        """Start the time for the next request."""
+        self._deadlines.start(self)
+
+    def end_part(self) -> None:
+        """Begin to count the bytes behind a complete part of a request, which the parser no longer keeps."""
+        self._unread_bytes = 0
+
+    def begin_response(self) -> "PendingResponse":
+        """Take the place of the application for a complete request. Later requests wait for `end_response`."""
+        self._deadlines.end(self)
+        pending = PendingResponse()
+        self.cycle = pending  # type: ignore[assignment]
+        return pending
+
+    def run_response(self, response: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that ends with `end_response`. The server's stop waits for it."""
+        task = self.loop.create_task(response)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def end_response(self, pending: "PendingResponse", response: bytes) -> None:
+        """Write a complete response, and begin the next request if one waits."""
+        pending.response_complete = True
+        if not self.transport.is_closing():
+            self.transport.write(response)
+            if not pending.keep_alive:
+                self.transport.close()
+        self.on_response_complete()
 
     def expire(self) -> None:
         """Close the connection, because the headers of its next request are late."""
@@ -186,6 +229,22 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
 
 class RefusedError(Exception):
     """A callback of the parser refuses a request. The parser reports the error as a malformed request."""
+
+
+class PendingResponse:
+    """A response of the protocol itself, with the attributes of a `RequestResponseCycle` that uvicorn uses."""
+
+    def __init__(self) -> None:
+        self.keep_alive = True
+        """uvicorn sets it to False when the server stops."""
+        self.response_complete = False
+        self.response_started = True
+        self.disconnected = False
+        self.more_body = False
+        self.message_event = self
+
+    def set(self) -> None:
+        """Ignore the end of the connection. `end_response` notices it."""
 
 
 class _NoTrailers(list[tuple[bytes, bytes]]):

@@ -116,12 +116,21 @@ class SnapshotCache(Generic[Row]):
             UnknownEvent: the event does not exist, or clients could not read its values.
             Busy: the database does not respond.
         """
+        if snapshot := self.current(event):
+            return snapshot
+        requested_at = time.monotonic()
+        snapshot = await self._take(event)
+        if time.monotonic() - snapshot.taken_at >= AGE_MAX_S:  # The query itself was too slow.
+            raise Busy
+        self._requested_at[event] = requested_at
+        return snapshot
+
+    def current(self, event: Slug) -> Snapshot | None:
+        """Return the snapshot of an event if one in memory is less than `AGE_MAX_S` old."""
         now = time.monotonic()
         snapshot = self._snapshots.get(event)
         if snapshot is None or now - snapshot.taken_at >= AGE_MAX_S:
-            snapshot = await self._take(event)
-        if time.monotonic() - snapshot.taken_at >= AGE_MAX_S:  # The query itself was too slow.
-            raise Busy
+            return None
         self._requested_at[event] = now
         return snapshot
 

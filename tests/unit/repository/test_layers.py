@@ -22,8 +22,8 @@ FOUNDATION = (
 )
 """Modules that may import each other and nothing else of the API."""
 LAYERS = (
-    *("__main__", "commands", "app", "lifespan", "fast_path", "routes", "http", "services", "payments", "database"),
-    "server",
+    *("__main__", "commands", "app", "lifespan", "fast_protocol", "fast_path", "routes", "http"),
+    *("services", "payments", "database", "server"),
 )
 """Modules and packages of the API, from the top down, above the foundation."""
 WITH_LITESTAR = LAYERS[: LAYERS.index("services")]
