@@ -3,19 +3,18 @@
 import base64
 import binascii
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from api.addresses import parse_database, parse_host, parse_origins, parse_url
+from api.addresses import parse_origins, parse_url
 from api.errors import ConfigError
 from api.money import parse_amounts
+from api.setting_values import SECRETS, read_value
 
 WEBHOOK_PATH = "/api/payments/webhook"
 """Path at which the API receives webhooks."""
@@ -26,26 +25,12 @@ PROVIDER_PAUSE_MAX_MS = 1100
 _ROUND_TRIP_MARGIN_MS = 1000
 """Time beyond `STATEMENT_TIMEOUT_MS` for a commit and the network."""
 
-_PARSERS: Mapping[str, Callable[[str], str]] = {
-    "database_url": parse_database,
-    "database_direct_url": parse_database,
-    "api_host": parse_host,
-    "public_api_url": parse_url,
-    "public_web_url": parse_url,
-    "web_origins": parse_origins,
-    "provider_url": parse_url,
-    "psp_webhook_url": parse_url,
-}
-"""The settings that are addresses."""
-_SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret"})
-"""The settings that contain a secret, or may contain a password. No message shows their values."""
 _ADDRESS_RPS_MIN, _ADDRESS_SHARE_PERCENT = 500, 80
 """The default of `ADDRESS_RPS`: its minimum, and its share of `ENDPOINT_RPS`."""
 _HELD_TICKETS_DEFAULT = 300
 """The default of `HELD_TICKETS_PER_ADDRESS` while the bookings of a buyer are limited."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine in URLs."""
-_PLAIN_INTEGER = re.compile(r"-?[0-9]+")
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +231,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def _masked(self) -> Iterator[str]:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            yield f"{name}='***'" if value and name in _SECRETS else f"{name}={value!r}"
+            yield f"{name}='***'" if value and name in SECRETS else f"{name}={value!r}"
 
     @property
     def api_url(self) -> str:
@@ -341,7 +326,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(cls):
             if text := environ.get(field.name.upper(), "").strip():
-                values[field.name] = _read(field.name, text, _without_none(field.type))
+                values[field.name] = read_value(field.name, text, field.type)
         if "database_direct_url" in values and "database_url" not in values:
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         settings = cls(**values)
@@ -351,53 +336,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for secret in (WEBHOOK_SECRET, TICKET_SECRET):
             _check_secret(settings, secret)
         return settings
-
-
-def _read(field: str, text: str, kind: Any) -> Any:
-    try:
-        if field in _PARSERS:
-            return _PARSERS[field](text)
-        if kind is Path:
-            text.encode()
-            return Path(text).expanduser()
-        if _is_integer(kind) and not _PLAIN_INTEGER.fullmatch(text):  # msgspec accepts 1e2 as 100.
-            raise ValueError(_allowed(kind))
-        return msgspec.convert(text, type=kind, strict=False)
-    except msgspec.ValidationError:
-        reason = _allowed(kind)
-    except (UnicodeEncodeError, RuntimeError):  # There is no such user.
-        reason = "a directory, in UTF-8"
-    except ValueError as error:
-        reason = str(error)
-    raise ConfigError(f"{_shown(field, text)} is not allowed: it must be {reason}.")
-
-
-def _without_none(kind: Any) -> Any:
-    """Return the type of an optional field's values. No text stands for None."""
-    others = [each for each in get_args(kind) if each is not NoneType]
-    return others[0] if NoneType in get_args(kind) else kind
-
-
-def _shown(field: str, text: str) -> str:
-    """Return a variable with its value, or without a value that may contain a secret."""
-    is_secret = field in _SECRETS or (field in _PARSERS and re.search("[@?#]", text))
-    return field.upper() if is_secret else f"{field.upper()}={text!r}"
-
-
-def _is_integer(kind: Any) -> bool:
-    return bool(get_args(kind)) and get_args(kind)[0] is int
-
-
-def _allowed(kind: Any) -> str:
-    """Describe the allowed values of a field's type."""
-    meta = next((m for m in getattr(kind, "__metadata__", ()) if isinstance(m, msgspec.Meta)), None)
-    base = get_args(kind)[0] if meta else kind
-    if meta:
-        noun = "a whole number" if base is int else "a number"
-        return f"{noun} from {meta.ge} to {meta.le}"
-    if choices := get_args(kind):
-        return " or ".join(str(choice) for choice in choices)
-    return "a text"
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

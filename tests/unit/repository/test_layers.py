@@ -18,6 +18,7 @@ FOUNDATION = (
     "prometheus_patch",
     "schemas",
     "secret",
+    "setting_values",
     "text",
 )
 """Modules that may import each other and nothing else of the API."""
