@@ -11,6 +11,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows 
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from api.logs import configure_logging
 from api.secret import load_or_create_secret
 
 Arguments = argparse.Namespace
+
+_log = logging.getLogger(__name__)
 
 _RULES = {
     "hold-seconds": (86_400, "length of a hold"),
@@ -102,6 +105,8 @@ def _serve(settings: Settings, _: Arguments) -> int:
     from api.database import pooler
 
     ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
+    if settings.has_open_orders:
+        _log.warning("GUEST_ORDERS=open: everybody may read and cancel the orders that were made without a secret.")
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
         return serve.serve(settings, url)

@@ -62,7 +62,11 @@ def parse_url(text: str) -> str:
 
 def is_local_url(url: str) -> bool:
     """Return True if a URL names this machine by a loopback address or as localhost."""
-    host = urlsplit(url).hostname or ""
+    return is_local_host(urlsplit(url).hostname or "")
+
+
+def is_local_host(host: str) -> bool:
+    """Return True for a loopback address, without brackets, and for localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -133,7 +133,7 @@ def _cors(settings: Settings) -> CORSConfig:
     return CORSConfig(
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Content-Type", "Idempotency-Key", "If-None-Match"],
+        allow_headers=["Booking-Secret", "Content-Type", "Idempotency-Key", "If-None-Match"],
         expose_headers=[
             *("ETag", "X-As-Of", "X-Event-Revision", "Idempotent-Replayed", "Location", "Content-Disposition"),
             *("Retry-After", "RateLimit", "RateLimit-Policy"),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from api.addresses import parse_origins, parse_url
+from api.addresses import is_local_host, is_local_url, parse_origins, parse_url
 from api.errors import ConfigError
 from api.money import parse_amounts
 from api.setting_values import SECRETS, read_value
@@ -62,6 +62,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 
 WEBHOOK_SECRET = Secret(field="payment_webhook_secret", prefix="whsec_", file_name="webhook-secret", signs="webhooks")
 TICKET_SECRET = Secret(field="ticket_secret", prefix="tksec_", file_name="ticket-secret", signs="tickets")
+ACCESS_SECRET = Secret(field="access_secret", prefix="acsec_", file_name="access-secret", signs="access to orders")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +119,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
     ticket_secret: str = ""
     """Key for ticket codes: `tksec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
+    access_secret: str = ""
+    """Key for order secrets: `acsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
+    guest_orders: Literal["open", "secret"] | None = None
+    """`open` lets everybody access the orders that were made without a secret; `secret` gives every order one.
+
+    None for `open` if the API and the web app serve this machine only, otherwise for `secret`.
+    """
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
     """Time that a pending order holds its tickets, from 1 s to a day."""
     payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
@@ -273,6 +281,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(urlsplit(parse_url(url)).netloc for url in urls)
 
     @property
+    def has_open_orders(self) -> bool:
+        """Return whether everybody may access the orders that were made without a secret."""
+        if self.guest_orders is not None:
+            return self.guest_orders == "open"
+        urls = (self.api_url, self.web_url, *self.allowed_origins)
+        return is_local_host(self.api_host) and all(map(is_local_url, urls))
+
+    @property
     def limited_address_rps(self) -> int:
         """Return the limit of an address in requests per second; 0 if these have no limit at all."""
         if not self.endpoint_rps:
@@ -333,7 +349,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _check_proxies(settings)
         _check_payment_minimums(settings)
         _check_round_trip(settings)
-        for secret in (WEBHOOK_SECRET, TICKET_SECRET):
+        for secret in (WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET):
             _check_secret(settings, secret)
         return settings
 

@@ -69,7 +69,7 @@ HARMLESS = frozenset(
     }
 )
 """The headers that a simple request may have."""
-HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempotency-key"}
+HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempotency-key", b"booking-secret"}
 """The headers that a simple request with a body may have."""
 
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
@@ -239,14 +239,9 @@ class FastPath:
             self._admit(request)
             if cache := request.route.cache:
                 return _cached(await cache(self._state).get(request.key), request)
-            key = request.headers.get(b"idempotency-key")
-            return await bookings.book(
-                self._state,
-                cast("BookingRequest", request.booking),
-                request.event,
-                None if key is None else key.decode("latin-1"),
-                request.address,
-            )
+            key, secret = (_text(request.headers.get(name)) for name in (b"idempotency-key", b"booking-secret"))
+            booking = cast("BookingRequest", request.booking)
+            return await bookings.book(self._state, booking, request.event, key, secret, request.address)
         except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
             return problem_of(error, request.route.method, request.route.template)
 
@@ -290,6 +285,10 @@ def count(request: SimpleRequest, response: RawResponse, started_at: float) -> N
     """Record the metrics of a response to a request that arrived at `started_at`, a time of `time.perf_counter`."""
     metrics.count_response(request.route.method, request.route.template, response.status)
     metrics.time_response(request.route.template, started_at)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _cached(snapshot: Snapshot, request: SimpleRequest) -> RawResponse:

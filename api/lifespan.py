@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from api import metrics
-from api.config import TICKET_SECRET, WEBHOOK_SECRET, Settings
+from api.config import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
 from api.http.shared_result import SharedResult
@@ -59,6 +59,8 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.pool = pool
     state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
     state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
+    state.access_secret = load_or_create_secret(settings, ACCESS_SECRET)
+    state.has_open_orders = settings.has_open_orders
     state.seats = SeatSearch()
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)

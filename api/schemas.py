@@ -268,6 +268,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     """The end of a pending order's hold."""
     refund: float | msgspec.UnsetType = msgspec.UNSET
     """The amount of a started or finished refund."""
+    booking_secret: str | msgspec.UnsetType = msgspec.UNSET
+    """The secret that gives access to the order; only in the responses to its booking request."""
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "psp_webhook_url": parse_url,
 }
 """The settings that are addresses."""
-SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret"})
+SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret", "access_secret"})
 """The settings that contain a secret, or may contain a password. No message shows their values."""
 _PLAIN_INTEGER = re.compile(r"-?[0-9]+")
 

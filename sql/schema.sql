@@ -13,7 +13,7 @@ COMMENT ON DOMAIN public.row_label IS 'Label of a row of seats';
 
 COMMENT ON CONSTRAINT row_label_check ON DOMAIN public.row_label IS 'A label can be displayed and has 1 to 50 characters';
 
-CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
+CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -127,7 +127,7 @@ begin
     with new_orders as (
         insert into orders (
             id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at,
-            client_hash
+            client_hash, access_digest
         )
         select
             new.id,
@@ -140,13 +140,15 @@ begin
             new.total_minor,
             new.currency,
             now() + make_interval(secs => new.hold_seconds),
-            new.client_hash
+            new.client_hash,
+            new.access_digest
         from unnest(
             order_ids, order_event_ids, order_references, order_user_ids, order_digests, order_payments,
-            order_quantities, order_totals, order_currencies, order_hold_seconds, order_clients
+            order_quantities, order_totals, order_currencies, order_hold_seconds, order_clients,
+            order_access_digests
         ) as new (
             id, event_id, reference, user_id, request_digest, payment, quantity, total_minor, currency, hold_seconds,
-            client_hash
+            client_hash, access_digest
         )
         where new.id is not null
         order by new.reference collate "C"
@@ -188,7 +190,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
+COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
 
 CREATE FUNCTION public.check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -708,6 +710,8 @@ CREATE TABLE public.orders (
     reason text,
     client_hash bytea,
     limit_key text,
+    access_digest bytea,
+    CONSTRAINT orders_access_digest_check CHECK ((length(access_digest) = 32)),
     CONSTRAINT orders_cancelled_at_check CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
     CONSTRAINT orders_client_hash_check CHECK (((client_hash IS NULL) OR ((status = 'pending'::text) AND (length(client_hash) = 16)))),
     CONSTRAINT orders_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
@@ -737,6 +741,10 @@ COMMENT ON COLUMN public.orders.reason IS 'Reason for the last change of the sta
 COMMENT ON COLUMN public.orders.client_hash IS 'Keyed hash of the address that made a pending order; null for all other orders';
 
 COMMENT ON COLUMN public.orders.limit_key IS 'Key of the buyer''s name (api/text.py) for the limit of tickets per buyer; null: no limit applied';
+
+COMMENT ON COLUMN public.orders.access_digest IS 'SHA-256 of the order''s secret; null: the order was made without a secret';
+
+COMMENT ON CONSTRAINT orders_access_digest_check ON public.orders IS 'A digest is a SHA-256';
 
 COMMENT ON CONSTRAINT orders_cancelled_at_check ON public.orders IS 'A cancelled order has the time of its cancellation; any other order has none';
 

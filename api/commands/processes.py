@@ -45,7 +45,12 @@ class Service(NamedTuple):
     """Returns the URL that responds with success while the service runs; None for `ready_url`."""
 
 
-SECRETS = frozenset({"DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "PROVIDER_URL"})
+SECRETS = frozenset(
+    {
+        *("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"),
+        "PROVIDER_URL",
+    }
+)
 """Settings that contain a secret, or may contain a password."""
 _SYSTEM_VARIABLES = frozenset(
     {

@@ -333,6 +333,7 @@ def _sell(
             "currencies": [_CURRENCY] * len(orders),
             "expires_at": [None] * len(orders),
             "client_hashes": [None] * len(orders),
+            "access_digests": [None] * len(orders),
         },
     )
     connection.execute(

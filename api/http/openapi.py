@@ -129,14 +129,16 @@ def _link_booking(paths: dict[str, PathItem]) -> None:
         )
     )
     reference = {"reference": "$response.body#/reference"}
+    with_secret = {**reference, "header.Booking-Secret": "$response.body#/bookingSecret"}
+    with_same_secret = {**reference, "header.Booking-Secret": "$request.header.Booking-Secret"}
     buyer = {"userId": "$request.body#/userId"}
     for status in ("201", "202"):
         cast("OpenAPIResponse", (book.responses or {})[status]).links = {
-            "booking": Link(operation_id=found.operation_id, parameters=reference),
-            "cancel": Link(operation_id=cancel.operation_id, parameters=reference, request_body=buyer),
+            "booking": Link(operation_id=found.operation_id, parameters=with_secret),
+            "cancel": Link(operation_id=cancel.operation_id, parameters=with_secret, request_body=buyer),
         }
     # Ticket codes exist only for paid orders. Therefore the lookup has these links, and the booking has none.
     cast("OpenAPIResponse", (found.responses or {})["200"]).links = {
-        "firstTicket": Link(operation_id=code.operation_id, parameters={**reference, "file": "1.svg"}),
-        "calendar": Link(operation_id=calendar.operation_id, parameters=reference),
+        "firstTicket": Link(operation_id=code.operation_id, parameters={**with_same_secret, "file": "1.svg"}),
+        "calendar": Link(operation_id=calendar.operation_id, parameters=with_same_secret),
     }

@@ -36,3 +36,6 @@ class ApiState(State):
     metrics: SharedResult[bytes]
     webhook_secret: str
     ticket_secret: str
+    access_secret: str
+    has_open_orders: bool
+    """True if everybody may access the orders that were made without a secret."""

@@ -25,6 +25,7 @@ from api.errors import (
     UnsupportedMediaType,
     invalid,
 )
+from api.http.access import OrderSecret, OrderSecrets, OwnSecret, access_to_order, access_to_orders, valid_secret
 from api.http.client_address import client_network
 from api.http.openapi import refusals
 from api.http.problems import problem
@@ -45,6 +46,7 @@ from api.schemas import (
     Reference,
 )
 from api.services import calendar, codes
+from api.services.access import derive_secret, digest
 from api.services.bookings import limits
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
@@ -105,31 +107,59 @@ async def create_booking(
     data: JSONBody[BookingRequest],
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
+    booking_secret: OwnSecret = None,
 ) -> Response[bytes]:
     """Book a quantity of a tier's tickets, the tickets in `ticketIds`, or a basket of `items`: all or nothing.
 
-    Repeats with the same key and body return the same response with `Idempotent-Replayed: true` and book only once.
+    Repeats with the same key, body and secret return the same response with `Idempotent-Replayed: true` and book only
+    once.
     """
     if idempotency_key is not None:
-        # The framework passes on one of several lines. No key contains a comma, so different keys are refused.
-        idempotency_key = ", ".join(dict.fromkeys(request.headers.getall("idempotency-key")))
-    return (await book(state, data, event, idempotency_key, address_of(request.scope))).to_litestar()
+        idempotency_key = _only_value(request, "idempotency-key")
+    if booking_secret is not None:
+        booking_secret = _only_value(request, "booking-secret")
+    address = address_of(request.scope)
+    return (await book(state, data, event, idempotency_key, booking_secret, address)).to_litestar()
 
 
-async def book(state: ApiState, data: BookingRequest, event: str, key: str | None, address: str) -> RawResponse:
-    """Book, and return the response. `key` is the header `Idempotency-Key`, and `address` the client's address.
+def _only_value(request: Request[None, None, ApiState], header: str) -> str:
+    """Return the value of a header. The framework passes on one of several lines.
+
+    No valid value contains a comma, so different lines are refused.
+    """
+    return ", ".join(dict.fromkeys(request.headers.getall(header)))
+
+
+async def book(
+    state: ApiState, data: BookingRequest, event: str, key: str | None, secret: str | None, address: str
+) -> RawResponse:
+    """Book, and return the response.
+
+    Args:
+        state: the objects of the process.
+        data: the body.
+        event: the slug of the event.
+        key: the header `Idempotency-Key`.
+        secret: the header `Booking-Secret`.
+        address: the client's address.
 
     Raises:
         ApiError: the request is invalid, or its outcome could not be decided.
     """
     new = _new_order(data, event, key, TICKETS_MAX)
+    if secret is not None:
+        secret = valid_secret(secret)
+    elif not state.has_open_orders:
+        secret = derive_secret(state.access_secret, new.reference)
+    if secret is not None:
+        new = msgspec.structs.replace(new, access_digest=digest(secret))
     if state.settings.held_tickets_max:
         client_hash = limits.hash_client(state.ticket_secret, client_network(address))
         new = msgspec.structs.replace(new, client_hash=client_hash)
     match await state.batcher.book(new):
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)
-            body = msgspec.json.encode(to_schema(order, bookings))
+            body = msgspec.json.encode(to_schema(order, bookings, secret))
             headers = (_REPLAYED if replayed else {}) | {"Location": f"{BOOKINGS}/{order.reference}"}
             return RawResponse(body, 202 if order.status == "pending" else 201, headers)
         case Declined(error, replayed):
@@ -139,9 +169,14 @@ async def book(state: ApiState, data: BookingRequest, event: str, key: str | Non
 
 
 @get(BOOKINGS + "/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
-async def get_booking(state: ApiState, reference: ReferenceInPath) -> Response[Order]:
+async def get_booking(
+    state: ApiState,
+    reference: ReferenceInPath,
+    booking_secret: OrderSecret = None,
+) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
-    order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference)))
+    access = access_to_order(state, booking_secret)
+    order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference), access))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
 
 
@@ -164,10 +199,17 @@ async def get_ticket_code(
             schema_extra={"pattern": f"^{_IMAGE.pattern}(?![\\s\\S])"},
         ),
     ],
+    booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the QR code of one ticket of a confirmed booking."""
     image = await with_timeout(
-        codes.draw_ticket(state.pool, state.ticket_secret, _valid_reference(reference), _ticket_number(file))
+        codes.draw_ticket(
+            state.pool,
+            state.ticket_secret,
+            _valid_reference(reference),
+            _ticket_number(file),
+            access_to_order(state, booking_secret),
+        )
     )
     return RawResponse(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).to_litestar()
 
@@ -181,10 +223,15 @@ async def get_ticket_code(
         **refusals([InvalidRequest, NotFound]),
     },
 )
-async def get_calendar(state: ApiState, reference: ReferenceInPath) -> Response[bytes]:
+async def get_calendar(
+    state: ApiState,
+    reference: ReferenceInPath,
+    booking_secret: OrderSecret = None,
+) -> Response[bytes]:
     """Return the event of a confirmed booking as a calendar file."""
+    access = access_to_order(state, booking_secret)
     name, body = await with_timeout(
-        calendar.write_calendar(state.pool, _valid_reference(reference), state.settings.web_url)
+        calendar.write_calendar(state.pool, _valid_reference(reference), state.settings.web_url, access)
     )
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return RawResponse(body, headers=headers, media_type=calendar.MEDIA_TYPE).to_litestar()
@@ -200,19 +247,24 @@ async def get_calendar(state: ApiState, reference: ReferenceInPath) -> Response[
         **refusals(CANCEL_REFUSALS),
     },
 )
-async def cancel_booking(state: ApiState, reference: ReferenceInPath, data: JSONBody[CancelRequest]) -> Response[Order]:
+async def cancel_booking(
+    state: ApiState,
+    reference: ReferenceInPath,
+    data: JSONBody[CancelRequest],
+    booking_secret: OrderSecret = None,
+) -> Response[Order]:
     """Cancel a booking: release its tickets and refund a captured payment.
 
     Only the buyer can cancel. Repeats return the same response.
     """
-    reference, buyer = _valid_reference(reference), _buyer(data.user_id)
+    reference, buyer, access = _valid_reference(reference), _buyer(data.user_id), access_to_order(state, booking_secret)
 
     def on_commit(event: str) -> None:
         state.availability.invalidate({event})
         state.states.invalidate({event})
 
     try:
-        order, bookings = await write_with_timeout(cancel_order(state.pool, reference, buyer, on_commit))
+        order, bookings = await write_with_timeout(cancel_order(state.pool, reference, buyer, access, on_commit))
     except CommitUnknownError as error:
         _log.warning("The outcome of the cancellation of %s is unknown: %s", order_label(reference), error)
         raise Busy(unknown=True, reference=reference) from error
@@ -233,9 +285,11 @@ async def get_bookings(
     ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the previous page")] = None,
+    booking_secret: OrderSecrets = None,
 ) -> Response[OrderPage]:
-    """Return a buyer's bookings, newest first."""
-    page = await with_timeout(list_orders(state.pool, _buyer(user_id), show=show, limit=limit, cursor=cursor))
+    """Return a buyer's bookings that the request may access, newest first."""
+    access = access_to_orders(state, booking_secret)
+    page = await with_timeout(list_orders(state.pool, _buyer(user_id), access, show=show, limit=limit, cursor=cursor))
     state.throttle.charge(address_of(request.scope), len(page.orders) // ORDERS_PER_UNIT)
     return Response(page, headers={"Cache-Control": "no-store"})
 

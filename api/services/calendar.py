@@ -7,6 +7,7 @@ import icalendar
 
 from api.database.pool import Pool
 from api.database.session import open_session
+from api.services.access import Access
 from api.services.event_rules import takes_place
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 from api.services.orders import find_confirmed, find_event
@@ -19,14 +20,14 @@ ALARM_BEFORE = timedelta(hours=2)
 _PRODUCT_ID = "-//concert-tickets//EN"
 
 
-async def write_calendar(pool: Pool, reference: str, web_url: str) -> tuple[str, bytes]:
+async def write_calendar(pool: Pool, reference: str, web_url: str, access: Access) -> tuple[str, bytes]:
     """Return the name and the content of an order's calendar file. `web_url` is the address of the web app.
 
     Raises:
-        NotFound: no confirmed order has this reference.
+        NotFound: no confirmed order that the request may access has this reference.
     """
     async with open_session(pool) as session:
-        order, bookings = await find_confirmed(session, reference)
+        order, bookings = await find_confirmed(session, reference, access)
         event = await find_event(session, order.id)
     return f"{event.slug}.ics", to_calendar(order, bookings, event, f"{web_url}/booking/{reference}")
 

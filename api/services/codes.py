@@ -19,6 +19,7 @@ from api.config import TICKET_SECRET
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
+from api.services.access import OPEN, Access
 from api.services.event_rules import takes_place
 from api.services.order_rows import ticket_reference
 from api.services.orders import find_confirmed, find_event
@@ -80,14 +81,15 @@ def draw(code: str) -> bytes:
     return image.getvalue()
 
 
-async def draw_ticket(pool: Pool, secret: str, reference: str, line: int) -> bytes:
+async def draw_ticket(pool: Pool, secret: str, reference: str, line: int, access: Access = OPEN) -> bytes:
     """Return the QR code of one ticket of an order as SVG.
 
     Raises:
-        NotFound: the order is not confirmed or has no such ticket, or its event is cancelled.
+        NotFound: the request may not access the order, the order is not confirmed or has no such ticket, or its event
+            is cancelled.
     """
     async with open_session(pool) as session:
-        order, bookings = await find_confirmed(session, reference)
+        order, bookings = await find_confirmed(session, reference, access)
         event = await find_event(session, order.id)
     if not takes_place(event):
         raise NotFound(f"valid ticket of booking {reference}, whose event is cancelled")

@@ -35,6 +35,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """The event's slug."""
     paid_late: bool
     """True if the order was confirmed after the end of its hold."""
+    access_digest: bytes | None = None
+    """SHA-256 of the order's secret; None if it was made without a secret."""
 
 
 class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,8 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     """True if the order was made with a hold, for a payment by the provider."""
     event: str
     """The event's slug."""
+    access_digest: bytes | None = None
+    """SHA-256 of the order's secret; None if it was made without a secret."""
 
 
 class OrderEvent(EventTimes, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.money import currency_digits, to_major
+from api.services.access import OPEN, Access
 from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, Status, ticket_reference
 from api.services.orders import find_bookings, find_order
 
@@ -41,22 +42,25 @@ _MESSAGES = {
 _PAID_LATE = "The payment came late, but the same {tickets} ticket(s) were still free and are booked"
 
 
-async def get_order(pool: Pool, reference: str) -> tuple[schemas.Order, datetime]:
+async def get_order(pool: Pool, reference: str, access: Access = OPEN) -> tuple[schemas.Order, datetime]:
     """Return an order in its present state, and the database's time at which it was read.
 
     Raises:
-        NotFound: no order has this reference.
+        NotFound: no order that the request may access has this reference.
     """
     async with open_session(pool) as session:
-        order, read_at = await find_order(session, reference)
+        order, read_at = await find_order(session, reference, access)
         bookings = await find_bookings(session, [order.id])
     return to_schema(order, bookings[order.id]), read_at
 
 
 async def list_orders(
-    pool: Pool, user_id: str, *, show: Show | None = None, limit: int, cursor: int | None
+    pool: Pool, user_id: str, access: Access = OPEN, *, show: Show | None = None, limit: int, cursor: int | None
 ) -> schemas.OrderPage:
-    """Return a page of a buyer's orders, newest first: at most `limit` orders with ids below `cursor`."""
+    """Return a page of a buyer's orders that a request may access, newest first.
+
+    It has at most `limit` orders, with ids below `cursor`.
+    """
     statuses, begun = _SELECTIONS[show]
     parameters = {
         "user_id": user_id,
@@ -64,6 +68,8 @@ async def list_orders(
         "limit": limit + 1,  # One more row than the page holds shows that another page follows.
         "statuses": statuses,
         "begun": begun,
+        "digests": list(access.digests),
+        "open": access.is_open,
     }
     async with open_session(pool) as session:
         rows = await session.run(Statement(queries.orders.list_orders, parameters, OrderRow))
@@ -75,8 +81,8 @@ async def list_orders(
     )
 
 
-def to_schema(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
-    """Return the body that shows an order in its present state."""
+def to_schema(order: OrderRow, bookings: Sequence[BookingRow], secret: str | None = None) -> schemas.Order:
+    """Return the body that shows an order in its present state, with its secret if the response may contain it."""
     total = to_major(order.total_minor, order.currency)
     message = _PAID_LATE if order.paid_late and order.status == "confirmed" else _MESSAGES[order.status]
     expires_at = order.expires_at if order.status == "pending" else None
@@ -93,6 +99,7 @@ def to_schema(order: OrderRow, bookings: Sequence[BookingRow]) -> schemas.Order:
         currency_digits=currency_digits(order.currency),
         expires_at=msgspec.UNSET if expires_at is None else expires_at,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
+        booking_secret=msgspec.UNSET if secret is None else secret,
     )
 
 

@@ -20,6 +20,7 @@ from api.database.pool import Pool
 from api.database.replication import run_replicated
 from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, NotCancellable, NotFound
+from api.services.access import OPEN, Access
 from api.services.event_rules import is_refundable
 from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.order_rows import (
@@ -59,17 +60,17 @@ async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int,
     return bookings
 
 
-async def find_order(session: Session, reference: str) -> tuple[OrderRow, datetime]:
+async def find_order(session: Session, reference: str, access: Access) -> tuple[OrderRow, datetime]:
     """Return an order, and the database's time at which it was read.
 
     Raises:
-        NotFound: no order has this reference.
+        NotFound: no order that the request may access has this reference.
     """
     pipeline = session.pipeline()
     found = pipeline.add(select_orders([reference]))
     clock = pipeline.add(Statement(queries.orders.read_clock, {}))
     await pipeline.run()
-    if not found.rows:
+    if not found.rows or not access.admits(found.rows[0].access_digest):
         raise NotFound(f"booking {reference}")
     ((read_at,),) = clock.rows
     return found.rows[0], read_at
@@ -81,13 +82,13 @@ async def find_event(session: Session, order_id: int) -> OrderEvent:
     return event
 
 
-async def find_confirmed(session: Session, reference: str) -> OrderWithBookings:
+async def find_confirmed(session: Session, reference: str, access: Access) -> OrderWithBookings:
     """Return a confirmed order and its bookings.
 
     Raises:
-        NotFound: no order has this reference, or it is not confirmed.
+        NotFound: no order that the request may access has this reference, or it is not confirmed.
     """
-    order, _ = await find_order(session, reference)
+    order, _ = await find_order(session, reference, access)
     if order.status != "confirmed":
         raise NotFound(f"ticket of booking {reference}, which is {order.status}")
     bookings = await find_bookings(session, [order.id])
@@ -105,7 +106,11 @@ def lock(references: Sequence[str]) -> Statement[LockedOrder]:
 
 
 async def cancel_order(
-    pool: Pool, reference: str, user_id: str, on_commit: Callable[[str], None] = lambda _: None
+    pool: Pool,
+    reference: str,
+    user_id: str,
+    access: Access = OPEN,
+    on_commit: Callable[[str], None] = lambda _: None,
 ) -> OrderWithBookings:
     """Cancel a buyer's order, release its tickets and return a captured payment.
 
@@ -114,20 +119,20 @@ async def cancel_order(
     Raises:
         psycopg.Error: the cancellation changed nothing.
         CommitUnknownError: the order may be cancelled. It is safe to cancel it again.
-        NotFound: no order has this reference.
+        NotFound: no order that the request may access has this reference.
         Forbidden: the order belongs to another buyer.
         NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
     """
     async with open_session(pool) as session:
         async with session.transaction(IsolationLevel.READ_COMMITTED):
             locked = await session.run(lock([reference]))
-            if not locked:
+            if not locked or not access.admits(locked[0].access_digest):
                 raise NotFound(f"booking {reference}")
             if cancellation := decide_cancellation(locked[0], user_id):
                 await change(session, [cancellation])
         on_commit(locked[0].event)
         try:
-            order, _ = await find_order(session, reference)
+            order, _ = await find_order(session, reference, access)
             bookings = await find_bookings(session, [order.id])
         except psycopg.Error as error:  # The cancellation is committed, so this error must not look like a rollback.
             raise CommitUnknownError(str(error)) from error

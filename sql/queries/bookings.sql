@@ -116,6 +116,7 @@ from
         %(order_payments)s,
         %(order_hold_seconds)s,
         %(order_clients)s,
+        %(order_access_digests)s,
         %(line_orders)s,
         %(line_numbers)s,
         %(line_tiers)s,

@@ -56,6 +56,7 @@ select
     orders.created_at,
     orders.expires_at,
     payments.status as payment,
+    orders.access_digest,
     (
         select events.slug
         from events
@@ -96,7 +97,8 @@ where orders.id = %(order_id)s;
 
 -- name: list_orders
 -- List a buyer's orders in some states, newest first, with ids below a cursor.
--- `begun` selects the orders of events that have begun or that have not; null selects both.
+-- `begun` selects the orders of events that have begun or that have not; null selects both. `digests` selects the orders
+-- of secrets, and `open` those without a secret.
 select
     orders.id,
     orders.reference,
@@ -108,6 +110,7 @@ select
     orders.created_at,
     orders.expires_at,
     payments.status as payment,
+    orders.access_digest,
     events.slug as event,
     exists(
         select 1
@@ -125,6 +128,7 @@ where
     orders.user_id = %(user_id)s
     and orders.id < %(before)s
     and orders.status = any(%(statuses)s::text[])
+    and (orders.access_digest = any(%(digests)s::bytea[]) or (orders.access_digest is null and %(open)s::boolean))
     and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;
@@ -145,7 +149,8 @@ insert into orders (
     total_minor,
     currency,
     expires_at,
-    client_hash
+    client_hash,
+    access_digest
 )
 select
     unnest(%(ids)s::bigint[]),
@@ -159,7 +164,8 @@ select
     unnest(%(totals_minor)s::bigint[]),
     unnest(%(currencies)s::text[]),
     unnest(%(expires_at)s::timestamptz[]),
-    unnest(%(client_hashes)s::bytea[]);
+    unnest(%(client_hashes)s::bytea[]),
+    unnest(%(access_digests)s::bytea[]);
 
 -- name: lock_orders
 -- Lock orders by reference, to change their states.
@@ -180,6 +186,7 @@ select
     events.starts_at,
     events.ends_at,
     events.cancelled_at,
+    orders.access_digest,
     orders.expires_at is not null as held,
     now() as read_at
 from orders

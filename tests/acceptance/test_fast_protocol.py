@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
@@ -129,6 +130,15 @@ def simple(method: str, path: str) -> Sent:
 async def test_a_simple_request_needs_no_asgi(wire: Wire, method: str, path: str) -> None:
     received, is_fast = await wire.compare(simple(method, path))
     assert (received.status, is_fast) == (201 if method == "POST" else 200, True)
+
+
+async def test_the_secret_of_a_booking_needs_no_asgi(wire: Wire) -> None:
+    secret, foreign = "s" * 43, "t" * 43
+    received, is_fast = await wire.compare(book("key-secret").with_headers((b"booking-secret", secret.encode())))
+    assert (received.status, is_fast) == (201, True)
+    assert json.loads(received.body)["bookingSecret"] == secret
+    received, is_fast = await wire.compare(book("key-secret").with_headers((b"booking-secret", foreign.encode())))
+    assert (received.status, is_fast) == (422, True)
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS_WITH_BODY))

@@ -103,6 +103,7 @@ def test_settings_do_not_show_their_secrets() -> None:
         database_direct_url="password=sentinel",
         payment_webhook_secret="whsec_sentinel",
         ticket_secret="tksec_sentinel",
+        access_secret="acsec_sentinel",
     )
     for text in (repr(settings), str(settings), f"{settings!r:>10}"):
         assert "sentinel" not in text

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.config import (
+    ACCESS_SECRET,
     TICKET_SECRET,
     WEBHOOK_SECRET,
     Secret,
@@ -14,7 +15,9 @@ from api.config import (
 from api.errors import SetupError
 from api.secret import load_or_create_secret
 
-each_secret = pytest.mark.parametrize("secret", [WEBHOOK_SECRET, TICKET_SECRET], ids=lambda secret: secret.field)
+each_secret = pytest.mark.parametrize(
+    "secret", [WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET], ids=lambda secret: secret.field
+)
 
 
 @each_secret

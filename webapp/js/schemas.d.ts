@@ -153,6 +153,7 @@ export interface Order {
   currencyDigits: number;
   expiresAt?: string;
   refund?: number;
+  bookingSecret?: string;
 }
 
 export interface WebhookReceipt {

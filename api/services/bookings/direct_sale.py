@@ -236,6 +236,7 @@ def _parameters(offers: Sequence[Offer], places: Places, policy: BookingPolicy) 
         "order_payments": [offer.payment for offer in offers],
         "order_hold_seconds": holds,
         "order_clients": [offer.request.client_hash if offer.payment == "pending" else None for offer in offers],
+        "order_access_digests": [offer.request.access_digest for offer in offers],
         "line_orders": [number for number, offer in enumerate(offers, start=1) for _ in offer.lines],
         "line_numbers": [number for offer in offers for number in range(1, len(offer.lines) + 1)],
         "line_tiers": [tier.tier_id for offer in offers for tier, _ in offer.lines],

@@ -68,6 +68,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The total that the buyer agreed to, in the currency's major unit; None if the request states none."""
     client_hash: bytes | None = None
     """The hash of the client's address for the limit of held tickets; None if that does not apply."""
+    access_digest: bytes | None = None
+    """SHA-256 of the order's secret; None if everybody may access the order."""
     itemized: bool = False
     """True if the request's body lists items; a refusal then names the item."""
 
@@ -88,7 +90,10 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """SHA-256 of the items, the buyer and the expected total; equal digests mean equal requests.
+        """SHA-256 of the items, the buyer, the expected total and the secret; equal digests mean equal requests.
+
+        A repeat with another secret is therefore another request. So a stranger who knows the reference and the items
+        gets no response about the order.
 
         The order of items and of their tickets makes no difference. A list with a single item of a tier is equal to a
         request without a list, so that the digests of orders from before the list stay valid.
@@ -105,6 +110,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
         if self.expected_total is not None:
             content.append(without_rounding_error(self.expected_total))
+        if self.access_digest is not None:
+            content.append(self.access_digest.hex())
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

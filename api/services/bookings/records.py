@@ -106,6 +106,7 @@ def make_order(request: NewOrder, parts: Parts, payment: Payment, order_id: int,
         payment=payment,
         event=request.event,
         paid_late=False,
+        access_digest=request.access_digest,
     )
 
 
@@ -171,6 +172,7 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
             "client_hashes": [
                 record.sale.request.client_hash if record.sale.payment == "pending" else None for record in records
             ],
+            "access_digests": [order.access_digest for order in orders],
         },
     )
 

@@ -8,7 +8,7 @@ from api.config import Settings
 
 OWN_SECRETS = {
     "worker": {"DATABASE_URL", "PROVIDER_URL"},
-    "API": {"DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET"},
+    "API": {"DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"},
     "web app": set(),
     "payment simulator": {"PAYMENT_WEBHOOK_SECRET"},
 }

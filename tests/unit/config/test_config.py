@@ -205,6 +205,14 @@ VARIABLES = [
         good={text: text for text in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))},
     ),
     Variable("TICKET_SECRET", "", good={text: text for text in TICKET_SECRETS}),
+    Variable("ACCESS_SECRET", "", good={text: text for text in (SECRET.replace("whsec_", "acsec_"),)}),
+    Variable(
+        "GUEST_ORDERS",
+        None,
+        good={"open": "open", "secret": "secret"},
+        bad=["Open", "closed", "1"],
+        allowed="open or secret",
+    ),
     integer("HOLD_SECONDS", 300, 1, 86_400),
     integer("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
     address("PROVIDER_URL"),
@@ -282,7 +290,10 @@ def test_a_bad_value_is_refused_with_the_variable_and_the_allowed_values(variabl
     assert variable.allowed in message
 
 
-@pytest.mark.parametrize(("variable", "prefix"), [("PAYMENT_WEBHOOK_SECRET", "whsec_"), ("TICKET_SECRET", "tksec_")])
+@pytest.mark.parametrize(
+    ("variable", "prefix"),
+    [("PAYMENT_WEBHOOK_SECRET", "whsec_"), ("TICKET_SECRET", "tksec_"), ("ACCESS_SECRET", "acsec_")],
+)
 @pytest.mark.parametrize(
     "secret",
     [

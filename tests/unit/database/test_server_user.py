@@ -23,7 +23,15 @@ def test_the_reason_of_a_failed_useradd_is_shown(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_server_gets_only_the_listed_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "DATABASE_URL", "PGDATA", "HOME", "LC_ALL"):
+    for name in (
+        "PAYMENT_WEBHOOK_SECRET",
+        "TICKET_SECRET",
+        "ACCESS_SECRET",
+        "DATABASE_URL",
+        "PGDATA",
+        "HOME",
+        "LC_ALL",
+    ):
         monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("PATH", "/usr/bin")
     environment = programs.server_environment()

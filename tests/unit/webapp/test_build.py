@@ -11,7 +11,14 @@ from webapp import build, reflex_patch
 
 
 def test_the_build_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = ("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "PGPASSWORD")
+    secrets = (
+        "DATABASE_URL",
+        "DATABASE_DIRECT_URL",
+        "PAYMENT_WEBHOOK_SECRET",
+        "TICKET_SECRET",
+        "ACCESS_SECRET",
+        "PGPASSWORD",
+    )
     for name in (*secrets, "npm_config_registry", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "LC_ALL"):
         monkeypatch.setenv(name, "given")
     environment = build._environment()

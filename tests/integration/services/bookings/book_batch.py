@@ -41,6 +41,7 @@ class Ordered(msgspec.Struct):
     payment: str = "captured"
     hold_seconds: int | None = None
     client_hash: bytes | None = None
+    access_digest: bytes | None = None
     buyer: str | None = None
 
     @property
@@ -119,6 +120,7 @@ def parameters(orders: Sequence[Ordered], *, bookings_per_minute: int = 0) -> di
         "order_payments": [order.payment for order in orders],
         "order_hold_seconds": [order.hold_seconds for order in orders],
         "order_clients": [order.client_hash for order in orders],
+        "order_access_digests": [order.access_digest for order in orders],
         "line_orders": [order_number for order_number, _, _ in lines],
         "line_numbers": [number for _, number, _ in lines],
         "line_tiers": [line.tier.id for _, _, line in lines],

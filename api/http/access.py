@@ -1,0 +1,75 @@
+"""The header `Booking-Secret`: the secrets of orders that a request presents."""
+
+import re
+from typing import Annotated, Final
+
+from litestar.params import HeaderParameter
+
+from api.errors import InvalidRequest
+from api.http.state import ApiState
+from api.services.access import Access
+
+HEADER: Final = "Booking-Secret"
+SECRETS_MAX = 100
+"""The most secrets that one request presents."""
+
+_FORMAT = r"[A-Za-z0-9_-]{32,128}"  # at least 192 bits, if they are random
+_VALID = re.compile(_FORMAT)
+
+
+def _parameter(description: str, pattern: str | None = None) -> HeaderParameter:
+    """Return the parameter of a route. Its pattern is only documented: `valid_secret` validates the header."""
+    extra = {} if pattern is None else {"pattern": rf"^{pattern}(?![\s\S])"}
+    return HeaderParameter(name=HEADER, description=description, schema_extra=extra)
+
+
+OwnSecret = Annotated[
+    str | None,
+    _parameter(
+        "A random secret of the client for this order. Only its holder can then access the order. Without it the API "
+        "makes one, unless guest orders are open.",
+        _FORMAT,
+    ),
+]
+"""The header of a booking request."""
+OrderSecret = Annotated[str | None, _parameter("The order's secret: `bookingSecret` of the response to its booking")]
+"""The header of a request for one order. Any other text than its secret gives no access, like no header."""
+OrderSecrets = Annotated[
+    str | None,
+    _parameter(
+        f"The secrets of up to {SECRETS_MAX} orders, separated by commas",
+        rf"{_FORMAT}(, *{_FORMAT}){{0,{SECRETS_MAX - 1}}}",
+    ),
+]
+"""The header of a request for a list of orders."""
+
+
+def access_to_order(state: ApiState, secret: str | None) -> Access:
+    """Return the access of a request for one order; `secret` is its header, or None.
+
+    The header is not validated, so that the response does not depend on the order's existence.
+    """
+    return Access.of(() if secret is None else (secret,), is_open=state.has_open_orders)
+
+
+def access_to_orders(state: ApiState, secrets: str | None) -> Access:
+    """Return the access of a request for a list of orders; `secrets` is its header, or None.
+
+    Raises:
+        InvalidRequest: a part of the header is no secret, or there are too many.
+    """
+    parts = [] if secrets is None else [valid_secret(part.strip(" \t")) for part in secrets.split(",")]
+    if len(parts) > SECRETS_MAX:
+        raise InvalidRequest(f"must have at most {SECRETS_MAX} secrets", field=HEADER)
+    return Access.of(parts, is_open=state.has_open_orders)
+
+
+def valid_secret(text: str) -> str:
+    """Return a secret if it is valid.
+
+    Raises:
+        InvalidRequest: the text is no secret. The message does not contain it.
+    """
+    if not _VALID.fullmatch(text):
+        raise InvalidRequest("must have 32 to 128 letters, digits, hyphens or underscores", field=HEADER)
+    return text

@@ -1,0 +1,1 @@
+"""Tests of the access to orders and of its roles."""

@@ -1,0 +1,217 @@
+"""An order belongs to the holder of its secret; guest orders may be open."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api.database.embedded import EmbeddedServer
+from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
+from tests.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("access")
+
+OWN, FOREIGN = "own-" + "a" * 39, "foreign-" + "b" * 35
+STRANGERS = {
+    "no secret": None,
+    "wrong": "wrong".ljust(43, "c"),
+    "of another order": FOREIGN,
+    "empty": "",
+    "short": "wrong",
+    "overlong": OWN.ljust(4000, "a"),
+    "beginning": OWN[:-1],
+    "not ASCII": OWN + "\N{LATIN SMALL LETTER A WITH DIAERESIS}",
+    "several": f"{FOREIGN}, {OWN}",
+    "many": ",".join([FOREIGN] * 150),
+}
+"""The headers of those who do not hold the secret `OWN`."""
+ORIGIN = "http://localhost:3000"
+ROUTES = [
+    ("GET", "/api/bookings/{}"),
+    ("HEAD", "/api/bookings/{}"),
+    ("GET", "/api/bookings/{}/tickets/1.svg"),
+    ("GET", "/api/bookings/{}/calendar.ics"),
+    ("POST", "/api/bookings/{}/cancel"),
+]
+"""The requests for one order; the last one cancels it."""
+
+
+@pytest.fixture(scope="module")
+def secret_stack(server: EmbeddedServer) -> Iterator[Stack]:
+    """A system in which every order has a secret."""
+    with running_system(server, GUEST_ORDERS="secret", WEB_ORIGINS=ORIGIN) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def open_stack(server: EmbeddedServer) -> Iterator[Stack]:
+    """A system with the default of this machine, which is open."""
+    with running_system(server, WEB_ORIGINS=ORIGIN) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def secret_client(secret_stack: Stack) -> Iterator[httpx.Client]:
+    with client_of(secret_stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def open_client(open_stack: Stack) -> Iterator[httpx.Client]:
+    with client_of(open_stack) as client:
+        yield client
+
+
+@pytest.fixture(params=["secret", "open"])
+def client(request: pytest.FixtureRequest) -> httpx.Client:
+    """Each of the two systems."""
+    client: httpx.Client = request.getfixturevalue(f"{request.param}_client")
+    return client
+
+
+def book(client: httpx.Client, secret: str | None = None, **wanted: Any) -> httpx.Response:
+    body = {"tier": "GA", "quantity": 1, "userId": "user-123", **wanted}
+    return client.post("/api/bookings", json=body, headers=headers_of(secret))
+
+
+def headers_of(secret: str | None) -> dict[bytes, bytes]:
+    return {} if secret is None else {b"Booking-Secret": secret.encode("latin-1")}
+
+
+def requests(client: httpx.Client, reference: str, secret: str | None) -> list[httpx.Response]:
+    """Send each request for an order with a secret or without one."""
+    return [
+        client.request(
+            method,
+            path.format(reference),
+            headers=headers_of(secret),
+            json={"userId": "user-123"} if method == "POST" else None,
+        )
+        for method, path in ROUTES
+    ]
+
+
+def contents(responses: list[httpx.Response], reference: str) -> list[tuple[int, dict[str, str], str]]:
+    """Return all that a client can read of responses, without their time and the reference."""
+    return [
+        (
+            response.status_code,
+            {name: value for name, value in response.headers.items() if name not in ("date", "ratelimit")},
+            response.text.replace(reference, "REFERENCE"),
+        )
+        for response in responses
+    ]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_everyone_but_the_holder_gets_the_response_of_an_unknown_order(client: httpx.Client, stranger: str) -> None:
+    book(client, FOREIGN)
+    known, unknown = (f"{kind}-{stranger.replace(' ', '-')}" for kind in ("made", "none"))
+    assert book(client, OWN, bookingReference=known).status_code == 201
+    refused = requests(client, known, STRANGERS[stranger])
+    assert [response.status_code for response in refused] == [404] * len(ROUTES)
+    assert contents(refused, known) == contents(requests(client, unknown, STRANGERS[stranger]), unknown)
+    assert [response.status_code for response in requests(client, known, OWN)] == [200] * len(ROUTES)
+
+
+def test_the_response_to_a_booking_has_the_secret_of_the_client(client: httpx.Client) -> None:
+    first = book(client, OWN, bookingReference="own-secret")
+    assert (first.status_code, first.json()["bookingSecret"]) == (201, OWN)
+    repeat = book(client, OWN, bookingReference="own-secret")
+    assert (repeat.status_code, repeat.content) == (201, first.content)
+    assert repeat.headers["Idempotent-Replayed"] == "true"
+    found = client.get("/api/bookings/own-secret", headers=headers_of(OWN)).json()
+    assert found == {name: value for name, value in first.json().items() if name != "bookingSecret"}
+
+
+def test_a_stranger_s_repeat_shows_nothing_of_the_order(client: httpx.Client) -> None:
+    book(client, OWN, bookingReference="guessed")
+    for secret in (None, FOREIGN):
+        assert_problem(book(client, secret, bookingReference="guessed"), 422, "key_reused")
+
+
+def test_the_api_makes_a_secret_for_a_client_without_one(secret_client: httpx.Client) -> None:
+    first = book(secret_client, bookingReference="made-secret")
+    secret = first.json()["bookingSecret"]
+    assert book(secret_client, bookingReference="made-secret").content == first.content
+    assert secret != book(secret_client).json()["bookingSecret"]
+    assert [response.status_code for response in requests(secret_client, "made-secret", None)] == [404] * len(ROUTES)
+    assert [response.status_code for response in requests(secret_client, "made-secret", secret)] == [200] * len(ROUTES)
+
+
+def test_an_order_without_a_secret_is_open(open_client: httpx.Client) -> None:
+    for secret in (None, FOREIGN):
+        order = book(open_client).json()
+        assert "bookingSecret" not in order
+        responses = requests(open_client, order["reference"], secret)
+        assert [response.status_code for response in responses] == [200] * len(ROUTES)
+        assert responses[0].json() == order
+
+
+def test_a_cancellation_still_needs_the_name_of_the_buyer(client: httpx.Client) -> None:
+    reference = book(client, OWN).json()["reference"]
+    path, body = f"/api/bookings/{reference}/cancel", {"userId": "somebody-else"}
+    assert_problem(client.post(path, json=body, headers=headers_of(OWN)), 403, "forbidden")
+    assert_problem(client.post(path, json=body), 404, "not_found")
+
+
+def test_a_list_has_the_orders_of_the_presented_secrets(client: httpx.Client, request: pytest.FixtureRequest) -> None:
+    user = f"lister {request.node.name}"
+    for secret in (OWN, FOREIGN):
+        book(client, secret, userId=user, bookingReference=f"{secret[:7]}-{len(user)}")
+    without = Buyer(client).booked(userId=user)
+
+    def listed(*secrets: str) -> list[str]:
+        headers = headers_of(", ".join(secrets) if secrets else None)
+        page = client.get("/api/bookings", params={"userId": user}, headers=headers)
+        assert page.status_code == 200, page.text
+        return [order["reference"][:4] for order in page.json()["orders"]]
+
+    openly = [] if "bookingSecret" in without else [without["reference"][:4]]
+    assert listed() == openly
+    assert listed(OWN) == [*openly, "own-"]
+    assert listed(OWN, FOREIGN) == [*openly, "fore", "own-"]
+
+
+@pytest.mark.parametrize("secret", ["", "short", "a" * 31, "a" * 129, "a" * 31 + "ä", f"{OWN} {FOREIGN}", f"{OWN},"])
+def test_a_booking_and_a_list_refuse_an_invalid_secret(client: httpx.Client, secret: str) -> None:
+    headers = {b"Booking-Secret": secret.encode()}
+    body = {"tier": "GA", "quantity": 1, "userId": "user-123"}
+    for response in (
+        client.post("/api/bookings", json=body, headers=headers),
+        client.get("/api/bookings", params={"userId": "user-123"}, headers=headers),
+    ):
+        problem = assert_problem(response, 400, "invalid_request", field="Booking-Secret")
+        assert not secret or secret not in problem["message"]
+
+
+def test_a_booking_has_one_secret_and_a_list_at_most_100(client: httpx.Client) -> None:
+    assert_problem(book(client, f"{OWN}, {FOREIGN}"), 400, "invalid_request", field="Booking-Secret")
+    many = headers_of(",".join([OWN] * 101))
+    refused = client.get("/api/bookings", params={"userId": "user-123"}, headers=many)
+    assert_problem(refused, 400, "invalid_request", field="Booking-Secret")
+
+
+def test_a_page_may_send_the_secret(client: httpx.Client) -> None:
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    for path in ("/api/bookings", "/api/bookings/reference"):
+        response = client.options(path, headers=headers | {"Access-Control-Request-Headers": "booking-secret"})
+        assert "booking-secret" in response.headers["Access-Control-Allow-Headers"].lower()
+
+
+def test_the_log_announces_open_orders_only(open_stack: Stack, secret_stack: Stack) -> None:
+    assert open_stack.logs().count("GUEST_ORDERS=open: everybody may read and cancel") == 1
+    assert "GUEST_ORDERS" not in secret_stack.logs()
+
+
+def test_the_links_of_the_document_pass_the_secret_on(open_client: httpx.Client) -> None:
+    paths = open_client.get("/schema/openapi.json").json()["paths"]
+    first = paths["/api/bookings"]["post"]["responses"]["201"]["links"]
+    later = paths["/api/bookings/{reference}"]["get"]["responses"]["200"]["links"]
+    assert {name: link["parameters"]["header.Booking-Secret"] for name, link in (first | later).items()} == {
+        "booking": "$response.body#/bookingSecret",
+        "cancel": "$response.body#/bookingSecret",
+        "firstTicket": "$request.header.Booking-Secret",
+        "calendar": "$request.header.Booking-Secret",
+    }

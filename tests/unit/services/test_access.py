@@ -1,0 +1,62 @@
+"""Access to orders: the holder of the secret, and everybody while guest orders are open."""
+
+import base64
+import re
+
+import pytest
+
+from api.http.access import valid_secret
+from api.services.access import OPEN, Access, derive_secret, digest
+from api.services.bookings.model import Item, NewOrder
+from tests.unit.services.bookings.values import request
+
+OWN, FOREIGN = "a" * 43, "b" * 43
+KEY, OTHER_KEY = (f"acsec_{base64.b64encode(bytes([number]) * 24).decode()}" for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("access", "with_secret", "without_secret"),
+    [
+        (Access(), False, False),
+        (OPEN, False, True),
+        (Access.of([FOREIGN], is_open=False), False, False),
+        (Access.of([FOREIGN], is_open=True), False, True),
+        (Access.of([OWN], is_open=False), True, False),
+        (Access.of([FOREIGN, OWN], is_open=True), True, True),
+    ],
+)
+def test_access_to_orders_with_and_without_a_secret(access: Access, *, with_secret: bool, without_secret: bool) -> None:
+    assert (access.admits(digest(OWN)), access.admits(None)) == (with_secret, without_secret)
+
+
+def test_a_made_secret_depends_on_the_key_and_the_reference_only() -> None:
+    secret = derive_secret(KEY, "r-1")
+    assert valid_secret(secret) == secret == derive_secret(KEY, "r-1")
+    assert len({secret, derive_secret(KEY, "r-2"), derive_secret(OTHER_KEY, "r-1")}) == 3
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)
+
+
+# --- The digest of a request -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (request(), "89ee56ed3d0668cb3aa00502b31e7c5de86333248a95e5fe58babc2f50415666"),
+        (request(expected_total=25.0), "62be22c3058be35d4f95185248fdb65668878bfa5b4f274abdbcd1665e5b96db"),
+        (
+            request(items=(Item(tier="VIP", quantity=1), Item(tier="GA", quantity=2))),
+            "7df4619aef6c16c138a7919924c0facb0abc68c4ef0335daf1884dd9817890a6",
+        ),
+    ],
+)
+def test_a_request_without_a_secret_has_the_digest_of_earlier_releases(new: NewOrder, expected: str) -> None:
+    assert new.digest.hex() == expected
+
+
+@pytest.mark.parametrize("expected_total", [None, 25.0])
+def test_a_request_with_another_secret_is_another_request(expected_total: float | None) -> None:
+    secrets = (None, digest(OWN), digest(FOREIGN))
+    digests = {request(access_digest=secret, expected_total=expected_total).digest for secret in secrets}
+    assert len(digests) == 3
+    assert request(access_digest=digest(OWN), expected_total=expected_total).digest in digests
