@@ -81,7 +81,7 @@ def _address(file: Path) -> str:
 
 
 def _complete(page: str, file: str, build_dir: Path, settings: PageSettings) -> str:
-    values = html.escape(json.dumps({"apiUrl": settings.api_url}))
+    values = html.escape(json.dumps({"apiUrl": settings.api_url, "openOrders": settings.open_orders}))
     page = _replace(page, _SETTINGS, values)
     sheets = dict.fromkeys(_STYLESHEET.findall(page))
     style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)

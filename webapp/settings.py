@@ -33,6 +33,8 @@ class PageSettings:
 
     api_url: str
     """The API's public address, without a slash at the end."""
+    open_orders: bool = False
+    """True if everybody may see the orders that were made without a secret."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -41,7 +43,7 @@ class PageSettings:
         Raises:
             SettingError: a value is not allowed.
         """
-        return cls(_api_url())
+        return cls(_api_url(), _has_open_orders())
 
 
 def address() -> tuple[str, int]:
@@ -106,6 +108,31 @@ def _number(variable: str, default: int, most: int, least: int = 1) -> int:
     if _NUMERAL.fullmatch(text) and least <= int(text) <= most:
         return int(text)
     raise SettingError(f"{variable}={text!r} is not allowed: it must be a whole number from {least} to {most}.")
+
+
+def _has_open_orders() -> bool:
+    """Return the meaning of `GUEST_ORDERS`: without a value orders are open if only this machine reaches the site."""
+    mode = _read("GUEST_ORDERS", _mode, "open or secret")
+    if mode:
+        return mode == "open"
+    web_url, origins = (os.environ.get(name, "").strip() for name in ("PUBLIC_WEB_URL", "WEB_ORIGINS"))
+    urls = (_api_url(), web_url, *origins.split(","))
+    return _is_local(address()[0]) and all(
+        _is_local(urlsplit(url.strip()).hostname or "") for url in urls if url.strip()
+    )
+
+
+def _mode(text: str) -> str:
+    if text not in ("open", "secret"):
+        raise ValueError(text)
+    return text
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _api_url() -> str:

@@ -1,5 +1,6 @@
 """The page of an order, and the steps that its tests share."""
 
+import json
 import re
 from typing import Any
 
@@ -14,18 +15,29 @@ from tests.webapp.words import pattern, words
 USER = "user-123"
 
 
-async def find_order(site: Site, reference: str) -> dict[str, Any]:
+async def find_order(site: Site, reference: str, page: Page | None = None) -> dict[str, Any]:
+    """Return an order that the API has sold, or one that was booked on a page."""
+    headers = {} if page is None else {"Booking-Secret": await secret_of(page, reference)}
     async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
-        order: dict[str, Any] = (await http.get(f"/api/bookings/{reference}")).raise_for_status().json()
+        response = await http.get(f"/api/bookings/{reference}", headers=headers)
+        order: dict[str, Any] = response.raise_for_status().json()
         return order
 
 
-async def seats_of(site: Site, reference: str) -> list[tuple[str, int]]:
-    return sorted((ticket["row"], ticket["seat"]) for ticket in (await find_order(site, reference))["bookings"])
+async def secret_of(page: Page, reference: str) -> str:
+    """Return the secret of an order that was booked in the browser of a page."""
+    kept = await page.evaluate("(name) => localStorage.getItem(name)", f"order-secret:{reference}")
+    assert kept, f"the browser has no secret of {reference}"
+    secret: str = json.loads(kept)["secret"]
+    return secret
 
 
-async def tickets_of(site: Site, reference: str) -> list[int]:
-    return sorted(ticket["ticketId"] for ticket in (await find_order(site, reference))["bookings"])
+async def seats_of(site: Site, reference: str, page: Page | None = None) -> list[tuple[str, int]]:
+    return sorted((ticket["row"], ticket["seat"]) for ticket in (await find_order(site, reference, page))["bookings"])
+
+
+async def tickets_of(site: Site, reference: str, page: Page | None = None) -> list[int]:
+    return sorted(ticket["ticketId"] for ticket in (await find_order(site, reference, page))["bookings"])
 
 
 async def sell_order(site: Site, tier: str = "VIP", quantity: int = 2) -> str:
@@ -68,6 +80,8 @@ async def expect_codes(page: Page, quantity: int) -> None:
     await expect(codes_on(page)).to_have_count(quantity)
     for image in await codes_on(page).all():
         await image.scroll_into_view_if_needed()
+        # The page sends a request with the order's secret, and draws the response.
+        await expect(image).to_have_attribute("src", re.compile("^data:image/svg"))
         await expect(image).to_have_js_property("complete", value=True)
         assert await image.evaluate("(image) => image.naturalWidth") > 0
 

@@ -2,13 +2,13 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.webapp import chips
 from tests.webapp.appearance import SHIFT_MAX, WATCH_SHIFTS, check_page
 from tests.webapp.chips import CHIPS
+from tests.webapp.order_page import find_order
 from tests.webapp.site import BEST, READS, TICKETS_MAX, MakeEvent, Site
 from tests.webapp.visitors import DESKTOP, PHONE, OpenPage, add, draw_map, open_event, remove
 from tests.webapp.words import words
@@ -42,8 +42,7 @@ async def _booked(site: Site, page: Page) -> list[dict[str, object]]:
     """Click the button that books; return the lines of the order."""
     await page.locator(SUBMIT).click()
     await page.wait_for_url("**/booking/*")
-    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
-        order = (await http.get(f"/api/bookings/{page.url.rpartition('/')[2]}")).json()
+    order = await find_order(site, page.url.rpartition("/")[2], page)
     assert order["status"] == "confirmed"
     lines: list[dict[str, object]] = order["bookings"]
     return lines

@@ -101,7 +101,7 @@ async def test_a_declined_order_is_booked_again_under_a_new_key(
     again = await wait_for_next_order(page)
     await expect_title(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
-    assert await seats_of(site, again) == seats
+    assert await seats_of(site, again, page) == seats
     # The new key has its own outcome, and the first booking keeps its status.
     outcome = await no_webhooks.decided(site, again)
     await no_webhooks.poll_provider(site, again)
@@ -137,7 +137,7 @@ async def test_the_last_minute_warns_and_an_expired_order_is_booked_again(
     ).click()
     again = await wait_for_next_order(page)
     await expect_title(page, words("booking.pending.title"))
-    assert await seats_of(site, again) == seats
+    assert await seats_of(site, again, page) == seats
 
 
 async def test_another_try_names_the_seats_that_others_took(
@@ -166,7 +166,7 @@ async def test_a_late_payment_is_refunded_after_another_try(
     reference, page = await visit_expired(visit, site, "GA")
     await page.get_by_role("button", name=TRY_AGAIN).click()
     again = await wait_for_next_order(page)
-    assert await tickets_of(site, again) == await tickets_of(site, reference)
+    assert await tickets_of(site, again, page) == await tickets_of(site, reference)
     await no_webhooks.poll_provider(site, reference)
     await site.until(reference, "expired", refund=20)
 
@@ -181,7 +181,7 @@ async def test_another_try_offers_the_remaining_standing_tickets(
     await expect(page.locator(".notice")).to_contain_text(words("checkout.fewer_left.title", left=1))
     await check_page(page, "order-fewer-left")
     await page.get_by_role("button", name=words("checkout.book_left", left=1, total="$10")).click()
-    assert len(await tickets_of(site, await wait_for_next_order(page))) == 1
+    assert len(await tickets_of(site, await wait_for_next_order(page), page)) == 1
 
 
 async def test_a_late_payment_reclaims_the_same_tickets(

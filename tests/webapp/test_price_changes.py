@@ -95,7 +95,7 @@ async def test_a_failed_order_is_not_repeated_at_another_price(
     await check_page(page, "order-price-changed")
     await notice.get_by_role("button", name=words("book.button", total="$211")).click()
     reference = await wait_for_next_order(page)
-    assert (await find_order(site, reference))["total"] == 211
+    assert (await find_order(site, reference, page))["total"] == 211
 
 
 # The event is read again after fifteen seconds, which a test must not wait for. Other timers stay.

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.webapp.order_page import find_order
 from tests.webapp.random_walk import RECORD, Walk
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.visitors import SOON_S, OpenPage, choose, draw_map
@@ -93,8 +94,7 @@ async def _book(walk: Walk, site: Site, user_id: str) -> None:
     total = re.sub(r"\D", "", await submit.inner_text())
     await submit.click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
-        order = (await http.get(f"/api/bookings/{page.url.rpartition('/')[2]}")).json()
+    order = await find_order(site, page.url.rpartition("/")[2], page)
     assert str(order["total"]) == total
     tiers = Counter(booking["tier"] for booking in order["bookings"])
     assert tiers == sum((Counter({item["tier"]: item["quantity"]}) for item in wanted), Counter())

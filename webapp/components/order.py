@@ -5,10 +5,11 @@ from typing import Any
 
 import reflex as rx
 
-from webapp.components.browser import Part, hooked
+from webapp.components.browser import Part, action, hooked
 from webapp.components.language import say
 
 _MODULE = "$/utils/orders/page"
+_DOCUMENTS = "$/utils/orders/documents"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Described:
 
 @dataclass(frozen=True)
 class OrderTicket:
-    """One ticket of the page's order; `row` is empty without a seat, `code` is the address of its QR code."""
+    """One ticket of the page's order; `row` is empty without a seat, `code` is the API's path of its QR code."""
 
     id: int
     line: int
@@ -93,6 +94,7 @@ class OrderView(Described):
     """Price of a ticket of each tier."""
     tickets: list[OrderTicket]
     calendar: str
+    """The API's path of the calendar file."""
     announcement: str
     """Announcement for screen readers: a new state of the order, or `hurry`."""
 
@@ -110,13 +112,18 @@ class OrderFeed(Part):
 class TicketCode(Part):
     """The QR code of a ticket, which loads again after the API was unavailable."""
 
-    library = "$/utils/orders/ticket_code"
+    library = _DOCUMENTS
     tag = "TicketCode"
 
-    src: rx.Var[str]
+    path: rx.Var[str]
     alt: rx.Var[str]
     width: rx.Var[int]
     height: rx.Var[int]
+
+
+def save_calendar() -> Any:
+    """Return an event that downloads the calendar file of the page's order."""
+    return action(_DOCUMENTS, "saveCalendar", order.calendar)
 
 
 def tickets_text(parts: Any) -> Any:

@@ -52,7 +52,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
         ),
         rx.el.div(
             TicketCode.create(
-                src=ticket.code,
+                path=ticket.code,
                 alt=say("booking.code", line=number(ticket.line), place=place_of(ticket)),
                 width=_CODE_SIZE,
                 height=_CODE_SIZE,

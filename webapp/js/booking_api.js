@@ -1,6 +1,7 @@
 // Requests that book, look up and cancel orders, and the meaning of each response for a page.
 
 import { bestPath, orderPath } from "./paths.js";
+import { keepSecret, secretHeaders } from "./secrets.js";
 import { settings } from "./settings.js";
 
 /** @import { BestSeats, Booking, BookingRequest, CancelRequest, Order as WireOrder, SeatChoice } from "./schemas.js" */
@@ -9,7 +10,7 @@ import { settings } from "./settings.js";
 
 /**
  * The fields of an order that the checkout uses. A declined order may have no lines.
- * @typedef {Pick<WireOrder, "reference" | "status" | "event" | "total" | "expiresAt"> & { bookings: Line[] }} Order
+ * @typedef {Pick<WireOrder, "reference" | "status" | "event" | "total" | "expiresAt" | "bookingSecret"> & { bookings: Line[] }} Order
  */
 
 /**
@@ -92,7 +93,7 @@ export const UNREACHABLE = refusal("unreachable");
  * @param {import("./checkout/purchase.js").Purchase} purchase
  * @returns {Promise<Outcome>}
  */
-export function book({ event, items, userId, expectedTotal, reference }) {
+export async function book({ event, items, userId, expectedTotal, reference, secret }) {
   const wire = items.map(({ tier, quantity, ticketIds }) => ({
     tier,
     quantity,
@@ -101,7 +102,14 @@ export function book({ event, items, userId, expectedTotal, reference }) {
   const tickets = wire.length === 1 ? wire[0] : { items: wire };
   /** @type {BookingRequest} */
   const body = { ...tickets, userId, expectedTotal, bookingReference: reference };
-  return send(`/api/bookings?event=${encodeURIComponent(event)}`, body);
+  const outcome = await send(
+    `/api/bookings?event=${encodeURIComponent(event)}`,
+    secret ? { "Booking-Secret": secret } : {},
+    body,
+  );
+  // The API makes the secret of a purchase without one.
+  if (outcome.order?.bookingSecret) keepSecret(reference, outcome.order.bookingSecret);
+  return outcome;
 }
 
 /**
@@ -129,7 +137,7 @@ export async function findBest(event, tier, quantity) {
  * @param {string} reference
  * @returns {Promise<Outcome>}
  */
-export const find = (reference) => send(orderPath(reference));
+export const find = (reference) => send(orderPath(reference), secretHeaders(orderPath(reference)));
 
 /**
  * Cancel a buyer's order. A repetition has the same outcome.
@@ -137,21 +145,25 @@ export const find = (reference) => send(orderPath(reference));
  * @param {string} userId
  * @returns {Promise<Outcome>}
  */
-export const cancel = (reference, userId) => send(`${orderPath(reference)}/cancel`, { userId });
+export const cancel = (reference, userId) =>
+  send(`${orderPath(reference)}/cancel`, secretHeaders(orderPath(reference)), { userId });
 
 /**
  * Send a request: POST with a body, else GET.
  * @param {string} path
+ * @param {Record<string, string>} headers
  * @param {BookingRequest | CancelRequest} [body]
  * @returns {Promise<Outcome>}
  */
-async function send(path, body) {
-  const post = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+async function send(path, headers, body) {
+  const request = body
+    ? { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) }
+    : { headers };
   try {
     const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
-    const response = await fetch(settings.apiUrl + path, { cache: "no-store", signal, ...post });
-    const { status, headers } = response;
-    return outcomeOf(status, headers.get("Retry-After"), await response.json(), headers.get("RateLimit"));
+    const response = await fetch(settings.apiUrl + path, { cache: "no-store", signal, ...request });
+    const { status, headers: received } = response;
+    return outcomeOf(status, received.get("Retry-After"), await response.json(), received.get("RateLimit"));
   } catch {
     return UNREACHABLE;
   }

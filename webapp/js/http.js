@@ -1,5 +1,6 @@
 // Requests from the browser to the API.
 import { observeServerTime } from "./clock.js";
+import { secretHeaders } from "./secrets.js";
 import { settings } from "./settings.js";
 
 const TIMEOUT_MS = 4_000;
@@ -21,6 +22,23 @@ export class HttpError extends Error {
 }
 
 /**
+ * Request a resource of the API, with the secrets that it needs.
+ * @param {string} path
+ * @returns {Promise<Response>}
+ * @throws {HttpError} the status is not 2xx
+ * @throws {DOMException | TypeError} the API did not respond in time, or the network failed
+ */
+export async function request(path) {
+  const response = await fetch(settings.apiUrl + path, {
+    cache: "no-cache",
+    headers: secretHeaders(path),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (!response.ok) throw new HttpError(response.status);
+  return response;
+}
+
+/**
  * Read a resource of the API. Its time adjusts the estimate of the server's clock.
  * @template Body
  * @param {string} path
@@ -29,11 +47,7 @@ export class HttpError extends Error {
  * @throws {DOMException | TypeError} the API did not respond in time, or the network failed
  */
 export async function fetchSnapshot(path) {
-  const response = await fetch(settings.apiUrl + path, {
-    cache: "no-cache",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (!response.ok) throw new HttpError(response.status);
+  const response = await request(path);
   const asOf = response.headers.get("X-As-Of") ?? "";
   observeServerTime(asOf);
   const revision = response.headers.get("X-Event-Revision");

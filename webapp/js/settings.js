@@ -2,5 +2,11 @@
 
 const written = typeof document === "undefined" ? undefined : document.getElementById("settings")?.dataset.settings;
 
-/** @type {{ apiUrl: string }} `apiUrl` has no slash at its end. */
-export const settings = { apiUrl: "", ...JSON.parse(written ?? "{}") };
+/**
+ * @typedef {object} Settings
+ * @property {string} apiUrl without a slash at its end
+ * @property {boolean} openOrders true if everybody may see the orders that were made without a secret
+ */
+
+/** @type {Settings} */
+export const settings = { apiUrl: "", openOrders: false, ...JSON.parse(written ?? "{}") };

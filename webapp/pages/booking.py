@@ -15,7 +15,7 @@ from webapp.components.checkout import CheckoutFeed, phase_is
 from webapp.components.events import when_and_where
 from webapp.components.language import in_english, money, name, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
-from webapp.components.order import OrderFeed, order, status_text
+from webapp.components.order import OrderFeed, order, save_calendar, status_text
 from webapp.components.order_again import again, to_event
 from webapp.components.order_facts import facts
 from webapp.components.order_tickets import tickets
@@ -204,7 +204,7 @@ def _actions() -> Ui:
             rx.cond(
                 order.valid & ~order.called_off,
                 rx.fragment(
-                    link(say("booking.calendar"), to=order.calendar, reload_document=True, class_name="button"),
+                    rx.el.button(say("booking.calendar"), type="button", on_click=save_calendar()),
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
                 ),
             ),

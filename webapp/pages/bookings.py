@@ -47,6 +47,8 @@ class Bookings:
     """True if there is another page."""
     adding: bool
     """True while the next page is being fetched."""
+    open: bool
+    """True if everybody may see the orders that were made without a secret."""
 
 
 bookings: Any = hooked(_MODULE, "bookings", "useBookings()", Bookings)
@@ -88,6 +90,7 @@ def bookings_page() -> Ui:
                 storage_key=USER_ID_KEPT_AS,
                 class_name="who",
             ),
+            rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small")),
             rx.el.nav(
                 _filter("upcoming", say("bookings.upcoming"), "/bookings"),
                 _filter("past", say("bookings.past"), "/bookings?show=past"),

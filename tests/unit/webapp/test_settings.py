@@ -12,7 +12,7 @@ from tests.unit.config.test_config import VARIABLES, Variable
 from webapp.serve import ServeError, _resolve_free
 from webapp.settings import PageSettings, SettingError, address, runtime_dir
 
-SHARED = ("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL")
+SHARED = ("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "GUEST_ORDERS")
 REFUSED_URLS = ["https://ann:sentinel@a.example", "https://a.example?key=sentinel", "https://a.example#sentinel"]
 
 
@@ -21,13 +21,13 @@ def api_values(environ: dict[str, str]) -> tuple[object, ...] | str:
         settings = Settings.from_env(environ)
     except ConfigError as error:
         return str(error)
-    return settings.api_host, settings.web_port, settings.api_url
+    return settings.api_host, settings.web_port, settings.api_url, settings.has_open_orders
 
 
 def page_values() -> tuple[object, ...] | str:
     try:
         page = PageSettings.from_env()
-        return *address(), page.api_url
+        return *address(), page.api_url, page.open_orders
     except SettingError as error:
         return str(error)
 
@@ -58,7 +58,7 @@ def test_both_read_a_variable_alike(monkeypatch: pytest.MonkeyPatch, variable: V
 
 
 def test_both_have_the_same_defaults() -> None:
-    assert page_values() == api_values({}) == ("127.0.0.1", 3000, "http://localhost:3001")
+    assert page_values() == api_values({}) == ("127.0.0.1", 3000, "http://localhost:3001", True)
 
 
 def test_a_home_directory_is_expanded_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

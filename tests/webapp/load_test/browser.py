@@ -191,14 +191,16 @@ class Browser:
         self._measured.late_ms.append((began - due) * 1000)
         reference = "bk_" + "".join(secrets.choice(_BASE32) for _ in range(26))
         body = {"tier": "GA", "quantity": 1, "userId": self._name, "bookingReference": reference}
-        preflight = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n"
+        requested = "booking-secret,content-type"
+        preflight = f"Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: {requested}\r\n"
+        secret = f"Booking-Secret: {secrets.token_urlsafe(32)}\r\n"
         with self._counting("booking"):
             connection = await Connection.open(self._api_port)
             await connection.request("OPTIONS", f"/api/bookings{_QUERY}", self._origin + preflight)
             for attempt in range(1, BOOKING_TRIES + 1):
                 response = await connection.request(
                     *("POST", f"/api/bookings{_QUERY}"),
-                    f"{self._origin}Content-Type: application/json\r\n",
+                    f"{self._origin}{secret}Content-Type: application/json\r\n",
                     json.dumps(body).encode(),
                 )
                 if response.status != 503 or attempt == BOOKING_TRIES:
@@ -209,7 +211,7 @@ class Browser:
                 raise ConnectionError(f"status {response.status}")
             self._measured.book_ms.append((time.perf_counter() - began) * 1000)
             self._measured.acknowledged.add(reference)
-            await connection.request("GET", f"/api/bookings/{reference}", self._origin)
+            await connection.request("GET", f"/api/bookings/{reference}", self._origin + secret)
             connection.close()
 
     def leave(self) -> None:

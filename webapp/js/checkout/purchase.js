@@ -1,5 +1,6 @@
 // A purchase: the tickets that a buyer wants, and the key that makes repeating the request harmless. Pure functions.
 
+import { newSecret } from "../secrets.js";
 import { readName } from "../text.js";
 
 /** @import { NameFault } from "../text.js" */
@@ -21,6 +22,7 @@ import { readName } from "../text.js";
  * @property {number} [expectedTotal] The total that the page showed, in the currency's major unit. An earlier release
  *   stored purchases without it.
  * @property {string} reference Idempotency key and, once booked, reference of the order.
+ * @property {string} [secret] The secret that gives access to the order. An earlier release stored purchases without it.
  * @property {boolean} inDoubt True if a request was sent and its outcome is unknown.
  * @property {number} sentAt Browser time of the last request in milliseconds; 0: never sent.
  */
@@ -84,14 +86,15 @@ export function readForm(fields) {
 }
 
 /**
- * Give the wanted tickets a key. A tab keeps its key until a purchase is booked or declined under it.
+ * Give the wanted tickets a key and a secret. A tab keeps both until a purchase is booked or declined under the key.
  * @param {Wanted} wanted
  * @param {Purchase | null} earlier The tab's last purchase whose key is not spent.
  * @returns {Purchase}
  */
 export function withKey(wanted, earlier) {
-  const { reference = newKey(), inDoubt = false, sentAt = 0 } = earlier ?? {};
-  return { ...wanted, reference, inDoubt, sentAt };
+  const key = earlier ?? { reference: newKey(), secret: newSecret(), inDoubt: false, sentAt: 0 };
+  const { reference, secret, inDoubt, sentAt } = key;
+  return { ...wanted, reference, ...(secret === undefined ? {} : { secret }), inDoubt, sentAt };
 }
 
 /**
@@ -158,17 +161,21 @@ export const concernedIndex = (items, index) => (items[index] ? index : items.le
  */
 export function parsePurchase(text) {
   try {
-    const { expectedTotal, ...rest } = JSON.parse(text ?? "");
+    const { expectedTotal, secret, ...rest } = JSON.parse(text ?? "");
     const { event, userId, reference, inDoubt, sentAt } = rest;
     const items = itemsOf(rest.items ?? [rest]);
     const valid =
       [event, userId].every((value) => typeof value === "string") &&
       isCount(sentAt) &&
       (expectedTotal === undefined || isAmount(expectedTotal)) &&
+      (secret === undefined || typeof secret === "string") &&
       typeof inDoubt === "boolean" &&
       KEY.test(reference);
-    const total = expectedTotal === undefined ? {} : { expectedTotal };
-    return valid && items ? { event, items, userId, ...total, reference, inDoubt, sentAt } : null;
+    const optional = {
+      ...(expectedTotal === undefined ? {} : { expectedTotal }),
+      ...(secret === undefined ? {} : { secret }),
+    };
+    return valid && items ? { event, items, userId, ...optional, reference, inDoubt, sentAt } : null;
   } catch {
     return null;
   }

@@ -6,6 +6,7 @@
 // like a duplicated tab. One key never books twice.
 
 import { attempt, sharedArea, tabArea } from "../remembered.js";
+import { keepSecret } from "../secrets.js";
 import { parsePurchase } from "./purchase.js";
 
 /** @typedef {import("./purchase.js").Purchase} Purchase */
@@ -32,7 +33,10 @@ export function keepPurchase(purchase) {
   if (purchase) tabArea.set(OPEN, JSON.stringify(purchase));
   else tabArea.remove(OPEN);
   if (last && !(purchase?.inDoubt && purchase.reference === last.reference)) release(last.reference);
-  if (purchase?.inDoubt) guard(purchase);
+  if (!purchase?.inDoubt) return;
+  guard(purchase);
+  // A lookup of the order needs the secret, whatever happens to this page.
+  if (purchase.secret) keepSecret(purchase.reference, purchase.secret);
 }
 
 /**

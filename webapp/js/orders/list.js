@@ -9,6 +9,7 @@ import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { recallName, remember } from "../remembered.js";
+import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { readName } from "../text.js";
 import { closeDialog, useCancelling } from "./cancelling.js";
@@ -134,6 +135,7 @@ export function BookingsFeed() {
   const [requestedSize, setRequestedSize] = useState(0);
   useEffect(() => {
     isShown = true;
+    update({ open: settings.openOrders });
     return () => {
       isShown = false;
     };

@@ -25,6 +25,7 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
  * @property {boolean} next true if there are further pages
  * @property {boolean} adding true while the next page is being fetched
  * @property {boolean} failed the last request failed
+ * @property {boolean} open everybody may see the orders that were made without a secret
  */
 
 /** @type {ListState} */
@@ -39,6 +40,7 @@ export const INITIAL_STATE = {
   next: false,
   adding: false,
   failed: false,
+  open: false,
 };
 
 /**
@@ -46,7 +48,7 @@ export const INITIAL_STATE = {
  * @param {number} serverNow in milliseconds
  */
 export function deriveList(state, serverNow) {
-  const { user, fault, refusals, show, orders, events, dialogReference, next, adding, failed } = state;
+  const { user, fault, refusals, show, orders, events, dialogReference, next, adding, failed, open } = state;
   const described = (orders ?? []).map((order) => describeOrder(order, events[order.event] ?? null, serverNow));
   return {
     user,
@@ -60,6 +62,7 @@ export function deriveList(state, serverNow) {
       described.find(({ reference }) => reference === dialogReference) ?? describeOrder(NO_ORDER, null, serverNow),
     more: next,
     adding,
+    open,
   };
 }
 

@@ -9,7 +9,6 @@ import { HttpError } from "../http.js";
 import { reviewTickets } from "../own_tickets.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
-import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { useAfterCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
@@ -27,7 +26,7 @@ const EVENT_POLL_MS = 60_000;
 cancelling.onOutcome(() => void mutate(orderPath(cancelling.view.get().reference)));
 
 let state = INITIAL_STATE;
-const derive = () => deriveOrderPage(state, serverNow(), settings.apiUrl);
+const derive = () => deriveOrderPage(state, serverNow());
 const view = createStore(derive());
 
 /** Draw a component from the page's order. */

@@ -46,9 +46,8 @@ function queryOf({ bookings }) {
 /**
  * @param {OrderState} state
  * @param {number} serverNow in milliseconds
- * @param {string} apiUrl
  */
-export function deriveOrderPage(state, serverNow, apiUrl) {
+export function deriveOrderPage(state, serverNow) {
   const known = state.order !== null;
   const order = state.order ?? NO_ORDER;
   const described = describeOrder(order, state.event, serverNow);
@@ -57,7 +56,7 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
   const isRepeatable =
     ["declined", "expired"].includes(described.state) &&
     (state.event ? saleOf(state.event, serverNow) === "on_sale" : !begun);
-  const resource = apiUrl + orderPath(order.reference);
+  const path = orderPath(order.reference);
   return {
     ...described,
     page: known ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
@@ -79,9 +78,9 @@ export function deriveOrderPage(state, serverNow, apiUrl) {
       tier,
       row: row ?? "",
       seat: seat ?? 0,
-      code: `${resource}/tickets/${index + 1}.svg`,
+      code: `${path}/tickets/${index + 1}.svg`,
     })),
-    calendar: `${resource}/calendar.ics`,
+    calendar: `${path}/calendar.ics`,
     announcement: state.announcement,
   };
 }

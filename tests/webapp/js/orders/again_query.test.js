@@ -13,6 +13,6 @@ test("the way back to the event keeps seats and standing tickets of a failed ord
     { ...line, ticketId: 1241, tier: "GA" },
   ];
   const order = /** @type {import("../../../../webapp/js/schemas.js").Order} */ ({ ...NO_ORDER, bookings });
-  const { again_query } = deriveOrderPage({ ...INITIAL_STATE, order }, 0, "");
+  const { again_query } = deriveOrderPage({ ...INITIAL_STATE, order }, 0);
   assert.deepEqual(readTickets(`?${again_query}`), { picks: [9, 10], quantities: { GA: 1 } });
 });

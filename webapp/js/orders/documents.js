@@ -1,0 +1,49 @@
+// The documents of an order: the QR codes of its tickets and its calendar file. A URL would reveal the order's secret in
+// logs, so the page sends the secret in a header and shows the response itself.
+import { createElement, useEffect, useState } from "react";
+import { request } from "../http.js";
+
+const RETRY_MS = 3_000;
+const RETRY_MS_MAX = 60_000;
+
+/**
+ * An image that loads again, at growing intervals, after the API was unavailable.
+ * @param {{ path: string } & Record<string, unknown>} props
+ */
+export function TicketCode({ path, ...props }) {
+  const [image, setImage] = useState("");
+  useEffect(() => {
+    let timer = 0;
+    let isShown = true;
+    const load = async (attempt = 0) => {
+      try {
+        const svg = await (await request(path)).text();
+        if (isShown) setImage(`data:image/svg+xml,${encodeURIComponent(svg)}`);
+      } catch {
+        const delay = Math.min(RETRY_MS * 2 ** attempt, RETRY_MS_MAX);
+        if (isShown) timer = setTimeout(() => load(attempt + 1), delay);
+      }
+    };
+    void load();
+    return () => {
+      isShown = false;
+      clearTimeout(timer);
+    };
+  }, [path]);
+  return createElement("img", { ...props, ...(image ? { src: image } : {}), decoding: "async" });
+}
+
+/**
+ * Download a calendar file. The page already shows a notice while the API is away.
+ * @param {string} path
+ */
+export async function saveCalendar(path) {
+  const response = await request(path).catch(() => null);
+  if (!response) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "concert.ics";
+  link.click();
+  // The browser has begun to read the file.
+  setTimeout(() => URL.revokeObjectURL(link.href));
+}

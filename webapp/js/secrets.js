@@ -1,0 +1,76 @@
+// Secrets of orders. The API shows an order only to the holder of its secret, and this browser keeps those of its buyer.
+
+import { attempt, sharedArea } from "./remembered.js";
+
+const PREFIX = "order-secret:";
+/** The API accepts as many secrets in one request. */
+export const KEPT_MAX = 100;
+const SECRET_BYTES = 32;
+const ORDER_PATH = /^\/api\/bookings\/([^/?]+)/;
+const LIST_PATH = "/api/bookings?";
+
+/** @typedef {{ secret: string, keptAt: number }} Kept `keptAt` is browser time in milliseconds */
+
+/**
+ * Make a random secret.
+ * @returns {string}
+ */
+export function newSecret() {
+  const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/**
+ * Keep the secret of an order, and forget the oldest one beyond `KEPT_MAX`.
+ * @param {string} reference
+ * @param {string} secret
+ */
+export function keepSecret(reference, secret) {
+  if (secretOf(reference) === secret) return;
+  sharedArea.set(PREFIX + reference, JSON.stringify({ secret, keptAt: Date.now() }));
+  for (const { name } of kept().slice(KEPT_MAX)) sharedArea.remove(name);
+}
+
+/**
+ * Return the secret of an order, or "" if this browser has none.
+ * @param {string} reference
+ */
+export const secretOf = (reference) => read(PREFIX + reference)?.secret ?? "";
+
+/**
+ * Return the headers with the secrets for a request to the API: the secret of one order, or all of them for a list.
+ * @param {string} path
+ * @returns {Record<string, string>}
+ */
+export function secretHeaders(path) {
+  const [, reference = ""] = ORDER_PATH.exec(path) ?? [];
+  const secrets = path.startsWith(LIST_PATH)
+    ? kept()
+        .slice(0, KEPT_MAX)
+        .map(({ secret }) => secret)
+    : [secretOf(decodeURIComponent(reference))].filter(Boolean);
+  return secrets.length > 0 ? { "Booking-Secret": secrets.join(",") } : {};
+}
+
+/** Return what the browser keeps, newest first. */
+function kept() {
+  const names = sharedArea.keys().filter((name) => name.startsWith(PREFIX));
+  const values = names.flatMap((name) => {
+    const value = read(name);
+    return value ? [{ ...value, name }] : [];
+  });
+  return values.sort((one, other) => other.keptAt - one.keptAt);
+}
+
+/**
+ * @param {string} name
+ * @returns {Kept | null} null: nothing readable
+ */
+const read = (name) =>
+  attempt(() => {
+    const { secret, keptAt } = JSON.parse(sharedArea.get(name) ?? "");
+    return typeof secret === "string" && Number.isFinite(keptAt) ? { secret, keptAt } : null;
+  });
