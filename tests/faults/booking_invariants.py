@@ -9,12 +9,8 @@ from typing import Any
 
 from api.money import to_major
 from tests.faults.database_facts import FOREVER, BookingFact, Bounds, OrderFact
-from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps, refused_tier
+from tests.faults.evidence import ACKNOWLEDGED, Evidence, booking_request, overlaps, processing_start, refused_tier
 from tests.faults.history import BookingRequest, Entry
-
-LOST_REQUEST_MAX_S = 5.0
-"""Upper bound on the processing time of a booking after its client has lost the connection."""
-
 
 # --- Acknowledged bookings are durable and complete -------------------------------------------------------
 
@@ -217,7 +213,7 @@ def all_held_is_true(evidence: Evidence) -> Iterator[str]:
 def seat_taken_is_true(evidence: Evidence) -> Iterator[str]:
     """`seat_taken` names requested tickets that another order owned at some moment of the request."""
     for entry, request in evidence.bookings_with_code("seat_taken"):
-        began = _processing_start(evidence, entry)
+        began = processing_start(evidence, entry)
         for ticket_id in entry.content["ticketIds"]:
             owned_by_others = any(
                 reference != entry.reference and state.from_earliest <= entry.end and began <= state.to_latest
@@ -232,7 +228,7 @@ def buyer_limit_is_true(evidence: Evidence) -> Iterator[str]:
     for entry, request in evidence.bookings_with_code("buyer_limit"):
         tier, remaining = refused_tier(entry), entry.content["remaining"]
         allowance = evidence.allowances.get(request.user_id)
-        began = _processing_start(evidence, entry)
+        began = processing_start(evidence, entry)
         moments = [bounds[tier] for bounds in allowance.between(began, entry.end)] if allowance else []
         if remaining >= _needed(entry) or not any(
             bounds.available_min <= remaining <= max(0, bounds.available_max) for bounds in moments
@@ -248,17 +244,7 @@ def _needed(entry: Entry) -> int:
 def _bounds_during(evidence: Evidence, entry: Entry) -> list[Bounds]:
     """Return the bounds on the tickets of a refused request's tier at each moment of the request."""
     tier = refused_tier(entry)
-    return [bounds[tier] for bounds in evidence.stock.between(_processing_start(evidence, entry), entry.end)]
-
-
-def _processing_start(evidence: Evidence, entry: Entry) -> float:
-    """Return the start of the processing that led to a response. A repeat waits for a running first request."""
-    began = entry.start
-    for other in sorted(evidence.by_reference[entry.reference], key=lambda each: each.start, reverse=True):
-        end = other.end if other.status else other.end + LOST_REQUEST_MAX_S
-        if booking_request(other).content == booking_request(entry).content and other.start < began <= end:
-            began = other.start
-    return began
+    return [bounds[tier] for bounds in evidence.stock.between(processing_start(evidence, entry), entry.end)]
 
 
 def cancellation_responses_are_true(evidence: Evidence) -> Iterator[str]:

@@ -11,6 +11,8 @@ from tests.faults.history import BookingRequest, Entry, History, Kind
 
 ACKNOWLEDGED = {201: "confirmed", 202: "pending"}
 """The order's state per status of an acknowledged booking."""
+LOST_REQUEST_MAX_S = 5.0
+"""Upper bound on the processing time of a booking after its client has lost the connection."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -128,6 +130,16 @@ def booking_request(entry: Entry) -> BookingRequest:
     """Return the request of a booking entry."""
     assert entry.request is not None
     return entry.request
+
+
+def processing_start(evidence: Evidence, entry: Entry) -> float:
+    """Return the start of the processing that led to a response. A repeat waits for a running first request."""
+    began = entry.start
+    for other in sorted(evidence.by_reference[entry.reference], key=lambda each: each.start, reverse=True):
+        end = other.end if other.status else other.end + LOST_REQUEST_MAX_S
+        if booking_request(other).content == booking_request(entry).content and other.start < began <= end:
+            began = other.start
+    return began
 
 
 def refused_tier(entry: Entry) -> str:

@@ -24,6 +24,7 @@ from tests.faults.target import (
     until,
 )
 from tests.stack import POLL_S
+from tests.waiting import read_until
 
 FROZEN_S = (0.5, 2.5)
 """Range of a freeze: shorter and longer than the timeouts of the components that wait, `SHORT_TIMEOUTS` included."""
@@ -108,19 +109,24 @@ async def database_frozen(target: EmbeddedTarget, history: History, rng: random.
 
 async def backend_killed(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Kill one of the database's backends; PostgreSQL then ends all backends and recovers."""
-    backends = await asyncio.to_thread(target.backends)
+    backend = await _choose_backend(target, rng)
     with history.fault("database process killed"):
         with contextlib.suppress(ProcessLookupError):  # The pool has closed the connection.
-            os.kill(rng.choice(backends), signal.SIGKILL)
+            os.kill(backend, signal.SIGKILL)
         await asyncio.sleep(POLL_S)
         await until(lambda: accepts_connections(target.database_url), "the database recovers")
 
 
 async def backend_frozen(target: EmbeddedTarget, history: History, rng: random.Random) -> None:
     """Freeze one of the database's backends."""
-    backends = await asyncio.to_thread(target.backends)
-    with history.fault("database process frozen"), frozen(rng.choice(backends)):
+    backend = await _choose_backend(target, rng)
+    with history.fault("database process frozen"), frozen(backend):
         await asyncio.sleep(rng.uniform(*FROZEN_S))
+
+
+async def _choose_backend(target: EmbeddedTarget, rng: random.Random) -> int:
+    """Return the id of a backend. A system that reconnects after an earlier fault may have none for a moment."""
+    return rng.choice(await read_until(lambda: asyncio.to_thread(target.backends), bool))
 
 
 async def worker_killed(target: StackTarget, history: History, rng: random.Random) -> None:

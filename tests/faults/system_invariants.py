@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.faults.database_facts import FOREVER
-from tests.faults.evidence import Charge, Evidence, overlaps
+from tests.faults.evidence import Charge, Evidence, overlaps, processing_start
 from tests.faults.history import Entry, Fault
 
 RESPONSE_MAX_S = 10.0
@@ -69,10 +69,11 @@ def no_buyer_exceeds_the_tickets_per_buyer(evidence: Evidence) -> Iterator[str]:
 
 
 def rate_limited_is_true(evidence: Evidence) -> Iterator[str]:
-    """A booking gets `rate_limited` only if its buyer reached the limit within the last minute."""
+    """A booking gets `rate_limited` only if its buyer reached the limit within the minute before a moment of it."""
     times = _times_by_user(evidence)
     for entry, request in evidence.bookings_with_code("rate_limited"):
-        recent = [at for at in times[request.user_id] if entry.start - WINDOW_S < at <= entry.end]
+        began = processing_start(evidence, entry)
+        recent = [at for at in times[request.user_id] if began - WINDOW_S < at <= entry.end]
         if not evidence.limit or len(recent) < evidence.limit:
             yield f"{entry}: {request.user_id} has {len(recent)} orders"
 

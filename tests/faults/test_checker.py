@@ -364,6 +364,18 @@ def test_the_checker_detects_a_mutation(invariant: str, mutate: Callable[[Run], 
     assert invariant in run.broken_invariants()
 
 
+def test_a_repeat_shares_the_limit_that_its_first_request_met() -> None:
+    """The decision can be older than the repeat, whose client has lost the first request."""
+    run = Run()
+    assert run.limited.request
+    run.limited.start, run.limited.end = 1061.5, 1061.6  # A minute after the first of the two orders.
+    assert "rate_limited_is_true" in run.broken_invariants()
+    first = run.add("book", 1060.9, 0, None, reference="g", request=ONE_STANDING)
+    assert "rate_limited_is_true" not in run.broken_invariants()
+    first.request = TWO_SEATS
+    assert "rate_limited_is_true" in run.broken_invariants()
+
+
 def test_half_of_a_basket_breaks_no_other_invariant() -> None:
     run = Run()
     book_half_of_a_basket(run)
