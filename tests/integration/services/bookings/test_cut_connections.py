@@ -32,7 +32,7 @@ from tests.integration.services.bookings.test_batcher import (
 Direction = Literal["to the server", "to the client"]
 STRIDE_BYTES = int(os.environ.get("CUT_STRIDE_BYTES", "31"))
 """Distance between two cuts; by default a prime number, so that the cuts fall on all parts of messages."""
-ONE_ATTEMPT = {"booking_attempts_max": 1, "bookings_per_minute": 1000, "db_pool_max": 1, "booking_wait_ms": 10_000}
+ONE_ATTEMPT = {"booking_attempts_max": 1, "db_pool_max": 1, "booking_wait_ms": 10_000}
 """Each request gets the outcome of its first attempt, also on a busy machine."""
 BYTES_MIN = 200
 """A booking has more bytes than this in each direction."""
@@ -139,7 +139,7 @@ async def test_a_cut_within_a_booking_leaves_a_true_response(
             (booked,) = await responses(batcher, order(f"whole-{number}", event="large"))
             assert isinstance(booked, OrderRow)
         for number in itertools.count(1, STRIDE_BYTES):
-            request = order(f"cut-{number}", event="large")
+            request = order(f"cut-{number}", event="large", user_id=f"u-{number}")
             before = await sessions(conn)
             relay.cut_after(direction, number)
             (response,) = await responses(batcher, request)
