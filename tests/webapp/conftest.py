@@ -5,6 +5,9 @@ one event loop.
 
 Tests share running systems. A test that uses `make_event` (or a similar fixture) costs an event instead of a start of
 every process. The network is repaired after each test. A test that stops a process needs its own system (`start_site`).
+
+Shared systems and the browser stop after the last test of this package. Idle systems also need processor time, because
+the API and the worker poll.
 """
 
 import contextlib
@@ -34,21 +37,21 @@ async def start_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
         yield start
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def inline_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with inline payments, which all succeed."""
     async with shared_site(request, server) as site:
         yield site
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with inline payments, which are all declined."""
     async with shared_site(request, server, {"PAYMENT_SUCCESS_RATE": "0"}) as site:
         yield site
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with asynchronous payments, which all succeed, and the worker."""
     async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
@@ -56,7 +59,7 @@ async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
         yield site
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def site_without_webhooks(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system whose payments stay open until the worker polls the provider; half of them succeed."""
     async with shared_site(request, server, no_webhooks.ENVIRONMENT) as site:
@@ -92,14 +95,14 @@ async def make_event_without_webhooks(site_without_webhooks: Site) -> AsyncItera
         yield make
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shared_browser() -> AsyncIterator[Browser]:
     """One browser for all tests."""
     async with running_browser() as browser:
         yield browser
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def visitors(shared_browser: Browser) -> Visitors:
     """The visitors, which tests use in turn."""
     return Visitors(shared_browser)

@@ -23,7 +23,7 @@ from playwright.async_api import async_playwright
 
 from api.schemas import BUILT_IN_EVENT
 from tests.conftest import BROWSER_ARGUMENTS, browser_path
-from tests.stack import ROOT, Stack, cloned_database, embedded_server, prepare_template, temporary_directory
+from tests.stack import PLAIN_HTTP, ROOT, Stack, cloned_database, embedded_server, prepare_template, temporary_directory
 from tests.webapp.appearance import TOOLS
 
 REPORTS = ROOT / ".test-artifacts" / "lighthouse"
@@ -89,7 +89,7 @@ async def start_pages(stack: Stack) -> str:
     """Start the web app of a stack whose API runs, at 127.0.0.1; return the reference of a booking made in it."""
     stack.environment["PUBLIC_API_URL"] = stack.api_url
     await stack.start_web()
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30, verify=PLAIN_HTTP) as http:
         response = await http.post("/api/bookings", json={"tier": "VIP", "quantity": 2, "userId": "user-1"})
     return str(response.raise_for_status().json()["reference"])
 

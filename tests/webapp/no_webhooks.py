@@ -7,6 +7,7 @@ import httpx
 import psycopg
 
 from api.payments import simulator
+from tests.stack import PLAIN_HTTP
 from tests.waiting import read_until
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def hold(
     """Book in the system without webhooks, wait for the provider's decision, and return the reference."""
     reference = reference_for(outcome)
     body = {"tier": tier, "quantity": quantity, "userId": user_id, "bookingReference": reference}
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+    async with site.connect() as http:
         response = await http.post("/api/bookings", json=body, params={"event": site.event})
     assert response.status_code == 202, response.text
     assert await decided(site, reference) == outcome
@@ -51,7 +52,7 @@ async def hold(
 async def decided(site: "Site", reference: str) -> simulator.Outcome:
     """Wait until the provider has decided a payment; return the outcome, which the API has not received."""
     outcome = simulator.decide(reference, SUCCESS_RATE)
-    async with httpx.AsyncClient(base_url=site.stack.simulator_url, timeout=30) as provider:
+    async with httpx.AsyncClient(base_url=site.stack.simulator_url, timeout=30, verify=PLAIN_HTTP) as provider:
         await read_until(
             lambda: provider.get(f"/charges/{reference}"), lambda charge: charge.json().get("status") == outcome
         )

@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any
 
-import httpx
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.webapp import no_webhooks
@@ -18,7 +17,7 @@ USER = "user-123"
 async def find_order(site: Site, reference: str, page: Page | None = None) -> dict[str, Any]:
     """Return an order that the API has sold, or one that was booked on a page."""
     headers = {} if page is None else {"Booking-Secret": await secret_of(page, reference)}
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+    async with site.connect() as http:
         response = await http.get(f"/api/bookings/{reference}", headers=headers)
         order: dict[str, Any] = response.raise_for_status().json()
         return order

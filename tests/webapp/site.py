@@ -17,7 +17,7 @@ from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_stacks
 from tests.faulty_proxy import FaultyProxy
-from tests.stack import Stack
+from tests.stack import PLAIN_HTTP, Stack
 from tests.waiting import order_where, read_until
 
 BOOKINGS = " /api/bookings"
@@ -31,6 +31,9 @@ BEST = "GET /api/tickets/best"
 
 TICKETS_MAX = 10
 """The most tickets of an order, unless its event has another limit; the default of `MAX_TICKETS_PER_BOOKING`."""
+
+HTTP_TIMEOUT_S = 30.0
+"""The time limit of a test's own requests."""
 
 _numbers = itertools.count(1)
 
@@ -81,13 +84,17 @@ class Site:
         await self.stack.start_web()
         self.stack.environment = api_environment
 
+    def connect(self) -> httpx.AsyncClient:
+        """Return a client of the API, without the breakable network."""
+        return httpx.AsyncClient(base_url=self.stack.api_url, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP)
+
     async def sell(
         self, tier: str, quantity: int, user_id: str = "somebody-else", *, ticket_ids: Sequence[int] = ()
     ) -> httpx.Response:
         """Book through the API, as another buyer; with `ticket_ids` these seats."""
         seats = {"ticketIds": list(ticket_ids)} if ticket_ids else {}
         body = {"tier": tier, "quantity": quantity, "userId": user_id, **seats}
-        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+        async with self.connect() as http:
             return await http.post("/api/bookings", json=body, params={"event": self.event})
 
     async def sell_many(self, tier: str, quantity: int) -> list[str]:
@@ -100,7 +107,7 @@ class Site:
 
     async def cancel(self, reference: str, user_id: str) -> None:
         """Cancel an order through the API."""
-        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+        async with self.connect() as http:
             response = await http.post(f"/api/bookings/{reference}/cancel", json={"userId": user_id})
             response.raise_for_status()
 
@@ -113,7 +120,7 @@ class Site:
         await self._until(reference, lambda order: (order["status"], order.get("refund")) == (status, refund))
 
     async def _until(self, reference: str, fits: Callable[[dict[str, Any]], bool]) -> None:
-        async with httpx.AsyncClient(base_url=self.stack.api_url, timeout=30) as http:
+        async with self.connect() as http:
             await order_where(http, reference, fits)
 
     async def orders(self, user_id: str) -> list[tuple[str, str]]:

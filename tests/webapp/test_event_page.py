@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.stack import PLAIN_HTTP
 from tests.webapp.appearance import check_page
 from tests.webapp.site import READS, MakeEvent, Site
 from tests.webapp.visitors import OpenPage, draw_map, open_event, tickets_left
@@ -62,7 +63,7 @@ async def test_an_unknown_event_links_to_other_pages(inline_site: Site, visit: O
 async def test_an_unknown_address_links_to_other_pages(inline_site: Site, visit: OpenPage) -> None:
     page = await visit(f"{inline_site.url}/no/such/page")
     await expect(page.get_by_role("heading", name=words("missing.title"))).to_be_visible()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=PLAIN_HTTP) as http:
         assert (await http.get(f"{inline_site.url}/no/such/page")).status_code == 404
 
 

@@ -2,7 +2,6 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -59,7 +58,7 @@ async def test_the_basket_survives_a_reload_and_another_page_until_it_is_booked(
 
 async def test_seats_and_standing_tickets_in_the_address_are_chosen(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
+    async with site.connect() as http:
         rows = (await http.get(f"/api/tickets/states?event={site.event}")).json()["rows"]
     seat = next(row["ids"][8] for row in rows if row["row"] == "C")
     page = await visit(f"{site.event_url}?seats={seat}&tickets=2+GA", size=DESKTOP)

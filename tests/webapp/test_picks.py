@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.stack import PLAIN_HTTP
 from tests.webapp import chips
 from tests.webapp.chips import CHIPS
 from tests.webapp.site import TICKETS_MAX, MakeEvent, Site
@@ -103,7 +104,7 @@ async def test_the_refund_is_promised_before_the_purchase(make_event: MakeEvent,
 
 async def test_without_scripts_the_page_says_what_it_needs(make_event: MakeEvent) -> None:
     site = await make_event(HOUSE)
-    async with httpx.AsyncClient(base_url=site.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=site.url, trust_env=False, verify=PLAIN_HTTP) as http:
         for path in ("/", "/bookings", f"/event/{site.event}"):
             html = (await http.get(path)).text
             assert re.search(r"<noscript>.*This site needs JavaScript.*</noscript>", html, re.DOTALL)

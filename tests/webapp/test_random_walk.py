@@ -10,7 +10,6 @@ import re
 import time
 from collections import Counter
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -47,7 +46,7 @@ async def _arrive(walk: Walk, site: Site) -> None:
 async def _until_equal(walk: Walk, site: Site) -> None:
     """Wait until the page shows the counts and the free seats that the API has."""
     deadline = time.monotonic() + SOON_S
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+    async with site.connect() as http:
         while True:
             tickets = (await http.get("/api/tickets", params={"event": site.event})).json()
             right = {
@@ -78,7 +77,7 @@ async def _others_act(site: Site, picks: list[int], chance: random.Random, order
 
 
 async def _tier_of(site: Site, ticket_id: int) -> str:
-    async with httpx.AsyncClient(base_url=site.stack.api_url, timeout=30) as http:
+    async with site.connect() as http:
         tickets = (await http.get("/api/tickets", params={"event": site.event})).json()
     return next((ticket["tier"] for ticket in tickets if ticket["id"] == ticket_id), "VIP")
 

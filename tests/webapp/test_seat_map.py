@@ -2,7 +2,6 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -60,7 +59,7 @@ def _parse(text: str) -> tuple[str, int]:
 
 
 async def _ticket_ids(site: Site, tier: str) -> dict[tuple[str, int], int]:
-    async with httpx.AsyncClient(base_url=site.stack.api_url) as http:
+    async with site.connect() as http:
         tickets = (await http.get("/api/tickets", params={"event": site.event, "tier": tier})).json()
     return {(ticket["row"], ticket["seat"]): ticket["id"] for ticket in tickets}
 

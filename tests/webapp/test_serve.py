@@ -14,7 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.stack import ROOT, Process, clean_environment, free_port, responds
+from tests.stack import PLAIN_HTTP, ROOT, Process, clean_environment, free_port, responds
 
 pytestmark = pytest.mark.xdist_group("serve")
 
@@ -45,7 +45,7 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     first, first_url = await _start(tmp_path, {"API_PORT": "3456"})
     second, second_url = await _start(tmp_path, {"PUBLIC_API_URL": "https://api.example.org/v1/"})
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=PLAIN_HTTP) as http:
         pages = [(await http.get(url)).text for url in (first_url, second_url)]
         policies = [html.unescape(_POLICY.findall(page)[0]) for page in pages]
         settings = [json.loads(html.unescape(_SETTINGS.findall(page)[0])) for page in pages]
@@ -77,7 +77,7 @@ async def test_the_server_listens_on_a_host_name(tmp_path: Path) -> None:
 
 async def test_headers_keep_pages_fresh_and_files_for_ever(url: str) -> None:
     script = next((ROOT / ".web" / "build" / "client" / "assets").glob("entry.client-*.js")).name
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with httpx.AsyncClient(base_url=url, verify=PLAIN_HTTP) as http:
         page = await http.get("/")
         booking = await http.get("/booking/bk_1")
         missing = await http.get("/no/such/page")
@@ -115,7 +115,7 @@ async def test_every_page_has_its_status_and_every_other_address_404(url: str) -
         "/x.html",
         "/../rxconfig.py",
     }
-    async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
+    async with httpx.AsyncClient(base_url=url, verify=PLAIN_HTTP, follow_redirects=True) as http:
         responses = {path: await http.get(path) for path in pages | others}
     assert {path: response.status_code for path, response in responses.items()} == {
         **dict.fromkeys(pages, 200),
@@ -134,7 +134,7 @@ async def test_files_are_compressed_and_requested_once(accepted: str, encoding: 
     client = ROOT / ".web" / "build" / "client"
     script = max((client / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
     paths = ("/", "/booking/x", "/app.css", f"/assets/{script.name}")
-    async with httpx.AsyncClient(base_url=url, headers={"Accept-Encoding": accepted}) as http:
+    async with httpx.AsyncClient(base_url=url, verify=PLAIN_HTTP, headers={"Accept-Encoding": accepted}) as http:
         first = {path: await http.get(path) for path in paths}
         again = {path: await http.get(path, headers={"If-None-Match": first[path].headers["etag"]}) for path in paths}
     assert {first[path].headers.get("content-encoding") for path in paths} == {encoding}

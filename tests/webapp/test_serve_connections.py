@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.stack import HTTP_TIMEOUT_S, ROOT, Process, clean_environment, free_port, responds
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, ROOT, Process, clean_environment, free_port, responds
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("serve")]
 
@@ -75,7 +75,7 @@ async def test_every_response_has_the_security_headers(port: int, method: str, p
 
 @pytest.mark.parametrize("headers", [{"Range": "bytes=x"}, {"If-Modified-Since": "no date"}, {"If-None-Match": '"'}])
 async def test_strange_headers_get_the_page(port: int, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN_HTTP) as http:
         response = await http.get("/", headers=headers)
     assert response.status_code == 200
     assert response.headers["x-frame-options"] == "DENY"
@@ -89,7 +89,9 @@ async def test_strange_headers_get_the_page(port: int, headers: dict[str, str]) 
 async def test_slow_connections_do_not_stop_visitors(port: int, sent: bytes) -> None:
     with contextlib.ExitStack() as opened:
         connections = [opened.enter_context(connect(port, sent)) for _ in range(2 * CONNECTIONS_MAX)]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HTTP_TIMEOUT_S) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", verify=PLAIN_HTTP, timeout=HTTP_TIMEOUT_S
+        ) as http:
             assert (await http.get("/")).status_code == 200
         for connection in connections:
             with contextlib.suppress(ConnectionResetError):
@@ -104,7 +106,9 @@ async def test_clients_that_never_read_do_not_stop_visitors(port: int) -> None:
     with contextlib.ExitStack() as opened:
         for _ in range(2 * CONNECTIONS_MAX):
             opened.enter_context(connect(port, request * 100))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HTTP_TIMEOUT_S) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", verify=PLAIN_HTTP, timeout=HTTP_TIMEOUT_S
+        ) as http:
             assert (await http.get("/")).status_code == 200
 
 
