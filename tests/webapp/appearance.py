@@ -116,7 +116,9 @@ async def _turn(page: Page, scheme: Literal["light", "dark"]) -> None:
 
 
 async def _resize(page: Page, width: int, height: int) -> None:
-    await page.set_viewport_size({"width": width, "height": height})
+    # Even the same size lays out the whole page again.
+    if page.viewport_size != {"width": width, "height": height}:
+        await page.set_viewport_size({"width": width, "height": height})
     await _settle(page)
 
 

@@ -1,5 +1,6 @@
 """Every text formats in every language, in the pages and in the tests alike."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from tests.webapp.words import texts, words
 from webapp.build import WEB_DIR
 from webapp.components.language import LANGUAGES, STRINGS, arguments
+
+pytestmark = pytest.mark.xdist_group("formats")  # Each process would format all texts again.
 
 _VALUES = (0, 1, 2, 3, 11, 100)
 _FORMAT = """
@@ -28,6 +31,7 @@ _FORMAT = """
 """
 
 
+@functools.cache
 def _formatted_by_pages(language: str) -> dict[str, list[str]]:
     """Format each text as the pages do, with the same library: every argument has each of `_VALUES` in turn."""
     node = Path(sys.executable).with_name("node")
