@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from api.money import format_amount, to_major
 from api.schemas import CURRENCY_PATTERN, REFERENCE_PATTERN, SLUG_PATTERN
-from api.text import TEXT_PATTERN, TEXT_RULE
+from api.text import EMAIL_PATTERN, TEXT_PATTERN, TEXT_RULE
 
 
 class SetupError(Exception):
@@ -346,6 +346,7 @@ _RULES = {
     TEXT_PATTERN: TEXT_RULE,
     REFERENCE_PATTERN: "may have letters, digits and . _ : ~ + = @ - only, and must not be . or ..",
     CURRENCY_PATTERN: "must be three capital letters, such as USD",
+    EMAIL_PATTERN: "must be an e-mail address, such as ann@example.org",
     SLUG_PATTERN: "may have lower-case letters, digits and single hyphens between them only",
 }
 """The rules for texts in words, by pattern."""
@@ -361,6 +362,7 @@ _SENTENCES = tuple(
         (r"Expected `\w+(?: \| null)?` >= (?P<least>\S+)", "must be at least {least}"),
         (r"Expected `\w+(?: \| null)?` <= (?P<most>\S+)", "must be at most {most}"),
         (r"Expected `\w+(?: \| null)?` of length >= 1", "must not be empty"),
+        (r"Invalid enum value .*", "must be one of the values in the API's reference"),
         (r"Expected `\w+(?: \| null)?` of length <= (?P<most>\d+)", "must have at most {most} characters"),
         *((rf"Expected .* matching regex {re.escape(repr(pattern))}", rule) for pattern, rule in _RULES.items()),
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from api.text import TEXT_MAX, TEXT_PATTERN
+from api.text import EMAIL_MAX, EMAIL_PATTERN, TEXT_MAX, TEXT_PATTERN
 
 BUILT_IN_EVENT = "aurora-sessions"
 """The slug of the event for requests without `?event=`."""
@@ -29,6 +29,10 @@ Slug = Annotated[str, msgspec.Meta(max_length=SLUG_MAX, pattern=SLUG_PATTERN)]
 """An event's public name: lower-case letters, digits and single hyphens."""
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX, pattern=REFERENCE_PATTERN)]
 """An idempotency key that is one segment of a URL's path without an escape. `.` and `..` are not."""
+Email = Annotated[str, msgspec.Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN)]
+"""An e-mail address of ASCII characters."""
+Locale = Literal["en", "de", "ar"]
+"""A language of the web app."""
 TicketId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Total = Annotated[float, msgspec.Meta(ge=0, le=10**15)]
 """An amount in the currency's major unit. The database refuses larger ones, even in currencies without a minor unit."""
@@ -72,6 +76,10 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     """The total that the buyer agreed to, in the currency's major unit. The API refuses to charge any other total."""
     booking_reference: Reference | None = None
     """The client's idempotency key, as an alternative to the header `Idempotency-Key`."""
+    email: Email | None = None
+    """The buyer's address for messages about the order."""
+    locale: Locale | None = None
+    """The language of these messages."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if a field of the body's form is missing."""

@@ -1,4 +1,4 @@
-"""Names that people type: one spelling for storage and comparison, and one key for limits.
+"""Names that people type: one spelling for storage and comparison, and one key for limits. The form of addresses.
 
 `webapp/js/text.js` has the same `normalize` and refuses the same names. Tests compare the two.
 """
@@ -31,6 +31,17 @@ them. `limit_key` recognizes them.
 """
 TEXT_RULE = "must have a visible character, and no control or direction characters"
 """The rule of the pattern in words."""
+
+EMAIL_MAX = 254
+"""Maximum length of an e-mail address in characters, by RFC 5321."""
+EMAIL_PATTERN = (
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@"
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(?![\s\S])"
+)
+"""An address that a browser's field for e-mail addresses accepts, by the HTML standard.
+
+It has ASCII characters only. Browsers convert the name of an international domain.
+"""
 
 _LOOK_ALIKE = re.compile(rf"[\s{_INVISIBLE}{_INVISIBLE_BEYOND}]+")
 _BLANKS = (

@@ -13,7 +13,7 @@ COMMENT ON DOMAIN public.row_label IS 'Label of a row of seats';
 
 COMMENT ON CONSTRAINT row_label_check ON DOMAIN public.row_label IS 'A label can be displayed and has 1 to 50 characters';
 
-CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
+CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -127,7 +127,7 @@ begin
     with new_orders as (
         insert into orders (
             id, event_id, reference, user_id, request_digest, status, quantity, total_minor, currency, expires_at,
-            client_hash, access_digest
+            client_hash, access_digest, account_id, email, locale
         )
         select
             new.id,
@@ -141,14 +141,17 @@ begin
             new.currency,
             now() + make_interval(secs => new.hold_seconds),
             new.client_hash,
-            new.access_digest
+            new.access_digest,
+            new.account_id,
+            new.email,
+            new.locale
         from unnest(
             order_ids, order_event_ids, order_references, order_user_ids, order_digests, order_payments,
             order_quantities, order_totals, order_currencies, order_hold_seconds, order_clients,
-            order_access_digests
+            order_access_digests, order_accounts, order_emails, order_locales
         ) as new (
             id, event_id, reference, user_id, request_digest, payment, quantity, total_minor, currency, hold_seconds,
-            client_hash, access_digest
+            client_hash, access_digest, account_id, email, locale
         )
         where new.id is not null
         order by new.reference collate "C"
@@ -190,7 +193,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
+COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
 
 CREATE FUNCTION public.check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -711,13 +714,18 @@ CREATE TABLE public.orders (
     client_hash bytea,
     limit_key text,
     access_digest bytea,
+    account_id bigint,
+    email text,
+    locale text,
     CONSTRAINT orders_access_digest_check CHECK ((length(access_digest) = 32)),
     CONSTRAINT orders_cancelled_at_check CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
     CONSTRAINT orders_client_hash_check CHECK (((client_hash IS NULL) OR ((status = 'pending'::text) AND (length(client_hash) = 16)))),
     CONSTRAINT orders_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT orders_email_check CHECK (((length(email) <= 254) AND (email ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT orders_expires_after_check CHECK ((expires_at > created_at)),
     CONSTRAINT orders_expires_at_check CHECK (((status <> ALL (ARRAY['pending'::text, 'expired'::text])) OR (expires_at IS NOT NULL))),
     CONSTRAINT orders_limit_key_check CHECK (((length(limit_key) >= 1) AND (length(limit_key) <= 128))),
+    CONSTRAINT orders_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT orders_quantity_check CHECK (((quantity >= 1) AND (quantity <= 1000))),
     CONSTRAINT orders_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 200))),
     CONSTRAINT orders_reference_check CHECK (((length(reference) >= 1) AND (length(reference) <= 128))),
@@ -744,6 +752,12 @@ COMMENT ON COLUMN public.orders.limit_key IS 'Key of the buyer''s name (api/text
 
 COMMENT ON COLUMN public.orders.access_digest IS 'SHA-256 of the order''s secret; null: the order was made without a secret';
 
+COMMENT ON COLUMN public.orders.account_id IS 'The account of the buyer; null: the buyer was not signed in';
+
+COMMENT ON COLUMN public.orders.email IS 'The address for messages about the order; null: the request had none';
+
+COMMENT ON COLUMN public.orders.locale IS 'The language of these messages; null: the request had none';
+
 COMMENT ON CONSTRAINT orders_access_digest_check ON public.orders IS 'A digest is a SHA-256';
 
 COMMENT ON CONSTRAINT orders_cancelled_at_check ON public.orders IS 'A cancelled order has the time of its cancellation; any other order has none';
@@ -752,11 +766,15 @@ COMMENT ON CONSTRAINT orders_client_hash_check ON public.orders IS 'Only a pendi
 
 COMMENT ON CONSTRAINT orders_currency_check ON public.orders IS 'A currency is a three-letter code of ISO 4217';
 
+COMMENT ON CONSTRAINT orders_email_check ON public.orders IS 'An address has one @ and no blanks, and at most 254 characters';
+
 COMMENT ON CONSTRAINT orders_expires_after_check ON public.orders IS 'A hold ends after the order was created';
 
 COMMENT ON CONSTRAINT orders_expires_at_check ON public.orders IS 'A pending or expired order has an end of its hold';
 
 COMMENT ON CONSTRAINT orders_limit_key_check ON public.orders IS 'A key of a name has 1 to 128 characters';
+
+COMMENT ON CONSTRAINT orders_locale_check ON public.orders IS 'Messages have one of the languages of the web app';
 
 COMMENT ON CONSTRAINT orders_quantity_check ON public.orders IS 'An order has 1 to 1000 tickets';
 

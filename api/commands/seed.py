@@ -334,6 +334,9 @@ def _sell(
             "expires_at": [None] * len(orders),
             "client_hashes": [None] * len(orders),
             "access_digests": [None] * len(orders),
+            "accounts": [None] * len(orders),
+            "emails": [None] * len(orders),
+            "locales": [None] * len(orders),
         },
     )
     connection.execute(

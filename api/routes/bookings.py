@@ -309,6 +309,8 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
         items=items,
         user_id=_buyer(data.user_id),
         expected_total=data.expected_total,
+        email=data.email,
+        locale=data.locale,
         itemized=data.items is not None,
     )
 

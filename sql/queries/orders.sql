@@ -150,7 +150,10 @@ insert into orders (
     currency,
     expires_at,
     client_hash,
-    access_digest
+    access_digest,
+    account_id,
+    email,
+    locale
 )
 select
     unnest(%(ids)s::bigint[]),
@@ -165,7 +168,10 @@ select
     unnest(%(currencies)s::text[]),
     unnest(%(expires_at)s::timestamptz[]),
     unnest(%(client_hashes)s::bytea[]),
-    unnest(%(access_digests)s::bytea[]);
+    unnest(%(access_digests)s::bytea[]),
+    unnest(%(accounts)s::bigint[]),
+    unnest(%(emails)s::text[]),
+    unnest(%(locales)s::text[]);
 
 -- name: lock_orders
 -- Lock orders by reference, to change their states.

@@ -146,7 +146,7 @@ def test_the_booking_request_is_documented_with_its_limits(document: dict[str, A
     assert list(body["content"]) == ["application/json"]
     schemas = document["components"]["schemas"]
     tickets_max = TICKETS_MAX  # An event may allow more tickets than the setting.
-    common = {"userId", "expectedTotal", "bookingReference"}
+    common = {"userId", "expectedTotal", "bookingReference", "email", "locale"}
     single, basket = schemas["BookingRequest"]["anyOf"]
     assert single["properties"].keys() == {"tier", "quantity", "ticketIds", *common}
     assert set(single["required"]) == {"tier", "quantity", "userId"}
@@ -166,6 +166,8 @@ def test_the_booking_request_is_documented_with_its_limits(document: dict[str, A
         assert (tickets["uniqueItems"], tickets["maxItems"]) == (True, tickets_max)
         assert (tickets["items"]["minimum"], tickets["items"]["maximum"]) == (1, 2**63 - 1)
     assert single["properties"]["userId"]["maxLength"] == 128
+    assert single["properties"]["email"]["anyOf"][0]["maxLength"] == 254
+    assert single["properties"]["locale"]["anyOf"][0]["enum"] == ["ar", "de", "en"]
 
 
 def test_a_booking_is_linked_to_its_lookup_and_cancellation(document: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ export interface BookingRequest {
   items?: BookingItem[] | null;
   expectedTotal?: number | null;
   bookingReference?: string | null;
+  email?: string | null;
+  locale?: "ar" | "de" | "en" | null;
 }
 
 export interface CancelRequest {

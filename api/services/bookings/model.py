@@ -11,6 +11,7 @@ import msgspec
 from api import text
 from api.errors import ApiError, PaymentDeclined
 from api.money import without_rounding_error
+from api.schemas import Locale
 from api.services.event_rules import EventTimes
 from api.services.order_rows import BookingRow, OrderRow
 from api.services.order_rules import OrderRules, take_own_rules
@@ -70,6 +71,12 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The hash of the client's address for the limit of held tickets; None if that does not apply."""
     access_digest: bytes | None = None
     """SHA-256 of the order's secret; None if everybody may access the order."""
+    account_id: int | None = None
+    """The buyer's account; None if the buyer is not signed in."""
+    email: str | None = None
+    """The address for messages about the order; None for none."""
+    locale: Locale | None = None
+    """The language of these messages; None if the request names none."""
     itemized: bool = False
     """True if the request's body lists items; a refusal then names the item."""
 
@@ -90,13 +97,13 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """SHA-256 of the items, the buyer, the expected total and the secret; equal digests mean equal requests.
+        """SHA-256 of all that the client wants; equal digests mean equal requests.
 
         A repeat with another secret is therefore another request. So a stranger who knows the reference and the items
         gets no response about the order.
 
         The order of items and of their tickets makes no difference. A list with a single item of a tier is equal to a
-        request without a list, so that the digests of orders from before the list stay valid.
+        request without a list. A field that is None adds nothing. So the digests of older orders stay valid.
         """
         items = sorted(
             ((item.tier, item.quantity, sorted(item.ticket_ids)) for item in self.items),
@@ -112,6 +119,9 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             content.append(without_rounding_error(self.expected_total))
         if self.access_digest is not None:
             content.append(self.access_digest.hex())
+        contact = {"account": self.account_id, "email": self.email, "locale": self.locale}
+        if given := {name: value for name, value in contact.items() if value is not None}:
+            content.append(given)
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

@@ -153,6 +153,7 @@ def insertions(records: Sequence[Record], policy: BookingPolicy) -> list[Stateme
 
 def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
     orders = [record.order for record in records]
+    requests = [record.sale.request for record in records]
     return Statement(
         queries.orders.insert_orders,
         {
@@ -162,7 +163,7 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
             "user_ids": [order.user_id for order in orders],
             "request_digests": [order.request_digest for order in orders],
             "statuses": [order.status for order in orders],
-            "quantities": [record.sale.request.quantity for record in records],
+            "quantities": [request.quantity for request in requests],
             "totals_minor": [order.total_minor for order in orders],
             "currencies": [order.currency for order in orders],
             "expires_at": [order.expires_at for order in orders],
@@ -173,6 +174,9 @@ def _insert_orders(records: Sequence[Record]) -> Statement[Any]:
                 record.sale.request.client_hash if record.sale.payment == "pending" else None for record in records
             ],
             "access_digests": [order.access_digest for order in orders],
+            "accounts": [request.account_id for request in requests],
+            "emails": [request.email for request in requests],
+            "locales": [request.locale for request in requests],
         },
     )
 

@@ -42,6 +42,9 @@ class Ordered(msgspec.Struct):
     hold_seconds: int | None = None
     client_hash: bytes | None = None
     access_digest: bytes | None = None
+    account_id: int | None = None
+    email: str | None = None
+    locale: str | None = None
     buyer: str | None = None
 
     @property
@@ -121,6 +124,9 @@ def parameters(orders: Sequence[Ordered], *, bookings_per_minute: int = 0) -> di
         "order_hold_seconds": [order.hold_seconds for order in orders],
         "order_clients": [order.client_hash for order in orders],
         "order_access_digests": [order.access_digest for order in orders],
+        "order_accounts": [order.account_id for order in orders],
+        "order_emails": [order.email for order in orders],
+        "order_locales": [order.locale for order in orders],
         "line_orders": [order_number for order_number, _, _ in lines],
         "line_numbers": [number for _, number, _ in lines],
         "line_tiers": [line.tier.id for _, _, line in lines],
