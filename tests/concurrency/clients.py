@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import psycopg
+from psycopg.rows import class_row
 
 from tests.integration import asynchronous
 
@@ -55,6 +56,29 @@ def live_bookings(database_url: str, event: str) -> list[int]:
             [event],
         ).fetchall()
     return [ticket_id for (ticket_id,) in rows]
+
+
+class Ticket(NamedTuple):
+    """A ticket with its tier and status."""
+
+    id: int
+    tier: str
+    position: int
+    status: str
+
+
+def tickets_of(database_url: str, event: str) -> list[Ticket]:
+    """Return the tickets of an event by tier and position."""
+    with psycopg.connect(database_url) as conn:
+        cursor = conn.cursor(row_factory=class_row(Ticket)).execute(
+            """
+            select tickets.id, tiers.name as tier, tickets.position, tickets.status
+            from tickets join tiers on tiers.id = tier_id join events on events.id = tiers.event_id
+            where slug = %s order by tiers.id, tickets.position
+            """,
+            [event],
+        )
+        return cursor.fetchall()
 
 
 async def tickets_by_status(database_url: str, event: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from api.commands.audit import audit
 from api.commands.seed import parse_inventory, seed
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
-from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
+from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status, tickets_of
 from tests.concurrency.weakened import ENVIRONMENTS, PATHS
 from tests.stack import Stack
 
@@ -48,26 +48,10 @@ def post(stack: Stack, event: str, bodies: list[dict[str, Any]]) -> list[httpx.R
 
 def sold(stack: Stack, event: str) -> Counter[str]:
     """Return the number of sold tickets of each tier of an event."""
-    with psycopg.connect(stack.database_url) as conn:
-        rows = conn.execute(
-            "select tiers.name from tickets join tiers on tiers.id = tier_id join events on events.id = tiers.event_id"
-            " where slug = %s and tickets.status = 'sold'",
-            [event],
-        ).fetchall()
-    return Counter(name for (name,) in rows)
+    return Counter(ticket.tier for ticket in tickets_of(stack.database_url, event) if ticket.status == "sold")
 
 
-def seats_of(stack: Stack, event: str) -> list[int]:
-    with psycopg.connect(stack.database_url) as conn:
-        rows = conn.execute(
-            "select tickets.id from tickets join events on events.id = event_id"
-            " where slug = %s and row_label is not null order by 1",
-            [event],
-        ).fetchall()
-    return [ticket_id for (ticket_id,) in rows]
-
-
-def tickets_of(response: httpx.Response) -> list[int]:
+def booked_by(response: httpx.Response) -> list[int]:
     return [booking["ticketId"] for booking in response.json()["bookings"]]
 
 
@@ -82,14 +66,14 @@ def test_the_scarcer_item_decides_and_leaves_the_tickets_of_the_other(stack: Sta
         else:
             assert (response.json()["available"], response.json()["item"]) == (0, 0 if number % 2 else 1)
     assert sold(stack, "scarce") == {"VIP": STANDING, "GA": STANDING}
-    booked = [ticket for response in responses if response.status_code == 201 for ticket in tickets_of(response)]
+    booked = [ticket for response in responses if response.status_code == 201 for ticket in booked_by(response)]
     assert sorted(booked) == live_bookings(stack.database_url, "scarce")
     assert asyncio.run(tickets_by_status(stack.database_url, "scarce"))["available"] == SEATS - STANDING
 
 
 def test_overlapping_choices_of_seats_sell_no_half_basket(stack: Stack) -> None:
     seed(stack.database_url, event="ring", inventory=parse_inventory(f"VIP={RING},GA=1000"))
-    seats = seats_of(stack, "ring")
+    seats = [ticket.id for ticket in tickets_of(stack.database_url, "ring") if ticket.tier == "VIP"]
     pairs = [(seats[number % RING], seats[(number + 1) % RING]) for number in range(BUYERS)]
     bodies = [
         basket(number, {"ticketIds": pair[:: -1 if number % 4 > 1 else 1]}, {"tier": "GA", "quantity": 2})
@@ -98,12 +82,12 @@ def test_overlapping_choices_of_seats_sell_no_half_basket(stack: Stack) -> None:
     responses = post(stack, "ring", bodies)
     assert set(codes(responses)) == {"201", "409 seat_taken"}
     winners = [response for response in responses if response.status_code == 201]
-    owned = [ticket for response in winners for ticket in tickets_of(response)]
+    owned = [ticket for response in winners for ticket in booked_by(response)]
     assert sorted(owned) == live_bookings(stack.database_url, "ring")
     assert len(owned) == len(set(owned)) == 4 * len(winners)
     for pair, response in zip(pairs, responses, strict=True):
         if response.status_code == 201:
-            assert set(pair) < set(tickets_of(response))
+            assert set(pair) < set(booked_by(response))
         else:
             taken = response.json()["ticketIds"]
             assert taken

@@ -1,14 +1,10 @@
 """A quantity gets the best free seats, for any number of processes and buyers at once."""
 
 import itertools
-from typing import NamedTuple
-
-import psycopg
-from psycopg.rows import class_row
 
 from api.commands.seed import TierPlan, seed
 from api.services.bookings.seating import Row, SeatRows, choose_seats
-from tests.concurrency.clients import codes, post_all
+from tests.concurrency.clients import codes, post_all, tickets_of
 from tests.conftest import StartStack
 
 ROWS, WIDTH = 20, 20
@@ -20,30 +16,6 @@ LOCKED_MAX = LEFT_MAX = 2 * BATCH_MAX
 """The seats that one transaction of the other process has locked at most, and those that a batch has left at most."""
 
 
-class Seat(NamedTuple):
-    """A seat with its status."""
-
-    id: int
-    position: int
-    status: str
-
-
-def seats(database_url: str, event: str) -> list[Seat]:
-    """Return the seats of an event, by position."""
-    with psycopg.connect(database_url) as conn:
-        return (
-            conn.cursor(row_factory=class_row(Seat))
-            .execute(
-                """
-            select tickets.id, position, status from tickets join events on events.id = event_id
-            where slug = %s order by position
-            """,
-                [event],
-            )
-            .fetchall()
-        )
-
-
 def bodies(quantities: list[int]) -> list[dict[str, object]]:
     return [{"tier": "Hall", "quantity": each, "userId": f"buyer-{number}"} for number, each in enumerate(quantities)]
 
@@ -52,7 +24,7 @@ async def test_the_buyers_of_an_empty_house_get_the_best_seats_in_their_order(st
     stack = await start_stack(api_workers=3, env=PAID)
     seed(stack.database_url, event="order", inventory=(HALL,))
     quantities = list(itertools.islice(itertools.cycle([2, 1, 4, 3, 2, 2]), 90))
-    free = seats(stack.database_url, "order")
+    free = tickets_of(stack.database_url, "order")
     best = choose_seats(free, dict(enumerate(quantities)), ROWS_OF_HALL)
     expected = [[seat.id for seat in best.seats[number]] for number in range(len(quantities))]
     # Each request has a connection of its own, and the system spreads connections over the processes.
@@ -68,7 +40,7 @@ async def test_in_a_stampede_few_better_seats_stay_free(start_stack: StartStack)
     for response in responses:
         first, second = sorted((line["row"], line["seat"]) for line in response.json()["bookings"])
         assert second == (first[0], first[1] + 1)
-    state = seats(stack.database_url, "stampede")
+    state = tickets_of(stack.database_url, "stampede")
     best = choose_seats(state, dict.fromkeys(range(len(responses)), 2), ROWS_OF_HALL)
     expected = {seat.id for chosen in best.seats.values() for seat in chosen}
     sold = {seat.id for seat in state if seat.status == "sold"}
