@@ -110,7 +110,7 @@ class SimpleRequest(NamedTuple):
     route: HotRoute
     event: str
     headers: Mapping[bytes, bytes]
-    address: str
+    address: str = ""
     """The client's address."""
     booking: BookingRequest | None = None
     """The body."""
@@ -184,13 +184,11 @@ class FastPath:
         self._untrusted_forwarding.check(peer, headers, self._trusted)
         return client_address(peer, headers, self._trusted) if self._trusted else peer
 
-    def simple(
-        self, route: HotRoute, path: bytes, query: bytes, headers: Sequence[Header], address: str
-    ) -> SimpleRequest | None:
-        """Return a request if its query and its headers are simple. That of a booking lacks its body.
-
-        `address` is the client's.
-        """
+    def find_request(self, method: bytes, path: bytes, query: bytes, headers: Sequence[Header]) -> SimpleRequest | None:
+        """Return a simple request without its address and its body; None if the request is not simple."""
+        route = find_route(method, path)
+        if route is None:
+            return None
         found = _QUERY.fullmatch(query)
         by_name = dict(headers)
         if (
@@ -207,7 +205,7 @@ class FastPath:
                 event = events.slug_of(path.removeprefix(_EVENT_PREFIX).decode())
             except UnknownEvent:
                 return None
-        return SimpleRequest(route, event, by_name, address)
+        return SimpleRequest(route, event, by_name)
 
     def with_body(self, request: SimpleRequest, body: bytes) -> SimpleRequest | None:
         """Return a request for a booking with its complete body; None if the request is not simple."""
@@ -223,20 +221,23 @@ class FastPath:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
-    def respond_now(self, request: SimpleRequest) -> RawResponse | None:
-        """Return the response if it needs only this process's memory."""
-        if not (cache := request.route.cache) or not (snapshot := cache(self._state).current(request.key)):
-            return None
+    def refuse(self, request: SimpleRequest) -> RawResponse | None:
+        """Count a request; return its refusal if the rate limit is exceeded."""
         try:
-            self._admit(request)
+            self._throttle.admit(request.address, request.route.method, request.route.template)
         except RateLimited as error:
             return problem(error)
-        return _cached(snapshot, request)
+        return None
+
+    def respond_now(self, request: SimpleRequest) -> RawResponse | None:
+        """Return the response to an admitted request if it needs only this process's memory."""
+        if (cache := request.route.cache) and (snapshot := cache(self._state).current(request.key)):
+            return _cached(snapshot, request)
+        return None
 
     async def respond(self, request: SimpleRequest) -> RawResponse:
-        """Return the response, also to a request that fails."""
+        """Return the response to an admitted request, also to one that fails."""
         try:
-            self._admit(request)
             if cache := request.route.cache:
                 return _cached(await cache(self._state).get(request.key), request)
             key, secret = (_text(request.headers.get(name)) for name in (b"idempotency-key", b"booking-secret"))
@@ -249,21 +250,18 @@ class FastPath:
         """Return all headers of a response, with names in lower case."""
         return [*_raw_headers(response), *self._headers[request.headers.get(b"origin", b"")]]
 
-    def _admit(self, request: SimpleRequest) -> None:
-        self._throttle.admit(request.address, request.route.method, request.route.template)
-
     async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Serve a simple HTTP request; pass every other one to the framework."""
         started_at = time.perf_counter()
-        path, request = scope["path"].encode(), None
-        if route := find_route(scope["method"].encode(), path):
-            request = self.simple(route, path, scope["query_string"], list(scope["headers"]), address_of(scope))
+        method, path = scope["method"].encode(), scope["path"].encode()
+        request = self.find_request(method, path, scope["query_string"], list(scope["headers"]))
         if request and not request.route.cache:
             request, receive = await self._receive_body(request, receive)
         if request is None:
             await self.framework(scope, receive, send)
             return
-        response = await self.respond(request)
+        request = request._replace(address=address_of(scope))
+        response = self.refuse(request) or await self.respond(request)
         headers = self.headers_of(request, response)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body, "more_body": False})

@@ -5,14 +5,19 @@ memory needs no task. `api/fast_path.py` decides which requests are simple, and 
 request, and one whose body arrives later, takes the usual way to the ASGI application.
 """
 
+import logging
 import time
 from http import HTTPStatus
 from typing import Any
 
-from api.fast_path import FastPath, SimpleRequest, count, find_route
+from api.fast_path import FastPath, SimpleRequest, count
 from api.http.responses import RawResponse
 from api.server.uvicorn_patch import LimitedProtocol, PendingResponse
 
+_log = logging.getLogger(__name__)
+
+AT_ONCE_MAX = 16
+"""Requests in one part of a connection's data that are served at once. Other connections come before the later ones."""
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
 
@@ -23,18 +28,21 @@ class FastProtocol(LimitedProtocol):
         super().__init__(*arguments, **options)
         self._fast_path = fast_path
         self._request: SimpleRequest | None = None
-        """The request whose headers have arrived."""
+        """The simple request whose headers have arrived."""
         self._body = b""
+        self._served = 0
+        """Requests in the present part of the data that were served at once."""
 
     def data_received(self, data: bytes) -> None:
         """Serve the simple requests in a part of the connection's data."""
+        self._served = 0
         super().data_received(data)
         if self._request and not self.transport.is_closing():
             self._leave_to_asgi()
 
     def on_headers_complete(self) -> None:
         """Keep a simple request until its body is complete; begin any other."""
-        self._request = self._find_simple() if self.is_free() else None
+        self._request = self._find_request() if self._served < AT_ONCE_MAX and self.is_free() else None
         if self._request:
             self.end_part()
         else:
@@ -50,25 +58,30 @@ class FastProtocol(LimitedProtocol):
 
     def on_message_complete(self) -> None:
         """Serve a simple request."""
-        request = self._request
-        if request and not request.route.cache:
-            request = self._fast_path.with_body(request, self._body)
-        if request:
-            self._request, self._body = None, b""
-            self._serve(request)
-            self.end_part()
+        if self._request is None:
+            super().on_message_complete()
             return
-        if self._request:
+        request: SimpleRequest | None = self._request
+        if not self._request.route.cache:
+            request = self._fast_path.with_body(self._request, self._body)
+        if request is None:
             self._leave_to_asgi()
-        super().on_message_complete()
+            super().on_message_complete()
+            return
+        self._request, self._body = None, b""
+        self.end_part()
+        try:
+            self._serve(request._replace(address=self._find_address()))
+        except Exception:  # noqa: BLE001 - the parser would report the error as a malformed request
+            _log.exception("The response to %s %s failed", request.route.method, request.route.template)
+            self.transport.close()
 
-    def _find_simple(self) -> SimpleRequest | None:
+    def _find_request(self) -> SimpleRequest | None:
         path, _, query = self.url.partition(b"?")
-        route = find_route(self.parser.get_method(), path)
-        if route is None:
-            return None
-        address = self._fast_path.client_address(self.client[0] if self.client else "", self.headers)
-        return self._fast_path.simple(route, path, query, self.headers, address)
+        return self._fast_path.find_request(self.parser.get_method(), path, query, self.headers)
+
+    def _find_address(self) -> str:
+        return self._fast_path.client_address(self.client[0] if self.client else "", self.headers)
 
     def _leave_to_asgi(self) -> None:
         """Begin a request that has turned out not to be simple, as if its headers had just arrived."""
@@ -78,18 +91,25 @@ class FastProtocol(LimitedProtocol):
             super().on_body(body)
 
     def _serve(self, request: SimpleRequest) -> None:
+        self._served += 1
         started_at = time.perf_counter()
-        if response := self._fast_path.respond_now(request):
+        if response := self._fast_path.refuse(request) or self._fast_path.respond_now(request):
             self.transport.write_at_once(self._encode(request, response))
-            self.await_request()
+            self.await_headers()
             count(request, response, started_at)
             return
         self.run_response(self._respond(request, self.begin_response(), started_at))
 
     async def _respond(self, request: SimpleRequest, pending: PendingResponse, started_at: float) -> None:
-        response = await self._fast_path.respond(request)
-        self.end_response(pending, self._encode(request, response, keep_alive=pending.keep_alive))
-        count(request, response, started_at)
+        try:
+            response = await self._fast_path.respond(request)
+            self.end_response(pending, self._encode(request, response, keep_alive=pending.keep_alive))
+            count(request, response, started_at)
+        except Exception:  # noqa: BLE001 - no other code awaits the task
+            _log.exception("The response to %s %s failed", request.route.method, request.route.template)
+        finally:
+            if not pending.response_complete:  # The server also cancels a response that exceeds the time of its stop.
+                self.abandon_response(pending)
 
     def _encode(self, request: SimpleRequest, response: RawResponse, *, keep_alive: bool = True) -> bytes:
         headers = [*self.server_state.default_headers, *self._fast_path.headers_of(request, response)]

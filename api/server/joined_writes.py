@@ -30,7 +30,7 @@ class JoinedWrites:
             self.flush()
 
     def write_at_once(self, data: bytes) -> None:
-        """Write data that no other data will follow soon."""
+        """Write data now if no data is queued; otherwise queue it."""
         if self._parts:
             self.write(data)
         else:

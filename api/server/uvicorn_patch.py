@@ -4,11 +4,13 @@ uvicorn has no limit for the time of a request's headers, their size, pipelined 
 classes override undocumented methods and use undocumented attributes.
 
 On an upgrade of uvicorn compare `HttpToolsProtocol` and `RequestResponseCycle` in
-`uvicorn/protocols/http/httptools_impl.py`, and `Server` in `uvicorn/server.py`. Then run `tests/unit/server`,
-`tests/acceptance/endpoints`, `tests/acceptance/test_connections.py`, `tests/acceptance/test_full_port.py`,
-`tests/acceptance/test_shutdown.py` and `tests/faults/test_processes.py`, and change `VERSION`.
+`uvicorn/protocols/http/httptools_impl.py`, and `Server` in `uvicorn/server.py`. `api/fast_protocol.py` overrides the
+same callbacks. Then run `tests/unit/server`, `tests/acceptance/endpoints`, `tests/acceptance/test_fast_protocol.py`,
+`tests/acceptance/test_connections.py`, `tests/acceptance/test_full_port.py`, `tests/acceptance/test_shutdown.py` and
+`tests/faults/test_processes.py`, and change `VERSION`.
 """
 
+import asyncio
 import contextlib
 import importlib.metadata
 import math
@@ -34,7 +36,7 @@ HEADERS_BYTES_MAX = 65_536
 HEADERS_MAX = 100
 """Number of a request's headers. A request with more is refused."""
 PIPELINED_MAX = 64
-"""Requests of one connection that may wait for the response to an earlier one."""
+"""Requests of one connection that may wait for the response to an earlier one. `FastProtocol` serves some at once."""
 
 
 class LimitedProtocol(HttpToolsProtocol, Connection):
@@ -154,12 +156,12 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
             and bool(self.parser.should_keep_alive())
         )
 
-    def await_request(self) -> None:
-        """Start the time for the next request."""
+    def await_headers(self) -> None:
+        """Start the time for the headers of the next request."""
         self._deadlines.start(self)
 
     def end_part(self) -> None:
-        """Begin to count the bytes behind a complete part of a request, which the parser no longer keeps."""
+        """Begin to count bytes anew. The parser has passed on a complete part of a request and keeps none of it."""
         self._unread_bytes = 0
 
     def begin_response(self) -> "PendingResponse":
@@ -183,6 +185,11 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
             if not pending.keep_alive:
                 self.transport.close()
         self.on_response_complete()
+
+    def abandon_response(self, pending: "PendingResponse") -> None:
+        """Close the connection without the response."""
+        pending.response_complete = True
+        self.transport.close()
 
     def expire(self) -> None:
         """Close the connection, because the headers of its next request are late."""
@@ -241,10 +248,8 @@ class PendingResponse:
         self.response_started = True
         self.disconnected = False
         self.more_body = False
-        self.message_event = self
-
-    def set(self) -> None:
-        """Ignore the end of the connection. `end_response` notices it."""
+        self.message_event = asyncio.Event()
+        """uvicorn sets it when the connection ends. `end_response` looks at the transport instead."""
 
 
 class _NoTrailers(list[tuple[bytes, bytes]]):
