@@ -105,10 +105,10 @@ def _serve(settings: Settings, _: Arguments) -> int:
     from api.database import pooler
 
     ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
-    if settings.has_open_orders:
-        _log.warning("GUEST_ORDERS=open: everybody may read and cancel the orders that were made without a secret.")
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
+        if settings.has_open_orders:
+            _log.warning("GUEST_ORDERS=open: everybody may read and cancel the orders that were made without a secret.")
         return serve.serve(settings, url)
 
 
