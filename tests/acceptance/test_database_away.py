@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.system import assert_problem, time_of
 from tests.conftest import StartStack
-from tests.stack import HTTP_TIMEOUT_S, Stack
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack
 from tests.waiting import response_with_status
 
 AGE_MAX = timedelta(seconds=1)
@@ -25,7 +25,9 @@ async def stack(start_stack: StartStack) -> Stack:
 
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP
+    ) as client:
         yield client
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from tests.conftest import StartStack
 from tests.faults.target import children_of, until
-from tests.stack import HTTP_TIMEOUT_S, Stack
+from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack
 from tests.waiting import read_until
 
 PATH = "/api/tickets/availability"
@@ -20,13 +20,13 @@ REQUESTS = 40
 
 async def counts(stack: Stack) -> tuple[list[int], list[int]]:
     """Return the numbers of counted and of timed requests that one process reports."""
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP) as client:
         text = (await client.get("/metrics")).text
     return [int(count) for count in COUNT.findall(text)], [int(count) for count in DURATIONS.findall(text)]
 
 
 async def request(stack: Stack) -> None:
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP) as client:
         assert (await client.get(PATH)).status_code == 200
 
 

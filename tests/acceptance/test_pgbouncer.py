@@ -14,6 +14,7 @@ from api.database import migrations
 from tests.pgbouncer import Mode, pgbouncer
 from tests.stack import (
     HTTP_TIMEOUT_S,
+    PLAIN_HTTP,
     Process,
     Stack,
     TcpServer,
@@ -60,7 +61,9 @@ async def test_the_system_books_and_cancels_through_session_pooling(empty_url: s
         stack = Stack(empty_url, directory, {"DATABASE_URL": url, "API_WORKERS": "2", "PAYMENT_SUCCESS_RATE": "1"})
         try:
             await stack.start_api()
-            async with httpx.AsyncClient(base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=stack.api_url, timeout=HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP
+            ) as client:
                 booked = await client.post("/api/bookings", json=BOOKING)
                 assert booked.status_code == 201, booked.text
                 repeat = await client.post("/api/bookings", json=BOOKING)

@@ -148,7 +148,9 @@ async def test_the_next_run_has_the_data(make_prepared_system: Callable[..., Sys
     system = make_prepared_system()
     system.start()
     await system.until_running()
-    async with httpx.AsyncClient(base_url=system.api_url, trust_env=False, timeout=HTTP_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(
+        base_url=system.api_url, trust_env=False, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP
+    ) as client:
         request = {"tier": "VIP", "quantity": 2, "userId": "user-123"}
         booked = await client.post("/api/bookings", json=request)
         assert booked.status_code == 201

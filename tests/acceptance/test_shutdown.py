@@ -10,7 +10,7 @@ import httpx
 import psycopg
 
 from tests.conftest import StartStack
-from tests.stack import Stack
+from tests.stack import PLAIN_HTTP, Stack
 
 TIMEOUT_S = 10.0
 SLOW_INSERT = """
@@ -24,7 +24,7 @@ async def test_a_stopping_api_is_not_ready_and_finishes_its_requests(start_stack
     stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "1", "SHUTDOWN_DELAY_MS": "1500"})
     with psycopg.connect(stack.database_url) as conn:
         conn.execute(SLOW_INSERT)
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S, verify=PLAIN_HTTP) as client:
         booking = asyncio.create_task(client.post("/api/bookings", json=BODY | {"bookingReference": "last"}))
         await asyncio.sleep(0.1)
         stack.api_process.send_signal(signal.SIGTERM)
@@ -48,7 +48,7 @@ def _delete_runtime_state(stack: Stack) -> None:
 async def test_signals_and_metrics_work_without_the_runtime_state(start_stack: StartStack) -> None:
     stack = await start_stack(env={"SHUTDOWN_DELAY_MS": "1500"})
     _delete_runtime_state(stack)
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S, verify=PLAIN_HTTP) as client:
         assert (await client.get("/metrics")).status_code == 200
         stack.api_process.send_signal(signal.SIGTERM)
         ready = await client.get("/health/ready")
@@ -62,7 +62,7 @@ async def test_a_frozen_database_gets_503_and_works_again_after_it(
     start_stack: StartStack,
 ) -> None:
     stack = await start_stack(env={"PAYMENT_SUCCESS_RATE": "1"})
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S, verify=PLAIN_HTTP) as client:
         assert (await client.post("/api/bookings", json=BODY)).status_code == 201
         with psycopg.connect(stack.database_url, autocommit=True) as conn:
             frozen = [
