@@ -20,9 +20,10 @@ _INVISIBLE_BEYOND = r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000
 """The same property beyond the basic plane."""
 
 TEXT_PATTERN = (
-    rf"^(?=[\s\S]{{0,{TEXT_MAX - 1}}}[^\s{_INVISIBLE}])"
+    # Generators of texts ignore a negative lookahead, but take a positive one for a part of the text.
+    rf"^(?![\s{_INVISIBLE}]*(?![\s\S]))"
     rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029{_BIDI_CONTROLS}]{{1,{TEXT_MAX}}}(?![\s\S])"
-    # The negative lookahead replaces $, which also matches before a final line feed.
+    # The last lookahead replaces $, which also matches before a final line feed.
 )
 """At least one visible character; no control character, line separator or direction character.
 

@@ -45,8 +45,8 @@ max-steps = {STEPS_MAX}
 inference.algorithms = []
 """
 
-# The generator needs up to half a minute for the texts of one operation that match the pattern of a name. The responses
-# of these operations to texts do not depend on the payment mode, so one of the two runs covers each operation.
+# The coverage phase generates many texts that match the pattern of a name. The responses of these operations to texts
+# do not depend on the payment mode, so one of the two runs covers each operation.
 COVERED_ONCE = {
     "inline": (
         "GET /api/events/{slug}",
