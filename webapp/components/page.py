@@ -24,6 +24,8 @@ class RememberedInput(Part):
 
     storage_key: rx.Var[str]
     """Name of the value in the browser's local storage."""
+    keeps_draft: rx.Var[bool]
+    """True if the tab keeps the typed text across a reload."""
     refused: rx.Var[int]
     """A refusal changes this to another number than 0. The input is then marked and takes the focus."""
 

@@ -19,7 +19,7 @@ def is_user_id_fault(fault: Any) -> Any:
     return (fault == "user_missing") | (fault == "user_too_long") | (fault == "user_invalid")
 
 
-def user_id_field(fault: Any, refusal: Any, *, missing: Any, hint: Any = "") -> Ui:
+def user_id_field(fault: Any, refusal: Any, *, missing: Any, hint: Any = "", keeps_draft: bool = False) -> Ui:
     """Return the labelled input for the user id.
 
     Args:
@@ -27,6 +27,7 @@ def user_id_field(fault: Any, refusal: Any, *, missing: Any, hint: Any = "") -> 
         refusal: Number of the last refusal.
         missing: Text about a missing name.
         hint: Text without a fault.
+        keeps_draft: Keep the typed text for the tab until a name is stored.
     """
     text = rx.match(
         fault,
@@ -39,6 +40,7 @@ def user_id_field(fault: Any, refusal: Any, *, missing: Any, hint: Any = "") -> 
         rx.el.span(say("user.label"), class_name="label"),
         RememberedInput.create(
             storage_key=USER_ID_KEPT_AS,
+            keeps_draft=keeps_draft,
             refused=rx.cond(is_user_id_fault(fault), refusal, 0),
             custom_attrs={
                 "type": "text",

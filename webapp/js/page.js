@@ -3,7 +3,7 @@ import { createElement, useEffect, useRef } from "react";
 
 import { useIdle, useStore } from "./hooks.js";
 import { loadAhead } from "./react_router_patch.js";
-import { recallName } from "./remembered.js";
+import { keepDraft, recallDraft, recallName } from "./remembered.js";
 import { createStore } from "./store.js";
 
 const COPIED_SHOWN_MS = 3_000;
@@ -23,21 +23,28 @@ export function PageLoader() {
 
 /**
  * The input for the buyer's name. It starts with the name of the last visit, and never overwrites typed text.
- * @param {{ storageKey: string, refused: number }} props `storageKey` is the name in the browser's local storage.
- *   A refusal of the value changes `refused` to another number than 0. The input is then marked and takes the focus.
+ * @param {{ storageKey: string, keepsDraft: boolean, refused: number }} props `storageKey` is the name in the browser's
+ *   local storage. With `keepsDraft` the tab keeps the typed text across a reload. A refusal of the value changes
+ *   `refused` to another number than 0. The input is then marked and takes the focus.
  */
-export function RememberedInput({ storageKey, refused, ...props }) {
+export function RememberedInput({ storageKey, keepsDraft, refused, ...props }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
-    if (field.current && !field.current.value) field.current.value = recallName(storageKey);
-  }, [storageKey]);
+    if (!field.current) return;
+    if (!field.current.value) field.current.value = keepsDraft ? recallDraft(storageKey) : recallName(storageKey);
+    // The visitor may have typed before the scripts arrived.
+    else if (keepsDraft) keepDraft(storageKey, field.current.value);
+  }, [storageKey, keepsDraft]);
   useEffect(() => {
     if (!refused) return;
     // At the centre of the screen no fixed bar covers it.
     field.current?.focus({ preventScroll: true });
     field.current?.scrollIntoView({ block: "center" });
   }, [refused]);
-  return createElement("input", { ...props, ref: field, "aria-invalid": refused > 0 });
+  const onInput = (/** @type {import("react").FormEvent<HTMLInputElement>} */ { currentTarget }) => {
+    if (keepsDraft) keepDraft(storageKey, currentTarget.value);
+  };
+  return createElement("input", { ...props, ref: field, onInput, "aria-invalid": refused > 0 });
 }
 
 /**

@@ -45,6 +45,34 @@ export const sharedArea = createArea(() => localStorage);
 export const recall = sharedArea.get;
 export const remember = sharedArea.set;
 
+const draftOf = (/** @type {string} */ key) => `draft:${key}`;
+
+/**
+ * Keep the text that the visitor is typing as the name of the buyer, until a name is stored or the tab is closed.
+ * @param {string} key
+ * @param {string} text
+ */
+export function keepDraft(key, text) {
+  if (text === "") tabArea.remove(draftOf(key));
+  else tabArea.set(draftOf(key), text);
+}
+
+/**
+ * Return the text that the visitor was typing in this tab, else the stored name of the buyer.
+ * @param {string} key
+ */
+export const recallDraft = (key) => tabArea.get(draftOf(key)) ?? recallName(key);
+
+/**
+ * Store the name of the buyer for the next visit.
+ * @param {string} key
+ * @param {string} name
+ */
+export function rememberName(key, name) {
+  remember(key, name);
+  tabArea.remove(draftOf(key));
+}
+
 /**
  * Return the stored name of the buyer, or "" without one. An earlier release stored names that the API refuses.
  * @param {string} key

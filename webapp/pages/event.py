@@ -197,6 +197,7 @@ def _form() -> Ui:
                     checkout.turn,
                     missing=say("checkout.invalid.user_missing"),
                     hint=say("user.kept"),
+                    keeps_draft=True,
                 ),
                 rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",

@@ -5,7 +5,7 @@ import { useLocation, useNavigate } from "react-router";
 import { keepFocus } from "../focus.js";
 import { useEverySecond, useField } from "../hooks.js";
 import { loadAhead } from "../react_router_patch.js";
-import { remember } from "../remembered.js";
+import { rememberName } from "../remembered.js";
 import { readForm } from "./purchase.js";
 import { checkout } from "./store.js";
 
@@ -53,7 +53,7 @@ export function CheckoutForm({ storageKey, ...props }) {
     const read = readForm(fields);
     if ("fault" in read) return checkout.reject(read.fault);
     click(() => checkout.book(read.wanted))();
-    remember(storageKey, read.wanted.userId);
+    rememberName(storageKey, read.wanted.userId);
   };
   const onInput = (/** @type {import("react").FormEvent<HTMLFormElement>} */ { target }) => {
     if (target instanceof HTMLInputElement && target.name === "user_id") checkout.editName();

@@ -8,7 +8,7 @@ import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
-import { recallName, remember } from "../remembered.js";
+import { recallName, rememberName } from "../remembered.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { readName } from "../text.js";
@@ -118,7 +118,7 @@ export function UserForm({ storageKey, ...props }) {
     event.preventDefault();
     const read = readName(String(new FormData(event.currentTarget).get("user_id")));
     if ("fault" in read) return update({ fault: read.fault, refusals: state.refusals + 1 });
-    remember(storageKey, read.name);
+    rememberName(storageKey, read.name);
     update({ user: read.name, fault: "" });
   };
   const onInput = () => update({ fault: "" });
