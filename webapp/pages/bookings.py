@@ -158,7 +158,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             ),
             rx.el.span(
                 rx.el.span(status_text(order.state), class_name="status", data_status=order.state),
-                rx.el.span(tickets, class_name="small"),
+                rx.el.span(tickets, class_name="small booking-tickets"),
                 rx.match(
                     order.state,
                     ("declined", "cancelled", rx.el.span(say("bookings.not_charged"), class_name="small")),
