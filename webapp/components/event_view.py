@@ -227,15 +227,18 @@ class EventView:
     limit: int
     scarce: bool
     """True if the tier that was changed last has fewer tickets left than the limit of one booking."""
-    per_person: bool
-    """True if the limit is that of all bookings of a buyer."""
     full: bool
     """True if the basket has as many tickets as one booking can have."""
     most_tickets: int
+    """The most tickets of one booking."""
+    per_person: bool
+    """True if that is the limit of all bookings of a buyer."""
     changed_tier: str
     """The tier that the visitor has changed last."""
     tier_most: int
     """The most tickets of that tier in one booking."""
+    tier_per_person: bool
+    """True if that is the limit of all bookings of a buyer."""
     tier_full: bool
     """True if the basket has as many."""
     fewest_tickets: int
@@ -249,6 +252,8 @@ class EventView:
     over_tier: str
     """A tier with more tickets than one booking can have of it; empty without one."""
     over_most: int
+    over_per_person: bool
+    """True if `over_most` is the limit of all bookings of a buyer."""
     over_surplus: int
     total: float
     has_picks: bool

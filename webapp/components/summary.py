@@ -16,7 +16,7 @@ from webapp.components.event_view import Entry, action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
 from webapp.components.seat_map import lost_text
-from webapp.components.tier_list import is_stale
+from webapp.components.tier_list import basket_at_limit, is_stale, tier_at_limit
 from webapp.components.user_id import is_user_id_fault
 
 _lost_some = event_view.lost.length() > 0
@@ -162,9 +162,9 @@ def _reminder() -> Ui:
     return rx.el.div(
         rx.match(
             event_view.refused_by,
-            ("booking", rx.el.p(say("summary.at_limit", most=event_view.most_tickets))),
+            ("booking", rx.el.p(basket_at_limit())),
             ("search", rx.el.p(say("best.none"))),
-            ("tier", rx.el.p(say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier))),
+            ("tier", rx.el.p(tier_at_limit())),
             _unmet_limit(),
         ),
         class_name="reminder",
@@ -174,8 +174,12 @@ def _reminder() -> Ui:
 
 def _unmet_limit() -> Ui:
     over, short = event_view.over_tier, event_view.short_tier
-    of_tier = say("tier.surplus", most=event_view.over_most, tier=over, surplus=event_view.over_surplus)
-    of_booking = say("summary.surplus", most=event_view.most_tickets, surplus=event_view.surplus)
+    in_basket = {"most": event_view.most_tickets, "surplus": event_view.surplus}
+    in_tier = {"most": event_view.over_most, "surplus": event_view.over_surplus, "tier": over}
+    of_basket = rx.cond(
+        event_view.per_person, say("summary.surplus.person", **in_basket), say("summary.surplus", **in_basket)
+    )
+    of_tier = rx.cond(event_view.over_per_person, say("tier.surplus.person", **in_tier), say("tier.surplus", **in_tier))
     return rx.cond(
         event_view.surplus > 0,
         rx.el.p(of_booking),

@@ -189,14 +189,23 @@ def _limit() -> Any:
         say("quantity.range", fewest=event_view.fewest_tickets, most=most),
         say("quantity.limit", most=most),
     )
-    of_person = rx.cond(event_view.per_person, say("quantity.per_person", most=most), of_booking)
+    of_person = rx.cond(event_view.tier_per_person, say("quantity.per_person", most=most), of_booking)
     left = rx.cond(event_view.scarce, say("tier.only_left", left=most, tier=event_view.changed_tier), of_person)
-    of_tier = say("tier.at_limit", most=event_view.tier_most, tier=event_view.changed_tier)
-    return rx.cond(
-        event_view.full,
-        say("summary.at_limit", most=event_view.most_tickets),
-        rx.cond(event_view.tier_full, of_tier, left),
-    )
+    return rx.cond(event_view.full, basket_at_limit(), rx.cond(event_view.tier_full, tier_at_limit(), left))
+
+
+def basket_at_limit() -> Any:
+    """Return the text about a basket with as many tickets as one booking, or all bookings of a buyer, can have."""
+    most = event_view.most_tickets
+    of_person = say("summary.at_limit.person", most=most)
+    return rx.cond(event_view.per_person, of_person, say("summary.at_limit", most=most))
+
+
+def tier_at_limit() -> Any:
+    """Return the text about as many tickets of the tier that was changed last as its limit allows."""
+    tier, most = event_view.changed_tier, event_view.tier_most
+    of_person = say("tier.at_limit.person", most=most, tier=tier)
+    return rx.cond(event_view.tier_per_person, of_person, say("tier.at_limit", most=most, tier=tier))
 
 
 def limits() -> Ui:

@@ -105,8 +105,9 @@ export function withQuantity(quantities, tier, quantity) {
 }
 
 /**
- * The numbers of tickets that a booking can have: `most` of all tiers; `tierMost` and `tierFewest` of one tier.
- * @typedef {{ fewest: number, most: number, tierFewest: number, tierMost: number }} Limits
+ * The numbers of tickets that a booking can have: `most` of all tiers; `tierMost` and `tierFewest` of one tier. `isOfBuyer`
+ * is true if `most` is the limit of all bookings of a buyer, `isTierOfBuyer` if `tierMost` is.
+ * @typedef {{ fewest: number, most: number, isOfBuyer: boolean, tierFewest: number, tierMost: number, isTierOfBuyer: boolean }} Limits
  */
 
 /**
@@ -119,11 +120,14 @@ export function withQuantity(quantities, tier, quantity) {
 export function limitsOf({ event }, name) {
   const tier = event?.tiers.find((each) => each.name === name);
   const most = mostOf(event);
+  const tierMost = Math.min(most, mostOf(tier));
   return {
     fewest: event?.ticketsMin ?? 1,
     most,
+    isOfBuyer: event?.ticketsPerBuyer === most,
     tierFewest: tier?.ticketsMin ?? 1,
-    tierMost: Math.min(most, mostOf(tier)),
+    tierMost,
+    isTierOfBuyer: tier?.ticketsPerBuyer === tierMost,
   };
 }
 

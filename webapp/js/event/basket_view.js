@@ -126,16 +126,17 @@ function describeEntry(state, { seats, ...entry }, isOwn) {
 export function deriveLimits(state, tiers, chosen, quantity) {
   const short = tiers.find(({ wanted, at_least }) => wanted > 0 && wanted < at_least);
   const over = tiers.find(({ wanted, at_most }) => wanted > at_most);
-  const { most, fewest } = limitsOf(state, chosen?.name ?? "");
+  const { most, fewest, isOfBuyer, isTierOfBuyer } = limitsOf(state, chosen?.name ?? "");
   const tierMost = chosen?.at_most ?? most;
   const limit = Math.max(1, Math.min(tierMost, chosen?.known ? chosen.available : tierMost));
   return {
     limit,
     scarce: limit < tierMost,
-    per_person: chosen?.ticketsPerBuyer === tierMost,
     full: sizeOf(state) === most && most > 1,
     most_tickets: most,
+    per_person: isOfBuyer,
     tier_most: tierMost,
+    tier_per_person: isTierOfBuyer,
     tier_full: tierMost < most && (chosen?.wanted ?? 0) >= tierMost,
     fewest_tickets: fewest,
     too_few: quantity > 0 && quantity < fewest,
@@ -145,6 +146,7 @@ export function deriveLimits(state, tiers, chosen, quantity) {
     surplus: Math.max(0, quantity - most),
     over_tier: over?.name ?? "",
     over_most: over?.at_most ?? 0,
+    over_per_person: limitsOf(state, over?.name ?? "").isTierOfBuyer,
     over_surplus: over ? over.wanted - over.at_most : 0,
     refused_by: state.refusedBy,
   };

@@ -19,7 +19,8 @@ const turnTo = (state, tier) => (tier === state.tier ? {} : { tier, announcement
  * neighbour, which replaces a lost seat.
  * @param {EventState} state
  * @param {string} tier
- * @param {Limits & { available: number }} limits `available` is the number of available tickets of the tier
+ * @param {Pick<Limits, "most" | "tierMost" | "tierFewest"> & { available: number }} limits `available` is the number of
+ *   available tickets of the tier
  * @returns {Partial<EventState>}
  */
 export function addTicket(state, tier, { available, most, tierMost, tierFewest }) {

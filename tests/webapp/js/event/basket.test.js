@@ -26,7 +26,7 @@ test("a booking has no more tickets than its buyer may have", () => {
   const { tiers: shown, most_tickets, full } = view(loaded({ event, quantities: { VIP: 2, GA: 2 } }));
   assert.deepEqual([shown.map(({ at_most }) => at_most), most_tickets, full], [[4, 4, 2], 4, true]);
   const ga2 = view(loaded({ event, tier: "GA" }));
-  assert.deepEqual([ga2.limit, ga2.per_person, view(loaded()).per_person], [2, true, false]);
+  assert.deepEqual([ga2.limit, ga2.tier_per_person, view(loaded()).tier_per_person], [2, true, false]);
 });
 
 test("a basket that is older than the limits is locked until the visitor has removed the surplus", () => {
