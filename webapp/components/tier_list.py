@@ -112,7 +112,8 @@ def _tier(tier: rx.vars.ObjectVar[Tier]) -> Ui:
         ),
         class_name="tier",
         data_tier=tier.name,
-        data_wanted=tier.wanted != 0,
+        # Nothing is chosen in a sold-out event.
+        data_wanted=(tier.wanted != 0) & ~event_view.sold_out,
         data_sold_out=tier.sold_out,
         data_held=tier.all_held,
     )
