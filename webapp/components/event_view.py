@@ -210,7 +210,7 @@ class EventView:
     """True if newer data contradict the last refusal, or another part of the page reports it."""
     entries: list[Entry]
     has_chips: bool
-    """False if the basket has nothing that the visitor could remove."""
+    """False if the line of the total names the only entry."""
     only_tier: str
     """The tier of all entries; empty if there are several."""
     quantity: int

@@ -29,9 +29,11 @@ def summary() -> Ui:
     return rx.el.aside(
         rx.el.div(
             rx.el.h2(say("summary.title"), id="summary"),
-            rx.cond(event_view.some_bookable | _lost_some, _chosen()),
-            rx.cond((event_view.bookable & ~_some_gone) | _lost_some, rx.fragment(), _nothing_to_choose()),
+            rx.cond((event_view.some_bookable | _lost_some) & (event_view.quantity > 0), _total()),
             _reminder(),
+            rx.cond(event_view.some_bookable | _lost_some, _details()),
+            rx.cond(_lost_some, _alternatives_to_lost()),
+            rx.cond((event_view.bookable & ~_some_gone) | _lost_some, rx.fragment(), _nothing_to_choose()),
             class_name="summary-words",
         ),
         rx.cond(
@@ -53,8 +55,9 @@ def summary() -> Ui:
     )
 
 
-def _chosen() -> Ui:
-    return rx.fragment(
+def _details() -> Ui:
+    """Return the entries of the basket and their seats. Below the form only this part of the summary scrolls."""
+    return rx.el.div(
         rx.cond(
             _lost_some,
             rx.el.div(
@@ -66,7 +69,6 @@ def _chosen() -> Ui:
                 class_name="summary-lost",
             ),
         ),
-        rx.cond(event_view.quantity > 0, _total()),
         rx.el.div(
             rx.cond(
                 event_view.has_chips,
@@ -74,7 +76,7 @@ def _chosen() -> Ui:
             ),
             aria_live="polite",
         ),
-        rx.cond(_lost_some, _alternatives_to_lost(), _seating()),
+        rx.cond(_lost_some, rx.fragment(), _seating()),
         rx.el.div(
             rx.foreach(
                 event_view.entries, lambda entry: rx.cond((entry.seats.length() > 0) | entry.lost, best_seats(entry))
@@ -82,6 +84,7 @@ def _chosen() -> Ui:
             class_name="best-seats",
             role="status",
         ),
+        class_name="summary-details",
     )
 
 
@@ -182,7 +185,7 @@ def _unmet_limit() -> Ui:
     of_tier = rx.cond(event_view.over_per_person, say("tier.surplus.person", **in_tier), say("tier.surplus", **in_tier))
     return rx.cond(
         event_view.surplus > 0,
-        rx.el.p(of_booking),
+        rx.el.p(of_basket),
         rx.cond(
             over != "",
             rx.el.p(of_tier),

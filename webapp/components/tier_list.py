@@ -220,6 +220,7 @@ def limits() -> Ui:
             ),
             class_name="small",
             role="status",
+            data_reached=event_view.full | event_view.tier_full,
         ),
         rx.cond(
             (event_view.seated | (event_view.best_quantity > 0)) & event_view.may_have_map,

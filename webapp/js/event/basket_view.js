@@ -79,8 +79,8 @@ export function deriveBasket(state, tiers, { currencyDigits, now, isOwn }) {
       bookable,
       some_bookable: someBookable,
       missing: missingOf(state, entries),
-      has_chips:
-        entries.length > 1 || entries.some((entry) => entry.quantity > 1 || entry.seat > 0 || entry.fault !== ""),
+      // The line of the total names the only entry already, unless it is a seat or has a fault.
+      has_chips: entries.length > 1 || entries.some(({ seat, fault }) => seat > 0 || fault !== ""),
       // For tickets without shown seats the API chooses seats when it books.
       seats_later: shown.some(
         (entry) => byNumber.some(({ key }) => key === entry.key) && entry.seats.length === 0 && !entry.lost,

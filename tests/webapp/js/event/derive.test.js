@@ -140,12 +140,16 @@ test("the basket has an entry for the tickets of each tier and for each seat", (
   assert.equal(tickets, countsOf(JSON.parse(items)));
 });
 
-test("a basket of one ticket without a seat has nothing to remove", () => {
-  assert.deepEqual([view(loaded()).has_chips, view(loaded()).only_tier], [false, "VIP"]);
+test("an entry by number that is the only one has no chip, because the line of the total names it", () => {
+  for (const changes of [{}, { quantities: { VIP: 2 } }]) {
+    const { has_chips, only_tier } = view(loaded(changes));
+    assert.deepEqual([has_chips, only_tier], [false, "VIP"]);
+  }
   for (const changes of /** @type {Partial<EventState>[]} */ ([
-    { quantities: { VIP: 2 } },
     { picks: [2] },
     { quantities: { VIP: 1, GA: 1 } },
+    { quantities: { GA: 2 }, counts: counts(6, 6, 1) },
+    { quantities: { GA: 2 }, counts: counts(6, 6, 0), emptySince: { GA: at(0) } },
   ]))
     assert.equal(view(loaded(changes)).has_chips, true);
 });
