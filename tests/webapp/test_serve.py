@@ -52,18 +52,19 @@ async def test_one_build_serves_any_address(tmp_path: Path) -> None:
     await first.stop()
     await second.stop()
     assert settings == [
-        {"apiUrl": "http://localhost:3456"},
-        {"apiUrl": "https://api.example.org/v1"},
+        {"apiUrl": "http://localhost:3456", "openOrders": True},
+        {"apiUrl": "https://api.example.org/v1", "openOrders": False},
     ]
     assert "connect-src 'self' http://localhost:3456;" in policies[0]
     assert "connect-src 'self' https://api.example.org;" in policies[1]
     # The API draws the tickets' codes.
     assert "img-src 'self' data: http://localhost:3456;" in policies[0]
     assert "img-src 'self' data: https://api.example.org;" in policies[1]
-    # Both pages are equal except for the addresses.
+    # Both pages are equal except for the addresses, and for the open orders of a loopback address.
     for longer, shorter in (
         ("http://localhost:3456", "https://api.example.org/v1"),
         ("http://localhost:3456", "https://api.example.org"),
+        ("openOrders&quot;: true", "openOrders&quot;: false"),
     ):
         pages[0] = pages[0].replace(longer, "API")
         pages[1] = pages[1].replace(shorter, "API")

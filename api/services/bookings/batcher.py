@@ -96,6 +96,8 @@ class BookingBatcher:
         self._pool = pool
         self._settings = settings
         self._policy = BookingPolicy.of(settings)
+        self._waiting_s = settings.booking_wait_ms / 1000 + TRANSACTION_GRACE_S
+        """The time after which a waiter gets a refusal."""
         self._on_commit = on_commit
         self._can_charge = can_charge
         self._open: dict[str, QueuedRequest] = {}
@@ -115,14 +117,13 @@ class BookingBatcher:
             Busy: the request was not booked, or the error states that the outcome is unknown.
             InternalError: an unexpected error, which the log contains; the request was not booked.
         """
-        queued = self._open.get(request.reference)
-        if queued and queued.request.digest != request.digest:
-            # The decision depends on whether the other request with this reference makes an order.
+        end = time.monotonic() + self._waiting_s
+        # The decision depends on whether the other requests with this reference make an order.
+        while (queued := self._open.get(request.reference)) and queued.request.digest != request.digest:
+            if time.monotonic() >= end:
+                raise queued.busy()
             with contextlib.suppress(ApiError):
                 await self._wait_for(queued)
-            queued = self._open.get(request.reference)
-            if queued and queued.request.digest != request.digest:
-                raise queued.busy()
         if queued is None:
             queued = self._enqueue(request)
         return await self._wait_for(queued)
@@ -160,10 +161,9 @@ class BookingBatcher:
         queued.waiters.append(waiter)
         while self._deadlines and self._deadlines[0].waiter.done():  # The deque must not keep decided requests.
             self._deadlines.popleft()
-        within_s = self._settings.booking_wait_ms / 1000 + TRANSACTION_GRACE_S
-        self._deadlines.append(_Deadline(loop.time() + within_s, waiter, queued))
+        self._deadlines.append(_Deadline(loop.time() + self._waiting_s, waiter, queued))
         if self._timer is None:
-            self._timer = loop.call_later(within_s, self._refuse_overdue)
+            self._timer = loop.call_later(self._waiting_s, self._refuse_overdue)
         return waiter
 
     def _refuse_overdue(self) -> None:

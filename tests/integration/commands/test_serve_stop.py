@@ -22,6 +22,7 @@ from api.commands import forked_processes, serve
 from api.config import Settings
 from api.server.refusals import BARE_REFUSALS
 from api.server.sockets import open_listener
+from api.server.uvicorn_patch import LimitedProtocol
 
 logging.basicConfig(level=logging.INFO)
 forked_processes.KILL_AFTER_S = 3
@@ -45,7 +46,8 @@ async def app(scope, receive, send):
 
 app.app = SimpleNamespace(state=None)
 module = SimpleNamespace(
-    create_app=lambda _: app, create_operations_app=lambda _: app, connection_refusals=lambda: BARE_REFUSALS
+    create_app=lambda _: app, create_operations_app=lambda _: app, protocol_of=lambda _: LimitedProtocol,
+    connection_refusals=lambda: BARE_REFUSALS,
 )
 listener = open_listener("127.0.0.1", 0, write_timeout_ms=30_000)
 (directory / "port").write_text(str(listener.getsockname()[1]))

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from api import schemas
 from api.config import Settings
 from api.database.pool import open_pool
-from api.errors import ApiError, Busy, InternalError
+from api.errors import ApiError, Busy, InternalError, KeyReused
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.order_rows import OrderRow
@@ -229,3 +229,17 @@ async def test_every_request_gets_a_response_when_the_batcher_ends(database_url:
         received = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(each) for each in received} == {Busy}
         assert isinstance((await responses(batcher, order("too late")))[0], Busy)
+
+
+async def test_another_body_waits_for_every_repeat_of_the_first_one(database_url: str) -> None:
+    async with running_batcher(database_url) as batcher:
+
+        async def book_twice() -> None:
+            for _ in range(2):  # The repeat joins the queue before the other body runs again.
+                assert isinstance(await batcher.book(order("shared")), Booked)
+
+        first = asyncio.create_task(book_twice())
+        await asyncio.sleep(0)
+        decision = await batcher.book(order("shared", 2))
+        assert isinstance(response(decision), KeyReused)
+        await first
