@@ -43,6 +43,11 @@ PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 TEMPLATE = "tickets_template"
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - `tempfile` makes the names of the directories in it
+"""A file system in memory, on Linux."""
+_MEMORY_BYTES_MIN = 6 * 1024**3
+"""Free space that the data of all test processes may need."""
+
 # Below the usual range of ephemeral ports. A client that polls the port of a stopped server could otherwise get the
 # same port for its own end of the connection. It would then connect to itself.
 _PORTS = range(20_000, 32_000)
@@ -137,8 +142,12 @@ def tcp_server() -> Iterator[TcpServer]:
 
 @contextlib.contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """Create a directory with a short path, because pytest's paths are too long for a Unix socket."""
-    with tempfile.TemporaryDirectory(prefix="tickets-") as name:
+    """Create a directory with a short path, because pytest's paths are too long for a Unix socket.
+
+    It is in memory if the system has room there. A disk needs several times as long to copy a template database.
+    """
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
+    with tempfile.TemporaryDirectory(prefix="tickets-", dir=_MEMORY if has_room else None) as name:
         yield Path(name)
 
 
