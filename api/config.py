@@ -99,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
     trusted_proxies: str = ""
     """Comma-separated addresses and networks of proxies whose `Forwarded` and `X-Forwarded-For` are believed."""
-    api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = max((os.cpu_count() or 1) // 2, 1)
+    api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
     """Number of API processes, from 1 to 256; the default is one for two cores, because PostgreSQL needs the others."""
 
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"

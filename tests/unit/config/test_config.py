@@ -169,7 +169,7 @@ VARIABLES = [
         bad=["localhost", "10.0.0.1/8", "10.0.0.256", "fd00::1/8", "10.0.0.1;::1", "*", "::ffff:1.2.3.4"],
         allowed="addresses or networks",
     ),
-    integer("API_WORKERS", max((os.cpu_count() or 1) // 2, 1), 1, 256),
+    integer("API_WORKERS", os.cpu_count() or 1, 1, 256),
     Variable(
         "BOOKING_ISOLATION",
         "serializable",
