@@ -90,7 +90,7 @@ def bookings_page() -> Ui:
                 storage_key=USER_ID_KEPT_AS,
                 class_name="who",
             ),
-            rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small")),
+            rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small open-orders")),
             rx.el.nav(
                 _filter("upcoming", say("bookings.upcoming"), "/bookings"),
                 _filter("past", say("bookings.past"), "/bookings?show=past"),
