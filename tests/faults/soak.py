@@ -21,6 +21,7 @@ import msgspec
 import psycopg
 
 from api.commands.seed import TierPlan, parse_inventory, seed
+from api.commands.supervisor import RESTARTS_MAX, RESTARTS_WINDOW_S
 from api.services.order_rules import OwnRules
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Violation, check, describe
@@ -50,6 +51,8 @@ PAUSE_S = 0.3
 RECOVERY_MAX_S = 60.0
 """Upper bound on the time from the end of a fault to the first booking."""
 POLL_S = 0.01
+SUPERVISED_INTERVAL_S = RESTARTS_WINDOW_S / RESTARTS_MAX + 1
+"""Time from one fault to the next one under the supervisor. It stops a system whose part fails more often."""
 
 
 class System(NamedTuple):
@@ -58,12 +61,14 @@ class System(NamedTuple):
     name: str
     run: Callable[[str, dict[str, str]], AbstractAsyncContextManager[Target]]
     faults_of: Callable[[str], tuple[Fault[Any], ...]]
+    interval_s: float = 0.0
+    """The least time from one fault to the next one."""
 
 
 SYSTEMS = (
     System("embedded server", running_target, faults_of),
     System("synchronous standby", running_replicated_target, replication_faults_of),
-    System("make run", running_supervised_target, lambda _: SUPERVISED_FAULTS),
+    System("make run", running_supervised_target, lambda _: SUPERVISED_FAULTS, SUPERVISED_INTERVAL_S),
 )
 
 
@@ -83,8 +88,18 @@ async def run_chaos(
     write: Callable[[str], object],
     *,
     standing: int = STANDING_MIN,
+    interval_s: float = 0.0,
 ) -> tuple[History, list[Violation]]:
-    """Inject the faults one after the other under load; return the history and its violations."""
+    """Inject the faults one after the other under load; return the history and its violations.
+
+    Args:
+        target: a running system.
+        faults: the faults.
+        seed_text: the seed of all random numbers.
+        write: receives a line about each fault.
+        standing: the number of standing tickets.
+        interval_s: the least time from one fault to the next one, in seconds.
+    """
     url = target.database_url
     await asyncio.to_thread(seed, url, event=EVENT, inventory=inventory_of(standing))
     history = History()
@@ -92,11 +107,12 @@ async def run_chaos(
     async with buyers.buying(CLIENTS):
         await asyncio.sleep(PAUSE_S)
         for number, fault in enumerate(faults):
+            next_at = time.monotonic() + interval_s
             # A generator for each fault: the number of draws of buyers and faults depends on timing.
             await fault(target, history, random.Random(f"{seed_text} fault {number}"))
             await _until_recovered(history.faults[-1])
             write(f"  {history.faults[-1].summary()}\n")
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(max(PAUSE_S, next_at - time.monotonic()))
     await target.until_idle()
     write(f"  {len(history.entries)} requests: {history.outcome_counts()}\n")
     charges = await asyncio.to_thread(target.charges)
@@ -147,7 +163,9 @@ async def _run(system: System, mode: str, seconds: float, seed_text: str) -> boo
     async with system.run(mode, environment) as target:
         faults = _schedule(system.faults_of(mode), random.Random(seed_text), seconds)
         try:
-            _, violations = await run_chaos(target, faults, seed_text, _write, standing=standing)
+            _, violations = await run_chaos(
+                target, faults, seed_text, _write, standing=standing, interval_s=system.interval_s
+            )
         except BaseException:
             _write(f"{target.logs()}\n")
             raise

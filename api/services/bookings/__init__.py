@@ -1,6 +1,6 @@
 """Bookings: requests join batches, and each batch is one transaction.
 
-- `batcher`: the queue of requests; one transaction at a time in each process (group commit)
+- `batcher`: the queue of requests; two transactions at a time in each process (group commit)
 - `batch`: one batch: a direct sale, then the careful path with prefetch, transaction and classification of refusals
 - `direct_sale`: requests of known tiers in one round trip
 - `memory`: everything that a process remembers of earlier batches

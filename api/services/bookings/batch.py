@@ -78,12 +78,13 @@ async def _decide(
     outcomes: dict[str, Outcome],
 ) -> None:
     """Read the state of a batch, sell, and classify the requests without a sale; add all outcomes."""
-    prefetched = await prefetch(session, batch, policy, memory.seats)
-    memory.update_tiers(batch, prefetched.tiers, session.server)
-    outcomes.update(prefetched.outcomes)
-    if requests := [request for request in batch if request.reference not in outcomes]:
-        attempts = await _sell(session, requests, prefetched, policy)
-        await _classify(session, requests, prefetched, attempts, outcomes)
+    with memory.seats.batch() as seats:
+        prefetched = await prefetch(session, batch, policy, seats)
+        memory.update_tiers(batch, prefetched.tiers, session.server)
+        outcomes.update(prefetched.outcomes)
+        if requests := [request for request in batch if request.reference not in outcomes]:
+            attempts = await _sell(session, requests, prefetched, policy)
+            await _classify(session, requests, prefetched, attempts, outcomes)
 
 
 async def _sell(

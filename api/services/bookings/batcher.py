@@ -1,8 +1,8 @@
-"""The booking batcher: group commit of booking requests, one transaction at a time in each API process.
+"""The booking batcher: group commit of booking requests, at most two transactions at a time in each API process.
 
 Requests that arrive during a transaction join the next batch, up to a limit. An idle process books a single request
 without delay. Under load the batches grow, so more requests share one commit and its flush to disk. No timer collects
-requests.
+requests. A second batch begins during a small one as soon as it is as large.
 
 Requests with the same reference and content are one queued request with several waiters.
 
@@ -15,7 +15,7 @@ import logging
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -36,6 +36,10 @@ from api.services.order_rows import OrderRow
 
 _log = logging.getLogger(__name__)
 
+IN_FLIGHT_MAX = 2
+"""The most batches in flight. One is prepared and answered while PostgreSQL works on the other."""
+OVERLAPPED_MAX = 32
+"""The largest batch beside which another one begins. A division of larger batches costs more than it gains."""
 TRANSACTION_GRACE_S = 0.9
 """The time beyond `booking_wait_ms` that a running transaction gets before its requests are refused."""
 _PAUSE_FIRST_S = 0.002
@@ -106,7 +110,7 @@ class BookingBatcher:
         self._deadlines: deque[_Deadline] = deque()
         """Deadlines of the waiters, earliest first because all waiters wait equally long; one timer is enough."""
         self._timer: asyncio.TimerHandle | None = None
-        self._not_empty = asyncio.Event()
+        self._changed = asyncio.Event()
         self._closed = False
         self._memory = Memory()
 
@@ -151,7 +155,7 @@ class BookingBatcher:
             raise queued.busy()
         self._open[request.reference] = queued
         self._queue.append(queued)
-        self._not_empty.set()
+        self._changed.set()
         return queued
 
     def _wait_for(self, queued: QueuedRequest) -> Waiter:
@@ -176,14 +180,36 @@ class BookingBatcher:
         self._timer = loop.call_at(self._deadlines[0].at, self._refuse_overdue) if self._deadlines else None
 
     async def _process_queue(self) -> None:
-        while True:
-            await self._not_empty.wait()
-            if batch := self._next_batch():
-                await self._book(batch)
-            if not self._queue:
-                self._not_empty.clear()
-            elif all(queued.attempts for queued in self._queue):
-                await asyncio.sleep(_pause(min(queued.attempts for queued in self._queue)))
+        running: dict[asyncio.Task[None], int] = {}
+        """The batches in flight, with their numbers of requests."""
+
+        def end(task: asyncio.Task[None]) -> None:
+            del running[task]
+            self._changed.set()
+
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                if self._queue and not running and all(queued.attempts for queued in self._queue):
+                    await asyncio.sleep(_pause(min(queued.attempts for queued in self._queue)))
+                while self._may_begin(running.values()):
+                    if batch := self._next_batch():
+                        task = group.create_task(self._book(batch), name="booking-batch")
+                        running[task] = len(batch)
+                        task.add_done_callback(end)
+
+    def _may_begin(self, in_flight: Collection[int]) -> bool:
+        """Return whether a batch may begin beside those in flight, given their numbers of requests.
+
+        A second batch is worth its round trip only if it is as large as the first one. Repeated attempts wait, because
+        the cause of their repetition may be a batch in flight.
+        """
+        if not in_flight:
+            return bool(self._queue)
+        if len(in_flight) == IN_FLIGHT_MAX or max(in_flight) > OVERLAPPED_MAX:
+            return False
+        return len(self._queue) >= max(in_flight) and not all(queued.attempts for queued in self._queue)
 
     def _next_batch(self) -> list[QueuedRequest]:
         """Take the next batch from the queue; refuse overdue requests and those that no waiter awaits any more."""

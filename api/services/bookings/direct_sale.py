@@ -39,7 +39,7 @@ from api.services.bookings.parts import resolve
 from api.services.bookings.prefetch import Prefetched, choose_seats, named_ids, select_tickets
 from api.services.bookings.records import Payment, begin_payment, make_bookings, make_order, outcome_of
 from api.services.bookings.refusals import refuse_charge
-from api.services.bookings.seat_search import FreeSeats
+from api.services.bookings.seat_search import BatchSeats, FreeSeats
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -87,15 +87,18 @@ async def sell_directly(
     """
     if policy.booking_path == "careful":
         return
-    offers = await _make_offers(session, batch, policy, memory)
-    if not offers:
-        return
-    places = _find_places(offers)
-    try:
-        sold = await _book(session, offers, places, policy, memory)
-    except (errors.UniqueViolation, errors.SerializationFailure) as error:
-        BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
-        return  # A reference has an order, or there was a conflict. The careful path decides each request.
+    with memory.seats.batch() as seats:
+        offers = await _make_offers(session, batch, policy, memory, seats)
+        if not offers:
+            return
+        places = _find_places(offers)
+        try:
+            sold, ahead = await _book(session, offers, places, policy, seats)
+        except (errors.UniqueViolation, errors.SerializationFailure) as error:
+            BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
+            return  # A reference has an order, or there was a conflict. The careful path decides each request.
+    for found in ahead:
+        memory.seats.keep(found)
     for offer, outcome in zip(offers, _outcomes(offers, places, sold), strict=True):
         if outcome:
             outcomes[offer.request.reference] = outcome
@@ -116,7 +119,7 @@ def _note_causes(offers: Sequence[Offer], causes: Sequence[str | None], memory: 
 
 
 async def _make_offers(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, memory: Memory
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, memory: Memory, seats: BatchSeats
 ) -> list[Offer]:
     """Return the offers for the requests that the function may sell."""
     tiers = memory.tiers(session.server)
@@ -142,7 +145,7 @@ async def _make_offers(
         ):
             assumed.parts[request.reference] = parts
     requests = [request for request in requests if request.reference in assumed.parts]
-    await choose_seats(session, requests, assumed, memory.seats)
+    await choose_seats(session, requests, assumed, seats)
     offers = []
     used: set[int] = set()
     for request in requests:
@@ -170,20 +173,18 @@ def _lines(
 
 
 async def _book(
-    session: Session, offers: Sequence[Offer], places: Places, policy: BookingPolicy, memory: Memory
-) -> Sold:
-    """Call the function in a transaction, in one round trip; read the free seats for the next batch behind it."""
+    session: Session, offers: Sequence[Offer], places: Places, policy: BookingPolicy, seats: BatchSeats
+) -> tuple[Sold, list[FreeSeats]]:
+    """Call the function in a transaction, in one round trip; read the free seats for the next batches behind it."""
     async with session.transaction():
         pipeline, following = session.pipeline(), session.pipeline()
         sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, places, policy), Sold))
-        ahead = _read_ahead(following, offers, memory)
+        ahead = _read_ahead(following, offers, seats)
         await pipeline.commit(following)
-    for found in ahead:
-        memory.seats.keep(found)
-    return sold.rows[0]
+    return sold.rows[0], ahead
 
 
-def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], memory: Memory) -> list[FreeSeats]:
+def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], seats: BatchSeats) -> list[FreeSeats]:
     """Add a read for each tier whose seats the offers contain. A single offer means that no batch follows at once."""
     if len(offers) == 1:
         return []
@@ -194,7 +195,7 @@ def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], memory: Memory) -> 
             if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id] += part.quantity
-    reads = (memory.seats.read_ahead(pipeline, tier, quantities[tier_id]) for tier_id, tier in tiers.items())
+    reads = (seats.read_ahead(pipeline, tier, quantities[tier_id]) for tier_id, tier in tiers.items())
     return [found for found in reads if found]
 
 

@@ -31,7 +31,7 @@ from api.services.bookings.model import (
 )
 from api.services.bookings.parts import Tiers, resolve
 from api.services.bookings.refusals import refuse_charge, replay
-from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.seat_search import BatchSeats
 from api.services.bookings.ticket_allowance import Buyer, TicketAllowance
 from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
@@ -81,9 +81,7 @@ class Prefetched(msgspec.Struct):
         return list({part.tier.tier_id: part.tier for part in parts}.values())
 
 
-async def prefetch(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
-) -> Prefetched:
+async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats) -> Prefetched:
     """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
     ids = named_ids(batch)
     pipeline = session.pipeline()
@@ -106,7 +104,7 @@ async def prefetch(
     _resolve(batch, {tier.event for tier in tiers.rows}, prefetched, policy)
     tickets = await _find_buyers(session, batch, prefetched)
     _admit(batch, (allowance, holds, tickets), prefetched)
-    await choose_seats(session, batch, prefetched, search)
+    await choose_seats(session, batch, prefetched, seats)
     return prefetched
 
 
@@ -204,7 +202,7 @@ def _admit(
             del prefetched.parts[request.reference]
 
 
-async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, search: SeatSearch) -> None:
+async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: Prefetched, seats: BatchSeats) -> None:
     """Choose seats for the items of seated tiers that name none."""
     tiers: dict[int, Tier] = {}
     quantities: dict[int, dict[SeatKey, int]] = defaultdict(dict)
@@ -213,6 +211,6 @@ async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: 
             if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
-    requested = prefetched.requested_ids()
+    seats.ids |= prefetched.requested_ids()
     for tier_id, tier in tiers.items():
-        prefetched.chosen |= await search.choose(session, tier, quantities[tier_id], requested)
+        prefetched.chosen |= await seats.choose(session, tier, quantities[tier_id])

@@ -1,7 +1,9 @@
 """The search for the best free seats of a tier, for bookings and for the pages that show them."""
 
+import contextlib
+import math
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,11 +30,18 @@ _Version = tuple[int, int, datetime]
 
 
 class FreeSeats:
-    """A read of the first free seats of a tier, from the front. The rows are available after the round trip."""
+    """A read of the first free seats of a tier, from the front. The rows are available after the round trip.
 
-    def __init__(self, pipeline: Pipeline, tier: Tier, limit: int) -> None:
+    It shows the seats that a batch has taken if it is behind the commit of this batch, or began after the batch's end.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, tier: Tier, limit: int, began_at: float, behind: "BatchSeats | None" = None
+    ) -> None:
         self.tier = tier
         self.limit = limit
+        self.began_at = began_at
+        self._behind = behind
         parameters = {"tier_id": tier.tier_id, "limit": limit}
         self._result = pipeline.add(Statement(queries.tickets.find_front_seats, parameters, Ticket))
 
@@ -45,6 +54,35 @@ class FreeSeats:
     def complete(self) -> bool:
         """Return whether the search ends with these seats."""
         return len(self.seats) < self.limit or self.limit == _SEATS_MAX
+
+    def shows(self, batch: "BatchSeats") -> bool:
+        """Return whether the seats lack those that a batch has taken."""
+        return batch is self._behind or batch.ended_at < self.began_at
+
+
+class BatchSeats:
+    """The seats that a batch chooses or names. Until its end no other batch of the process chooses them."""
+
+    def __init__(self, search: "SeatSearch") -> None:
+        self._search = search
+        self.ids: set[int] = set()
+        """Ids of the seats' tickets."""
+        self.ended_at = math.inf
+        """The end of the batch, by the clock of the search."""
+
+    async def choose(self, session: Session, tier: Tier, quantities: Mapping[K, int]) -> dict[K, list[Ticket]]:
+        """Choose seats like `SeatSearch.choose`, without those of this batch and of the others in flight."""
+        chosen = await self._search.choose(session, tier, quantities, self)
+        self.ids.update(seat.id for seats in chosen.values() for seat in seats)
+        return chosen
+
+    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
+        """Add a read of the free seats for the next batch of `quantity` seats to a pipeline behind the commit.
+
+        Returns:
+            The read; None during a contention, or if the rows of the tier are unknown.
+        """
+        return self._search.read_ahead(pipeline, tier, quantity, self)
 
 
 class _Contention(NamedTuple):
@@ -59,8 +97,11 @@ class _Contention(NamedTuple):
 class SeatSearch:
     """Searches the best free seats of tiers. It remembers the rows of each tier at each revision of its event.
 
-    A batch can read the free seats for the next batch behind its commit, in the same round trip. The next search uses
-    them if it follows at once. The transaction finds the seats that another process has taken since.
+    A batch can read the free seats for the next batches behind its commit, in the same round trip. The searches that
+    follow at once use them. The transaction finds the seats that another process has taken since.
+
+    Several batches may be in flight. A search leaves out the seats of the others, as far as its read may still show
+    them as free.
 
     Two processes that search at the same time choose the same seats, and one of them loses. For a while the loser then
     spreads its batches: it reads no seats ahead, and leaves the best seats to another batch of the same size.
@@ -69,9 +110,23 @@ class SeatSearch:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rows: dict[_Version, SeatRows] = {}
-        self._ahead: dict[int, tuple[FreeSeats, float]] = {}
-        """Free seats by tier, with the time of the read."""
+        self._ahead: dict[int, FreeSeats] = {}
+        """The latest free seats by tier."""
         self._contended: dict[int, _Contention] = {}
+        self._batches: list[BatchSeats] = []
+        """The batches in flight, and those that ended a moment ago."""
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[BatchSeats]:
+        """Return the seats of a batch, which lasts as long as the context."""
+        oldest = self._clock() - AHEAD_AGE_MAX_S
+        self._batches = [batch for batch in self._batches if batch.ended_at >= oldest]
+        seats = BatchSeats(self)
+        self._batches.append(seats)
+        try:
+            yield seats
+        finally:
+            seats.ended_at = self._clock()
 
     async def rows_of(self, session: Session, tier: Tier) -> SeatRows:
         """Return the rows of a seated tier."""
@@ -84,7 +139,7 @@ class SeatSearch:
         return self._rows[key]
 
     async def choose(
-        self, session: Session, tier: Tier, quantities: Mapping[K, int], taken: Container[int] = ()
+        self, session: Session, tier: Tier, quantities: Mapping[K, int], batch: BatchSeats | None = None
     ) -> dict[K, list[Ticket]]:
         """Choose the best free seats of a seated tier for each quantity, in their order.
 
@@ -95,37 +150,40 @@ class SeatSearch:
             session: a session outside of a transaction.
             tier: the tier.
             quantities: the numbers of seats by key.
-            taken: ids of tickets that must not be chosen.
+            batch: the batch that needs the seats.
 
         Returns:
             The seats by key. A key is missing if too few seats are free.
         """
         rows = await self.rows_of(session, tier)
         leaves = len(quantities) > 1 and self._leaves(tier)  # A single request means that no batch follows.
-        needed = sum(quantities.values()) * (2 if leaves else 1)
-        found = self._take_ahead(tier) or await _read(session, tier, _first_limit(rows, needed))
+        needed = sum(quantities.values()) * (2 if leaves else 1) + sum(len(each.ids) for each in self._batches)
+        found = self._find_ahead(tier) or await self._read(session, tier, _first_limit(rows, needed))
         while True:
+            taken = self._taken(found, batch)
             free = (seat for seat in found.seats if seat.id not in taken)
             # The last seats of a tier are too few to leave any of them.
             left = quantities.values() if leaves and not found.complete else ()
             choice = choose_seats(free, quantities, rows, complete=found.complete, left=left)
             if choice.certain:
                 return choice.seats
-            found = await _read(session, tier, found.limit * _GROWTH)
+            found = await self._read(session, tier, found.limit * _GROWTH)
 
-    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
-        """Add a read of the free seats for a batch of `quantity` seats to a pipeline; None during a contention."""
+    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int, batch: BatchSeats) -> FreeSeats | None:
+        """Add a read of free seats behind the commit of a batch to a pipeline; see `BatchSeats.read_ahead`."""
         rows = self._rows.get(_version(tier))
         if rows is None or self._contention(tier):
             return None
-        return FreeSeats(pipeline, tier, _first_limit(rows, quantity))
+        # Another batch in flight takes as many of the seats as the next one.
+        return FreeSeats(pipeline, tier, _first_limit(rows, 2 * quantity), self._clock(), batch)
 
     def keep(self, found: FreeSeats) -> None:
-        """Keep free seats for the next search, after the round trip of their read."""
+        """Keep free seats for the next searches, after the round trip of their read."""
         if len(self._ahead) >= _AHEAD_MAX:
             self._ahead.clear()
-        if found.seats:  # A failed read has no rows either.
-            self._ahead[found.tier.tier_id] = found, self._clock()
+        known = self._ahead.get(found.tier.tier_id)
+        if found.seats and (known is None or known.began_at <= found.began_at):  # A failed read has no rows either.
+            self._ahead[found.tier.tier_id] = found
 
     def note_contention(self, tier: Tier) -> None:
         """Spread the batches of a tier for a while, because another transaction has taken chosen seats.
@@ -137,6 +195,7 @@ class SeatSearch:
         if len(self._contended) >= _TIERS_MAX:
             self._contended.clear()
         self._contended[tier.tier_id] = _Contention(self._clock() + CONTENTION_S, leaves)
+        self._ahead.pop(tier.tier_id, None)
 
     def _contention(self, tier: Tier) -> _Contention | None:
         contention = self._contended.get(tier.tier_id)
@@ -146,9 +205,20 @@ class SeatSearch:
         contention = self._contention(tier)
         return contention is not None and contention.leaves
 
-    def _take_ahead(self, tier: Tier) -> FreeSeats | None:
-        found, read_at = self._ahead.pop(tier.tier_id, (None, 0.0))
-        return found if self._clock() - read_at <= AHEAD_AGE_MAX_S else None
+    def _find_ahead(self, tier: Tier) -> FreeSeats | None:
+        found = self._ahead.get(tier.tier_id)
+        return found if found and self._clock() - found.began_at <= AHEAD_AGE_MAX_S else None
+
+    def _taken(self, found: FreeSeats, batch: BatchSeats | None) -> set[int]:
+        """Return the ids of seats that a batch must not choose from a read."""
+        taken = set(batch.ids) if batch else set()
+        return taken.union(*(other.ids for other in self._batches if other is not batch and not found.shows(other)))
+
+    async def _read(self, session: Session, tier: Tier, limit: int) -> FreeSeats:
+        pipeline = session.pipeline()
+        found = FreeSeats(pipeline, tier, min(limit, _SEATS_MAX), self._clock())
+        await pipeline.run()
+        return found
 
 
 def _version(tier: Tier) -> _Version:
@@ -159,10 +229,3 @@ def _version(tier: Tier) -> _Version:
 def _first_limit(rows: SeatRows, quantity: int) -> int:
     """Return the number of seats that the first read of a search needs."""
     return min(max(_SEATS_MIN, quantity + (EDGE_ROWS + 1) * rows.width), _SEATS_MAX)
-
-
-async def _read(session: Session, tier: Tier, limit: int) -> FreeSeats:
-    pipeline = session.pipeline()
-    found = FreeSeats(pipeline, tier, min(limit, _SEATS_MAX))
-    await pipeline.run()
-    return found

@@ -14,7 +14,7 @@ from api.errors import NotOnSale, PriceChanged, UnknownTier
 from api.services.bookings import batch
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder
 from api.services.bookings.prefetch import Prefetched, prefetch
-from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.seat_search import BatchSeats
 from api.services.order_rows import OrderRow
 from tests.faults.pauses import AT_COMMIT, paused
 from tests.integration import asynchronous
@@ -28,9 +28,9 @@ def change_after_prefetch(monkeypatch: pytest.MonkeyPatch, database_url: str, st
     pending = [statement]
 
     async def prefetch_then_change(
-        session: Session, requests: Sequence[NewOrder], policy: BookingPolicy, search: SeatSearch
+        session: Session, requests: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats
     ) -> Prefetched:
-        prefetched = await prefetch(session, requests, policy, search)
+        prefetched = await prefetch(session, requests, policy, seats)
         while pending:
             with psycopg.connect(database_url, autocommit=True) as conn:
                 conn.execute(pending.pop().encode())

@@ -14,7 +14,7 @@ from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
 from api.services.bookings.prefetch import _find_buyers, prefetch
-from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.seat_search import BatchSeats, SeatSearch
 from api.services.orders import cancel_order, expire_holds
 from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
 
@@ -106,7 +106,7 @@ async def test_a_repeat_gets_its_order_though_the_limit_is_exhausted(pool: Pool)
 async def test_a_repeat_whose_first_run_takes_the_last_tickets_gets_its_order(pool: Pool) -> None:
     request = order("VIP", LIMIT)
     async with open_session(pool) as session:
-        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), SeatSearch())
+        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), BatchSeats(SeatSearch()))
         await book(pool, request)
         await _find_buyers(session, [request], prefetched)
     again = prefetched.outcomes[request.reference]
