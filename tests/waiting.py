@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from api.errors import Busy
+from api.services.snapshots import Slug, Snapshot, SnapshotCache
 from tests.stack import POLL_S, READY_TIMEOUT_S
 
 Value = TypeVar("Value")
@@ -27,6 +29,25 @@ async def read_until(
         assert time.monotonic() < deadline, f"not within {READY_TIMEOUT_S:.0f} s; last value: {describe(value)}"
         await asyncio.sleep(POLL_S)
     return value
+
+
+async def snapshot_of(cache: SnapshotCache[Any], event: Slug) -> Snapshot:
+    """Return the snapshot of an event; repeat the request while the machine is too slow for a fresh one.
+
+    Raises:
+        UnknownEvent: the event does not exist, or clients could not read its values.
+        AssertionError: no snapshot is fresh within `READY_TIMEOUT_S`.
+    """
+
+    async def read() -> Snapshot | None:
+        try:
+            return await cache.get(event)
+        except Busy:
+            return None
+
+    snapshot = await read_until(read, lambda snapshot: snapshot is not None)
+    assert snapshot is not None
+    return snapshot
 
 
 async def response_with_status(request: Callable[[], Awaitable[httpx.Response]], status: int) -> httpx.Response:

@@ -10,6 +10,7 @@ from api.services.availability import availability_cache
 from api.services.events import event_cache
 from api.services.states import states_cache
 from tests.integration.asynchronous import RULES
+from tests.waiting import snapshot_of
 
 INSERT = """
     insert into tiers (event_id, name, display_order, price_minor, seated, capacity, last_position)
@@ -19,6 +20,12 @@ INSERT = """
 
 async def revisions(conn: AsyncConnection) -> dict[str, int]:
     return dict(await (await conn.execute("select slug, revision from events")).fetchall())
+
+
+async def described(pool: Pool) -> EventDetails:
+    """Return the built-in event as clients get it."""
+    snapshot = await snapshot_of(event_cache(pool, RULES), BUILT_IN_EVENT)
+    return msgspec.json.decode(snapshot.body, type=EventDetails)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +73,9 @@ async def test_the_responses_of_an_event_have_its_revision(pool: Pool, conn: Asy
         "update tiers set name = name || '!'",
     ):
         await conn.execute(change)
-        counts = await availability_cache(pool).get(BUILT_IN_EVENT)
-        states = await states_cache(pool, seats_max=5000).get(BUILT_IN_EVENT)
-        event = msgspec.json.decode((await event_cache(pool, RULES).get(BUILT_IN_EVENT)).body, type=EventDetails)
+        counts = await snapshot_of(availability_cache(pool), BUILT_IN_EVENT)
+        states = await snapshot_of(states_cache(pool, seats_max=5000), BUILT_IN_EVENT)
+        event = await described(pool)
         stored = (await revisions(conn))[BUILT_IN_EVENT]
         assert (counts.revision, states.revision, event.revision) == (stored, stored, stored)
         seen.append(stored)
@@ -81,7 +88,7 @@ async def test_an_event_shows_its_end_its_address_and_the_digits_of_its_currency
     await conn.execute(
         "update events set ends_at = starts_at + interval '2 hours', address = '1 Quay', currency = 'KWD'"
     )
-    event = msgspec.json.decode((await event_cache(pool, RULES).get(BUILT_IN_EVENT)).body, type=EventDetails)
+    event = await described(pool)
     assert event.ends_at is not None
     assert (event.ends_at - event.starts_at).total_seconds() == 7200
     assert (event.address, event.currency_digits) == ("1 Quay", 3)

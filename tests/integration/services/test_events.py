@@ -13,15 +13,16 @@ from api.errors import NotOnSale, UnknownEvent
 from api.schemas import BUILT_IN_EVENT
 from api.services.events import EVENTS_LISTED_MAX, event_cache, event_list_cache
 from tests.integration.asynchronous import RULES, apply_updates, book, hold, order, response
+from tests.waiting import snapshot_of
 
 
 async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((await event_cache(pool, RULES).get(slug)).body)
+    event: dict[str, Any] = json.loads((await snapshot_of(event_cache(pool, RULES), slug)).body)
     return event
 
 
 async def listed(pool: Pool) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = json.loads((await event_list_cache(pool).get(None)).body)["events"]
+    events: list[dict[str, Any]] = json.loads((await snapshot_of(event_list_cache(pool), None)).body)["events"]
     return events
 
 
@@ -137,7 +138,7 @@ async def test_upcoming_events_are_listed_soonest_first(pool: Pool, database_url
 
 async def test_a_list_without_events_has_a_time(pool: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update events set doors_at = null, starts_at = now()")
-    counted = await event_list_cache(pool).get(None)
+    counted = await snapshot_of(event_list_cache(pool), None)
     assert counted.body == b'{"events":[]}'
     assert counted.as_of.tzinfo is not None
 
@@ -159,7 +160,7 @@ async def test_the_list_has_a_limit(pool: Pool, conn: AsyncConnection) -> None:
 
 async def test_a_missing_event_is_unknown(pool: Pool) -> None:
     with pytest.raises(UnknownEvent):
-        await event_cache(pool, RULES).get("no-such-evening")
+        await snapshot_of(event_cache(pool, RULES), "no-such-evening")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "+3", "UTC+3", "America/New_York'"])

@@ -17,6 +17,7 @@ from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules, OwnRules
 from tests.integration.asynchronous import order
 from tests.integration.services.bookings.test_batcher import responses, running_batcher
+from tests.waiting import snapshot_of
 
 DEFAULTS = OrderRules(hold_seconds=120, tickets_max=6)
 SHOWN = ("ticketsMin", "ticketsMax", "ticketsPerBuyer", "holdSeconds")
@@ -24,7 +25,7 @@ SHOWN = ("ticketsMin", "ticketsMax", "ticketsPerBuyer", "holdSeconds")
 
 async def shown(pool: Pool, slug: str = BUILT_IN_EVENT) -> dict[str, list[Any]]:
     """Return the rules of an event, and of its tiers by name, as clients get them."""
-    event = json.loads((await event_cache(pool, DEFAULTS).get(slug)).body)
+    event = json.loads((await snapshot_of(event_cache(pool, DEFAULTS), slug)).body)
     return {"": [event[rule] for rule in SHOWN]} | {
         tier["name"]: [tier[rule] for rule in SHOWN] for tier in event["tiers"]
     }

@@ -15,12 +15,14 @@ from api.schemas import BUILT_IN_EVENT
 from api.services.orders import cancel_order, expire_holds
 from api.services.states import states_cache
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
+from tests.waiting import snapshot_of
 
 SEATS_MAX = 300
 
 
 async def shown(pool: Pool, event: str = BUILT_IN_EVENT, seats_max: int = SEATS_MAX) -> dict[str, Any]:
-    states: dict[str, Any] = json.loads((await states_cache(pool, seats_max=seats_max).get(event)).body)
+    snapshot = await snapshot_of(states_cache(pool, seats_max=seats_max), event)
+    states: dict[str, Any] = json.loads(snapshot.body)
     return states
 
 

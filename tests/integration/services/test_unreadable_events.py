@@ -17,6 +17,7 @@ from api.services.events import event_cache, event_list_cache
 from api.services.order_views import list_orders
 from api.services.states import states_cache
 from tests.integration.asynchronous import ASYNC, RULES, apply_updates, book, hold, order
+from tests.waiting import snapshot_of
 
 BAD, GOOD = "small-hours", [BUILT_IN_EVENT, "winterlight"]
 
@@ -42,7 +43,7 @@ async def unconstrained(database_url: str, conn: AsyncConnection) -> AsyncConnec
 
 
 async def listed(cache: Any) -> list[str]:
-    return [event["slug"] for event in json.loads((await cache.get(None)).body)["events"]]
+    return [event["slug"] for event in json.loads((await snapshot_of(cache, None)).body)["events"]]
 
 
 UNREADABLE = [
@@ -74,9 +75,9 @@ async def test_an_unreadable_event_hides_no_other(
         assert messages == [f"Event {BAD!r} is not listed, because a value of it cannot be read"], change
         event = event_cache(pool, RULES)
         for slug in GOOD:
-            assert json.loads((await event.get(slug)).body)["slug"] == slug
+            assert json.loads((await snapshot_of(event, slug)).body)["slug"] == slug
         with pytest.raises(UnknownEvent):
-            await event.get(BAD)
+            await snapshot_of(event, BAD)
         await unconstrained.execute(READABLE, [BAD])
         assert set(await listed(cache)) == {BAD, *GOOD}
 
@@ -91,8 +92,8 @@ async def test_an_event_without_a_price_hides_no_other(
     availability = availability_cache(pool)
     for _ in range(2):
         with pytest.raises(UnknownEvent):
-            await availability.get(BAD)
-    assert json.loads((await availability.get(BUILT_IN_EVENT)).body)["GA"]["available"] == 1000
+            await snapshot_of(availability, BAD)
+    assert json.loads((await snapshot_of(availability, BUILT_IN_EVENT)).body)["GA"]["available"] == 1000
     assert sum(f"of {BAD} cannot be read" in record.getMessage() for record in caplog.records) == 1
 
 
@@ -100,7 +101,7 @@ async def test_a_hold_without_an_end_hides_no_state(pool: Pool, conn: AsyncConne
     await conn.execute("alter table tickets drop constraint tickets_times_check")
     await hold(pool, "VIP")
     await conn.execute("update tickets set held_until = 'infinity' where status = 'held'")
-    states = json.loads((await states_cache(pool, seats_max=5000).get(BUILT_IN_EVENT)).body)
+    states = json.loads((await snapshot_of(states_cache(pool, seats_max=5000), BUILT_IN_EVENT)).body)
     assert states["tiers"]["VIP"] == {"held": 1, "heldUntil": "9999-12-31T23:59:59.999999Z"}
     assert states["tiers"]["GA"] == {"held": 0, "heldUntil": None}
 
