@@ -5,10 +5,8 @@ import atexit
 import contextlib
 import functools
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -178,8 +176,9 @@ class Pair(NamedTuple):
 @functools.cache
 def _template() -> Path:
     """Return the cluster of a stopped server that has the tests' database, one for the whole process."""
-    directory = Path(tempfile.mkdtemp(prefix="tickets-"))
-    atexit.register(shutil.rmtree, directory)
+    resources = contextlib.ExitStack()
+    atexit.register(resources.close)
+    directory = resources.enter_context(temporary_directory())
     server = Server(directory, "127.0.0.2")
     server.create()
     server.start()
