@@ -42,7 +42,8 @@ export function SeatPlan({ children, ...props }) {
   const pinch = useMemo(() => createPinch(changeZoom), []);
   useEffect(() => {
     const draw = () => setDrawn(true);
-    const observer = new IntersectionObserver(([entry]) => entry.isIntersecting && draw(), {
+    // A busy page gets several entries at once, and only a later one may be near the screen.
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && draw(), {
       rootMargin: DRAWN_WITHIN,
     });
     if (frame.current) observer.observe(frame.current);
