@@ -33,10 +33,13 @@ ROOT = Path(__file__).parent.parent
 
 READY_TIMEOUT_S = 60.0
 """The longest time from a process's start until it is ready; the web app is the slowest."""
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 60.0
 """The longest time from SIGTERM to the end of a process, which finishes its requests first."""
 POLL_S = 0.05
-HTTP_TIMEOUT_S = 10.0
+HTTP_TIMEOUT_S = 30.0
+
+PATIENT = {"BOOKING_WAIT_MS": "20000", "STATEMENT_TIMEOUT_MS": "20000"}
+"""Settings under which a request waits on a busy machine instead of failing."""
 
 PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """TLS settings without certificates. By default each httpx client loads all certificates, which takes 20 ms."""

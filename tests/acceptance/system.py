@@ -14,7 +14,7 @@ import psycopg
 
 from api.commands.seed import DEFAULT_INVENTORY, TierPlan, seed
 from api.schemas import BUILT_IN_EVENT
-from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, POLL_S, Server, Stack, cloned_database, temporary_directory
+from tests.stack import HTTP_TIMEOUT_S, PATIENT, PLAIN_HTTP, POLL_S, Server, Stack, cloned_database, temporary_directory
 
 FOREIGN_ORIGIN = "https://elsewhere.example"
 PROBLEM = "application/problem+json"
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 @contextlib.contextmanager
 def running_system(server: Server, **environment: str) -> Iterator[Stack]:
     """Run the API on a fresh database; every payment is captured unless `environment` says otherwise."""
-    defaults = {"API_WORKERS": "1", "PAYMENT_SUCCESS_RATE": "1"}
+    defaults = {"API_WORKERS": "1", "PAYMENT_SUCCESS_RATE": "1", **PATIENT}
     with temporary_directory() as directory, cloned_database(server) as url:
         stack = Stack(url, directory, defaults | environment)
         try:

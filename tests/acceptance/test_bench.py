@@ -20,11 +20,17 @@ from api.commands.bench.sections import Bench
 from api.commands.bench.sizes import QUICK
 from api.commands.seed import DEFAULT_INVENTORY
 from api.config import Settings
-from tests.stack import ROOT, STOP_TIMEOUT_S, clean_environment, eventually, processes_of, temporary_directory
+from tests.stack import (
+    PATIENT,
+    ROOT,
+    STOP_TIMEOUT_S,
+    clean_environment,
+    eventually,
+    processes_of,
+    temporary_directory,
+)
 
 BENCH_TIMEOUT_S = 240.0
-PATIENT = {"BOOKING_WAIT_MS": "20000", "STATEMENT_TIMEOUT_MS": "20000"}
-"""Settings under which a request waits on a busy machine instead of failing."""
 
 
 @pytest.fixture

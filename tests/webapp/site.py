@@ -17,7 +17,7 @@ from api.database.embedded import EmbeddedServer
 from api.schemas import BUILT_IN_EVENT
 from tests.conftest import running_stacks
 from tests.faulty_proxy import FaultyProxy
-from tests.stack import PLAIN_HTTP, Stack
+from tests.stack import PATIENT, PLAIN_HTTP, Stack
 from tests.waiting import order_where, read_until
 
 BOOKINGS = " /api/bookings"
@@ -166,9 +166,13 @@ async def shared_site(
     *,
     private_server: bool = False,
 ) -> AsyncIterator[Site]:
-    """Run a system with a worker for many tests."""
+    """Run a system with a worker for many tests.
+
+    Only a private server may stop, so that other systems need no short time limits.
+    """
+    patience = {} if private_server else PATIENT
     async with starting_sites(request, server) as start:
-        yield await start(env=env, private_server=private_server, worker=True)
+        yield await start(env={**patience, **(env or {})}, private_server=private_server, worker=True)
 
 
 @contextlib.asynccontextmanager

@@ -54,6 +54,7 @@ class Visitors:
             context = self._idle[kind].pop()
         else:
             context = await self._browser.new_context(locale=kind.locale)
+            context.set_default_timeout(1000 * SOON_S)
             self._kept[context] = await context.new_cdp_session(await context.new_page())
         if kind.own_clock:
             await context.clock.install()

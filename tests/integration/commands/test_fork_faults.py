@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from tests.integration.commands.forked import is_alive, pids, starting_supervisors
-from tests.stack import eventually
+from tests.stack import STOP_TIMEOUT_S, eventually
 
 COUNT = 2
 SCRIPT = """
@@ -83,7 +83,7 @@ def test_a_failed_fork_is_logged_and_tried_again(start: Start, tmp_path: Path) -
     (new,) = pids(tmp_path, "started") - {killed, kept}
     assert is_alive(kept)
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 0
     assert pids(tmp_path, "finished") == {kept, new}
     assert log.count("Cannot fork a process, trying again: [Errno 11] Resource temporarily unavailable") == 1
@@ -99,7 +99,7 @@ def test_a_supervisor_that_inherits_an_ignored_sigchld_restarts_and_stops(start:
     os.kill(killed, signal.SIGKILL)
     assert started(tmp_path, 3)
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 0
     assert f"Process {killed} ended unexpectedly with exit code -9" in log
     assert pids(tmp_path, "finished") == pids(tmp_path, "started") - {killed}
@@ -110,7 +110,7 @@ def test_a_process_that_vanishes_keeps_no_other_from_its_signal(start: Start, tm
     supervisor = start(VANISHING)
     assert started(tmp_path)
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert (supervisor.returncode, "Traceback" in log) == (0, False)
     assert pids(tmp_path, "finished") == pids(tmp_path, "started")
     assert (tmp_path / "ended").exists()
@@ -118,7 +118,7 @@ def test_a_process_that_vanishes_keeps_no_other_from_its_signal(start: Start, tm
 
 def test_a_supervisor_with_a_second_thread_does_not_fork(start: Start, tmp_path: Path) -> None:
     supervisor = start(OTHER_THREAD)
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 1
     assert "more than 1 thread(s) before a fork" in log
     assert pids(tmp_path, "started") == set()
@@ -133,7 +133,7 @@ def test_one_process_that_keeps_ending_ends_the_supervisor(start: Start, tmp_pat
         )
     )
     supervisor = start(work=work)
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 1
     assert log.count("ended unexpectedly with exit code 3") == 10
     assert log.count("replaces") in (9, 10)

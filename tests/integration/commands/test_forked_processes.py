@@ -12,7 +12,7 @@ import pytest
 
 from api.commands import signals
 from tests.integration.commands.forked import is_alive, pids, starting_supervisors
-from tests.stack import eventually
+from tests.stack import STOP_TIMEOUT_S, eventually
 
 COUNT = 3
 SCRIPT = """
@@ -63,7 +63,7 @@ def test_a_stop_signal_stops_every_process_once_it_has_finished(
     supervisor = start(FINISH)
     assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
     send(supervisor.pid, number)
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(STOP_TIMEOUT_S) == 0
     assert (tmp_path / "stopping").exists()
     assert pids(tmp_path, "finished") == pids(tmp_path, "started")
 
@@ -75,7 +75,7 @@ def test_a_signal_at_any_moment_of_a_start_stops_all(start: Start, tmp_path: Pat
     assert eventually(lambda: len(pids(tmp_path, "started")) >= COUNT)
     time.sleep(pause_s)
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode in (0, 1)  # 1 after too many exits
     assert "has not finished its work" not in log
     assert not any(map(is_alive, pids(tmp_path, "started")))
@@ -85,14 +85,14 @@ def test_a_process_without_a_handler_ends_at_once(start: Start, tmp_path: Path) 
     supervisor = start(WAIT, kill_after_s=60)
     assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
     supervisor.terminate()
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(STOP_TIMEOUT_S) == 0
 
 
 def test_a_process_that_does_not_end_is_killed(start: Start, tmp_path: Path) -> None:
     supervisor = start(IGNORE, kill_after_s=0.2)
     assert eventually(lambda: len(pids(tmp_path, "ignores")) == COUNT)
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=20)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 0
     assert log.count("has not finished its work") == COUNT
     assert not any(map(is_alive, pids(tmp_path, "started")))
@@ -105,7 +105,7 @@ def test_a_second_signal_kills_at_once(start: Start, tmp_path: Path) -> None:
     assert eventually((tmp_path / "stopping").exists)
     time.sleep(signals.FORCE_AFTER_S)
     supervisor.terminate()
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(STOP_TIMEOUT_S) == 0
     assert not any(map(is_alive, pids(tmp_path, "started")))
 
 
@@ -115,7 +115,7 @@ def test_processes_run_until_the_delay_has_passed(start: Start, tmp_path: Path) 
     supervisor.terminate()
     assert eventually((tmp_path / "stopping").exists)
     assert pids(tmp_path, "finished") == set()
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(STOP_TIMEOUT_S) == 0
 
 
 def test_killed_processes_are_restarted(start: Start, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_killed_processes_are_restarted(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize("work", ["raise SystemExit(3)", "raise KeyboardInterrupt"])
 def test_processes_that_keep_ending_end_the_supervisor(start: Start, work: str) -> None:
     supervisor = start(work)
-    _, log = supervisor.communicate(timeout=60)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 1
     assert "A process ended 10 times within" in log
     assert ("Traceback" in log) == (work != "raise SystemExit(3)")

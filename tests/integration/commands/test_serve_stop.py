@@ -12,7 +12,7 @@ import pytest
 
 from api.commands import forked_processes, serve
 from tests.integration.commands.forked import is_alive, pids
-from tests.stack import ROOT, eventually
+from tests.stack import ROOT, STOP_TIMEOUT_S, eventually
 
 SCRIPT = """
 import asyncio, logging, os, sys
@@ -95,7 +95,7 @@ def test_the_lifespan_ends_before_the_kill_despite_an_unread_response(
     supervisor: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     supervisor.terminate()
-    _, log = supervisor.communicate(timeout=30)
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
     assert supervisor.returncode == 0
     assert pids(tmp_path, "ended") == pids(tmp_path, "started")
     assert "killing it" not in log

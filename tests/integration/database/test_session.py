@@ -15,7 +15,7 @@ from api.database.queries import Query
 from api.database.session import Session, Statement, open_session
 
 SETTINGS = Settings(db_pool_max=2)
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture

@@ -17,14 +17,21 @@ from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refuse
 from api.services.order_rows import OrderRow
 from tests.integration.asynchronous import response
 
-RESPONSE_TIMEOUT_S = 20.0
+RESPONSE_TIMEOUT_S = 60.0
+# Requests wait on a busy machine instead of failing.
+DEFAULTS = {
+    "payment_success_rate": 1,
+    "bookings_per_minute": 0,
+    "booking_wait_ms": 20_000,
+    "statement_timeout_ms": 20_000,
+}
 CUTS = 100
 """Number of times that all connections are cut, one right after the other."""
 
 
 @contextlib.asynccontextmanager
 async def running_batcher(database_url: str, **settings: Any) -> AsyncIterator[BookingBatcher]:
-    chosen = Settings(**{"payment_success_rate": 1, "bookings_per_minute": 0, **settings})
+    chosen = Settings(**{**DEFAULTS, **settings})
     async with open_pool(database_url, chosen) as pool:
         batcher = BookingBatcher(pool, chosen, on_commit=lambda _: None)
         async with batcher.running():
