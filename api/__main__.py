@@ -22,6 +22,7 @@ import psycopg
 from api import schemas
 from api.commands import output
 from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
+from api.commands.groups import GROUPS, Group, parse_groups
 from api.config import TICKET_SECRET, Settings
 from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
@@ -64,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the whole system until Ctrl-C")
     commands.add_parser("serve", help="run the API")
-    commands.add_parser("worker", help="run the background worker")
+    worker_parser = commands.add_parser("worker", help="run the background worker")
+    worker_parser.add_argument("--only", type=_groups, help=f"some groups of jobs of {','.join(GROUPS)}; default: all")
     commands.add_parser("psp", help="run the payment simulator")
     commands.add_parser("migrate", help="apply the missing migrations")
     seed_parser = commands.add_parser("seed", help="create events and tickets; safe to repeat")
@@ -112,13 +114,13 @@ def _serve(settings: Settings, _: Arguments) -> int:
         return serve.serve(settings, url)
 
 
-def _worker(settings: Settings, _: Arguments) -> int:
+def _worker(settings: Settings, arguments: Arguments) -> int:
     from api.commands import worker
     from api.database import pooler
 
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
-        asyncio.run(worker.work(url, settings))
+        asyncio.run(worker.work(url, settings, arguments.only or GROUPS))
     return 0
 
 
@@ -233,6 +235,13 @@ def _bench(settings: Settings, arguments: Arguments) -> int:
         seconds=arguments.seconds,
     )
     return bench(settings, options)
+
+
+def _groups(text: str) -> tuple[Group, ...]:
+    try:
+        return parse_groups(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _sections(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ grant select, insert, update, delete
 on booking_limits, bookings, buyer_guards, orders, payments, webhooks, workers to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
+grant select, update on feeds to tickets_app;
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 
@@ -24,9 +25,10 @@ book_batch, claim_any, leave_out, lock_chosen, lock_reference, mark_tickets, not
 to tickets_app;
 
 -- A trigger fires without these privileges. With them, the role could attach purge_history, which acts with the owner's
--- privileges, to a temporary table. By default everybody may execute a new function.
+-- privileges, to a temporary table. By default everybody may execute a new function. Only the owner numbers the history.
 revoke execute on function
-check_time_zone, note_changes, note_event_change, note_new_orders, note_tier_change, purge_history, refuse_change
+check_time_zone, note_changes, note_event_change, note_new_orders, note_tier_change, purge_history, rebase_feeds,
+refuse_change
 from public;
 
 -- By default every role may create temporary tables.

@@ -450,6 +450,38 @@ $$;
 
 COMMENT ON FUNCTION public.purge_history() IS 'Delete the history of deleted orders that were declined, with the privileges of the table''s owner';
 
+CREATE FUNCTION public.rebase_feeds() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+declare
+    present constant bigint := (select control.system_identifier from pg_control_system() as control);
+begin
+    lock table feeds in access exclusive mode;
+    lock table order_events in share row exclusive mode;
+    -- A row that this server wrote has its transaction id in xmin as well. pg_upgrade keeps both.
+    if exists (select 1 from order_events where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid) then
+        alter table order_events disable trigger order_events_append_only;
+        update order_events
+        set xact = case
+            when (order_events.xact, order_events.id) <= (
+                select feeds.xact, feeds.id
+                from feeds
+                order by feeds.xact, feeds.id
+                limit 1
+            ) then '0'::xid8
+            else pg_current_xact_id()
+        end
+        where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid;
+        alter table order_events enable trigger order_events_append_only;
+        update feeds set xact = '0', id = 9223372036854775807;
+    end if;
+    update feeds set system_identifier = present;
+end
+$$;
+
+COMMENT ON FUNCTION public.rebase_feeds() IS 'Number the entries of the history again after a logical restore, so that no feed misses one';
+
 CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
     LANGUAGE sql STABLE
     RETURN ARRAY(SELECT entry.at FROM unnest(recent.times) entry(at) WHERE (entry.at > (now() - recent.age)) ORDER BY entry.at);
@@ -665,6 +697,20 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.feeds (
+    name text NOT NULL,
+    xact xid8 DEFAULT '0'::xid8 NOT NULL,
+    id bigint DEFAULT '9223372036854775807'::bigint NOT NULL,
+    system_identifier bigint,
+    CONSTRAINT feeds_name_check CHECK ((name ~ '^[a-z][a-z_]{0,49}$'::text))
+);
+
+COMMENT ON TABLE public.feeds IS 'Readers of order_events with their cursors. An entry at or before (xact, id) was handled';
+
+COMMENT ON COLUMN public.feeds.system_identifier IS 'Database cluster of the transaction ids; null: nothing was read yet';
+
+COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in lower case';
+
 CREATE TABLE public.order_events (
     id bigint NOT NULL,
     order_id bigint NOT NULL,
@@ -673,6 +719,7 @@ CREATE TABLE public.order_events (
     status text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT order_events_subject_check CHECK ((subject = ANY (ARRAY['order'::text, 'payment'::text]))),
     CONSTRAINT order_events_times_check CHECK (((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
     CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY (ARRAY['order:new>pending'::text, 'order:new>confirmed'::text, 'order:new>declined'::text, 'order:pending>confirmed'::text, 'order:pending>declined'::text, 'order:pending>expired'::text, 'order:pending>cancelled'::text, 'order:expired>confirmed'::text, 'order:confirmed>cancelled'::text, 'payment:pending>captured'::text, 'payment:pending>declined'::text, 'payment:pending>void'::text, 'payment:pending>refunding'::text, 'payment:void>captured'::text, 'payment:void>refunding'::text, 'payment:captured>refunding'::text, 'payment:captured>refunded'::text, 'payment:refunding>refunded'::text])))
@@ -681,6 +728,8 @@ CREATE TABLE public.order_events (
 COMMENT ON TABLE public.order_events IS 'History of every state of an order and its payment, with the reason. Triggers append to it in the same transaction';
 
 COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order is new';
+
+COMMENT ON COLUMN public.order_events.xact IS 'Transaction that wrote the entry; 0: before the feed existed';
 
 COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'An entry describes the order or its payment';
 
@@ -1020,6 +1069,11 @@ ALTER TABLE ONLY public.events
 
 COMMENT ON CONSTRAINT events_slug_key ON public.events IS 'The slug identifies an event in URLs';
 
+ALTER TABLE ONLY public.feeds
+    ADD CONSTRAINT feeds_pkey PRIMARY KEY (name);
+
+COMMENT ON CONSTRAINT feeds_pkey ON public.feeds IS 'A reader has one cursor';
+
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (id);
 
@@ -1082,6 +1136,10 @@ COMMENT ON INDEX public.bookings_live_ticket_key IS 'A ticket has at most one li
 CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
+
+CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
+
+COMMENT ON INDEX public.order_events_feed_idx IS 'Entries after the cursor of a feed';
 
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 

@@ -1,23 +1,26 @@
 """The background worker: it repeats each job until it stops. Any number of workers may run.
 
 A job does a bounded amount of work in a transaction of its own and returns the number of rows. It claims the rows with
-SKIP LOCKED, so that two workers never do the same work.
+SKIP LOCKED, so that two workers never do the same work. Each job repeats in a task of its own, so that a slow one does
+not delay the others. A worker may also run only some groups of jobs.
 """
 
 import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 import psycopg
 
+from api.commands.groups import GROUPS, Group
 from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
 from api.database.session import open_session
+from api.errors import SetupError
 from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
 from api.services.bookings.buyers import purge_guards
@@ -39,6 +42,7 @@ class Job(msgspec.Struct, frozen=True):
     """A background job; `pause_s` is the pause after a run that found nothing to do."""
 
     name: str
+    group: Group
     run_once: Callable[[Pool, Settings], Awaitable[int]]
     pause_s: float
 
@@ -50,20 +54,20 @@ def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
         return await reconcile_payments(pool, settings, provider)
 
     return (
-        Job("beat", beat, pause_s=HEARTBEAT_PAUSE_S),
-        Job("expire_holds", expire_holds, pause_s=HOLDS_PAUSE_S),
-        Job("settle_webhooks", settle_webhooks, pause_s=0.5),
-        Job("reconcile_payments", reconcile, pause_s=0.5),
-        Job("purge_declined", purge_declined, pause_s=60),
-        Job("purge_webhooks", purge_webhooks, pause_s=60),
-        Job("purge_limits", purge_limits, pause_s=60),
-        Job("purge_guards", purge_guards, pause_s=60),
-        Job("purge_workers", purge_workers, pause_s=60),
+        Job("beat", "core", beat, pause_s=HEARTBEAT_PAUSE_S),
+        Job("expire_holds", "core", expire_holds, pause_s=HOLDS_PAUSE_S),
+        Job("settle_webhooks", "core", settle_webhooks, pause_s=0.5),
+        Job("reconcile_payments", "payments", reconcile, pause_s=0.5),
+        Job("purge_declined", "core", purge_declined, pause_s=60),
+        Job("purge_webhooks", "core", purge_webhooks, pause_s=60),
+        Job("purge_limits", "core", purge_limits, pause_s=60),
+        Job("purge_guards", "core", purge_guards, pause_s=60),
+        Job("purge_workers", "core", purge_workers, pause_s=60),
     )
 
 
-async def work(conninfo: str, settings: Settings) -> None:
-    """Run all jobs until SIGTERM or SIGINT."""
+async def work(conninfo: str, settings: Settings, groups: Collection[Group] = GROUPS) -> None:
+    """Run the jobs of some groups until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,7 +76,8 @@ async def work(conninfo: str, settings: Settings) -> None:
     async with open_pool(conninfo, settings, admit) as pool, open_provider(settings) as provider:
         async with asyncio.TaskGroup() as tasks:
             for job in jobs(provider):
-                tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)
+                if job.group in groups:
+                    tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)
         with contextlib.suppress(psycopg.Error, CommitUnknownError):  # A purge removes the row later.
             await leave(pool)
 
@@ -84,7 +89,7 @@ async def _repeat(job: Job, pool: Pool, settings: Settings, stop: asyncio.Event)
                 await session.check_commits()
             done = await job.run_once(pool, settings)
             pause_s = 0 if done else job.pause_s
-        except (psycopg.Error, CommitUnknownError) as error:
+        except (psycopg.Error, CommitUnknownError, SetupError) as error:
             _log.warning("Job %s failed and runs again: %s", job.name, error)
             pause_s = _ERROR_PAUSE_S
         except Exception:  # noqa: BLE001 - an unexpected error must not end the worker

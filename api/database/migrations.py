@@ -79,7 +79,8 @@ def unlimited_transaction(connection: psycopg.Connection[TupleRow]) -> Iterator[
 def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[str]:
     """Apply the missing migrations; return their names.
 
-    The application's role then gets its privileges, if the role exists and this role may grant them.
+    The application's role then gets its privileges, if the role exists and this role may grant them. After a logical
+    restore the entries of the history get new numbers.
 
     Args:
         conninfo: connects as the owner of the database.
@@ -114,6 +115,7 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[st
             ) from error
         if privileges:
             _grant(connection, privileges)
+            _rebase_feeds(connection)
     return names
 
 
@@ -189,6 +191,14 @@ def _grant(connection: psycopg.Connection[TupleRow], privileges: LiteralString) 
         connection.execute(queries.migrations.lock_runner.sql)
         if _is_true(connection, queries.migrations.may_grant):
             connection.execute(privileges)
+
+
+def _rebase_feeds(connection: psycopg.Connection[TupleRow]) -> None:
+    """Number the history again after a logical restore, which mixes the transaction ids of two servers."""
+    with unlimited_transaction(connection):
+        connection.execute(queries.migrations.lock_runner.sql)
+        if _is_true(connection, queries.feeds.are_foreign):
+            connection.execute(queries.feeds.rebase_feeds.sql)
 
 
 def _is_true(connection: psycopg.Connection[TupleRow], query: queries.Query) -> bool:

@@ -87,6 +87,7 @@ bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 buyers = Noun(SQL_DIR / "queries" / "buyers.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
+feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
 limits = Noun(SQL_DIR / "queries" / "limits.sql")
@@ -109,6 +110,7 @@ NOUNS = (
     bookings,
     buyers,
     events,
+    feeds,
     health,
     history,
     limits,

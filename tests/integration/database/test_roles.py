@@ -22,6 +22,7 @@ from tests.stack import application_url, empty_database, temporary_directory, th
 OF_OWNER = {
     *("migrations.create_table", "migrations.insert_migration"),
     *(query.name for query in queries.migrations if query.name.startswith("migrations.drop_")),
+    *("feeds.are_foreign", "feeds.rebase_feeds"),
     *("events.upsert_event", "events.lock_event", "tiers.insert_tiers"),
     *("tickets.insert_seated_tickets", "tickets.insert_standing_tickets"),
 }

@@ -1,0 +1,70 @@
+-- name: inspect_feed
+-- Report whether a feed has entries to read, and the database cluster of its cursor.
+-- The statement locks nothing, so that an idle reader writes no log.
+select
+    system_identifier,
+    exists(
+        select 1
+        from order_events
+        where
+            (order_events.xact, order_events.id) > (feeds.xact, feeds.id)
+            and order_events.xact < pg_snapshot_xmin(pg_current_snapshot())
+    ) as has_events
+from feeds
+where name = %(name)s;
+
+-- name: lock_feed
+-- Lock the cursor of a feed.
+-- Locks: the feed, FOR UPDATE SKIP LOCKED. No row: another worker reads the feed.
+-- Isolation: read committed.
+select
+    xact::text as xact,
+    id
+from feeds
+where name = %(name)s
+for update skip locked;
+
+-- name: read_events
+-- Read the entries after a cursor in the order of their transactions.
+-- All transactions below the snapshot's xmin have ended. A later transaction gets a higher id, so that no entry can
+-- appear before the cursor. An open transaction holds back all entries behind its own.
+-- Isolation: read committed, so that the snapshot is the statement's own.
+select
+    id,
+    xact::text as xact,
+    order_id,
+    subject,
+    previous,
+    status,
+    reason,
+    created_at
+from order_events
+where
+    (xact, id) > (%(xact)s::xid8, %(id)s::bigint)
+    and xact < pg_snapshot_xmin(pg_current_snapshot())
+order by xact, id
+limit %(limit)s;
+
+-- name: move_cursor
+-- Move the cursor of a locked feed behind the last entry that was handled.
+update feeds
+set
+    xact = %(xact)s::xid8,
+    id = %(id)s,
+    system_identifier = coalesce(%(system_identifier)s::bigint, system_identifier)
+where name = %(name)s;
+
+-- name: are_foreign
+-- Report whether a feed has the transaction ids of another database cluster, which happens after a logical restore.
+select
+    exists(
+        select 1
+        from feeds
+        cross join pg_control_system() as control
+        where feeds.system_identifier <> control.system_identifier
+    ) as found;
+
+-- name: rebase_feeds
+-- Number the entries of the history again after a logical restore.
+-- Locks: feeds, ACCESS EXCLUSIVE, and order_events, SHARE ROW EXCLUSIVE; waits.
+select rebase_feeds();
