@@ -14,7 +14,10 @@ SECRETS_MAX = 100
 """The most secrets that one request presents."""
 
 _FORMAT = r"[A-Za-z0-9_-]{32,128}"  # at least 192 bits, if they are random
+_LINK_FORMAT = r"L1\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43}"
 _VALID = re.compile(_FORMAT)
+_PRESENTED = re.compile(f"{_FORMAT}|{_LINK_FORMAT}")
+_RULE = "must have 32 to 128 letters, digits, hyphens or underscores"
 
 
 def _parameter(description: str, pattern: str | None = None) -> HeaderParameter:
@@ -32,13 +35,18 @@ OwnSecret = Annotated[
     ),
 ]
 """The header of a booking request."""
-OrderSecret = Annotated[str | None, _parameter("The order's secret: `bookingSecret` of the response to its booking")]
+OrderSecret = Annotated[
+    str | None,
+    _parameter(
+        "The order's secret: `bookingSecret` of the response to its booking, or the secret of a link in an e-mail"
+    ),
+]
 """The header of a request for one order. Any other text than its secret gives no access, like no header."""
 OrderSecrets = Annotated[
     str | None,
     _parameter(
         f"The secrets of up to {SECRETS_MAX} orders, separated by commas",
-        rf"{_FORMAT}(, *{_FORMAT}){{0,{SECRETS_MAX - 1}}}",
+        rf"({_PRESENTED.pattern})(, *({_PRESENTED.pattern})){{0,{SECRETS_MAX - 1}}}",
     ),
 ]
 """The header of a request for a list of orders."""
@@ -49,7 +57,8 @@ def access_to_order(state: ApiState, secret: str | None) -> Access:
 
     The header is not validated, so that the response does not depend on the order's existence.
     """
-    return Access.of(() if secret is None else (secret,), is_open=state.has_open_orders)
+    presented = () if secret is None else (secret,)
+    return Access.of(presented, key=state.access_secret, is_open=state.has_open_orders)
 
 
 def access_to_orders(state: ApiState, secrets: str | None) -> Access:
@@ -58,10 +67,12 @@ def access_to_orders(state: ApiState, secrets: str | None) -> Access:
     Raises:
         InvalidRequest: a part of the header is no secret, or there are too many.
     """
-    parts = [] if secrets is None else [valid_secret(part.strip(" \t")) for part in secrets.split(",")]
+    parts = [] if secrets is None else [part.strip(" \t") for part in secrets.split(",")]
+    if not all(map(_PRESENTED.fullmatch, parts)):
+        raise InvalidRequest(_RULE, field=HEADER)
     if len(parts) > SECRETS_MAX:
         raise InvalidRequest(f"must have at most {SECRETS_MAX} secrets", field=HEADER)
-    return Access.of(parts, is_open=state.has_open_orders)
+    return Access.of(parts, key=state.access_secret, is_open=state.has_open_orders)
 
 
 def valid_secret(text: str) -> str:
@@ -71,5 +82,5 @@ def valid_secret(text: str) -> str:
         InvalidRequest: the text is no secret. The message does not contain it.
     """
     if not _VALID.fullmatch(text):
-        raise InvalidRequest("must have 32 to 128 letters, digits, hyphens or underscores", field=HEADER)
+        raise InvalidRequest(_RULE, field=HEADER)
     return text

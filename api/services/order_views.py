@@ -69,6 +69,7 @@ async def list_orders(
         "statuses": statuses,
         "begun": begun,
         "digests": list(access.digests),
+        "links": list(access.links),
         "open": access.is_open,
     }
     async with open_session(pool) as session:

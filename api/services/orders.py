@@ -70,7 +70,7 @@ async def find_order(session: Session, reference: str, access: Access) -> tuple[
     found = pipeline.add(select_orders([reference]))
     clock = pipeline.add(Statement(queries.orders.read_clock, {}))
     await pipeline.run()
-    if not found.rows or not access.admits(found.rows[0].access_digest):
+    if not found.rows or not access.admits(found.rows[0]):
         raise NotFound(f"booking {reference}")
     ((read_at,),) = clock.rows
     return found.rows[0], read_at
@@ -126,7 +126,7 @@ async def cancel_order(
     async with open_session(pool) as session:
         async with session.transaction(IsolationLevel.READ_COMMITTED):
             locked = await session.run(lock([reference]))
-            if not locked or not access.admits(locked[0].access_digest):
+            if not locked or not access.admits(locked[0]):
                 raise NotFound(f"booking {reference}")
             if cancellation := decide_cancellation(locked[0], user_id):
                 await change(session, [cancellation])

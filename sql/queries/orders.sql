@@ -98,7 +98,7 @@ where orders.id = %(order_id)s;
 -- name: list_orders
 -- List a buyer's orders in some states, newest first, with ids below a cursor.
 -- `begun` selects the orders of events that have begun or that have not; null selects both. `digests` selects the orders
--- of secrets, and `open` those without a secret.
+-- of secrets, `links` those with a reference, and `open` those without a secret.
 select
     orders.id,
     orders.reference,
@@ -128,7 +128,11 @@ where
     orders.user_id = %(user_id)s
     and orders.id < %(before)s
     and orders.status = any(%(statuses)s::text[])
-    and (orders.access_digest = any(%(digests)s::bytea[]) or (orders.access_digest is null and %(open)s::boolean))
+    and (
+        orders.access_digest = any(%(digests)s::bytea[])
+        or orders.reference = any(%(links)s::text[])
+        or (orders.access_digest is null and %(open)s::boolean)
+    )
     and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;

@@ -6,6 +6,8 @@ const PREFIX = "order-secret:";
 /** The API accepts as many secrets in one request. */
 export const KEPT_MAX = 100;
 const SECRET_BYTES = 32;
+/** The start of the secret of a link. */
+const LINK = "L1";
 const ORDER_PATH = /^\/api\/bookings\/([^/?]+)/;
 const LIST_PATH = "/api/bookings?";
 
@@ -32,6 +34,20 @@ export function keepSecret(reference, secret) {
   if (secretOf(reference) === secret) return;
   sharedArea.set(PREFIX + reference, JSON.stringify({ secret, keptAt: Date.now() }));
   for (const { name } of kept().slice(KEPT_MAX)) sharedArea.remove(name);
+}
+
+/**
+ * Keep the secret in the page's address, which a link in an e-mail has behind #, and remove it from the address.
+ * A secret that this browser already has stays, because the repeat of a booking needs the original one.
+ * @param {string} reference
+ */
+export function takeLinkSecret(reference) {
+  if (typeof window === "undefined") return; // The page is prerendered.
+  const { hash, pathname, search } = window.location;
+  const secret = attempt(() => decodeURIComponent(hash.slice(1)));
+  if (!secret?.startsWith(`${LINK}.${reference}.`)) return;
+  if (!secretOf(reference)) keepSecret(reference, secret);
+  window.history.replaceState(window.history.state, "", pathname + search);
 }
 
 /**

@@ -2,11 +2,12 @@
 
 import base64
 import re
+from typing import NamedTuple
 
 import pytest
 
 from api.http.access import valid_secret
-from api.services.access import OPEN, Access, derive_secret, digest
+from api.services.access import OPEN, Access, derive_secret, digest, link_secret
 from api.services.bookings.model import Item, NewOrder
 from tests.unit.services.bookings.values import request
 
@@ -14,19 +15,25 @@ OWN, FOREIGN = "a" * 43, "b" * 43
 KEY, OTHER_KEY = (f"acsec_{base64.b64encode(bytes([number]) * 24).decode()}" for number in (1, 2))
 
 
+class Order(NamedTuple):
+    reference: str
+    access_digest: bytes | None
+
+
 @pytest.mark.parametrize(
     ("access", "with_secret", "without_secret"),
     [
         (Access(), False, False),
         (OPEN, False, True),
-        (Access.of([FOREIGN], is_open=False), False, False),
-        (Access.of([FOREIGN], is_open=True), False, True),
-        (Access.of([OWN], is_open=False), True, False),
-        (Access.of([FOREIGN, OWN], is_open=True), True, True),
+        (Access.of([FOREIGN], key=KEY, is_open=False), False, False),
+        (Access.of([FOREIGN], key=KEY, is_open=True), False, True),
+        (Access.of([OWN], key=KEY, is_open=False), True, False),
+        (Access.of([FOREIGN, OWN], key=KEY, is_open=True), True, True),
     ],
 )
 def test_access_to_orders_with_and_without_a_secret(access: Access, *, with_secret: bool, without_secret: bool) -> None:
-    assert (access.admits(digest(OWN)), access.admits(None)) == (with_secret, without_secret)
+    orders = (Order("r-1", digest(OWN)), Order("r-1", None))
+    assert [access.admits(order) for order in orders] == [with_secret, without_secret]
 
 
 def test_a_made_secret_depends_on_the_key_and_the_reference_only() -> None:
@@ -34,6 +41,33 @@ def test_a_made_secret_depends_on_the_key_and_the_reference_only() -> None:
     assert valid_secret(secret) == secret == derive_secret(KEY, "r-1")
     assert len({secret, derive_secret(KEY, "r-2"), derive_secret(OTHER_KEY, "r-1")}) == 3
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)
+
+
+@pytest.mark.parametrize("reference", ["r-1", "bk_0123", "a.b:~+=@-", "x" * 128])
+def test_the_secret_of_a_link_admits_to_its_order_only(reference: str) -> None:
+    secret = link_secret(KEY, reference)
+    access = Access.of([secret], key=KEY, is_open=False)
+    assert access.admits(Order(reference, digest(OWN)))
+    assert access.admits(Order(reference, None))
+    assert not access.admits(Order(f"{reference}x", digest(OWN)))
+    assert not access.admits(Order(f"{reference}x", None))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        link_secret(KEY, "r-2").replace("r-2", "r-1"),
+        link_secret(OTHER_KEY, "r-1"),
+        link_secret(KEY, "r-1")[:-1],
+        link_secret(KEY, "r-1").replace("L1", "L2"),
+        f"L1.r-1.{derive_secret(KEY, 'r-1')}",
+        *("", "L1", "L1.", "L1..", "L1.r-1", "L1.r-1.", "r-1"),
+    ],
+)
+def test_a_forged_secret_of_a_link_admits_to_nothing(forged: str) -> None:
+    access = Access.of([forged], key=KEY, is_open=False)
+    assert access.links == frozenset()
+    assert not access.admits(Order("r-1", digest(OWN)))
 
 
 # --- The digest of a request -----------------------------------------------------------------------------

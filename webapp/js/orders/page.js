@@ -9,6 +9,7 @@ import { HttpError } from "../http.js";
 import { reviewTickets } from "../own_tickets.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
+import { takeLinkSecret } from "../secrets.js";
 import { createStore } from "../store.js";
 import { useAfterCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
@@ -48,6 +49,8 @@ export function OrderFeed() {
 
 /** @param {{ reference: string }} props */
 function Polling({ reference }) {
+  // The first request already needs the secret.
+  useState(() => takeLinkSecret(reference));
   const [interval, setInterval] = useState(pollInterval(INITIAL_STATE, 0));
   /** @type {SWRResponse<Snapshot<Order>>} */
   const order = usePolled(orderPath(reference), interval);

@@ -18,7 +18,8 @@ from api.services.order_views import get_order, list_orders
 from tests.integration.asynchronous import order
 
 OWN, FOREIGN = "a" * 43, "b" * 43
-HOLDER, STRANGER = Access.of([OWN], is_open=True), Access.of([FOREIGN], is_open=True)
+KEY = f"acsec_{'A' * 40}"
+HOLDER, STRANGER = (Access.of([secret], key=KEY, is_open=True) for secret in (OWN, FOREIGN))
 TICKET_SECRET = "tksec_" + "A" * 40
 
 
@@ -90,7 +91,7 @@ async def test_a_list_has_the_orders_of_the_presented_secrets(pool: Pool, settin
     await book(pool, settings, *(order(reference=name, access_digest=secret) for name, secret in secrets.items()))
 
     async def listed(*presented: str, is_open: bool) -> list[str]:
-        page = await list_orders(pool, "u", Access.of(presented, is_open=is_open), limit=10, cursor=None)
+        page = await list_orders(pool, "u", Access.of(presented, key=KEY, is_open=is_open), limit=10, cursor=None)
         return [each.reference for each in page.orders]
 
     assert await listed(is_open=False) == []

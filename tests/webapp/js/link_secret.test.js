@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+
+import { keepSecret, secretOf, takeLinkSecret } from "../../../webapp/js/secrets.js";
+
+const REFERENCE = "bk_1:a";
+const LINK = `L1.${REFERENCE}.${"m".repeat(43)}`;
+
+/** @param {string} name @param {unknown} value */
+const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+
+// All tests run in one process.
+const saved = ["window", "localStorage"].map((name) => ({
+  name,
+  descriptor: Object.getOwnPropertyDescriptor(globalThis, name),
+}));
+after(() => {
+  for (const { name, descriptor } of saved) {
+    Reflect.deleteProperty(globalThis, name);
+    if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+  }
+});
+
+/** @type {string[]} */
+let addresses = [];
+
+/**
+ * Open a page at an address with a fragment.
+ * @param {string} hash
+ */
+function open(hash) {
+  const location = { hash, pathname: "/booking/bk_1%3Aa", search: "?lang=de" };
+  const history = {
+    state: "s",
+    replaceState: (/** @type {unknown} */ state, /** @type {string} */ _, /** @type {string} */ address) => {
+      assert.equal(state, "s");
+      addresses.push(address);
+    },
+  };
+  define("window", { location, history });
+}
+
+beforeEach(() => {
+  addresses = [];
+  /** @type {Map<string, string>} */
+  const entries = new Map();
+  define("localStorage", {
+    getItem: (/** @type {string} */ name) => entries.get(name) ?? null,
+    setItem: (/** @type {string} */ name, /** @type {string} */ value) => void entries.set(name, value),
+    removeItem: (/** @type {string} */ name) => void entries.delete(name),
+  });
+});
+
+test("a link's secret is kept and leaves the address", () => {
+  for (const hash of [`#${LINK}`, `#${encodeURIComponent(LINK)}`]) {
+    open(hash);
+    takeLinkSecret(REFERENCE);
+    assert.equal(secretOf(REFERENCE), LINK);
+  }
+  assert.deepEqual(addresses, ["/booking/bk_1%3Aa?lang=de", "/booking/bk_1%3Aa?lang=de"]);
+});
+
+test("a link does not replace the secret of the browser that booked", () => {
+  keepSecret("bk_own", "s".repeat(43));
+  open(`#L1.bk_own.${"m".repeat(43)}`);
+  takeLinkSecret("bk_own");
+  assert.equal(secretOf("bk_own"), "s".repeat(43));
+  assert.equal(addresses.length, 1);
+});
+
+test("another fragment and a link to another order change nothing", () => {
+  for (const hash of ["", "#main", "#L1.other.mmm", "#%E0%A4%A"]) {
+    open(hash);
+    takeLinkSecret("bk_unknown");
+  }
+  assert.equal(secretOf("bk_unknown"), "");
+  assert.deepEqual(addresses, []);
+});
+
+test("a page that is prerendered has no address", () => {
+  define("window", undefined);
+  takeLinkSecret(REFERENCE);
+  assert.deepEqual(addresses, []);
+});

@@ -1,0 +1,38 @@
+"""The link in an e-mail opens the order in a browser that has not booked it."""
+
+import pytest
+from playwright.async_api import expect
+
+from api.config import ACCESS_SECRET, Settings
+from api.secret import load_or_create_secret
+from api.services.access import link_secret
+from tests.webapp.order_page import cancel, expect_codes, expect_title
+from tests.webapp.site import MakeEvent
+from tests.webapp.visitors import OpenPage, open_event
+from tests.webapp.words import words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_link_opens_the_order_in_another_browser(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=5")
+    page = await open_event(site, visit, "linked")
+    await page.locator("button.submit").click()
+    await page.wait_for_url("**/booking/*")
+    await expect_title(page, words("booking.confirmed.title"))
+    reference = page.url.rpartition("/")[2]
+
+    key = load_or_create_secret(Settings.from_env(site.stack.environment), ACCESS_SECRET)
+    secret = link_secret(key, reference)
+    other = await visit(f"{page.url}#{secret}")
+    await expect_title(other, words("booking.confirmed.title"))
+    await expect_codes(other, 1)
+    assert other.url == page.url
+    await other.reload()
+    await expect_codes(other, 1)
+    await cancel(other)
+    await expect_title(other, words("booking.cancelled.title"))
+
+    forged = await visit(f"{page.url}#{secret[:-1]}")
+    await expect_title(forged, words("booking.missing.title"))
+    await expect(forged.locator("main")).not_to_contain_text(reference)
