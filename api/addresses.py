@@ -12,6 +12,8 @@ import idna
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from api.text import EMAIL_MAX, EMAIL_PATTERN
+
 _SCHEMES = {"http": 80, "https": 443}
 """The default port of each scheme."""
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -23,8 +25,15 @@ _PORT_MAX = 65_535
 _PATH = re.compile(r"[A-Za-z0-9._~!$&()*+=:@%/-]*")
 _DATABASE_URL = re.compile(r"postgres(ql)?://")
 
+_PERCENT_ENCODED = r"([^%]|%[0-9A-Fa-f]{2})*"
+
 _HOST = "an IP address or a host name"
 _URL = "an http or https address without a user name, a query or a fragment"
+_MAIL_SERVER = (
+    "an smtp or smtps address such as smtps://user:password@mail.example.org, with special characters of the password "
+    "percent-encoded"
+)
+_MAILBOX = "an e-mail address of ASCII characters such as tickets@example.org"
 _ORIGINS = "origins such as https://tickets.example, separated by commas"
 _DATABASE = (
     "a libpq URL such as postgresql://user@host/database, with special characters of the password percent-encoded, "
@@ -58,6 +67,43 @@ def parse_url(text: str) -> str:
     except ValueError:
         raise ValueError(_URL) from None
     return origin + parts.path.rstrip("/")
+
+
+def parse_mail_server(text: str) -> str:
+    """Return the URL of a mail server: smtp or smtps, perhaps with a user name and a password, without a path.
+
+    Raises:
+        ValueError: the text is no such URL.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+        is_valid = (
+            not re.search(r"[\s\x00-\x1f\\?#]", text)
+            and parts.scheme in {"smtp", "smtps"}
+            and parts.path in {"", "/"}
+            and bool(parts.username) == bool(parts.password)
+            and parts.netloc.count("@") <= 1
+            and port != 0
+        )
+        if not host or not is_valid or not re.fullmatch(_PERCENT_ENCODED, parts.netloc):
+            raise ValueError
+        name = f"[{ipaddress.IPv6Address(host)}]" if ":" in host else _parse_name(host)
+    except ValueError:  # The message repeats parts of the text.
+        raise ValueError(_MAIL_SERVER) from None
+    user, at, _ = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{user}{at}{name}" + ("" if port is None else f":{port}")
+
+
+def parse_mailbox(text: str) -> str:
+    """Return an e-mail address.
+
+    Raises:
+        ValueError: the text is no address of ASCII characters, or too long.
+    """
+    if not re.match(EMAIL_PATTERN, text) or len(text) > EMAIL_MAX:
+        raise ValueError(_MAILBOX)
+    return text
 
 
 def is_local_url(url: str) -> bool:

@@ -187,6 +187,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Days until a declined booking, with its idempotency key, is deleted, from 1 to 3650."""
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
+    smtp_url: str = ""
+    """URL of the mail server: `smtp` or `smtps`, with a percent-encoded user name and password if it needs them.
+
+    Empty for the mailbox on `mailbox_port` of this machine.
+    """
+    mail_from: str = ""
+    """Address of the sender of e-mails; empty for `tickets@` and the host of the web app."""
+    mailbox_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """TCP port on 127.0.0.1 of the mailbox for development; 0 for two above `api_port`.
+
+    With 0 `make run` uses another port if that one is taken.
+    """
+    mailbox_web_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """TCP port on 127.0.0.1 of the page that shows the mailbox; 0 for three above `api_port`, like `mailbox_port`."""
+    mail_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    """Attempts to send an e-mail, from 1 to 100, with pauses from two minutes to an hour."""
+    mail_give_up_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
+    """Age from which an e-mail that the mail server refuses for now is given up, from 1 to 720 hours."""
+    messages_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
+    """Days until the address of a sent or failed e-mail is erased, from 1 to 3650."""
     admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
     """Hours after the end of an event, or its start without an announced end, for which its tickets are valid at the
     entrance, from 1 to 720.
@@ -320,6 +340,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def provider_base_url(self) -> str:
         """Return the URL of the payment provider, without a slash at the end."""
         return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
+
+    @property
+    def mailbox_ports(self) -> tuple[int, int]:
+        """Return the ports of the mailbox and of its page."""
+        return self.mailbox_port or self.api_port + 2, self.mailbox_web_port or self.api_port + 3
+
+    @property
+    def mail_server(self) -> str:
+        """Return the URL of the mail server."""
+        return self.smtp_url or f"smtp://127.0.0.1:{self.mailbox_ports[0]}"
+
+    @property
+    def sender_address(self) -> str:
+        """Return the address of the sender of e-mails."""
+        return self.mail_from or f"tickets@{self.mail_domain}"
+
+    @property
+    def mail_domain(self) -> str:
+        """Return the domain of e-mails: the host of the web app."""
+        return urlsplit(self.web_url).hostname or "localhost"
 
     @property
     def webhook_url(self) -> str:

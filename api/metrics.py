@@ -159,3 +159,19 @@ class _SystemCollector:
             "Tickets held for more than 2 s past the end of their hold",
             value=self._system.overdue_holds,
         )
+        mail = self._system.mail
+        yield GaugeMetricFamily(
+            "mail_feed_lag_seconds",
+            "Age of the oldest entry of the history that was not read for e-mails",
+            value=mail.feed_lag_seconds,
+        )
+        yield GaugeMetricFamily(
+            "mail_queue_lag_seconds",
+            "Time by which the most overdue e-mail is late",
+            value=mail.queue_lag_seconds,
+        )
+        yield GaugeMetricFamily(
+            "mail_failed_messages",
+            "E-mails that a mail server refused for good, or that were given up",
+            value=mail.failed,
+        )

@@ -355,6 +355,17 @@ class StandbyHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Log that the standby has not yet applied, in bytes."""
 
 
+class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """The state of the e-mails to buyers."""
+
+    feed_lag_seconds: float
+    """Age of the oldest entry of the history that was not read for e-mails."""
+    queue_lag_seconds: float
+    """Time by which the most overdue e-mail is late."""
+    failed: int
+    """Number of e-mails that a mail server refused for good, or that were given up."""
+
+
 class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     """The state of the whole system; `problems` explains a degraded one."""
 
@@ -366,6 +377,7 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     workers: list[WorkerHealth]
     overdue_holds: int
     """Number of tickets held for more than two seconds past the end of their hold."""
+    mail: MailHealth
     standbys: list[StandbyHealth]
     missing_migrations: list[str]
 

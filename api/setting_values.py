@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from api.addresses import parse_database, parse_host, parse_origins, parse_url
+from api.addresses import parse_database, parse_host, parse_mail_server, parse_mailbox, parse_origins, parse_url
 from api.errors import ConfigError
 
 _PARSERS: Mapping[str, Callable[[str], str]] = {
@@ -20,9 +20,16 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "web_origins": parse_origins,
     "provider_url": parse_url,
     "psp_webhook_url": parse_url,
+    "smtp_url": parse_mail_server,
+    "mail_from": parse_mailbox,
 }
 """The settings that are addresses."""
-SECRETS = frozenset({"database_url", "database_direct_url", "payment_webhook_secret", "ticket_secret", "access_secret"})
+SECRETS = frozenset(
+    {
+        *("database_url", "database_direct_url", "smtp_url"),
+        *("payment_webhook_secret", "ticket_secret", "access_secret"),
+    }
+)
 """The settings that contain a secret, or may contain a password. No message shows their values."""
 _PLAIN_INTEGER = re.compile(r"-?[0-9]+")
 

@@ -711,6 +711,77 @@ COMMENT ON COLUMN public.feeds.system_identifier IS 'Database cluster of the tra
 
 COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in lower case';
 
+CREATE TABLE public.messages (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    order_id bigint NOT NULL,
+    source_id bigint NOT NULL,
+    recipient text,
+    locale text NOT NULL,
+    message_id text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'refunded'::text]))),
+    CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
+    CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
+    CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
+    CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
+    CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
+    CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
+    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'bounced'::text, 'dead'::text, 'skipped'::text]))),
+    CONSTRAINT messages_times_check CHECK ((((next_attempt_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_attempt_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((sent_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (sent_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.messages IS 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
+
+COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces';
+
+COMMENT ON COLUMN public.messages.recipient IS 'Address of the buyer; null: erased after the retention';
+
+COMMENT ON COLUMN public.messages.message_id IS 'Header Message-ID, equal in every attempt, so that mailboxes recognize a duplicate';
+
+COMMENT ON COLUMN public.messages.attempts IS 'Number of attempts, the present one included';
+
+COMMENT ON COLUMN public.messages.last_error IS 'Response of the mail server to the last failed attempt';
+
+COMMENT ON CONSTRAINT messages_attempts_check ON public.messages IS 'Attempts are counted from 0';
+
+COMMENT ON CONSTRAINT messages_erased_check ON public.messages IS 'A queued message has an address';
+
+COMMENT ON CONSTRAINT messages_kind_check ON public.messages IS 'A message has a template';
+
+COMMENT ON CONSTRAINT messages_last_error_check ON public.messages IS 'A response is short';
+
+COMMENT ON CONSTRAINT messages_locale_check ON public.messages IS 'Messages have one of the languages of the web app';
+
+COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message-ID has the form of RFC 5322';
+
+COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
+
+COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
+
+COMMENT ON CONSTRAINT messages_sent_at_check ON public.messages IS 'Exactly a sent message has the time at which the server accepted it';
+
+COMMENT ON CONSTRAINT messages_status_check ON public.messages IS 'A message is queued, sent, refused for good, given up, or no longer true when it was due';
+
+COMMENT ON CONSTRAINT messages_times_check ON public.messages IS 'Times lie between the years 1 and 9999';
+
+ALTER TABLE public.messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.messages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.order_events (
     id bigint NOT NULL,
     order_id bigint NOT NULL,
@@ -1074,6 +1145,16 @@ ALTER TABLE ONLY public.feeds
 
 COMMENT ON CONSTRAINT feeds_pkey ON public.feeds IS 'A reader has one cursor';
 
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT messages_pkey ON public.messages IS 'The id identifies a message';
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_source_key UNIQUE (kind, source_id);
+
+COMMENT ON CONSTRAINT messages_source_key ON public.messages IS 'An entry of the history is announced once';
+
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (id);
 
@@ -1136,6 +1217,18 @@ COMMENT ON INDEX public.bookings_live_ticket_key IS 'A ticket has at most one li
 CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
+
+CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (status = ANY (ARRAY['bounced'::text, 'dead'::text]));
+
+COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
+
+CREATE INDEX messages_queued_idx ON public.messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overdue first';
+
+CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
+
+COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
 
 CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
 

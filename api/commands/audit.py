@@ -41,6 +41,8 @@ INVARIANTS = (
     queries.audit_histories.find_broken_histories,
     queries.audit_histories.find_broken_payment_histories,
     queries.audit_histories.find_events_without_order,
+    queries.audit_messages.find_unannounced_orders,
+    queries.audit_messages.find_misdirected_messages,
     queries.audit.find_exceeded_limits,
     queries.audit.find_missing_keys,
 )

@@ -4,8 +4,11 @@ from typing import Literal, get_args
 
 from api.errors import ConfigError
 
-Group = Literal["core", "payments"]
-"""`core`: the heartbeat, the ends of holds, the inbox of webhooks and the purges. `payments`: open payments."""
+Group = Literal["core", "payments", "mail"]
+"""`core`: the heartbeat, the ends of holds, the inbox of webhooks and the purges. `payments`: open payments.
+
+`mail`: the outbox of e-mails.
+"""
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 

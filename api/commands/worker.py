@@ -25,6 +25,8 @@ from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
+from api.services.mail.delivery import Mailer
+from api.services.mail.outbox import erase_recipients, queue_messages
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
 from api.services.webhooks import purge_webhooks, settle_webhooks
@@ -47,8 +49,8 @@ class Job(msgspec.Struct, frozen=True):
     pause_s: float
 
 
-def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
-    """Return all jobs; payments are reconciled with `provider`."""
+def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
+    """Return all jobs; payments are reconciled with `provider`, and `mailer` sends messages."""
 
     async def reconcile(pool: Pool, settings: Settings) -> int:
         return await reconcile_payments(pool, settings, provider)
@@ -58,6 +60,9 @@ def jobs(provider: PaymentProvider) -> tuple[Job, ...]:
         Job("expire_holds", "core", expire_holds, pause_s=HOLDS_PAUSE_S),
         Job("settle_webhooks", "core", settle_webhooks, pause_s=0.5),
         Job("reconcile_payments", "payments", reconcile, pause_s=0.5),
+        Job("queue_messages", "mail", queue_messages, pause_s=0.5),
+        Job("send_messages", "mail", mailer.send_messages, pause_s=0.5),
+        Job("erase_recipients", "mail", erase_recipients, pause_s=60),
         Job("purge_declined", "core", purge_declined, pause_s=60),
         Job("purge_webhooks", "core", purge_webhooks, pause_s=60),
         Job("purge_limits", "core", purge_limits, pause_s=60),
@@ -72,10 +77,11 @@ async def work(conninfo: str, settings: Settings, groups: Collection[Group] = GR
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    mailer = Mailer(settings)
     admit = PoolerCheck(conninfo, settings).admit
     async with open_pool(conninfo, settings, admit) as pool, open_provider(settings) as provider:
         async with asyncio.TaskGroup() as tasks:
-            for job in jobs(provider):
+            for job in jobs(provider, mailer):
                 if job.group in groups:
                     tasks.create_task(_repeat(job, pool, settings, stop), name=job.name)
         with contextlib.suppress(psycopg.Error, CommitUnknownError):  # A purge removes the row later.

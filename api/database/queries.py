@@ -82,6 +82,7 @@ def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
 
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
 audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
+audit_messages = Noun(SQL_DIR / "queries" / "audit_messages.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
@@ -91,6 +92,7 @@ feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
 limits = Noun(SQL_DIR / "queries" / "limits.sql")
+messages = Noun(SQL_DIR / "queries" / "messages.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
@@ -105,6 +107,7 @@ workers = Noun(SQL_DIR / "queries" / "workers.sql")
 NOUNS = (
     audit,
     audit_histories,
+    audit_messages,
     availability,
     bench,
     bookings,
@@ -114,6 +117,7 @@ NOUNS = (
     health,
     history,
     limits,
+    messages,
     migrations,
     orders,
     payments,

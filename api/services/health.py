@@ -12,7 +12,7 @@ from api.database import migrations, queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
-from api.schemas import StandbyHealth, SystemHealth, WorkerHealth
+from api.schemas import MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 
 WRITE_FAILURE_S = 5.0
 """Time after a failed write to the server's disk for which the process is not ready.
@@ -40,7 +40,7 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
-    """Read the state of workers, holds, standbys and migrations.
+    """Read the state of workers, holds, e-mails, standbys and migrations.
 
     Raises:
         psycopg.OperationalError: the database does not respond.
@@ -57,6 +57,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
+        mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
         await pipeline.run()
     missing, fault = _compare(applied.rows)
     age = workers.rows[0].age_seconds if workers.rows else None
@@ -77,6 +78,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         worker_age_seconds=age,
         workers=workers.rows,
         overdue_holds=overdue.rows[0].overdue,
+        mail=mail.rows[0],
         standbys=standbys.rows,
         missing_migrations=missing,
     )

@@ -380,6 +380,7 @@ from
         'bookings_live_ticket_key',
         'bookings_order_line_key',
         'buyer_guards_pkey',
+        'messages_source_key',
         'orders_reference_key',
         'payments_order_key',
         'tickets_tier_position_key',

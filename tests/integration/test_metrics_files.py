@@ -12,7 +12,8 @@ RENDER = """
 import os, pathlib
 from api import metrics, schemas
 system = schemas.SystemHealth(
-    status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, standbys=[], missing_migrations=[]
+    status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0,
+    mail=schemas.MailHealth(0.0, 0.0, 0), standbys=[], missing_migrations=[],
 )
 metrics.count_response("GET", "/", 503)
 metrics.flush()

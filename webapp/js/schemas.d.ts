@@ -208,12 +208,19 @@ export interface StandbyHealth {
   lagBytes: number | null;
 }
 
+export interface MailHealth {
+  feedLagSeconds: number;
+  queueLagSeconds: number;
+  failed: number;
+}
+
 export interface SystemHealth {
   status: string;
   problems: string[];
   workerAgeSeconds: number | null;
   workers: WorkerHealth[];
   overdueHolds: number;
+  mail: MailHealth;
   standbys: StandbyHealth[];
   missingMigrations: string[];
 }

@@ -271,6 +271,21 @@ CORRUPTIONS = [
         "insert into order_events (order_id, subject, status) values (999999, 'order', 'confirmed')",
     ),
     (
+        "find_unannounced_orders",
+        """
+        update orders set email = 'ann@example.org' where id = {confirmed};
+        drop trigger order_events_append_only on order_events;
+        update order_events set created_at = created_at - interval '2 min' where order_id = {confirmed}
+        """,
+    ),
+    (
+        "find_misdirected_messages",
+        """
+        insert into messages (kind, order_id, source_id, locale, message_id, status)
+        select 'confirmed', {declined}, id, 'en', '<a@b>', 'skipped' from order_events where order_id = {confirmed}
+        """,
+    ),
+    (
         "find_exceeded_limits",
         """
         update events set tickets_per_buyer = 2;

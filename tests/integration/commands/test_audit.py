@@ -177,7 +177,7 @@ def test_orders_of_every_kind_violate_no_invariant(booked_url: str) -> None:
 
 
 def test_every_invariant_is_checked_and_has_a_corruption() -> None:
-    assert set(INVARIANTS) == {*queries.audit, *queries.audit_histories}
+    assert set(INVARIANTS) == {*queries.audit, *queries.audit_histories, *queries.audit_messages}
     assert {name for broken, _ in CORRUPTIONS for name in broken.split()} == {
         invariant.name.partition(".")[2] for invariant in INVARIANTS
     }

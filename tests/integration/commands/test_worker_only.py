@@ -4,21 +4,25 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from api.commands import worker
 from api.commands.groups import GROUPS, Group
 from api.config import Settings
+from api.services.mail.delivery import Mailer
 from tests.integration.asynchronous import Provider
 from tests.stack import application_url
 
 
 @pytest.mark.parametrize("groups", [*((group,) for group in GROUPS), GROUPS])
 async def test_a_worker_runs_only_the_selected_groups(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, groups: tuple[Group, ...]
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, groups: tuple[Group, ...]
 ) -> None:
-    selected = {job.name for job in worker.jobs(Provider()) if job.group in groups}
+    settings = Settings(data_dir=tmp_path)
+    jobs = worker.jobs(Provider(), Mailer(settings))
+    selected = {job.name for job in jobs if job.group in groups}
     runs: Counter[str] = Counter()
     ran_twice = asyncio.Event()
 
@@ -31,9 +35,8 @@ async def test_a_worker_runs_only_the_selected_groups(
 
         return worker.Job(job.name, job.group, run_once, pause_s=0.01)
 
-    jobs = tuple(counted(job) for job in worker.jobs(Provider()))
-    monkeypatch.setattr(worker, "jobs", lambda _: jobs)
-    working = asyncio.create_task(worker.work(application_url(database_url), Settings(), groups))
+    monkeypatch.setattr(worker, "jobs", lambda *_: tuple(map(counted, jobs)))
+    working = asyncio.create_task(worker.work(application_url(database_url), settings, groups))
     await ran_twice.wait()
     os.kill(os.getpid(), signal.SIGTERM)
     await working

@@ -30,6 +30,7 @@ TIMES = {
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
     ],
+    "messages": ["created_at", "next_attempt_at", "sent_at"],
     "order_events": ["created_at"],
     "orders": ["cancelled_at", "created_at", "expires_at"],
     "payments": ["created_at", "next_check_at"],
@@ -57,6 +58,10 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
     await hold(pool)
     await conn.execute("insert into webhooks (id, payload) values ('w', '{}')")
     await conn.execute("insert into workers (id) values ('w')")
+    await conn.execute(
+        "insert into messages (kind, order_id, source_id, locale, message_id, status)"
+        " values ('declined', 1, 1, 'en', '<a@b>', 'skipped')"
+    )
     await conn.execute("insert into booking_limits (user_id, booked_at) values ('u', array[now()])")
     for table in TIMES:
         await conn.execute(sql.SQL("alter table {} disable trigger user").format(sql.Identifier(table)))

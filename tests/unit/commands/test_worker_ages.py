@@ -9,7 +9,7 @@ import pytest
 
 from api.commands.worker_watch import read_ages
 from api.config import Settings
-from api.schemas import SystemHealth, WorkerHealth
+from api.schemas import MailHealth, SystemHealth, WorkerHealth
 from tests.stack import free_port
 
 HEALTH = SystemHealth(
@@ -18,6 +18,7 @@ HEALTH = SystemHealth(
     worker_age_seconds=0.5,
     workers=[WorkerHealth(id="host:1", age_seconds=0.5)],
     overdue_holds=0,
+    mail=MailHealth(feed_lag_seconds=0, queue_lag_seconds=0, failed=0),
     standbys=[],
     missing_migrations=[],
 )

@@ -1,20 +1,28 @@
 """`worker --only` selects groups of jobs, and refuses others."""
 
+from pathlib import Path
+
 import pytest
 
 from api.__main__ import main
 from api.commands import worker
 from api.commands.groups import GROUPS, parse_groups
+from api.config import Settings
 from api.errors import ConfigError
+from api.services.mail.delivery import Mailer
 from tests.integration.asynchronous import Provider
 
 
-def test_every_group_has_jobs_and_every_job_a_group() -> None:
-    assert {job.group for job in worker.jobs(Provider())} == set(GROUPS)
+def jobs(directory: Path) -> tuple[worker.Job, ...]:
+    return worker.jobs(Provider(), Mailer(Settings(data_dir=directory)))
 
 
-def test_the_names_of_jobs_differ() -> None:
-    names = [job.name for job in worker.jobs(Provider())]
+def test_every_group_has_jobs_and_every_job_a_group(tmp_path: Path) -> None:
+    assert {job.group for job in jobs(tmp_path)} == set(GROUPS)
+
+
+def test_the_names_of_jobs_differ(tmp_path: Path) -> None:
+    names = [job.name for job in jobs(tmp_path)]
     assert len(names) == len(set(names))
 
 
@@ -35,4 +43,4 @@ def test_a_worker_with_an_unknown_group_does_not_start(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as ended:
         main(["worker", "--only", "core,posts"])
     assert ended.value.code == 2
-    assert "argument --only: unknown group 'posts', not one of core, payments" in capsys.readouterr().err
+    assert "argument --only: unknown group 'posts', not one of core, payments, mail" in capsys.readouterr().err

@@ -1,0 +1,207 @@
+"""The composition of a message from the present state of its order: plain text, HTML, ticket codes, calendar file.
+
+A message refers to no other host than the web app's, so that no third party learns when a buyer reads it. The link
+contains a secret that is derived when the message is composed, so that no copy of the database gives access.
+"""
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from urllib.parse import quote
+
+import msgspec
+import segno
+
+from api.database import queries
+from api.database.pool import Pool
+from api.database.session import Statement, open_session
+from api.services.access import link_secret
+from api.services.calendar import to_calendar
+from api.services.codes import sign
+from api.services.event_rules import takes_place
+from api.services.mail.html import Content, Fact, to_html, to_text
+from api.services.mail.outbox import Claimed, Kind
+from api.services.mail.texts import Texts
+from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
+from api.services.orders import find_bookings, find_event, select_orders
+
+_TRUE_WHILE: dict[Kind, str] = {"held": "pending", "confirmed": "confirmed", "expired": "expired"}
+"""The status of the order in which a message is true. The other messages announce facts that stay true."""
+_CODE_PIXELS, _QUIET_ZONE = 6, 4
+"""Pixels of a module of a QR code, and the width of its margin in modules."""
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """The settings that appear in messages, and the secrets of links and of ticket codes."""
+
+    address: str
+    web_url: str
+    access_secret: str
+    ticket_secret: str
+
+
+class Occasion(msgspec.Struct, frozen=True):
+    """A row of `messages.find_occasion`. The times are local times of the venue."""
+
+    name: str
+    venue: str
+    address: str | None
+    starts_at: datetime
+    doors_at: datetime | None
+    expires_at: datetime | None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The state of an order that a message describes."""
+
+    order: OrderRow
+    bookings: Sequence[BookingRow]
+    event: OrderEvent
+    occasion: Occasion
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    reference: str
+
+
+async def find_facts(pool: Pool, order_id: int) -> Facts | None:
+    """Return the present state of an order; None if it was purged."""
+    async with open_session(pool) as session:
+        found = await session.run(Statement(queries.messages.find_reference, {"order_id": order_id}, _Reference))
+        if not found:
+            return None
+        pipeline = session.pipeline()
+        orders = pipeline.add(select_orders([found[0].reference]))
+        occasions = pipeline.add(Statement(queries.messages.find_occasion, {"order_id": order_id}, Occasion))
+        await pipeline.run()
+        event = await find_event(session, order_id)
+        bookings = await find_bookings(session, [order_id])
+    return Facts(orders.rows[0], bookings[order_id], event, occasions.rows[0])
+
+
+def is_true(kind: Kind, facts: Facts) -> bool:
+    """Return whether a message still describes its order."""
+    return _TRUE_WHILE.get(kind, facts.order.status) == facts.order.status
+
+
+def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> EmailMessage:
+    """Return the e-mail of a message; equal arguments give an equal e-mail, apart from the boundaries of its parts.
+
+    Raises:
+        ValueError: an address or another header has characters that no header may have.
+    """
+    texts = Texts(message.locale)
+    order, event = facts.order, facts.event
+    codes = _codes(facts, sender.ticket_secret) if message.kind == "confirmed" and takes_place(event) else []
+    page = f"{sender.web_url}/booking/{quote(order.reference, safe='')}"
+    content = Content(
+        heading=texts.get(f"{message.kind}.heading"),
+        paragraphs=_paragraphs(message.kind, facts, texts),
+        facts=_facts(facts, texts),
+        codes=_captions(codes, facts.bookings, texts),
+        link=f"{page}#{link_secret(sender.access_secret, order.reference)}",
+    )
+    mail = EmailMessage(SMTP)
+    mail["Subject"] = texts.get(f"{message.kind}.subject", event=event.name)
+    mail["From"] = _address(sender.address)
+    mail["To"] = _address(message.recipient)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = message.message_id
+    mail["Auto-Submitted"] = "auto-generated"  # Out-of-office programs then send no reply.
+    mail.set_content(to_text(content, texts))
+    mail.add_alternative(to_html(content, texts), subtype="html")
+    if codes:
+        _attach_images(mail, codes)
+        calendar = to_calendar(order, facts.bookings, event, page)
+        mail.add_attachment(calendar, "text", "calendar", filename=f"{event.slug}.ics")
+    mail["Content-Language"] = message.locale  # The methods above move such a header into the first part.
+    return mail
+
+
+def _address(text: str) -> Address:
+    """Return an address for a header.
+
+    Raises:
+        ValueError: the text is not exactly one address.
+    """
+    try:
+        return Address(addr_spec=text)
+    except MessageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _attach_images(mail: EmailMessage, codes: Sequence[str]) -> None:
+    """Add the images of the codes to the HTML, which refers to them by their content ids."""
+    html = mail.get_body(("html",))
+    assert html is not None  # noqa: S101 - the composition has added it
+    for line, code in enumerate(codes, start=1):
+        html.add_related(_png(code), "image", "png", cid=f"<ticket-{line}>", filename=f"ticket-{line}.png")
+
+
+def _captions(codes: Sequence[str], bookings: Sequence[BookingRow], texts: Texts) -> list[Fact]:
+    """Return the codes of the tickets with their captions; empty without codes."""
+    if not codes:
+        return []
+    return [
+        Fact(texts.get("ticket.code", line=str(booking.line), place=_place(booking, texts)), code)
+        for booking, code in zip(bookings, codes, strict=True)
+    ]
+
+
+def _codes(facts: Facts, ticket_secret: str) -> list[str]:
+    return [
+        sign(ticket_secret, booking.id, ticket_reference(facts.order.reference, booking.line))
+        for booking in facts.bookings
+    ]
+
+
+def _png(code: str) -> bytes:
+    """Return the QR code as PNG, because programs for e-mail display no SVG."""
+    image = io.BytesIO()
+    segno.make_qr(code, error="m").save(image, kind="png", scale=_CODE_PIXELS, border=_QUIET_ZONE)
+    return image.getvalue()
+
+
+def _paragraphs(kind: Kind, facts: Facts, texts: Texts) -> list[str]:
+    order, expires_at = facts.order, facts.occasion.expires_at
+    total = texts.amount(order.total_minor, order.currency)
+    until = {} if expires_at is None else {"date": texts.date(expires_at), "time": texts.time(expires_at)}
+    paragraphs = [texts.get(f"{kind}.text", total=total, **until)]
+    if kind == "cancelled" and order.payment in {"refunding", "refunded"} and order.total_minor:
+        paragraphs.append(texts.get("cancelled.refund", total=total))
+    return paragraphs
+
+
+def _facts(facts: Facts, texts: Texts) -> list[Fact]:
+    order, occasion = facts.order, facts.occasion
+    when = texts.get("when", date=texts.date(occasion.starts_at), time=texts.time(occasion.starts_at))
+    rows = [Fact(texts.get("label.concert"), occasion.name), Fact(texts.get("label.date"), when)]
+    if occasion.doors_at:
+        rows.append(Fact(texts.get("label.doors"), texts.time(occasion.doors_at)))
+    venue = ", ".join(filter(None, (occasion.venue, occasion.address)))
+    rows.append(Fact(texts.get("label.venue"), venue))
+    if facts.bookings:
+        rows.append(Fact(texts.get("label.tickets"), "\n".join(_tickets(facts.bookings, texts))))
+    rows.append(Fact(texts.get("label.total"), texts.amount(order.total_minor, order.currency)))
+    rows.append(Fact(texts.get("label.reference"), order.reference))
+    return rows
+
+
+def _tickets(bookings: Sequence[BookingRow], texts: Texts) -> list[str]:
+    """Return a line for each seat, and one for all standing tickets of a tier."""
+    standing = [booking.tier for booking in bookings if booking.row_label is None]
+    return [
+        *(f"{standing.count(tier)} \u00d7 {tier}" for tier in dict.fromkeys(standing)),
+        *(_place(booking, texts) for booking in bookings if booking.row_label is not None),
+    ]
+
+
+def _place(booking: BookingRow, texts: Texts) -> str:
+    if booking.row_label is None:
+        return booking.tier
+    return texts.get("ticket.seat", tier=booking.tier, row=booking.row_label, seat=str(booking.seat_number))

@@ -1,0 +1,100 @@
+"""The delivery of queued messages: one connection to the mail server sends as many as are due."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from api.config import ACCESS_SECRET, TICKET_SECRET, Settings
+from api.database.pool import Pool
+from api.secret import load_or_create_secret
+from api.services.mail import smtp
+from api.services.mail.compose import Sender, compose, find_facts, is_true
+from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
+
+_log = logging.getLogger(__name__)
+
+SENT_MAX = 100
+"""Messages of one connection."""
+AWAY_PAUSE_S = 1.0
+AWAY_PAUSE_MAX_S = 60.0
+"""Pauses between attempts to reach a mail server that is away; each is twice as long as the one before."""
+
+
+class Mailer:
+    """Sends the messages that are due.
+
+    While the mail server is away, no message is claimed, so that an outage uses up no attempt.
+
+    Args:
+        settings: the settings of the mail server and of the web app.
+        clock: returns a monotonic time in seconds.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._sender = Sender(
+            settings.sender_address,
+            settings.web_url,
+            load_or_create_secret(settings, ACCESS_SECRET),
+            load_or_create_secret(settings, TICKET_SECRET),
+        )
+        self._clock = clock
+        self._pause_s = AWAY_PAUSE_S
+        self._away_until = float("-inf")
+
+    async def send_messages(self, pool: Pool, settings: Settings) -> int:
+        """Send a bounded number of messages; return the number of claimed ones."""
+        if self._clock() < self._away_until or not await has_due(pool):
+            return 0
+        claimed = 0
+        try:
+            async with smtp.connect(settings.mail_server, self._sender.address) as connection:
+                self._pause_s = AWAY_PAUSE_S
+                while claimed < SENT_MAX and (message := await claim(pool, settings)):
+                    claimed += 1
+                    outcome, error = await self._attempt(pool, connection, message)
+                    await mark(pool, message, outcome, error)
+        except smtp.MailServerAwayError as error:
+            _log.warning("The mail server is away, the next attempt follows in %.0f s: %s", self._pause_s, error)
+            self._away_until = self._clock() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, AWAY_PAUSE_MAX_S)
+        return claimed
+
+    async def _attempt(self, pool: Pool, connection: smtp.Connection, message: Claimed) -> tuple[Outcome, str | None]:
+        """Send a message; return its status and the reason of a failure.
+
+        Raises:
+            MailServerAwayError: the connection ended. The message keeps its lease, because the server may have it.
+        """
+        if message.attempts > self._settings.mail_attempts_max:  # The earlier ones ended without an outcome.
+            return self._give_up(message, "no attempt had an outcome")
+        facts = await find_facts(pool, message.order_id)
+        if facts is None or not is_true(message.kind, facts):
+            return "skipped", None
+        try:
+            mail = compose(message, facts, self._sender, datetime.now(UTC))
+        except ValueError as error:
+            return self._give_up(message, str(error))
+        return await self._send(connection, message, mail)
+
+    async def _send(
+        self, connection: smtp.Connection, message: Claimed, mail: EmailMessage
+    ) -> tuple[Outcome, str | None]:
+        try:
+            await connection.send(mail, message.recipient)
+        except smtp.RefusedError as error:
+            _log.warning("Message %s was refused for good: %s", message.id, error)
+            return "bounced", str(error)
+        except smtp.RefusedForNowError as error:
+            if message.is_old or message.attempts == self._settings.mail_attempts_max:
+                return self._give_up(message, str(error))
+            _log.warning("Message %s was refused for now: %s", message.id, error)
+            return "queued", str(error)
+        return "sent", None
+
+    @staticmethod
+    def _give_up(message: Claimed, reason: str) -> tuple[Outcome, str]:
+        _log.error("Message %s is given up after %d attempts: %s", message.id, message.attempts, reason)
+        return "dead", reason

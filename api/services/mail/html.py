@@ -1,0 +1,81 @@
+"""The layout of a message as HTML and as plain text, from the same content."""
+
+from collections.abc import Sequence
+from html import escape
+
+import msgspec
+
+from api.services.mail.texts import Texts
+
+_FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif"
+_PAGE = f"margin:0;padding:24px;background:#f4f4f5;color:#18181b;{_FONT};font-size:16px;line-height:1.5"
+_CARD = "max-width:560px;margin:0 auto;padding:24px;background:#ffffff;border-radius:12px"
+_LABEL = "padding:4px 16px 4px 0;color:#52525b;text-align:start;vertical-align:top;font-weight:normal"
+_VALUE = "padding:4px 0;vertical-align:top"
+_BUTTON = (
+    "display:inline-block;padding:12px 20px;border-radius:8px;background:#1d4ed8;color:#ffffff;"
+    "text-decoration:none;font-weight:600"
+)
+_SMALL = "color:#52525b;font-size:14px"
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A label with its value; a value may have several lines."""
+
+    label: str
+    value: str
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The content of a message in the language of its reader."""
+
+    heading: str
+    paragraphs: Sequence[str]
+    facts: Sequence[Fact]
+    codes: Sequence[Fact]
+    """The caption and the code of each ticket. The image of the n-th one has the content id `ticket-n`."""
+    link: str
+    """The address of the order's page, with a secret."""
+
+
+def to_text(content: Content, texts: Texts) -> str:
+    """Return a message as plain text."""
+    facts = [f"{fact.label}: {_lines(fact.value, texts)}" for fact in content.facts]
+    codes = [f"{code.label}\n{code.value}" for code in content.codes]
+    link = f"{texts.get('open')}:\n{content.link}\n{texts.get('private')}"
+    parts = [content.heading, *content.paragraphs, "\n".join(facts), *codes, link, texts.get("automatic")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(value: str, texts: Texts) -> str:
+    """Return a value for plain text. Several lines start below their label."""
+    lines = [texts.isolated(line) for line in value.split("\n")]
+    return lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines)
+
+
+def to_html(content: Content, texts: Texts) -> str:
+    """Return a message as HTML with inline styles, because programs for e-mail ignore style sheets."""
+    paragraphs = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in content.paragraphs)
+    facts = "".join(
+        f'<tr><th scope="row" style="{_LABEL}">{escape(fact.label)}</th>'
+        f'<td style="{_VALUE}">{_value(fact.value)}</td></tr>'
+        for fact in content.facts
+    )
+    codes = "".join(
+        f'<p><b>{_value(code.label)}</b><br><img src="cid:ticket-{line}" alt="{escape(code.value)}" width="200" '
+        f'height="200"><br><span style="{_SMALL}"><bdi>{escape(code.value)}</bdi></span></p>'
+        for line, code in enumerate(content.codes, start=1)
+    )
+    return (
+        f'<!doctype html><html lang="{texts.locale}" dir="{texts.direction}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(content.heading)}</title></head>'
+        f'<body style="{_PAGE}"><div style="{_CARD}"><h1 style="margin-top:0;font-size:24px">'
+        f"{escape(content.heading)}</h1>{paragraphs}<table>{facts}</table>{codes}"
+        f'<p><a href="{escape(content.link)}" style="{_BUTTON}">{escape(texts.get("open"))}</a></p>'
+        f'<p style="{_SMALL}">{escape(texts.get("private"))}<br>{escape(texts.get("automatic"))}</p>'
+        "</div></body></html>\n"
+    )
+
+
+def _value(value: str) -> str:
+    return "<br>".join(f"<bdi>{escape(line)}</bdi>" for line in value.split("\n"))

@@ -1,0 +1,122 @@
+"""The outbox: messages that are queued with the history, claimed for an attempt, and marked with its outcome.
+
+The feed queues each message once. A claim moves the next attempt into the future, so that it acts as a lease: another
+worker tries again if the first one marks nothing. Only a crash between the acceptance by the mail server and the mark
+sends a message twice. Both copies have the same Message-ID, by which mailboxes recognize the duplicate.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from api.config import Settings
+from api.database import queries
+from api.database.pool import Pool
+from api.database.session import Session, Statement, open_session
+from api.schemas import Locale
+from api.services.feed import FeedEvent, read_feed
+
+Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "refunded"]
+Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
+"""The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
+
+`dead`: the last attempt failed as well. `skipped`: the message is no longer true.
+"""
+
+FEED = "mail"
+ERROR_MAX = 500
+"""Length of the longest stored response of a mail server, in characters."""
+HELD_DELAY_S = 60
+"""Time from a hold until its message. Most payments are decided before, and the message is then skipped."""
+LEASE_S = 120
+"""Time from the first attempt to the second one, in seconds. It doubles with each attempt, up to `PAUSE_MAX_S`."""
+PAUSE_MAX_S = 3600
+_READ_MAX = 500
+"""Entries of the history that one transaction reads."""
+_ERASED_MAX = 10_000
+"""Messages whose address one statement erases."""
+
+_KINDS: Mapping[tuple[str, str | None, str], Kind] = {
+    ("order", None, "pending"): "held",
+    ("order", None, "confirmed"): "confirmed",
+    ("order", "pending", "confirmed"): "confirmed",
+    ("order", "expired", "confirmed"): "confirmed",
+    ("order", None, "declined"): "declined",
+    ("order", "pending", "declined"): "declined",
+    ("order", "pending", "expired"): "expired",
+    ("order", "pending", "cancelled"): "cancelled",
+    ("order", "confirmed", "cancelled"): "cancelled",
+    ("payment", "refunding", "refunded"): "refunded",
+}
+"""The message that announces a change, by the changed subject, its previous and its new state."""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A row of `messages.claim_message`."""
+
+    id: int
+    kind: Kind
+    order_id: int
+    recipient: str
+    locale: Locale
+    message_id: str
+    attempts: int
+    """Number of attempts, this one included."""
+    is_old: bool
+    """True if the message was queued longer than `MAIL_GIVE_UP_HOURS` ago."""
+
+
+class _Found(msgspec.Struct, frozen=True):
+    found: bool
+
+
+async def queue_messages(pool: Pool, settings: Settings) -> int:
+    """Queue the messages for the next entries of the history; return the number of entries."""
+
+    async def queue(session: Session, events: Sequence[FeedEvent]) -> None:
+        announced = [
+            (event, kind) for event in events if (kind := _KINDS.get((event.subject, event.previous, event.status)))
+        ]
+        if announced:
+            parameters = {
+                "source_ids": [event.id for event, _ in announced],
+                "order_ids": [event.order_id for event, _ in announced],
+                "kinds": [kind for _, kind in announced],
+                "delays_s": [HELD_DELAY_S if kind == "held" else 0 for _, kind in announced],
+                "domain": settings.mail_domain,
+            }
+            await session.run(Statement(queries.messages.insert_messages, parameters))
+
+    return await read_feed(pool, FEED, _READ_MAX, queue)
+
+
+async def has_due(pool: Pool) -> bool:
+    """Return whether a message is due."""
+    async with open_session(pool) as session:
+        (row,) = await session.run(Statement(queries.messages.has_due, {}, _Found))
+    return row.found
+
+
+async def claim(pool: Pool, settings: Settings) -> Claimed | None:
+    """Claim the most overdue message for an attempt; return None if none is due."""
+    parameters = {"pause_s": LEASE_S, "pause_max_s": PAUSE_MAX_S, "give_up_hours": settings.mail_give_up_hours}
+    async with open_session(pool) as session:
+        rows = await session.run(Statement(queries.messages.claim_message, parameters, Claimed))
+    return rows[0] if rows else None
+
+
+async def mark(pool: Pool, message: Claimed, outcome: Outcome, error: str | None = None) -> None:
+    """Store the outcome of an attempt, with the response of a server that did not accept the message."""
+    shown = None if error is None else error[:ERROR_MAX] or "unknown"
+    parameters = {"id": message.id, "attempts": message.attempts, "status": outcome, "error": shown}
+    async with open_session(pool) as session:
+        await session.run(Statement(queries.messages.mark_message, parameters))
+
+
+async def erase_recipients(pool: Pool, settings: Settings) -> int:
+    """Erase the addresses of a batch of messages that are older than the retention; return the number of messages."""
+    parameters = {"days": settings.messages_kept_days, "limit": _ERASED_MAX}
+    async with pool.connection() as connection:  # Its single statement needs no booking isolation.
+        cursor = await connection.execute(queries.messages.erase_recipients.sql, parameters)
+    return cursor.rowcount

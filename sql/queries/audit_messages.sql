@@ -1,0 +1,31 @@
+-- name: find_unannounced_orders
+-- The confirmation of every order with an address has a message after a minute; a worker must be running.
+-- Entries from before the feed have no messages.
+select
+    orders.id as order_id,
+    orders.reference,
+    order_events.id as event_id,
+    order_events.created_at
+from order_events
+inner join orders on order_events.order_id = orders.id
+left join messages on order_events.id = messages.source_id and messages.kind = 'confirmed'
+where
+    order_events.subject = 'order'
+    and order_events.status = 'confirmed'
+    and order_events.xact <> '0'
+    and order_events.created_at < now() - interval '60 s'
+    and orders.email is not null
+    and messages.id is null
+order by order_events.id;
+
+-- name: find_misdirected_messages
+-- A message and the entry that it announces belong to the same order.
+select
+    messages.id as message_id,
+    messages.kind,
+    messages.order_id,
+    order_events.order_id as order_id_of_entry
+from messages
+inner join order_events on messages.source_id = order_events.id
+where messages.order_id <> order_events.order_id
+order by messages.id;

@@ -1,0 +1,134 @@
+-- name: insert_messages
+-- Queue messages for entries of the history, to the buyers whose orders have an address.
+insert into messages (kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
+select
+    entry.kind,
+    orders.id,
+    entry.source_id,
+    orders.email,
+    coalesce(orders.locale, 'en'),
+    '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
+    now() + make_interval(secs => entry.delay_s)
+from
+    unnest(%(source_ids)s::bigint[], %(order_ids)s::bigint[], %(kinds)s::text[], %(delays_s)s::integer[])
+        as entry (source_id, order_id, kind, delay_s)
+inner join orders on entry.order_id = orders.id
+where orders.email is not null
+on conflict on constraint messages_source_key do nothing;
+
+-- name: has_due
+-- Report whether a message is due. The statement locks nothing.
+select
+    exists(
+        select 1
+        from messages
+        where next_attempt_at <= now()
+    ) as found;
+
+-- name: claim_message
+-- Claim the most overdue message for an attempt. Its next attempt follows if the worker does not mark the message until
+-- then, for example after a crash.
+-- Locks: the message, FOR UPDATE SKIP LOCKED, until the end of this statement.
+with due as materialized (
+    select id
+    from messages
+    where next_attempt_at <= now()
+    order by next_attempt_at
+    limit 1
+    for update skip locked
+)
+
+update messages
+set
+    attempts = messages.attempts + 1,
+    next_attempt_at = now() + make_interval(
+        secs => least(%(pause_s)s::float8 * 2.0 ^ least(messages.attempts, 20), %(pause_max_s)s::float8)
+    )
+from due
+where messages.id = due.id
+returning
+    messages.id,
+    messages.kind,
+    messages.order_id,
+    messages.recipient,
+    messages.locale,
+    messages.message_id,
+    messages.attempts,
+    messages.created_at < now() - make_interval(hours => %(give_up_hours)s) as is_old;
+
+-- name: find_reference
+-- Find the reference of an order; no row: the order was purged.
+select reference
+from orders
+where id = %(order_id)s;
+
+-- name: find_occasion
+-- Find the place and the local times of an order's event, and the local end of the order's hold.
+select
+    events.name,
+    events.venue,
+    events.address,
+    events.starts_at at time zone events.time_zone as starts_at,
+    events.doors_at at time zone events.time_zone as doors_at,
+    orders.expires_at at time zone events.time_zone as expires_at
+from orders
+inner join events on orders.event_id = events.id
+where orders.id = %(order_id)s;
+
+-- name: mark_message
+-- Store the outcome of an attempt. A message that stays queued keeps the time of its next attempt. A message whose lease
+-- has passed to another worker keeps that worker's attempt, except that a sent message is sent.
+update messages
+set
+    status = %(status)s,
+    next_attempt_at = case when %(status)s::text = 'queued' then next_attempt_at end,
+    sent_at = case when %(status)s::text = 'sent' then now() end,
+    last_error = %(error)s
+where id = %(id)s and status = 'queued' and (attempts = %(attempts)s or %(status)s::text = 'sent');
+
+-- name: erase_recipients
+-- Erase the addresses and the responses of messages that are older than a number of days.
+-- Locks: the messages, FOR UPDATE SKIP LOCKED.
+with old_messages as materialized (
+    select id
+    from messages
+    where
+        recipient is not null
+        and status <> 'queued'
+        and created_at < now() - make_interval(days => %(days)s)
+    order by created_at
+    limit %(limit)s
+    for update skip locked
+)
+
+update messages
+set
+    recipient = null,
+    last_error = null
+where id in (
+    select id
+    from old_messages
+);
+
+-- name: read_lag
+-- Read the state of the outbox: the age in seconds of the oldest entry that the reader of the feed has not handled, the
+-- time in seconds by which the most overdue message is late, and the number of messages that reached nobody.
+select
+    coalesce((
+        select greatest(extract(epoch from now() - order_events.created_at), 0)::float8
+        from feeds
+        inner join order_events on (order_events.xact, order_events.id) > (feeds.xact, feeds.id)
+        where feeds.name = 'mail'
+        order by order_events.xact, order_events.id
+        limit 1
+    ), 0) as feed_lag_seconds,
+    coalesce((
+        select greatest(extract(epoch from now() - min(next_attempt_at)), 0)::float8
+        from messages
+        where next_attempt_at is not null
+    ), 0) as queue_lag_seconds,
+    (
+        select count(*)
+        from messages
+        where status in ('bounced', 'dead')
+    ) as failed;
