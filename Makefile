@@ -58,6 +58,10 @@ worker: $(INSTALLED) ## Run the background worker
 psp: $(INSTALLED) ## Run the payment simulator
 	@exec $(BIN)/python -m api psp
 
+.PHONY: mailbox
+mailbox: $(INSTALLED) ## Run the mailbox for development, which shows the e-mails that it gets
+	@exec $(BIN)/python -m api mailbox
+
 ##@ Database
 
 .PHONY: migrate

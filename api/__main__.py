@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     worker_parser = commands.add_parser("worker", help="run the background worker")
     worker_parser.add_argument("--only", type=_groups, help=f"some groups of jobs of {','.join(GROUPS)}; default: all")
     commands.add_parser("psp", help="run the payment simulator")
+    commands.add_parser("mailbox", help="run the mailbox for development, which shows the e-mails that it gets")
     commands.add_parser("migrate", help="apply the missing migrations")
     seed_parser = commands.add_parser("seed", help="create events and tickets; safe to repeat")
     seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")
@@ -129,6 +130,13 @@ def _payment_simulator(settings: Settings, _: Arguments) -> int:
 
     ports.check_port(settings, "PSP_PORT")
     return payment_simulator.serve(settings)
+
+
+def _mailbox(settings: Settings, _: Arguments) -> int:
+    from api.commands import mailbox, ports
+
+    ports.check_ports(settings, {"MAILBOX_PORT", "MAILBOX_WEB_PORT"})
+    return mailbox.serve(settings)
 
 
 def _migrate(settings: Settings, _: Arguments) -> int:
@@ -319,6 +327,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "serve": _serve,
     "worker": _worker,
     "psp": _payment_simulator,
+    "mailbox": _mailbox,
     "migrate": _migrate,
     "seed": _seed,
     "audit": _audit,

@@ -6,10 +6,14 @@ import socket
 from collections.abc import Collection, Iterator
 from typing import Literal, get_args
 
+import msgspec
+
 from api.config import Settings
 from api.errors import SetupError
 
-PortVariable = Literal["API_PORT", "OPERATIONS_PORT", "WEB_PORT", "PSP_PORT"]
+PortVariable = Literal["API_PORT", "OPERATIONS_PORT", "WEB_PORT", "PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT"]
+_OF_LOOPBACK: Collection[PortVariable] = ("PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT")
+"""Ports of servers that listen on 127.0.0.1 only."""
 
 
 def check_ports(settings: Settings, variables: Collection[PortVariable]) -> None:
@@ -37,7 +41,7 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
     """
     port = _port(settings, variable)
     # Browsers resolve `localhost` to ::1 first, so a program that listens there would receive our requests.
-    hosts = ("127.0.0.1",) if variable == "PSP_PORT" else (settings.api_host, "::1")
+    hosts = ("127.0.0.1",) if variable in _OF_LOOPBACK else (settings.api_host, "::1")
     try:
         taken = not _is_free(port, hosts)
     except PermissionError:
@@ -51,6 +55,23 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
             f"Port {port} is taken: stop the program that uses it, or choose another with "
             f"{variable}={free_port(port, hosts)}."
         )
+
+
+def choose_mailbox_ports(settings: Settings) -> Settings:
+    """Return settings with the ports of the mailbox, which are free unless they were set before.
+
+    So two systems on one machine need no setting for it.
+    """
+    used = {settings.api_port, settings.web_port, settings.psp_port, settings.operations_port}
+    chosen: dict[str, int] = {}
+    for name, first in zip(("mailbox_port", "mailbox_web_port"), settings.mailbox_ports, strict=True):
+        is_set = bool(getattr(settings, name))
+        candidates = itertools.chain((first,), _ports_after(first))
+        chosen[name] = next(
+            port for port in candidates if is_set or (port not in used and _is_free(port, ("127.0.0.1",)))
+        )
+        used.add(chosen[name])
+    return msgspec.structs.replace(settings, **chosen)
 
 
 def resolve(host: str) -> str:
@@ -71,6 +92,8 @@ def free_port(after: int, hosts: tuple[str, ...]) -> int:
 
 
 def _port(settings: Settings, variable: PortVariable) -> int:
+    if variable in ("MAILBOX_PORT", "MAILBOX_WEB_PORT"):
+        return settings.mailbox_ports[variable == "MAILBOX_WEB_PORT"]
     port: int = getattr(settings, variable.lower())
     return port
 

@@ -48,7 +48,7 @@ class Service(NamedTuple):
 SECRETS = frozenset(
     {
         *("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"),
-        "PROVIDER_URL",
+        *("PROVIDER_URL", "SMTP_URL"),
     }
 )
 """Settings that contain a secret, or may contain a password."""
@@ -64,13 +64,17 @@ _DATABASE_PREFIXES = ("PG", "KRB5")
 _PROXY_VARIABLES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 """The variables of a proxy for requests to the payment provider, also in lower case. They may contain a password."""
 
-WORKER = Service("worker", ("api", "worker"), secrets=frozenset({"DATABASE_URL", "PROVIDER_URL"}))
+WORKER = Service(
+    "worker",
+    ("api", "worker"),
+    secrets=frozenset({"DATABASE_URL", "PROVIDER_URL", "TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"}),
+)
 API = Service(
     "API",
     ("api", "serve"),
     "API_PORT",
     lambda settings: f"{settings.local_url(settings.api_port)}/health/ready",
-    SECRETS - {"DATABASE_DIRECT_URL"},
+    SECRETS - {"DATABASE_DIRECT_URL", "SMTP_URL"},
     lambda settings: f"{settings.local_url(settings.operations_port or settings.api_port)}/health/live",
 )
 _WEB_APP = Service(
@@ -86,12 +90,24 @@ _PAYMENT_SIMULATOR = Service(
     lambda settings: f"http://127.0.0.1:{settings.psp_port}/health",
     frozenset({"PAYMENT_WEBHOOK_SECRET"}),
 )
+_MAILBOX = Service(
+    "mailbox",
+    ("api", "mailbox"),
+    "MAILBOX_WEB_PORT",
+    lambda settings: f"http://127.0.0.1:{settings.mailbox_ports[1]}/",
+)
 
 
 def services(settings: Settings) -> tuple[Service, ...]:
     """Return the system's services in the order of their start; they stop in the opposite order."""
     simulated = settings.payment_mode == "async" and not settings.provider_url
-    return (*((_PAYMENT_SIMULATOR,) if simulated else ()), WORKER, API, _WEB_APP)
+    return (
+        *((_PAYMENT_SIMULATOR,) if simulated else ()),
+        *(() if settings.smtp_url else (_MAILBOX,)),
+        WORKER,
+        API,
+        _WEB_APP,
+    )
 
 
 def environment_of(service: Service, environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import psycopg
 
 from api.commands import output
-from api.commands.ports import PortVariable, check_ports
+from api.commands.ports import PortVariable, check_ports, choose_mailbox_ports
 from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.server_watch import ServerWatch, responds
@@ -42,8 +42,10 @@ def run(settings: Settings) -> int:
         SetupError: the system cannot start. None of its processes is left running. The command line exits with 1.
         psycopg.Error: the database refused a statement of the start. The command line exits with 1.
     """
+    settings = choose_mailbox_ports(settings)
     own_ports: set[PortVariable] = {service.port for service in services(settings) if service.port}
-    check_ports(settings, own_ports | ({"OPERATIONS_PORT"} if settings.operations_port else set()))
+    own_ports |= {"OPERATIONS_PORT"} if settings.operations_port else set()
+    check_ports(settings, own_ports if settings.smtp_url else own_ports | {"MAILBOX_PORT"})
     with stop_signals() as signals, contextlib.ExitStack() as cleanup:
         try:
             with signals.interrupting():
@@ -135,7 +137,12 @@ def _prepare_database(url: str) -> None:
 
 
 def _start_services(settings: Settings, url: str, signals: StopSignals, cleanup: contextlib.ExitStack) -> list[Process]:
-    environment = os.environ | {"DATABASE_URL": url, "DATA_DIR": str(settings.data_dir.resolve())}
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "DATA_DIR": str(settings.data_dir.resolve()),
+        "MAILBOX_PORT": str(settings.mailbox_port),
+        "MAILBOX_WEB_PORT": str(settings.mailbox_web_port),
+    }
     processes = []
     for service in services(settings):
         process = Process(service, environment_of(service, environment))
@@ -159,11 +166,13 @@ def _parts(
 
 
 def _addresses(settings: Settings) -> str:
+    mailbox = "" if settings.smtp_url else f"  Mailbox   http://localhost:{settings.mailbox_web_port}\n"
     return (
         "\n"
         f"  Web app   http://localhost:{settings.web_port}\n"
         f"  API       http://localhost:{settings.api_port}\n"
         f"  API docs  http://localhost:{settings.api_port}/schema\n"
+        f"{mailbox}"
         "\n"
         "  Stop with Ctrl-C\n"
     )

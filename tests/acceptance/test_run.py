@@ -45,6 +45,7 @@ class System:
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = directory / "data"
         self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
+        self.mailbox_web_port = free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self._log = directory / "run.log"
         self._environment = {
@@ -53,6 +54,8 @@ class System:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
+            "MAILBOX_PORT": str(free_port()),
+            "MAILBOX_WEB_PORT": str(self.mailbox_web_port),
             "API_WORKERS": "1",
             "PAYMENT_SUCCESS_RATE": "1",
             "SHUTDOWN_DELAY_MS": "0",
@@ -234,6 +237,7 @@ async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[.
     await system.until_running()
     parts = {
         "API": "-m api serve",
+        "mailbox": "-m api mailbox",
         "payment simulator": "-m api psp",
         "web app": "-m webapp",
         "worker": "-m api worker",
@@ -247,6 +251,7 @@ async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[.
         f"{system.api_url}/health/ready",
         f"http://127.0.0.1:{system.web_port}/",
         f"http://127.0.0.1:{system.psp_port}/health",
+        f"http://127.0.0.1:{system.mailbox_web_port}/",
     ]
     await system.until(lambda: all(map(responds, addresses)), "all parts serve again")
 

@@ -24,7 +24,7 @@ class SupervisedTarget(Target):
     """A system whose supervisor restarts its parts."""
 
     def __init__(self, mode: str, disk: Disk, log: Path, environment: Mapping[str, str]) -> None:
-        ports = {name: free_port() for name in ("API_PORT", "WEB_PORT", "PSP_PORT")}
+        ports = {name: free_port() for name in ("API_PORT", "WEB_PORT", "PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT")}
         super().__init__(mode, ports["API_PORT"], f"http://127.0.0.1:{ports['PSP_PORT']}")
         self.web_url = f"http://127.0.0.1:{ports['WEB_PORT']}/"
         self.disk = disk

@@ -7,7 +7,8 @@ from api.commands.processes import SECRETS, environment_of, services
 from api.config import Settings
 
 OWN_SECRETS = {
-    "worker": {"DATABASE_URL", "PROVIDER_URL"},
+    "mailbox": set(),
+    "worker": {"DATABASE_URL", "PROVIDER_URL", "TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"},
     "API": {"DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"},
     "web app": set(),
     "payment simulator": {"PAYMENT_WEBHOOK_SECRET"},
