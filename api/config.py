@@ -204,9 +204,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     """Attempts to send an e-mail, from 1 to 100, with pauses from two minutes to an hour."""
     mail_give_up_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
-    """Age from which an e-mail that the mail server refuses for now is given up, from 1 to 720 hours."""
+    """Age from which an e-mail that no mail server has accepted is given up, from 1 to 720 hours."""
     messages_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
     """Days until the address of a sent or failed e-mail is erased, from 1 to 3650."""
+    messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
+    """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit."""
+    message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    """Requests for e-mails of one client address in a minute, for each process, up to 1000; 0 for no limit."""
     admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
     """Hours after the end of an event, or its start without an announced end, for which its tickets are valid at the
     entrance, from 1 to 720.
@@ -359,7 +363,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mail_domain(self) -> str:
         """Return the domain of e-mails: the host of the web app."""
-        return urlsplit(self.web_url).hostname or "localhost"
+        host = urlsplit(self.web_url).hostname or "localhost"
+        return f"[IPv6:{host}]" if ":" in host else host
 
     @property
     def webhook_url(self) -> str:

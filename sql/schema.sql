@@ -444,11 +444,14 @@ begin
     delete from order_events
     using deleted
     where order_events.order_id = deleted.id and deleted.status = 'declined';
+    delete from messages
+    using deleted
+    where messages.order_id = deleted.id and deleted.status = 'declined';
     return null;
 end
 $$;
 
-COMMENT ON FUNCTION public.purge_history() IS 'Delete the history of deleted orders that were declined, with the privileges of the table''s owner';
+COMMENT ON FUNCTION public.purge_history() IS 'Delete the history and the messages of deleted orders that were declined, with the privileges of the tables'' owner';
 
 CREATE FUNCTION public.rebase_feeds() RETURNS void
     LANGUAGE plpgsql
@@ -714,8 +717,8 @@ COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in l
 CREATE TABLE public.messages (
     id bigint NOT NULL,
     kind text NOT NULL,
-    order_id bigint NOT NULL,
-    source_id bigint NOT NULL,
+    order_id bigint,
+    source_id bigint,
     recipient text,
     locale text NOT NULL,
     message_id text NOT NULL,
@@ -727,21 +730,24 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'refunded'::text]))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'refunded'::text, 'links'::text]))),
     CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
     CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
     CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
+    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = 'links'::text))),
     CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
+    CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
     CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'bounced'::text, 'dead'::text, 'skipped'::text]))),
     CONSTRAINT messages_times_check CHECK ((((next_attempt_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_attempt_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((sent_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (sent_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
-)
-WITH (fillfactor='80');
+);
 
 COMMENT ON TABLE public.messages IS 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
 
-COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces';
+COMMENT ON COLUMN public.messages.order_id IS 'Order of the message; null: it lists all orders of the address';
+
+COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces; null: the buyer has requested the message';
 
 COMMENT ON COLUMN public.messages.recipient IS 'Address of the buyer; null: erased after the retention';
 
@@ -765,9 +771,13 @@ COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message
 
 COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
 
+COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links';
+
 COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
 
 COMMENT ON CONSTRAINT messages_sent_at_check ON public.messages IS 'Exactly a sent message has the time at which the server accepted it';
+
+COMMENT ON CONSTRAINT messages_source_id_check ON public.messages IS 'Exactly a message about an order may announce an entry of the history';
 
 COMMENT ON CONSTRAINT messages_status_check ON public.messages IS 'A message is queued, sent, refused for good, given up, or no longer true when it was due';
 
@@ -1222,6 +1232,10 @@ CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (
 
 COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
 
+CREATE INDEX messages_order_idx ON public.messages USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+COMMENT ON INDEX public.messages_order_idx IS 'Messages of an order';
+
 CREATE INDEX messages_queued_idx ON public.messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
 
 COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overdue first';
@@ -1229,6 +1243,10 @@ COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overd
 CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
 
 COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
+
+CREATE INDEX messages_requested_idx ON public.messages USING btree (lower(recipient), created_at) WHERE ((source_id IS NULL) AND (recipient IS NOT NULL));
+
+COMMENT ON INDEX public.messages_requested_idx IS 'Messages that buyers have requested, by their address, to limit them';
 
 CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
 
@@ -1245,6 +1263,10 @@ COMMENT ON INDEX public.orders_client_hash_idx IS 'The tickets that a client add
 CREATE INDEX orders_declined_idx ON public.orders USING btree (created_at) WHERE (status = 'declined'::text);
 
 COMMENT ON INDEX public.orders_declined_idx IS 'Declined orders by age, for the worker''s purge';
+
+CREATE INDEX orders_email_idx ON public.orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+COMMENT ON INDEX public.orders_email_idx IS 'Orders of an address, for the e-mail with the links to them';
 
 CREATE INDEX orders_limit_key_idx ON public.orders USING btree (event_id, limit_key) WHERE (limit_key IS NOT NULL);
 

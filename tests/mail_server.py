@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import email
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
 from email.policy import default
 from typing import NamedTuple
@@ -30,6 +30,8 @@ class MailServer:
         """The responses to RCPT TO, by address; others are accepted."""
         self.response_to_data = ACCEPTED
         self.response_to_sender = ACCEPTED
+        self.on_message: Callable[[], None] = lambda: None
+        """Called with each accepted message."""
         self.port = 0
         self._server: asyncio.Server | None = None
 
@@ -67,6 +69,7 @@ class MailServer:
             assert isinstance(envelope.content, bytes)
             mail = email.message_from_bytes(envelope.content, policy=default)
             assert isinstance(mail, EmailMessage)
+            self.on_message()
             self.received.append(Received(envelope.mail_from or "", list(envelope.rcpt_tos), mail))
         return self.response_to_data
 

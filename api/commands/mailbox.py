@@ -27,7 +27,7 @@ from api.server.sockets import open_listener, possible_connections
 from api.server.uvicorn_patch import Port, Server
 
 HOST: Final = "127.0.0.1"
-KEPT_MAX = 1000
+KEPT_MAX = 200
 """The number of the newest messages that the mailbox keeps."""
 MESSAGE_BYTES_MAX = 2_000_000
 """Size of the largest message, in bytes."""

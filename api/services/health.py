@@ -14,6 +14,8 @@ from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
 from api.schemas import MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 
+MAIL_LATE_S = 300
+"""Time in seconds by which an e-mail is late before the system needs attention."""
 WRITE_FAILURE_S = 5.0
 """Time after a failed write to the server's disk for which the process is not ready.
 
@@ -72,6 +74,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
         problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
+    if mail.rows[0].queue_lag_seconds > MAIL_LATE_S:
+        problems.append(f"an e-mail is {mail.rows[0].queue_lag_seconds:.0f} s late")
     return SystemHealth(
         status="degraded" if problems else "ok",
         problems=problems,

@@ -4,10 +4,10 @@
 create table messages (
     id bigint generated always as identity constraint messages_pkey primary key,
     kind text not null constraint messages_kind_check check (
-        kind in ('held', 'confirmed', 'declined', 'expired', 'cancelled', 'refunded')
+        kind in ('held', 'confirmed', 'declined', 'expired', 'cancelled', 'refunded', 'links')
     ),
-    order_id bigint not null,
-    source_id bigint not null,
+    order_id bigint,
+    source_id bigint,
     recipient text constraint messages_recipient_check check (
         length(recipient) <= 254 and recipient ~ '^[^@\s]+@[^@\s]+$'
     ),
@@ -22,6 +22,8 @@ create table messages (
     last_error text constraint messages_last_error_check check (length(last_error) between 1 and 500),
     created_at timestamptz not null default now(),
     constraint messages_source_key unique (kind, source_id),
+    constraint messages_order_id_check check ((order_id is null) = (kind = 'links')),
+    constraint messages_source_id_check check (source_id is null or order_id is not null),
     constraint messages_next_attempt_at_check check ((next_attempt_at is not null) = (status = 'queued')),
     constraint messages_sent_at_check check ((sent_at is not null) = (status = 'sent')),
     constraint messages_erased_check check (recipient is not null or status <> 'queued'),
@@ -30,11 +32,10 @@ create table messages (
         and sent_at between '0001-01-02 00:00:00+00' and '9999-12-30 23:59:59.999999+00'
         and created_at between '0001-01-02 00:00:00+00' and '9999-12-30 23:59:59.999999+00'
     )
-)
--- Each attempt makes a new version of the row.
-with (fillfactor = 80);
+);
 comment on table messages is 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
-comment on column messages.source_id is 'Entry of order_events that the message announces';
+comment on column messages.order_id is 'Order of the message; null: it lists all orders of the address';
+comment on column messages.source_id is 'Entry of order_events that the message announces; null: the buyer has requested the message';
 comment on column messages.recipient is 'Address of the buyer; null: erased after the retention';
 comment on column messages.message_id is 'Header Message-ID, equal in every attempt, so that mailboxes recognize a duplicate';
 comment on column messages.attempts is 'Number of attempts, the present one included';
@@ -48,6 +49,8 @@ comment on constraint messages_status_check on messages is 'A message is queued,
 comment on constraint messages_attempts_check on messages is 'Attempts are counted from 0';
 comment on constraint messages_last_error_check on messages is 'A response is short';
 comment on constraint messages_source_key on messages is 'An entry of the history is announced once';
+comment on constraint messages_order_id_check on messages is 'Every message is about one order, except for a list of links';
+comment on constraint messages_source_id_check on messages is 'Exactly a message about an order may announce an entry of the history';
 comment on constraint messages_next_attempt_at_check on messages is 'Exactly a queued message has a next attempt';
 comment on constraint messages_sent_at_check on messages is 'Exactly a sent message has the time at which the server accepted it';
 comment on constraint messages_erased_check on messages is 'A queued message has an address';
@@ -61,5 +64,32 @@ comment on index messages_failed_idx is 'Messages that reached nobody';
 
 create index messages_recipient_idx on messages (created_at) where recipient is not null;
 comment on index messages_recipient_idx is 'Messages whose address is to be erased, the oldest first';
+
+create index messages_order_idx on messages (order_id) where order_id is not null;
+comment on index messages_order_idx is 'Messages of an order';
+
+create index messages_requested_idx on messages (lower(recipient), created_at) where source_id is null and recipient is not null;
+comment on index messages_requested_idx is 'Messages that buyers have requested, by their address, to limit them';
+
+create index orders_email_idx on orders (lower(email)) where email is not null;
+comment on index orders_email_idx is 'Orders of an address, for the e-mail with the links to them';
+
+-- A purged order takes its messages along, because its entries are never read again.
+create or replace function purge_history() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    delete from order_events
+    using deleted
+    where order_events.order_id = deleted.id and deleted.status = 'declined';
+    delete from messages
+    using deleted
+    where messages.order_id = deleted.id and deleted.status = 'declined';
+    return null;
+end
+$$;
+comment on function purge_history()
+is 'Delete the history and the messages of deleted orders that were declined, with the privileges of the tables'' owner';
 
 insert into feeds (name) values ('mail');

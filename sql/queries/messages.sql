@@ -14,7 +14,81 @@ from
         as entry (source_id, order_id, kind, delay_s)
 inner join orders on entry.order_id = orders.id
 where orders.email is not null
+order by entry.source_id
 on conflict on constraint messages_source_key do nothing;
+
+-- name: lock_address
+-- Let requests for e-mails to an address follow each other, so that their number stays below the limit.
+-- Locks: an advisory lock of the transaction; waits.
+select pg_advisory_xact_lock(hashtextextended(lower(%(email)s::text), 20261130));
+
+-- name: count_requested
+-- Count the e-mails that were requested within the last hour, about an order and to an address, and find the seconds
+-- until the first of them is older.
+select
+    count(*) filter (where order_id = %(order_id)s::bigint) as about_order,
+    count(*) filter (where lower(recipient) = lower(%(email)s::text)) as to_address,
+    coalesce(ceil(extract(epoch from min(created_at) + interval '1 hour' - now())), 0)::integer as wait_s
+from messages
+where
+    source_id is null
+    and created_at > now() - interval '1 hour'
+    and (
+        order_id = %(order_id)s::bigint
+        or (recipient is not null and lower(recipient) = lower(%(email)s::text))
+    );
+
+-- name: change_contact
+-- Change the address of a locked order, and the language of its messages if there is another one.
+update orders
+set
+    email = %(email)s,
+    locale = coalesce(%(locale)s, locale)
+where id = %(order_id)s;
+
+-- name: insert_links
+-- Queue a message with the links to all orders of an address, unless the address has no order or the number of its
+-- requested messages within the last hour has reached the limit. The message goes to the address as the newest order
+-- has it.
+insert into messages (kind, recipient, locale, message_id, next_attempt_at)
+select
+    'links',
+    newest.email,
+    %(locale)s,
+    '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
+    now()
+from (
+    select orders.email
+    from orders
+    where orders.email is not null and lower(orders.email) = lower(%(email)s)
+    order by orders.id desc
+    limit 1
+) as newest
+where
+    (
+        select count(*)
+        from messages
+        where
+            messages.source_id is null
+            and messages.recipient is not null
+            and lower(messages.recipient) = lower(%(email)s::text)
+            and messages.created_at > now() - interval '1 hour'
+    ) < %(limit)s;
+
+-- name: list_links
+-- List the newest orders of an address that have or had tickets, with the local times of their events.
+select
+    orders.reference,
+    events.name,
+    events.starts_at at time zone events.time_zone as starts_at
+from orders
+inner join events on orders.event_id = events.id
+where
+    orders.email is not null
+    and lower(orders.email) = lower(%(recipient)s)
+    and orders.status in ('pending', 'confirmed', 'cancelled')
+order by orders.id desc
+limit %(limit)s;
 
 -- name: has_due
 -- Report whether a message is due. The statement locks nothing.
@@ -74,6 +148,30 @@ select
 from orders
 inner join events on orders.event_id = events.id
 where orders.id = %(order_id)s;
+
+-- name: give_up_messages
+-- Give up messages that a mail server was never there to accept. A leased message has its next attempt in the future.
+-- Locks: the messages, FOR UPDATE SKIP LOCKED.
+with old_messages as materialized (
+    select id
+    from messages
+    where
+        next_attempt_at <= now()
+        and created_at < now() - make_interval(hours => %(give_up_hours)s)
+    order by next_attempt_at
+    limit %(limit)s
+    for update skip locked
+)
+
+update messages
+set
+    status = 'dead',
+    next_attempt_at = null,
+    last_error = coalesce(last_error, 'the mail server was away')
+where id in (
+    select id
+    from old_messages
+);
 
 -- name: mark_message
 -- Store the outcome of an attempt. A message that stays queued keeps the time of its next attempt. A message whose lease

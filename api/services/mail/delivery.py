@@ -1,5 +1,6 @@
 """The delivery of queued messages: one connection to the mail server sends as many as are due."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,13 +11,13 @@ from api.config import ACCESS_SECRET, TICKET_SECRET, Settings
 from api.database.pool import Pool
 from api.secret import load_or_create_secret
 from api.services.mail import smtp
-from api.services.mail.compose import Sender, compose, find_facts, is_true
+from api.services.mail.compose import Sender, compose, compose_links, find_facts, is_true, list_links
 from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
 
 _log = logging.getLogger(__name__)
 
-SENT_MAX = 100
-"""Messages of one connection."""
+RUN_MAX_S = 5.0
+"""Time in seconds after which a connection begins no further message, so that a stopping worker ends in time."""
 AWAY_PAUSE_S = 1.0
 AWAY_PAUSE_MAX_S = 60.0
 """Pauses between attempts to reach a mail server that is away; each is twice as long as the one before."""
@@ -45,14 +46,15 @@ class Mailer:
         self._away_until = float("-inf")
 
     async def send_messages(self, pool: Pool, settings: Settings) -> int:
-        """Send a bounded number of messages; return the number of claimed ones."""
+        """Send messages for a bounded time; return the number of claimed ones."""
         if self._clock() < self._away_until or not await has_due(pool):
             return 0
         claimed = 0
+        end = self._clock() + RUN_MAX_S
         try:
             async with smtp.connect(settings.mail_server, self._sender.address) as connection:
                 self._pause_s = AWAY_PAUSE_S
-                while claimed < SENT_MAX and (message := await claim(pool, settings)):
+                while self._clock() < end and (message := await claim(pool, settings)):
                     claimed += 1
                     outcome, error = await self._attempt(pool, connection, message)
                     await mark(pool, message, outcome, error)
@@ -70,14 +72,27 @@ class Mailer:
         """
         if message.attempts > self._settings.mail_attempts_max:  # The earlier ones ended without an outcome.
             return self._give_up(message, "no attempt had an outcome")
-        facts = await find_facts(pool, message.order_id)
-        if facts is None or not is_true(message.kind, facts):
-            return "skipped", None
         try:
-            mail = compose(message, facts, self._sender, datetime.now(UTC))
+            mail = await self._compose(pool, message)
         except ValueError as error:
             return self._give_up(message, str(error))
-        return await self._send(connection, message, mail)
+        return await self._send(connection, message, mail) if mail else ("skipped", None)
+
+    async def _compose(self, pool: Pool, message: Claimed) -> EmailMessage | None:
+        """Return the e-mail of a message from the present state; None if the message is no longer true.
+
+        Raises:
+            ValueError: an address or another header has characters that no header may have.
+        """
+        now = datetime.now(UTC)
+        if message.order_id is None:
+            orders = await list_links(pool, message.recipient)
+            return compose_links(message, orders, self._sender, now) if orders else None
+        facts = await find_facts(pool, message.order_id)
+        if facts is None or not is_true(message.kind, facts):
+            return None
+        # The QR codes of ten tickets take 0.1 s, in which the other jobs of the worker continue.
+        return await asyncio.to_thread(compose, message, facts, self._sender, now)
 
     async def _send(
         self, connection: smtp.Connection, message: Claimed, mail: EmailMessage
@@ -85,16 +100,17 @@ class Mailer:
         try:
             await connection.send(mail, message.recipient)
         except smtp.RefusedError as error:
-            _log.warning("Message %s was refused for good: %s", message.id, error)
+            _log.warning("The mail server refuses message %s for good with %d", message.id, error.code)
             return "bounced", str(error)
         except smtp.RefusedForNowError as error:
             if message.is_old or message.attempts == self._settings.mail_attempts_max:
                 return self._give_up(message, str(error))
-            _log.warning("Message %s was refused for now: %s", message.id, error)
+            _log.warning("The mail server refuses message %s for now with %d", message.id, error.code)
             return "queued", str(error)
         return "sent", None
 
     @staticmethod
     def _give_up(message: Claimed, reason: str) -> tuple[Outcome, str]:
-        _log.error("Message %s is given up after %d attempts: %s", message.id, message.attempts, reason)
+        # The reason may contain the address of the buyer, so that only the table has it.
+        _log.error("Message %s is given up after %d attempts", message.id, message.attempts)
         return "dead", reason

@@ -17,7 +17,8 @@ from api.database.session import Session, Statement, open_session
 from api.schemas import Locale
 from api.services.feed import FeedEvent, read_feed
 
-Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "refunded"]
+Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "refunded", "links"]
+"""`links` lists the orders of an address. The others are about one order."""
 Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
 """The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
 
@@ -34,8 +35,8 @@ LEASE_S = 120
 PAUSE_MAX_S = 3600
 _READ_MAX = 500
 """Entries of the history that one transaction reads."""
-_ERASED_MAX = 10_000
-"""Messages whose address one statement erases."""
+_PURGED_MAX = 10_000
+"""Messages that one statement gives up, or whose address it erases."""
 
 _KINDS: Mapping[tuple[str, str | None, str], Kind] = {
     ("order", None, "pending"): "held",
@@ -57,7 +58,8 @@ class Claimed(msgspec.Struct, frozen=True):
 
     id: int
     kind: Kind
-    order_id: int
+    order_id: int | None
+    """The order of the message; None: `links`."""
     recipient: str
     locale: Locale
     message_id: str
@@ -114,9 +116,20 @@ async def mark(pool: Pool, message: Claimed, outcome: Outcome, error: str | None
         await session.run(Statement(queries.messages.mark_message, parameters))
 
 
+async def give_up_messages(pool: Pool, settings: Settings) -> int:
+    """Give up a batch of messages that are older than `MAIL_GIVE_UP_HOURS`; return their number.
+
+    So the messages of a venue without a mail server end, and a server that appears later sends no old news.
+    """
+    parameters = {"give_up_hours": settings.mail_give_up_hours, "limit": _PURGED_MAX}
+    async with pool.connection() as connection:  # Its single statement needs no booking isolation.
+        cursor = await connection.execute(queries.messages.give_up_messages.sql, parameters)
+    return cursor.rowcount
+
+
 async def erase_recipients(pool: Pool, settings: Settings) -> int:
     """Erase the addresses of a batch of messages that are older than the retention; return the number of messages."""
-    parameters = {"days": settings.messages_kept_days, "limit": _ERASED_MAX}
+    parameters = {"days": settings.messages_kept_days, "limit": _PURGED_MAX}
     async with pool.connection() as connection:  # Its single statement needs no booking isolation.
         cursor = await connection.execute(queries.messages.erase_recipients.sql, parameters)
     return cursor.rowcount

@@ -13,6 +13,8 @@ TIMEOUT_S = 10.0
 SEND_MAX_S = 60.0
 """Timeout of a whole message, in seconds. It is shorter than the lease of a message."""
 _PERMANENT = range(500, 600)
+_CLOSING = 421
+"""The code with which a server announces that it ends the connection."""
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -20,11 +22,19 @@ class MailServerAwayError(Exception):
     """The mail server cannot be reached, refuses the log-in, or has ended the connection."""
 
 
-class RefusedForNowError(Exception):
+class _Refusal(Exception):
+    """A response of the mail server that refuses a message. Its text may contain the recipient's address."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code} {text}")
+        self.code = code
+
+
+class RefusedForNowError(_Refusal):
     """The mail server refuses the message for now; another attempt may succeed."""
 
 
-class RefusedError(Exception):
+class RefusedError(_Refusal):
     """The mail server refuses the message for good, so that another attempt is pointless."""
 
 
@@ -53,7 +63,7 @@ class Connection:
         except aiosmtplib.SMTPSenderRefused as error:
             await self._reset()
             # The sender is a setting. Its mistake must not make the addresses of buyers look wrong.
-            raise RefusedForNowError(f"{error.code} {error.message}") from error
+            raise RefusedForNowError(error.code, error.message) from error
         except aiosmtplib.SMTPResponseException as error:
             await self._reset()
             raise _refusal(error.code, error.message) from error
@@ -99,5 +109,6 @@ async def connect(url: str, sender: str) -> AsyncIterator[Connection]:
 
 
 def _refusal(code: int, text: str) -> Exception:
-    kind = RefusedError if code in _PERMANENT else RefusedForNowError
-    return kind(f"{code} {text}")
+    if code == _CLOSING:
+        return MailServerAwayError(f"{code} {text}")
+    return (RefusedError if code in _PERMANENT else RefusedForNowError)(code, text)
