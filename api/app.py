@@ -22,7 +22,7 @@ from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics, count_unmatched
 from api.http.semantics import HttpSemantics, OwnOrigins, check_host
 from api.lifespan import lifespan_of
-from api.routes import bookings, docs, events, health, metrics, payments, tickets
+from api.routes import bookings, docs, events, health, messages, metrics, payments, tickets
 from api.server.refusals import Refusals, refusal
 from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
@@ -50,6 +50,8 @@ _ROUTES = (
     bookings.cancel_booking,
     bookings.get_ticket_code,
     bookings.get_calendar,
+    messages.send_booking,
+    messages.send_booking_links,
     payments.receive_webhook,
     docs.get_asset,
 )

@@ -275,11 +275,13 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
         "endpoint": "requests to this endpoint",
         "bookings": "bookings by one buyer",
         "held": "unpaid tickets from one network address",
+        "messages": "requested e-mails about one booking or to one address",
+        "message_requests": "requests for e-mails from one network address",
     }
 
     def __init__(
         self,
-        limit: Literal["address", "endpoint", "bookings", "held"],
+        limit: Literal["address", "endpoint", "bookings", "held", "messages", "message_requests"],
         *,
         quota: int,
         window_s: int,

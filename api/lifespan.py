@@ -12,6 +12,7 @@ from api import metrics
 from api.config import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET, Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
+from api.http.rate_limit import Limit
 from api.http.shared_result import SharedResult
 from api.payments.http_provider import open_provider
 from api.routes import health
@@ -61,6 +62,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
     state.access_secret = load_or_create_secret(settings, ACCESS_SECRET)
     state.has_open_orders = settings.has_open_orders
+    state.message_requests = Limit(settings.message_requests_per_minute, window_s=60)
     state.seats = SeatSearch()
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)

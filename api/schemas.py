@@ -105,6 +105,20 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     user_id: Text
 
 
+class EmailRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of a request for an e-mail: its address and its language."""
+
+    email: Email
+    locale: Locale | None = None
+
+
+class MessageQueued(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The response to a request for an e-mail."""
+
+    success: Literal[True] = True
+    message: str = "An e-mail is on its way if there is something to send."
+
+
 class TierAvailability(msgspec.Struct, frozen=True):
     """The available tickets of a tier; `price` in the currency's major unit."""
 

@@ -30,15 +30,23 @@ _ROUNDING = 0.001
 
 
 class Limit:
-    """Limit each key to `rps` units per second with bursts of one second's units; 0 means no limit.
+    """Limit each key to `quota` units per `window_s` seconds with bursts of one window's units; 0 means no limit.
 
     This is the generic cell rate algorithm (GCRA). The only state of a key is its theoretical arrival time (TAT), the
     time of the next unit at a steady rate. A key whose TAT has passed has the state of an unknown key, so
     the limit drops it. If more than `keys_max` keys are in use, the limit drops the least recently used ones.
     """
 
-    def __init__(self, rps: int, clock: Callable[[], float] = time.monotonic, keys_max: int = KEYS_MAX) -> None:
-        self.rps = rps
+    def __init__(
+        self,
+        quota: int,
+        clock: Callable[[], float] = time.monotonic,
+        keys_max: int = KEYS_MAX,
+        *,
+        window_s: float = 1,
+    ) -> None:
+        self.quota = quota
+        self._window_s = window_s
         self._clock = clock
         self._keys_max = keys_max
         self._tat: OrderedDict[Hashable, float] = OrderedDict()
@@ -50,12 +58,12 @@ class Limit:
 
     def take(self, key: Hashable) -> int:
         """Take one unit of a key; return 0, or the seconds until a unit is available if there is none now."""
-        if not self.rps:
+        if not self.quota:
             return 0
         now = self._clock()
-        interval_s = 1 / self.rps
+        interval_s = self._window_s / self.quota
         tat = max(self._tat.get(key, 0.0), now) + interval_s
-        excess_s = tat - now - 1
+        excess_s = tat - now - self._window_s
         if excess_s > _ROUNDING * interval_s:
             return max(1, math.ceil(excess_s))
         self._set(key, tat, now)
@@ -63,9 +71,9 @@ class Limit:
 
     def charge(self, key: Hashable, units: int) -> None:
         """Take units that a request has already used; the key waits for those that it does not have."""
-        if self.rps and units:
+        if self.quota and units:
             now = self._clock()
-            self._set(key, max(self._tat.get(key, 0.0), now) + units / self.rps, now)
+            self._set(key, max(self._tat.get(key, 0.0), now) + units * self._window_s / self.quota, now)
 
     def _set(self, key: Hashable, tat: float, now: float) -> None:
         tats = self._tat
@@ -97,9 +105,9 @@ class Throttle:
             RateLimited: the limit of the address or of the endpoint is exhausted.
         """
         if wait_s := self._addresses.take(client_network(address)):
-            raise RateLimited("address", quota=self._addresses.rps, window_s=1, retry_after_s=wait_s)
+            raise RateLimited("address", quota=self._addresses.quota, window_s=1, retry_after_s=wait_s)
         if route.startswith(ENDPOINT_LIMITED) and (wait_s := self._endpoints.take((method, route))):
-            raise RateLimited("endpoint", quota=self._endpoints.rps, window_s=1, retry_after_s=wait_s)
+            raise RateLimited("endpoint", quota=self._endpoints.quota, window_s=1, retry_after_s=wait_s)
 
     def charge(self, address: str, units: int) -> None:
         """Charge a client address for the further units of an expensive response."""

@@ -6,7 +6,7 @@ from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
-from api.http.rate_limit import Throttle
+from api.http.rate_limit import Limit, Throttle
 from api.http.shared_result import SharedResult
 from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
@@ -21,6 +21,8 @@ class ApiState(State):
 
     settings: Settings
     throttle: Throttle
+    message_requests: Limit
+    """The limit of each client network for requests for e-mails."""
     pool: Pool
     batcher: BookingBatcher
     rules: OrderRules

@@ -60,9 +60,9 @@ _log = logging.getLogger(__name__)
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
-_BODY: Final = (InvalidRequest, Forbidden, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
-CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, *REFUSALS))
-CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*_BODY, NotFound, NotCancellable))
+BODY_REFUSALS: Final = (InvalidRequest, Forbidden, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
+CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, *REFUSALS))
+CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, NotFound, NotCancellable))
 
 ORDERS_PER_UNIT = 20
 """Number of listed orders that cost as much as a request, for the limit of addresses."""
@@ -73,7 +73,7 @@ ReferenceInPath = Annotated[
     str,
     PathParameter(
         description="The booking's reference",
-        # Only documented here: no booking has another reference, so `_valid_reference` refuses it with 404.
+        # Only documented here: no booking has another reference, so `valid_reference` refuses it with 404.
         schema_extra={"pattern": REFERENCE_PATTERN, "min_length": 1, "max_length": TEXT_MAX},
     ),
 ]
@@ -176,7 +176,7 @@ async def get_booking(
 ) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
     access = access_to_order(state, booking_secret)
-    order, read_at = await with_timeout(get_order(state.pool, _valid_reference(reference), access))
+    order, read_at = await with_timeout(get_order(state.pool, valid_reference(reference), access))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
 
 
@@ -206,7 +206,7 @@ async def get_ticket_code(
         codes.draw_ticket(
             state.pool,
             state.ticket_secret,
-            _valid_reference(reference),
+            valid_reference(reference),
             _ticket_number(file),
             access_to_order(state, booking_secret),
         )
@@ -231,7 +231,7 @@ async def get_calendar(
     """Return the event of a confirmed booking as a calendar file."""
     access = access_to_order(state, booking_secret)
     name, body = await with_timeout(
-        calendar.write_calendar(state.pool, _valid_reference(reference), state.settings.web_url, access)
+        calendar.write_calendar(state.pool, valid_reference(reference), state.settings.web_url, access)
     )
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return RawResponse(body, headers=headers, media_type=calendar.MEDIA_TYPE).to_litestar()
@@ -257,7 +257,7 @@ async def cancel_booking(
 
     Only the buyer can cancel. Repeats return the same response.
     """
-    reference, buyer, access = _valid_reference(reference), _buyer(data.user_id), access_to_order(state, booking_secret)
+    reference, buyer, access = valid_reference(reference), _buyer(data.user_id), access_to_order(state, booking_secret)
 
     def on_commit(event: str) -> None:
         state.availability.invalidate({event})
@@ -373,7 +373,7 @@ def _buyer(user_id: str) -> str:
     return name
 
 
-def _valid_reference(reference: str) -> str:
+def valid_reference(reference: str) -> str:
     """Return the reference if it is valid.
 
     Raises:

@@ -222,6 +222,11 @@ def cancellation(reference: str, status: int, body: bytes) -> RequestCase:
     )
 
 
+def message(reference: str, status: int, body: bytes) -> RequestCase:
+    documented_as = "/api/bookings/{reference}/email"
+    return RequestCase("POST", f"/api/bookings/{reference}/email", status, body, documented_as=documented_as)
+
+
 REQUESTS = [
     RequestCase("GET", "/api/tickets/availability", 200),
     RequestCase("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
@@ -262,6 +267,11 @@ REQUESTS = [
     cancellation("r", 400, b"{}"),
     cancellation("r", 200, b'{"userId": "u"}'),
     cancellation("nobody-has-this", 404, b'{"userId": "u"}'),
+    message("r", 202, b'{"email": "ann@example.org"}'),
+    message("r", 400, b"{}"),
+    message("nobody-has-this", 404, b'{"email": "ann@example.org"}'),
+    RequestCase("POST", "/api/links", 202, b'{"email": "ann@example.org"}'),
+    RequestCase("POST", "/api/links", 400, b'{"email": "ann"}'),
     RequestCase("POST", "/api/payments/webhook", 401, b"{}"),
     RequestCase("GET", "/health/live", 200),
     RequestCase("GET", "/health/ready", 200),

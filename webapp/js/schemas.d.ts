@@ -23,6 +23,16 @@ export interface CancelRequest {
   userId: string;
 }
 
+export interface EmailRequest {
+  email: string;
+  locale?: "ar" | "de" | "en" | null;
+}
+
+export interface MessageQueued {
+  success: true;
+  message: string;
+}
+
 export interface TierAvailability {
   available: number;
   total: number;

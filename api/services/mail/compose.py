@@ -32,6 +32,8 @@ from api.services.orders import find_bookings, find_event, select_orders
 
 _TRUE_WHILE: dict[Kind, str] = {"held": "pending", "confirmed": "confirmed", "expired": "expired"}
 """The status of the order in which a message is true. The other messages announce facts that stay true."""
+_LINKS_MAX = 50
+"""The most orders of a message with links."""
 _CODE_PIXELS, _QUIET_ZONE = 6, 4
 """Pixels of a module of a QR code, and the width of its margin in modules."""
 
@@ -65,8 +67,23 @@ class Facts(msgspec.Struct, frozen=True):
     occasion: Occasion
 
 
+class LinkedOrder(msgspec.Struct, frozen=True):
+    """A row of `messages.list_links`. The time is the local time of the venue."""
+
+    reference: str
+    name: str
+    starts_at: datetime
+
+
 class _Reference(msgspec.Struct, frozen=True):
     reference: str
+
+
+async def list_links(pool: Pool, recipient: str) -> Sequence[LinkedOrder]:
+    """Return the newest orders of an address."""
+    parameters = {"recipient": recipient, "limit": _LINKS_MAX}
+    async with open_session(pool) as session:
+        return await session.run(Statement(queries.messages.list_links, parameters, LinkedOrder))
 
 
 async def find_facts(pool: Pool, order_id: int) -> Facts | None:
@@ -98,29 +115,70 @@ def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> Em
     texts = Texts(message.locale)
     order, event = facts.order, facts.event
     codes = _codes(facts, sender.ticket_secret) if message.kind == "confirmed" and takes_place(event) else []
-    page = f"{sender.web_url}/booking/{quote(order.reference, safe='')}"
     content = Content(
         heading=texts.get(f"{message.kind}.heading"),
         paragraphs=_paragraphs(message.kind, facts, texts),
         facts=_facts(facts, texts),
         codes=_captions(codes, facts.bookings, texts),
-        link=f"{page}#{link_secret(sender.access_secret, order.reference)}",
+        links=[Fact(texts.get("open"), _link(order.reference, sender))],
     )
+    mail = _envelope(message, sender, texts.get(f"{message.kind}.subject", event=event.name), now)
+    _set_body(mail, content, texts)
+    if codes:
+        _attach_images(mail, codes)
+        calendar = to_calendar(order, facts.bookings, event, _page(order.reference, sender))
+        mail.add_attachment(calendar, "text", "calendar", filename=f"{event.slug}.ics")
+    mail["Content-Language"] = message.locale  # The methods above move such a header into the first part.
+    return mail
+
+
+def compose_links(message: Claimed, orders: Sequence[LinkedOrder], sender: Sender, now: datetime) -> EmailMessage:
+    """Return the e-mail with the links to all orders of its recipient.
+
+    Raises:
+        ValueError: an address has characters that no header may have.
+    """
+    texts = Texts(message.locale)
+    links = [
+        Fact(
+            texts.get("links.order", event=order.name, date=texts.date(order.starts_at)), _link(order.reference, sender)
+        )
+        for order in orders
+    ]
+    content = Content(texts.get("links.heading"), [texts.get("links.text")], facts=[], codes=[], links=links)
+    mail = _envelope(message, sender, texts.get("links.subject"), now)
+    _set_body(mail, content, texts)
+    mail["Content-Language"] = message.locale
+    return mail
+
+
+def _page(reference: str, sender: Sender) -> str:
+    return f"{sender.web_url}/booking/{quote(reference, safe='')}"
+
+
+def _link(reference: str, sender: Sender) -> str:
+    return f"{_page(reference, sender)}#{link_secret(sender.access_secret, reference)}"
+
+
+def _envelope(message: Claimed, sender: Sender, subject: str, now: datetime) -> EmailMessage:
+    """Return a message that has headers only.
+
+    Raises:
+        ValueError: an address or the subject has characters that no header may have.
+    """
     mail = EmailMessage(SMTP)
-    mail["Subject"] = texts.get(f"{message.kind}.subject", event=event.name)
+    mail["Subject"] = subject
     mail["From"] = _address(sender.address)
     mail["To"] = _address(message.recipient)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message.message_id
     mail["Auto-Submitted"] = "auto-generated"  # Out-of-office programs then send no reply.
+    return mail
+
+
+def _set_body(mail: EmailMessage, content: Content, texts: Texts) -> None:
     mail.set_content(to_text(content, texts))
     mail.add_alternative(to_html(content, texts), subtype="html")
-    if codes:
-        _attach_images(mail, codes)
-        calendar = to_calendar(order, facts.bookings, event, page)
-        mail.add_attachment(calendar, "text", "calendar", filename=f"{event.slug}.ics")
-    mail["Content-Language"] = message.locale  # The methods above move such a header into the first part.
-    return mail
 
 
 def _address(text: str) -> Address:

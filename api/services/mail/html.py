@@ -34,17 +34,18 @@ class Content(msgspec.Struct, frozen=True):
     facts: Sequence[Fact]
     codes: Sequence[Fact]
     """The caption and the code of each ticket. The image of the n-th one has the content id `ticket-n`."""
-    link: str
-    """The address of the order's page, with a secret."""
+    links: Sequence[Fact]
+    """The labels and the addresses of the orders' pages, with a secret."""
 
 
 def to_text(content: Content, texts: Texts) -> str:
     """Return a message as plain text."""
     facts = [f"{fact.label}: {_lines(fact.value, texts)}" for fact in content.facts]
     codes = [f"{code.label}\n{code.value}" for code in content.codes]
-    link = f"{texts.get('open')}:\n{content.link}\n{texts.get('private')}"
-    parts = [content.heading, *content.paragraphs, "\n".join(facts), *codes, link, texts.get("automatic")]
-    return "\n\n".join(parts) + "\n"
+    links = "\n\n".join(f"{link.label}:\n{link.value}" for link in content.links)
+    end = f"{links}\n{texts.get('private')}"
+    parts = [content.heading, *content.paragraphs, "\n".join(facts), *codes, end, texts.get("automatic")]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _lines(value: str, texts: Texts) -> str:
@@ -66,13 +67,15 @@ def to_html(content: Content, texts: Texts) -> str:
         f'height="200"><br><span style="{_SMALL}"><bdi>{escape(code.value)}</bdi></span></p>'
         for line, code in enumerate(content.codes, start=1)
     )
+    links = "".join(
+        f'<p><a href="{escape(link.value)}" style="{_BUTTON}">{_value(link.label)}</a></p>' for link in content.links
+    )
     return (
         f'<!doctype html><html lang="{texts.locale}" dir="{texts.direction}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(content.heading)}</title></head>'
         f'<body style="{_PAGE}"><div style="{_CARD}"><h1 style="margin-top:0;font-size:24px">'
         f"{escape(content.heading)}</h1>{paragraphs}<table>{facts}</table>{codes}"
-        f'<p><a href="{escape(content.link)}" style="{_BUTTON}">{escape(texts.get("open"))}</a></p>'
-        f'<p style="{_SMALL}">{escape(texts.get("private"))}<br>{escape(texts.get("automatic"))}</p>'
+        f'{links}<p style="{_SMALL}">{escape(texts.get("private"))}<br>{escape(texts.get("automatic"))}</p>'
         "</div></body></html>\n"
     )
 

@@ -21,7 +21,8 @@ from api.services.mail.outbox import Claimed, Kind
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
 LOCALES: tuple[Locale, ...] = get_args(Locale)
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "links")
+"""The messages about one order."""
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 SECRET = base64.b64encode(bytes(range(24))).decode()
 SENDER = Sender("tickets@example.org", "https://tickets.example.org", f"acsec_{SECRET}", f"tksec_{SECRET}")
