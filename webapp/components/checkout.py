@@ -68,9 +68,9 @@ class CheckoutFeed(browser.Part):
 
 
 class CheckoutForm(browser.Part):
-    """The form that books its fields `event`, `items`, `total` and `user_id`.
+    """The form that books its fields `event`, `items`, `total`, `user_id` and `email`.
 
-    It stores the buyer's name under `storage_key` in the browser's local storage.
+    It stores the buyer's address, and the name under `storage_key`, in the browser's local storage.
     """
 
     library = _MODULE

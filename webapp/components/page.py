@@ -17,7 +17,7 @@ class PageLoader(Part):
 
 
 class RememberedInput(Part):
-    """A text input that starts with its value of the last visit."""
+    """An input that starts with its value of the last visit."""
 
     library = _MODULE
     tag = "RememberedInput"

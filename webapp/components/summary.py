@@ -12,6 +12,7 @@ from webapp.components.checkout import (
     phase_is,
     sending_label,
 )
+from webapp.components.email import is_email_fault
 from webapp.components.event_view import Entry, action, event_view
 from webapp.components.language import currency_code, money, price, say, span
 from webapp.components.layout import Ui, link
@@ -346,7 +347,8 @@ def _applies() -> Any:
     """Return whether the outcome of the last purchase concerns the present basket and is still true."""
     of_a_tier = phase_is("declined", "fewer_left", "sold_out", "all_held", "seat_taken", "price_changed")
     of_a_tier &= checkout.tier != ""
-    return (~of_a_tier | _has_refused_tier()) & ~is_user_id_fault(checkout.detail) & ~_past()
+    of_a_field = is_user_id_fault(checkout.detail) | is_email_fault(checkout.detail)
+    return (~of_a_tier | _has_refused_tier()) & ~of_a_field & ~_past()
 
 
 def _has_refused_tier() -> Any:

@@ -93,7 +93,7 @@ export const UNREACHABLE = refusal("unreachable");
  * @param {import("./checkout/purchase.js").Purchase} purchase
  * @returns {Promise<Outcome>}
  */
-export async function book({ event, items, userId, expectedTotal, reference, secret }) {
+export async function book({ event, items, userId, expectedTotal, email, locale, reference, secret }) {
   const wire = items.map(({ tier, quantity, ticketIds }) => ({
     tier,
     quantity,
@@ -101,7 +101,7 @@ export async function book({ event, items, userId, expectedTotal, reference, sec
   }));
   const tickets = wire.length === 1 ? wire[0] : { items: wire };
   /** @type {BookingRequest} */
-  const body = { ...tickets, userId, expectedTotal, bookingReference: reference };
+  const body = { ...tickets, userId, expectedTotal, ...(email ? { email, locale } : {}), bookingReference: reference };
   const outcome = await send(
     `/api/bookings?event=${encodeURIComponent(event)}`,
     secret ? { "Booking-Secret": secret } : {},

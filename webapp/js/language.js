@@ -100,6 +100,9 @@ export function chooseLanguage(language) {
   applyLanguageIfPossible();
 }
 
+/** Return the language of the pages. */
+export const currentLanguage = () => /** @type {import("./email.js").Locale} */ (current.language);
+
 /** @param {() => void} listener */
 function subscribe(listener) {
   listeners.add(listener);

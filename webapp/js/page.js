@@ -22,7 +22,7 @@ export function PageLoader() {
 }
 
 /**
- * The input for the buyer's name. It starts with the name of the last visit, and never overwrites typed text.
+ * An input that starts with its value of the last visit, and never overwrites typed text.
  * @param {{ storageKey: string, keepsDraft: boolean, refused: number }} props `storageKey` is the name in the browser's
  *   local storage. With `keepsDraft` the tab keeps the typed text across a reload. A refusal of the value changes
  *   `refused` to another number than 0. The input is then marked and takes the focus.

@@ -2,12 +2,6 @@
 
 /** @typedef {"user_missing" | "user_too_long" | "user_invalid"} NameFault */
 
-/**
- * Return true for a code of `NameFault`.
- * @param {string} fault
- */
-export const isNameFault = (fault) => fault.startsWith("user_");
-
 /** Maximum length of a name, in characters. */
 export const NAME_LENGTH_MAX = 128;
 

@@ -10,6 +10,7 @@ from webapp.components.checkout import (
     checkout,
     phase_is,
 )
+from webapp.components.email import email_field
 from webapp.components.event_view import EventFeed, Tier, event_view
 from webapp.components.language import free_text, in_english, local, name, price, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
@@ -197,6 +198,13 @@ def _form() -> Ui:
                     checkout.turn,
                     missing=say("checkout.invalid.user_missing"),
                     hint=say("user.kept"),
+                    keeps_draft=True,
+                ),
+                email_field(
+                    checkout.detail,
+                    checkout.turn,
+                    label=say("email.label"),
+                    hint=say("email.use"),
                     keeps_draft=True,
                 ),
                 rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),

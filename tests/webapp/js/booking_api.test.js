@@ -37,6 +37,12 @@ test("chosen seats are sent by their ids", async (context) => {
   assert.deepEqual(request().body.ticketIds, [7, 8]);
 });
 
+test("an address is sent with the language for its messages", async (context) => {
+  const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
+  await book({ ...PURCHASE, email: "ann@example.org", locale: "de" });
+  assert.deepEqual([request().body.email, request().body.locale], ["ann@example.org", "de"]);
+});
+
 test("several items are sent as a list", async (context) => {
   const request = fakeFetch(context, () => Response.json(ORDER, { status: 201 }));
   await book({ ...PURCHASE, items: MIXED });

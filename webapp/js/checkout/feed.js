@@ -2,8 +2,10 @@
 
 import { createElement, useEffect } from "react";
 import { useLocation, useNavigate } from "react-router";
+import { recallContact, rememberEmail } from "../email.js";
 import { keepFocus } from "../focus.js";
 import { useEverySecond, useField } from "../hooks.js";
+import { currentLanguage } from "../language.js";
 import { loadAhead } from "../react_router_patch.js";
 import { rememberName } from "../remembered.js";
 import { readForm } from "./purchase.js";
@@ -35,32 +37,36 @@ const click =
   };
 
 export const again = click((/** @type {string} */ reference, /** @type {number | undefined} */ newTotal) =>
-  checkout.again(reference, newTotal),
+  checkout.again(reference, newTotal, recallContact(currentLanguage())),
 );
 export const bookLeft = click((/** @type {number} */ price, /** @type {number} */ currencyDigits) =>
   checkout.bookLeft(price, currencyDigits),
 );
 export const check = () => void checkout.check();
 
+const FIELD_TYPES = ["text", "email"];
+
 /**
- * The form that books. It stores the buyer's name for the next visit under `storageKey`.
+ * The form that books. It stores the buyer's address and name for the next visit, the name under `storageKey`.
  * @param {{ storageKey: string } & Record<string, unknown>} props
  */
 export function CheckoutForm({ storageKey, ...props }) {
   const onSubmit = (/** @type {import("react").FormEvent<HTMLFormElement>} */ event) => {
     event.preventDefault();
     const fields = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(event.currentTarget)));
-    const read = readForm(fields);
+    const read = readForm(fields, currentLanguage());
     if ("fault" in read) return checkout.reject(read.fault);
     click(() => checkout.book(read.wanted))();
     rememberName(storageKey, read.wanted.userId);
+    rememberEmail(read.wanted.email);
   };
   const onInput = (/** @type {import("react").FormEvent<HTMLFormElement>} */ { target }) => {
-    if (target instanceof HTMLInputElement && target.name === "user_id") checkout.editName();
+    if (target instanceof HTMLInputElement) checkout.edit(target.name);
   };
   /** The Enter key in a field leads to the button, which shows the total. */
   const onKeyDown = (/** @type {import("react").KeyboardEvent<HTMLFormElement>} */ event) => {
-    if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement) || event.target.type !== "text") return;
+    if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
+    if (!FIELD_TYPES.includes(event.target.type)) return;
     event.preventDefault();
     /** @type {HTMLElement | null} */ (event.currentTarget.querySelector(BOOKING_BUTTON))?.focus();
   };

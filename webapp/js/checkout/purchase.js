@@ -1,8 +1,10 @@
 // A purchase: the tickets that a buyer wants, and the key that makes repeating the request harmless. Pure functions.
 
+import { readEmail } from "../email.js";
 import { newSecret } from "../secrets.js";
 import { readName } from "../text.js";
 
+/** @import { Contact, Locale } from "../email.js" */
 /** @import { NameFault } from "../text.js" */
 
 /**
@@ -21,6 +23,8 @@ import { readName } from "../text.js";
  * @property {string} userId Name of the buyer.
  * @property {number} [expectedTotal] The total that the page showed, in the currency's major unit. An earlier release
  *   stored purchases without it.
+ * @property {string} [email] The buyer's address, if there is one.
+ * @property {Locale} [locale] The language for messages to that address.
  * @property {string} reference Idempotency key and, once booked, reference of the order.
  * @property {string} [secret] The secret that gives access to the order. An earlier release stored purchases without it.
  * @property {boolean} inDoubt True if a request was sent and its outcome is unknown.
@@ -29,10 +33,13 @@ import { readName } from "../text.js";
 
 /**
  * The part of a purchase that the buyer chooses.
- * @typedef {Pick<Purchase, "event" | "items" | "userId" | "expectedTotal">} Wanted
+ * @typedef {Pick<Purchase, "event" | "items" | "userId" | "expectedTotal" | "email" | "locale">} Wanted
  */
 
-/** @typedef {NameFault | "tickets_missing" | "total_missing"} Fault */
+/** @typedef {NameFault | "email_invalid" | "tickets_missing" | "total_missing"} Fault */
+
+/** The start of the faults of a field, by its name. @type {Record<string, string>} */
+const FAULTS_OF_FIELD = { user_id: "user_", email: "email_" };
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const KEY_LENGTH = 26; // 130 bits
@@ -71,18 +78,29 @@ function itemsOf(values) {
 }
 
 /**
+ * Return true if a fault is about a field of the form.
+ * @param {string} field name of the field
+ * @param {string} fault
+ */
+export const isFaultOf = (field, fault) => field in FAULTS_OF_FIELD && fault.startsWith(FAULTS_OF_FIELD[field]);
+
+/**
  * Read the form's fields, or return the code of their fault. The API checks them again.
  * @param {Record<string, string>} fields `items` is JSON
+ * @param {Locale} locale language for messages to the buyer's address
  * @returns {{ wanted: Wanted } | { fault: Fault }}
  */
-export function readForm(fields) {
+export function readForm(fields, locale) {
   const buyer = readName(fields.user_id ?? "");
   const items = itemsOf(JSON.parse(fields.items || "[]"));
   const expectedTotal = fields.total ? Number(fields.total) : NaN;
   if (!items?.every(({ tier, quantity }) => tier !== "" && quantity > 0)) return { fault: "tickets_missing" };
   if ("fault" in buyer) return buyer;
+  const address = readEmail(fields.email ?? "");
+  if ("fault" in address) return address;
   if (!isAmount(expectedTotal)) return { fault: "total_missing" };
-  return { wanted: { event: fields.event ?? "", items, userId: buyer.name, expectedTotal } };
+  const contact = address.email ? { email: address.email, locale } : {};
+  return { wanted: { event: fields.event ?? "", items, userId: buyer.name, expectedTotal, ...contact } };
 }
 
 /**
@@ -112,12 +130,14 @@ export const withPossibleTime = (purchase, now) => (purchase.sentAt > now ? { ..
  * @returns {boolean}
  */
 export function wantsTheSame(one, other) {
-  const keyless = (/** @type {Wanted} */ { event, items, userId, expectedTotal }) =>
+  const keyless = (/** @type {Wanted} */ { event, items, userId, expectedTotal, email, locale }) =>
     JSON.stringify([
       event,
       items.map(({ tier, quantity, ticketIds }) => [tier, quantity, ticketIds]),
       userId,
       expectedTotal,
+      email,
+      locale,
     ]);
   return keyless(one) === keyless(other);
 }
@@ -147,6 +167,22 @@ export function itemsOfOrder({ bookings }) {
 }
 
 /**
+ * Return the purchase of the tickets of a failed order. They are the same, also without seats: a late payment of that
+ * order cannot reclaim them while this buyer has them.
+ * @param {import("../booking_api.js").Order} order
+ * @param {number | undefined} newTotal total that the page shows instead of the order's
+ * @param {Contact} contact
+ * @returns {Wanted}
+ */
+export const wantedAgain = (order, newTotal, contact) => ({
+  event: order.event,
+  items: itemsOfOrder(order),
+  userId: order.bookings[0].userId,
+  expectedTotal: newTotal ?? order.total,
+  ...contact,
+});
+
+/**
  * Return the index of the item that an outcome is about: the one that the API names, or the only one; -1 without one.
  * @param {Item[]} items
  * @param {number} index -1: the API names none
@@ -161,19 +197,20 @@ export const concernedIndex = (items, index) => (items[index] ? index : items.le
  */
 export function parsePurchase(text) {
   try {
-    const { expectedTotal, secret, ...rest } = JSON.parse(text ?? "");
+    const { expectedTotal, secret, email, locale, ...rest } = JSON.parse(text ?? "");
     const { event, userId, reference, inDoubt, sentAt } = rest;
     const items = itemsOf(rest.items ?? [rest]);
     const valid =
       [event, userId].every((value) => typeof value === "string") &&
       isCount(sentAt) &&
       (expectedTotal === undefined || isAmount(expectedTotal)) &&
-      (secret === undefined || typeof secret === "string") &&
+      [secret, email, locale].every((value) => value === undefined || typeof value === "string") &&
       typeof inDoubt === "boolean" &&
       KEY.test(reference);
     const optional = {
       ...(expectedTotal === undefined ? {} : { expectedTotal }),
       ...(secret === undefined ? {} : { secret }),
+      ...(email === undefined ? {} : { email, locale }),
     };
     return valid && items ? { event, items, userId, ...optional, reference, inDoubt, sentAt } : null;
   } catch {

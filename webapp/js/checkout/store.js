@@ -6,10 +6,9 @@ import { sumOf } from "../money.js";
 import * as browserNetwork from "../network.js";
 import { keepTickets } from "../own_tickets.js";
 import { createStore } from "../store.js";
-import { isNameFault } from "../text.js";
 import { LOOK_UP_EVERY_MS, Lookup } from "./lookup.js";
 import { waitPatiently } from "./patience.js";
-import { itemsOfOrder, wantsTheSame, withKey } from "./purchase.js";
+import { isFaultOf, wantedAgain, wantsTheSame, withKey } from "./purchase.js";
 import { conclude, derive, describe, enter, IDLE, isBusy, isLive, pathOf, refuseToRepeat } from "./state.js";
 import * as browserStorage from "./storage.js";
 import { submit } from "./submit.js";
@@ -89,9 +88,12 @@ export class CheckoutStore {
     if (!isBusy(this.#state)) this.#show(enter(this.#state, "invalid", fault));
   }
 
-  /** Stop showing the fault of a name that the buyer edits. */
-  editName() {
-    if (this.#state.phase === "invalid" && isNameFault(this.#state.detail)) this.#show(enter(this.#state, "idle"));
+  /**
+   * Stop showing the fault of a field that the buyer edits.
+   * @param {string} field name of the field
+   */
+  edit(field) {
+    if (this.#state.phase === "invalid" && isFaultOf(field, this.#state.detail)) this.#show(enter(this.#state, "idle"));
   }
 
   /**
@@ -131,8 +133,9 @@ export class CheckoutStore {
    * Book the tickets of a failed order again.
    * @param {string} reference
    * @param {number} [newTotal] total that the page shows instead of the order's
+   * @param {import("../email.js").Contact} [contact] address for messages about the new order
    */
-  async again(reference, newTotal) {
+  async again(reference, newTotal, contact = {}) {
     if (isBusy(this.#state)) return;
     this.#show(enter(this.#state, "sending"));
     this.#begin();
@@ -145,14 +148,7 @@ export class CheckoutStore {
       else this.#show(refuseToRepeat(this.#state, outcome, Date.now()));
       return;
     }
-    // The same tickets, also without seats. A late payment of the order cannot reclaim them while this buyer has them.
-    const items = itemsOfOrder(order);
-    const wanted = {
-      event: order.event,
-      items,
-      userId: order.bookings[0].userId,
-      expectedTotal: newTotal ?? order.total,
-    };
+    const wanted = wantedAgain(order, newTotal, contact);
     await this.#send(wanted);
     const taken = this.#state.seatsGone;
     const seats = new Set(order.bookings.filter(({ seat }) => seat != null).map(({ ticketId }) => ticketId));
@@ -160,7 +156,9 @@ export class CheckoutStore {
     if (this.#state.phase === "seat_taken" && areReplaceable)
       await this.book({
         ...wanted,
-        items: items.map((item) => (item.ticketIds.some((id) => seats.has(id)) ? item : { ...item, ticketIds: [] })),
+        items: wanted.items.map((item) =>
+          item.ticketIds.some((id) => seats.has(id)) ? item : { ...item, ticketIds: [] },
+        ),
       });
   }
 

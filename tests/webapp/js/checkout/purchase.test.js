@@ -4,9 +4,11 @@ import { test } from "node:test";
 import {
   concernedIndex,
   countsOf,
+  isFaultOf,
   newKey,
   parsePurchase,
   readForm,
+  wantedAgain,
   wantsTheSame,
   withKey,
 } from "../../../../webapp/js/checkout/purchase.js";
@@ -30,7 +32,7 @@ test("a form makes a purchase", () => {
     { tier: "VIP", quantity: 2, ticketIds: [8, 9] },
   ];
   const wanted = { event: "evening", items, userId: "user-1", expectedTotal: 100 };
-  assert.deepEqual(readForm({ ...formWith(items), user_id: " user-1 " }), { wanted });
+  assert.deepEqual(readForm({ ...formWith(items), user_id: " user-1 ", email: " " }, "de"), { wanted });
 });
 
 for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
@@ -46,14 +48,43 @@ for (const [form, fault] of /** @type {[Record<string, string>, string][]} */ ([
   [{ ...FORM, user_id: "\u200b" }, "user_missing"],
   [{ ...FORM, user_id: "Sam\u202eX" }, "user_invalid"],
   [{ ...FORM, user_id: "u".repeat(129) }, "user_too_long"],
+  [{ ...FORM, email: "ann@" }, "email_invalid"],
   [{ ...FORM, total: "" }, "total_missing"],
   [{ ...FORM, total: "-1" }, "total_missing"],
   [{ ...FORM, total: "much" }, "total_missing"],
   [{ ...FORM, total: "Infinity" }, "total_missing"],
 ]))
   test(`fault of a form: ${JSON.stringify(form).slice(0, 50)}`, () => {
-    assert.deepEqual(readForm(form), { fault });
+    assert.deepEqual(readForm(form, "en"), { fault });
   });
+
+test("the language is that of messages to an address", () => {
+  const read = readForm({ ...FORM, email: " ann@example.org " }, "ar");
+  assert.ok("wanted" in read);
+  const { email, locale } = read.wanted;
+  assert.deepEqual([email, locale], ["ann@example.org", "ar"]);
+});
+
+test("a fault is about one field", () => {
+  assert.ok(isFaultOf("user_id", "user_too_long") && isFaultOf("email", "email_invalid"));
+  assert.ok(!isFaultOf("user_id", "email_invalid") && !isFaultOf("items", "tickets_missing"));
+});
+
+test("the tickets of an order are wanted again, with the present address", () => {
+  const lines = [
+    { tier: "VIP", ticketId: 7, userId: "user-1" },
+    { tier: "GA", ticketId: 9, userId: "user-1" },
+  ];
+  const items = [
+    { tier: "VIP", quantity: 1, ticketIds: [7] },
+    { tier: "GA", quantity: 1, ticketIds: [9] },
+  ];
+  const wanted = { event: "evening", items, userId: "user-1", expectedTotal: 110 };
+  const order = { reference: KEY, status: "declined", event: "evening", total: 110, bookings: lines };
+  assert.deepEqual(wantedAgain(order, undefined, {}), wanted);
+  const contact = { email: "ann@example.org", locale: /** @type {const} */ ("de") };
+  assert.deepEqual(wantedAgain(order, 120, contact), { ...wanted, ...contact, expectedTotal: 120 });
+});
 
 test("a tab keeps the key of its open purchase", () => {
   assert.match(withKey(PURCHASE, null).reference, /^bk_[a-z2-7]{26}$/);
@@ -68,6 +99,7 @@ test("equal purchases are the same under different keys", () => {
   assert.ok(!wantsTheSame(PURCHASE, { ...again, items: [{ ...again.items[0], ticketIds: [7, 9] }] }));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, event: "other" }));
   assert.ok(!wantsTheSame(PURCHASE, { ...again, expectedTotal: 210 }));
+  assert.ok(!wantsTheSame(PURCHASE, { ...again, email: "ann@example.org", locale: "en" }));
 });
 
 test("a purchase survives the browser's storage", () => {
@@ -77,6 +109,8 @@ test("a purchase survives the browser's storage", () => {
   // An earlier release stored no total. A repetition must not send one either.
   const { expectedTotal: _, ...earlier } = PURCHASE;
   assert.deepEqual(parsePurchase(JSON.stringify(earlier)), earlier);
+  const announced = { ...PURCHASE, email: "ann@example.org", locale: "ar" };
+  assert.deepEqual(parsePurchase(JSON.stringify(announced)), announced);
   const mixed = { ...PURCHASE, items: MIXED };
   assert.deepEqual(parsePurchase(JSON.stringify(mixed)), mixed);
 });

@@ -121,16 +121,21 @@ test("an invalid form has a fault code", () => {
   assert.deepEqual([phase, detail, api.requests], ["invalid", "user_missing", []]);
 });
 
-test("an edited name loses its fault, but no other outcome", async () => {
+test("an edited field loses its fault, but no other outcome", async () => {
   const { checkout, phase } = tab({ book: [refusal("declined")] });
+  checkout.reject("email_invalid");
+  checkout.edit("user_id");
+  assert.equal(phase(), "invalid");
+  checkout.edit("email");
+  assert.equal(phase(), "idle");
   checkout.reject("user_invalid");
-  checkout.editName();
+  checkout.edit("user_id");
   assert.deepEqual([phase(), checkout.view.get().detail], ["idle", ""]);
   checkout.reject("tickets_missing");
-  checkout.editName();
+  checkout.edit("user_id");
   assert.equal(phase(), "invalid");
   await checkout.book(WANTED);
-  checkout.editName();
+  checkout.edit("user_id");
   assert.equal(phase(), "declined");
 });
 
