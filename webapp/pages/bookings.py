@@ -16,6 +16,7 @@ from webapp.components.cancelling import (
 from webapp.components.events import when_and_where
 from webapp.components.language import currency_code, in_english, name, price, say
 from webapp.components.layout import Ui, away_notice, link, page
+from webapp.components.link_mail import link_mail_form
 from webapp.components.order import Described, status_text, tickets_text
 from webapp.components.page import PageTitle
 from webapp.components.user_id import USER_ID_KEPT_AS, user_id_field
@@ -90,6 +91,7 @@ def bookings_page() -> Ui:
                 storage_key=USER_ID_KEPT_AS,
                 class_name="who",
             ),
+            link_mail_form(say("links.all"), reference="", sent=say("links.all_sent")),
             rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small open-orders")),
             rx.el.nav(
                 _filter("upcoming", say("bookings.upcoming"), "/bookings"),
