@@ -1,8 +1,9 @@
 """The limits of bookings per buyer and of held tickets per client address: the decisions for one batch."""
 
+import contextlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,20 +60,57 @@ class Allowance:
         return True
 
 
+class BatchHolds:
+    """The tickets that a batch takes for client addresses, and those of the batches that overlap it in time."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[bytes] = Counter()
+        self.overlapping: list[Counter[bytes]] = []
+
+    def uncommitted(self, client_hash: bytes) -> int:
+        """Return the tickets of an address that its committed holds may lack."""
+        return sum(taken[client_hash] for taken in (self.taken, *self.overlapping))
+
+
+class HoldsInFlight:
+    """The holds of the batches that a process has in flight."""
+
+    def __init__(self) -> None:
+        self._batches: list[BatchHolds] = []
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[BatchHolds]:
+        """Return the holds of a batch, which lasts as long as the context and reads committed holds within it.
+
+        The batch counts each batch that it overlaps until its own end. The other one may commit after the read.
+        """
+        batch = BatchHolds()
+        for other in self._batches:
+            batch.overlapping.append(other.taken)
+            other.overlapping.append(batch.taken)
+        self._batches.append(batch)
+        try:
+            yield batch
+        finally:
+            self._batches.remove(batch)
+
+
 class HoldAllowance:
     """The tickets that the client addresses of a batch may still hold, in committed state; a limit of 0 admits all.
 
     An address without holds may hold the tickets of one order, whatever its quantity is.
 
     Concurrent batches of several processes do not see each other's holds. Together they may exceed the limit by one
-    batch of each process.
+    batch of each process. The batches of one process count each other's holds, and do not exceed it.
     """
 
-    def __init__(self, holds: Sequence[Holds], *, limit: int, hold_seconds: int) -> None:
+    def __init__(
+        self, holds: Sequence[Holds], *, limit: int, hold_seconds: int, batch: BatchHolds | None = None
+    ) -> None:
         self._holds = {row.client_hash: row for row in holds}
         self._limit = limit
         self._hold_seconds = hold_seconds
-        self._taken: Counter[bytes] = Counter()
+        self._batch = batch or BatchHolds()
 
     def refusal(self, client_hash: bytes | None, quantity: int) -> RateLimited | None:
         """Return the error for an address whose committed holds leave fewer tickets than `quantity`."""
@@ -83,17 +121,17 @@ class HoldAllowance:
         return RateLimited("held", quota=self._limit, window_s=self._hold_seconds, retry_after_s=wait_s)
 
     def take(self, client_hash: bytes | None, quantity: int) -> bool:
-        """Reserve tickets of an address for this batch; return False if fewer are left."""
+        """Reserve tickets of an address for this batch; return False if it or an overlapping batch leaves fewer."""
         if not self._limit or client_hash is None:
             return True
         row = self._holds.get(client_hash)
-        held = (row.tickets if row else 0) + self._taken[client_hash]
+        held = (row.tickets if row else 0) + self._batch.uncommitted(client_hash)
         if held and held + quantity > self._limit:
             return False
-        self._taken[client_hash] += quantity
+        self._batch.taken[client_hash] += quantity
         return True
 
     def release(self, client_hash: bytes | None, quantity: int) -> None:
         """Return the tickets that a request has taken."""
         if client_hash is not None:
-            self._taken[client_hash] -= quantity
+            self._batch.taken[client_hash] -= quantity

@@ -78,8 +78,8 @@ async def _decide(
     outcomes: dict[str, Outcome],
 ) -> None:
     """Read the state of a batch, sell, and classify the requests without a sale; add all outcomes."""
-    with memory.seats.batch() as seats:
-        prefetched = await prefetch(session, batch, policy, seats)
+    with memory.seats.batch() as seats, memory.holds.batch() as taken:
+        prefetched = await prefetch(session, batch, policy, seats, taken)
         memory.update_tiers(batch, prefetched.tiers, session.server)
         outcomes.update(prefetched.outcomes)
         if requests := [request for request in batch if request.reference not in outcomes]:

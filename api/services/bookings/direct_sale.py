@@ -20,7 +20,7 @@ from api.database.session import Pipeline, Session, Statement
 from api.errors import ApiError
 from api.metrics import BOOKING_RETRIES
 from api.services.bookings import limits
-from api.services.bookings.allowance import HoldAllowance
+from api.services.bookings.allowance import BatchHolds, HoldAllowance
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import (
     Booked,
@@ -87,8 +87,8 @@ async def sell_directly(
     """
     if policy.booking_path == "careful":
         return
-    with memory.seats.batch() as seats:
-        offers = await _make_offers(session, batch, policy, memory, seats)
+    with memory.seats.batch() as seats, memory.holds.batch() as taken:
+        offers = await _make_offers(session, batch, policy, memory, seats, taken)
         if not offers:
             return
         places = _find_places(offers)
@@ -119,7 +119,12 @@ def _note_causes(offers: Sequence[Offer], causes: Sequence[str | None], memory: 
 
 
 async def _make_offers(
-    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, memory: Memory, seats: BatchSeats
+    session: Session,
+    batch: Sequence[NewOrder],
+    policy: BookingPolicy,
+    memory: Memory,
+    seats: BatchSeats,
+    taken: BatchHolds,
 ) -> list[Offer]:
     """Return the offers for the requests that the function may sell."""
     tiers = memory.tiers(session.server)
@@ -132,7 +137,9 @@ async def _make_offers(
     held = pipeline.add(limits.select_holds(clients)) if clients else None
     await pipeline.run()
     assumed.named = {ticket.id: ticket for ticket in named.rows} if named else {}
-    holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
+    holds = HoldAllowance(
+        held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds, batch=taken
+    )
     for request in requests:
         parts = resolve(request, {request.event}, tiers, assumed.named)
         if not (

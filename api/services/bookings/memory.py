@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from api.errors import KeyReused, RateLimited
+from api.services.bookings.allowance import HoldsInFlight
 from api.services.bookings.model import Booked, Declined, NewOrder, Outcome, Parts, Refused, Tier
 from api.services.bookings.parts import Tiers
 from api.services.bookings.seat_search import SeatSearch
@@ -42,7 +43,7 @@ class _Entries:
 
 
 class Memory:
-    """The memory of one process, with its search for seats.
+    """The memory of one process, with its search for seats and the holds of its batches.
 
     Known tiers may have changed since. Therefore the transaction compares the revision and the last change of each
     event. After a failover the new server may lack changes that this process has read. The process then forgets all
@@ -51,6 +52,7 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.seats = SeatSearch(clock)
+        self.holds = HoldsInFlight()
         self._clock = clock
         self._tiers = Tiers()
         self._server: Server | None = None

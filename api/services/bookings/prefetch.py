@@ -17,7 +17,7 @@ from api.database.session import Session, Statement
 from api.errors import ApiError
 from api.services import orders
 from api.services.bookings import buyers, limits
-from api.services.bookings.allowance import Allowance, HoldAllowance
+from api.services.bookings.allowance import Allowance, BatchHolds, HoldAllowance
 from api.services.bookings.model import (
     BookingPolicy,
     NewOrder,
@@ -81,7 +81,9 @@ class Prefetched(msgspec.Struct):
         return list({part.tier.tier_id: part.tier for part in parts}.values())
 
 
-async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats) -> Prefetched:
+async def prefetch(
+    session: Session, batch: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats, taken: BatchHolds
+) -> Prefetched:
     """Read the orders, tiers, limits and tickets of a batch, refuse early and choose seats."""
     ids = named_ids(batch)
     pipeline = session.pipeline()
@@ -100,7 +102,9 @@ async def prefetch(session: Session, batch: Sequence[NewOrder], policy: BookingP
         outcomes=await find_replays(session, existing.rows, batch),
     )
     allowance = Allowance(recent.rows if recent else [], limit)
-    holds = HoldAllowance(held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds)
+    holds = HoldAllowance(
+        held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds, batch=taken
+    )
     _resolve(batch, {tier.event for tier in tiers.rows}, prefetched, policy)
     tickets = await _find_buyers(session, batch, prefetched)
     _admit(batch, (allowance, holds, tickets), prefetched)
@@ -193,7 +197,7 @@ def _admit(
         ):
             prefetched.outcomes[request.reference] = Refused(error)
         elif not holds.take(request.client_hash, request.quantity):
-            # Only the batch's own requests exhaust the limit, uncommitted.
+            # Only uncommitted requests of this batch or of an overlapping one exhaust the limit.
             prefetched.outcomes[request.reference] = Retry("batch_limit")
         elif not (tickets.take(buyer, parts) and allowance.take(request.limit_key)):
             holds.release(request.client_hash, request.quantity)

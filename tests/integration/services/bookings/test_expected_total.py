@@ -12,6 +12,7 @@ from api.database.pool import open_pool
 from api.database.session import Session
 from api.errors import NotOnSale, PriceChanged, UnknownTier
 from api.services.bookings import batch
+from api.services.bookings.allowance import BatchHolds
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder
 from api.services.bookings.prefetch import Prefetched, prefetch
 from api.services.bookings.seat_search import BatchSeats
@@ -28,9 +29,9 @@ def change_after_prefetch(monkeypatch: pytest.MonkeyPatch, database_url: str, st
     pending = [statement]
 
     async def prefetch_then_change(
-        session: Session, requests: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats
+        session: Session, requests: Sequence[NewOrder], policy: BookingPolicy, seats: BatchSeats, taken: BatchHolds
     ) -> Prefetched:
-        prefetched = await prefetch(session, requests, policy, seats)
+        prefetched = await prefetch(session, requests, policy, seats, taken)
         while pending:
             with psycopg.connect(database_url, autocommit=True) as conn:
                 conn.execute(pending.pop().encode())

@@ -10,6 +10,7 @@ from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.database.session import open_session
 from api.errors import BuyerLimit, PaymentDeclined
+from api.services.bookings.allowance import BatchHolds
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
@@ -106,7 +107,7 @@ async def test_a_repeat_gets_its_order_though_the_limit_is_exhausted(pool: Pool)
 async def test_a_repeat_whose_first_run_takes_the_last_tickets_gets_its_order(pool: Pool) -> None:
     request = order("VIP", LIMIT)
     async with open_session(pool) as session:
-        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), BatchSeats(SeatSearch()))
+        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), BatchSeats(SeatSearch()), BatchHolds())
         await book(pool, request)
         await _find_buyers(session, [request], prefetched)
     again = prefetched.outcomes[request.reference]
