@@ -1,6 +1,6 @@
-"""Thousands of random picks, clicks and polls leave a page without an error and equal to the API.
+"""A thousand random picks, clicks and polls leave a page without an error and equal to the API.
 
-`WALK_SEED` repeats the choices of an earlier walk.
+`WALK_SEED` repeats the choices of an earlier walk, and `WALK_ROUNDS` sets the number of rounds.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 INVENTORY = "VIP=20,Front Row=30,GA=40"
 PRICES = {"VIP": 100, "Front Row": 50, "GA": 10}
-ROUNDS = 12
-STEPS = 170
+ROUNDS = int(os.environ.get("WALK_ROUNDS") or 10)
+STEPS = 100
+"""Number of clicks and polls in a round."""
 WIDTHS = (320, 390, 1280)
 
 
