@@ -7,7 +7,9 @@ const PREFIX = "order-secret:";
 export const KEPT_MAX = 100;
 const SECRET_BYTES = 32;
 /** The start of the secret of a link. */
-const LINK = "L1";
+const LINK = "L1.";
+/** The format of the secrets that the API accepts. It refuses a list of orders if any of its secrets has another one. */
+const FORMAT = /^(?:[A-Za-z0-9_-]{32,128}|L1\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43})$/;
 const ORDER_PATH = /^\/api\/bookings\/([^/?]+)/;
 const LIST_PATH = "/api/bookings?";
 
@@ -38,15 +40,17 @@ export function keepSecret(reference, secret) {
 
 /**
  * Keep the secret in the page's address, which a link in an e-mail has behind #, and remove it from the address.
- * A secret that this browser already has stays, because the repeat of a booking needs the original one.
+ * The order's own secret stays, because the repeat of a booking needs it. A later link replaces an earlier one, which may
+ * be invalid.
  * @param {string} reference
  */
 export function takeLinkSecret(reference) {
   if (typeof window === "undefined") return; // The page is prerendered.
   const { hash, pathname, search } = window.location;
   const secret = attempt(() => decodeURIComponent(hash.slice(1)));
-  if (!secret?.startsWith(`${LINK}.${reference}.`)) return;
-  if (!secretOf(reference)) keepSecret(reference, secret);
+  if (!secret?.startsWith(`${LINK}${reference}.`) || !FORMAT.test(secret)) return;
+  const known = secretOf(reference);
+  if (known === "" || known.startsWith(LINK)) keepSecret(reference, secret);
   window.history.replaceState(window.history.state, "", pathname + search);
 }
 
@@ -88,5 +92,5 @@ function kept() {
 const read = (name) =>
   attempt(() => {
     const { secret, keptAt } = JSON.parse(sharedArea.get(name) ?? "");
-    return typeof secret === "string" && Number.isFinite(keptAt) ? { secret, keptAt } : null;
+    return FORMAT.test(secret) && Number.isFinite(keptAt) ? { secret, keptAt } : null;
   });

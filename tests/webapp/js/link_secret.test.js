@@ -68,6 +68,23 @@ test("a link does not replace the secret of the browser that booked", () => {
   assert.equal(addresses.length, 1);
 });
 
+test("a later link replaces an earlier one, which may be invalid", () => {
+  for (const secret of [LINK, `L1.${REFERENCE}.${"n".repeat(43)}`]) {
+    open(`#${secret}`);
+    takeLinkSecret(REFERENCE);
+    assert.equal(secretOf(REFERENCE), secret);
+  }
+});
+
+test("a text that the API would refuse is not kept", () => {
+  const nearly = "m".repeat(42);
+  for (const end of ["", "mmm", `${nearly},`, `${nearly}%0A`, `${nearly}m%0A`, "\u00e4".repeat(43)]) {
+    open(`#L1.${REFERENCE}.${end}`);
+    takeLinkSecret(REFERENCE);
+    assert.equal(secretOf(REFERENCE), "");
+  }
+});
+
 test("another fragment and a link to another order change nothing", () => {
   for (const hash of ["", "#main", "#L1.other.mmm", "#%E0%A4%A"]) {
     open(hash);

@@ -82,7 +82,9 @@ test("the browser forgets the oldest secret beyond the limit of a request", (con
 test("a value that is no secret is ignored", () => {
   localStorage["order-secret:mine"] = "{";
   localStorage["order-secret:other"] = '{"secret": 7, "keptAt": 1}';
-  assert.deepEqual([secretOf("mine"), secretOf("other"), secretHeaders("/api/bookings?userId=u")], ["", "", {}]);
+  localStorage["order-secret:third"] = JSON.stringify({ secret: "a,b".repeat(20), keptAt: 1 });
+  assert.deepEqual(["mine", "other", "third"].map(secretOf), ["", "", ""]);
+  assert.deepEqual(secretHeaders("/api/bookings?userId=u"), {});
 });
 
 test("a tab keeps the secret of its open purchase with the key", () => {
