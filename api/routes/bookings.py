@@ -160,7 +160,10 @@ async def book(
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)
             body = msgspec.json.encode(to_schema(order, bookings, secret))
-            headers = (_REPLAYED if replayed else {}) | {"Location": f"{BOOKINGS}/{order.reference}"}
+            headers = (_REPLAYED if replayed else {}) | {
+                "Cache-Control": "no-store",
+                "Location": f"{BOOKINGS}/{order.reference}",
+            }
             return RawResponse(body, 202 if order.status == "pending" else 201, headers)
         case Declined(error, replayed):
             return problem(error, _REPLAYED if replayed else {})

@@ -125,6 +125,12 @@ def test_the_response_to_a_booking_has_the_secret_of_the_client(client: httpx.Cl
     assert found == {name: value for name, value in first.json().items() if name != "bookingSecret"}
 
 
+def test_no_cache_stores_a_response_about_an_order(client: httpx.Client) -> None:
+    booked = [book(client, OWN, bookingReference="not-stored") for _ in range(2)]
+    responses = [*booked, *requests(client, "not-stored", OWN), *requests(client, "not-stored", None)]
+    assert {response.headers.get("Cache-Control") for response in responses} == {"no-store"}
+
+
 def test_a_stranger_s_repeat_shows_nothing_of_the_order(client: httpx.Client) -> None:
     book(client, OWN, bookingReference="guessed")
     for secret in (None, FOREIGN):
