@@ -4,7 +4,9 @@ import { attempt, sharedArea } from "./remembered.js";
 
 const PREFIX = "order-secret:";
 /** The API accepts as many secrets in one request. */
-export const KEPT_MAX = 100;
+export const SENT_MAX = 100;
+/** The most secrets that the browser keeps. Lists lack the orders of the older ones, whose pages still work. */
+export const KEPT_MAX = 1000;
 const SECRET_BYTES = 32;
 /** The start of the secret of a link. */
 const LINK = "L1.";
@@ -61,7 +63,7 @@ export function takeLinkSecret(reference) {
 export const secretOf = (reference) => read(PREFIX + reference)?.secret ?? "";
 
 /**
- * Return the headers with the secrets for a request to the API: the secret of one order, or all of them for a list.
+ * Return the headers with the secrets for a request to the API: the secret of one order, or the newest for a list.
  * @param {string} path
  * @returns {Record<string, string>}
  */
@@ -69,7 +71,7 @@ export function secretHeaders(path) {
   const [, reference = ""] = ORDER_PATH.exec(path) ?? [];
   const secrets = path.startsWith(LIST_PATH)
     ? kept()
-        .slice(0, KEPT_MAX)
+        .slice(0, SENT_MAX)
         .map(({ secret }) => secret)
     : [secretOf(decodeURIComponent(reference))].filter(Boolean);
   return secrets.length > 0 ? { "Booking-Secret": secrets.join(",") } : {};
