@@ -5,6 +5,8 @@ import { request } from "../http.js";
 
 const RETRY_MS = 3_000;
 const RETRY_MS_MAX = 60_000;
+// Safari reads a downloaded file some time after the click.
+const READ_WITHIN_MS = 40_000;
 
 /**
  * An image that loads again, at growing intervals, after the API was unavailable.
@@ -44,6 +46,5 @@ export async function saveCalendar(path) {
   link.href = URL.createObjectURL(await response.blob());
   link.download = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "concert.ics";
   link.click();
-  // The browser has begun to read the file.
-  setTimeout(() => URL.revokeObjectURL(link.href));
+  setTimeout(() => URL.revokeObjectURL(link.href), READ_WITHIN_MS);
 }
