@@ -52,7 +52,7 @@ from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refuse
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_rules import TICKETS_MAX
 from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
-from api.services.orders import cancel_order
+from api.services.returns import cancel_order
 from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
 
 _log = logging.getLogger(__name__)

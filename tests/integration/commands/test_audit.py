@@ -23,8 +23,9 @@ from api.database.pool import Pool, open_pool
 from api.errors import NotCancellable
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, Item, NewOrder
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
 from api.services.payments import ChargeUpdate
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
 from tests.integration.commands.corruptions import CORRUPTIONS, ROWS
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database

@@ -15,7 +15,8 @@ from api.secret import load_or_create_secret
 from api.services import codes
 from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
-from api.services.orders import cancel_order, expire_holds, find_bookings
+from api.services.orders import expire_holds, find_bookings
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, INLINE, apply_updates, book, hold, order
 
 

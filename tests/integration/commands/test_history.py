@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from api.__main__ import main
 from api.commands import history
 from api.database.pool import Pool
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, apply_updates, hold
 
 SEAT = 17

@@ -28,8 +28,9 @@ from api.services.bookings import seat_search
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Item, NewOrder
 from api.services.order_rows import OrderRow
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
+from api.services.returns import cancel_order
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
 from tests.integration.database.faulty_session import Fault, Faults, Kind

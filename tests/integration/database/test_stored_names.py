@@ -14,7 +14,7 @@ from api.database.embedded import EmbeddedServer
 from api.database.pool import open_pool
 from api.errors import SetupError
 from api.services.order_views import list_orders
-from api.services.orders import cancel_order
+from api.services.returns import cancel_order
 from api.text import _BLANKS, normalize
 from tests.stack import application_url, empty_database
 

@@ -9,8 +9,8 @@ from api.database.pool import Pool
 from api.errors import Forbidden, NotCancellable, NotFound
 from api.services.bookings.model import Booked
 from api.services.order_views import to_schema
-from api.services.orders import cancel_order
 from api.services.payments import reconcile_payments
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import (
     ASYNC,
     INLINE,

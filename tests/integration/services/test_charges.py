@@ -7,8 +7,8 @@ from psycopg import AsyncConnection
 
 from api.commands.seed import parse_inventory, seed
 from api.database.pool import Pool
-from api.services.orders import cancel_order
 from api.services.payments import Charges
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass
 
 pytestmark = pytest.mark.usefixtures("audited")

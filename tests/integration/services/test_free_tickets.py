@@ -11,8 +11,8 @@ from api.errors import Busy
 from api.services.bookings.batcher import BookingBatcher
 from api.services.order_rows import OrderRow
 from api.services.order_views import to_schema
-from api.services.orders import cancel_order
 from api.services.payments import reconcile_payments
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, Provider, book, hold, order, response, states
 
 pytestmark = pytest.mark.usefixtures("audited")

@@ -10,7 +10,8 @@ from api.errors import AllHeld, SeatTaken, SoldOut
 from api.payments import simulator
 from api.services.bookings.model import Booked
 from api.services.order_views import as_first_booked
-from api.services.orders import cancel_order, expire_holds, purge_declined
+from api.services.orders import expire_holds, purge_declined
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
 
 pytestmark = pytest.mark.usefixtures("audited")

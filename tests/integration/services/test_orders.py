@@ -39,8 +39,9 @@ from api.payments.provider import ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.model import NewOrder
 from api.services.order_rows import OrderRow
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
+from api.services.returns import cancel_order
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order, response
 

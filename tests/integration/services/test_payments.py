@@ -7,8 +7,9 @@ from psycopg import AsyncConnection
 
 from api.database.pool import Pool
 from api.services.order_views import get_order, list_orders, to_schema
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
 from api.services.payments import ChargeUpdate, reconcile_payments
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import (
     ASYNC,
     Provider,

@@ -6,8 +6,9 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.database.pool import Pool
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass, states
 
 pytestmark = pytest.mark.usefixtures("audited")

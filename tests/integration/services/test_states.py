@@ -12,7 +12,8 @@ from api.commands.seed import parse_inventory, seed
 from api.database.pool import Pool
 from api.errors import UnknownEvent
 from api.schemas import BUILT_IN_EVENT
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
+from api.services.returns import cancel_order
 from api.services.states import states_cache
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
 from tests.waiting import snapshot_of

@@ -12,8 +12,8 @@ from api.errors import RateLimited
 from api.services.bookings.limits import hash_client
 from api.services.bookings.model import Booked, NewOrder, Outcome, Retry
 from api.services.order_rows import OrderRow
-from api.services.orders import cancel_order
 from api.services.payments import ChargeUpdate
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import apply_updates, book, let_time_pass, order, response
 
 LIMIT = 10

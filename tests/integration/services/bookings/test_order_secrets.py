@@ -7,7 +7,6 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import ApiError, KeyReused, NotFound
-from api.services import orders
 from api.services.access import OPEN, Access, digest
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
@@ -15,6 +14,7 @@ from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome
 from api.services.calendar import write_calendar
 from api.services.codes import draw_ticket
 from api.services.order_views import get_order, list_orders
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import order
 
 OWN, FOREIGN = "a" * 43, "b" * 43
@@ -73,7 +73,7 @@ async def test_only_the_holder_reads_and_cancels_an_order(pool: Pool, settings: 
             get_order(pool, "mine", access),
             draw_ticket(pool, TICKET_SECRET, "mine", 1, access),
             write_calendar(pool, "mine", "http://localhost:3000", access),
-            orders.cancel_order(pool, "mine", "u", access),
+            cancel_order(pool, "mine", "u", access),
         ):
             with pytest.raises(NotFound) as refusal:
                 await attempt
@@ -82,7 +82,7 @@ async def test_only_the_holder_reads_and_cancels_an_order(pool: Pool, settings: 
     assert found.status == "confirmed"
     assert await draw_ticket(pool, TICKET_SECRET, "mine", 1, HOLDER)
     await write_calendar(pool, "mine", "http://localhost:3000", HOLDER)
-    cancelled, _ = await orders.cancel_order(pool, "mine", "u", HOLDER)
+    cancelled, _ = await cancel_order(pool, "mine", "u", HOLDER)
     assert cancelled.status == "cancelled"
 
 

@@ -16,7 +16,8 @@ from api.services.bookings.buyers import purge_guards
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
 from api.services.bookings.prefetch import _find_buyers, prefetch
 from api.services.bookings.seat_search import BatchSeats, SeatSearch
-from api.services.orders import cancel_order, expire_holds
+from api.services.orders import expire_holds
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
 
 LIMIT = 4

@@ -7,7 +7,8 @@ import pytest
 
 from api.errors import Forbidden, NotCancellable
 from api.services.order_rows import LockedOrder
-from api.services.orders import Change, decide_cancellation
+from api.services.orders import Change
+from api.services.returns import decide_cancellation
 
 STARTS_AT = datetime(2027, 6, 18, 20, 0, tzinfo=UTC)
 
