@@ -268,6 +268,20 @@ class Booking(msgspec.Struct, frozen=True, rename="camel"):
     seat: int | None
     user_id: str
     created_at: datetime
+    returned_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    """The time at which the ticket was returned while the order kept others."""
+
+
+class Refund(msgspec.Struct, frozen=True, rename="camel"):
+    """Money that goes back to the buyer; `amount` in the currency's major unit."""
+
+    id: str
+    """A UUID."""
+    amount: float
+    status: Literal["requested", "pending", "succeeded", "failed"]
+    """`pending`: the provider has accepted the refund. `failed`: the provider has refused it."""
+    reason: str
+    created_at: datetime
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel"):
@@ -289,9 +303,11 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """The end of a pending order's hold."""
     refund: float | msgspec.UnsetType = msgspec.UNSET
-    """The amount of a started or finished refund."""
+    """The amount of the refunds of an order that has ended after its payment."""
     booking_secret: str | msgspec.UnsetType = msgspec.UNSET
     """The secret that gives access to the order; only in the responses to its booking request."""
+    refunds: list[Refund] | msgspec.UnsetType = msgspec.UNSET
+    """The refunds of the payment, oldest first; absent if there are none."""
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):

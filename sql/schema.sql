@@ -422,6 +422,54 @@ $$;
 
 COMMENT ON FUNCTION public.note_new_orders() IS 'Append the first entry of new orders to the history';
 
+CREATE FUNCTION public.note_new_refunds() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into order_events (order_id, subject, status, reason, detail)
+    select payments.order_id, 'refund', new_refunds.status, new_refunds.reason, new_refunds.id
+    from new_refunds inner join payments on new_refunds.payment_id = payments.id
+    order by new_refunds.id;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.note_new_refunds() IS 'Append the first entry of new refunds to the history';
+
+CREATE FUNCTION public.note_refund_changes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into order_events (order_id, subject, previous, status, reason, detail)
+    select
+        payments.order_id, 'refund', before.status, changed.status,
+        case changed.status when 'failed' then changed.last_error end, changed.id
+    from changed
+    inner join before on changed.id = before.id
+    inner join payments on changed.payment_id = payments.id
+    where changed.status <> before.status
+    order by changed.id;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.note_refund_changes() IS 'Append an entry for each change of a refund''s state; order_events_transition_check refuses other transitions';
+
+CREATE FUNCTION public.note_returned_lines() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into order_events (order_id, subject, previous, status, reason, detail)
+    select changed.order_id, 'line', 'live', 'released', changed.released_reason, changed.id
+    from changed inner join before on changed.id = before.id
+    where before.released_at is null and changed.released_reason = 'returned'
+    order by changed.id;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.note_returned_lines() IS 'Append an entry for each ticket that is returned by itself; the entries of its order describe any other release';
+
 CREATE FUNCTION public.note_tier_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -444,46 +492,11 @@ begin
     delete from order_events
     using deleted
     where order_events.order_id = deleted.id and deleted.status = 'declined';
-    delete from messages
-    using deleted
-    where messages.order_id = deleted.id and deleted.status = 'declined';
     return null;
 end
 $$;
 
-COMMENT ON FUNCTION public.purge_history() IS 'Delete the history and the messages of deleted orders that were declined, with the privileges of the tables'' owner';
-
-CREATE FUNCTION public.rebase_feeds() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-    AS $$
-declare
-    present constant bigint := (select control.system_identifier from pg_control_system() as control);
-begin
-    lock table feeds in access exclusive mode;
-    lock table order_events in share row exclusive mode;
-    -- A row that this server wrote has its transaction id in xmin as well. pg_upgrade keeps both.
-    if exists (select 1 from order_events where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid) then
-        alter table order_events disable trigger order_events_append_only;
-        update order_events
-        set xact = case
-            when (order_events.xact, order_events.id) <= (
-                select feeds.xact, feeds.id
-                from feeds
-                order by feeds.xact, feeds.id
-                limit 1
-            ) then '0'::xid8
-            else pg_current_xact_id()
-        end
-        where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid;
-        alter table order_events enable trigger order_events_append_only;
-        update feeds set xact = '0', id = 9223372036854775807;
-    end if;
-    update feeds set system_identifier = present;
-end
-$$;
-
-COMMENT ON FUNCTION public.rebase_feeds() IS 'Number the entries of the history again after a logical restore, so that no feed misses one';
+COMMENT ON FUNCTION public.purge_history() IS 'Delete the history of deleted orders that were declined, with the privileges of the table''s owner';
 
 CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
     LANGUAGE sql STABLE
@@ -544,19 +557,28 @@ CREATE TABLE public.bookings (
     price_minor bigint NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     released_at timestamp with time zone,
+    released_reason text,
+    refund_id bigint,
     CONSTRAINT bookings_line_check CHECK ((line > 0)),
     CONSTRAINT bookings_price_check CHECK (((price_minor >= 0) AND (price_minor <= '1000000000000'::bigint))),
     CONSTRAINT bookings_released_at_check CHECK ((released_at >= created_at)),
+    CONSTRAINT bookings_released_reason_check CHECK ((((released_at IS NULL) = (released_reason IS NULL)) AND (released_reason = ANY (ARRAY['expired'::text, 'declined'::text, 'cancelled'::text, 'returned'::text])) AND ((refund_id IS NULL) OR (NOT (released_reason IS DISTINCT FROM 'returned'::text))))),
     CONSTRAINT bookings_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((released_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (released_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
 );
 
 COMMENT ON TABLE public.bookings IS 'One ticket of an order. A booking is live until released_at; only the purge of a declined order deletes it';
+
+COMMENT ON COLUMN public.bookings.released_reason IS 'returned: the ticket alone was returned; otherwise the state of the order that released it; null: live';
+
+COMMENT ON COLUMN public.bookings.refund_id IS 'Refund of a returned ticket; null: not returned, or the price was 0';
 
 COMMENT ON CONSTRAINT bookings_line_check ON public.bookings IS 'Lines start at 1';
 
 COMMENT ON CONSTRAINT bookings_price_check ON public.bookings IS 'A price is at most 10^12 minor units and is not negative';
 
 COMMENT ON CONSTRAINT bookings_released_at_check ON public.bookings IS 'A booking is released after it was created';
+
+COMMENT ON CONSTRAINT bookings_released_reason_check ON public.bookings IS 'A released booking has a reason, and only a returned one has a refund';
 
 COMMENT ON CONSTRAINT bookings_times_check ON public.bookings IS 'Times lie between the years 1 and 9999';
 
@@ -700,98 +722,6 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE public.feeds (
-    name text NOT NULL,
-    xact xid8 DEFAULT '0'::xid8 NOT NULL,
-    id bigint DEFAULT '9223372036854775807'::bigint NOT NULL,
-    system_identifier bigint,
-    CONSTRAINT feeds_name_check CHECK ((name ~ '^[a-z][a-z_]{0,49}$'::text))
-);
-
-COMMENT ON TABLE public.feeds IS 'Readers of order_events with their cursors. An entry at or before (xact, id) was handled';
-
-COMMENT ON COLUMN public.feeds.system_identifier IS 'Database cluster of the transaction ids; null: nothing was read yet';
-
-COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in lower case';
-
-CREATE TABLE public.messages (
-    id bigint NOT NULL,
-    kind text NOT NULL,
-    order_id bigint,
-    source_id bigint,
-    recipient text,
-    locale text NOT NULL,
-    message_id text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
-    attempts smallint DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp with time zone,
-    sent_at timestamp with time zone,
-    last_error text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'refunded'::text, 'links'::text]))),
-    CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
-    CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
-    CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
-    CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
-    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = 'links'::text))),
-    CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
-    CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
-    CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
-    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'bounced'::text, 'dead'::text, 'skipped'::text]))),
-    CONSTRAINT messages_times_check CHECK ((((next_attempt_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_attempt_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((sent_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (sent_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
-);
-
-COMMENT ON TABLE public.messages IS 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
-
-COMMENT ON COLUMN public.messages.order_id IS 'Order of the message; null: it lists all orders of the address';
-
-COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces; null: the buyer has requested the message';
-
-COMMENT ON COLUMN public.messages.recipient IS 'Address of the buyer; null: erased after the retention';
-
-COMMENT ON COLUMN public.messages.message_id IS 'Header Message-ID, equal in every attempt, so that mailboxes recognize a duplicate';
-
-COMMENT ON COLUMN public.messages.attempts IS 'Number of attempts, the present one included';
-
-COMMENT ON COLUMN public.messages.last_error IS 'Response of the mail server to the last failed attempt';
-
-COMMENT ON CONSTRAINT messages_attempts_check ON public.messages IS 'Attempts are counted from 0';
-
-COMMENT ON CONSTRAINT messages_erased_check ON public.messages IS 'A queued message has an address';
-
-COMMENT ON CONSTRAINT messages_kind_check ON public.messages IS 'A message has a template';
-
-COMMENT ON CONSTRAINT messages_last_error_check ON public.messages IS 'A response is short';
-
-COMMENT ON CONSTRAINT messages_locale_check ON public.messages IS 'Messages have one of the languages of the web app';
-
-COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message-ID has the form of RFC 5322';
-
-COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
-
-COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links';
-
-COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
-
-COMMENT ON CONSTRAINT messages_sent_at_check ON public.messages IS 'Exactly a sent message has the time at which the server accepted it';
-
-COMMENT ON CONSTRAINT messages_source_id_check ON public.messages IS 'Exactly a message about an order may announce an entry of the history';
-
-COMMENT ON CONSTRAINT messages_status_check ON public.messages IS 'A message is queued, sent, refused for good, given up, or no longer true when it was due';
-
-COMMENT ON CONSTRAINT messages_times_check ON public.messages IS 'Times lie between the years 1 and 9999';
-
-ALTER TABLE public.messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.messages_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
 CREATE TABLE public.order_events (
     id bigint NOT NULL,
     order_id bigint NOT NULL,
@@ -800,23 +730,23 @@ CREATE TABLE public.order_events (
     status text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT order_events_subject_check CHECK ((subject = ANY (ARRAY['order'::text, 'payment'::text]))),
+    detail bigint,
+    CONSTRAINT order_events_subject_check CHECK (((subject = ANY (ARRAY['order'::text, 'payment'::text, 'line'::text, 'refund'::text])) AND ((subject = ANY (ARRAY['line'::text, 'refund'::text])) = (detail IS NOT NULL)))),
     CONSTRAINT order_events_times_check CHECK (((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
-    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY (ARRAY['order:new>pending'::text, 'order:new>confirmed'::text, 'order:new>declined'::text, 'order:pending>confirmed'::text, 'order:pending>declined'::text, 'order:pending>expired'::text, 'order:pending>cancelled'::text, 'order:expired>confirmed'::text, 'order:confirmed>cancelled'::text, 'payment:pending>captured'::text, 'payment:pending>declined'::text, 'payment:pending>void'::text, 'payment:pending>refunding'::text, 'payment:void>captured'::text, 'payment:void>refunding'::text, 'payment:captured>refunding'::text, 'payment:captured>refunded'::text, 'payment:refunding>refunded'::text])))
+    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY (ARRAY['order:new>pending'::text, 'order:new>confirmed'::text, 'order:new>declined'::text, 'order:pending>confirmed'::text, 'order:pending>declined'::text, 'order:pending>expired'::text, 'order:pending>cancelled'::text, 'order:expired>confirmed'::text, 'order:confirmed>cancelled'::text, 'payment:pending>captured'::text, 'payment:pending>declined'::text, 'payment:pending>void'::text, 'payment:pending>refunding'::text, 'payment:void>captured'::text, 'payment:void>refunding'::text, 'payment:captured>refunding'::text, 'payment:captured>refunded'::text, 'payment:refunding>refunded'::text, 'line:live>released'::text, 'refund:new>requested'::text, 'refund:new>succeeded'::text, 'refund:requested>pending'::text, 'refund:requested>succeeded'::text, 'refund:requested>failed'::text, 'refund:pending>succeeded'::text, 'refund:pending>failed'::text, 'refund:failed>requested'::text])))
 );
 
-COMMENT ON TABLE public.order_events IS 'History of every state of an order and its payment, with the reason. Triggers append to it in the same transaction';
+COMMENT ON TABLE public.order_events IS 'History of every state of an order, its payment and its refunds, and of its returned tickets. Triggers append to it in the same transaction';
 
-COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order is new';
+COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order or the refund is new';
 
-COMMENT ON COLUMN public.order_events.xact IS 'Transaction that wrote the entry; 0: before the feed existed';
+COMMENT ON COLUMN public.order_events.detail IS 'Id of the booking or of the refund; null: the order or its payment';
 
-COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'An entry describes the order or its payment';
+COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'An entry describes the order, its payment, a line, which is a booking, or a refund';
 
 COMMENT ON CONSTRAINT order_events_times_check ON public.order_events IS 'Times lie between the years 1 and 9999';
 
-COMMENT ON CONSTRAINT order_events_transition_check ON public.order_events IS 'An order and its payment make only the transitions that the README draws';
+COMMENT ON CONSTRAINT order_events_transition_check ON public.order_events IS 'An order, its payment, its lines and its refunds make only the transitions that the README draws';
 
 ALTER TABLE public.order_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.order_events_id_seq
@@ -943,22 +873,28 @@ CREATE TABLE public.payments (
     currency text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     next_check_at timestamp with time zone,
+    refunded_minor bigint DEFAULT 0 NOT NULL,
     CONSTRAINT payments_amount_check CHECK (((amount_minor >= 0) AND (amount_minor <= '1000000000000000'::bigint))),
     CONSTRAINT payments_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT payments_next_check_at_check CHECK (((status = ANY (ARRAY['pending'::text, 'refunding'::text])) = (next_check_at IS NOT NULL))),
+    CONSTRAINT payments_next_check_at_check CHECK (((status = 'pending'::text) = (next_check_at IS NOT NULL))),
+    CONSTRAINT payments_refunded_check CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
     CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'captured'::text, 'declined'::text, 'void'::text, 'refunding'::text, 'refunded'::text]))),
     CONSTRAINT payments_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((next_check_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_check_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
 );
 
 COMMENT ON TABLE public.payments IS 'The only payment of an order, in its last known state';
 
-COMMENT ON COLUMN public.payments.next_check_at IS 'Time at which the worker next contacts the provider about the payment';
+COMMENT ON COLUMN public.payments.next_check_at IS 'Time at which the worker next contacts the provider about the charge';
+
+COMMENT ON COLUMN public.payments.refunded_minor IS 'Sum of the payment''s refunds in every state, in minor units';
 
 COMMENT ON CONSTRAINT payments_amount_check ON public.payments IS 'An amount is at most 10^15 minor units and is not negative';
 
 COMMENT ON CONSTRAINT payments_currency_check ON public.payments IS 'A currency is a three-letter code of ISO 4217';
 
-COMMENT ON CONSTRAINT payments_next_check_at_check ON public.payments IS 'A pending or refunding payment has a next check; any other payment has none';
+COMMENT ON CONSTRAINT payments_next_check_at_check ON public.payments IS 'A pending payment has a next check; any other payment has none';
+
+COMMENT ON CONSTRAINT payments_refunded_check ON public.payments IS 'The refunds of a payment are at most its amount';
 
 COMMENT ON CONSTRAINT payments_status_check ON public.payments IS 'A payment is pending, captured, declined, void, refunding or refunded';
 
@@ -966,6 +902,78 @@ COMMENT ON CONSTRAINT payments_times_check ON public.payments IS 'Times lie betw
 
 ALTER TABLE public.payments ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.payments_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refunds (
+    id bigint NOT NULL,
+    key uuid NOT NULL,
+    payment_id bigint NOT NULL,
+    amount_minor bigint NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL,
+    requested_by text NOT NULL,
+    provider_id text,
+    attempt smallint DEFAULT 1 NOT NULL,
+    next_check_at timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT refunds_amount_check CHECK (((amount_minor >= 1) AND (amount_minor <= '1000000000000000'::bigint))),
+    CONSTRAINT refunds_attempt_check CHECK ((attempt > 0)),
+    CONSTRAINT refunds_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
+    CONSTRAINT refunds_next_check_at_check CHECK (((status = ANY (ARRAY['requested'::text, 'pending'::text])) = (next_check_at IS NOT NULL))),
+    CONSTRAINT refunds_provider_id_check CHECK (((length(provider_id) >= 1) AND (length(provider_id) <= 255))),
+    CONSTRAINT refunds_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 200))),
+    CONSTRAINT refunds_requested_by_check CHECK (((requested_by = ANY (ARRAY['buyer'::text, 'event'::text, 'late'::text])) OR (requested_by ~ '^acct:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text))),
+    CONSTRAINT refunds_settled_at_check CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text])) = (settled_at IS NOT NULL))),
+    CONSTRAINT refunds_status_check CHECK ((status = ANY (ARRAY['requested'::text, 'pending'::text, 'succeeded'::text, 'failed'::text]))),
+    CONSTRAINT refunds_texts_check CHECK (public.is_displayable(reason)),
+    CONSTRAINT refunds_times_check CHECK ((((next_check_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_check_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((settled_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (settled_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+);
+
+COMMENT ON TABLE public.refunds IS 'Money that goes back to a buyer: a part or all of a captured payment';
+
+COMMENT ON COLUMN public.refunds.key IS 'Identifies the refund in responses and, with the attempt, in requests to the provider';
+
+COMMENT ON COLUMN public.refunds.requested_by IS 'buyer: by the buyer; event: the event was cancelled; late: paid after the hold; acct: and an id: by that account';
+
+COMMENT ON COLUMN public.refunds.attempt IS 'Number of the attempt; a retry of a failed refund is another request to the provider';
+
+COMMENT ON COLUMN public.refunds.next_check_at IS 'Time at which the worker next contacts the provider about the refund';
+
+COMMENT ON COLUMN public.refunds.last_error IS 'The provider''s reason for the last failure; null: none';
+
+COMMENT ON COLUMN public.refunds.settled_at IS 'Time at which the refund succeeded or failed; null: open';
+
+COMMENT ON CONSTRAINT refunds_amount_check ON public.refunds IS 'An amount is positive and at most 10^15 minor units';
+
+COMMENT ON CONSTRAINT refunds_attempt_check ON public.refunds IS 'Attempts are counted from 1';
+
+COMMENT ON CONSTRAINT refunds_last_error_check ON public.refunds IS 'An error has 1 to 500 characters';
+
+COMMENT ON CONSTRAINT refunds_next_check_at_check ON public.refunds IS 'A requested or pending refund has a next check; any other refund has none';
+
+COMMENT ON CONSTRAINT refunds_provider_id_check ON public.refunds IS 'An id of the provider has 1 to 255 characters';
+
+COMMENT ON CONSTRAINT refunds_reason_check ON public.refunds IS 'A reason has 1 to 200 characters';
+
+COMMENT ON CONSTRAINT refunds_requested_by_check ON public.refunds IS 'A buyer, an event, a late payment or an account causes a refund';
+
+COMMENT ON CONSTRAINT refunds_settled_at_check ON public.refunds IS 'A succeeded or failed refund has its time; any other refund has none';
+
+COMMENT ON CONSTRAINT refunds_status_check ON public.refunds IS 'A refund is requested, pending, succeeded or failed';
+
+COMMENT ON CONSTRAINT refunds_texts_check ON public.refunds IS 'A reason can be displayed';
+
+COMMENT ON CONSTRAINT refunds_times_check ON public.refunds IS 'Times lie between the years 1 and 9999';
+
+ALTER TABLE public.refunds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.refunds_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1150,21 +1158,6 @@ ALTER TABLE ONLY public.events
 
 COMMENT ON CONSTRAINT events_slug_key ON public.events IS 'The slug identifies an event in URLs';
 
-ALTER TABLE ONLY public.feeds
-    ADD CONSTRAINT feeds_pkey PRIMARY KEY (name);
-
-COMMENT ON CONSTRAINT feeds_pkey ON public.feeds IS 'A reader has one cursor';
-
-ALTER TABLE ONLY public.messages
-    ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
-
-COMMENT ON CONSTRAINT messages_pkey ON public.messages IS 'The id identifies a message';
-
-ALTER TABLE ONLY public.messages
-    ADD CONSTRAINT messages_source_key UNIQUE (kind, source_id);
-
-COMMENT ON CONSTRAINT messages_source_key ON public.messages IS 'An entry of the history is announced once';
-
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (id);
 
@@ -1184,6 +1177,21 @@ ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (id);
 
 COMMENT ON CONSTRAINT payments_pkey ON public.payments IS 'The id identifies a payment';
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_key_key UNIQUE (key);
+
+COMMENT ON CONSTRAINT refunds_key_key ON public.refunds IS 'A key identifies a refund, so that a repeated request creates one';
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT refunds_pkey ON public.refunds IS 'The id identifies a refund';
+
+ALTER TABLE ONLY public.refunds
+    ADD CONSTRAINT refunds_provider_id_key UNIQUE (provider_id);
+
+COMMENT ON CONSTRAINT refunds_provider_id_key ON public.refunds IS 'No two refunds share a refund of the provider';
 
 ALTER TABLE ONLY public.tickets
     ADD CONSTRAINT tickets_pkey PRIMARY KEY (id);
@@ -1228,30 +1236,6 @@ CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
 
-CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (status = ANY (ARRAY['bounced'::text, 'dead'::text]));
-
-COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
-
-CREATE INDEX messages_order_idx ON public.messages USING btree (order_id) WHERE (order_id IS NOT NULL);
-
-COMMENT ON INDEX public.messages_order_idx IS 'Messages of an order';
-
-CREATE INDEX messages_queued_idx ON public.messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
-
-COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overdue first';
-
-CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
-
-COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
-
-CREATE INDEX messages_requested_idx ON public.messages USING btree (lower(recipient), created_at) WHERE ((source_id IS NULL) AND (recipient IS NOT NULL));
-
-COMMENT ON INDEX public.messages_requested_idx IS 'Messages that buyers have requested, by their address, to limit them';
-
-CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
-
-COMMENT ON INDEX public.order_events_feed_idx IS 'Entries after the cursor of a feed';
-
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 
 COMMENT ON INDEX public.order_events_order_idx IS 'History of an order';
@@ -1263,10 +1247,6 @@ COMMENT ON INDEX public.orders_client_hash_idx IS 'The tickets that a client add
 CREATE INDEX orders_declined_idx ON public.orders USING btree (created_at) WHERE (status = 'declined'::text);
 
 COMMENT ON INDEX public.orders_declined_idx IS 'Declined orders by age, for the worker''s purge';
-
-CREATE INDEX orders_email_idx ON public.orders USING btree (lower(email)) WHERE (email IS NOT NULL);
-
-COMMENT ON INDEX public.orders_email_idx IS 'Orders of an address, for the e-mail with the links to them';
 
 CREATE INDEX orders_limit_key_idx ON public.orders USING btree (event_id, limit_key) WHERE (limit_key IS NOT NULL);
 
@@ -1287,6 +1267,14 @@ COMMENT ON INDEX public.payments_open_idx IS 'Open payments by their next check,
 CREATE UNIQUE INDEX payments_order_key ON public.payments USING btree (order_id);
 
 COMMENT ON INDEX public.payments_order_key IS 'An order has at most one payment';
+
+CREATE INDEX refunds_open_idx ON public.refunds USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
+
+COMMENT ON INDEX public.refunds_open_idx IS 'Open refunds by their next check, for the worker';
+
+CREATE INDEX refunds_payment_idx ON public.refunds USING btree (payment_id);
+
+COMMENT ON INDEX public.refunds_payment_idx IS 'Refunds of a payment';
 
 CREATE INDEX tickets_available_event_idx ON public.tickets USING btree (event_id, id) WHERE (status = 'available'::text);
 
@@ -1312,6 +1300,8 @@ CREATE INDEX webhooks_processed_idx ON public.webhooks USING btree (processed_at
 
 COMMENT ON INDEX public.webhooks_processed_idx IS 'Processed webhooks by age, for the worker''s purge';
 
+CREATE TRIGGER bookings_note_returned AFTER UPDATE ON public.bookings REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_returned_lines();
+
 CREATE TRIGGER events_check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON public.events FOR EACH ROW WHEN ((new.time_zone <> 'UTC'::text)) EXECUTE FUNCTION public.check_time_zone();
 
 CREATE TRIGGER events_note_change BEFORE UPDATE ON public.events FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.note_event_change();
@@ -1327,6 +1317,10 @@ CREATE TRIGGER orders_note_new AFTER INSERT ON public.orders REFERENCING NEW TAB
 CREATE TRIGGER orders_purge_history AFTER DELETE ON public.orders REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.purge_history();
 
 CREATE TRIGGER payments_note_changes AFTER UPDATE ON public.payments REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_changes();
+
+CREATE TRIGGER refunds_note_changes AFTER UPDATE ON public.refunds REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION public.note_refund_changes();
+
+CREATE TRIGGER refunds_note_new AFTER INSERT ON public.refunds REFERENCING NEW TABLE AS new_refunds FOR EACH STATEMENT EXECUTE FUNCTION public.note_new_refunds();
 
 CREATE TRIGGER tiers_note_change AFTER UPDATE ON public.tiers FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.note_tier_change();
 

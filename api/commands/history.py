@@ -16,9 +16,11 @@ class Change(msgspec.Struct, frozen=True):
     reference: str
     user_id: str
     subject: str
-    """Either `order` or `payment`."""
+    """One of `order`, `payment`, `line` (a ticket that was returned by itself) and `refund`."""
+    detail: int | None
+    """The id of the booking or of the refund; None for the order and its payment."""
     previous: str | None
-    """The status before; None for a new order or payment."""
+    """The status before; None for a new order or refund."""
     status: str
     reason: str | None
 
@@ -71,10 +73,14 @@ def report_holder(holder: Holder | None) -> str:
 def report(changes: list[Change]) -> str:
     """Format changes for people, one on each line."""
     return "\n".join(
-        f"{_in_utc(change.at)}  {change.reference}  of {change.user_id}:  {change.subject} "
+        f"{_in_utc(change.at)}  {change.reference}  of {change.user_id}:  {_subject(change)} "
         f"{change.previous or 'new'} -> {change.status}{f' ({change.reason})' if change.reason else ''}"
         for change in changes
     )
+
+
+def _subject(change: Change) -> str:
+    return change.subject if change.detail is None else f"{change.subject} {change.detail}"
 
 
 def _in_utc(time: datetime) -> str:

@@ -12,7 +12,7 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
@@ -20,7 +20,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 
 from api.config import WEBHOOK_SECRET, Settings
-from api.payments.provider import Charge, ChargeRequest
+from api.payments.provider import Charge, ChargeRequest, Refund, RefundBody
 from api.payments.simulator import ChargeRefused, ChargeStore
 from api.payments.webhook_sender import DECISION_JITTER, WebhookSender, open_sender
 from api.schemas import Health
@@ -38,6 +38,8 @@ FINISH_WITHIN_S = 5
 _OTHER_FILES_MAX = 100
 """Open files of the process that are no connections."""
 
+Body = TypeVar("Body", ChargeRequest, RefundBody)
+
 _FIELD = re.compile(r"field `(?P<key>\w+)`|at `\$\.(?P<path>\w+)`")
 """The field that a message of msgspec names."""
 
@@ -53,7 +55,7 @@ class SimulatorState(State):
 @post("/charges", status_code=202)
 async def create_charge(request: Request[Any, Any, Any], state: SimulatorState) -> Charge:
     """Create a charge and decide it later. A repeated request returns the present charge."""
-    charge, is_new = state.store.create(_charge_request(await request.body()))
+    charge, is_new = state.store.create(_decode(await request.body(), ChargeRequest))
     if is_new:
         state.sender.send(charge)
         delay_s = state.settings.psp_delay_ms / 1000 * random.uniform(1 - DECISION_JITTER, 1 + DECISION_JITTER)
@@ -73,13 +75,19 @@ async def get_charge(state: SimulatorState, reference: FromPath[str]) -> Charge:
     return state.store.get(reference)
 
 
-@post("/charges/{reference:str}/refund", status_code=200)
-async def refund_charge(state: SimulatorState, reference: FromPath[str]) -> Charge:
-    """Refund a captured charge once."""
-    charge, is_new = state.store.refund(reference)
-    if is_new:
-        state.sender.send(charge)
-    return charge
+@post("/charges/{reference:str}/refunds", status_code=200)
+async def create_refund(request: Request[Any, Any, Any], state: SimulatorState, reference: FromPath[str]) -> Refund:
+    """Refund a part of a captured charge. A repeated request returns the present refund."""
+    refund, refunded = state.store.refund(reference, _decode(await request.body(), RefundBody))
+    if refunded:
+        state.sender.send(refunded)
+    return refund
+
+
+@get("/charges/{reference:str}/refunds/{key:str}")
+async def get_refund(state: SimulatorState, reference: FromPath[str], key: FromPath[str]) -> Refund:
+    """Return a refund with its present status."""
+    return state.store.get_refund(reference, key)
 
 
 @get("/health")
@@ -114,7 +122,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             yield
 
     return Litestar(
-        route_handlers=[create_charge, get_charges, get_charge, refund_charge, get_health],
+        route_handlers=[create_charge, get_charges, get_charge, create_refund, get_refund, get_health],
         lifespan=[lifespan],
         before_request=_refuse_browsers,
         exception_handlers={ChargeRefused: _respond_to_refusal, 500: _respond_to_fault},
@@ -149,10 +157,10 @@ def _decide(state: SimulatorState, reference: str) -> None:
     state.sender.send(state.store.decide(reference, state.settings.payment_success_rate))
 
 
-def _charge_request(body: bytes) -> ChargeRequest:
+def _decode(body: bytes, type_: type[Body]) -> Body:
     """Decode a request strictly: the framework's decoder accepts the text "2" as a number."""
     try:
-        return msgspec.json.decode(body, type=ChargeRequest)
+        return msgspec.json.decode(body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         named = _FIELD.search(str(error))
         field = (named["key"] or named["path"]) if named else "body"

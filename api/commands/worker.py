@@ -29,6 +29,7 @@ from api.services.mail.delivery import Mailer
 from api.services.mail.outbox import erase_recipients, give_up_messages, queue_messages
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
+from api.services.refunds import request_refunds
 from api.services.webhooks import purge_webhooks, settle_webhooks
 from api.services.workers import beat, leave, purge_workers
 
@@ -50,16 +51,20 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
-    """Return all jobs; payments are reconciled with `provider`, and `mailer` sends messages."""
+    """Return all jobs; `provider` receives the requests of payments and refunds, and `mailer` sends messages."""
 
     async def reconcile(pool: Pool, settings: Settings) -> int:
         return await reconcile_payments(pool, settings, provider)
+
+    async def refund(pool: Pool, settings: Settings) -> int:
+        return await request_refunds(pool, settings, provider)
 
     return (
         Job("beat", "core", beat, pause_s=HEARTBEAT_PAUSE_S),
         Job("expire_holds", "core", expire_holds, pause_s=HOLDS_PAUSE_S),
         Job("settle_webhooks", "core", settle_webhooks, pause_s=0.5),
         Job("reconcile_payments", "payments", reconcile, pause_s=0.5),
+        Job("request_refunds", "payments", refund, pause_s=0.5),
         Job("queue_messages", "mail", queue_messages, pause_s=0.5),
         Job("send_messages", "mail", mailer.send_messages, pause_s=0.5),
         Job("give_up_messages", "mail", give_up_messages, pause_s=60),

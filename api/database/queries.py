@@ -83,6 +83,7 @@ def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
 audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
 audit_messages = Noun(SQL_DIR / "queries" / "audit_messages.sql")
+audit_money = Noun(SQL_DIR / "queries" / "audit_money.sql")
 availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
@@ -96,6 +97,7 @@ messages = Noun(SQL_DIR / "queries" / "messages.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
+refunds = Noun(SQL_DIR / "queries" / "refunds.sql")
 replication = Noun(SQL_DIR / "queries" / "replication.sql")
 sessions = Noun(SQL_DIR / "queries" / "sessions.sql")
 states = Noun(SQL_DIR / "queries" / "states.sql")
@@ -108,6 +110,7 @@ NOUNS = (
     audit,
     audit_histories,
     audit_messages,
+    audit_money,
     availability,
     bench,
     bookings,
@@ -121,6 +124,7 @@ NOUNS = (
     migrations,
     orders,
     payments,
+    refunds,
     replication,
     sessions,
     states,

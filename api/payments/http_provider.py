@@ -16,11 +16,16 @@ from api.logs import hide_reference
 from api.payments.circuit_breaker import CircuitBreaker, CircuitOpen
 from api.payments.provider import (
     CONCURRENT_REQUESTS_MAX,
+    REFUND_REFUSALS,
     Amount,
     Charge,
     ChargeRequest,
     ChargeStatus,
     ProviderError,
+    Refund,
+    RefundBody,
+    RefundRequest,
+    RefundResult,
 )
 
 RETRY_FIRST_S = 0.05
@@ -43,6 +48,7 @@ class _Refusal(msgspec.Struct, frozen=True):
     """The part of an error response that the client reads."""
 
     code: str
+    detail: str = ""
 
 
 class HttpProvider:
@@ -82,7 +88,7 @@ class HttpProvider:
             ProviderError: the status is unknown, or the charge's amount is not the expected one.
         """
         response = await self._request("GET", _path(reference), reference)
-        if response.status_code == 404 and _is_unknown_charge(response.content):
+        if response.status_code == 404 and _refusal(response).code == "not_found":
             return None
         if not response.is_success:
             raise ProviderError(_describe(response, reference))
@@ -97,15 +103,31 @@ class HttpProvider:
             raise ProviderError(f"The payment provider's charge is {amount}, not {expected}.")
         return charge.status
 
-    async def refund(self, reference: str) -> None:
-        """Refund a captured charge.
+    async def refund(self, request: RefundRequest) -> RefundResult:
+        """Refund a part of a captured charge, once for each key. A refund that the provider refuses has failed.
 
         Raises:
-            ProviderError: the provider may have accepted the request, or has no captured charge with this reference.
+            ProviderError: the provider may have accepted the request.
         """
-        response = await self._request("POST", f"{_path(reference)}/refund", reference)
-        if not response.is_success:
-            raise ProviderError(_describe(response, reference))
+        amount = request.amount
+        body = msgspec.json.encode(RefundBody(key=request.key, amount=amount.minor, currency=amount.currency))
+        response = await self._request("POST", f"{_path(request.reference)}/refunds", request.reference, body)
+        if response.status_code == 409 and (refusal := _refusal(response)).code in REFUND_REFUSALS:
+            reason = hide_reference(refusal.detail or refusal.code, request.reference)
+            return RefundResult("failed", error=reason[:RESPONSE_SHOWN_MAX])
+        return _refund_result(response, request)
+
+    async def find_refund(self, request: RefundRequest) -> RefundResult | None:
+        """Return the state of a refund, or None if the provider has no refund with this key.
+
+        Raises:
+            ProviderError: the state is unknown.
+        """
+        path = f"{_path(request.reference)}/refunds/{request.key}"
+        response = await self._request("GET", path, request.reference)
+        if response.status_code == 404 and _refusal(response).code == "not_found":
+            return None
+        return _refund_result(response, request)
 
     async def _request(self, method: str, path: str, reference: str, body: bytes | None = None) -> httpx.Response:
         return await self._retrying(self._attempt, method, path, reference, body)
@@ -156,12 +178,33 @@ def _path(reference: str) -> str:
     return f"/charges/{quote(reference, safe='').replace('.', '%2E')}"
 
 
-def _is_unknown_charge(body: bytes) -> bool:
-    """Return True if a 404 comes from the provider itself. A 404 of a wrong address must not void payments."""
+def _refusal(response: httpx.Response) -> _Refusal:
+    """Return the refusal of a response, with an empty code unless it comes from the provider itself.
+
+    A 404 of a wrong address must not void payments.
+    """
     try:
-        return msgspec.json.decode(body, type=_Refusal).code == "not_found"
+        return msgspec.json.decode(response.content, type=_Refusal)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
+        return _Refusal("")
+
+
+def _refund_result(response: httpx.Response, request: RefundRequest) -> RefundResult:
+    """Return the state of a refund from a response.
+
+    Raises:
+        ProviderError: the response is an error, or is not the requested refund.
+    """
+    if not response.is_success:
+        raise ProviderError(_describe(response, request.reference))
+    try:
+        refund = msgspec.json.decode(response.content, type=Refund)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ProviderError(f"The payment provider's response is not a refund: {error}") from None
+    found = (refund.key, refund.reference, Amount(refund.amount, refund.currency))
+    if found != (request.key, request.reference, request.amount):
+        raise ProviderError("The payment provider returned another refund.")
+    return RefundResult(refund.status, refund.id)
 
 
 def _describe(response: httpx.Response, reference: str) -> str:

@@ -10,14 +10,22 @@ CONCURRENT_REQUESTS_MAX = 16
 """Requests that one process sends to the provider at the same time."""
 
 ChargeStatus = Literal["processing", "captured", "declined", "refunded"]
-"""`processing` until the provider decides; only a captured charge can be refunded."""
+"""`processing` until the provider decides; only a captured charge can be refunded. `refunded`: entirely."""
+
+RefundResultStatus = Literal["pending", "succeeded", "failed"]
+"""`pending` until the provider decides."""
 
 AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+RefundKey = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Currency = Annotated[str, msgspec.Meta(pattern=CURRENCY_PATTERN)]
 
 
 class ProviderError(Exception):
     """The request failed or its response is not usable. The provider may have processed the request."""
+
+
+REFUND_REFUSALS = frozenset({"not_cancellable", "refund_too_large"})
+"""Codes of the provider for a refund that it will never make."""
 
 
 class Amount(NamedTuple):
@@ -38,13 +46,52 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     currency: Currency
 
 
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge as the provider stores it; `amount` is in the currency's minor unit."""
+class Charge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A charge as the provider stores it; amounts are in the currency's minor unit."""
 
     reference: str
     amount: int
     currency: str
     status: ChargeStatus
+    refunded: int = 0
+    """The sum of the charge's refunds."""
+
+
+class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request to refund a part of a charge; `amount` is in the currency's minor unit."""
+
+    key: RefundKey
+    amount: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    currency: Currency
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund as the provider stores it; `amount` is in the currency's minor unit."""
+
+    id: str
+    key: str
+    reference: str
+    """The reference of the charge."""
+    amount: int
+    currency: str
+    status: RefundResultStatus
+
+
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of a part of a charge. A request with the same key is the same refund."""
+
+    key: str
+    reference: str
+    """The reference of the charge."""
+    amount: Amount
+
+
+class RefundResult(msgspec.Struct, frozen=True):
+    """The state of a refund at the provider, with the provider's id. `error` is the reason of a failure."""
+
+    status: RefundResultStatus
+    provider_id: str | None = None
+    error: str | None = None
 
 
 class PaymentProvider(Protocol):
@@ -70,10 +117,18 @@ class PaymentProvider(Protocol):
         """
         ...
 
-    async def refund(self, reference: str) -> None:
-        """Refund a captured charge.
+    async def refund(self, request: RefundRequest) -> RefundResult:
+        """Refund a part of a captured charge, once for each key. A refund that the provider refuses has failed.
 
         Raises:
-            ProviderError: the provider may have accepted the request, or has no captured charge with this reference.
+            ProviderError: the provider may have accepted the request.
+        """
+        ...
+
+    async def find_refund(self, request: RefundRequest) -> RefundResult | None:
+        """Return the state of a refund, or None if the provider has no refund with this key.
+
+        Raises:
+            ProviderError: the state is unknown.
         """
         ...

@@ -1,15 +1,18 @@
 """The simulated payments: their outcomes, and the charges that the payment simulator stores."""
 
 import hashlib
+import secrets
 from collections import deque
 from typing import Literal
 
 import msgspec
 
-from api.payments.provider import Amount, Charge, ChargeRequest
+from api.payments.provider import Amount, Charge, ChargeRequest, Refund, RefundBody
 
 CHARGES_MAX = 100_000
 """Charges that a store keeps; beyond that it drops the charge that was decided first."""
+REFUNDS_OF_CHARGE_MAX = 1000
+"""Refunds of one charge; an order has at most as many tickets."""
 
 Outcome = Literal["captured", "declined"]
 
@@ -46,6 +49,8 @@ class ChargeStore:
         self._charges_max = charges_max
         self._charges: dict[str, Charge] = {}
         self._decided: deque[str] = deque()
+        self._refunds: dict[str, dict[str, Refund]] = {}
+        """The refunds of each charge, by their keys."""
 
     def charges(self) -> list[Charge]:
         """Return every charge, in the order of creation."""
@@ -76,7 +81,9 @@ class ChargeStore:
         if len(self._charges) >= self._charges_max:
             if not self._decided:
                 raise ChargeRefused(503, "busy", "Too many charges are processing. Try again.")
-            del self._charges[self._decided.popleft()]
+            dropped = self._decided.popleft()
+            del self._charges[dropped]
+            self._refunds.pop(dropped, None)
         charge = Charge(reference=request.reference, amount=amount.minor, currency=amount.currency, status="processing")
         self._charges[charge.reference] = charge
         return charge, True
@@ -88,19 +95,50 @@ class ChargeStore:
         self._decided.append(reference)
         return charge
 
-    def refund(self, reference: str) -> tuple[Charge, bool]:
-        """Refund a captured charge; return it, and whether this request refunded it.
+    def refund(self, reference: str, body: RefundBody) -> tuple[Refund, Charge | None]:
+        """Refund a part of a captured charge, once for each key.
+
+        Returns:
+            The refund, and the charge if this request refunded the rest of it.
 
         Raises:
-            ChargeRefused: no charge has this reference, or it was not captured.
+            ChargeRefused: no charge has this reference, it was not captured, less than the amount is left, or the key
+                belongs to a refund of another amount.
         """
         charge = self.get(reference)
-        if charge.status == "refunded":
-            return charge, False
-        if charge.status != "captured":
-            raise ChargeRefused(
-                409, "not_cancellable", f"{reference} is {charge.status}. Only a captured charge can be refunded."
-            )
-        refunded = msgspec.structs.replace(charge, status="refunded")
-        self._charges[reference] = refunded
-        return refunded, True
+        amount = Amount(body.amount, body.currency)
+        known = self._refunds.setdefault(reference, {})
+        if refund := known.get(body.key):
+            if (refund.amount, refund.currency) != amount:
+                raise ChargeRefused(422, "key_reused", "The key belongs to a refund of another amount.")
+            return refund, None
+        if charge.status not in {"captured", "refunded"}:
+            message = f"{reference} is {charge.status}. Only a captured charge can be refunded."
+            raise ChargeRefused(409, "not_cancellable", message)
+        left = Amount(charge.amount - charge.refunded, charge.currency)
+        if amount.currency != left.currency or amount.minor > left.minor or len(known) >= REFUNDS_OF_CHARGE_MAX:
+            raise ChargeRefused(409, "refund_too_large", f"{left} of {reference} can be refunded, not {amount}.")
+        refund = Refund(
+            id=f"re_{secrets.token_hex(12)}",
+            key=body.key,
+            reference=reference,
+            amount=amount.minor,
+            currency=amount.currency,
+            status="succeeded",
+        )
+        known[body.key] = refund
+        is_whole = amount == left
+        self._charges[reference] = msgspec.structs.replace(
+            charge, refunded=charge.refunded + amount.minor, status="refunded" if is_whole else charge.status
+        )
+        return refund, self._charges[reference] if is_whole else None
+
+    def get_refund(self, reference: str, key: str) -> Refund:
+        """Return a refund of a charge.
+
+        Raises:
+            ChargeRefused: no refund of the charge has this key.
+        """
+        if refund := self._refunds.get(reference, {}).get(key):
+            return refund
+        raise ChargeRefused(404, "not_found", "No refund has this key.")

@@ -51,7 +51,7 @@ from api.services.bookings import limits
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_rules import TICKETS_MAX
-from api.services.order_views import Show, as_first_booked, get_order, list_orders, to_schema
+from api.services.order_views import Show, as_first_booked, get_order, lines_as_first_booked, list_orders, to_schema
 from api.services.returns import cancel_order
 from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
 
@@ -159,6 +159,8 @@ async def book(
     match await state.batcher.book(new):
         case Booked(order, bookings, replayed):
             order = as_first_booked(order)
+            if replayed:
+                bookings = lines_as_first_booked(bookings)
             body = msgspec.json.encode(to_schema(order, bookings, secret))
             headers = (_REPLAYED if replayed else {}) | {
                 "Cache-Control": "no-store",

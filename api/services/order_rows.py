@@ -1,8 +1,9 @@
-"""Rows of orders and bookings, and the states of an order and of its payment."""
+"""Rows of orders, bookings and refunds, and their states."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
@@ -10,6 +11,7 @@ from api.services.event_rules import EventTimes
 
 Status = Literal["pending", "confirmed", "declined", "expired", "cancelled"]
 PaymentStatus = Literal["pending", "captured", "declined", "void", "refunding", "refunded"]
+RefundStatus = Literal["requested", "pending", "succeeded", "failed"]
 
 LIVE: tuple[Status, ...] = ("pending", "confirmed")
 """States in which an order has tickets."""
@@ -37,6 +39,10 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """True if the order was confirmed after the end of its hold."""
     access_digest: bytes | None = None
     """SHA-256 of the order's secret; None if it was made without a secret."""
+    refunded_minor: int = 0
+    """The sum of the payment's refunds in every state, in the currency's minor units."""
+    refunds: "tuple[RefundRow, ...]" = ()
+    """The refunds of the payment, oldest first. The statement does not read them."""
 
 
 class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +57,21 @@ class BookingRow(msgspec.Struct, frozen=True, kw_only=True):
     price_minor: int
     row_label: str | None
     seat_number: int | None
+    created_at: datetime
+    returned_at: datetime | None = None
+    """The time at which the ticket was returned by itself; None if it was not."""
+
+
+class RefundRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `refunds.insert_refunds` or `refunds.list_refunds`; `amount_minor` in the currency's minor units."""
+
+    id: int
+    order_id: int
+    key: UUID
+    payment_id: int
+    amount_minor: int
+    status: RefundStatus
+    reason: str
     created_at: datetime
 
 
@@ -67,7 +88,10 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     status: Status
     total_minor: int
     currency: str
+    payment_id: int
     payment: PaymentStatus
+    refunded_minor: int
+    """The sum of the payment's refunds in every state, in the currency's minor units."""
     held: bool
     """True if the order was made with a hold, for a payment by the provider."""
     event: str

@@ -12,8 +12,8 @@ from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.money import currency_digits, to_major
 from api.services.access import OPEN, Access
-from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, Status, ticket_reference
-from api.services.orders import find_bookings, find_order
+from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, RefundRow, Status, ticket_reference
+from api.services.orders import find_bookings, find_order, with_refunds
 
 Show = Literal["upcoming", "past", "cancelled"]
 """A selection of a buyer's orders: for events that have not begun, for events that have, or without tickets."""
@@ -74,7 +74,7 @@ async def list_orders(
     }
     async with open_session(pool) as session:
         rows = await session.run(Statement(queries.orders.list_orders, parameters, OrderRow))
-        page = rows[:limit]
+        page = await with_refunds(session, rows[:limit])
         bookings = await find_bookings(session, [order.id for order in page])
     return schemas.OrderPage(
         orders=[to_schema(order, bookings[order.id]) for order in page],
@@ -94,13 +94,14 @@ def to_schema(order: OrderRow, bookings: Sequence[BookingRow], secret: str | Non
         total=total,
         currency=order.currency,
         bookings=[_booking(order, booking) for booking in bookings],
-        message=message.format(tickets=len(bookings)),
+        message=message.format(tickets=sum(booking.returned_at is None for booking in bookings)),
         event=order.event,
         paid_late=order.paid_late,
         currency_digits=currency_digits(order.currency),
         expires_at=msgspec.UNSET if expires_at is None else expires_at,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
         booking_secret=msgspec.UNSET if secret is None else secret,
+        refunds=[_refund(order, refund) for refund in order.refunds] or msgspec.UNSET,
     )
 
 
@@ -115,11 +116,26 @@ def _booking(order: OrderRow, booking: BookingRow) -> schemas.Booking:
         seat=booking.seat_number,
         user_id=order.user_id,
         created_at=booking.created_at,
+        returned_at=msgspec.UNSET if booking.returned_at is None else booking.returned_at,
+    )
+
+
+def _refund(order: OrderRow, refund: RefundRow) -> schemas.Refund:
+    return schemas.Refund(
+        id=str(refund.key),
+        amount=to_major(refund.amount_minor, order.currency),
+        status=refund.status,
+        reason=refund.reason,
+        created_at=refund.created_at,
     )
 
 
 def as_first_booked(order: OrderRow) -> OrderRow:
     """Return an order in the state that the first response to its booking request showed."""
-    if order.expires_at is None:
-        return msgspec.structs.replace(order, status="confirmed", payment="captured")
-    return msgspec.structs.replace(order, status="pending", payment="pending", paid_late=False)
+    status, payment = ("confirmed", "captured") if order.expires_at is None else ("pending", "pending")
+    return msgspec.structs.replace(order, status=status, payment=payment, paid_late=False, refunded_minor=0, refunds=())
+
+
+def lines_as_first_booked(bookings: Sequence[BookingRow]) -> list[BookingRow]:
+    """Return bookings in the state that the first response to their booking request showed."""
+    return [msgspec.structs.replace(booking, returned_at=None) for booking in bookings]

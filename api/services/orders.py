@@ -28,6 +28,7 @@ from api.services.order_rows import (
     OrderRow,
     OrderWithBookings,
     PaymentStatus,
+    RefundRow,
     Status,
 )
 
@@ -58,7 +59,7 @@ async def find_bookings(session: Session, order_ids: Sequence[int]) -> dict[int,
 
 
 async def find_order(session: Session, reference: str, access: Access) -> tuple[OrderRow, datetime]:
-    """Return an order, and the database's time at which it was read.
+    """Return an order with its refunds, and the database's time at which it was read.
 
     Raises:
         NotFound: no order that the request may access has this reference.
@@ -70,7 +71,19 @@ async def find_order(session: Session, reference: str, access: Access) -> tuple[
     if not found.rows or not access.admits(found.rows[0]):
         raise NotFound(f"booking {reference}")
     ((read_at,),) = clock.rows
-    return found.rows[0], read_at
+    (order,) = await with_refunds(session, found.rows)
+    return order, read_at
+
+
+async def with_refunds(session: Session, rows: Sequence[OrderRow]) -> list[OrderRow]:
+    """Return orders with their refunds. Most orders have none, so that no statement runs."""
+    ids = [order.id for order in rows if order.refunded_minor]
+    if not ids:
+        return list(rows)
+    refunds: dict[int, list[RefundRow]] = defaultdict(list)
+    for refund in await session.run(Statement(queries.refunds.list_refunds, {"order_ids": ids}, RefundRow)):
+        refunds[refund.order_id].append(refund)
+    return [msgspec.structs.replace(order, refunds=tuple(refunds[order.id])) for order in rows]
 
 
 async def find_event(session: Session, order_id: int) -> OrderEvent:
@@ -80,7 +93,7 @@ async def find_event(session: Session, order_id: int) -> OrderEvent:
 
 
 async def find_confirmed(session: Session, reference: str, access: Access) -> OrderWithBookings:
-    """Return a confirmed order and its bookings.
+    """Return a confirmed order and its live bookings.
 
     Raises:
         NotFound: no order that the request may access has this reference, or it is not confirmed.
@@ -89,7 +102,7 @@ async def find_confirmed(session: Session, reference: str, access: Access) -> Or
     if order.status != "confirmed":
         raise NotFound(f"ticket of booking {reference}, which is {order.status}")
     bookings = await find_bookings(session, [order.id])
-    return order, bookings[order.id]
+    return order, [booking for booking in bookings[order.id] if booking.returned_at is None]
 
 
 def select_orders(references: Sequence[str]) -> Statement[OrderRow]:
@@ -167,7 +180,7 @@ async def change(session: Session, changes: Sequence[Change]) -> None:
     moved = [each for each in changes if each.status is not None]
     paid = [each for each in changes if each.payment is not None]
     sold = [each.order_id for each in moved if each.status == "confirmed"]
-    released = [each.order_id for each in moved if each.status not in LIVE]
+    ended = [each for each in moved if each.status not in LIVE]
     pipeline = session.pipeline()
     if moved:
         parameters = {
@@ -181,8 +194,9 @@ async def change(session: Session, changes: Sequence[Change]) -> None:
         pipeline.add(Statement(queries.payments.change_payments, parameters, affects=len(paid)))
     if sold:
         pipeline.add(Statement(queries.tickets.sell_held, {"order_ids": sold}))
-    if released:
-        pipeline.add(Statement(queries.bookings.release_bookings, {"order_ids": released}))
+    if ended:
+        parameters = {"order_ids": [each.order_id for each in ended], "statuses": [each.status for each in ended]}
+        pipeline.add(Statement(queries.bookings.release_bookings, parameters))
     await pipeline.run()
 
 

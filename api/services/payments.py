@@ -1,16 +1,17 @@
-"""Payments: started with a booking, settled by the provider's updates, refunded where necessary.
+"""Payments: started with a booking, and settled by the provider's updates.
 
 In `inline` mode the simulator decides within the booking transaction, since it makes no network call. In `async` mode
 the booking holds its tickets, and after its commit this module requests the charge, outside of any transaction. The
 provider's webhooks settle the order. The worker queries the provider about every charge that stays open.
 
-Every captured payment has tickets or is refunded: a late payment reclaims the same tickets or is refunded.
+Every captured payment has tickets or is refunded: a late payment reclaims the same tickets, or `settle` requests its
+refund.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -23,11 +24,12 @@ from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.logs import order_label
 from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, PaymentProvider, ProviderError
-from api.services import orders
+from api.services import orders, refunds
 from api.services.event_rules import takes_place
 from api.services.isolation import ROW_ERRORS, run_singly
 from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
 from api.services.orders import Change
+from api.services.refunds import NewRefund, refund_of
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +107,14 @@ async def settle(
     valid = [order for order in locked if _has_total(order, (amounts or {}).get(order.reference))]
     late = [order.id for order in valid if _is_late_capture(order, updates[order.reference])]
     reclaimed = await orders.reclaim(session, late) if late else set()
-    changes = [_change(order, updates[order.reference], reclaimed=order.id in reclaimed) for order in valid]
-    await orders.change(session, [change for change in changes if change is not None])
+    made = [(order, _change(order, updates[order.reference], reclaimed=order.id in reclaimed)) for order in valid]
+    changes = [change for _, change in made if change is not None]
+    await orders.change(session, changes)
+    returned = [order for order, change in made if change is not None and change.payment == "refunding"]
+    await _refund(session, returned)
+    refunded = [order.id for order in valid if updates[order.reference] == "refunded" and order.payment == "refunding"]
+    if refunded:
+        await refunds.settle_refunded(session, refunded)
 
 
 def _has_total(order: LockedOrder, amount: Amount | None) -> bool:
@@ -132,14 +140,28 @@ _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[Status | None, PaymentStatus
     ("unknown", "cancelled", "pending"): (None, "void", None),
     ("refunded", "expired", "pending"): (None, "void", None),
     ("refunded", "cancelled", "pending"): (None, "void", None),
-    ("refunded", "expired", "refunding"): (None, "refunded", None),
-    ("refunded", "cancelled", "refunding"): (None, "refunded", None),
 }
 """The transitions, by the update and the statuses of the order and its payment.
 
 Each gives the order's next status (None: unchanged), the payment's next status and the reason. Any other update changes
 nothing.
 """
+
+
+async def _refund(session: Session, returned: Sequence[LockedOrder]) -> None:
+    """Request the refunds of captured payments whose orders have no tickets."""
+    if new := [_new_refund(order) for order in returned if order.total_minor]:
+        await refunds.request(session, new)
+    if free := [order.id for order in returned if not order.total_minor]:  # The provider has no charge of 0.
+        await session.run(refunds.finish(free))
+
+
+def _new_refund(order: LockedOrder) -> NewRefund:
+    if not takes_place(order):
+        return refund_of(order, order.total_minor, requested_by="event", reason="the event was cancelled")
+    if order.status == "cancelled":
+        return refund_of(order, order.total_minor, requested_by="buyer", reason="paid after the cancellation")
+    return refund_of(order, order.total_minor, requested_by="late", reason="paid too late, the tickets were gone")
 
 
 def _is_late_capture(order: LockedOrder, update: ChargeUpdate) -> bool:
@@ -163,14 +185,13 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
 
 
 class _OpenPayment(msgspec.Struct, frozen=True):
-    """A row of `payments.claim_open`: an open payment that is due for a check.
+    """A row of `payments.claim_open`: a pending payment that is due for a check.
 
     `wanted`: the order still holds its tickets, and its event takes place. `abandoned`: the hold ended longer ago than
     a request can last, so no request for a charge is in flight.
     """
 
     reference: str
-    status: Literal["pending", "refunding"]
     amount_minor: int
     currency: str
     wanted: bool
@@ -178,7 +199,7 @@ class _OpenPayment(msgspec.Struct, frozen=True):
 
 
 async def reconcile_payments(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
-    """Query, charge or refund open payments that are due, and settle the results; return the number of payments."""
+    """Query or charge pending payments that are due, and settle the results; return the number of payments."""
     parameters = {
         "limit": CONCURRENT_REQUESTS_MAX,
         "check_after_ms": settings.payment_check_after_ms,
@@ -204,14 +225,11 @@ async def _settle(pool: Pool, updates: Mapping[str, ChargeUpdate]) -> int:
 
 
 async def _reconcile(payment: _OpenPayment, provider: PaymentProvider) -> ChargeUpdate | None:
-    """Send the provider the request that an open payment needs; return the charge's update, if there is one."""
+    """Send the provider the request that a pending payment needs; return the charge's update, if there is one."""
     amount = Amount(payment.amount_minor, payment.currency)
     if payment.amount_minor == 0:  # The provider has no charge of 0.
-        return "refunded" if payment.status == "refunding" else "captured"
+        return "captured"
     try:
-        if payment.status == "refunding":
-            await provider.refund(payment.reference)
-            return "refunded"
         if status := await provider.find(payment.reference, amount):
             return status
         if payment.abandoned:

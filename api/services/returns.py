@@ -1,18 +1,35 @@
-"""Returns: a buyer cancels an order."""
+"""Returns: a buyer cancels an order, or returns single tickets of a confirmed one.
 
-from collections.abc import Callable
+Both release tickets, put them back on sale and request the refund of a captured payment, in one transaction.
+"""
 
+from collections.abc import Callable, Sequence
+
+import msgspec
 import psycopg
 from psycopg import IsolationLevel
 
+from api.database import queries
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
-from api.database.session import open_session
-from api.errors import Forbidden, NotCancellable, NotFound
+from api.database.session import Session, Statement, open_session
+from api.errors import Forbidden, InvalidRequest, NotCancellable, NotFound
+from api.services import refunds
 from api.services.access import OPEN, Access
 from api.services.event_rules import is_refundable
-from api.services.order_rows import LIVE, LockedOrder, OrderWithBookings, PaymentStatus
+from api.services.order_rows import LIVE, LockedOrder, OrderWithBookings, PaymentStatus, RefundRow
 from api.services.orders import Change, change, find_bookings, find_order, lock
+
+CANCELLED_BY_BUYER = "cancelled by its buyer"
+RETURNED_BY_BUYER = "returned by its buyer"
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A row of `bookings.list_live`; `price_minor` in the currency's minor units."""
+
+    id: int
+    price_minor: int
+    live: bool
 
 
 async def cancel_order(
@@ -33,24 +50,60 @@ async def cancel_order(
         Forbidden: the order belongs to another buyer.
         NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
     """
+    return await _return(pool, reference, user_id, None, access, on_commit)
+
+
+async def return_tickets(
+    pool: Pool,
+    reference: str,
+    user_id: str,
+    booking_ids: Sequence[int],
+    access: Access = OPEN,
+    on_commit: Callable[[str], None] = lambda _: None,
+) -> OrderWithBookings:
+    """Return single tickets of a buyer's order, by the ids of their bookings, and refund their prices.
+
+    The return of all live tickets cancels the order. A repeated return changes nothing. `on_commit` receives the
+    event's slug after the commit.
+
+    Raises:
+        psycopg.Error: the return changed nothing.
+        CommitUnknownError: the tickets may be returned. It is safe to return them again.
+        NotFound: no order that the request may access has this reference.
+        Forbidden: the order belongs to another buyer.
+        InvalidRequest: a booking belongs to another order.
+        NotCancellable: the order is not paid or has no tickets, or its event has begun and is not cancelled.
+    """
+    return await _return(pool, reference, user_id, booking_ids, access, on_commit)
+
+
+async def _return(
+    pool: Pool,
+    reference: str,
+    user_id: str,
+    booking_ids: Sequence[int] | None,
+    access: Access,
+    on_commit: Callable[[str], None],
+) -> OrderWithBookings:
     async with open_session(pool) as session:
         async with session.transaction(IsolationLevel.READ_COMMITTED):
             locked = await session.run(lock([reference]))
             if not locked or not access.admits(locked[0]):
                 raise NotFound(f"booking {reference}")
-            if cancellation := decide_cancellation(locked[0], user_id):
-                await change(session, [cancellation])
+            if may_return(locked[0], user_id):
+                reason = CANCELLED_BY_BUYER if booking_ids is None else RETURNED_BY_BUYER
+                await return_lines(session, locked[0], booking_ids, requested_by="buyer", reason=reason)
         on_commit(locked[0].event)
         try:
             order, _ = await find_order(session, reference, access)
             bookings = await find_bookings(session, [order.id])
-        except psycopg.Error as error:  # The cancellation is committed, so this error must not look like a rollback.
+        except psycopg.Error as error:  # The return is committed, so this error must not look like a rollback.
             raise CommitUnknownError(str(error)) from error
     return order, bookings[order.id]
 
 
-def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
-    """Return the change that cancels an order; None if the order is cancelled already.
+def may_return(order: LockedOrder, user_id: str) -> bool:
+    """Return True if the buyer may return tickets of an order; False if the order is cancelled already.
 
     Raises:
         Forbidden: the order belongs to another buyer.
@@ -59,13 +112,82 @@ def decide_cancellation(order: LockedOrder, user_id: str) -> Change | None:
     if order.user_id != user_id:
         raise Forbidden
     if order.status == "cancelled":
-        return None
+        return False
     if order.status not in LIVE:
         raise NotCancellable(f"it is {order.status}")
     if not is_refundable(order):
         raise NotCancellable("the event has begun")
+    return True
+
+
+async def return_lines(
+    session: Session,
+    order: LockedOrder,
+    booking_ids: Sequence[int] | None,
+    *,
+    requested_by: str,
+    reason: str,
+) -> RefundRow | None:
+    """Release bookings of a pending or confirmed order, and request the refund of their prices.
+
+    Call it in a read committed transaction that has locked the order. The order is cancelled if no booking stays live.
+
+    Args:
+        session: the session of the transaction.
+        order: the locked order.
+        booking_ids: the bookings to release; None: all. Bookings that have ended already stay as they are.
+        requested_by: the cause of the refund.
+        reason: the reason, for the history and for the buyer.
+
+    Returns:
+        The refund; None if nothing was paid or no booking was released.
+
+    Raises:
+        InvalidRequest: a booking belongs to another order.
+        NotCancellable: single bookings of an order without a captured payment.
+    """
+    lines = await session.run(Statement(queries.bookings.list_live, {"order_id": order.id}, _Line))
+    live = [line for line in lines if line.live]
+    if booking_ids is not None and set(booking_ids) - {line.id for line in lines}:
+        raise InvalidRequest("must contain only ids of this booking's tickets", field="bookings")
+    chosen = live if booking_ids is None else [line for line in live if line.id in booking_ids]
+    if not chosen:
+        return None
+    if len(chosen) == len(live):
+        return await _cancel(session, order, requested_by, reason)
+    if order.payment != "captured":
+        raise NotCancellable("single tickets can be returned only after the payment")
+    refund = await _request(session, order, sum(line.price_minor for line in chosen), requested_by, reason)
+    parameters = {"ids": [line.id for line in chosen], "refund_id": refund and refund.id}
+    await session.run(Statement(queries.bookings.return_bookings, parameters, affects=len(chosen)))
+    return refund
+
+
+async def _cancel(session: Session, order: LockedOrder, requested_by: str, reason: str) -> RefundRow | None:
+    await change(session, [cancellation(order, reason)])
+    if order.payment != "captured":
+        return None
+    refund = await _request(session, order, order.total_minor - order.refunded_minor, requested_by, reason)
+    if refund is None:  # Earlier refunds have the whole amount, and may have succeeded.
+        await session.run(refunds.finish([order.id]))
+    return refund
+
+
+def cancellation(order: LockedOrder, reason: str) -> Change:
+    """Return the change that cancels an order with tickets."""
     payment: PaymentStatus | None = None
     if order.payment == "captured":
         # The provider must refund the payment of a held order. An inline payment and a total of 0 have no charge.
         payment = "refunding" if order.held and order.total_minor else "refunded"
-    return Change(order.id, "cancelled", payment, "cancelled by its buyer")
+    return Change(order.id, "cancelled", payment, reason)
+
+
+async def _request(
+    session: Session, order: LockedOrder, amount_minor: int, requested_by: str, reason: str
+) -> RefundRow | None:
+    """Request a refund, and return it; None for an amount of 0."""
+    if not amount_minor:
+        return None
+    new = refunds.refund_of(order, amount_minor, requested_by=requested_by, reason=reason)
+    (refund,) = await refunds.request(session, [new])
+    return refund

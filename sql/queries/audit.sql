@@ -217,17 +217,33 @@ having min(line) <> 1 or max(line) <> count(*) or count(distinct line) <> count(
 order by order_id;
 
 -- name: find_incomplete_orders
--- A pending or confirmed order has as many live bookings as its quantity; any other order has none.
+-- A pending order has as many live bookings as its quantity; any ended order has none.
+-- A confirmed order has at least one live booking, and its other bookings were returned.
+with counts as (
+    select
+        orders.id as order_id,
+        count(*) filter (where bookings.id is not null and bookings.released_at is null) as live,
+        count(*) filter (where bookings.released_reason = 'returned') as returned
+    from orders
+    left join bookings on orders.id = bookings.order_id
+    group by orders.id
+)
+
 select
     orders.id as order_id,
     orders.reference,
     orders.status,
     orders.quantity,
-    count(bookings.id) as live_bookings
+    counts.live as live_bookings,
+    counts.returned as returned_bookings
 from orders
-left join bookings on orders.id = bookings.order_id and bookings.released_at is null
-group by orders.id, orders.reference, orders.status, orders.quantity
-having count(bookings.id) <> case when orders.status in ('pending', 'confirmed') then orders.quantity else 0 end
+inner join counts on orders.id = counts.order_id
+where
+    case orders.status
+        when 'pending' then counts.live <> orders.quantity
+        when 'confirmed' then counts.live = 0 or counts.live + counts.returned <> orders.quantity
+        else counts.live > 0
+    end
 order by orders.id;
 
 -- name: find_lost_bookings
@@ -383,6 +399,8 @@ from
         'messages_source_key',
         'orders_reference_key',
         'payments_order_key',
+        'refunds_key_key',
+        'refunds_provider_id_key',
         'tickets_tier_position_key',
         'webhooks_pkey'
     ]) as promised (key)

@@ -77,6 +77,66 @@ where
     or (steps.status_after is null and steps.status <> begun.status)
 order by begun.order_id, steps.id;
 
+-- name: find_broken_refund_histories
+-- A refund's history starts with its first state, has no gaps, and ends with the current state.
+with steps as (
+    select
+        id,
+        detail as refund_id,
+        previous,
+        status,
+        lag(status) over in_order as status_before,
+        lead(status) over in_order as status_after
+    from order_events
+    where subject = 'refund'
+    window in_order as (partition by detail order by id)
+)
+
+select
+    coalesce(refunds.id, steps.refund_id) as refund_id,
+    refunds.status,
+    steps.status_before,
+    steps.previous as step_from,
+    steps.status as step_to
+from refunds
+full join steps on refunds.id = steps.refund_id
+where
+    refunds.id is null
+    or steps.refund_id is null
+    or steps.previous is distinct from steps.status_before
+    or (steps.status_after is null and steps.status <> refunds.status)
+order by refunds.id, steps.id;
+
+-- name: find_broken_line_histories
+-- A booking has one entry in the history if it was returned by itself, and none otherwise.
+with entries as (
+    select
+        detail as booking_id,
+        order_id,
+        count(*) as entries
+    from order_events
+    where subject = 'line'
+    group by detail, order_id
+),
+
+returned as (
+    select
+        id,
+        order_id
+    from bookings
+    where released_reason = 'returned'
+)
+
+select
+    coalesce(returned.id, entries.booking_id) as booking_id,
+    returned.order_id,
+    entries.order_id as order_id_of_entry,
+    coalesce(entries.entries, 0) as entries
+from returned
+full join entries on returned.id = entries.booking_id and returned.order_id = entries.order_id
+where returned.id is null or entries.entries is distinct from 1
+order by coalesce(returned.id, entries.booking_id);
+
 -- name: find_events_without_order
 -- Every history entry has its order.
 select

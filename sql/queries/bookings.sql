@@ -21,7 +21,8 @@ select
     bookings.price_minor,
     tickets.row_label,
     tickets.seat_number,
-    bookings.created_at
+    bookings.created_at,
+    case bookings.released_reason when 'returned' then bookings.released_at end as returned_at
 from bookings
 inner join tickets on bookings.ticket_id = tickets.id
 inner join tiers on bookings.tier_id = tiers.id
@@ -29,12 +30,48 @@ where bookings.order_id = any(%(order_ids)s::bigint[])
 order by bookings.order_id, bookings.line;
 
 -- name: release_bookings
--- Release the bookings of orders, and put their tickets back on sale.
+-- Release the live bookings of orders that have ended, and put their tickets back on sale.
 -- Locks: the bookings and their tickets; the caller has locked the orders.
 with released as (
     update bookings
-    set released_at = greatest(now(), created_at)
-    where order_id = any(%(order_ids)s::bigint[]) and released_at is null
+    set
+        released_at = greatest(now(), bookings.created_at),
+        released_reason = ended.status
+    from unnest(%(order_ids)s::bigint[], %(statuses)s::text[]) as ended (order_id, status)
+    where bookings.order_id = ended.order_id and bookings.released_at is null
+    returning bookings.ticket_id
+)
+
+update tickets
+set
+    status = 'available',
+    held_until = null
+where id in (
+    select ticket_id
+    from released
+);
+
+-- name: list_live
+-- List the live bookings of an order, in the order of their lines, and the ended ones.
+-- Isolation: read committed; the caller has locked the order.
+select
+    id,
+    price_minor,
+    released_at is null as live
+from bookings
+where order_id = %(order_id)s
+order by line;
+
+-- name: return_bookings
+-- Release single bookings of a confirmed order, and put their tickets back on sale.
+-- Locks: the bookings and their tickets; the caller has locked the order.
+with released as (
+    update bookings
+    set
+        released_at = greatest(now(), created_at),
+        released_reason = 'returned',
+        refund_id = case when price_minor > 0 then %(refund_id)s::bigint end
+    where id = any(%(ids)s::bigint[]) and released_at is null
     returning ticket_id
 )
 
@@ -48,10 +85,13 @@ where id in (
 );
 
 -- name: reclaim_bookings
--- Make the released bookings of orders live again; the caller has locked their tickets and sells them.
+-- Make the released bookings of expired orders live again; the caller has locked their tickets and sells them. An order
+-- that expired was never paid, so that none of its tickets was returned.
 -- Fails: bookings_live_ticket_key, when a ticket has another live booking.
 update bookings
-set released_at = null
+set
+    released_at = null,
+    released_reason = null
 where order_id = any(%(order_ids)s::bigint[]);
 
 -- name: find_scanned_ticket

@@ -5,6 +5,7 @@ select
     orders.reference,
     orders.user_id,
     order_events.subject,
+    order_events.detail,
     order_events.previous,
     order_events.status,
     order_events.reason
@@ -21,13 +22,16 @@ select
     orders.reference,
     orders.user_id,
     order_events.subject,
+    order_events.detail,
     order_events.previous,
     order_events.status,
     order_events.reason
 from bookings
 inner join orders on bookings.order_id = orders.id
 inner join order_events on orders.id = order_events.order_id
-where bookings.ticket_id = %(ticket_id)s
+where
+    bookings.ticket_id = %(ticket_id)s
+    and (order_events.subject <> 'line' or order_events.detail = bookings.id)
 order by order_events.id;
 
 -- name: ticket_exists
@@ -40,7 +44,7 @@ select exists(
 -- name: find_holder
 -- Find the order that held or owned a ticket at a given time. The result is empty if the ticket was available.
 -- The query reads the history, because released_at is not enough. A late payment can reclaim an expired hold, and
--- another order may have held the ticket in between.
+-- another order may have held the ticket in between. A ticket that was returned by itself has an entry of its line.
 select
     orders.reference,
     orders.user_id,
@@ -61,5 +65,16 @@ cross join
         order by order_events.id desc
         limit 1
     ) as state_then
-where bookings.ticket_id = %(ticket_id)s and state_then.status in ('pending', 'confirmed')
+where
+    bookings.ticket_id = %(ticket_id)s
+    and state_then.status in ('pending', 'confirmed')
+    and not exists (
+        select 1
+        from order_events
+        where
+            order_events.order_id = orders.id
+            and order_events.subject = 'line'
+            and order_events.detail = bookings.id
+            and order_events.created_at <= %(at)s
+    )
 order by state_then.created_at desc;

@@ -44,7 +44,7 @@ where pg_class.oid = to_regclass('migrations');
 -- name: drop_tables
 -- Drop every table that the migrations create.
 -- Locks: the tables, ACCESS EXCLUSIVE; waits.
-drop table if exists workers, messages, feeds, order_events, booking_limits, buyer_guards, webhooks, payments, bookings, orders, tickets, tiers, events, migrations;
+drop table if exists workers, messages, feeds, order_events, booking_limits, buyer_guards, webhooks, refunds, payments, bookings, orders, tickets, tiers, events, migrations;
 
 -- name: drop_domains
 -- Drop every domain that the migrations create. drop_tables has already removed the columns.
@@ -67,6 +67,9 @@ note_buyers,
 note_changes(),
 note_event_change(),
 note_new_orders(),
+note_new_refunds(),
+note_refund_changes(),
+note_returned_lines(),
 note_tier_change(),
 purge_history(),
 rebase_feeds(),

@@ -56,6 +56,7 @@ select
     orders.created_at,
     orders.expires_at,
     payments.status as payment,
+    payments.refunded_minor,
     orders.access_digest,
     (
         select events.slug
@@ -110,6 +111,7 @@ select
     orders.created_at,
     orders.expires_at,
     payments.status as payment,
+    payments.refunded_minor,
     orders.access_digest,
     events.slug as event,
     exists(
@@ -189,7 +191,9 @@ select
     orders.status,
     orders.total_minor,
     orders.currency,
+    payments.id as payment_id,
     payments.status as payment,
+    payments.refunded_minor,
     events.slug as event,
     events.sales_start_at,
     events.sales_end_at,

@@ -19,14 +19,27 @@ from
     ) as new (order_id, status, amount_minor, currency);
 
 -- name: change_payments
--- Change the statuses of locked payments. A payment that stays open is due for a check at once.
+-- Change the statuses of locked payments, which are then decided. Refunds have checks of their own.
 -- Fails: order_events_transition_check, if the transition is not allowed.
 update payments
 set
     status = change.status,
-    next_check_at = case when change.status in ('pending', 'refunding') then now() end
+    next_check_at = null
 from unnest(%(order_ids)s::bigint[], %(statuses)s::text[]) as change (order_id, status)
 where payments.order_id = change.order_id;
+
+-- name: finish_refunds
+-- Change locked payments of orders without tickets to refunded, if all of their refunds have succeeded.
+update payments
+set status = 'refunded'
+where
+    order_id = any(%(order_ids)s::bigint[])
+    and status = 'refunding'
+    and not exists (
+        select 1
+        from refunds
+        where refunds.payment_id = payments.id and refunds.status <> 'succeeded'
+    );
 
 -- name: find_wanted
 -- Return true for an order that holds tickets of an event that takes place. No charge may start for another order. The
@@ -41,7 +54,7 @@ cross join
 where orders.reference = %(reference)s;
 
 -- name: claim_open
--- Claim open payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
+-- Claim pending payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
 -- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets of an
 -- event that takes place. It is abandoned if the hold ended longer ago than a request can last, so that no request for
 -- its charge is in flight.
@@ -68,7 +81,6 @@ cross join
 where payments.id = locked_payments.id and payments.order_id = orders.id
 returning
     orders.reference,
-    payments.status,
     payments.amount_minor,
     payments.currency,
     orders.status = 'pending' and orders.expires_at > now() and rules.takes_place as wanted,

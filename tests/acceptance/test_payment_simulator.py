@@ -13,7 +13,7 @@ import pytest
 
 from api.config import WEBHOOK_SECRET, Settings
 from api.payments.http_provider import HttpProvider, open_provider
-from api.payments.provider import Amount
+from api.payments.provider import Amount, RefundRequest
 from api.payments.signatures import Webhook, verify
 from api.payments.simulator import decide
 from api.secret import load_or_create_secret
@@ -80,6 +80,11 @@ async def open_shop(
                 await stack.stop()
 
 
+def refund(reference: str, amount: int) -> RefundRequest:
+    """Return the refund of a whole charge."""
+    return RefundRequest(key="r1_1", reference=reference, amount=Amount(amount, "USD"))
+
+
 def client_of(stack: Stack) -> httpx.AsyncClient:
     """Return a client of the simulator."""
     return httpx.AsyncClient(base_url=stack.simulator_url, trust_env=False, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP)
@@ -141,7 +146,7 @@ async def test_repeated_requests_charge_once_and_return_the_present_charge() -> 
         for other in ({"amount": 6}, {"currency": "EUR"}):
             refused = await shop.client.post("/charges", json=body | other)
             assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
-        await shop.provider.refund("bk_1")
+        await shop.provider.refund(refund("bk_1", 5))
         await shop.until_received(3)
         assert [webhook.status for webhook in shop.webhooks()] == ["processing", "captured", "refunded"]
         assert len(await shop.charges()) == 1
@@ -151,8 +156,14 @@ async def test_a_captured_charge_is_refunded_once() -> None:
     async with open_shop(PSP_DELAY_MS="0") as shop:
         await shop.provider.charge("bk_1", Amount(5, "USD"))
         await shop.until_received(2)
-        responses = await asyncio.gather(*(shop.client.post("/charges/bk_1/refund") for _ in range(MANY)))
-        assert {(response.status_code, response.json()["status"]) for response in responses} == {(200, "refunded")}
+        bodies = [{"key": f"r{number % 3}", "amount": 5, "currency": "USD"} for number in range(MANY)]
+        responses = await asyncio.gather(*(shop.client.post("/charges/bk_1/refunds", json=body) for body in bodies))
+        made = [response.json() for response in responses if response.status_code == 200]
+        assert {(each["status"], each["amount"]) for each in made} == {("succeeded", 5)}
+        assert len({each["id"] for each in made}) == 1
+        refused = [response.json()["code"] for response in responses if response.status_code == 409]
+        assert refused == ["refund_too_large"] * (MANY - len(made))
+        assert len(made) == MANY / 3
         await shop.provider.charge("bk_2", Amount(5, "USD"))
         await shop.until_received(5)
         assert shop.statuses_of("bk_1") == ["processing", "captured", "refunded"]
@@ -162,12 +173,13 @@ async def test_a_captured_charge_is_refunded_once() -> None:
 async def test_a_charge_that_was_not_captured_is_not_refunded() -> None:
     async with open_shop(PAYMENT_SUCCESS_RATE="0") as shop:
         await shop.provider.charge("bk_1", Amount(5, "USD"))
-        processing = await shop.client.post("/charges/bk_1/refund")
+        body = {"key": "r1", "amount": 5, "currency": "USD"}
+        processing = await shop.client.post("/charges/bk_1/refunds", json=body)
         await shop.until_received(2)
-        declined = await shop.client.post("/charges/bk_1/refund")
+        declined = await shop.client.post("/charges/bk_1/refunds", json=body)
         for refused in (processing, declined):
             assert (refused.status_code, refused.json()["code"]) == (409, "not_cancellable")
-        assert (await shop.client.post("/charges/bk_2/refund")).status_code == 404
+        assert (await shop.client.post("/charges/bk_2/refunds", json=body)).status_code == 404
         assert await shop.provider.find("bk_2") is None
 
 
@@ -178,7 +190,7 @@ async def test_any_reference_of_a_booking_can_be_charged_and_refunded() -> None:
             await shop.provider.charge(reference, Amount(5, "USD"))
         await shop.until_received(2 * len(references))
         for reference in references:
-            await shop.provider.refund(reference)
+            await shop.provider.refund(refund(reference, 5))
             assert await shop.provider.find(reference) == "refunded"
         assert list(await shop.charges()) == references
 
@@ -247,7 +259,7 @@ async def test_a_loss_rate_of_1_sends_no_webhook() -> None:
     async with open_shop(PSP_LOSS_RATE="1", PSP_DELAY_MS="0") as shop:
         await shop.provider.charge("bk_1", Amount(1, "USD"))
         await shop.until_decided("bk_1")
-        await shop.provider.refund("bk_1")
+        await shop.provider.refund(refund("bk_1", 1))
         assert await shop.provider.find("bk_1") == "refunded"
         await shop.stack.stop_payment_simulator()
         assert shop.listener.requests == []

@@ -81,7 +81,7 @@ class Facts(msgspec.Struct, kw_only=True):
     events: list[EventFact]
     tiers: list[TierFact]
     open_payments: int = 0
-    """Payments whose next check was due more than two seconds ago."""
+    """Payments and refunds whose next check was due more than two seconds ago."""
     open_webhooks: int = 0
     """Webhooks that arrived more than two seconds ago and are unprocessed."""
 
@@ -129,7 +129,10 @@ _TIERS = """
     group by tiers.id
     order by tiers.display_order
 """
-_OPEN_PAYMENTS = "select count(*)::int from payments where next_check_at < now() - interval '2 seconds'"
+_OPEN_PAYMENTS = """
+    select (select count(*) from payments where next_check_at < now() - interval '2 seconds')::int
+        + (select count(*) from refunds where next_check_at < now() - interval '2 seconds')::int
+"""
 _OPEN_WEBHOOKS = (
     "select count(*)::int from webhooks where processed_at is null and received_at < now() - interval '2 seconds'"
 )

@@ -173,6 +173,8 @@ async def test_a_worker_killed_before_it_records_a_charge_charges_and_refunds_on
             assert await charges(stack, client) == [("repeated", 20_000, "refunded")]
         await until(lambda: rows(stack, ORDERS) == [("repeated", "cancelled", "refunded")], "the refund is recorded")
         assert await charges(stack, client) == [("repeated", 20_000, "refunded")]
+        (charge,) = (await client.get(f"{stack.simulator_url}/charges")).json()
+        assert charge["refunded"] == 20_000
     assert audit(stack.database_url) == []
 
 

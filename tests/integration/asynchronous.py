@@ -10,7 +10,14 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import ApiError
-from api.payments.provider import Amount, ChargeStatus, ProviderError
+from api.payments.provider import (
+    Amount,
+    ChargeStatus,
+    ProviderError,
+    RefundRequest,
+    RefundResult,
+    RefundResultStatus,
+)
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
@@ -30,6 +37,10 @@ class Provider:
     def __init__(self) -> None:
         self.charges: dict[str, ChargeStatus] = {}
         self.amounts: dict[str, Amount] = {}
+        self.refunds: dict[str, tuple[RefundRequest, RefundResult]] = {}
+        """The refunds by their keys, with their requests."""
+        self.refund_status: RefundResultStatus = "succeeded"
+        """The status of new refunds."""
         self.unavailable = False
 
     def is_open(self) -> bool:
@@ -47,11 +58,35 @@ class Provider:
             raise ProviderError("different amount")
         return self.charges.get(reference)
 
-    async def refund(self, reference: str) -> None:
+    async def refund(self, request: RefundRequest) -> RefundResult:
         self._check_available()
-        if self.charges.get(reference) not in {"captured", "refunded"}:
+        if known := self.refunds.get(request.key):
+            if known[0] != request:
+                raise ProviderError("different refund")
+            return known[1]
+        if self.charges.get(request.reference) not in {"captured", "refunded"}:
             raise ProviderError("not captured")
-        self.charges[reference] = "refunded"
+        charged = self.amounts.get(request.reference)
+        if charged and self.refunded(request.reference) + request.amount.minor > charged.minor:
+            return RefundResult("failed", error="more than the charge")
+        result = RefundResult(self.refund_status, f"re_{len(self.refunds)}")
+        self.refunds[request.key] = (request, result)
+        if charged is None or self.refunded(request.reference) == charged.minor:
+            self.charges[request.reference] = "refunded"
+        return result
+
+    async def find_refund(self, request: RefundRequest) -> RefundResult | None:
+        self._check_available()
+        known = self.refunds.get(request.key)
+        return known and known[1]
+
+    def refunded(self, reference: str) -> int:
+        """Return the sum of a charge's refunds that have not failed, in minor units."""
+        return sum(
+            request.amount.minor
+            for request, result in self.refunds.values()
+            if request.reference == reference and result.status != "failed"
+        )
 
     def _check_available(self) -> None:
         if self.unavailable:
@@ -98,6 +133,8 @@ async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
         "update bookings set created_at = created_at - %(age)s, released_at = released_at - %(age)s",
         "update tickets set held_until = held_until - %(age)s where held_until is not null",
         "update payments set created_at = created_at - %(age)s, next_check_at = next_check_at - %(age)s",
+        "update refunds set created_at = created_at - %(age)s, settled_at = settled_at - %(age)s",
+        "update refunds set next_check_at = next_check_at - %(age)s",
         "update booking_limits set booked_at = array(select unnest(booked_at) - %(age)s)",
         "update webhooks set received_at = received_at - %(age)s, processed_at = processed_at - %(age)s",
     ):

@@ -150,6 +150,15 @@ export interface Booking {
   seat: number | null;
   userId: string;
   createdAt: string;
+  returnedAt?: string;
+}
+
+export interface Refund {
+  id: string;
+  amount: number;
+  status: "failed" | "pending" | "requested" | "succeeded";
+  reason: string;
+  createdAt: string;
 }
 
 export interface Order {
@@ -166,6 +175,7 @@ export interface Order {
   expiresAt?: string;
   refund?: number;
   bookingSecret?: string;
+  refunds?: Refund[];
 }
 
 export interface WebhookReceipt {

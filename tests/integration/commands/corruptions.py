@@ -100,8 +100,8 @@ CORRUPTIONS = [
     (
         "find_bookings_without_order",
         """
-        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at)
-        select 999999, 1, id, tier_id, 1000, now() from tickets where id = {free_ga}
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at, released_reason)
+        select 999999, 1, id, tier_id, 1000, now(), 'cancelled' from tickets where id = {free_ga}
         """,
     ),
     (
@@ -133,11 +133,14 @@ CORRUPTIONS = [
         "find_incomplete_orders find_lost_bookings",
         "update orders set quantity = quantity + 1 where id in ({confirmed}, {pending})",
     ),
-    ("find_incomplete_orders", "update bookings set released_at = null where order_id = {declined_later}"),
+    (
+        "find_incomplete_orders",
+        "update bookings set released_at = null, released_reason = null where order_id = {declined_later}",
+    ),
     (
         "find_incomplete_orders",
         """
-        update bookings set released_at = now() where ticket_id = {sold_ga};
+        update bookings set released_at = now(), released_reason = 'cancelled' where ticket_id = {sold_ga};
         update tickets set status = 'available' where id = {sold_ga}
         """,
     ),
@@ -145,16 +148,16 @@ CORRUPTIONS = [
     (
         "find_wrong_totals",
         """
-        update orders set total_minor = 1 where id = {refunding};
-        update payments set amount_minor = 1 where order_id = {refunding}
+        update orders set total_minor = 1 where id = {expired};
+        update payments set amount_minor = 1 where order_id = {expired}
         """,
     ),
     ("find_lost_bookings", "delete from bookings where order_id = {declined_later}"),
     (
         "find_lost_bookings",
         """
-        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at)
-        select orders.id, 1, tickets.id, tickets.tier_id, orders.total_minor, now() from orders, tickets
+        insert into bookings (order_id, line, ticket_id, tier_id, price_minor, released_at, released_reason)
+        select orders.id, 1, tickets.id, tickets.tier_id, orders.total_minor, now(), 'declined' from orders, tickets
         where orders.id = {declined} and tickets.id = {free_ga}
         """,
     ),

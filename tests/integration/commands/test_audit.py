@@ -20,17 +20,22 @@ from api.database import queries
 from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.errors import NotCancellable
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, Item, NewOrder
-from api.services.orders import expire_holds
+from api.services.orders import expire_holds, find_bookings
 from api.services.payments import ChargeUpdate
-from api.services.returns import cancel_order
+from api.services.returns import cancel_order, return_tickets
 from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
-from tests.integration.commands.corruptions import CORRUPTIONS, ROWS
+from tests.integration.commands import corruptions
+from tests.integration.commands.corruptions_money import MONEY_CORRUPTIONS, MONEY_ROWS
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
 pytestmark = pytest.mark.xdist_group("audit")
+
+CORRUPTIONS = corruptions.CORRUPTIONS + MONEY_CORRUPTIONS
+ROWS = corruptions.ROWS | MONEY_ROWS
 
 Isolation = Literal["serializable", "read_committed"]
 Mode = Literal["inline", "async"]
@@ -97,6 +102,11 @@ async def create_orders_of_every_kind(database_url: str) -> None:
         await apply_updates(pool, {paid: "captured", declined: "declined", refunded: "captured"})
         for cancelled in (unpaid, refunded):
             await cancel_order(pool, cancelled, "u")
+        kept = await hold(pool, "VIP", 3)
+        await apply_updates(pool, {kept.reference: "captured"})
+        async with open_session(pool) as session:
+            bookings = (await find_bookings(session, [kept.id]))[kept.id]
+        await return_tickets(pool, kept.reference, "u", [bookings[1].id])
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +188,8 @@ def test_orders_of_every_kind_violate_no_invariant(booked_url: str) -> None:
 
 
 def test_every_invariant_is_checked_and_has_a_corruption() -> None:
-    assert set(INVARIANTS) == {*queries.audit, *queries.audit_histories, *queries.audit_messages}
+    expected = {*queries.audit, *queries.audit_histories, *queries.audit_messages, *queries.audit_money}
+    assert set(INVARIANTS) == expected
     assert {name for broken, _ in CORRUPTIONS for name in broken.split()} == {
         invariant.name.partition(".")[2] for invariant in INVARIANTS
     }

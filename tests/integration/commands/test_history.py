@@ -60,6 +60,7 @@ async def test_the_holder_of_a_seat_at_each_moment_is_found(
         ("ann", "payment", "captured", None),
         ("ann", "order", "cancelled", "cancelled by its buyer"),
         ("ann", "payment", "refunding", None),
+        ("ann", "refund", "requested", "cancelled by its buyer"),
     ]
 
 

@@ -34,6 +34,7 @@ TIMES = {
     "order_events": ["created_at"],
     "orders": ["cancelled_at", "created_at", "expires_at"],
     "payments": ["created_at", "next_check_at"],
+    "refunds": ["created_at", "next_check_at", "settled_at"],
     "tickets": ["held_until"],
     "webhooks": ["processed_at", "received_at"],
     "workers": ["heartbeat_at", "started_at"],
@@ -57,6 +58,10 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
     """A connection to a database with a row in every table, whose only constraints are those of the times."""
     await hold(pool)
     await conn.execute("insert into webhooks (id, payload) values ('w', '{}')")
+    await conn.execute(
+        "insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, next_check_at)"
+        " select gen_random_uuid(), id, 1, 'requested', 'r', 'buyer', now() from payments"
+    )
     await conn.execute("insert into workers (id) values ('w')")
     await conn.execute(
         "insert into messages (kind, order_id, source_id, locale, message_id, status)"

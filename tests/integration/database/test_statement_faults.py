@@ -20,6 +20,7 @@ from api.commands.audit import audit
 from api.config import Settings
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.errors import ApiError, Busy, InternalError, PaymentDeclined, SoldOut
 from api.payments import simulator
 from api.payments.provider import ChargeStatus
@@ -28,9 +29,10 @@ from api.services.bookings import seat_search
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Item, NewOrder
 from api.services.order_rows import OrderRow
-from api.services.orders import expire_holds
+from api.services.orders import expire_holds, find_bookings, select_orders
 from api.services.payments import reconcile_payments
-from api.services.returns import cancel_order
+from api.services.refunds import request_refunds
+from api.services.returns import cancel_order, return_tickets
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, hold, states
 from tests.integration.database.faulty_session import Fault, Faults, Kind
@@ -288,6 +290,13 @@ async def deliver(pool: Pool, kind: str, reference: str) -> None:
     await settle_webhooks(pool, ASYNC)
 
 
+async def return_first_ticket(pool: Pool, reference: str) -> None:
+    async with open_session(pool) as session:
+        (found,) = await session.run(select_orders([reference]))
+        bookings = await find_bookings(session, [found.id])
+    await return_tickets(pool, reference, "u", [bookings[found.id][0].id])
+
+
 STEPS = (
     Step(
         "a hold ends",
@@ -326,6 +335,12 @@ STEPS = (
         lambda pool, _, reference: cancel_order(pool, reference, "u"),
     ),
     Step(
+        "a buyer returns a ticket",
+        ("confirmed", "captured", 2),
+        ("confirmed", "captured", 1),
+        lambda pool, _, reference: return_first_ticket(pool, reference),
+    ),
+    Step(
         "the worker finds a payment",
         ("pending", "pending", 2),
         ("confirmed", "captured", 2),
@@ -342,7 +357,7 @@ STEPS = (
         "the worker gives money back",
         ("cancelled", "refunding", 0),
         ("cancelled", "refunded", 0),
-        lambda pool, provider, _: reconcile_payments(pool, ASYNC, provider),
+        lambda pool, provider, _: request_refunds(pool, ASYNC, provider),
         charge="captured",
     ),
 )
@@ -374,7 +389,8 @@ async def test_a_fault_at_any_statement_leaves_an_order_before_or_after_its_step
 
     async def take(pool: Pool, reference: str) -> None:
         # Simulates the passage of some seconds, after which the payment is due again.
-        await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
+        for table in (b"payments", b"refunds"):
+            await conn.execute(b"update %b set next_check_at = now() where next_check_at is not null" % table)
         if step.charge:
             provider.charges[reference] = step.charge
         await step.take(pool, provider, reference)

@@ -9,7 +9,7 @@ from api.database.pool import Pool
 from api.errors import Forbidden, NotCancellable, NotFound
 from api.services.bookings.model import Booked
 from api.services.order_views import to_schema
-from api.services.payments import reconcile_payments
+from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
 from tests.integration.asynchronous import (
     ASYNC,
@@ -52,7 +52,7 @@ async def test_cancelling_a_confirmed_order_frees_its_tickets_and_refunds_it(
     first = to_schema(*await cancel_order(pool, held.reference, "u"))
     assert (first.status, first.refund, first.event) == ("cancelled", first.total, "aurora-sessions")
     assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
-    await reconcile_payments(pool, ASYNC, provider)
+    await request_refunds(pool, ASYNC, provider)
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
     assert to_schema(*await cancel_order(pool, held.reference, "u")) == first
     assert await tickets_by_status(conn) == {"available": 1300}
@@ -66,7 +66,7 @@ async def test_a_payment_for_a_cancelled_order_is_refunded(
     assert await states(conn, held.reference) == ("cancelled", "pending", 0)
     provider.charges[held.reference] = "captured"
     await apply_updates(pool, {held.reference: "captured"})
-    await reconcile_payments(pool, ASYNC, provider)
+    await request_refunds(pool, ASYNC, provider)
     assert provider.charges[held.reference] == "refunded"
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
 

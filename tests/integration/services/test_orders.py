@@ -1,7 +1,7 @@
 """The life of orders in random sequences of events: the database equals a plain model and keeps every invariant.
 
 A few orders compete for the same seats. The provider decides payments, and its webhooks arrive late, twice and out of
-order. Buyers cancel, holds end, and the worker queries and refunds payments.
+order. Buyers cancel and return single tickets, holds end, and the worker queries payments and refunds them.
 """
 
 import asyncio
@@ -35,13 +35,14 @@ from api.errors import (
     PaymentDeclined,
     SeatTaken,
 )
-from api.payments.provider import ChargeStatus
+from api.payments.provider import Amount, ChargeStatus
 from api.payments.signatures import Webhook
 from api.services.bookings.model import NewOrder
 from api.services.order_rows import OrderRow
 from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
-from api.services.returns import cancel_order
+from api.services.refunds import request_refunds
+from api.services.returns import cancel_order, return_tickets
 from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order, response
 
@@ -69,8 +70,8 @@ SEQUENCES = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-TRANSITIONS_MIN = 14
-"""The minimum of the 18 transitions that the random sequences must take."""
+TRANSITIONS_MIN = 16
+"""The minimum of the 22 transitions that the random sequences must take; the provider decides refunds at once."""
 PAST_HOLD_S = 200
 """The time after the end of a hold, in seconds; longer than the longest request to the provider."""
 
@@ -82,11 +83,21 @@ class Expected(msgspec.Struct):
     status: str
     payment: str
     held: bool
+    seats: set[int]
+    """The seats that are not returned."""
     long_over: bool = False
+    open_refunds: int = 0
 
     @property
     def live(self) -> bool:
         return self.status in {"pending", "confirmed"}
+
+    def cancel(self) -> None:
+        """Cancel a live order."""
+        self.status = "cancelled"
+        if self.payment == "captured":
+            self.payment = "refunding" if self.held else "refunded"
+            self.open_refunds += self.held
 
 
 class Environment:
@@ -124,7 +135,7 @@ class Environment:
 
         async def clear(_: Pool, conn: AsyncConnection) -> None:
             await conn.execute("alter table order_events disable trigger order_events_no_truncate")
-            await conn.execute("truncate orders, bookings, payments, order_events, webhooks")
+            await conn.execute("truncate orders, bookings, payments, refunds, order_events, webhooks")
             await conn.execute("alter table order_events enable trigger order_events_no_truncate")
             await conn.execute("update tickets set status = 'available', held_until = null where status <> 'available'")
 
@@ -146,12 +157,14 @@ class OrderLife(RuleBasedStateMachine):
 
     # --- Rules -------------------------------------------------------------------------------------------
 
-    @initialize(mode=st.sampled_from(["async", "captured"]), abandoned=st.sampled_from([False, False, True]))
-    def start_with_orders(self, mode: str, abandoned: bool) -> None:  # noqa: FBT001 - drawn by its name
-        """Begin with two orders, in some sequences long after their holds."""
+    @initialize(mode=st.sampled_from(["async", "captured"]), first=st.sampled_from(["held", "paid", "abandoned"]))
+    def start_with_orders(self, mode: str, first: str) -> None:
+        """Begin with two orders, in some sequences after a payment or long after their holds."""
         self.book({1, 2}, "ada", "async")
         self.book({3}, "ben", mode)
-        if abandoned:
+        if first == "paid":
+            self.provider_decides(0, "captured", reported=True)
+        elif first == "abandoned":
             self.holds_end(0, captured=False)
             self.worker_reconciles(unavailable=False)
 
@@ -169,7 +182,7 @@ class OrderLife(RuleBasedStateMachine):
             return
         assert isinstance(received, PaymentDeclined if mode == "declined" else OrderRow)
         status, payment = FIRST_STATES[mode]
-        self.orders[new.reference] = Expected(new, status, payment, held=mode == "async")
+        self.orders[new.reference] = Expected(new, status, payment, held=mode == "async", seats=set(seats))
 
     @precondition(lambda self: self.orders)
     @rule(which=CHOICE, mode=st.sampled_from(["async", "captured", "declined"]))
@@ -183,7 +196,9 @@ class OrderLife(RuleBasedStateMachine):
     def provider_decides(self, which: int, charge: ChargeStatus, reported: bool) -> None:  # noqa: FBT001 - drawn by its name
         known = self._chosen(which)
         if known.held and self._charge_of(known) == "processing":
-            self.environment.provider.charges[known.new.reference] = charge
+            provider = self.environment.provider
+            provider.charges[known.new.reference] = charge
+            provider.amounts[known.new.reference] = Amount(known.new.quantity * PRICE_MINOR, "USD")
             if reported:
                 self._deliver(known, charge)
 
@@ -209,21 +224,27 @@ class OrderLife(RuleBasedStateMachine):
     @rule(unavailable=st.sampled_from([False, False, True]))
     def worker_reconciles(self, unavailable: bool) -> None:  # noqa: FBT001 - drawn by its name
         provider = self.environment.provider
-        open_now = {name: each for name, each in self.orders.items() if each.payment in {"pending", "refunding"}}
+        pending = {name: each for name, each in self.orders.items() if each.payment == "pending"}
+        refunding = {name: each for name, each in self.orders.items() if each.payment == "refunding"}
         charges = dict(provider.charges)
         provider.unavailable = unavailable
 
-        async def reconcile(pool: Pool, conn: AsyncConnection) -> int:
+        async def reconcile(pool: Pool, conn: AsyncConnection) -> tuple[int, int]:
             await conn.execute("update payments set next_check_at = now() where next_check_at is not null")
-            return await reconcile_payments(pool, ASYNC, provider)
+            await conn.execute("update refunds set next_check_at = now() where next_check_at is not null")
+            refunded = await request_refunds(pool, ASYNC, provider)
+            return refunded, await reconcile_payments(pool, ASYNC, provider)
 
-        assert self.environment.run(reconcile) == len(open_now)
+        open_refunds = sum(each.open_refunds for each in self.orders.values())
+        assert self.environment.run(reconcile) == (open_refunds, len(pending))
         provider.unavailable = False
-        for name, each in () if unavailable else open_now.items():
-            if each.payment == "refunding":
-                self._apply(each, "refunded")
-                assert provider.charges[name] == "refunded"
-            elif name in charges:
+        for each in () if unavailable else self.orders.values():
+            each.open_refunds = 0
+        for name, each in () if unavailable else refunding.items():
+            self._apply(each, "refunded")
+            assert provider.charges[name] == "refunded"
+        for name, each in () if unavailable else pending.items():
+            if name in charges:
                 self._apply(each, charges[name])
             elif each.status == "pending":
                 assert provider.charges[name] == "processing"
@@ -248,9 +269,38 @@ class OrderLife(RuleBasedStateMachine):
             assert isinstance(error, NotCancellable)
         else:
             assert error is None
-            known.status = "cancelled"
-            if known.payment == "captured":
-                known.payment = "refunding" if known.held else "refunded"
+            if known.live:
+                known.cancel()
+
+    @precondition(lambda self: self.orders)
+    @rule(which=CHOICE, last=st.booleans())
+    def return_seat(self, which: int, last: bool) -> None:  # noqa: FBT001 - drawn by its name
+        known = self._chosen(which)
+        seat = sorted(known.new.ticket_ids)[-1 if last else 0]
+        reference = known.new.reference
+        ids = [
+            booking_id
+            for (booking_id,) in self.environment.query(
+                "select bookings.id from bookings join orders on orders.id = order_id"
+                " where reference = %s and ticket_id = %s",
+                reference,
+                seat,
+            )
+        ]
+        if not ids:
+            return
+        refused = False
+        try:
+            self.environment.run(lambda pool, _: return_tickets(pool, reference, known.new.user_id, ids))
+        except NotCancellable:
+            refused = True
+        is_part = known.live and seat in known.seats and known.seats != {seat}
+        assert refused == (known.status in {"declined", "expired"} or (is_part and known.payment == "pending"))
+        if is_part and not refused:
+            known.seats.remove(seat)
+            known.open_refunds += known.held
+        elif known.live and not is_part and seat in known.seats:
+            known.cancel()
 
     # --- Invariants ---------------------------------------------------------------------------------------
 
@@ -261,10 +311,23 @@ class OrderLife(RuleBasedStateMachine):
         expected = dict.fromkeys(SEATS, "available")
         for each in self.orders.values():
             if each.live:
-                expected |= dict.fromkeys(each.new.ticket_ids, "held" if each.status == "pending" else "sold")
+                expected |= dict.fromkeys(each.seats, "held" if each.status == "pending" else "sold")
         found = self.environment.query("select id, status from tickets where id = any(%s)", list(SEATS))
         assert dict(found) == expected
         assert self.environment.query("select count(*) from orders") == [(len(self.orders),)]
+
+    @invariant()
+    def the_provider_has_every_refund_once(self) -> None:
+        found = self.environment.query(
+            """
+            select orders.reference, coalesce(sum(refunds.amount_minor), 0)::bigint
+            from orders
+            join payments on order_id = orders.id
+            left join refunds on payment_id = payments.id and refunds.status = 'succeeded'
+            where orders.expires_at is not null group by 1
+            """
+        )
+        assert dict(found) == {reference: self.environment.provider.refunded(reference) for reference, _ in found}
 
     @invariant()
     def every_invariant_holds(self) -> None:
@@ -285,12 +348,14 @@ class OrderLife(RuleBasedStateMachine):
                 known.status, known.payment = "confirmed", "captured"
             case "captured", "expired" | "cancelled" if open_or_void:
                 known.payment = "refunding"
+                known.open_refunds += 1
             case "declined", "pending":
                 known.status, known.payment = "declined", "declined"
             case "declined", "expired" | "cancelled" if known.payment == "pending":
                 known.payment = "declined"
             case "refunded", "expired" | "cancelled" if known.payment == "refunding":
                 known.payment = "refunded"
+                known.open_refunds = 0
 
     def _chosen(self, which: int) -> Expected:
         return list(self.orders.values())[which % len(self.orders)]
@@ -311,7 +376,7 @@ class OrderLife(RuleBasedStateMachine):
         self._apply(known, update)
 
     def _taken(self) -> set[int]:
-        return {seat for each in self.orders.values() if each.live for seat in each.new.ticket_ids}
+        return {seat for each in self.orders.values() if each.live for seat in each.seats}
 
     def _book(self, new: NewOrder, mode: str) -> OrderRow | ApiError:
         (outcome,) = self.environment.run(lambda pool, _: book(pool, new, settings=INLINE.get(mode, ASYNC)))

@@ -8,7 +8,8 @@ from psycopg import AsyncConnection
 from api.database.pool import Pool
 from api.services.order_views import get_order, list_orders, to_schema
 from api.services.orders import expire_holds
-from api.services.payments import ChargeUpdate, reconcile_payments
+from api.services.payments import ChargeUpdate
+from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
 from tests.integration.asynchronous import (
     ASYNC,
@@ -92,7 +93,7 @@ async def test_a_late_payment_is_refunded_if_a_ticket_is_gone(
     await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("expired", "refunding", 0)
     provider.charges = {held.reference: "captured", other.reference: "processing"}
-    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    assert await request_refunds(pool, ASYNC, provider) == 1
     assert provider.charges[held.reference] == "refunded"
     assert await states(conn, held.reference) == ("expired", "refunded", 0)
     found, _ = await get_order(pool, held.reference)
@@ -116,7 +117,7 @@ async def test_a_payment_in_time_for_a_cancelled_event_is_refunded(
     await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("cancelled", "refunding", 0)
     provider.charges[held.reference] = "captured"
-    await reconcile_payments(pool, ASYNC, provider)
+    await request_refunds(pool, ASYNC, provider)
     assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
 
 

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from api.database.pool import Pool
 from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
+from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass, states
 
@@ -68,11 +69,12 @@ async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhoo
     provider.charges = dict.fromkeys((held.reference, taken.reference), "captured")
     await let_time_pass(conn, 60)
     await reconcile_payments(pool, ASYNC, provider)
-    await reconcile_payments(pool, ASYNC, provider)
+    await request_refunds(pool, ASYNC, provider)
     assert await states(conn, held.reference) == ("confirmed", "captured", 1)
     assert await states(conn, taken.reference) == ("cancelled", "refunded", 0)
     assert provider.charges == {held.reference: "captured", taken.reference: "refunded"}
     assert await reconcile_payments(pool, ASYNC, provider) == 0
+    assert await request_refunds(pool, ASYNC, provider) == 0
 
 
 async def test_payments_stay_open_while_the_provider_is_unavailable(

@@ -13,7 +13,14 @@ import stamina
 from api.config import Settings
 from api.payments import circuit_breaker
 from api.payments.http_provider import RESPONSE_SHOWN_MAX, HttpProvider, open_provider
-from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus, ProviderError
+from api.payments.provider import (
+    CONCURRENT_REQUESTS_MAX,
+    Amount,
+    ChargeStatus,
+    ProviderError,
+    RefundRequest,
+    RefundResult,
+)
 from tests.listener import Listener, Response, listening
 from tests.stack import free_port
 
@@ -27,6 +34,8 @@ SHORT_TIMEOUT_MS = 50
 CHARGE = {"reference": "bk_1", "amount": 100, "currency": "USD", "status": "captured"}
 CAPTURED = Response(200, msgspec.json.encode(CHARGE))
 FAULT = Response(500)
+REFUND = RefundRequest(key="r1_1", reference="bk_1", amount=Amount(40, "USD"))
+REFUNDED = {"id": "re_1", "key": "r1_1", "reference": "bk_1", "amount": 40, "currency": "USD", "status": "succeeded"}
 
 
 class Clock:
@@ -114,12 +123,57 @@ async def test_an_unknown_charge_has_no_status(listener: Listener) -> None:
     [("bk_1", "bk_1"), ("..", "%2E%2E"), ("a.b", "a%2Eb"), ("a:b~c+d=e@f-g", "a%3Ab~c%2Bd%3De%40f-g")],
 )
 async def test_every_reference_has_a_path_of_its_own(listener: Listener, reference: str, path: str) -> None:
-    listener.respond = lambda _: Response(200, msgspec.json.encode({**CHARGE, "reference": reference}))
+    request = msgspec.structs.replace(REFUND, reference=reference)
     async with provider_at(listener.url) as provider:
+        listener.respond = lambda _: Response(200, msgspec.json.encode({**CHARGE, "reference": reference}))
         await provider.find(reference)
-        await provider.refund(reference)
-    paths = [(request.method, request.path) for request in listener.requests]
-    assert paths == [("GET", f"/charges/{path}"), ("POST", f"/charges/{path}/refund")]
+        listener.respond = lambda _: Response(200, msgspec.json.encode({**REFUNDED, "reference": reference}))
+        await provider.refund(request)
+        await provider.find_refund(request)
+    assert [(sent.method, sent.path) for sent in listener.requests] == [
+        ("GET", f"/charges/{path}"),
+        ("POST", f"/charges/{path}/refunds"),
+        ("GET", f"/charges/{path}/refunds/r1_1"),
+    ]
+
+
+async def test_a_refund_contains_key_amount_and_currency(listener: Listener) -> None:
+    listener.respond = lambda _: Response(200, msgspec.json.encode(REFUNDED))
+    async with provider_at(listener.url) as provider:
+        assert await provider.refund(REFUND) == RefundResult("succeeded", "re_1")
+    (request,) = listener.requests
+    assert msgspec.json.decode(request.body) == {"key": "r1_1", "amount": 40, "currency": "USD"}
+
+
+async def test_an_unknown_refund_has_no_state(listener: Listener) -> None:
+    listener.respond = lambda _: UNKNOWN
+    async with provider_at(listener.url) as provider:
+        assert await provider.find_refund(REFUND) is None
+
+
+@pytest.mark.parametrize("code", ["not_cancellable", "refund_too_large"])
+async def test_a_refund_that_the_provider_refuses_has_failed(listener: Listener, code: str) -> None:
+    body = msgspec.json.encode({"code": code, "detail": "nothing is left"})
+    async with provider_at(listener.url) as provider:
+        listener.respond = lambda _: Response(409, body)
+        assert await provider.refund(REFUND) == RefundResult("failed", error="nothing is left")
+        others = [Response(409), Response(409, b'{"code": "busy"}'), Response(404, body)]
+        listener.respond = lambda _: others.pop()
+        while others:
+            with pytest.raises(ProviderError):
+                await provider.refund(REFUND)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "r2"}, {"reference": "bk_2"}, {"amount": 41}, {"currency": "EUR"}, {"status": "lost"}, {"id": 1}],
+)
+async def test_the_response_of_another_refund_is_an_error(listener: Listener, changes: dict[str, Any]) -> None:
+    listener.respond = lambda _: Response(200, msgspec.json.encode(REFUNDED | changes))
+    async with provider_at(listener.url) as provider:
+        for call in (provider.refund(REFUND), provider.find_refund(REFUND)):
+            with pytest.raises(ProviderError):
+                await call
 
 
 @pytest.mark.parametrize("failure", [FAULT, Response(503), Response(429), Response(cut=True)], ids=str)
@@ -145,7 +199,7 @@ async def test_attempts_are_bounded(listener: Listener, failure: Response) -> No
 async def test_a_refusal_is_reported_and_not_retried(listener: Listener, status: int) -> None:
     listener.respond = lambda _: Response(status, b"because" + b"." * RESPONSE_SHOWN_MAX * 2)
     async with provider_at(listener.url) as provider:
-        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund("bk_1")):
+        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund(REFUND)):
             with pytest.raises(ProviderError, match=f"with {status}: because") as refusal:
                 await call
             assert len(str(refusal.value)) < RESPONSE_SHOWN_MAX + 100
@@ -194,7 +248,7 @@ async def test_an_unavailable_provider_gets_no_requests_for_a_while(listener: Li
         assert not provider.is_open()
         await fail(provider)
         assert provider.is_open()
-        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund("bk_1")):
+        for call in (provider.charge("bk_1", Amount(1, "USD")), provider.find("bk_1"), provider.refund(REFUND)):
             with pytest.raises(ProviderError, match="is unavailable"):
                 await call
         clock.now += RESET_S

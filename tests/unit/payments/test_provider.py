@@ -14,11 +14,16 @@ from api.commands.payment_simulator import create_app
 from api.config import Settings
 from api.payments.circuit_breaker import CircuitBreaker
 from api.payments.http_provider import HttpProvider
-from api.payments.provider import Amount, PaymentProvider, ProviderError
+from api.payments.provider import Amount, PaymentProvider, ProviderError, RefundRequest
 from tests.integration.asynchronous import Provider
 
 REFERENCE = "bk_1"
 AMOUNT = Amount(12_50, "USD")
+
+
+def refund(key: str, amount: Amount = AMOUNT) -> RefundRequest:
+    return RefundRequest(key=key, reference=REFERENCE, amount=amount)
+
 
 Running = tuple[PaymentProvider, Callable[[str], Awaitable[None]]]
 """A provider, and a function that waits until the provider has captured a charge."""
@@ -71,9 +76,32 @@ async def test_a_charge_is_created_once_and_found_until_it_is_refunded(
         await captured(REFERENCE)
         assert await provider.find(REFERENCE, AMOUNT) == "captured"
         for _ in range(2):
-            await provider.refund(REFERENCE)
+            assert (await provider.refund(refund("r1"))).status == "succeeded"
             assert await provider.find(REFERENCE, AMOUNT) == "refunded"
         assert not provider.is_open()
+
+
+@every_implementation
+async def test_refunds_of_a_charge_are_made_once_for_each_key_and_never_exceed_it(
+    implementation: Implementation, tmp_path: Path
+) -> None:
+    async with implementation(tmp_path) as (provider, captured):
+        await provider.charge(REFERENCE, AMOUNT)
+        await captured(REFERENCE)
+        assert await provider.find_refund(refund("r1")) is None
+        part, rest = Amount(10_00, "USD"), Amount(2_50, "USD")
+        first = await provider.refund(refund("r1", part))
+        assert first.status == "succeeded"
+        assert await provider.refund(refund("r1", part)) == first == await provider.find_refund(refund("r1", part))
+        assert await provider.find(REFERENCE, AMOUNT) == "captured"
+        with pytest.raises(ProviderError):
+            await provider.refund(refund("r1", rest))
+        too_much = await provider.refund(refund("r2", Amount(2_51, "USD")))
+        assert (too_much.status, bool(too_much.error)) == ("failed", True)
+        second = await provider.refund(refund("r3", rest))
+        assert (second.status, second.provider_id == first.provider_id) == ("succeeded", False)
+        assert await provider.find(REFERENCE, AMOUNT) == "refunded"
+        assert (await provider.refund(refund("r4", Amount(1, "USD")))).status == "failed"
 
 
 @every_implementation
@@ -95,5 +123,5 @@ async def test_a_charge_that_was_not_captured_cannot_be_refunded(
 ) -> None:
     async with implementation(tmp_path) as (provider, _):
         with pytest.raises(ProviderError):
-            await provider.refund(REFERENCE)
+            await provider.refund(refund("r1"))
         assert await provider.find(REFERENCE) is None

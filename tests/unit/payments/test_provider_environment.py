@@ -9,10 +9,11 @@ import pytest
 from api.addresses import is_local_url
 from api.config import Settings
 from api.payments.http_provider import HttpProvider, open_provider
-from api.payments.provider import Amount, ProviderError
+from api.payments.provider import Amount, ProviderError, RefundRequest
 from tests.listener import Listener, Response, listening
 
 REFERENCE = "bk_0123456789abcdef01234567"
+REFUND = RefundRequest(key="r1_1", reference=REFERENCE, amount=Amount(1, "USD"))
 CHARGE = {"reference": REFERENCE, "amount": 100, "currency": "USD", "status": "captured"}
 
 
@@ -62,7 +63,7 @@ def test_local_urls(url: str, *, local: bool) -> None:
 
 async def _call_all(provider: HttpProvider) -> list[str]:
     errors = []
-    for call in (provider.charge(REFERENCE, Amount(1, "USD")), provider.find(REFERENCE), provider.refund(REFERENCE)):
+    for call in (provider.charge(REFERENCE, Amount(1, "USD")), provider.find(REFERENCE), provider.refund(REFUND)):
         with pytest.raises(ProviderError) as raised:
             await call
         errors.append(str(raised.value))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.payments.provider import ChargeRequest
-from api.payments.simulator import ChargeRefused, ChargeStore, decide
+from api.payments.provider import ChargeRequest, RefundBody
+from api.payments.simulator import REFUNDS_OF_CHARGE_MAX, ChargeRefused, ChargeStore, decide
 
 REFERENCES = st.text(min_size=1, max_size=128)
 RATES = st.floats(0, 1)
@@ -15,6 +15,10 @@ RATES = st.floats(0, 1)
 
 def request(reference: str, amount: int = 100, currency: str = "USD") -> ChargeRequest:
     return ChargeRequest(reference=reference, amount=amount, currency=currency)
+
+
+def whole(key: str = "k", amount: int = 100, currency: str = "USD") -> RefundBody:
+    return RefundBody(key=key, amount=amount, currency=currency)
 
 
 @given(REFERENCES)
@@ -60,16 +64,49 @@ def test_only_a_captured_charge_is_refunded_and_only_once() -> None:
         store.create(request(reference))
     store.decide("paid", 1)
     store.decide("declined", 0)
-    refunded, is_new = store.refund("paid")
-    assert (refunded.status, is_new) == ("refunded", True)
-    assert store.refund("paid") == (refunded, False)
+    refund, refunded = store.refund("paid", whole())
+    assert refunded is not None
+    assert (refund.status, refunded.status, refunded) == ("succeeded", "refunded", store.get("paid"))
+    assert store.refund("paid", whole()) == (refund, None)
+    assert store.get_refund("paid", "k") == refund
     for reference in ("declined", "open"):
         with pytest.raises(ChargeRefused) as refused:
-            store.refund(reference)
+            store.refund(reference, whole())
         assert (refused.value.status, refused.value.code) == (409, "not_cancellable")
-    with pytest.raises(ChargeRefused) as unknown:
-        store.refund("unknown")
-    assert (unknown.value.status, unknown.value.code) == (404, "not_found")
+    for call in (lambda: store.refund("unknown", whole()), lambda: store.get_refund("paid", "other")):
+        with pytest.raises(ChargeRefused) as unknown:
+            call()
+        assert (unknown.value.status, unknown.value.code) == (404, "not_found")
+
+
+def test_the_refunds_of_a_charge_never_exceed_it() -> None:
+    store = ChargeStore()
+    store.create(request("paid"))
+    store.decide("paid", 1)
+    first, refunded = store.refund("paid", whole("k1", 60))
+    assert (refunded, store.get("paid").status, store.get("paid").refunded) == (None, "captured", 60)
+    for other in (whole("k1", 61), whole("k1", 60, "EUR")):
+        with pytest.raises(ChargeRefused) as reused:
+            store.refund("paid", other)
+        assert (reused.value.status, reused.value.code) == (422, "key_reused")
+    for too_large in (whole("k2", 41), whole("k2", 40, "EUR")):
+        with pytest.raises(ChargeRefused) as refused:
+            store.refund("paid", too_large)
+        assert (refused.value.status, refused.value.code) == (409, "refund_too_large")
+    _, refunded = store.refund("paid", whole("k2", 40))
+    assert refunded is not None
+    assert (refunded.status, refunded.refunded) == ("refunded", 100)
+    assert store.refund("paid", whole("k1", 60)) == (first, None)
+
+
+def test_the_number_of_refunds_of_a_charge_is_bounded() -> None:
+    store = ChargeStore()
+    store.create(request("paid", amount=REFUNDS_OF_CHARGE_MAX + 1))
+    store.decide("paid", 1)
+    for number in range(REFUNDS_OF_CHARGE_MAX):
+        store.refund("paid", whole(f"k{number}", 1))
+    with pytest.raises(ChargeRefused, match="can be refunded"):
+        store.refund("paid", whole("one more", 1))
 
 
 def test_a_full_store_drops_the_charge_that_was_decided_first() -> None:
@@ -81,9 +118,11 @@ def test_a_full_store_drops_the_charge_that_was_decided_first() -> None:
     assert (full.value.status, full.value.code) == (503, "busy")
     store.decide("b", 1)
     store.decide("a", 1)
-    store.refund("b")
+    store.refund("b", whole())
     store.create(request("d"))
     assert [charge.reference for charge in store.charges()] == ["a", "c", "d"]
+    with pytest.raises(ChargeRefused):
+        store.get_refund("b", "k")
     store.create(request("e"))
     with pytest.raises(ChargeRefused):
         store.create(request("f"))

@@ -215,5 +215,5 @@ async def test_the_database_itself_refuses_a_second_live_booking_of_a_ticket(con
     await conn.execute(insert, [1])
     with pytest.raises(psycopg.errors.UniqueViolation, match="bookings_live_ticket_key"):
         await conn.execute(insert, [2])
-    await conn.execute("update bookings set released_at = now() where order_id = 1")
+    await conn.execute("update bookings set released_at = now(), released_reason = 'cancelled' where order_id = 1")
     await conn.execute(insert, [3])

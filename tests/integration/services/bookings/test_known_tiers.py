@@ -296,5 +296,7 @@ async def test_a_refused_request_keeps_its_tickets_for_no_one(database_url: str,
             )
             assert isinstance(refused, PriceChanged)
             assert isinstance(booked, OrderRow)
-            await conn.execute("update bookings set released_at = now() where ticket_id = 1")
+            await conn.execute(
+                "update bookings set released_at = now(), released_reason = 'cancelled' where ticket_id = 1"
+            )
             await conn.execute("update tickets set status = 'available' where id = 1")
