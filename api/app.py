@@ -22,7 +22,7 @@ from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics, count_unmatched
 from api.http.semantics import HttpSemantics, OwnOrigins, check_host
 from api.lifespan import lifespan_of
-from api.routes import bookings, docs, events, health, messages, metrics, payments, tickets
+from api.routes import bookings, docs, events, health, messages, metrics, order_changes, payments, tickets
 from api.server.refusals import Refusals, refusal
 from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
@@ -47,7 +47,8 @@ _ROUTES = (
     bookings.create_booking,
     bookings.get_booking,
     bookings.get_bookings,
-    bookings.cancel_booking,
+    order_changes.cancel_booking,
+    order_changes.return_booked_tickets,
     bookings.get_ticket_code,
     bookings.get_calendar,
     messages.send_booking,

@@ -48,6 +48,9 @@ _ITEMS = msgspec.Meta(
     description="The entries of a basket, all or none, as an alternative to `tier`, `quantity` and `ticketIds`.",
 )
 Quantity = Annotated[int, msgspec.Meta(ge=1)]
+BookingId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+RETURNS_MAX = 1000
+"""Bookings in a request to return tickets; an order has at most as many."""
 TicketIds = Annotated[list[TicketId], _TICKET_IDS]
 
 
@@ -117,6 +120,13 @@ class MessageQueued(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     success: Literal[True] = True
     message: str = "An e-mail is on its way if there is something to send."
+
+
+class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /api/bookings/{reference}/returns`: the buyer, and the ids of the returned bookings."""
+
+    user_id: Text
+    bookings: Annotated[list[BookingId], msgspec.Meta(min_length=1, max_length=RETURNS_MAX)]
 
 
 class TierAvailability(msgspec.Struct, frozen=True):

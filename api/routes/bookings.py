@@ -1,6 +1,5 @@
-"""Bookings: creation, cancellation, lists, ticket codes and calendar files."""
+"""Bookings: creation, lists, ticket codes and calendar files."""
 
-import logging
 import re
 import secrets
 from typing import Annotated, Final
@@ -10,16 +9,13 @@ from litestar import Request, Response, get, post, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
-from api.database.errors import CommitUnknownError
-from api.database.session import with_timeout, write_with_timeout
+from api.database.session import with_timeout
 from api.errors import (
     ApiError,
     BodyTooLarge,
-    Busy,
     Forbidden,
     InvalidRequest,
     KeyReused,
-    NotCancellable,
     NotFound,
     RequestTimeout,
     UnsupportedMediaType,
@@ -33,14 +29,12 @@ from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
 from api.http.responses import RawResponse, rfc3339
 from api.http.state import ApiState
-from api.logs import order_label
 from api.routes.tickets import UNCOMPRESSED, EventSlug
 from api.schemas import (
     BUILT_IN_EVENT,
     KEY_HEADER_PATTERN,
     REFERENCE_PATTERN,
     BookingRequest,
-    CancelRequest,
     Order,
     OrderPage,
     Reference,
@@ -52,17 +46,13 @@ from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refuse
 from api.services.bookings.refusals import REFUSALS
 from api.services.order_rules import TICKETS_MAX
 from api.services.order_views import Show, as_first_booked, get_order, lines_as_first_booked, list_orders, to_schema
-from api.services.returns import cancel_order
 from api.text import TEXT_MAX, TEXT_PATTERN, TEXT_RULE, limit_key, normalize
-
-_log = logging.getLogger(__name__)
 
 BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 BODY_REFUSALS: Final = (InvalidRequest, Forbidden, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
 CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, *REFUSALS))
-CANCEL_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, NotFound, NotCancellable))
 
 ORDERS_PER_UNIT = 20
 """Number of listed orders that cost as much as a request, for the limit of addresses."""
@@ -242,40 +232,6 @@ async def get_calendar(
     return RawResponse(body, headers=headers, media_type=calendar.MEDIA_TYPE).to_litestar()
 
 
-@post(
-    BOOKINGS + "/{reference:str}/cancel",
-    status_code=200,
-    dto=StrictBody[CancelRequest],
-    return_dto=None,
-    responses={
-        200: ResponseSpec(Order, description="Cancelled by this or an earlier request", generate_examples=False),
-        **refusals(CANCEL_REFUSALS),
-    },
-)
-async def cancel_booking(
-    state: ApiState,
-    reference: ReferenceInPath,
-    data: JSONBody[CancelRequest],
-    booking_secret: OrderSecret = None,
-) -> Response[Order]:
-    """Cancel a booking: release its tickets and refund a captured payment.
-
-    Only the buyer can cancel. Repeats return the same response.
-    """
-    reference, buyer, access = valid_reference(reference), _buyer(data.user_id), access_to_order(state, booking_secret)
-
-    def on_commit(event: str) -> None:
-        state.availability.invalidate({event})
-        state.states.invalidate({event})
-
-    try:
-        order, bookings = await write_with_timeout(cancel_order(state.pool, reference, buyer, access, on_commit))
-    except CommitUnknownError as error:
-        _log.warning("The outcome of the cancellation of %s is unknown: %s", order_label(reference), error)
-        raise Busy(unknown=True, reference=reference) from error
-    return Response(to_schema(order, bookings), status_code=200, headers={"Cache-Control": "no-store"})
-
-
 @get(BOOKINGS, responses=refusals([InvalidRequest]))
 async def get_bookings(
     request: Request[None, None, ApiState],
@@ -294,7 +250,8 @@ async def get_bookings(
 ) -> Response[OrderPage]:
     """Return a buyer's bookings that the request may access, newest first."""
     access = access_to_orders(state, booking_secret)
-    page = await with_timeout(list_orders(state.pool, _buyer(user_id), access, show=show, limit=limit, cursor=cursor))
+    buyer = valid_buyer(user_id)
+    page = await with_timeout(list_orders(state.pool, buyer, access, show=show, limit=limit, cursor=cursor))
     state.throttle.charge(address_of(request.scope), len(page.orders) // ORDERS_PER_UNIT)
     return Response(page, headers={"Cache-Control": "no-store"})
 
@@ -312,7 +269,7 @@ def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: i
         reference=_reference(data.booking_reference, key),
         event=event,
         items=items,
-        user_id=_buyer(data.user_id),
+        user_id=valid_buyer(data.user_id),
         expected_total=data.expected_total,
         email=data.email,
         locale=data.locale,
@@ -364,7 +321,7 @@ def _too_many(tickets_max: int, field: str) -> InvalidRequest:
     return InvalidRequest(f"at most {tickets_max} tickets are possible in one booking", field=field)
 
 
-def _buyer(user_id: str) -> str:
+def valid_buyer(user_id: str) -> str:
     """Return a buyer's name as orders store it.
 
     Raises:

@@ -21,6 +21,7 @@ from api.schemas import (
     EventList,
     Order,
     Problem,
+    Refund,
     SeatChoice,
     SeatRow,
     Ticket,
@@ -131,7 +132,7 @@ def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
 
 RESPONSE_STRUCTS = [
     *(Event, EventDetails, EventList, Tier, TierAvailability, TierState, SeatRow, TicketStates, Ticket, Booking, Order),
-    *(BestSeats, SeatChoice, Problem),
+    *(BestSeats, Refund, SeatChoice, Problem),
 ]
 
 
@@ -227,6 +228,11 @@ def message(reference: str, status: int, body: bytes) -> RequestCase:
     return RequestCase("POST", f"/api/bookings/{reference}/email", status, body, documented_as=documented_as)
 
 
+def tickets_return(reference: str, status: int, body: bytes) -> RequestCase:
+    path = "/api/bookings/{reference}/returns"
+    return RequestCase("POST", path.format(reference=reference), status, body, documented_as=path)
+
+
 REQUESTS = [
     RequestCase("GET", "/api/tickets/availability", 200),
     RequestCase("GET", "/api/tickets/availability", 304, headers={"If-None-Match": "{etag}"}),
@@ -263,9 +269,13 @@ REQUESTS = [
     RequestCase("GET", "/api/bookings/r/tickets/2.svg", 404, documented_as=TICKET),
     RequestCase("GET", "/api/bookings/r/calendar.ics", 200, documented_as=CALENDAR),
     RequestCase("GET", "/api/bookings/nobody-has-this/calendar.ics", 404, documented_as=CALENDAR),
+    tickets_return("r", 403, b'{"userId": "somebody-else", "bookings": [1]}'),
+    tickets_return("r", 400, b'{"userId": "u", "bookings": []}'),
+    tickets_return("nobody-has-this", 404, b'{"userId": "u", "bookings": [1]}'),
     cancellation("r", 403, b'{"userId": "somebody-else"}'),
     cancellation("r", 400, b"{}"),
     cancellation("r", 200, b'{"userId": "u"}'),
+    tickets_return("r", 200, b'{"userId": "u", "bookings": [1]}'),
     cancellation("nobody-has-this", 404, b'{"userId": "u"}'),
     message("r", 202, b'{"email": "ann@example.org"}'),
     message("r", 400, b"{}"),

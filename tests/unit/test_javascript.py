@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from api.http.openapi import REFUSALS_OF_EVERY_ROUTE
-from api.routes.bookings import CANCEL_REFUSALS, CREATE_REFUSALS
+from api.routes.bookings import CREATE_REFUSALS
+from api.routes.order_changes import CHANGE_REFUSALS
 from api.services.order_rules import TICKETS_MAX
 from tests.webapp.declarations import FILE, declarations
 
@@ -49,5 +50,5 @@ def test_the_page_handles_every_refusal_of_booking_and_cancelling() -> None:
     done = subprocess.run(
         [NODE, "--input-type=module", "--eval", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    refusals = {*CREATE_REFUSALS, *CANCEL_REFUSALS, *REFUSALS_OF_EVERY_ROUTE}
+    refusals = {*CREATE_REFUSALS, *CHANGE_REFUSALS, *REFUSALS_OF_EVERY_ROUTE}
     assert json.loads(done.stdout).keys() == {kind.code for kind in refusals}

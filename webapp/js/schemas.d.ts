@@ -33,6 +33,11 @@ export interface MessageQueued {
   message: string;
 }
 
+export interface ReturnRequest {
+  userId: string;
+  bookings: number[];
+}
+
 export interface TierAvailability {
   available: number;
   total: number;

@@ -33,8 +33,9 @@ ROUTES = [
     ("GET", "/api/bookings/{}/tickets/1.svg"),
     ("GET", "/api/bookings/{}/calendar.ics"),
     ("POST", "/api/bookings/{}/cancel"),
+    ("POST", "/api/bookings/{}/returns"),
 ]
-"""The requests for one order; the last one cancels it."""
+"""The requests for one order. One cancels it, so that the return afterwards changes nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +87,15 @@ def requests(client: httpx.Client, reference: str, secret: str | None) -> list[h
             method,
             path.format(reference),
             headers=headers_of(secret),
-            json={"userId": "user-123"} if method == "POST" else None,
+            json=body_of(path, "user-123") if method == "POST" else None,
         )
         for method, path in ROUTES
     ]
+
+
+def body_of(path: str, user_id: str) -> dict[str, Any]:
+    """Return the body of a POST request to a path."""
+    return {"userId": user_id} | ({"bookings": [1]} if path.endswith("/returns") else {})
 
 
 def contents(responses: list[httpx.Response], reference: str) -> list[tuple[int, dict[str, str], str]]:

@@ -9,7 +9,7 @@ import pytest
 from api.app import create_app
 from api.config import Settings
 from api.services.access import Access
-from tests.acceptance.access.test_order_secrets import FOREIGN, OWN, ROUTES
+from tests.acceptance.access.test_order_secrets import FOREIGN, OWN, ROUTES, body_of
 from tests.in_process import running
 from tests.stack import application_url
 
@@ -30,7 +30,7 @@ async def statuses(client: httpx.AsyncClient, reference: str, secret: str) -> li
         response = await client.request(
             *(method, path.format(reference)),
             headers={"Booking-Secret": secret},
-            json={"userId": "u"} if method == "POST" else None,
+            json=body_of(path, "u") if method == "POST" else None,
         )
         found.append(response.status_code)
     return found

@@ -87,6 +87,20 @@ async def test_a_cancellation_that_exceeds_its_time_is_unknown(
     await read_until(lambda: asyncio.sleep(0, set(invalidated)), lambda events: events == {held.event})
 
 
+@pytest.mark.usefixtures("slow_locks")
+async def test_a_return_that_exceeds_its_time_is_unknown(
+    client: httpx.AsyncClient, pool: Pool, conn: AsyncConnection
+) -> None:
+    held = await hold(pool)
+    cursor = await conn.execute("select id from bookings")
+    body = {"userId": "u", "bookings": [booking_id for (booking_id,) in await cursor.fetchall()]}
+    async with conn.transaction():
+        await conn.execute(LOCK_ORDER, [held.reference])
+        response = await client.post(f"/api/bookings/{held.reference}/returns", json=body)
+    assert (response.status_code, response.json()["unknown"]) == (503, True)
+    await read_until(lambda: states(conn, held.reference), lambda found: found == ("cancelled", "pending", 0))
+
+
 async def test_a_cancellation_that_was_rolled_back_changed_nothing(
     client: httpx.AsyncClient, pool: Pool, conn: AsyncConnection
 ) -> None:
