@@ -15,7 +15,7 @@ ROWS = {
     "refunding": "(select order_id from payments where status = 'refunding')",
     "sold_ga": SOLD_GA,
     "other_sold_ga": SOLD_GA.replace("min(", "max("),
-    "free_ga": SOLD_GA.replace("'sold'", "'available'"),
+    "free_ga": SOLD_GA.replace("'sold'", "'available' and tickets.id not in (select ticket_id from bookings)"),
     "held": "(select min(id) from tickets where status = 'held')",
     "last_vip": "(select max(tickets.id) from tickets join tiers on tier_id = tiers.id where name = 'VIP')",
 }
