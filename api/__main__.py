@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
@@ -84,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     check_parser = commands.add_parser("check", help="check whether a ticket's code is valid")
     check_parser.add_argument("--event", help="slug of the event at this entrance; refuse tickets of other events")
     check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
+    retry_parser = commands.add_parser("retry-refund", help="request a failed refund again")
+    retry_parser.add_argument("key", type=_uuid, metavar="ID", help="id of the refund, a UUID")
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
     bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
@@ -200,6 +203,22 @@ def _check_in(settings: Settings, arguments: Arguments) -> int:
         found = check_in.scan(url, secret, arguments.code, admission_hours=settings.admission_hours)
     _print(check_in.report(found, arguments.event))
     return 1 if check_in.refusal(found, arguments.event) else 0
+
+
+def _retry_refund(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import retry_refund
+
+    with database_url(settings) as url:
+        is_requested = asyncio.run(retry_refund.retry(url, settings, arguments.key))
+    _print("The worker sends the refund again." if is_requested else "No failed refund has this id.")
+    return 0 if is_requested else 1
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None
 
 
 def _text(text: str) -> str:
@@ -333,6 +352,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "audit": _audit,
     "history": _history,
     "check": _check_in,
+    "retry-refund": _retry_refund,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

@@ -27,11 +27,13 @@ class ScanResult(msgspec.Struct, frozen=True):
     """False if the event is cancelled."""
     event_valid: bool
     """False if the event is cancelled or over."""
+    returned: bool
+    """True if the ticket was returned by itself."""
     tier: str
     row_label: str | None
     seat_number: int | None
     valid: bool
-    """True if the order is confirmed and the event neither cancelled nor over."""
+    """True if the order is confirmed with the ticket, and the event neither cancelled nor over."""
 
     @property
     def ticket(self) -> str:
@@ -65,6 +67,8 @@ def refusal(found: ScanResult | None, event: str | None) -> str | None:
         return None
     if not found.takes_place:
         return "the event is cancelled"
+    if found.returned:
+        return "the ticket was returned"
     return f"the booking is {found.status}" if found.event_valid else "the event is over"
 
 

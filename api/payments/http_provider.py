@@ -113,8 +113,9 @@ class HttpProvider:
         body = msgspec.json.encode(RefundBody(key=request.key, amount=amount.minor, currency=amount.currency))
         response = await self._request("POST", f"{_path(request.reference)}/refunds", request.reference, body)
         if response.status_code == 409 and (refusal := _refusal(response)).code in REFUND_REFUSALS:
-            reason = hide_reference(refusal.detail or refusal.code, request.reference)
-            return RefundResult("failed", error=reason[:RESPONSE_SHOWN_MAX])
+            reason = hide_reference(refusal.detail or refusal.code, request.reference)[:RESPONSE_SHOWN_MAX]
+            # The database cannot store some control characters.
+            return RefundResult("failed", error="".join(filter(str.isprintable, reason)))
         return _refund_result(response, request)
 
     async def find_refund(self, request: RefundRequest) -> RefundResult | None:

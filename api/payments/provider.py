@@ -16,6 +16,7 @@ RefundResultStatus = Literal["pending", "succeeded", "failed"]
 """`pending` until the provider decides."""
 
 AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+ProviderId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
 RefundKey = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Currency = Annotated[str, msgspec.Meta(pattern=CURRENCY_PATTERN)]
 
@@ -68,7 +69,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """A refund as the provider stores it; `amount` is in the currency's minor unit."""
 
-    id: str
+    id: ProviderId
     key: str
     reference: str
     """The reference of the charge."""

@@ -176,7 +176,7 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
     if update == "captured" and order.status == order.payment == "pending" and not takes_place(order):
         return Change(order.id, "cancelled", "refunding", "the event was cancelled")
-    if update == "refunded" and order.status == "confirmed":
+    if update == "refunded" and order.status == "confirmed" and order.refunded_minor < order.total_minor:
         _log.error(
             "Charge of %s was refunded, but the order is confirmed. Cancel the order.", order_label(order.reference)
         )

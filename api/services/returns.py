@@ -25,7 +25,7 @@ RETURNED_BY_BUYER = "returned by its buyer"
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """A row of `bookings.list_live`; `price_minor` in the currency's minor units."""
+    """A row of `bookings.list_lines`; `price_minor` in the currency's minor units."""
 
     id: int
     price_minor: int
@@ -146,7 +146,7 @@ async def return_lines(
         InvalidRequest: a booking belongs to another order.
         NotCancellable: single bookings of an order without a captured payment.
     """
-    lines = await session.run(Statement(queries.bookings.list_live, {"order_id": order.id}, _Line))
+    lines = await session.run(Statement(queries.bookings.list_lines, {"order_id": order.id}, _Line))
     live = [line for line in lines if line.live]
     if booking_ids is not None and set(booking_ids) - {line.id for line in lines}:
         raise InvalidRequest("must contain only ids of this booking's tickets", field="bookings")

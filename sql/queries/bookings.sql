@@ -51,8 +51,8 @@ where id in (
     from released
 );
 
--- name: list_live
--- List the live bookings of an order, in the order of their lines, and the ended ones.
+-- name: list_lines
+-- List the live and the ended bookings of an order, in the order of their lines.
 -- Isolation: read committed; the caller has locked the order.
 select
     id,
@@ -108,6 +108,7 @@ select
     tickets.seat_number,
     rules.takes_place,
     admission.admits as event_valid,
+    bookings.released_reason is not distinct from 'returned' as returned,
     events.starts_at at time zone events.time_zone as starts_at,
     orders.status = 'confirmed' and bookings.released_at is null and admission.admits as valid
 from bookings

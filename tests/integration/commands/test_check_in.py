@@ -16,7 +16,7 @@ from api.services import codes
 from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import expire_holds, find_bookings
-from api.services.returns import cancel_order
+from api.services.returns import cancel_order, return_tickets
 from tests.integration.asynchronous import ASYNC, INLINE, apply_updates, book, hold, order
 
 
@@ -179,6 +179,15 @@ async def test_a_ticket_of_an_unconfirmed_booking_is_refused(
     assert main(["check", code_of(secret, held.reference, booking)]) == 1
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert (first, second) == (f"REFUSED: the booking is {status}.", f"  ticket  {held.reference}-1")
+
+
+async def test_a_returned_ticket_is_refused(pool: Pool, secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    new = order("VIP", 2)
+    bookings = await booked(pool, new)
+    await return_tickets(pool, new.reference, "u", [bookings[0].id])
+    assert main(["check", code_of(secret, new.reference, bookings[0])]) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "REFUSED: the ticket was returned."
+    assert main(["check", code_of(secret, new.reference, bookings[1])]) == 0
 
 
 async def test_a_resold_seat_is_valid_for_its_new_buyer_only(pool: Pool, database_url: str, secret: str) -> None:

@@ -21,6 +21,7 @@ from tests.integration.asynchronous import (
     ASYNC,
     INLINE,
     Provider,
+    apply_updates,
     book,
     hold,
     order,
@@ -105,6 +106,25 @@ async def test_a_cancellation_of_free_tickets_after_a_return_of_the_paid_one(
     await request_refunds(pool, ASYNC, provider)
     assert await refund_states(conn, booked.reference) == [(2 * VIP_MINOR, "succeeded", "buyer")]
     assert await states(conn, booked.reference) == ("cancelled", "refunded", 0)
+
+
+@pytest.mark.parametrize(("returned", "warned"), [(0, False), (1, True)], ids=["the paid ticket", "the free ticket"])
+async def test_a_refunded_charge_is_expected_after_the_return_of_all_paid_tickets(
+    pool: Pool,
+    conn: AsyncConnection,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    returned: int,
+    *,
+    warned: bool,
+) -> None:
+    booked, ids = await paid(pool, provider, 2)
+    await conn.execute("update bookings set price_minor = %s where id = %s", [2 * VIP_MINOR, ids[0]])
+    await conn.execute("update bookings set price_minor = 0 where id = %s", [ids[1]])
+    await return_tickets(pool, booked.reference, "u", [ids[returned]])
+    await apply_updates(pool, {booked.reference: "refunded"})
+    assert ("was refunded, but the order is confirmed" in caplog.text) is warned
+    assert await states(conn, booked.reference) == ("confirmed", "captured", 1)
 
 
 async def test_a_returned_ticket_without_a_price_has_no_refund(pool: Pool, conn: AsyncConnection) -> None:

@@ -19,3 +19,10 @@ def test_history_refuses(argument: list[str], message: str, capsys: pytest.Captu
         main(["history", *argument])
     assert exit_of.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_retry_refund_refuses_another_text_than_a_uuid(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_of:
+        main(["retry-refund", "bk_1"])
+    assert exit_of.value.code == 2
+    assert "argument ID: 'bk_1' is not a UUID" in capsys.readouterr().err

@@ -304,3 +304,15 @@ async def test_proxies_of_the_environment_are_ignored(listener: Listener, monkey
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     async with provider_at(listener.url) as provider:
         assert await provider.find("bk_1") == "captured"
+
+
+async def test_texts_of_the_provider_that_the_database_cannot_store(listener: Listener) -> None:
+    refusal = {"code": "not_cancellable", "detail": "The account\0 is closed."}
+    async with provider_at(listener.url) as provider:
+        listener.respond = lambda _: Response(409, msgspec.json.encode(refusal))
+        assert await provider.refund(REFUND) == RefundResult("failed", error="The account is closed.")
+        bodies = [msgspec.json.encode({**REFUNDED, "id": each}) for each in ("", "re\0", "r" * 256)]
+        listener.respond = lambda _: Response(200, bodies.pop())
+        while bodies:
+            with pytest.raises(ProviderError, match="is not a refund"):
+                await provider.refund(REFUND)
