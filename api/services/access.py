@@ -61,10 +61,6 @@ class Access(msgspec.Struct, frozen=True):
         return self.is_open if order.access_digest is None else order.access_digest in self.digests
 
 
-OPEN = Access(is_open=True)
-"""The access of a request without a secret while guest orders are open."""
-
-
 def digest(secret: str) -> bytes:
     """Return the digest of a secret. A secret is random, so a fast hash protects it."""
     return hashlib.sha256(secret.encode()).digest()

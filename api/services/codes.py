@@ -19,7 +19,7 @@ from api.config import TICKET_SECRET
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
-from api.services.access import OPEN, Access
+from api.services.access import Access
 from api.services.event_rules import takes_place
 from api.services.order_rows import ticket_reference
 from api.services.orders import find_confirmed, find_event
@@ -81,7 +81,7 @@ def draw(code: str) -> bytes:
     return image.getvalue()
 
 
-async def draw_ticket(pool: Pool, secret: str, reference: str, line: int, access: Access = OPEN) -> bytes:
+async def draw_ticket(pool: Pool, secret: str, reference: str, line: int, access: Access) -> bytes:
     """Return the QR code of one ticket of an order as SVG.
 
     Raises:

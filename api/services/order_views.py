@@ -11,7 +11,7 @@ from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.money import currency_digits, to_major
-from api.services.access import OPEN, Access
+from api.services.access import Access
 from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, RefundRow, Status, ticket_reference
 from api.services.orders import find_bookings, find_order, with_refunds
 
@@ -42,7 +42,7 @@ _MESSAGES = {
 _PAID_LATE = "The payment came late, but the same {tickets} ticket(s) were still free and are booked"
 
 
-async def get_order(pool: Pool, reference: str, access: Access = OPEN) -> tuple[schemas.Order, datetime]:
+async def get_order(pool: Pool, reference: str, access: Access) -> tuple[schemas.Order, datetime]:
     """Return an order in its present state, and the database's time at which it was read.
 
     Raises:
@@ -55,7 +55,7 @@ async def get_order(pool: Pool, reference: str, access: Access = OPEN) -> tuple[
 
 
 async def list_orders(
-    pool: Pool, user_id: str, access: Access = OPEN, *, show: Show | None = None, limit: int, cursor: int | None
+    pool: Pool, user_id: str, access: Access, *, show: Show | None = None, limit: int, cursor: int | None
 ) -> schemas.OrderPage:
     """Return a page of a buyer's orders that a request may access, newest first.
 

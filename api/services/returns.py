@@ -15,7 +15,7 @@ from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.errors import Forbidden, InvalidRequest, NotCancellable, NotFound
 from api.services import refunds
-from api.services.access import OPEN, Access
+from api.services.access import Access
 from api.services.event_rules import is_refundable
 from api.services.order_rows import LIVE, LockedOrder, OrderWithBookings, PaymentStatus, RefundRow
 from api.services.orders import Change, change, find_bookings, find_order, lock
@@ -36,7 +36,7 @@ async def cancel_order(
     pool: Pool,
     reference: str,
     user_id: str,
-    access: Access = OPEN,
+    access: Access,
     on_commit: Callable[[str], None] = lambda _: None,
 ) -> OrderWithBookings:
     """Cancel a buyer's order, release its tickets and return a captured payment.
@@ -58,7 +58,7 @@ async def return_tickets(
     reference: str,
     user_id: str,
     booking_ids: Sequence[int],
-    access: Access = OPEN,
+    access: Access,
     on_commit: Callable[[str], None] = lambda _: None,
 ) -> OrderWithBookings:
     """Return single tickets of a buyer's order, by the ids of their bookings, and refund their prices.

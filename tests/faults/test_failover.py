@@ -27,6 +27,7 @@ from api.services.order_views import get_order, list_orders
 from api.services.webhooks import Inbox
 from tests.faults.replication import Pair, replicated_pair
 from tests.faults.target import until
+from tests.integration.asynchronous import OPEN
 from tests.integration.services.bookings.test_batcher import order
 from tests.stack import POLL_S, READY_TIMEOUT_S, TEMPLATE
 from tests.waiting import read_until
@@ -103,17 +104,17 @@ async def test_no_response_claims_an_order_that_a_failover_loses(pair: Pair) -> 
         response = await book(batcher, "doubtful")
         assert isinstance(response, Busy)
         assert response.details["unknown"] is True
-        for read in (get_order(pool, "doubtful"), list_orders(pool, "u", limit=5, cursor=None)):
+        for read in (get_order(pool, "doubtful", OPEN), list_orders(pool, "u", OPEN, limit=5, cursor=None)):
             with pytest.raises(psycopg.OperationalError):
                 await read
         with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
     pair.fail_over()
     async with api_process(pair, PATIENT) as (pool, batcher):
-        found, _ = await get_order(pool, "durable")
+        found, _ = await get_order(pool, "durable", OPEN)
         assert found.status == "confirmed"
         with pytest.raises(NotFound):
-            await get_order(pool, "doubtful")
+            await get_order(pool, "doubtful", OPEN)
         booked = await book(batcher, "doubtful")
         assert isinstance(booked, Booked)
         assert not booked.replayed
@@ -136,7 +137,7 @@ async def test_after_a_crash_in_place_no_response_claims_an_order_that_the_stand
         assert isinstance(response, Busy)
         assert response.details["unknown"] is True
         with pytest.raises(psycopg.OperationalError):
-            await get_order(pool, "doubtful")
+            await get_order(pool, "doubtful", OPEN)
         with pytest.raises(CommitUnknownError):
             await Inbox(pool, SETTINGS).store(WEBHOOK)
         pair.link.mend()
@@ -238,7 +239,7 @@ async def test_a_former_primary_that_comes_back_is_refused(pair: Pair) -> None:
     await bring_former_primary_back(pair)
     async with api_process(pair) as (pool, batcher):  # The former primary is the first host of the URL.
         assert isinstance(await book_until_booked(batcher, "later"), Booked)
-        found, _ = await get_order(pool, "after")
+        found, _ = await get_order(pool, "after", OPEN)
         assert found.status == "confirmed"
     assert pair.primary.rows(REFERENCES) == [("before",)]
     assert pair.standby.rows(REFERENCES) == [("after",), ("before",), ("later",)]
@@ -254,5 +255,5 @@ async def test_without_the_fence_a_former_primary_splits_the_database(
     async with api_process(pair) as (pool, batcher):
         assert isinstance(await book_until_booked(batcher, "later"), Booked)
         with pytest.raises(NotFound):
-            await get_order(pool, "after")
+            await get_order(pool, "after", OPEN)
     assert pair.primary.rows(REFERENCES) == [("before",), ("later",)]

@@ -13,6 +13,7 @@ from tests.faults.replicated_system import fail_over
 from tests.faults.replication import replicated_pair
 from tests.faults.test_failover import PATIENT, REFERENCES, SETTINGS, book, book_until_booked
 from tests.faulty_proxy import FaultyProxy
+from tests.integration.asynchronous import OPEN
 from tests.stack import READY_TIMEOUT_S
 
 
@@ -46,7 +47,7 @@ async def book_and_read(pool: Pool, reference: str) -> None:
     batcher = BookingBatcher(pool, PATIENT, on_commit=lambda _: None)
     async with batcher.running():
         await book_until_booked(batcher, reference)
-    order, _ = await get_order(pool, reference)
+    order, _ = await get_order(pool, reference, OPEN)
     assert order.status == "confirmed"
 
 

@@ -18,6 +18,7 @@ from api.payments.provider import (
     RefundResult,
     RefundResultStatus,
 )
+from api.services.access import Access
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Outcome, Retry
@@ -27,6 +28,8 @@ from api.services.payments import ChargeUpdate, settle
 
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300, max_tickets_per_booking=1000)
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0, max_tickets_per_booking=1000)
+OPEN = Access(is_open=True)
+"""The access of a request without a secret while guest orders are open."""
 RULES = OrderRules(hold_seconds=300, tickets_max=10)
 """The default rules for orders."""
 

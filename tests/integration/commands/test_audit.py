@@ -27,7 +27,7 @@ from api.services.bookings.model import Booked, Item, NewOrder
 from api.services.orders import expire_holds, find_bookings
 from api.services.payments import ChargeUpdate
 from api.services.returns import cancel_order, return_tickets
-from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
+from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, hold, let_time_pass
 from tests.integration.commands import corruptions
 from tests.integration.commands.corruptions_money import MONEY_CORRUPTIONS, MONEY_ROWS
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
@@ -82,7 +82,7 @@ async def book_and_settle(pool: Pool, batcher: BookingBatcher, new: NewOrder, se
             for update in random.sample(["captured", "declined", "cancelled", "unknown"], 2):
                 if update == "cancelled":
                     with contextlib.suppress(NotCancellable):
-                        await cancel_order(pool, new.reference, new.user_id)
+                        await cancel_order(pool, new.reference, new.user_id, OPEN)
                 else:
                     await apply_updates(pool, {new.reference: cast("ChargeUpdate", update)})
 
@@ -101,12 +101,12 @@ async def create_orders_of_every_kind(database_url: str) -> None:
         paid, declined, unpaid, refunded, *_ = [(await hold(pool, "VIP", 2)).reference for _ in range(6)]
         await apply_updates(pool, {paid: "captured", declined: "declined", refunded: "captured"})
         for cancelled in (unpaid, refunded):
-            await cancel_order(pool, cancelled, "u")
+            await cancel_order(pool, cancelled, "u", OPEN)
         kept = await hold(pool, "VIP", 3)
         await apply_updates(pool, {kept.reference: "captured"})
         async with open_session(pool) as session:
             bookings = (await find_bookings(session, [kept.id]))[kept.id]
-        await return_tickets(pool, kept.reference, "u", [bookings[1].id])
+        await return_tickets(pool, kept.reference, "u", [bookings[1].id], OPEN)
 
 
 @pytest.fixture(scope="module")

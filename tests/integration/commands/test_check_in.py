@@ -17,7 +17,7 @@ from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import expire_holds, find_bookings
 from api.services.returns import cancel_order, return_tickets
-from tests.integration.asynchronous import ASYNC, INLINE, apply_updates, book, hold, order
+from tests.integration.asynchronous import ASYNC, INLINE, OPEN, apply_updates, book, hold, order
 
 
 @pytest.fixture
@@ -122,10 +122,10 @@ async def test_a_setting_extends_the_admission(
 async def test_a_cancelled_event_has_no_ticket_images(pool: Pool, conn: AsyncConnection, secret: str) -> None:
     new = order("GA", 1)
     await booked(pool, new)
-    assert await codes.draw_ticket(pool, secret, new.reference, 1)
+    assert await codes.draw_ticket(pool, secret, new.reference, 1, OPEN)
     await conn.execute("update events set cancelled_at = now()")
     with pytest.raises(NotFound):
-        await codes.draw_ticket(pool, secret, new.reference, 1)
+        await codes.draw_ticket(pool, secret, new.reference, 1, OPEN)
 
 
 async def test_a_forged_or_altered_code_is_refused(
@@ -170,7 +170,7 @@ async def test_a_ticket_of_an_unconfirmed_booking_is_refused(
         await apply_updates(pool, {held.reference: "captured"})
         assert main(["check", code_of(secret, held.reference, booking)]) == 0
         capsys.readouterr()
-        await cancel_order(pool, held.reference, "u")
+        await cancel_order(pool, held.reference, "u", OPEN)
     elif status == "declined":
         await apply_updates(pool, {held.reference: "declined"})
     elif status == "expired":
@@ -184,7 +184,7 @@ async def test_a_ticket_of_an_unconfirmed_booking_is_refused(
 async def test_a_returned_ticket_is_refused(pool: Pool, secret: str, capsys: pytest.CaptureFixture[str]) -> None:
     new = order("VIP", 2)
     bookings = await booked(pool, new)
-    await return_tickets(pool, new.reference, "u", [bookings[0].id])
+    await return_tickets(pool, new.reference, "u", [bookings[0].id], OPEN)
     assert main(["check", code_of(secret, new.reference, bookings[0])]) == 1
     assert capsys.readouterr().out.splitlines()[0] == "REFUSED: the ticket was returned."
     assert main(["check", code_of(secret, new.reference, bookings[1])]) == 0
@@ -193,7 +193,7 @@ async def test_a_returned_ticket_is_refused(pool: Pool, secret: str, capsys: pyt
 async def test_a_resold_seat_is_valid_for_its_new_buyer_only(pool: Pool, database_url: str, secret: str) -> None:
     old, new = (order("VIP", 1, ticket_ids=(5,), user_id=user) for user in ("ann", "ben"))
     (olds,) = await booked(pool, old)
-    await cancel_order(pool, old.reference, "ann")
+    await cancel_order(pool, old.reference, "ann", OPEN)
     (news,) = await booked(pool, new)
     found = [
         check_in.scan(database_url, secret, code_of(secret, each.reference, booking), admission_hours=12)

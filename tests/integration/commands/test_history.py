@@ -11,7 +11,7 @@ from api.commands import history
 from api.database.pool import Pool
 from api.services.orders import expire_holds
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, apply_updates, hold
+from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, hold
 
 SEAT = 17
 
@@ -35,10 +35,10 @@ async def test_the_holder_of_a_seat_at_each_moment_is_found(
     times.append(await now(conn))
     ben = await hold(pool, "VIP", 1, ticket_ids=(SEAT,), user_id="ben")
     times.append(await now(conn))
-    await cancel_order(pool, ben.reference, "ben")
+    await cancel_order(pool, ben.reference, "ben", OPEN)
     await apply_updates(pool, {ann.reference: "captured"})
     times.append(await now(conn))
-    await cancel_order(pool, ann.reference, "ann")
+    await cancel_order(pool, ann.reference, "ann", OPEN)
     times.append(await now(conn))
 
     holders = [history.holder_at(database_url, SEAT, at) for at in times]

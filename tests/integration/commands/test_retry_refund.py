@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from api.database.pool import Pool
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, Provider, states
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, states
 from tests.integration.services.paid_orders import VIP_MINOR, paid, refund_states
 
 
@@ -26,7 +26,7 @@ async def run(database_url: str, key: object) -> tuple[int, str]:
 async def test_a_failed_refund_is_requested_again_once(pool: Pool, conn: AsyncConnection, database_url: str) -> None:
     provider = Provider()
     booked, _ = await paid(pool, provider, 1)
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
     provider.refund_status = "failed"
     await request_refunds(pool, ASYNC, provider)
     ((key,),) = await (await conn.execute("select key from refunds")).fetchall()

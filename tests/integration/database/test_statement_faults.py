@@ -34,7 +34,7 @@ from api.services.payments import reconcile_payments
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order, return_tickets
 from api.services.webhooks import Inbox, settle_webhooks
-from tests.integration.asynchronous import ASYNC, Provider, hold, states
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, hold, states
 from tests.integration.database.faulty_session import Fault, Faults, Kind
 from tests.integration.services.bookings.test_batcher import responses
 
@@ -294,7 +294,7 @@ async def return_first_ticket(pool: Pool, reference: str) -> None:
     async with open_session(pool) as session:
         (found,) = await session.run(select_orders([reference]))
         bookings = await find_bookings(session, [found.id])
-    await return_tickets(pool, reference, "u", [bookings[found.id][0].id])
+    await return_tickets(pool, reference, "u", [bookings[found.id][0].id], OPEN)
 
 
 STEPS = (
@@ -326,13 +326,13 @@ STEPS = (
         "a buyer cancels before paying",
         ("pending", "pending", 2),
         ("cancelled", "pending", 0),
-        lambda pool, _, reference: cancel_order(pool, reference, "u"),
+        lambda pool, _, reference: cancel_order(pool, reference, "u", OPEN),
     ),
     Step(
         "a buyer cancels after paying",
         ("confirmed", "captured", 2),
         ("cancelled", "refunding", 0),
-        lambda pool, _, reference: cancel_order(pool, reference, "u"),
+        lambda pool, _, reference: cancel_order(pool, reference, "u", OPEN),
     ),
     Step(
         "a buyer returns a ticket",
@@ -374,7 +374,7 @@ async def lead_to(pool: Pool, conn: AsyncConnection, step: Step) -> str:
             await deliver(pool, "charge.captured", reference)
         case "cancelled":
             await deliver(pool, "charge.captured", reference)
-            await cancel_order(pool, reference, "u")
+            await cancel_order(pool, reference, "u", OPEN)
     assert await states(conn, reference) == step.before
     if step.name == "a hold ends":
         await conn.execute(OVERDUE, [reference])

@@ -16,6 +16,7 @@ from api.errors import SetupError
 from api.services.order_views import list_orders
 from api.services.returns import cancel_order
 from api.text import _BLANKS, normalize
+from tests.integration.asynchronous import OPEN
 from tests.stack import application_url, empty_database
 
 LAST_WITHOUT_NAMES = "0011_readable_values"
@@ -49,9 +50,9 @@ async def test_orders_with_names_of_any_spelling_are_listed_and_cancelled(server
         migrations.migrate(url)
         async with open_pool(application_url(url), Settings()) as pool:
             for number, name in enumerate(names):
-                (listed,) = (await list_orders(pool, normalize(name), limit=2, cursor=None)).orders
+                (listed,) = (await list_orders(pool, normalize(name), OPEN, limit=2, cursor=None)).orders
                 assert (listed.reference, listed.status) == (f"r-{number}", "confirmed")
-                cancelled, _ = await cancel_order(pool, f"r-{number}", normalize(name))
+                cancelled, _ = await cancel_order(pool, f"r-{number}", normalize(name), OPEN)
                 assert cancelled.status == "cancelled"
 
 

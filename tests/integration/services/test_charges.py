@@ -9,7 +9,7 @@ from api.commands.seed import parse_inventory, seed
 from api.database.pool import Pool
 from api.services.payments import Charges
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, hold, let_time_pass
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -37,7 +37,7 @@ async def test_the_queue_skips_a_charge_whose_order_was_cancelled(pool: Pool, pr
     cancelled, due = await hold(pool), await hold(pool)
     charges = Charges(pool, provider)
     charges.request([cancelled, due])
-    await cancel_order(pool, cancelled.reference, "u")
+    await cancel_order(pool, cancelled.reference, "u", OPEN)
     await charge(charges, provider)
     assert provider.charges == {due.reference: "processing"}
 

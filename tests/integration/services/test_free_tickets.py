@@ -13,7 +13,7 @@ from api.services.order_rows import OrderRow
 from api.services.order_views import to_schema
 from api.services.payments import reconcile_payments
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, Provider, book, hold, order, response, states
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, book, hold, order, response, states
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -31,7 +31,7 @@ async def test_a_total_of_0_is_confirmed_and_cancelled_without_a_provider(
     assert await states(conn, free.reference) == ("confirmed", "captured", 2)
     provider.unavailable = True
     await reconcile_payments(pool, settings, provider)
-    cancelled = to_schema(*await cancel_order(pool, free.reference, "u"))
+    cancelled = to_schema(*await cancel_order(pool, free.reference, "u", OPEN))
     assert cancelled.refund == 0
     assert await states(conn, free.reference) == ("cancelled", "refunded", 0)
     assert free.reference not in provider.amounts
@@ -73,7 +73,7 @@ async def test_an_open_payment_of_0_is_settled_without_a_provider(
         await conn.execute(statement)
     provider.unavailable = True
     if cancelled:
-        await cancel_order(pool, held.reference, "u")
+        await cancel_order(pool, held.reference, "u", OPEN)
     await reconcile_payments(pool, ASYNC, provider)
     assert await states(conn, held.reference) == (
         ("cancelled", "refunded", 0) if cancelled else ("confirmed", "captured", 1)

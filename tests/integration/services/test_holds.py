@@ -12,7 +12,7 @@ from api.services.bookings.model import Booked
 from api.services.order_views import as_first_booked
 from api.services.orders import expire_holds, purge_declined
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
+from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, book, hold, let_time_pass, order, response
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -52,7 +52,7 @@ async def test_a_repeated_request_gets_the_first_response_whatever_the_status(
     (first,) = await book(pool, request)
     assert isinstance(first, Booked)
     if outcome == "cancelled":
-        await cancel_order(pool, request.reference, "u")
+        await cancel_order(pool, request.reference, "u", OPEN)
     elif outcome in {"expired", "captured late"}:
         await conn.execute("update orders set created_at = created_at - interval '1 h', expires_at = now()")
         await expire_holds(pool, ASYNC)

@@ -44,7 +44,7 @@ from api.services.payments import reconcile_payments
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order, return_tickets
 from api.services.webhooks import Inbox, settle_webhooks
-from tests.integration.asynchronous import ASYNC, Provider, book, let_time_pass, order, response
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, book, let_time_pass, order, response
 
 Result = TypeVar("Result")
 
@@ -259,7 +259,7 @@ class OrderLife(RuleBasedStateMachine):
         reference = known.new.reference
         error: ApiError | None = None
         try:
-            found, _ = self.environment.run(lambda pool, _: cancel_order(pool, reference, buyer))
+            found, _ = self.environment.run(lambda pool, _: cancel_order(pool, reference, buyer, OPEN))
             assert found.status == "cancelled"
         except ApiError as refusal:
             error = refusal
@@ -291,7 +291,7 @@ class OrderLife(RuleBasedStateMachine):
             return
         refused = False
         try:
-            self.environment.run(lambda pool, _: return_tickets(pool, reference, known.new.user_id, ids))
+            self.environment.run(lambda pool, _: return_tickets(pool, reference, known.new.user_id, ids, OPEN))
         except NotCancellable:
             refused = True
         is_part = known.live and seat in known.seats and known.seats != {seat}

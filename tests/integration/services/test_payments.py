@@ -13,6 +13,7 @@ from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
 from tests.integration.asynchronous import (
     ASYNC,
+    OPEN,
     Provider,
     apply_updates,
     hold,
@@ -61,12 +62,12 @@ async def test_a_late_payment_reclaims_the_same_tickets_if_they_are_free(pool: P
     await apply_updates(pool, {held.reference: "captured"})
     assert await states(conn, held.reference) == ("confirmed", "captured", 2)
     assert await tickets_by_status(conn) == {"available": 1298, "sold": 2}
-    found, _ = await get_order(pool, held.reference)
+    found, _ = await get_order(pool, held.reference, OPEN)
     late = "The payment came late, but the same 2 ticket(s) were still free and are booked"
     assert (found.paid_late, found.message) == (True, late)
-    (listed,) = (await list_orders(pool, "u", limit=1, cursor=None)).orders
+    (listed,) = (await list_orders(pool, "u", OPEN, limit=1, cursor=None)).orders
     assert listed == found
-    cancelled = to_schema(*await cancel_order(pool, held.reference, "u"))
+    cancelled = to_schema(*await cancel_order(pool, held.reference, "u", OPEN))
     assert (cancelled.paid_late, cancelled.message) == (True, "The booking was cancelled.")
 
 
@@ -75,7 +76,7 @@ async def test_orders_paid_in_time_or_never_are_not_paid_late(pool: Pool, conn: 
     await apply_updates(pool, {captured: "captured", declined: "declined"})
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
-    found = [(await get_order(pool, reference))[0] for reference in (captured, declined, expired)]
+    found = [(await get_order(pool, reference, OPEN))[0] for reference in (captured, declined, expired)]
     assert [(each.status, each.paid_late) for each in found] == [
         ("confirmed", False),
         ("declined", False),
@@ -96,7 +97,7 @@ async def test_a_late_payment_is_refunded_if_a_ticket_is_gone(
     assert await request_refunds(pool, ASYNC, provider) == 1
     assert provider.charges[held.reference] == "refunded"
     assert await states(conn, held.reference) == ("expired", "refunded", 0)
-    found, _ = await get_order(pool, held.reference)
+    found, _ = await get_order(pool, held.reference, OPEN)
     assert (found.status, found.refund, found.paid_late) == ("expired", found.total, False)
 
 

@@ -10,7 +10,7 @@ from api.services.orders import expire_holds
 from api.services.payments import reconcile_payments
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, Provider, hold, let_time_pass, states
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, hold, let_time_pass, states
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -62,7 +62,7 @@ async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhoo
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     held, taken = await hold(pool), await hold(pool)
-    await cancel_order(pool, taken.reference, "u")
+    await cancel_order(pool, taken.reference, "u", OPEN)
     await let_time_pass(conn, ASYNC.hold_seconds + 1)
     await expire_holds(pool, ASYNC)
     assert await reconcile_payments(pool, ASYNC, provider) == 2  # The provider has no charge for them yet.

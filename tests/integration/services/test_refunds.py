@@ -19,7 +19,7 @@ from api.services import refunds
 from api.services.orders import expire_holds, lock
 from api.services.refunds import RefundExceedsPayment, refund_of, request, request_refunds, retry_refund
 from api.services.returns import cancel_order, return_tickets
-from tests.integration.asynchronous import ASYNC, Provider, apply_updates, hold, let_time_pass, states
+from tests.integration.asynchronous import ASYNC, OPEN, Provider, apply_updates, hold, let_time_pass, states
 from tests.integration.services.paid_orders import VIP_MINOR, paid, refund_states
 
 CONCURRENT = 12
@@ -81,7 +81,7 @@ async def test_a_refund_too_many_changes_nothing(
     booked, ids = await paid(pool, provider, 2)
     async with changing(pool) as session:
         (order,) = await session.run(lock([booked.reference]))
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     with pytest.raises(RefundExceedsPayment):
         async with changing(pool) as session:
             await request(session, [refund_of(order, order.total_minor, requested_by="buyer", reason="all")])
@@ -109,7 +109,7 @@ async def test_a_crash_between_the_provider_and_the_commit_refunds_once(
 ) -> None:
     """Without keys, the negative control, the buyer gets the money twice."""
     booked, _ = await paid(pool, provider, 1)
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
 
     async def crash(*_: object) -> int:
         raise psycopg.OperationalError("the worker was killed")
@@ -130,7 +130,7 @@ async def test_a_crash_between_the_provider_and_the_commit_refunds_once(
 async def test_concurrent_workers_send_each_refund_once(pool: Pool, conn: AsyncConnection, provider: Provider) -> None:
     booked = [await paid(pool, provider, 1) for _ in range(5)]
     for order, _ in booked:
-        await cancel_order(pool, order.reference, "u")
+        await cancel_order(pool, order.reference, "u", OPEN)
     assert sum(await asyncio.gather(*(request_refunds(pool, ASYNC, provider) for _ in range(4)))) == len(booked)
     assert {await states(conn, order.reference) for order, _ in booked} == {("cancelled", "refunded", 0)}
     assert len(provider.refunds) == len(booked)
@@ -141,7 +141,7 @@ async def test_a_refund_stays_open_while_the_provider_is_unavailable(
     pool: Pool, conn: AsyncConnection, provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     booked, ids = await paid(pool, provider, 2)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     provider.unavailable = True
     assert await request_refunds(pool, ASYNC, provider) == 1
     assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "requested", "buyer")]
@@ -159,7 +159,7 @@ async def test_a_pending_refund_is_checked_until_it_is_decided(
     pool: Pool, conn: AsyncConnection, provider: Provider, outcome: str
 ) -> None:
     booked, _ = await paid(pool, provider, 1)
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
     provider.refund_status = "pending"
     for _ in range(2):
         await request_refunds(pool, ASYNC, provider)
@@ -187,7 +187,7 @@ async def test_a_failed_refund_is_retried_as_another_request(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     booked, ids = await paid(pool, provider, 2)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     provider.refund_status = "failed"
     await request_refunds(pool, ASYNC, provider)
     assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "failed", "buyer")]
@@ -214,11 +214,11 @@ async def test_a_failed_refund_is_retried_as_another_request(
 @pytest.mark.usefixtures("audited")
 async def test_a_failed_refund_keeps_its_amount_reserved(pool: Pool, conn: AsyncConnection, provider: Provider) -> None:
     booked, ids = await paid(pool, provider, 2)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     provider.refund_status = "failed"
     await request_refunds(pool, ASYNC, provider)
     provider.refund_status = "succeeded"
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
     await request_refunds(pool, ASYNC, provider)
     assert await refund_states(conn, booked.reference) == [
         (VIP_MINOR, "failed", "buyer"),
@@ -236,7 +236,7 @@ async def test_a_charge_that_the_provider_has_refunded_itself_is_refunded_once(
     await provider.refund(
         RefundRequest(key="own", reference=booked.reference, amount=provider.amounts[booked.reference])
     )
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
     if reported:
         await apply_updates(pool, {booked.reference: "refunded"})
     else:
@@ -253,7 +253,7 @@ async def test_each_cause_of_a_refund_is_recorded(pool: Pool, conn: AsyncConnect
     await expire_holds(pool, ASYNC)
     await hold(pool, "VIP", 1, ticket_ids=(1,))
     cancelled, ended = await hold(pool, "VIP", 1), await hold(pool, "VIP", 1)
-    await cancel_order(pool, cancelled.reference, "u")
+    await cancel_order(pool, cancelled.reference, "u", OPEN)
     await apply_updates(pool, {late.reference: "captured", cancelled.reference: "captured"})
     await conn.execute("update events set cancelled_at = now()")
     await apply_updates(pool, {ended.reference: "captured"})
@@ -268,7 +268,7 @@ async def test_other_refunds_are_settled_if_one_cannot_be(
     bad, _ = await paid(pool, provider, 1)
     good, _ = await paid(pool, provider, 1)
     for order in (bad, good):
-        await cancel_order(pool, order.reference, "u")
+        await cancel_order(pool, order.reference, "u", OPEN)
     rule = f"order_id <> {bad.id} or status = 'refunding'"
     await conn.execute(f"alter table payments add constraint bad check ({rule}) not valid".encode())
     await request_refunds(pool, ASYNC, provider)
@@ -289,7 +289,7 @@ async def test_a_provider_that_raises_keeps_no_other_refund(
     bad, _ = await paid(pool, provider, 1)
     good, _ = await paid(pool, provider, 1)
     for order in (bad, good):
-        await cancel_order(pool, order.reference, "u")
+        await cancel_order(pool, order.reference, "u", OPEN)
     accepted = provider.refund
 
     async def refund(request: RefundRequest) -> RefundResult:

@@ -20,6 +20,7 @@ from api.services.returns import cancel_order, return_tickets
 from tests.integration.asynchronous import (
     ASYNC,
     INLINE,
+    OPEN,
     Provider,
     apply_updates,
     book,
@@ -39,7 +40,7 @@ async def test_a_returned_ticket_is_refunded_and_on_sale_again(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     booked, ids = await paid(pool, provider, 3)
-    found, lines = await return_tickets(pool, booked.reference, "u", [ids[1]])
+    found, lines = await return_tickets(pool, booked.reference, "u", [ids[1]], OPEN)
     assert (found.status, found.payment) == ("confirmed", "captured")
     assert [line.returned_at is not None for line in lines] == [False, True, False]
     assert await states(conn, booked.reference) == ("confirmed", "captured", 2)
@@ -54,10 +55,10 @@ async def test_a_returned_ticket_is_refunded_and_on_sale_again(
 
 async def test_a_repeated_return_changes_nothing(pool: Pool, conn: AsyncConnection, provider: Provider) -> None:
     booked, ids = await paid(pool, provider, 3)
-    first = to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1]))
-    assert to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1])) == first
+    first = to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1], OPEN))
+    assert to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)) == first
     assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "requested", "buyer")]
-    await return_tickets(pool, booked.reference, "u", ids[:2])
+    await return_tickets(pool, booked.reference, "u", ids[:2], OPEN)
     assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "requested", "buyer")] * 2
     assert await states(conn, booked.reference) == ("confirmed", "captured", 1)
 
@@ -66,8 +67,8 @@ async def test_the_return_of_the_last_tickets_cancels_the_order(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     booked, ids = await paid(pool, provider, 3)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
-    await return_tickets(pool, booked.reference, "u", ids)
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
+    await return_tickets(pool, booked.reference, "u", ids, OPEN)
     assert await states(conn, booked.reference) == ("cancelled", "refunding", 0)
     assert await refund_states(conn, booked.reference) == [
         (VIP_MINOR, "requested", "buyer"),
@@ -83,9 +84,9 @@ async def test_a_cancellation_after_a_return_refunds_the_rest(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
     booked, ids = await paid(pool, provider, 2)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     await request_refunds(pool, ASYNC, provider)
-    shown = to_schema(*await cancel_order(pool, booked.reference, "u"))
+    shown = to_schema(*await cancel_order(pool, booked.reference, "u", OPEN))
     assert (shown.status, shown.refund) == ("cancelled", shown.total)
     await request_refunds(pool, ASYNC, provider)
     assert provider.refunded(booked.reference) == 2 * VIP_MINOR
@@ -99,10 +100,10 @@ async def test_a_cancellation_of_free_tickets_after_a_return_of_the_paid_one(
     booked, ids = await paid(pool, provider, 2)
     await conn.execute("update bookings set price_minor = %s where id = %s", [2 * VIP_MINOR, ids[0]])
     await conn.execute("update bookings set price_minor = 0 where id = %s", [ids[1]])
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     if settled_first:
         await request_refunds(pool, ASYNC, provider)
-    await cancel_order(pool, booked.reference, "u")
+    await cancel_order(pool, booked.reference, "u", OPEN)
     await request_refunds(pool, ASYNC, provider)
     assert await refund_states(conn, booked.reference) == [(2 * VIP_MINOR, "succeeded", "buyer")]
     assert await states(conn, booked.reference) == ("cancelled", "refunded", 0)
@@ -121,7 +122,7 @@ async def test_a_refunded_charge_is_expected_after_the_return_of_all_paid_ticket
     booked, ids = await paid(pool, provider, 2)
     await conn.execute("update bookings set price_minor = %s where id = %s", [2 * VIP_MINOR, ids[0]])
     await conn.execute("update bookings set price_minor = 0 where id = %s", [ids[1]])
-    await return_tickets(pool, booked.reference, "u", [ids[returned]])
+    await return_tickets(pool, booked.reference, "u", [ids[returned]], OPEN)
     await apply_updates(pool, {booked.reference: "refunded"})
     assert ("was refunded, but the order is confirmed" in caplog.text) is warned
     assert await states(conn, booked.reference) == ("confirmed", "captured", 1)
@@ -131,7 +132,7 @@ async def test_a_returned_ticket_without_a_price_has_no_refund(pool: Pool, conn:
     await conn.execute("update tiers set price_minor = 0 where name = 'GA'")
     (outcome,) = await book(pool, order("GA", 2, reference="free"), settings=INLINE)
     assert isinstance(outcome, Booked)
-    await return_tickets(pool, "free", "u", [outcome.bookings[0].id])
+    await return_tickets(pool, "free", "u", [outcome.bookings[0].id], OPEN)
     assert await states(conn, "free") == ("confirmed", "captured", 1)
     assert await refund_states(conn, "free") == []
 
@@ -139,9 +140,9 @@ async def test_a_returned_ticket_without_a_price_has_no_refund(pool: Pool, conn:
 async def test_an_inline_payment_is_refunded_by_the_return(pool: Pool, conn: AsyncConnection) -> None:
     (outcome,) = await book(pool, order("VIP", 2, reference="inline"), settings=INLINE)
     assert isinstance(outcome, Booked)
-    await return_tickets(pool, "inline", "u", [outcome.bookings[0].id])
+    await return_tickets(pool, "inline", "u", [outcome.bookings[0].id], OPEN)
     assert await refund_states(conn, "inline") == [(VIP_MINOR, "succeeded", "buyer")]
-    await cancel_order(pool, "inline", "u")
+    await cancel_order(pool, "inline", "u", OPEN)
     assert await refund_states(conn, "inline") == [(VIP_MINOR, "succeeded", "buyer")] * 2
     assert await states(conn, "inline") == ("cancelled", "refunded", 0)
 
@@ -154,19 +155,19 @@ async def test_only_the_buyer_returns_tickets_of_a_paid_order_of_a_future_event(
     held = await hold(pool, "VIP", 2)
     held_ids = [line.id for line in await lines_of(pool, held)]
     with pytest.raises(NotFound):
-        await return_tickets(pool, "nobody", "u", ids)
+        await return_tickets(pool, "nobody", "u", ids, OPEN)
     with pytest.raises(NotFound):
         await return_tickets(pool, booked.reference, "u", ids, Access())
     with pytest.raises(Forbidden):
-        await return_tickets(pool, booked.reference, "mallory", ids[:1])
+        await return_tickets(pool, booked.reference, "mallory", ids[:1], OPEN)
     with pytest.raises(InvalidRequest) as invalid:
-        await return_tickets(pool, booked.reference, "u", [ids[0], foreign[0]])
+        await return_tickets(pool, booked.reference, "u", [ids[0], foreign[0]], OPEN)
     assert invalid.value.details["errors"][0]["field"] == "bookings"
     with pytest.raises(NotCancellable, match="only after the payment"):
-        await return_tickets(pool, held.reference, "u", held_ids[:1])
+        await return_tickets(pool, held.reference, "u", held_ids[:1], OPEN)
     await conn.execute("update events set doors_at = null, starts_at = now()")
     with pytest.raises(NotCancellable, match="the event has begun"):
-        await return_tickets(pool, booked.reference, "u", ids[:1])
+        await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     for each, live in ((booked, 2), (other, 1)):
         assert await states(conn, each.reference) == ("confirmed", "captured", live)
     assert await states(conn, held.reference) == ("pending", "pending", 2)
@@ -174,7 +175,7 @@ async def test_only_the_buyer_returns_tickets_of_a_paid_order_of_a_future_event(
 
 async def test_a_return_of_all_tickets_of_a_pending_order_cancels_it(pool: Pool, conn: AsyncConnection) -> None:
     held = await hold(pool, "VIP", 2)
-    await return_tickets(pool, held.reference, "u", [line.id for line in await lines_of(pool, held)])
+    await return_tickets(pool, held.reference, "u", [line.id for line in await lines_of(pool, held)], OPEN)
     assert await states(conn, held.reference) == ("cancelled", "pending", 0)
     assert await refund_states(conn, held.reference) == []
 
@@ -185,11 +186,11 @@ async def test_concurrent_returns_release_and_refund_each_ticket_once(
     booked, ids = await paid(pool, provider, 6)
     pairs = [ids[n : n + 2] for n in range(5)]
     results = await asyncio.gather(
-        *(return_tickets(pool, booked.reference, "u", pair) for pair in pairs * 2), return_exceptions=True
+        *(return_tickets(pool, booked.reference, "u", pair, OPEN) for pair in pairs * 2), return_exceptions=True
     )
     assert {type(each) for each in results if isinstance(each, Exception)} <= {psycopg.errors.LockNotAvailable}
     for pair in pairs:
-        await return_tickets(pool, booked.reference, "u", pair)
+        await return_tickets(pool, booked.reference, "u", pair, OPEN)
     await request_refunds(pool, ASYNC, provider)
     assert await states(conn, booked.reference) == ("cancelled", "refunded", 0)
     assert provider.refunded(booked.reference) == 6 * VIP_MINOR
@@ -200,7 +201,7 @@ async def test_a_returned_ticket_may_be_sold_to_another_buyer(
     pool: Pool, database_url: str, conn: AsyncConnection, provider: Provider
 ) -> None:
     booked, ids = await paid(pool, provider, 2, ticket_ids=(1, 2), user_id="ann")
-    await return_tickets(pool, booked.reference, "ann", ids[:1])
+    await return_tickets(pool, booked.reference, "ann", ids[:1], OPEN)
     await paid(pool, provider, 1, ticket_ids=(1,), user_id="ben")
     cursor = await conn.execute("select created_at from order_events where subject = 'line'")
     ((returned_at,),) = await cursor.fetchall()
@@ -221,19 +222,19 @@ async def test_a_returned_ticket_may_be_sold_to_another_buyer(
 
 async def test_only_the_remaining_tickets_have_codes(pool: Pool, provider: Provider) -> None:
     booked, ids = await paid(pool, provider, 2)
-    await return_tickets(pool, booked.reference, "u", ids[:1])
+    await return_tickets(pool, booked.reference, "u", ids[:1], OPEN)
     with pytest.raises(NotFound, match=f"ticket 1 of booking {booked.reference}"):
-        await draw_ticket(pool, TICKET_SECRET, booked.reference, 1)
-    assert await draw_ticket(pool, TICKET_SECRET, booked.reference, 2)
+        await draw_ticket(pool, TICKET_SECRET, booked.reference, 1, OPEN)
+    assert await draw_ticket(pool, TICKET_SECRET, booked.reference, 2, OPEN)
 
 
 async def test_an_order_shows_its_refunds_and_returned_tickets(pool: Pool, provider: Provider) -> None:
     booked, ids = await paid(pool, provider, 2)
-    before = msgspec.to_builtins((await get_order(pool, booked.reference))[0])
+    before = msgspec.to_builtins((await get_order(pool, booked.reference, OPEN))[0])
     assert "refunds" not in before
-    returned = to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1]))
-    shown, _ = await get_order(pool, booked.reference)
-    (listed,) = (await list_orders(pool, "u", limit=9, cursor=None)).orders
+    returned = to_schema(*await return_tickets(pool, booked.reference, "u", ids[:1], OPEN))
+    shown, _ = await get_order(pool, booked.reference, OPEN)
+    (listed,) = (await list_orders(pool, "u", OPEN, limit=9, cursor=None)).orders
     assert shown == returned == listed
     body = msgspec.to_builtins(shown)
     (refund,) = body.pop("refunds")
@@ -252,7 +253,7 @@ async def test_a_repeated_booking_gets_its_first_response_after_a_return(pool: P
     request = order("VIP", 2, reference="inline")
     (first,) = await book(pool, request, settings=INLINE)
     assert isinstance(first, Booked)
-    await return_tickets(pool, "inline", "u", [first.bookings[0].id])
+    await return_tickets(pool, "inline", "u", [first.bookings[0].id], OPEN)
     (again,) = await book(pool, request, settings=INLINE)
     assert isinstance(again, Booked)
     assert again.replayed

@@ -15,7 +15,7 @@ from api.schemas import BUILT_IN_EVENT
 from api.services.orders import expire_holds
 from api.services.returns import cancel_order
 from api.services.states import states_cache
-from tests.integration.asynchronous import ASYNC, apply_updates, hold, let_time_pass
+from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, hold, let_time_pass
 from tests.waiting import snapshot_of
 
 SEATS_MAX = 300
@@ -78,7 +78,7 @@ async def test_each_change_of_an_order_changes_its_seats(pool: Pool, conn: Async
     assert await letters() == {"a": 295, "h": 5}
     await apply_updates(pool, {paid.reference: "captured"})
     assert await letters() == {"a": 295, "h": 2, "s": 3}
-    await cancel_order(pool, paid.reference, "u")
+    await cancel_order(pool, paid.reference, "u", OPEN)
     assert await letters() == {"a": 298, "h": 2}
     await let_time_pass(conn, ASYNC.hold_seconds)
     assert await letters() == {"a": 298, "h": 2}  # until the worker releases them

@@ -16,7 +16,7 @@ from api.services.bookings.model import Booked
 from api.services.events import event_cache, event_list_cache
 from api.services.order_views import list_orders
 from api.services.states import states_cache
-from tests.integration.asynchronous import ASYNC, RULES, apply_updates, book, hold, order
+from tests.integration.asynchronous import ASYNC, OPEN, RULES, apply_updates, book, hold, order
 from tests.waiting import snapshot_of
 
 BAD, GOOD = "small-hours", [BUILT_IN_EVENT, "winterlight"]
@@ -125,5 +125,5 @@ async def test_payments_of_an_unreadable_event_settle_with_others(pool: Pool, un
     await apply_updates(pool, {first.reference: "captured", second.reference: "captured"})
     cursor = await unconstrained.execute("select status from orders where id = any(%s)", [[first.id, second.id]])
     assert await cursor.fetchall() == [("confirmed",), ("confirmed",)]
-    page = await list_orders(pool, "u", show="upcoming", limit=10, cursor=None)
+    page = await list_orders(pool, "u", OPEN, show="upcoming", limit=10, cursor=None)
     assert [each.reference for each in page.orders] == [second.reference, first.reference]

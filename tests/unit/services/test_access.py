@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from api.http.access import valid_secret
-from api.services.access import OPEN, Access, derive_secret, digest, link_secret
+from api.services.access import Access, derive_secret, digest, link_secret
 from api.services.bookings.model import Item, NewOrder
 from tests.unit.services.bookings.values import request
 
@@ -24,7 +24,7 @@ class Order(NamedTuple):
     ("access", "with_secret", "without_secret"),
     [
         (Access(), False, False),
-        (OPEN, False, True),
+        (Access(is_open=True), False, True),
         (Access.of([FOREIGN], key=KEY, is_open=False), False, False),
         (Access.of([FOREIGN], key=KEY, is_open=True), False, True),
         (Access.of([OWN], key=KEY, is_open=False), True, False),

@@ -14,7 +14,7 @@ from api.services.bookings.model import Booked, NewOrder, Outcome, Retry
 from api.services.order_rows import OrderRow
 from api.services.payments import ChargeUpdate
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import apply_updates, book, let_time_pass, order, response
+from tests.integration.asynchronous import OPEN, apply_updates, book, let_time_pass, order, response
 
 LIMIT = 10
 ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300, held_tickets_per_address=LIMIT)
@@ -81,7 +81,7 @@ async def test_paid_declined_and_cancelled_orders_hold_nothing(pool: Pool, conn:
         if update:
             await apply_updates(pool, {wanted.reference: update})
         else:
-            await cancel_order(pool, wanted.reference, "u")
+            await cancel_order(pool, wanted.reference, "u", OPEN)
         assert set(await hashes(conn)) == {None}
 
 

@@ -7,7 +7,7 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import ApiError, KeyReused, NotFound
-from api.services.access import OPEN, Access, digest
+from api.services.access import Access, digest
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, NewOrder, Outcome
@@ -15,7 +15,7 @@ from api.services.calendar import write_calendar
 from api.services.codes import draw_ticket
 from api.services.order_views import get_order, list_orders
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import order
+from tests.integration.asynchronous import OPEN, order
 
 OWN, FOREIGN = "a" * 43, "b" * 43
 KEY = f"acsec_{'A' * 40}"

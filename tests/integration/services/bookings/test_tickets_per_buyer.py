@@ -18,7 +18,7 @@ from api.services.bookings.prefetch import _find_buyers, prefetch
 from api.services.bookings.seat_search import BatchSeats, SeatSearch
 from api.services.orders import expire_holds
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import ASYNC, apply_updates, book, hold, let_time_pass, order, response
+from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, book, hold, let_time_pass, order, response
 
 LIMIT = 4
 DECLINING = Settings(payment_success_rate=0, bookings_per_minute=0)
@@ -121,7 +121,7 @@ async def test_a_cancelled_a_declined_and_an_expired_order_free_their_tickets(
 ) -> None:
     request = order("VIP", LIMIT)
     await book(pool, request)
-    await cancel_order(pool, request.reference, "u")
+    await cancel_order(pool, request.reference, "u", OPEN)
     assert isinstance(response((await book(pool, order("VIP", LIMIT), settings=DECLINING))[0]), PaymentDeclined)
     declined = await hold(pool, "VIP", LIMIT)
     assert remaining((await book(pool, order("VIP")))[0]) == 0

@@ -7,8 +7,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.database.pool import Pool
-from api.services.orders import cancel_order, expire_holds
-from tests.integration.asynchronous import ASYNC, INLINE, apply_updates, book, hold, let_time_pass, order
+from api.services.orders import expire_holds
+from tests.integration.asynchronous import ASYNC, INLINE, OPEN, apply_updates, book, hold, let_time_pass, order
 from tests.integration.services.mail.conftest import Post
 from tests.mail_server import MailServer
 
@@ -95,7 +95,7 @@ async def test_an_expired_hold_and_its_late_payment_are_announced(
 async def test_a_cancellation_and_its_refund_are_announced(post: Post, pool: Pool, mail_server: MailServer) -> None:
     held = await hold(pool, **BUYER)
     await apply_updates(pool, {held.reference: "captured"})
-    await cancel_order(pool, held.reference, "u")
+    await cancel_order(pool, held.reference, "u", OPEN)
     await post.run()
     await apply_updates(pool, {held.reference: "refunded"})
     await post.run()

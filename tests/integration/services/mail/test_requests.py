@@ -10,12 +10,12 @@ from psycopg import AsyncConnection
 from api.config import Settings
 from api.database.pool import Pool
 from api.errors import NotFound, RateLimited
-from api.services.access import OPEN, Access, digest
+from api.services.access import Access, digest
 from api.services.bookings.model import Booked
 from api.services.mail.requests import send_links, send_order
 from api.services.order_rows import OrderRow
 from api.services.orders import cancel_order
-from tests.integration.asynchronous import INLINE, book, hold, order
+from tests.integration.asynchronous import INLINE, OPEN, book, hold, order
 from tests.integration.services.mail.conftest import Post
 from tests.mail_server import MailServer, Received
 
