@@ -194,7 +194,7 @@ async def retry_refund(pool: Pool, key: UUID) -> bool:
         psycopg.Error: the refund is unchanged.
         CommitUnknownError: the refund may be requested. It is safe to retry it again.
     """
-    parameters = {"key": str(key)}
+    parameters = {"refund_key": str(key)}
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
         references = await session.run(Statement(queries.refunds.find_reference, parameters))
         if not references:

@@ -93,11 +93,11 @@ with steps as (
 )
 
 select
-    coalesce(refunds.id, steps.refund_id) as refund_id,
     refunds.status,
     steps.status_before,
     steps.previous as step_from,
-    steps.status as step_to
+    steps.status as step_to,
+    coalesce(refunds.id, steps.refund_id) as refund_id
 from refunds
 full join steps on refunds.id = steps.refund_id
 where
@@ -128,9 +128,9 @@ returned as (
 )
 
 select
-    coalesce(returned.id, entries.booking_id) as booking_id,
     returned.order_id,
     entries.order_id as order_id_of_entry,
+    coalesce(returned.id, entries.booking_id) as booking_id,
     coalesce(entries.entries, 0) as entries
 from returned
 full join entries on returned.id = entries.booking_id and returned.order_id = entries.order_id

@@ -108,7 +108,7 @@ select
     tickets.seat_number,
     rules.takes_place,
     admission.admits as event_valid,
-    bookings.released_reason is not distinct from 'returned' as returned,
+    coalesce(bookings.released_reason = 'returned', false) as returned,
     events.starts_at at time zone events.time_zone as starts_at,
     orders.status = 'confirmed' and bookings.released_at is null and admission.admits as valid
 from bookings

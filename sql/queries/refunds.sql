@@ -29,34 +29,43 @@ reserved as (
     returning
         payments.id,
         payments.order_id
+),
+
+inserted as (
+    insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, next_check_at, settled_at)
+    select
+        key,
+        payment_id,
+        amount_minor,
+        status,
+        reason,
+        requested_by,
+        case status when 'requested' then now() end,
+        case status when 'succeeded' then now() end
+    from new
+    order by payment_id
+    returning
+        id,
+        key,
+        payment_id,
+        amount_minor,
+        status,
+        reason,
+        created_at
 )
 
-insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, next_check_at, settled_at)
 select
-    new.key,
-    new.payment_id,
-    new.amount_minor,
-    new.status,
-    new.reason,
-    new.requested_by,
-    case new.status when 'requested' then now() end,
-    case new.status when 'succeeded' then now() end
-from new
-inner join reserved on new.payment_id = reserved.id
-order by new.payment_id
-returning
-    id,
-    (
-        select reserved.order_id
-        from reserved
-        where reserved.id = refunds.payment_id
-    ) as order_id,
-    key,
-    payment_id,
-    amount_minor,
-    status,
-    reason,
-    created_at;
+    inserted.id,
+    reserved.order_id,
+    inserted.key,
+    inserted.payment_id,
+    inserted.amount_minor,
+    inserted.status,
+    inserted.reason,
+    inserted.created_at
+from inserted
+inner join reserved on inserted.payment_id = reserved.id
+order by inserted.payment_id;
 
 -- name: list_refunds
 -- List the refunds of orders, oldest first.
@@ -145,11 +154,16 @@ where
 
 -- name: find_reference
 -- Find the order of a refund by the refund's key.
+with refund as (
+    select payment_id
+    from refunds
+    where key = %(refund_key)s::uuid
+)
+
 select orders.reference
-from refunds
-inner join payments on refunds.payment_id = payments.id
-inner join orders on payments.order_id = orders.id
-where refunds.key = %(key)s::uuid;
+from refund
+inner join payments on refund.payment_id = payments.id
+inner join orders on payments.order_id = orders.id;
 
 -- name: retry_failed
 -- Request a failed refund of a locked order again, as another attempt.
@@ -161,5 +175,5 @@ set
     provider_id = null,
     next_check_at = now(),
     settled_at = null
-where key = %(key)s::uuid and status = 'failed'
+where key = %(refund_key)s::uuid and status = 'failed'
 returning id;
