@@ -13,7 +13,7 @@ from api.database import queries
 from api.database.errors import CommitUnknownError
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
-from api.errors import Forbidden, InvalidRequest, NotCancellable, NotFound
+from api.errors import Forbidden, NotCancellable, NotFound
 from api.services import refunds
 from api.services.access import Access
 from api.services.event_rules import is_refundable
@@ -41,7 +41,8 @@ async def cancel_order(
 ) -> OrderWithBookings:
     """Cancel a buyer's order, release its tickets and return a captured payment.
 
-    A repeated cancellation changes nothing. `on_commit` receives the event's slug after the commit.
+    A repeated cancellation changes nothing and returns the same. So the returned order has no refunds, whose states
+    change later. `on_commit` receives the event's slug after the commit.
 
     Raises:
         psycopg.Error: the cancellation changed nothing.
@@ -50,7 +51,8 @@ async def cancel_order(
         Forbidden: the order belongs to another buyer.
         NotCancellable: the order has no tickets, or its event has begun and is not cancelled.
     """
-    return await _return(pool, reference, user_id, None, access, on_commit)
+    order, bookings = await _return(pool, reference, user_id, None, access, on_commit)
+    return msgspec.structs.replace(order, refunds=()), bookings
 
 
 async def return_tickets(
@@ -69,9 +71,8 @@ async def return_tickets(
     Raises:
         psycopg.Error: the return changed nothing.
         CommitUnknownError: the tickets may be returned. It is safe to return them again.
-        NotFound: no order that the request may access has this reference.
+        NotFound: no order that the request may access has this reference, or one of the bookings is not in it.
         Forbidden: the order belongs to another buyer.
-        InvalidRequest: a booking belongs to another order.
         NotCancellable: the order is not paid or has no tickets, or its event has begun and is not cancelled.
     """
     return await _return(pool, reference, user_id, booking_ids, access, on_commit)
@@ -143,15 +144,15 @@ async def return_lines(
         The refund; None if nothing was paid or no booking was released.
 
     Raises:
-        InvalidRequest: a booking belongs to another order.
+        NotFound: one of the bookings is not in the order.
         NotCancellable: single bookings of an order without a captured payment.
     """
     lines = await session.run(Statement(queries.bookings.list_lines, {"order_id": order.id}, _Line))
     live = [line for line in lines if line.live]
     if booking_ids is not None and set(booking_ids) - {line.id for line in lines}:
-        raise InvalidRequest("must contain only ids of this booking's tickets", field="bookings")
+        raise NotFound(f"such ticket in booking {order.reference}")
     chosen = live if booking_ids is None else [line for line in live if line.id in booking_ids]
-    if not chosen:
+    if booking_ids is not None and not chosen:
         return None
     if len(chosen) == len(live):
         return await _cancel(session, order, requested_by, reason)

@@ -42,7 +42,7 @@ async def session(conn: AsyncConnection) -> AsyncConnection:
         (queries.refunds.list_refunds, {"order_ids": [1, 2]}, "refunds_payment_idx"),
         (queries.refunds.settle_open, {"order_ids": [1, 2]}, "refunds_payment_idx"),
         (queries.payments.finish_refunds, {"order_ids": [1, 2]}, "refunds_payment_idx"),
-        (queries.refunds.retry_failed, {"key": "00000000-0000-0000-0000-000000000000"}, "refunds_key_key"),
+        (queries.refunds.retry_failed, {"refund_key": "00000000-0000-0000-0000-000000000000"}, "refunds_key_key"),
     ],
     ids=lambda value: value.name if isinstance(value, Query) else "",
 )

@@ -49,7 +49,9 @@ async def test_a_role_without_a_privilege_cannot_sell(
             "the database role lacks privileges: INSERT on booking_limits, UPDATE on booking_limi"
         )
         assert "USAGE on orders_id_seq" in obstacle
-        await grant("insert, update", "orders, payments, bookings, tickets, booking_limits, webhooks, order_events")
+        await grant(
+            "insert, update", "orders, payments, refunds, bookings, tickets, booking_limits, webhooks, order_events"
+        )
         obstacle = await find_obstacle(pool, settings)
         assert obstacle
         assert obstacle.endswith(", DELETE on workers, INSERT on workers, UPDATE on workers")
