@@ -8,7 +8,7 @@ from api.database import migrations
 from api.database.embedded import EmbeddedServer
 from tests.stack import empty_database
 
-MIGRATION = "0032_refunds"
+MIGRATION = "0036_refunds"
 PRICE_MINOR = 1000
 
 ORDERS = {

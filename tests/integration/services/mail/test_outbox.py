@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 
 from api.database.pool import Pool
 from api.services.orders import expire_holds
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, INLINE, OPEN, apply_updates, book, hold, let_time_pass, order
 from tests.integration.services.mail.conftest import Post
 from tests.mail_server import MailServer

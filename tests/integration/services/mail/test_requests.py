@@ -14,7 +14,7 @@ from api.services.access import Access, digest
 from api.services.bookings.model import Booked
 from api.services.mail.requests import send_links, send_order
 from api.services.order_rows import OrderRow
-from api.services.orders import cancel_order
+from api.services.returns import cancel_order
 from tests.integration.asynchronous import INLINE, OPEN, book, hold, order
 from tests.integration.services.mail.conftest import Post
 from tests.mail_server import MailServer, Received
