@@ -492,11 +492,46 @@ begin
     delete from order_events
     using deleted
     where order_events.order_id = deleted.id and deleted.status = 'declined';
+    delete from messages
+    using deleted
+    where messages.order_id = deleted.id and deleted.status = 'declined';
     return null;
 end
 $$;
 
-COMMENT ON FUNCTION public.purge_history() IS 'Delete the history of deleted orders that were declined, with the privileges of the table''s owner';
+COMMENT ON FUNCTION public.purge_history() IS 'Delete the history and the messages of deleted orders that were declined, with the privileges of the tables'' owner';
+
+CREATE FUNCTION public.rebase_feeds() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+declare
+    present constant bigint := (select control.system_identifier from pg_control_system() as control);
+begin
+    lock table feeds in access exclusive mode;
+    lock table order_events in share row exclusive mode;
+    -- A row that this server wrote has its transaction id in xmin as well. pg_upgrade keeps both.
+    if exists (select 1 from order_events where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid) then
+        alter table order_events disable trigger order_events_append_only;
+        update order_events
+        set xact = case
+            when (order_events.xact, order_events.id) <= (
+                select feeds.xact, feeds.id
+                from feeds
+                order by feeds.xact, feeds.id
+                limit 1
+            ) then '0'::xid8
+            else pg_current_xact_id()
+        end
+        where order_events.xact <> '0' and order_events.xmin <> order_events.xact::xid;
+        alter table order_events enable trigger order_events_append_only;
+        update feeds set xact = '0', id = 9223372036854775807;
+    end if;
+    update feeds set system_identifier = present;
+end
+$$;
+
+COMMENT ON FUNCTION public.rebase_feeds() IS 'Number the entries of the history again after a logical restore, so that no feed misses one';
 
 CREATE FUNCTION public.recent(times timestamp with time zone[], age interval) RETURNS timestamp with time zone[]
     LANGUAGE sql STABLE
@@ -722,6 +757,98 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.feeds (
+    name text NOT NULL,
+    xact xid8 DEFAULT '0'::xid8 NOT NULL,
+    id bigint DEFAULT '9223372036854775807'::bigint NOT NULL,
+    system_identifier bigint,
+    CONSTRAINT feeds_name_check CHECK ((name ~ '^[a-z][a-z_]{0,49}$'::text))
+);
+
+COMMENT ON TABLE public.feeds IS 'Readers of order_events with their cursors. An entry at or before (xact, id) was handled';
+
+COMMENT ON COLUMN public.feeds.system_identifier IS 'Database cluster of the transaction ids; null: nothing was read yet';
+
+COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in lower case';
+
+CREATE TABLE public.messages (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    order_id bigint,
+    source_id bigint,
+    recipient text,
+    locale text NOT NULL,
+    message_id text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'refunded'::text, 'links'::text]))),
+    CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
+    CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
+    CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
+    CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
+    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = 'links'::text))),
+    CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
+    CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
+    CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
+    CONSTRAINT messages_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'bounced'::text, 'dead'::text, 'skipped'::text]))),
+    CONSTRAINT messages_times_check CHECK ((((next_attempt_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_attempt_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((sent_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (sent_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+);
+
+COMMENT ON TABLE public.messages IS 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
+
+COMMENT ON COLUMN public.messages.order_id IS 'Order of the message; null: it lists all orders of the address';
+
+COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces; null: the buyer has requested the message';
+
+COMMENT ON COLUMN public.messages.recipient IS 'Address of the buyer; null: erased after the retention';
+
+COMMENT ON COLUMN public.messages.message_id IS 'Header Message-ID, equal in every attempt, so that mailboxes recognize a duplicate';
+
+COMMENT ON COLUMN public.messages.attempts IS 'Number of attempts, the present one included';
+
+COMMENT ON COLUMN public.messages.last_error IS 'Response of the mail server to the last failed attempt';
+
+COMMENT ON CONSTRAINT messages_attempts_check ON public.messages IS 'Attempts are counted from 0';
+
+COMMENT ON CONSTRAINT messages_erased_check ON public.messages IS 'A queued message has an address';
+
+COMMENT ON CONSTRAINT messages_kind_check ON public.messages IS 'A message has a template';
+
+COMMENT ON CONSTRAINT messages_last_error_check ON public.messages IS 'A response is short';
+
+COMMENT ON CONSTRAINT messages_locale_check ON public.messages IS 'Messages have one of the languages of the web app';
+
+COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message-ID has the form of RFC 5322';
+
+COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
+
+COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links';
+
+COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
+
+COMMENT ON CONSTRAINT messages_sent_at_check ON public.messages IS 'Exactly a sent message has the time at which the server accepted it';
+
+COMMENT ON CONSTRAINT messages_source_id_check ON public.messages IS 'Exactly a message about an order may announce an entry of the history';
+
+COMMENT ON CONSTRAINT messages_status_check ON public.messages IS 'A message is queued, sent, refused for good, given up, or no longer true when it was due';
+
+COMMENT ON CONSTRAINT messages_times_check ON public.messages IS 'Times lie between the years 1 and 9999';
+
+ALTER TABLE public.messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.messages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.order_events (
     id bigint NOT NULL,
     order_id bigint NOT NULL,
@@ -730,6 +857,7 @@ CREATE TABLE public.order_events (
     status text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     detail bigint,
     CONSTRAINT order_events_subject_check CHECK (((subject = ANY (ARRAY['order'::text, 'payment'::text, 'line'::text, 'refund'::text])) AND ((subject = ANY (ARRAY['line'::text, 'refund'::text])) = (detail IS NOT NULL)))),
     CONSTRAINT order_events_times_check CHECK (((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
@@ -739,6 +867,8 @@ CREATE TABLE public.order_events (
 COMMENT ON TABLE public.order_events IS 'History of every state of an order, its payment and its refunds, and of its returned tickets. Triggers append to it in the same transaction';
 
 COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order or the refund is new';
+
+COMMENT ON COLUMN public.order_events.xact IS 'Transaction that wrote the entry; 0: before the feed existed';
 
 COMMENT ON COLUMN public.order_events.detail IS 'Id of the booking or of the refund; null: the order or its payment';
 
@@ -1158,6 +1288,21 @@ ALTER TABLE ONLY public.events
 
 COMMENT ON CONSTRAINT events_slug_key ON public.events IS 'The slug identifies an event in URLs';
 
+ALTER TABLE ONLY public.feeds
+    ADD CONSTRAINT feeds_pkey PRIMARY KEY (name);
+
+COMMENT ON CONSTRAINT feeds_pkey ON public.feeds IS 'A reader has one cursor';
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT messages_pkey ON public.messages IS 'The id identifies a message';
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_source_key UNIQUE (kind, source_id);
+
+COMMENT ON CONSTRAINT messages_source_key ON public.messages IS 'An entry of the history is announced once';
+
 ALTER TABLE ONLY public.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (id);
 
@@ -1236,6 +1381,30 @@ CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
 
+CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (status = ANY (ARRAY['bounced'::text, 'dead'::text]));
+
+COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
+
+CREATE INDEX messages_order_idx ON public.messages USING btree (order_id) WHERE (order_id IS NOT NULL);
+
+COMMENT ON INDEX public.messages_order_idx IS 'Messages of an order';
+
+CREATE INDEX messages_queued_idx ON public.messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overdue first';
+
+CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
+
+COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
+
+CREATE INDEX messages_requested_idx ON public.messages USING btree (lower(recipient), created_at) WHERE ((source_id IS NULL) AND (recipient IS NOT NULL));
+
+COMMENT ON INDEX public.messages_requested_idx IS 'Messages that buyers have requested, by their address, to limit them';
+
+CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
+
+COMMENT ON INDEX public.order_events_feed_idx IS 'Entries after the cursor of a feed';
+
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 
 COMMENT ON INDEX public.order_events_order_idx IS 'History of an order';
@@ -1247,6 +1416,10 @@ COMMENT ON INDEX public.orders_client_hash_idx IS 'The tickets that a client add
 CREATE INDEX orders_declined_idx ON public.orders USING btree (created_at) WHERE (status = 'declined'::text);
 
 COMMENT ON INDEX public.orders_declined_idx IS 'Declined orders by age, for the worker''s purge';
+
+CREATE INDEX orders_email_idx ON public.orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+COMMENT ON INDEX public.orders_email_idx IS 'Orders of an address, for the e-mail with the links to them';
 
 CREATE INDEX orders_limit_key_idx ON public.orders USING btree (event_id, limit_key) WHERE (limit_key IS NOT NULL);
 
