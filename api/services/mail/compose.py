@@ -63,6 +63,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     order: OrderRow
     bookings: Sequence[BookingRow]
+    """The bookings; of a confirmed order without the returned ones."""
     event: OrderEvent
     occasion: Occasion
 
@@ -98,7 +99,9 @@ async def find_facts(pool: Pool, order_id: int) -> Facts | None:
         await pipeline.run()
         event = await find_event(session, order_id)
         bookings = await find_bookings(session, [order_id])
-    return Facts(orders.rows[0], bookings[order_id], event, occasions.rows[0])
+    order = orders.rows[0]
+    kept = [each for each in bookings[order_id] if order.status != "confirmed" or each.returned_at is None]
+    return Facts(order, kept, event, occasions.rows[0])
 
 
 def is_true(kind: Kind, facts: Facts) -> bool:
