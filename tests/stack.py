@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import secrets
@@ -54,6 +55,16 @@ _MEMORY_BYTES_MIN = 6 * 1024**3
 # Below the usual range of ephemeral ports. A client that polls the port of a stopped server could otherwise get the
 # same port for its own end of the connection. It would then connect to itself.
 _PORTS = range(20_000, 32_000)
+
+
+def _own_ports() -> Iterator[int]:
+    """Yield the ports of this test process in random order, again and again. The processes of a run share no port."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = _PORTS[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return itertools.cycle(random.sample(ports, len(ports)))
+
+
+_OWN_PORTS = _own_ports()
 
 
 class Server(Protocol):
@@ -203,13 +214,13 @@ def _database(server: Server, template: str) -> Iterator[str]:
 
 def free_port() -> int:
     """Return a free port."""
-    while True:
-        port = random.choice(_PORTS)  # A random choice separates parallel runs.
+    for port in _OWN_PORTS:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
+    raise AssertionError("the ports never end")
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:

@@ -47,14 +47,16 @@ async def test_a_missing_privilege_is_named(database_url: str, privilege: str, o
         assert await find_obstacle(pool, settings) == f"the database role lacks privileges: {privilege} on {on}"
 
 
-def test_every_function_that_no_trigger_or_constraint_calls_is_checked(database_url: str) -> None:
+def test_every_function_of_the_application_that_no_constraint_calls_is_checked(database_url: str) -> None:
     with psycopg.connect(database_url) as conn:
         rows = conn.execute(
             """
             select proname from pg_proc
             where pronamespace = 'public'::regnamespace and prorettype <> 'trigger'::regtype
                 and proname <> 'is_displayable'
+                and has_function_privilege(%s, oid, 'execute')
             order by proname
-            """
+            """,
+            [APPLICATION],
         ).fetchall()
     assert [name for (name,) in rows] == FUNCTIONS
