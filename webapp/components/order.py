@@ -43,8 +43,13 @@ class Described:
     `cancelled_refunded`."""
     event: OrderEvent
     parts: list[OrderPart]
+    """The tickets; without the returned ones, unless the order has ended."""
     quantity: int
+    """The number of these tickets."""
     total: float
+    """The sum of their prices."""
+    returned_parts: list[OrderPart]
+    returned_total: float
     refund: float
     """Amount that is refunded; 0: none."""
     valid: bool
@@ -92,7 +97,10 @@ class OrderView(Described):
     """The query of the event's address that chooses the same seats and tickets."""
     prices: dict[str, float]
     """Price of a ticket of each tier."""
+    lines: int
+    """The number of all tickets, with the returned ones."""
     tickets: list[OrderTicket]
+    """The tickets; without the returned ones, if the others are valid."""
     calendar: str
     """The API's path of the calendar file."""
     announcement: str

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from webapp.components.language import currency_code, moment, name, price, say
+from webapp.components.language import currency_code, moment, money, name, price, say
 from webapp.components.layout import Ui
 from webapp.components.order import order, tickets_text
 from webapp.components.order_tickets import place_of
@@ -40,6 +40,24 @@ def facts() -> Ui:
             rx.el.div(
                 rx.el.dt(say("booking.tickets")),
                 rx.el.dd(tickets_text(order.parts), id="order-tickets"),
+            ),
+        ),
+        rx.cond(
+            order.lines > order.quantity,
+            rx.el.div(
+                rx.el.dt(say("booking.returned")),
+                rx.el.dd(
+                    rx.cond(
+                        order.returned_total > 0,
+                        say(
+                            "booking.returned.text",
+                            tickets=tickets_text(order.returned_parts),
+                            refund=money(order.returned_total, order),
+                        ),
+                        tickets_text(order.returned_parts),
+                    ),
+                    id="returned-tickets",
+                ),
             ),
         ),
         rx.cond(order.seated & (~order.valid | order.called_off), _places()),

@@ -45,7 +45,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
                     rx.el.span("\u00a0", class_name="bone bone-words small pass-when"),
                 ),
             ),
-            rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.quantity)), class_name="small"),
+            rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.lines)), class_name="small"),
             rx.el.span(place_of(ticket), class_name="place"),
             rx.el.span(name(ticket.tier), class_name="pass-tier"),
             class_name="pass-words",

@@ -6,7 +6,7 @@ import { settings } from "./settings.js";
 
 /** @import { BestSeats, Booking, BookingRequest, CancelRequest, Order as WireOrder, SeatChoice } from "./schemas.js" */
 
-/** One ticket of an order. @typedef {Pick<Booking, "ticketId" | "tier" | "userId"> & Partial<Pick<Booking, "seat">>} Line */
+/** One ticket of an order. @typedef {Pick<Booking, "ticketId" | "tier" | "userId"> & Partial<Pick<Booking, "seat" | "returnedAt">>} Line */
 
 /**
  * The fields of an order that the checkout uses. A declined order may have no lines.

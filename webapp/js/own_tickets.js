@@ -1,5 +1,6 @@
 // The tickets of this browser's live orders, for all its tabs: a page that loses seats to another tab says so.
 import { seatsInDoubt } from "./checkout/storage.js";
+import { isReturned } from "./orders/order.js";
 import { sharedArea } from "./remembered.js";
 
 /** @import { Order } from "./booking_api.js" */
@@ -18,7 +19,8 @@ const KEPT_FOR_MS = 24 * 3_600_000;
 export function keepTickets({ reference, status, bookings, expiresAt }, now = Date.now()) {
   for (const key of keys()) if (!(read(key).until > now)) sharedArea.remove(key);
   const until = status === "pending" ? Date.parse(expiresAt ?? "") : now + KEPT_FOR_MS;
-  sharedArea.set(PREFIX + reference, JSON.stringify({ ticketIds: bookings.map(({ ticketId }) => ticketId), until }));
+  const ticketIds = bookings.filter((booking) => !isReturned(booking)).map(({ ticketId }) => ticketId);
+  sharedArea.set(PREFIX + reference, JSON.stringify({ ticketIds, until }));
 }
 
 /**

@@ -40,6 +40,13 @@ test("an order that has ended has no tickets", () => {
   assert.equal(isOwnTicket(1), false);
 });
 
+test("a returned ticket is no longer this browser's", () => {
+  keepTickets(ORDER);
+  const [first, second] = ORDER.bookings;
+  reviewTickets({ ...ORDER, bookings: [{ ...first, returnedAt: "2027-06-01T12:00:00Z" }, second] });
+  assert.deepEqual([isOwnTicket(1), isOwnTicket(2)], [false, true]);
+});
+
 test("a hold that is paid lasts", () => {
   keepTickets({ ...ORDER, status: "pending", expiresAt: new Date(Date.now() + 300_000).toISOString() });
   reviewTickets(ORDER);

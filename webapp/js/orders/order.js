@@ -2,7 +2,7 @@
 import { secondsUntil } from "../clock.js";
 import { isRefundable } from "../event_rules.js";
 
-/** @import { Event, Order } from "../schemas.js" */
+/** @import { Booking, Event, Order } from "../schemas.js" */
 
 /** @typedef {Pick<Event, "slug" | "name" | "venue" | "startsAt" | "timeZone">} OrderEvent "" if unknown */
 
@@ -47,11 +47,14 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
   }
 }
 
+/** @param {Pick<Booking, "returnedAt">} booking */
+export const isReturned = ({ returnedAt }) => returnedAt !== undefined;
+
 /**
- * Return the number of an order's tickets of each tier, in the order of the tickets.
- * @param {Order} order
+ * Return the number of tickets of each tier, in the order of the tickets.
+ * @param {Booking[]} bookings
  */
-function partsOf({ bookings }) {
+function partsOf(bookings) {
   /** @type {Map<string, { tier: string, quantity: number, price: number }>} */
   const parts = new Map();
   for (const { tier, price } of bookings)
@@ -60,25 +63,39 @@ function partsOf({ bookings }) {
 }
 
 /**
+ * Return the sum of prices in the currency's major unit.
+ * @param {Booking[]} bookings
+ * @param {number} currencyDigits
+ */
+const sumOf = (bookings, currencyDigits) =>
+  Number(bookings.reduce((sum, { price }) => sum + price, 0).toFixed(currencyDigits));
+
+/**
  * Describe an order. An order that was declined before it held any tickets has none, and neither a tier nor a buyer.
+ * Until an order ends, its returned tickets and their prices are described separately.
  * @param {Order} order
  * @param {Partial<Event> | null} known the known fields of the event
  * @param {number} serverNow in milliseconds
  */
 export function describeOrder(order, known, serverNow) {
   const [first] = order.bookings;
+  const isLive = ["pending", "confirmed"].includes(order.status);
+  const returned = isLive ? order.bookings.filter(isReturned) : [];
+  const kept = isLive ? order.bookings.filter((booking) => !isReturned(booking)) : order.bookings;
   /** @type {OrderEvent & Partial<Pick<Event, "state">>} */
   const event = { ...NO_EVENT, slug: order.event, ...known };
   return {
     reference: order.reference,
     state: stateOf(order, serverNow),
     event,
-    parts: partsOf(order),
-    quantity: order.bookings.length,
-    total: order.total,
+    parts: partsOf(kept),
+    quantity: kept.length,
+    total: returned.length > 0 ? sumOf(kept, order.currencyDigits) : order.total,
+    returned_parts: partsOf(returned),
+    returned_total: sumOf(returned, order.currencyDigits),
     refund: order.refund ?? 0,
     valid: order.status === "confirmed",
-    cancellable: ["pending", "confirmed"].includes(order.status) && isRefundable(event, serverNow),
+    cancellable: isLive && isRefundable(event, serverNow),
     currency: order.currency,
     currencyDigits: order.currencyDigits,
     user_id: first?.userId ?? "",

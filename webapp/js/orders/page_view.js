@@ -4,7 +4,7 @@ import { secondsUntil } from "../clock.js";
 import { writeTickets } from "../event/address.js";
 import { hasBegun, saleOf, takesPlace } from "../event_rules.js";
 import { orderPath } from "../paths.js";
-import { describeOrder, isPending, NO_ORDER } from "./order.js";
+import { describeOrder, isPending, isReturned, NO_ORDER } from "./order.js";
 
 /** @import { EventDetails, Order } from "../schemas.js" */
 
@@ -72,14 +72,15 @@ export function deriveOrderPage(state, serverNow) {
     tickets_by_tier: countsOf(described.parts.map((part) => ({ ...part, ticketIds: [] }))),
     again_query: queryOf(order),
     prices: Object.fromEntries(described.parts.map(({ tier, price }) => [tier, price])),
-    tickets: order.bookings.map(({ ticketId, tier, row, seat }, index) => ({
-      id: ticketId,
-      line: index + 1,
-      tier,
-      row: row ?? "",
-      seat: seat ?? 0,
-      code: `${path}/tickets/${index + 1}.svg`,
-    })),
+    lines: order.bookings.length,
+    tickets: order.bookings.flatMap((booking, index) => {
+      const { ticketId, tier, row, seat } = booking;
+      const line = index + 1;
+      const code = `${path}/tickets/${line}.svg`;
+      return described.valid && isReturned(booking)
+        ? []
+        : [{ id: ticketId, line, tier, row: row ?? "", seat: seat ?? 0, code }];
+    }),
     calendar: `${path}/calendar.ics`,
     announcement: state.announcement,
   };
