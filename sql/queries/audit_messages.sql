@@ -1,6 +1,7 @@
 -- name: find_unannounced_orders
 -- The confirmation of every order with an address has a message after a minute; a worker must be running.
--- Entries from before the feed have no messages.
+-- Entries from before the feed have no messages. An order that got its address after its confirmation has the message
+-- that its buyer requested with that address.
 select
     orders.id as order_id,
     orders.reference,
@@ -8,7 +9,10 @@ select
     order_events.created_at
 from order_events
 inner join orders on order_events.order_id = orders.id
-left join messages on order_events.id = messages.source_id and messages.kind = 'confirmed'
+left join messages
+    on
+        orders.id = messages.order_id
+        and (messages.kind = 'confirmed' or (messages.kind = 'cancelled' and messages.source_id is null))
 where
     order_events.subject = 'order'
     and order_events.status = 'confirmed'

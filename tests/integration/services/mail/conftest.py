@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from api.config import Settings
@@ -42,6 +43,14 @@ class Post:
         """Queue and send all messages that are due."""
         await self.queue()
         await self.send()
+
+
+def age_history(database_url: str) -> None:
+    """Make the history an hour older."""
+    with psycopg.connect(database_url) as owner:
+        owner.execute("alter table order_events disable trigger order_events_append_only")
+        owner.execute("update order_events set created_at = created_at - interval '1 hour'")
+        owner.execute("alter table order_events enable trigger order_events_append_only")
 
 
 class Clock:
