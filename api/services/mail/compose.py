@@ -5,7 +5,7 @@ contains a secret that is derived when the message is composed, so that no copy 
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -233,9 +233,15 @@ def _paragraphs(kind: Kind, facts: Facts, texts: Texts) -> list[str]:
     total = texts.amount(order.total_minor, order.currency)
     until = {} if expires_at is None else {"date": texts.date(expires_at), "time": texts.time(expires_at)}
     paragraphs = [texts.get(f"{kind}.text", total=total, **until)]
-    if kind == "cancelled" and order.payment in {"refunding", "refunded"} and order.total_minor:
-        paragraphs.append(texts.get("cancelled.refund", total=total))
+    refund_minor = _sum(booking for booking in facts.bookings if booking.returned_at is None)
+    if kind == "cancelled" and order.payment in {"refunding", "refunded"} and refund_minor:
+        paragraphs.append(texts.get("cancelled.refund", total=texts.amount(refund_minor, order.currency)))
     return paragraphs
+
+
+def _sum(bookings: Iterable[BookingRow]) -> int:
+    """Return the sum of the prices of bookings, in minor units."""
+    return sum(booking.price_minor for booking in bookings)
 
 
 def _facts(facts: Facts, texts: Texts) -> list[Fact]:
@@ -248,7 +254,9 @@ def _facts(facts: Facts, texts: Texts) -> list[Fact]:
     rows.append(Fact(texts.get("label.venue"), venue))
     if facts.bookings:
         rows.append(Fact(texts.get("label.tickets"), "\n".join(_tickets(facts.bookings, texts))))
-    rows.append(Fact(texts.get("label.total"), texts.amount(order.total_minor, order.currency)))
+    # An order that was declined at once has no bookings, and a confirmed one may have returned some.
+    total_minor = _sum(facts.bookings) if facts.bookings else order.total_minor
+    rows.append(Fact(texts.get("label.total"), texts.amount(total_minor, order.currency)))
     rows.append(Fact(texts.get("label.reference"), order.reference))
     return rows
 
