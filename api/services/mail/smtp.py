@@ -110,5 +110,6 @@ async def connect(url: str, sender: str) -> AsyncIterator[Connection]:
 
 def _refusal(code: int, text: str) -> Exception:
     if code == _CLOSING:
-        return MailServerAwayError(f"{code} {text}")
+        # The log shows this error, and the response may contain the address of a buyer.
+        return MailServerAwayError(f"the server ends the connection with {code}")
     return (RefusedError if code in _PERMANENT else RefusedForNowError)(code, text)

@@ -83,7 +83,9 @@ async def test_a_server_that_ends_the_connection_gets_no_further_message(
     assert await states(conn) == [("queued", 1), ("queued", 0)]
 
 
-@pytest.mark.parametrize("response", ["550 <ann@example.org> is unknown", "450 <ann@example.org> is full"])
+@pytest.mark.parametrize(
+    "response", ["550 <ann@example.org> is unknown", "450 <ann@example.org> is full", "421 <ann@example.org> is busy"]
+)
 async def test_logs_contain_no_address(
     post: Post, pool: Pool, mail_server: MailServer, caplog: pytest.LogCaptureFixture, response: str
 ) -> None:
