@@ -74,6 +74,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
         problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
+    if mail.rows[0].feed_lag_seconds > MAIL_LATE_S:
+        problems.append(f"a change of an order waits for its e-mail for {mail.rows[0].feed_lag_seconds:.0f} s")
     if mail.rows[0].queue_lag_seconds > MAIL_LATE_S:
         problems.append(f"an e-mail is {mail.rows[0].queue_lag_seconds:.0f} s late")
     return SystemHealth(

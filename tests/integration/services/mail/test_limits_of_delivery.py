@@ -11,7 +11,7 @@ from api.services.mail.delivery import AWAY_PAUSE_S, RUN_MAX_S
 from api.services.mail.outbox import give_up_messages
 from api.services.orders import purge_declined
 from tests.integration.asynchronous import INLINE, apply_updates, book, hold, let_time_pass, order
-from tests.integration.services.mail.conftest import Clock, Post
+from tests.integration.services.mail.conftest import Clock, Post, age_history
 from tests.mail_server import MailServer
 
 ANN, BOB = "ann@example.org", "bob@example.org"
@@ -127,3 +127,13 @@ async def test_a_late_message_degrades_the_system(
         "update messages set next_attempt_at = now() - make_interval(secs => %s)", [float(MAIL_LATE_S + 10)]
     )
     assert any("e-mail is 31" in problem for problem in (await read_system(pool, settings)).problems)
+
+
+async def test_an_unread_history_degrades_the_system(
+    post: Post, pool: Pool, database_url: str, settings: Settings
+) -> None:
+    await sell(pool, ANN)
+    age_history(database_url)
+    assert any("waits for its e-mail" in problem for problem in (await read_system(pool, settings)).problems)
+    await post.queue()
+    assert not any("waits for its e-mail" in problem for problem in (await read_system(pool, settings)).problems)
