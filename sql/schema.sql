@@ -1381,6 +1381,10 @@ CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
 
+CREATE INDEX messages_address_idx ON public.messages USING btree (lower(recipient), created_at) WHERE (recipient IS NOT NULL);
+
+COMMENT ON INDEX public.messages_address_idx IS 'Messages to an address, to limit them';
+
 CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (status = ANY (ARRAY['bounced'::text, 'dead'::text]));
 
 COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
@@ -1396,10 +1400,6 @@ COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overd
 CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
 
 COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
-
-CREATE INDEX messages_requested_idx ON public.messages USING btree (lower(recipient), created_at) WHERE ((source_id IS NULL) AND (recipient IS NOT NULL));
-
-COMMENT ON INDEX public.messages_requested_idx IS 'Messages that buyers have requested, by their address, to limit them';
 
 CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
 
@@ -1417,7 +1417,7 @@ CREATE INDEX orders_declined_idx ON public.orders USING btree (created_at) WHERE
 
 COMMENT ON INDEX public.orders_declined_idx IS 'Declined orders by age, for the worker''s purge';
 
-CREATE INDEX orders_email_idx ON public.orders USING btree (lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX orders_email_idx ON public.orders USING btree (lower(email), id) WHERE (email IS NOT NULL);
 
 COMMENT ON INDEX public.orders_email_idx IS 'Orders of an address, for the e-mail with the links to them';
 
