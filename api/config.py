@@ -188,10 +188,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     """Days until a processed webhook is deleted, from 1 to 3650."""
     smtp_url: str = ""
-    """URL of the mail server: `smtp` or `smtps`, with a percent-encoded user name and password if it needs them.
-
-    Empty for the mailbox on `mailbox_port` of this machine.
-    """
+    """URL of the mail server, with a percent-encoded user name and password if it needs them; empty: the mailbox."""
     mail_from: str = ""
     """Address of the sender of e-mails; empty for `tickets@` and the host of the web app."""
     mailbox_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
@@ -211,6 +208,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit."""
     message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """Requests for e-mails of one client address in a minute, for each process, up to 1000; 0 for no limit."""
+    unpaid_messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    """E-mails about unpaid orders to one address in an hour, up to 1000; 0 for no limit."""
     admission_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12
     """Hours after the end of an event, or its start without an announced end, for which its tickets are valid at the
     entrance, from 1 to 720.

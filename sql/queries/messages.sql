@@ -1,20 +1,66 @@
 -- name: insert_messages
--- Queue messages for entries of the history, to the buyers whose orders have an address.
+-- Queue messages for entries of the history, to the buyers whose orders have an address. An address gets at most `limit`
+-- messages about unpaid orders within an hour, because anybody may book with any address without a payment.
+with entries as (
+    select
+        entry.source_id,
+        entry.kind,
+        entry.delay_s,
+        entry.is_unpaid,
+        orders.id as order_id,
+        orders.email,
+        orders.locale,
+        row_number() over (partition by lower(orders.email), entry.is_unpaid order by entry.source_id) as position
+    from
+        unnest(
+            %(source_ids)s::bigint[],
+            %(order_ids)s::bigint[],
+            %(kinds)s::text[],
+            %(delays_s)s::integer[],
+            %(unpaid)s::boolean[]
+        ) as entry (source_id, order_id, kind, delay_s, is_unpaid)
+    inner join orders on entry.order_id = orders.id
+    where orders.email is not null
+),
+
+addresses as (
+    select distinct lower(email) as address
+    from entries
+    where is_unpaid
+),
+
+recent as (
+    select
+        addresses.address,
+        counted.messages
+    from addresses
+    cross join
+        lateral (
+            select count(*) as messages
+            from messages
+            where
+                messages.recipient is not null
+                and lower(messages.recipient) = addresses.address
+                and messages.created_at > now() - interval '1 hour'
+                and messages.source_id is not null
+                and messages.kind in ('held', 'declined', 'expired', 'cancelled')
+                and messages.status <> 'skipped'
+        ) as counted
+)
+
 insert into messages (kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
 select
-    entry.kind,
-    orders.id,
-    entry.source_id,
-    orders.email,
-    coalesce(orders.locale, 'en'),
+    entries.kind,
+    entries.order_id,
+    entries.source_id,
+    entries.email,
+    coalesce(entries.locale, 'en'),
     '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
-    now() + make_interval(secs => entry.delay_s)
-from
-    unnest(%(source_ids)s::bigint[], %(order_ids)s::bigint[], %(kinds)s::text[], %(delays_s)s::integer[])
-        as entry (source_id, order_id, kind, delay_s)
-inner join orders on entry.order_id = orders.id
-where orders.email is not null
-order by entry.source_id
+    now() + make_interval(secs => entries.delay_s)
+from entries
+left join recent on lower(entries.email) = recent.address
+where not entries.is_unpaid or entries.position + recent.messages <= %(limit)s
+order by entries.source_id
 on conflict on constraint messages_source_key do nothing;
 
 -- name: lock_address

@@ -33,6 +33,8 @@ HELD_DELAY_S = 60
 LEASE_S = 120
 """Time from the first attempt to the second one, in seconds. It doubles with each attempt, up to `PAUSE_MAX_S`."""
 PAUSE_MAX_S = 3600
+UNLIMITED = 2**31 - 1
+"""The limit for statements if the setting is 0."""
 _READ_MAX = 2000
 """Entries of the history that one transaction reads."""
 _PURGED_MAX = 10_000
@@ -89,12 +91,19 @@ async def queue_messages(pool: Pool, settings: Settings) -> int:
                 "order_ids": [event.order_id for event, _ in announced],
                 "kinds": [kind for _, kind in announced],
                 "delays_s": [HELD_DELAY_S if kind == "held" else 0 for _, kind in announced],
+                "unpaid": [_is_unpaid(event) for event, _ in announced],
                 "domain": settings.mail_domain,
+                "limit": settings.unpaid_messages_per_hour or UNLIMITED,
             }
             await session.run(Statement(queries.messages.insert_messages, parameters))
 
     read = await read_feed(pool, FEED, _READ_MAX, queue)
     return read if read == _READ_MAX else 0
+
+
+def _is_unpaid(event: FeedEvent) -> bool:
+    """Return whether an entry is about an order that was not paid."""
+    return event.subject == "order" and event.status != "confirmed" and event.previous != "confirmed"
 
 
 async def has_due(pool: Pool) -> bool:

@@ -10,11 +10,10 @@ from api.database.session import Session, Statement, open_session
 from api.errors import NotFound, RateLimited
 from api.schemas import Locale
 from api.services.access import Access
-from api.services.mail.outbox import Kind
+from api.services.mail.outbox import UNLIMITED, Kind
 from api.services.orders import lock
 
 _HOUR_S = 3600
-_UNLIMITED = 2**31 - 1
 _KIND_OF: dict[str, Kind] = {
     "pending": "held",
     "confirmed": "confirmed",
@@ -58,6 +57,8 @@ async def send_order(
             "order_ids": [order.id],
             "kinds": [_KIND_OF[order.status]],
             "delays_s": [0],
+            "unpaid": [False],  # The limits of requests apply instead.
+            "limit": UNLIMITED,
             "domain": settings.mail_domain,
         }
         await session.run(Statement(queries.messages.insert_messages, message, affects=1))
@@ -90,7 +91,7 @@ async def send_links(pool: Pool, settings: Settings, email: str, locale: Locale 
         "email": email,
         "locale": locale or "en",
         "domain": settings.mail_domain,
-        "limit": settings.messages_per_hour or _UNLIMITED,
+        "limit": settings.messages_per_hour or UNLIMITED,
     }
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
         await session.run(Statement(queries.messages.lock_address, {"email": email}))

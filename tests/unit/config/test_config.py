@@ -249,6 +249,7 @@ VARIABLES = [
     integer("MESSAGES_KEPT_DAYS", 365, 1, 3650),
     integer("MESSAGES_PER_HOUR", 3, 0, 1000),
     integer("MESSAGE_REQUESTS_PER_MINUTE", 10, 0, 1000),
+    integer("UNPAID_MESSAGES_PER_HOUR", 10, 0, 1000),
     integer("ADMISSION_HOURS", 12, 1, 720),
     integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
     integer("SERVER_SILENCE_MAX_S", 30, 5, 3600),
