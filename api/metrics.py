@@ -159,6 +159,9 @@ class _SystemCollector:
             "Tickets held for more than 2 s past the end of their hold",
             value=self._system.overdue_holds,
         )
+        yield GaugeMetricFamily(
+            "failed_refunds", "Refunds that the provider has refused", value=self._system.failed_refunds
+        )
         mail = self._system.mail
         yield GaugeMetricFamily(
             "mail_feed_lag_seconds",

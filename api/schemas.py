@@ -417,6 +417,8 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     workers: list[WorkerHealth]
     overdue_holds: int
     """Number of tickets held for more than two seconds past the end of their hold."""
+    failed_refunds: int
+    """Number of refunds that the provider has refused."""
     mail: MailHealth
     standbys: list[StandbyHealth]
     missing_migrations: list[str]

@@ -1441,6 +1441,10 @@ CREATE UNIQUE INDEX payments_order_key ON public.payments USING btree (order_id)
 
 COMMENT ON INDEX public.payments_order_key IS 'An order has at most one payment';
 
+CREATE INDEX refunds_failed_idx ON public.refunds USING btree (id) WHERE (status = 'failed'::text);
+
+COMMENT ON INDEX public.refunds_failed_idx IS 'Refunds that the provider has refused, to count them';
+
 CREATE INDEX refunds_open_idx ON public.refunds USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
 
 COMMENT ON INDEX public.refunds_open_idx IS 'Open refunds by their next check, for the worker';

@@ -33,6 +33,10 @@ class _Overdue(msgspec.Struct, frozen=True):
     overdue: int
 
 
+class _Failed(msgspec.Struct, frozen=True):
+    failed: int
+
+
 class _Missing(msgspec.Struct, frozen=True):
     missing: str
 
@@ -42,7 +46,7 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
-    """Read the state of workers, holds, e-mails, standbys and migrations.
+    """Read the state of workers, holds, refunds, e-mails, standbys and migrations.
 
     Raises:
         psycopg.OperationalError: the database does not respond.
@@ -57,6 +61,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         applied = pipeline.add(Statement(queries.migrations.list_applied, {}, _Applied))
         workers = pipeline.add(Statement(queries.workers.list_workers, {}, WorkerHealth))
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
+        refunds = pipeline.add(Statement(queries.refunds.count_failed, {}, _Failed))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
@@ -72,6 +77,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"no worker has sent a heartbeat for {age:.0f} s")
     if overdue.rows[0].overdue:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
+    if refunds.rows[0].failed:
+        problems.append(f"failed refunds: {refunds.rows[0].failed}")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
         problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
     if mail.rows[0].feed_lag_seconds > MAIL_LATE_S:
@@ -84,6 +91,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         worker_age_seconds=age,
         workers=workers.rows,
         overdue_holds=overdue.rows[0].overdue,
+        failed_refunds=refunds.rows[0].failed,
         mail=mail.rows[0],
         standbys=standbys.rows,
         missing_migrations=missing,

@@ -152,6 +152,12 @@ where
     and payments.order_id = any(%(order_ids)s::bigint[])
     and refunds.status in ('requested', 'pending');
 
+-- name: count_failed
+-- Count the refunds that the provider has refused. Their buyers wait for their money until somebody acts.
+select count(*) as failed
+from refunds
+where status = 'failed';
+
 -- name: find_reference
 -- Find the order of a refund by the refund's key.
 with refund as (

@@ -12,7 +12,7 @@ RENDER = """
 import os, pathlib
 from api import metrics, schemas
 system = schemas.SystemHealth(
-    status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0,
+    status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, failed_refunds=0,
     mail=schemas.MailHealth(0.0, 0.0, 0), standbys=[], missing_migrations=[],
 )
 metrics.count_response("GET", "/", 503)

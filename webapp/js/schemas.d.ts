@@ -245,6 +245,7 @@ export interface SystemHealth {
   workerAgeSeconds: number | null;
   workers: WorkerHealth[];
   overdueHolds: number;
+  failedRefunds: number;
   mail: MailHealth;
   standbys: StandbyHealth[];
   missingMigrations: string[];

@@ -50,6 +50,7 @@ def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
         "workerAgeSeconds": None,
         "workers": [],
         "overdueHolds": 0,
+        "failedRefunds": 0,
         "standbys": [],
         "missingMigrations": [],
     }

@@ -18,6 +18,7 @@ HEALTH = SystemHealth(
     worker_age_seconds=0.5,
     workers=[WorkerHealth(id="host:1", age_seconds=0.5)],
     overdue_holds=0,
+    failed_refunds=0,
     mail=MailHealth(feed_lag_seconds=0, queue_lag_seconds=0, failed=0),
     standbys=[],
     missing_migrations=[],
