@@ -1,6 +1,7 @@
 -- name: insert_messages
 -- Queue messages for entries of the history, to the buyers whose orders have an address. An address gets at most `limit`
--- messages about unpaid orders within an hour, because anybody may book with any address without a payment.
+-- messages about unpaid orders within an hour, because anybody may book with any address without a payment. The refund of
+-- an order that has ended is part of another message.
 with entries as (
     select
         entry.source_id,
@@ -20,7 +21,7 @@ with entries as (
             %(unpaid)s::boolean[]
         ) as entry (source_id, order_id, kind, delay_s, is_unpaid)
     inner join orders on entry.order_id = orders.id
-    where orders.email is not null
+    where orders.email is not null and (entry.kind <> 'returned' or orders.status = 'confirmed')
 ),
 
 addresses as (

@@ -30,7 +30,12 @@ from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
 from api.services.orders import find_bookings, find_event, select_orders
 
-_TRUE_WHILE: dict[Kind, str] = {"held": "pending", "confirmed": "confirmed", "expired": "expired"}
+_TRUE_WHILE: dict[Kind, str] = {
+    "held": "pending",
+    "confirmed": "confirmed",
+    "expired": "expired",
+    "returned": "confirmed",
+}
 """The status of the order in which a message is true. The other messages announce facts that stay true."""
 _LINKS_MAX = 50
 """The most orders of a message with links."""
@@ -232,7 +237,8 @@ def _paragraphs(kind: Kind, facts: Facts, texts: Texts) -> list[str]:
     order, expires_at = facts.order, facts.occasion.expires_at
     total = texts.amount(order.total_minor, order.currency)
     until = {} if expires_at is None else {"date": texts.date(expires_at), "time": texts.time(expires_at)}
-    paragraphs = [texts.get(f"{kind}.text", total=total, **until)]
+    refunded = texts.amount(order.refunded_minor, order.currency)
+    paragraphs = [texts.get(f"{kind}.text", total=total, refunded=refunded, **until)]
     refund_minor = _sum(booking for booking in facts.bookings if booking.returned_at is None)
     if kind == "cancelled" and order.payment in {"refunding", "refunded"} and refund_minor:
         paragraphs.append(texts.get("cancelled.refund", total=texts.amount(refund_minor, order.currency)))

@@ -17,7 +17,7 @@ from api.database.session import Session, Statement, open_session
 from api.schemas import Locale
 from api.services.feed import FeedEvent, read_feed
 
-Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "refunded", "links"]
+Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "returned", "refunded", "links"]
 """`links` lists the orders of an address. The others are about one order."""
 Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
 """The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
@@ -50,6 +50,8 @@ _KINDS: Mapping[tuple[str, str | None, str], Kind] = {
     ("order", "pending", "expired"): "expired",
     ("order", "pending", "cancelled"): "cancelled",
     ("order", "confirmed", "cancelled"): "cancelled",
+    ("refund", None, "requested"): "returned",
+    ("refund", None, "succeeded"): "returned",
     ("payment", "refunding", "refunded"): "refunded",
 }
 """The message that announces a change, by the changed subject, its previous and its new state."""

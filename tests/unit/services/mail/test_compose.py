@@ -33,6 +33,7 @@ STATUSES: dict[Kind, tuple[str, str]] = {
     "declined": ("declined", "declined"),
     "expired": ("expired", "pending"),
     "cancelled": ("cancelled", "refunding"),
+    "returned": ("confirmed", "captured"),
     "refunded": ("cancelled", "refunded"),
 }
 
