@@ -10,13 +10,13 @@ from webapp.components.language import money, name, say
 from webapp.components.layout import Ui, notice_box
 from webapp.components.order import tickets_text
 
-_MODULE = "$/utils/orders/cancelling"
+MODULE = "$/utils/orders/cancelling"
 
 
 class CancellingFeed(Part):
     """Forgets the last outcome on another page. Place it once on a page that cancels."""
 
-    library = _MODULE
+    library = MODULE
     tag = "CancellingFeed"
 
 
@@ -24,22 +24,26 @@ class CancellingFeed(Part):
 class Cancelling:
     """The last cancelling, as orders/cancelling_store.js has it."""
 
+    dialogTicket: int  # noqa: N815 - the store's own name
+    """The id of the ticket's booking that the dialog names; 0: the whole order."""
     reference: str
+    ticket: int
+    """The id of the returned ticket's booking; 0: the whole order."""
     phase: str
     """`idle`, `sending`, `offline` (it is repeated once the network is back), `done`, or the problem's kind."""
 
 
-_cancelling: Any = hooked(_MODULE, "cancelling", "useCancelling()", Cancelling)
+cancelling: Any = hooked(MODULE, "cancelling", "useCancelling()", Cancelling)
 
 
 def cancel_button(order: Any, words: Any, *, event: Any = None, class_name: str) -> Ui:
     """Return the button that opens the dialog. In a list, its label names the event as well."""
-    under_way = _cancelling.phase == "sending"
-    this_one = _cancelling.reference == order.reference
+    under_way = cancelling.phase == "sending"
+    this_one = (cancelling.reference == order.reference) & (cancelling.ticket == 0)
     return rx.el.button(
         rx.cond(under_way & this_one, say("booking.cancel.sending"), words),
         type="button",
-        on_click=action(_MODULE, "openDialog", order.reference),
+        on_click=action(MODULE, "openDialog", order.reference),
         # The button whose request is under way keeps its focus.
         disabled=under_way & ~this_one,
         aria_label=None
@@ -84,12 +88,12 @@ def cancel_dialog(order: Any) -> Ui:
                 say("booking.cancel.keep"),
                 type="button",
                 auto_focus=True,
-                on_click=action(_MODULE, "closeDialog"),
+                on_click=action(MODULE, "closeDialog"),
             ),
             rx.el.button(
                 say("booking.cancel.do"),
                 type="button",
-                on_click=action(_MODULE, "confirm", order.reference, order.user_id),
+                on_click=action(MODULE, "confirm", order.reference, order.user_id),
                 class_name="danger",
             ),
             class_name="actions",
@@ -105,15 +109,15 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
     """Return the outcome of a cancellation: `done`, or the reason of a refusal."""
     return rx.el.div(
         rx.cond(
-            _cancelling.reference == order.reference,
+            (cancelling.reference == order.reference) & (cancelling.ticket == 0),
             rx.match(
-                _cancelling.phase,
+                cancelling.phase,
                 ("idle", rx.fragment()),
                 ("sending", rx.fragment()),
                 ("done", done),
                 (
                     "offline",
-                    notice_box(_cancelling.phase, say("checkout.offline.title"), say("booking.cancel.offline")),
+                    notice_box(cancelling.phase, say("checkout.offline.title"), say("booking.cancel.offline")),
                 ),
                 # The order may show the outcome already. The API may be busy with this very request.
                 (
@@ -121,10 +125,10 @@ def cancel_outcome(order: Any, done: Any) -> Ui:
                     "busy",
                     rx.cond(
                         order.cancellable,
-                        notice_box(_cancelling.phase, say("booking.cancel.unknown"), say("booking.cancel.unreachable")),
+                        notice_box(cancelling.phase, say("booking.cancel.unknown"), say("booking.cancel.unreachable")),
                     ),
                 ),
-                notice_box(_cancelling.phase, say("booking.cancel.refused"), _refusal(order)),
+                notice_box(cancelling.phase, say("booking.cancel.refused"), _refusal(order)),
             ),
         ),
         role="status",
@@ -144,7 +148,7 @@ def cancelled_text(order: Any) -> Any:
 def _refusal(order: Any) -> Any:
     too_late = rx.cond(order.valid, say("booking.cancel.begun"), say("booking.cancel.not_cancellable"))
     return rx.match(
-        _cancelling.phase,
+        cancelling.phase,
         ("not_cancellable", too_late),
         ("rate_limited", say("booking.cancel.busy")),
         say("booking.cancel.not_cancellable"),

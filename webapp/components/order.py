@@ -66,8 +66,11 @@ class OrderTicket:
     """One ticket of the page's order; `row` is empty without a seat, `code` is the API's path of its QR code."""
 
     id: int
+    booking: int
+    """The id of its booking."""
     line: int
     tier: str
+    price: float
     row: str
     seat: int
     code: str
@@ -101,6 +104,8 @@ class OrderView(Described):
     """The number of all tickets, with the returned ones."""
     tickets: list[OrderTicket]
     """The tickets; without the returned ones, if the others are valid."""
+    kept: list[int]
+    """The ids of the bookings that were not returned."""
     calendar: str
     """The API's path of the calendar file."""
     announcement: str

@@ -8,6 +8,7 @@ from webapp.components.events import when_and_where
 from webapp.components.language import name, number, say
 from webapp.components.layout import Ui
 from webapp.components.order import OrderTicket, TicketCode, order
+from webapp.components.returning import return_button, return_dialog
 
 _CODE_SIZE = 164
 """Width and height of a QR code in CSS pixels."""
@@ -18,6 +19,7 @@ def tickets() -> Ui:
     return rx.fragment(
         rx.el.h2(say("booking.passes", quantity=order.quantity), class_name="unseen"),
         rx.el.ul(rx.foreach(order.tickets, _ticket), class_name="passes"),
+        return_dialog(place_of),
     )
 
 
@@ -48,6 +50,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
             rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.lines)), class_name="small"),
             rx.el.span(place_of(ticket), class_name="place"),
             rx.el.span(name(ticket.tier), class_name="pass-tier"),
+            return_button(ticket, place_of(ticket)),
             class_name="pass-words",
         ),
         rx.el.div(

@@ -4,7 +4,7 @@ import { bestPath, orderPath } from "./paths.js";
 import { keepSecret, secretHeaders } from "./secrets.js";
 import { settings } from "./settings.js";
 
-/** @import { BestSeats, Booking, BookingRequest, CancelRequest, Order as WireOrder, SeatChoice } from "./schemas.js" */
+/** @import { BestSeats, Booking, BookingRequest, CancelRequest, ReturnRequest, Order as WireOrder, SeatChoice } from "./schemas.js" */
 
 /** One ticket of an order. @typedef {Pick<Booking, "ticketId" | "tier" | "userId"> & Partial<Pick<Booking, "seat" | "returnedAt">>} Line */
 
@@ -149,10 +149,20 @@ export const cancel = (reference, userId) =>
   send(`${orderPath(reference)}/cancel`, secretHeaders(orderPath(reference)), { userId });
 
 /**
+ * Return single tickets of a buyer's order. A repetition has the same outcome.
+ * @param {string} reference
+ * @param {string} userId
+ * @param {number[]} bookings ids of the tickets' bookings
+ * @returns {Promise<Outcome>}
+ */
+export const returnTickets = (reference, userId, bookings) =>
+  send(`${orderPath(reference)}/returns`, secretHeaders(orderPath(reference)), { userId, bookings });
+
+/**
  * Send a request: POST with a body, else GET.
  * @param {string} path
  * @param {Record<string, string>} headers
- * @param {BookingRequest | CancelRequest} [body]
+ * @param {BookingRequest | CancelRequest | ReturnRequest} [body]
  * @returns {Promise<Outcome>}
  */
 async function send(path, headers, body) {

@@ -21,6 +21,7 @@ from webapp.components.order_again import again, to_event
 from webapp.components.order_facts import facts
 from webapp.components.order_tickets import tickets
 from webapp.components.page import PageTitle, print_page
+from webapp.components.returning import return_outcome
 
 
 @rx.page(  # type: ignore[untyped-decorator]
@@ -138,6 +139,7 @@ def _body() -> Ui:
     return rx.el.div(
         # The heading names a cancelled order.
         cancel_outcome(order, rx.fragment()),
+        return_outcome(),
         rx.cond(~(order.called_off & order.cancellable), rx.el.p(_text(), class_name="order-text")),
         rx.cond(
             order.state == "pending",

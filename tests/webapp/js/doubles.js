@@ -50,6 +50,8 @@ export class FakeApi {
   requests = [];
   /** @type {Purchase[]} Purchases that were sent. */
   sent = [];
+  /** @type {number[]} Bookings of the last return. */
+  returned = [];
 
   /** Searches for the best seats. @type {[event: string, tier: string, quantity: number][]} */
   searches = [];
@@ -85,6 +87,17 @@ export class FakeApi {
    */
   cancel = (reference, userId) => {
     this.canceller = userId;
+    return this.#next("cancel", reference);
+  };
+
+  /**
+   * @param {string} reference
+   * @param {string} userId
+   * @param {number[]} bookings
+   */
+  returnTickets = (reference, userId, bookings) => {
+    this.canceller = userId;
+    this.returned = bookings;
     return this.#next("cancel", reference);
   };
 

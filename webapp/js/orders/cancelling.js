@@ -8,27 +8,32 @@ import { cancelling } from "./cancelling_store.js";
 /** Draw a component from the last cancelling. */
 export const useCancelling = () => useStore(cancelling.view);
 
-const dialog = () => /** @type {HTMLDialogElement | null} */ (document.getElementById("cancel-dialog"));
+const dialog = (/** @type {string} */ id) => /** @type {HTMLDialogElement | null} */ (document.getElementById(id));
 
 /**
- * Open the dialog about an order.
+ * Open the dialog about an order, or about one of its tickets.
  * @param {string} reference
+ * @param {number} [ticket] id of the ticket's booking
  */
-export function openDialog(reference) {
-  if (cancelling.openDialog(reference)) dialog()?.showModal();
+export function openDialog(reference, ticket) {
+  if (cancelling.openDialog(reference, ticket)) dialog(ticket ? "return-dialog" : "cancel-dialog")?.showModal();
 }
 
-/** Close the dialog. */
-export const closeDialog = () => dialog()?.close();
+/** Close both dialogs. */
+export function closeDialog() {
+  dialog("cancel-dialog")?.close();
+  dialog("return-dialog")?.close();
+}
 
 /**
- * Cancel the order that the dialog names.
+ * Cancel the order that the dialog names, or return the ticket.
  * @param {string} reference
  * @param {string} userId
+ * @param {number} [ticket] id of the ticket's booking
  */
-export function confirm(reference, userId) {
+export function confirm(reference, userId, ticket) {
   closeDialog();
-  void cancelling.cancel(reference, userId);
+  void cancelling.cancel(reference, userId, ticket);
 }
 
 /**

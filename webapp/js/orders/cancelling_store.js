@@ -1,4 +1,4 @@
-// Cancelling an order: the request, its repetitions and its outcome.
+// Cancelling an order, or returning one of its tickets: the request, its repetitions and its outcome.
 
 import * as bookingApi from "../booking_api.js";
 import { startPeriod } from "../deadline.js";
@@ -9,7 +9,9 @@ import { createStore } from "../store.js";
 /**
  * @typedef {object} Cancelling
  * @property {string} dialogReference Reference of the order that the dialog names.
+ * @property {number} dialogTicket Id of the ticket's booking that the dialog names; 0: the whole order.
  * @property {string} reference Reference of the order in the last request.
+ * @property {number} ticket Id of the ticket's booking in the last request; 0: the whole order.
  * @property {"idle" | "sending" | "offline" | "done" | import("../booking_api.js").Kind} phase `offline`: the request is
  *   repeated once the network is back.
  */
@@ -24,7 +26,9 @@ const OFFLINE_MS_MAX = 10 * 60_000;
 /** One tab's last cancelling. */
 export class CancellingStore {
   /** The state that pages read. */
-  view = createStore(/** @type {Cancelling} */ ({ dialogReference: "", reference: "", phase: "idle" }));
+  view = createStore(
+    /** @type {Cancelling} */ ({ dialogReference: "", dialogTicket: 0, reference: "", ticket: 0, phase: "idle" }),
+  );
   /** Path of the page that shows the outcome. */
   #path = "";
   /** Number of the last request; the outcome of an earlier one is not shown. */
@@ -35,7 +39,7 @@ export class CancellingStore {
   #network;
 
   /**
-   * @param {Pick<typeof bookingApi, "cancel">} api
+   * @param {Pick<typeof bookingApi, "cancel" | "returnTickets">} api
    * @param {Pick<typeof browserNetwork, "isOnline" | "untilOnline" | "sleep">} network
    */
   constructor(api, network) {
@@ -65,44 +69,49 @@ export class CancellingStore {
   /**
    * Select the order of the dialog. Return true if the dialog may open, which it may not while a request is under way.
    * @param {string} reference
+   * @param {number} [ticket] id of a ticket's booking; 0: the whole order
    * @returns {boolean}
    */
-  openDialog(reference) {
+  openDialog(reference, ticket = 0) {
     if (this.#isSending()) return false;
-    this.#show({ dialogReference: reference });
+    this.#show({ dialogReference: reference, dialogTicket: ticket });
     return true;
   }
 
   /**
-   * Cancel an order. Cancelling twice is harmless; another click while the request is sent does nothing.
+   * Cancel an order, or return one of its tickets. Both are harmless twice; another click while the request is sent
+   * does nothing.
    * @param {string} reference
    * @param {string} userId
+   * @param {number} [ticket] id of the ticket's booking; 0: the whole order
    */
-  async cancel(reference, userId) {
+  async cancel(reference, userId, ticket = 0) {
     if (this.#isSending()) return;
     this.#latest += 1;
     const number = this.#latest;
     const show = (/** @type {Cancelling["phase"]} */ phase) =>
-      number === this.#latest && this.#show({ reference, phase });
+      number === this.#latest && this.#show({ reference, ticket, phase });
     show("sending");
-    const outcome = await this.#request(reference, userId, () => show("offline"));
-    if (outcome === "done") dropTickets(reference);
+    const send = () =>
+      ticket ? this.#api.returnTickets(reference, userId, [ticket]) : this.#api.cancel(reference, userId);
+    const outcome = await this.#request(send, () => show("offline"));
+    // The order's page updates the stored tickets of an order that keeps some.
+    if (outcome === "done" && !ticket) dropTickets(reference);
     if (!show(outcome)) return;
     for (const listener of this.#listeners) listener();
   }
 
   /**
    * Send the request, and repeat it where that can help.
-   * @param {string} reference
-   * @param {string} userId
+   * @param {() => Promise<import("../booking_api.js").Outcome>} send
    * @param {() => void} reportOffline
    * @returns {Promise<"done" | import("../booking_api.js").Kind>}
    */
-  async #request(reference, userId, reportOffline) {
+  async #request(send, reportOffline) {
     let isLate = startPeriod(GIVE_UP_AFTER_MS);
     const isOfflineTooLong = startPeriod(OFFLINE_MS_MAX);
     for (let attempt = 1; ; attempt += 1) {
-      const kind = (await this.#api.cancel(reference, userId)).problem?.kind ?? "done";
+      const kind = (await send()).problem?.kind ?? "done";
       if (kind !== "unreachable") return kind;
       if (!this.#network.isOnline() && !isOfflineTooLong()) {
         reportOffline();

@@ -66,12 +66,11 @@ function Polling({ reference }) {
   useEffect(() => {
     if (!orderData) return;
     const focused = document.activeElement;
-    const lastState = view.get().state;
     update(applyOrder(state, orderData.body, Date.now()));
     reviewTickets(orderData.body);
     setInterval(pollInterval(state, Date.now()));
-    // A button that had the focus may have disappeared with the last state.
-    if (view.get().state !== lastState && focused !== document.body) setTimeout(focusState);
+    // A button that had the focus may have disappeared with the last state or with a returned ticket.
+    if (focused !== document.body) setTimeout(focusState);
   }, [orderData]);
   const eventBody = event.data?.body ?? null;
   useEffect(() => update({ event: eventBody }), [eventBody]);

@@ -74,13 +74,14 @@ export function deriveOrderPage(state, serverNow) {
     prices: Object.fromEntries(described.parts.map(({ tier, price }) => [tier, price])),
     lines: order.bookings.length,
     tickets: order.bookings.flatMap((booking, index) => {
-      const { ticketId, tier, row, seat } = booking;
+      const { id, ticketId, price, tier, row, seat } = booking;
       const line = index + 1;
       const code = `${path}/tickets/${line}.svg`;
       return described.valid && isReturned(booking)
         ? []
-        : [{ id: ticketId, line, tier, row: row ?? "", seat: seat ?? 0, code }];
+        : [{ id: ticketId, booking: id, line, tier, price, row: row ?? "", seat: seat ?? 0, code }];
     }),
+    kept: order.bookings.filter((booking) => !isReturned(booking)).map(({ id }) => id),
     calendar: `${path}/calendar.ics`,
     announcement: state.announcement,
   };

@@ -3,6 +3,8 @@ import { test } from "node:test";
 
 import { UNREACHABLE } from "../../../../webapp/js/booking_api.js";
 import { CancellingStore } from "../../../../webapp/js/orders/cancelling_store.js";
+import { isOwnTicket } from "../../../../webapp/js/own_tickets.js";
+import { sharedArea } from "../../../../webapp/js/remembered.js";
 import { FakeApi, FakeNetwork, fakeClocks, order, refusal } from "../doubles.js";
 
 const CANCELLED = order({ status: "cancelled" });
@@ -25,6 +27,19 @@ test("cancelling names the buyer", async () => {
   await cancelling.cancel("bk_1", "user-1");
   assert.deepEqual([api.requests, api.canceller], [[["cancel", "bk_1"]], "user-1"]);
   assert.deepEqual([phase(), cancelling.view.get().reference, outcomes], ["done", "bk_1", 1]);
+});
+
+test("returning a ticket names it, and keeps the order's other tickets", async () => {
+  const { api, cancelling, phase } = tab([order({ status: "confirmed" })]);
+  sharedArea.set("order-tickets:bk_1", JSON.stringify({ ticketIds: [1, 2], until: Date.now() + 60_000 }));
+  assert.ok(cancelling.openDialog("bk_1", 7));
+  assert.equal(cancelling.view.get().dialogTicket, 7);
+  await cancelling.cancel("bk_1", "user-1", 7);
+  assert.deepEqual([api.requests, api.canceller, api.returned], [[["cancel", "bk_1"]], "user-1", [7]]);
+  assert.deepEqual([phase(), cancelling.view.get().ticket], ["done", 7]);
+  assert.equal(isOwnTicket(2), true);
+  assert.ok(cancelling.openDialog("bk_1"));
+  assert.equal(cancelling.view.get().dialogTicket, 0);
 });
 
 for (const kind of /** @type {const} */ (["not_cancellable", "busy", "rate_limited", "refused"]))

@@ -58,8 +58,10 @@ test("each ticket has its seat and the path of its code", () => {
   const { tickets, seated, calendar } = view({ order: order({ reference: "a/b" }) });
   assert.deepEqual(tickets[1], {
     id: 18,
+    booking: 2,
     line: 2,
     tier: "VIP",
+    price: 100,
     row: "A",
     seat: 8,
     code: "/api/bookings/a%2Fb/tickets/2.svg",
