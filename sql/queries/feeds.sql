@@ -27,22 +27,23 @@ for update skip locked;
 -- name: read_events
 -- Read the entries after a cursor in the order of their transactions.
 -- All transactions below the snapshot's xmin have ended. A later transaction gets a higher id, so that no entry can
--- appear before the cursor. An open transaction holds back all entries behind its own.
+-- appear before the cursor. An open transaction holds back all entries behind its own. The order has qualified names,
+-- because `xact` alone is the text that the statement returns, and texts have another order than numbers.
 -- Isolation: read committed, so that the snapshot is the statement's own.
 select
-    id,
-    xact::text as xact,
-    order_id,
-    subject,
-    previous,
-    status,
-    reason,
-    created_at
+    order_events.id,
+    order_events.xact::text as xact,
+    order_events.order_id,
+    order_events.subject,
+    order_events.previous,
+    order_events.status,
+    order_events.reason,
+    order_events.created_at
 from order_events
 where
-    (xact, id) > (%(xact)s::xid8, %(id)s::bigint)
-    and xact < pg_snapshot_xmin(pg_current_snapshot())
-order by xact, id
+    (order_events.xact, order_events.id) > (%(xact)s::xid8, %(id)s::bigint)
+    and order_events.xact < pg_snapshot_xmin(pg_current_snapshot())
+order by order_events.xact, order_events.id
 limit %(limit)s;
 
 -- name: move_cursor

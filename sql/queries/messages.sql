@@ -260,12 +260,16 @@ where id in (
 -- time in seconds by which the most overdue message is late, and the number of messages that reached nobody.
 select
     coalesce((
-        select greatest(extract(epoch from now() - order_events.created_at), 0)::float8
+        select
+            (
+                select greatest(extract(epoch from now() - order_events.created_at), 0)::float8
+                from order_events
+                where (order_events.xact, order_events.id) > (feeds.xact, feeds.id)
+                order by order_events.xact, order_events.id
+                limit 1
+            )
         from feeds
-        inner join order_events on (order_events.xact, order_events.id) > (feeds.xact, feeds.id)
         where feeds.name = 'mail'
-        order by order_events.xact, order_events.id
-        limit 1
     ), 0) as feed_lag_seconds,
     coalesce((
         select greatest(extract(epoch from now() - min(next_attempt_at)), 0)::float8

@@ -31,8 +31,10 @@ CURSOR_ON_IDS = {
         "order_events.xact < pg_snapshot_xmin(pg_current_snapshot())": "true",
     },
     "read_events": {
-        "(xact, id) > ($1::xid8, $2::bigint)": "$1::xid8 is not null and id > $2::bigint",
-        "xact < pg_snapshot_xmin(pg_current_snapshot())": "true",
+        "(order_events.xact, order_events.id) > ($1::xid8, $2::bigint)": (
+            "$1::xid8 is not null and order_events.id > $2::bigint"
+        ),
+        "order_events.xact < pg_snapshot_xmin(pg_current_snapshot())": "true",
     },
 }
 """The parts of the statements that a reader with a cursor on ids alone lacks."""
@@ -137,6 +139,21 @@ async def test_a_feed_starts_behind_the_entries_that_precede_it(pool: Pool, data
         owner.execute("update order_events set xact = '0'")
     handled: list[int] = []
     assert await read_feed(pool, FEED, 10, recorder(handled)) == 0
+
+
+async def test_entries_are_read_in_the_order_of_numbers(pool: Pool, database_url: str) -> None:
+    """The text of 10 precedes that of 9, so that a reader of texts would lose the entry of transaction 9."""
+    with psycopg.connect(database_url) as owner:
+        owner.execute("alter table order_events disable trigger order_events_append_only")
+        owner.execute(NEW_ORDER, ["9"])
+        owner.execute("update order_events set xact = '9'")
+        owner.execute(NEW_ORDER, ["10"])
+        owner.execute("update order_events set xact = '10' where xact <> '9'")
+        expected = [order_id for (order_id,) in owner.execute("select id from orders order by id").fetchall()]
+    handled: list[int] = []
+    while await read_feed(pool, FEED, 1, recorder(handled)):
+        pass
+    assert handled == expected
 
 
 def restore_from_a_dump(database_url: str) -> None:
