@@ -56,13 +56,19 @@ set
 where name = %(name)s;
 
 -- name: are_foreign
--- Report whether a feed has the transaction ids of another database cluster, which happens after a logical restore.
+-- Report whether the history has the transaction ids of another database cluster, which happens after a logical restore.
+-- A feed that has read nothing knows no cluster, but no transaction of this cluster has a higher id than the next one.
 select
-    exists(
+    exists (
         select 1
         from feeds
         cross join pg_control_system() as control
         where feeds.system_identifier <> control.system_identifier
+    )
+    or exists (
+        select 1
+        from order_events
+        where xact >= pg_snapshot_xmax(pg_current_snapshot())
     ) as found;
 
 -- name: rebase_feeds

@@ -182,6 +182,19 @@ async def test_a_restored_database_loses_no_entry(pool: Pool, conn: AsyncConnect
     assert len(handled) == 2
 
 
+async def test_a_restore_before_the_first_reading_loses_no_entry(
+    pool: Pool, conn: AsyncConnection, database_url: str
+) -> None:
+    unread = await insert(conn, "unread")
+    restore_from_a_dump(database_url)
+    await conn.execute("update feeds set xact = '0', system_identifier = null")
+    assert migrate(database_url) == []
+    after_the_restore = await insert(conn, "after the restore")
+    handled: list[int] = []
+    await read_feed(pool, FEED, 10, recorder(handled))
+    assert handled == [unread, after_the_restore]
+
+
 async def test_a_new_cluster_with_its_transaction_ids_keeps_the_cursor(
     pool: Pool, conn: AsyncConnection, database_url: str
 ) -> None:
