@@ -16,7 +16,7 @@ ROWS = 20_000
 
 @pytest.fixture
 async def session(conn: AsyncConnection) -> AsyncConnection:
-    """A connection with the API's settings to a database with many payments, half of them refunded."""
+    """A connection with the API's settings to a database with many payments. Half have a refund, and some failed."""
     await conn.execute(
         """
         insert into payments (order_id, status, amount_minor, currency, refunded_minor)
@@ -26,8 +26,14 @@ async def session(conn: AsyncConnection) -> AsyncConnection:
     )
     await conn.execute(
         """
-        insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, settled_at)
-        select gen_random_uuid(), id, 1, 'succeeded', 'r', 'buyer', now() from payments where refunded_minor = 1
+        insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, next_check_at)
+        select gen_random_uuid(), id, 1, 'requested', 'r', 'buyer', now() from payments where refunded_minor = 1
+        """
+    )
+    await conn.execute(
+        """
+        update refunds
+        set status = case when id % 5 = 0 then 'failed' else 'succeeded' end, settled_at = now(), next_check_at = null
         """
     )
     await conn.execute("vacuum analyze payments, refunds")
