@@ -112,17 +112,26 @@ def _check_cluster(session: Session, of_cursor: int | None) -> None:
 
 async def _read_singly(pool: Pool, name: str, limit: int, handle: Handler) -> int:
     handled = 0
-    for _ in range(limit):
-        try:
-            done = await _read(pool, name, 1, handle)
-        except ROW_ERRORS:
-            done = await _read(pool, name, 1, _skip)
-        if not done:
-            break
-        handled += done
+    while handled < limit and await _read_one(pool, name, handle):
+        handled += 1
     return handled
 
 
-async def _skip(_: Session, events: Sequence[FeedEvent]) -> None:
-    for event in events:
-        _log.exception("Entry %s of the history cannot be handled, and the others continue", event.id)
+async def _read_one(pool: Pool, name: str, handle: Handler) -> int:
+    """Handle the next entry, or log and skip it if it fails; return the number of entries, which is 0 or 1."""
+    tried: list[FeedEvent] = []
+
+    async def attempt(session: Session, events: Sequence[FeedEvent]) -> None:
+        tried[:] = events
+        await handle(session, events)
+
+    async def skip(session: Session, events: Sequence[FeedEvent]) -> None:
+        if list(events) != tried:  # Another worker has moved the cursor behind the failed entry.
+            await handle(session, events)
+            return
+        _log.exception("Entry %s of the history cannot be handled, and the others continue", events[0].id)
+
+    try:
+        return await _read(pool, name, 1, attempt)
+    except ROW_ERRORS:
+        return await _read(pool, name, 1, skip)

@@ -1,6 +1,7 @@
 """The feed of order events: a reader handles every entry once, although transactions commit in another order."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from api.database.pool import Pool
 from api.database.queries import Query
 from api.database.session import Session
 from api.errors import SetupError
+from api.services import feed as reading
 from api.services.feed import FeedEvent, Handler, read_feed
 from tests.integration.asynchronous import hold
 from tests.stack import application_url
@@ -130,6 +132,29 @@ async def test_an_entry_that_cannot_be_handled_does_not_stop_the_others(
     assert await read_feed(pool, FEED, 10, refuse_second) == 3
     assert handled == [orders[0], orders[2]]
     assert "of the history cannot be handled" in caplog.text
+
+
+async def test_a_worker_skips_only_the_entry_that_has_failed(
+    pool: Pool, conn: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker skips the entry as well, before this one does."""
+    orders = [await insert(conn, f"r-{n}") for n in range(3)]
+    handled: list[int] = []
+    read, calls = reading._read, itertools.count(1)
+
+    async def refuse_first(_: Session, events: Sequence[FeedEvent]) -> None:
+        if orders[0] in [event.order_id for event in events]:
+            raise ValueError("defect")
+        handled.extend(event.order_id for event in events)
+
+    async def read_after_another_worker(pool: Pool, name: str, limit: int, handle: Handler) -> int:
+        if next(calls) == 3:  # The first call reads all entries, and the second one reads the failed entry.
+            await read(pool, name, 1, recorder([]))
+        return await read(pool, name, limit, handle)
+
+    monkeypatch.setattr(reading, "_read", read_after_another_worker)
+    await read_feed(pool, FEED, 10, refuse_first)
+    assert handled == orders[1:]
 
 
 async def test_a_feed_starts_behind_the_entries_that_precede_it(pool: Pool, database_url: str) -> None:
