@@ -122,8 +122,9 @@ class BookingBatcher:
             InternalError: an unexpected error, which the log contains; the request was not booked.
         """
         end = time.monotonic() + self._waiting_s
-        # The decision depends on whether the other requests with this reference make an order.
-        while (queued := self._open.get(request.reference)) and queued.request.digest != request.digest:
+        # The decision depends on whether the other requests with this reference make an order. A refusal names an item
+        # by its number, so a repeat with another order of items gets a decision of its own.
+        while (queued := self._open.get(request.reference)) and not _are_alike(queued.request, request):
             if time.monotonic() >= end:
                 raise queued.busy()
             with contextlib.suppress(ApiError):
@@ -314,6 +315,11 @@ class BookingBatcher:
         for waiter in queued.waiters:
             if not waiter.done():
                 waiter.set_exception(error())
+
+
+def _are_alike(one: NewOrder, other: NewOrder) -> bool:
+    """Return whether the same response fits two requests with the same reference."""
+    return one.digest == other.digest and one.items == other.items and one.itemized == other.itemized
 
 
 def _as_repeat(decision: Decision) -> Decision:

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from api import schemas
 from api.config import Settings
 from api.database.pool import open_pool
-from api.errors import ApiError, Busy, InternalError, KeyReused
+from api.errors import ApiError, Busy, InternalError, KeyReused, SoldOut
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.order_rows import OrderRow
@@ -250,3 +250,13 @@ async def test_another_body_waits_for_every_repeat_of_the_first_one(database_url
         decision = await batcher.book(order("shared", 2))
         assert isinstance(response(decision), KeyReused)
         await first
+
+
+async def test_a_refusal_names_the_item_of_each_repeat(database_url: str, conn: AsyncConnection) -> None:
+    await conn.execute("update tickets set status = 'sold' where tier_id = (select id from tiers where name = 'VIP')")
+    items = (Item(tier="GA", quantity=2, ticket_ids=()), Item(tier="VIP", quantity=1, ticket_ids=()))
+    repeats = [order("basket", items=each, itemized=True) for each in (items, items[::-1])]
+    assert repeats[0].digest == repeats[1].digest
+    async with running_batcher(database_url) as batcher:
+        received = await responses(batcher, *repeats)
+    assert [error.details["item"] for error in received if isinstance(error, SoldOut)] == [1, 0]
