@@ -32,7 +32,8 @@ _Version = tuple[int, int, datetime]
 class FreeSeats:
     """A read of the first free seats of a tier, from the front. The rows are available after the round trip.
 
-    It shows the seats that a batch has taken if it is behind the commit of this batch, or began after the batch's end.
+    It reflects a batch if it is behind the batch's commit or began after the batch's end. The seats that the batch has
+    sold are then not among the free ones.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class FreeSeats:
         """Return whether the search ends with these seats."""
         return len(self.seats) < self.limit or self.limit == _SEATS_MAX
 
-    def shows(self, batch: "BatchSeats") -> bool:
-        """Return whether the seats lack those that a batch has taken."""
+    def reflects(self, batch: "BatchSeats") -> bool:
+        """Return whether the read reflects the end of a batch."""
         return batch is self._behind or batch.ended_at < self.began_at
 
 
@@ -157,7 +158,8 @@ class SeatSearch:
         """
         rows = await self.rows_of(session, tier)
         leaves = len(quantities) > 1 and self._leaves(tier)  # A single request means that no batch follows.
-        needed = sum(quantities.values()) * (2 if leaves else 1) + sum(len(each.ids) for each in self._batches)
+        in_flight = sum(len(each.ids) for each in self._batches if each.ended_at == math.inf)
+        needed = sum(quantities.values()) * (2 if leaves else 1) + in_flight
         found = self._find_ahead(tier) or await self._read(session, tier, _first_limit(rows, needed))
         while True:
             taken = self._taken(found, batch)
@@ -212,7 +214,7 @@ class SeatSearch:
     def _taken(self, found: FreeSeats, batch: BatchSeats | None) -> set[int]:
         """Return the ids of seats that a batch must not choose from a read."""
         taken = set(batch.ids) if batch else set()
-        return taken.union(*(other.ids for other in self._batches if other is not batch and not found.shows(other)))
+        return taken.union(*(other.ids for other in self._batches if other is not batch and not found.reflects(other)))
 
     async def _read(self, session: Session, tier: Tier, limit: int) -> FreeSeats:
         pipeline = session.pipeline()
