@@ -61,46 +61,54 @@ def cancel_button(order: Any, words: Any, *, event: Any = None, class_name: str)
 
 def cancel_dialog(order: Any) -> Ui:
     """Return the dialog that confirms a cancellation. It names the order and the refund."""
-    return rx.el.dialog(
-        rx.el.h2(say("booking.cancel.title"), id="cancel-title"),
-        rx.el.div(
-            rx.el.p(
-                rx.el.strong(name(order.event.name)),
-                rx.el.span(tickets_text(order.parts)),
-                name(order.reference, class_name="small"),
-                class_name="dialog-order",
-            ),
-            rx.el.p(
-                rx.cond(
-                    order.valid,
-                    rx.cond(
-                        order.total == 0,
-                        say("booking.cancel.free"),
-                        say("booking.cancel.confirmed", total=money(order.total, order)),
-                    ),
-                    say("booking.cancel.pending"),
-                )
-            ),
-            id="cancel-text",
+    return confirm_dialog(
+        "cancel",
+        rx.el.p(
+            rx.el.strong(name(order.event.name)),
+            rx.el.span(tickets_text(order.parts)),
+            name(order.reference, class_name="small"),
+            class_name="dialog-order",
         ),
+        rx.el.p(
+            rx.cond(
+                order.valid,
+                rx.cond(
+                    order.total == 0,
+                    say("booking.cancel.free"),
+                    say("booking.cancel.confirmed", total=money(order.total, order)),
+                ),
+                say("booking.cancel.pending"),
+            )
+        ),
+        title=say("booking.cancel.title"),
+        keep=say("booking.cancel.keep"),
+        do=say("booking.cancel.do"),
+        confirmed=(order.reference, order.user_id),
+    )
+
+
+def confirm_dialog(kind: str, *text: Ui, title: Any, keep: Any, do: Any, confirmed: tuple[Any, ...]) -> Ui:
+    """Return a dialog with the button `keep`, which has the focus, and the button `do`.
+
+    Args:
+        kind: the start of the ids of the dialog and of its parts.
+        text: the question.
+        title: the heading.
+        keep: text of the button that closes the dialog.
+        do: text of the button that confirms.
+        confirmed: arguments of `confirm` in webapp/js/orders/cancelling.js.
+    """
+    return rx.el.dialog(
+        rx.el.h2(title, id=f"{kind}-title"),
+        rx.el.div(*text, id=f"{kind}-text"),
         rx.el.div(
-            rx.el.button(
-                say("booking.cancel.keep"),
-                type="button",
-                auto_focus=True,
-                on_click=action(MODULE, "closeDialog"),
-            ),
-            rx.el.button(
-                say("booking.cancel.do"),
-                type="button",
-                on_click=action(MODULE, "confirm", order.reference, order.user_id),
-                class_name="danger",
-            ),
+            rx.el.button(keep, type="button", auto_focus=True, on_click=action(MODULE, "closeDialog")),
+            rx.el.button(do, type="button", on_click=action(MODULE, "confirm", *confirmed), class_name="danger"),
             class_name="actions",
         ),
-        id="cancel-dialog",
-        aria_labelledby="cancel-title",
-        aria_describedby="cancel-text",
+        id=f"{kind}-dialog",
+        aria_labelledby=f"{kind}-title",
+        aria_describedby=f"{kind}-text",
         class_name="dialog",
     )
 

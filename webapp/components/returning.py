@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.browser import action
-from webapp.components.cancelling import MODULE, cancelling
+from webapp.components.cancelling import MODULE, cancelling, confirm_dialog
 from webapp.components.language import money, name, number, say
 from webapp.components.layout import Ui, notice_box
 from webapp.components.order import OrderTicket, order
@@ -40,34 +40,16 @@ def return_button(ticket: Ticket, place: Any) -> Ui:
 
 def return_dialog(place_of: Any) -> Ui:
     """Return the dialog that confirms the return of a ticket. It names the ticket and the refund."""
-    return rx.el.dialog(
-        rx.el.h2(say("booking.return.title"), id="return-title"),
-        rx.el.div(
-            rx.foreach(
-                order.tickets,
-                lambda ticket: rx.cond(ticket.booking == cancelling.dialogTicket, _question(ticket, place_of(ticket))),
-            ),
-            id="return-text",
+    return confirm_dialog(
+        "return",
+        rx.foreach(
+            order.tickets,
+            lambda ticket: rx.cond(ticket.booking == cancelling.dialogTicket, _question(ticket, place_of(ticket))),
         ),
-        rx.el.div(
-            rx.el.button(
-                say("booking.return.keep"),
-                type="button",
-                auto_focus=True,
-                on_click=action(MODULE, "closeDialog"),
-            ),
-            rx.el.button(
-                say("booking.return.do"),
-                type="button",
-                on_click=action(MODULE, "confirm", order.reference, order.user_id, cancelling.dialogTicket),
-                class_name="danger",
-            ),
-            class_name="actions",
-        ),
-        id="return-dialog",
-        aria_labelledby="return-title",
-        aria_describedby="return-text",
-        class_name="dialog",
+        title=say("booking.return.title"),
+        keep=say("booking.return.keep"),
+        do=say("booking.return.do"),
+        confirmed=(order.reference, order.user_id, cancelling.dialogTicket),
     )
 
 
