@@ -24,12 +24,13 @@ from api import schemas
 from api.commands import output
 from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
 from api.commands.groups import GROUPS, Group, parse_groups
-from api.config import TICKET_SECRET, Settings
+from api.config import Settings
 from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
 from api.errors import ConfigError, SetupError
 from api.logs import configure_logging
 from api.secret import load_or_create_secret
+from api.settings.secrets import TICKET_SECRET
 
 Arguments = argparse.Namespace
 

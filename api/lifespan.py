@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from api import metrics
-from api.config import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET, Settings
+from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
 from api.http.rate_limit import Limit
@@ -28,6 +28,7 @@ from api.services.order_rules import OrderRules
 from api.services.payments import Charges
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
+from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET
 
 _METRICS_CACHED_S = 1 - metrics.FLUSH_INTERVAL_S
 """Time for which metrics are cached. Those of other processes are then at most one second old."""

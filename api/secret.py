@@ -5,9 +5,10 @@ import fcntl
 import os
 import secrets
 
-from api.config import SECRET_BYTES_MIN, Secret, Settings
+from api.config import Settings
 from api.data_dir import open_private, prepare
 from api.errors import SetupError
+from api.settings.secrets import SECRET_BYTES_MIN, Secret
 
 
 def load_or_create_secret(settings: Settings, secret: Secret) -> str:

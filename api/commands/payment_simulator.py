@@ -19,7 +19,7 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from api.config import WEBHOOK_SECRET, Settings
+from api.config import Settings
 from api.payments.provider import Charge, ChargeRequest, Refund, RefundBody
 from api.payments.simulator import ChargeRefused, ChargeStore
 from api.payments.webhook_sender import DECISION_JITTER, WebhookSender, open_sender
@@ -27,6 +27,7 @@ from api.schemas import Health
 from api.secret import load_or_create_secret
 from api.server.sockets import open_listener, possible_connections
 from api.server.uvicorn_patch import Port, Server
+from api.settings.secrets import WEBHOOK_SECRET
 
 _log = logging.getLogger(__name__)
 

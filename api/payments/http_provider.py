@@ -11,7 +11,7 @@ import msgspec
 import stamina
 
 from api.addresses import is_local_url
-from api.config import PROVIDER_PAUSE_MAX_MS, Settings
+from api.config import Settings
 from api.logs import hide_reference
 from api.payments.circuit_breaker import CircuitBreaker, CircuitOpen
 from api.payments.provider import (
@@ -27,6 +27,7 @@ from api.payments.provider import (
     RefundRequest,
     RefundResult,
 )
+from api.settings.payments import PROVIDER_PAUSE_MAX_MS
 
 RETRY_FIRST_S = 0.05
 RETRY_JITTER_S = 0.1

@@ -6,13 +6,13 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.config import WEBHOOK_PATH
 from api.database.session import write_with_timeout
 from api.errors import BodyTooLarge, Forbidden, InvalidRequest, RequestTimeout, Unauthorized, invalid
 from api.http.openapi import refusals
 from api.http.state import ApiState
 from api.payments.signatures import InvalidSignature, InvalidWebhook, Webhook, verify
 from api.schemas import WebhookReceipt
+from api.settings.payments import WEBHOOK_PATH
 
 
 @post(

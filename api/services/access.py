@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 import msgspec
 
-from api.config import ACCESS_SECRET
+from api.settings.secrets import ACCESS_SECRET
 
 _PURPOSE = b"order secret\0"
 _LINK_PURPOSE = b"order link\0"

@@ -15,7 +15,6 @@ import re
 
 import segno
 
-from api.config import TICKET_SECRET
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
@@ -23,6 +22,7 @@ from api.services.access import Access
 from api.services.event_rules import takes_place
 from api.services.order_rows import ticket_reference
 from api.services.orders import find_confirmed, find_event
+from api.settings.secrets import TICKET_SECRET
 
 MEDIA_TYPE = "image/svg+xml"
 

@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from api.config import WEBHOOK_SECRET, Settings
+from api.config import Settings
 from api.payments.http_provider import HttpProvider, open_provider
 from api.payments.provider import Amount, RefundRequest
 from api.payments.signatures import Webhook, verify
 from api.payments.simulator import decide
 from api.secret import load_or_create_secret
+from api.settings.secrets import WEBHOOK_SECRET
 from tests.acceptance.system import PROBLEM
 from tests.listener import Listener, Request, Response, listening
 from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Process, Stack, clean_environment, temporary_directory

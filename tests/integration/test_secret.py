@@ -5,8 +5,9 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from api.config import WEBHOOK_SECRET, Settings
+from api.config import Settings
 from api.secret import load_or_create_secret
+from api.settings.secrets import WEBHOOK_SECRET
 
 PROCESSES = 8
 

@@ -7,9 +7,10 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from api.commands import check_in
-from api.config import TICKET_SECRET, Settings
+from api.config import Settings
 from api.secret import load_or_create_secret
 from api.services import codes
+from api.settings.secrets import TICKET_SECRET
 from tests.webapp.appearance import check_page, shot, take_picture
 from tests.webapp.order_page import (
     codes_on,

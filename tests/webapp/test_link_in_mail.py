@@ -3,9 +3,10 @@
 import pytest
 from playwright.async_api import expect
 
-from api.config import ACCESS_SECRET, Settings
+from api.config import Settings
 from api.secret import load_or_create_secret
 from api.services.access import link_secret
+from api.settings.secrets import ACCESS_SECRET
 from tests.webapp.order_page import cancel, expect_codes, expect_title
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import OpenPage, open_event

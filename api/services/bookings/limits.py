@@ -12,11 +12,12 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from api.config import TICKET_SECRET, Settings
+from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement
 from api.services.bookings.allowance import Holds, RecentBookings
+from api.settings.secrets import TICKET_SECRET
 
 _HASH_BYTES = 16
 _HASH_PURPOSE = b"client address"

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
-from api.config import ACCESS_SECRET, TICKET_SECRET, Settings
+from api.config import Settings
 from api.database.pool import Pool
 from api.secret import load_or_create_secret
 from api.services.mail import smtp
 from api.services.mail.compose import Sender, compose, compose_links, find_facts, is_true, list_links
 from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
+from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET
 
 _log = logging.getLogger(__name__)
 

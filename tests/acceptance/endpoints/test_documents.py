@@ -7,9 +7,10 @@ import psycopg
 import pytest
 
 from api.__main__ import main
-from api.config import TICKET_SECRET, Settings
+from api.config import Settings
 from api.secret import load_or_create_secret
 from api.services import codes
+from api.settings.secrets import TICKET_SECRET
 from tests.acceptance.system import Buyer, assert_problem
 from tests.stack import Stack
 

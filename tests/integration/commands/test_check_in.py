@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from api.__main__ import main
 from api.commands import check_in
-from api.config import TICKET_SECRET, Settings
+from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import open_session
 from api.errors import NotFound
@@ -17,6 +17,7 @@ from api.services.bookings.model import Booked, NewOrder
 from api.services.order_rows import BookingRow
 from api.services.orders import expire_holds, find_bookings
 from api.services.returns import cancel_order, return_tickets
+from api.settings.secrets import TICKET_SECRET
 from tests.integration.asynchronous import ASYNC, INLINE, OPEN, apply_updates, book, hold, order
 
 

@@ -11,12 +11,13 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.app import create_app
-from api.config import WEBHOOK_PATH, Settings
+from api.config import Settings
 from api.database import pool as pools
 from api.database import session
 from api.database.pool import Pool
 from api.payments.signatures import sign
 from api.services.snapshots import SnapshotCache
+from api.settings.payments import WEBHOOK_PATH
 from tests.in_process import running
 from tests.integration.asynchronous import hold, states
 from tests.integration.database.faulty_session import Fault, Faults, Kind

@@ -19,6 +19,7 @@ FOUNDATION = (
     "schemas",
     "secret",
     "setting_values",
+    "settings",
     "text",
 )
 """Modules that may import each other and nothing else of the API."""

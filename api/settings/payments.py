@@ -1,0 +1,76 @@
+"""Settings of payments, of the payment provider and of its simulator."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from api.money import parse_amounts
+from api.settings.addresses import AddressSettings
+
+WEBHOOK_PATH = "/api/payments/webhook"
+"""Path at which the API receives webhooks."""
+PROVIDER_PAUSE_MAX_MS = 1100
+"""The longest pause between two attempts of a request to the payment provider."""
+
+
+class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
+    """The settings of payments. The groups form a chain, because a struct can extend only one other struct."""
+
+    payment_mode: Literal["inline", "async"] = "inline"
+    """`inline` decides a payment within the booking request; `async` holds the tickets until a webhook decides it."""
+    payment_success_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
+    """Share of payments that the simulator captures, from 0 (none) to 1 (all)."""
+    payment_minimums: str = ""
+    """The smallest totals that the provider charges, by currency in its major unit, such as `USD=0.50,JPY=50`.
+
+    Smaller totals are refused, except for 0, which needs no charge. Empty for no minimum.
+    """
+    payment_webhook_secret: str = ""
+    """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""
+    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
+    """Time that a pending order holds its tickets, from 1 s to a day."""
+    payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
+    """Time after the last update of an open payment at which the worker queries the provider, 100 ms to 10 min."""
+    provider_url: str = ""
+    """URL of the payment provider; empty for the simulator on `psp_port` of this machine."""
+    provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
+    """Timeout of one request to the provider, from 50 ms to a minute."""
+    provider_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+    """Attempts of a request to the provider, from 1 to 10, with exponential backoff and jitter between them."""
+    provider_breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    """Consecutive failures, from 1 to 1000, that open the circuit breaker; bookings then fail with 503 `busy`."""
+    provider_breaker_reset_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
+    """Time until an open circuit breaker lets the next request through, from 100 ms to 10 min."""
+    psp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 3002
+    """TCP port of the payment simulator on 127.0.0.1, from 1 to 65535."""
+    psp_webhook_url: str = ""
+    """URL to which the simulator sends webhooks; empty for the API on `api_port` of this machine."""
+    psp_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 500
+    """Time that the simulator takes to decide a payment, up to an hour."""
+    psp_duplicate_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of webhooks that the simulator sends twice, from 0 to 1."""
+    psp_reorder_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of webhooks that the simulator delays behind later ones, from 0 to 1."""
+    psp_loss_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of webhooks that the simulator never sends, from 0 to 1."""
+
+    @property
+    def provider_request_max_s(self) -> float:
+        """Return the upper bound on the time in flight of a worker's charge request, in seconds."""
+        # The worker queries the charge before it sends the request, and its clock may differ from the database's.
+        return 1 + 2 * self.provider_attempts_max * (self.provider_timeout_ms + PROVIDER_PAUSE_MAX_MS) / 1000
+
+    @property
+    def payment_minimums_minor(self) -> dict[str, int]:
+        """Return the smallest totals that the provider charges, by currency, in minor units."""
+        return parse_amounts(self.payment_minimums) if self.payment_minimums else {}
+
+    @property
+    def provider_base_url(self) -> str:
+        """Return the URL of the payment provider, without a slash at the end."""
+        return (self.provider_url or f"http://127.0.0.1:{self.psp_port}").rstrip("/")
+
+    @property
+    def webhook_url(self) -> str:
+        """Return the URL to which the payment simulator sends webhooks."""
+        return self.psp_webhook_url or f"{self.local_url(self.api_port)}{WEBHOOK_PATH}"
