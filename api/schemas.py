@@ -310,6 +310,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     """True if the payment arrived after the hold and the same tickets were still available."""
     currency_digits: int
     """The number of decimal places of amounts in the currency."""
+    short_reference: str
+    """Eight characters by which people name the order. Two orders share them only after 34 billion others."""
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """The end of a pending order's hold."""
     refund: float | msgspec.UnsetType = msgspec.UNSET

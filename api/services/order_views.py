@@ -14,6 +14,7 @@ from api.money import currency_digits, to_major
 from api.services.access import Access
 from api.services.order_rows import ENDED, LIVE, BookingRow, OrderRow, RefundRow, Status, ticket_reference
 from api.services.orders import find_bookings, find_order, with_refunds
+from api.services.short_reference import short_reference
 
 Show = Literal["upcoming", "past", "cancelled"]
 """A selection of a buyer's orders: for events that have not begun, for events that have, or without tickets."""
@@ -98,6 +99,7 @@ def to_schema(order: OrderRow, bookings: Sequence[BookingRow], secret: str | Non
         event=order.event,
         paid_late=order.paid_late,
         currency_digits=currency_digits(order.currency),
+        short_reference=short_reference(order.id),
         expires_at=msgspec.UNSET if expires_at is None else expires_at,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
         booking_secret=msgspec.UNSET if secret is None else secret,

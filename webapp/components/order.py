@@ -37,6 +37,8 @@ class Described:
     """An order as lists and pages show it; amounts in the currency's major unit."""
 
     reference: str
+    short_reference: str
+    """The eight characters by which a buyer names the order to people, in two groups."""
     state: str
     """`confirmed`, `paid_late` (confirmed by a payment after the hold), `pending`, `overdue` (pending after its hold),
     `declined`, `expired`, `paid_too_late` (expired, and a late payment is refunded), `cancelled` or

@@ -35,6 +35,10 @@ def facts() -> Ui:
             ),
             class_name="wide",
         ),
+        rx.el.div(
+            rx.el.dt(say("booking.short_reference")),
+            rx.el.dd(name(order.short_reference, class_name="reference", id="short-reference")),
+        ),
         rx.cond(
             order.quantity > 0,
             rx.el.div(

@@ -177,6 +177,7 @@ export interface Order {
   event: string;
   paidLate: boolean;
   currencyDigits: number;
+  shortReference: string;
   expiresAt?: string;
   refund?: number;
   bookingSecret?: string;

@@ -29,6 +29,7 @@ from api.services.mail.outbox import Claimed, Kind
 from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
 from api.services.orders import find_bookings, find_event, select_orders
+from api.services.short_reference import grouped, short_reference
 
 _TRUE_WHILE: dict[Kind, str] = {
     "held": "pending",
@@ -264,6 +265,7 @@ def _facts(facts: Facts, texts: Texts) -> list[Fact]:
     total_minor = _sum(facts.bookings) if facts.bookings else order.total_minor
     rows.append(Fact(texts.get("label.total"), texts.amount(total_minor, order.currency)))
     rows.append(Fact(texts.get("label.reference"), order.reference))
+    rows.append(Fact(texts.get("label.short_reference"), grouped(short_reference(order.id))))
     return rows
 
 

@@ -1,5 +1,6 @@
 """The examples of the contract, which name no event."""
 
+import re
 from datetime import UTC, datetime
 
 import httpx
@@ -41,7 +42,7 @@ def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: htt
     reference = order["reference"]
     assert reference.startswith("bk_")
     names = ["success", "reference", "status", "total", "currency", "bookings", "message", "event", "paidLate"]
-    names += ["currencyDigits"]
+    names += ["currencyDigits", "shortReference"]
     assert list(order) == names
     assert order | {"bookings": []} == {
         "success": True,
@@ -54,7 +55,9 @@ def test_the_response_to_a_booking_has_exactly_the_contract_s_fields(client: htt
         "event": BUILT_IN_EVENT,
         "paidLate": False,
         "currencyDigits": 2,
+        "shortReference": order["shortReference"],
     }
+    assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{8}", order["shortReference"])
     for number, line in enumerate(lines, start=1):
         assert line == {
             "id": line["id"],

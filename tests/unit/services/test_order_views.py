@@ -73,6 +73,7 @@ def test_the_body_has_amounts_in_the_major_unit_and_a_reference_for_each_ticket(
         "event": "aurora-sessions",
         "paidLate": False,
         "currencyDigits": 2,
+        "shortReference": "GYDA0JPK",
     }
 
 

@@ -22,6 +22,7 @@ export const NO_ORDER = {
   event: "",
   paidLate: false,
   currencyDigits: 0,
+  shortReference: "",
 };
 
 /** @param {Order} order */
@@ -49,6 +50,12 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
 
 /** @param {Pick<Booking, "returnedAt">} booking */
 export const isReturned = ({ returnedAt }) => returnedAt !== undefined;
+
+/**
+ * Return a short reference in two groups of characters, which are easier to read.
+ * @param {string} shortReference
+ */
+const grouped = (shortReference) => `${shortReference.slice(0, 4)}-${shortReference.slice(4)}`;
 
 /**
  * Return the number of tickets of each tier, in the order of the tickets.
@@ -86,6 +93,7 @@ export function describeOrder(order, known, serverNow) {
   const event = { ...NO_EVENT, slug: order.event, ...known };
   return {
     reference: order.reference,
+    short_reference: grouped(order.shortReference),
     state: stateOf(order, serverNow),
     event,
     parts: partsOf(kept),

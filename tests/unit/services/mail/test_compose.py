@@ -163,7 +163,17 @@ def test_text_and_html_have_the_facts_of_the_order(kind: Kind, locale: Locale) -
     assert f'<html lang="{locale}" dir="{direction}">' in body(mail, "html")
     assert mail["Content-Language"] == locale
     for text in (body(mail, "plain"), parsed_html(mail).text):
-        for fact in ("Aurora <Sessions> & Friends", "Harbour Hall, Pier 4", "220", "bk:1+a", "VIP", "17", "18", "GA"):
+        for fact in (
+            "Aurora <Sessions> & Friends",
+            "Harbour Hall, Pier 4",
+            "220",
+            "bk:1+a",
+            "XZ9J-GVWA",
+            "VIP",
+            "17",
+            "18",
+            "GA",
+        ):
             assert fact in text
         assert "{" not in text
 

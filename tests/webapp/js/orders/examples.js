@@ -39,6 +39,7 @@ export const order = (changes = {}) => ({
   event: "aurora-sessions",
   paidLate: false,
   currencyDigits: 2,
+  shortReference: "XZ9JGVWA",
   ...changes,
 });
 

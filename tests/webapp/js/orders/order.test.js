@@ -37,6 +37,7 @@ test("an order shows its tickets by tier, its buyer and its amounts", () => {
   );
   assert.deepEqual([described.user_id, described.booked_at], ["user-123", at(-60)]);
   assert.equal(described.event.name, "Aurora Sessions");
+  assert.equal(described.short_reference, "XZ9J-GVWA");
   assert.equal(describeOrder(order(), event(), NOW).refund, 0);
 });
 
