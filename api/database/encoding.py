@@ -35,8 +35,8 @@ def _array(values: Sequence[Any]) -> str:
     if kinds == {bytes}:  # A backslash within the quotes is escaped.
         return '{"' + '","'.join([f"\\\\x{value.hex()}" for value in values]) + '"}'
     if kinds == {str}:
-        together = "".join(values)
-        if '"' not in together and "\\" not in together:  # The usual case needs no escaping per element.
+        joined = "".join(values)
+        if '"' not in joined and "\\" not in joined:  # Most arrays need no escape per element.
             return '{"' + '","'.join(values) + '"}'
     return "{" + ",".join(map(_element, values)) + "}"
 

@@ -58,9 +58,7 @@ async def test_signals_and_metrics_work_without_the_runtime_state(start_stack: S
     assert await asyncio.to_thread(stack.api_process.wait, TIMEOUT_S) == 0
 
 
-async def test_a_frozen_database_gets_503_and_works_again_after_it(
-    start_stack: StartStack,
-) -> None:
+async def test_requests_get_503_while_the_database_is_frozen_and_succeed_afterwards(start_stack: StartStack) -> None:
     stack = await start_stack(env={"PAYMENT_SUCCESS_RATE": "1"})
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=TIMEOUT_S, verify=PLAIN_HTTP) as client:
         assert (await client.post("/api/bookings", json=BODY)).status_code == 201

@@ -43,7 +43,7 @@ async def test_slow_sending_explains_itself_and_then_offers_to_check(make_event:
     assert len(await site.orders("slow")) == 1
 
 
-async def test_a_declined_payment_can_be_tried_again_under_a_new_key(
+async def test_a_declined_payment_can_be_tried_again_under_a_new_reference(
     make_declining_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_declining_event(HOUSE)

@@ -1,4 +1,4 @@
-"""An order that waits for its payment, and every end of that wait: paid, declined, late, expired, cancelled."""
+"""A pending order gets paid, in time or late, declined, expired or cancelled, and its page shows each of these."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -82,7 +82,7 @@ async def test_a_pending_order_counts_down_in_every_tab_until_it_is_confirmed(
     await expect(page.get_by_role("status").filter(has_text=words("booking.confirmed.title"))).to_have_count(1)
 
 
-async def test_a_declined_order_is_booked_again_under_a_new_key(
+async def test_a_declined_order_is_booked_again_under_a_new_reference(
     make_event_without_webhooks: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event_without_webhooks("VIP=5")
@@ -102,7 +102,7 @@ async def test_a_declined_order_is_booked_again_under_a_new_key(
     await expect_title(page, words("booking.pending.title"))
     await expect(page.get_by_text("unlucky")).to_be_visible()
     assert await seats_of(site, again, page) == seats
-    # The new key has its own outcome, and the first booking keeps its status.
+    # The new reference has its own outcome, and the first order keeps its status.
     outcome = await no_webhooks.decided(site, again)
     await no_webhooks.poll_provider(site, again)
     await expect_title(page, words("booking.confirmed.title" if outcome == "captured" else "booking.declined.title"))

@@ -90,7 +90,7 @@ class Bench:
         _print(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
 
     def _fast_path(self) -> None:
-        event, framework = "fast-path", "&unlisted="  # An unlisted parameter leads a request to the framework.
+        event, framework = "fast-path", "&unlisted="  # The fast path does not serve unlisted parameters.
         self._report.fast_path = self._by_connections(
             {
                 "reads, fast path": lambda _: read(event),
@@ -125,29 +125,29 @@ class Bench:
         _print(report.mix_table(self._report.mix))
 
     def _by_connections(
-        self, kinds: Mapping[str, Callable[[int], Kind]], connections_of: Sequence[int] = ()
+        self, kinds: Mapping[str, Callable[[int], Kind]], connections_compared: Sequence[int] = ()
     ) -> list[HttpRow]:
         """Measure kinds of requests alternately, in a closed loop over each number of connections."""
         sizes = self._sizes
-        measured = list(itertools.product(kinds, connections_of or sizes.connections))
+        measured = list(itertools.product(kinds, connections_compared or sizes.connections))
         runs: dict[tuple[str, int], list[tuple[LoadResult, float, dict[str, float]]]] = {key: [] for key in measured}
         for _ in range(sizes.runs):
-            for what, connections in measured:
+            for name, connections in measured:
                 plan = Plan(
                     port=self._servers.settings.api_port,
                     connections=connections,
                     warmup_s=sizes.warmup_s,
                     seconds=sizes.seconds,
-                    kinds=[kinds[what](connections)],
+                    kinds=[kinds[name](connections)],
                 )
-                runs[what, connections].append(self._load(plan))
+                runs[name, connections].append(self._load(plan))
         rows = []
-        for (what, connections), made in runs.items():
-            rates = [load.kinds[0].per_s for load, _, _ in made]
-            load, retried_share, cores = made[report.median_run(rates)]
+        for (name, connections), measurements in runs.items():
+            rates = [load.kinds[0].per_s for load, _, _ in measurements]
+            load, retried_share, cores = measurements[report.median_run(rates)]
             rows.append(
                 HttpRow(
-                    what=what,
+                    what=name,
                     connections=connections,
                     result=load.kinds[0],
                     runs_per_s=rates,
@@ -218,13 +218,15 @@ class Bench:
 
         async def measure() -> tuple[dict[str, list[float]], list[float]]:
             async with engine.claimer_of(url, self._servers.settings) as claimer:
-                took = await claimer.by_size(list(events), sizes.claims_batch, sizes.claims_batches)
-                return took, await claimer.sell_down("sell-down", sizes.sell_down_tickets, sizes.sell_down_batch)
+                durations_s = await claimer.by_size(list(events), sizes.claims_batch, sizes.claims_batches)
+                return durations_s, await claimer.sell_down("sell-down", sizes.sell_down_tickets, sizes.sell_down_batch)
 
-        took, rates = _run(measure())
+        durations_s, rates = _run(measure())
         self._report.claims = Claims(
             batch=sizes.claims_batch,
-            ms_per_batch={events[e]: round(statistics.median(seconds) * 1000, 2) for e, seconds in took.items()},
+            ms_per_batch={
+                tickets: round(statistics.median(durations_s[event]) * 1000, 2) for event, tickets in events.items()
+            },
             sell_down_tickets=sizes.sell_down_tickets,
             sell_down_batch=sizes.sell_down_batch,
             sell_down_per_s=rates,
@@ -285,7 +287,7 @@ def _seated(tickets: int) -> tuple[TierPlan, ...]:
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run on uvloop, which the API uses too."""
+    """Run a coroutine on uvloop, which the API uses as well."""
     return uvloop.run(work)
 
 

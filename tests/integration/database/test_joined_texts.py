@@ -1,4 +1,4 @@
-"""The migration of joined texts names the stored texts that the constraints refuse since then."""
+"""The migration of joined texts names the stored texts that its constraints refuse."""
 
 import psycopg
 import pytest

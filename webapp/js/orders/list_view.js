@@ -5,12 +5,12 @@ import { describeOrder, NO_ORDER } from "./order.js";
 /** @import { Event, Order, OrderPage } from "../schemas.js" */
 /** @import { NameFault } from "../text.js" */
 
-/** The number of orders that a page of the list has. */
+/** The number of orders on a page of the list. */
 const PAGE_SIZE = 10;
 
 const PAGES = "/api/bookings?";
 
-/** The filters of the list, as the API names them; the first is the default. */
+/** The API's names of the list's filters; the first is the default. */
 export const FILTERS = ["upcoming", "past", "cancelled"];
 
 /**
@@ -20,7 +20,7 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
  * @property {number} refusals number of refused names
  * @property {string} show one of `FILTERS`
  * @property {Order[] | null} orders null until the first response
- * @property {Record<string, Partial<Event>>} events by slug, as far as they are known
+ * @property {Record<string, Partial<Event>>} events by slug; events that are not read yet are missing
  * @property {string} dialogReference reference of the order that the cancel dialog names
  * @property {boolean} next true if there are further pages
  * @property {boolean} adding true while the next page is being fetched

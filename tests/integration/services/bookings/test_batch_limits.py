@@ -1,4 +1,4 @@
-"""Limits that requests of one batch exhaust together: the request that exceeds one runs again and reserves nothing."""
+"""Requests of one batch may exhaust a limit together. The request that exceeds it reserves nothing and runs again."""
 
 from prometheus_client import REGISTRY
 

@@ -33,7 +33,7 @@ async def test_only_the_reference_of_an_unfinished_insert_is_unknown(database_ur
         assert isinstance(now_booked, OrderRow)
 
 
-async def test_a_wait_for_a_reference_is_recognised_in_every_language_of_the_server(
+async def test_a_wait_for_a_reference_is_recognized_in_every_language_of_the_server(
     database_url: str, conn: AsyncConnection
 ) -> None:
     async with await AsyncConnection.connect(database_url, autocommit=True) as other:
@@ -49,7 +49,7 @@ async def test_a_wait_for_a_reference_is_recognised_in_every_language_of_the_ser
     assert not waited_for_reference(unrelated.value)
 
 
-async def test_a_repeat_at_another_process_is_unknown_although_its_tickets_are_locked(
+async def test_a_repeat_in_another_process_is_unknown_although_its_tickets_are_locked(
     database_url: str, conn: AsyncConnection
 ) -> None:
     cursor = await conn.execute("select array_agg(id order by id) from (select id from tickets limit 2) as two")
