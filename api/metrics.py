@@ -175,6 +175,6 @@ class _SystemCollector:
         )
         yield GaugeMetricFamily(
             "mail_failed_messages",
-            "E-mails that a mail server refused for good, or that were given up",
+            "E-mails within MESSAGES_KEPT_DAYS that a mail server refused for good, or that were given up",
             value=mail.failed,
         )

@@ -405,7 +405,7 @@ class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
     queue_lag_seconds: float
     """Time by which the most overdue e-mail is late."""
     failed: int
-    """Number of e-mails that a mail server refused for good, or that were given up."""
+    """Number of e-mails within `MESSAGES_KEPT_DAYS` that a mail server refused for good, or that were given up."""
 
 
 class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):

@@ -1385,9 +1385,9 @@ CREATE INDEX messages_address_idx ON public.messages USING btree (lower(recipien
 
 COMMENT ON INDEX public.messages_address_idx IS 'Messages to an address, to limit them';
 
-CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE (status = ANY (ARRAY['bounced'::text, 'dead'::text]));
+CREATE INDEX messages_failed_idx ON public.messages USING btree (status) WHERE ((status = ANY (ARRAY['bounced'::text, 'dead'::text])) AND (recipient IS NOT NULL));
 
-COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody';
+COMMENT ON INDEX public.messages_failed_idx IS 'Messages that reached nobody, until their purge';
 
 CREATE INDEX messages_order_idx ON public.messages USING btree (order_id) WHERE (order_id IS NOT NULL);
 

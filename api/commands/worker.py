@@ -26,7 +26,7 @@ from api.payments.provider import PaymentProvider
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
 from api.services.mail.delivery import Mailer
-from api.services.mail.outbox import erase_recipients, give_up_messages, queue_messages
+from api.services.mail.outbox import give_up_messages, purge_messages, queue_messages
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
 from api.services.refunds import request_refunds
@@ -68,7 +68,7 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
         Job("queue_messages", "mail", queue_messages, pause_s=0.5),
         Job("send_messages", "mail", mailer.send_messages, pause_s=0.5),
         Job("give_up_messages", "mail", give_up_messages, pause_s=60),
-        Job("erase_recipients", "mail", erase_recipients, pause_s=60),
+        Job("purge_messages", "mail", purge_messages, pause_s=60),
         Job("purge_declined", "core", purge_declined, pause_s=60),
         Job("purge_webhooks", "core", purge_webhooks, pause_s=60),
         Job("purge_limits", "core", purge_limits, pause_s=60),

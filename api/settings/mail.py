@@ -27,7 +27,7 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     mail_give_up_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
     """Age from which an e-mail that no mail server has accepted is given up, from 1 to 720 hours."""
     messages_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
-    """Days until the address of a sent or failed e-mail is erased, from 1 to 3650."""
+    """Days until a sent or failed e-mail loses its address, and a requested one is deleted, from 1 to 3650."""
     messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
     """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit."""
     message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10

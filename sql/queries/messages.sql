@@ -231,11 +231,17 @@ set
     last_error = %(error)s
 where id = %(id)s and status = 'queued' and (attempts = %(attempts)s or %(status)s::text = 'sent');
 
--- name: erase_recipients
--- Erase the addresses and the responses of messages that are older than a number of days.
+-- name: purge_messages
+-- Purge messages that are older than a number of days, and return their ids. Messages with links are deleted, and so are
+-- requested messages about an order, except for the last one of each kind. Every other message only loses its address and
+-- the server's response, so that no entry of the history is announced again.
 -- Locks: the messages, FOR UPDATE SKIP LOCKED.
 with old_messages as materialized (
-    select id
+    select
+        id,
+        kind,
+        order_id,
+        source_id
     from messages
     where
         recipient is not null
@@ -244,20 +250,59 @@ with old_messages as materialized (
     order by created_at
     limit %(limit)s
     for update skip locked
+),
+
+deleted_messages as (
+    delete from messages
+    where
+        id in (
+            select old_messages.id
+            from old_messages
+            where
+                old_messages.source_id is null
+                and (
+                    old_messages.kind = 'links'
+                    or exists (
+                        select 1
+                        from messages as later
+                        where
+                            later.order_id = old_messages.order_id
+                            and later.kind = old_messages.kind
+                            and later.source_id is null
+                            and later.id > old_messages.id
+                    )
+                )
+        )
+    returning id
+),
+
+erased_messages as (
+    update messages
+    set
+        recipient = null,
+        last_error = null
+    where
+        id in (
+            select id
+            from old_messages
+        )
+        and id not in (
+            select id
+            from deleted_messages
+        )
+    returning id
 )
 
-update messages
-set
-    recipient = null,
-    last_error = null
-where id in (
-    select id
-    from old_messages
-);
+select id
+from deleted_messages
+union all
+select id
+from erased_messages;
 
 -- name: read_lag
 -- Read the state of the outbox: the age in seconds of the oldest entry that the reader of the feed has not handled, the
--- time in seconds by which the most overdue message is late, and the number of messages that reached nobody.
+-- time in seconds by which the most overdue message is late, and the number of messages that reached nobody and are not
+-- purged.
 select
     coalesce((
         select
@@ -279,5 +324,5 @@ select
     (
         select count(*)
         from messages
-        where status in ('bounced', 'dead')
+        where status in ('bounced', 'dead') and recipient is not null
     ) as failed;

@@ -38,7 +38,7 @@ UNLIMITED = 2**31 - 1
 _READ_MAX = 2000
 """Entries of the history that one transaction reads."""
 _PURGED_MAX = 10_000
-"""Messages that one statement gives up, or whose address it erases."""
+"""Messages that one statement gives up or purges."""
 
 _KINDS: Mapping[tuple[str, str | None, str], Kind] = {
     ("order", None, "pending"): "held",
@@ -142,9 +142,9 @@ async def give_up_messages(pool: Pool, settings: Settings) -> int:
     return cursor.rowcount
 
 
-async def erase_recipients(pool: Pool, settings: Settings) -> int:
-    """Erase the addresses of a batch of messages that are older than the retention; return the number of messages."""
+async def purge_messages(pool: Pool, settings: Settings) -> int:
+    """Purge a batch of messages that are older than `MESSAGES_KEPT_DAYS`; return the number of messages."""
     parameters = {"days": settings.messages_kept_days, "limit": _PURGED_MAX}
     async with pool.connection() as connection:  # Its single statement needs no booking isolation.
-        cursor = await connection.execute(queries.messages.erase_recipients.sql, parameters)
+        cursor = await connection.execute(queries.messages.purge_messages.sql, parameters)
     return cursor.rowcount

@@ -9,7 +9,7 @@ from api.schemas import MailHealth
 from api.services.health import read_system
 from api.services.mail import delivery, outbox
 from api.services.mail.delivery import AWAY_PAUSE_S
-from api.services.mail.outbox import LEASE_S, PAUSE_MAX_S, erase_recipients
+from api.services.mail.outbox import LEASE_S, PAUSE_MAX_S, purge_messages
 from tests.integration.asynchronous import INLINE, book, order
 from tests.integration.services.mail.conftest import Clock, Post
 from tests.mail_server import MailServer
@@ -221,8 +221,8 @@ async def test_addresses_are_erased_after_the_retention(
         "update messages set created_at = now() - make_interval(days => %s) where recipient = %s",
         [settings.messages_kept_days + 1, ANN],
     )
-    assert await erase_recipients(pool, settings) == 1
-    assert await erase_recipients(pool, settings) == 0
+    assert await purge_messages(pool, settings) == 1
+    assert await purge_messages(pool, settings) == 0
     assert [recipient for recipient, *_ in await states(conn)] == [None, BOB]
 
 
