@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 ERROR_MAX = 500
 """Characters of a provider's error that a refund stores; `refunds_last_error_check` enforces it."""
+NO_CHARGE = "the provider has no charge for this order"
+"""The reason of a refund that has failed without a response of the provider to its request."""
 
 
 class RefundExceedsPayment(RuntimeError):
@@ -103,6 +105,13 @@ class _OpenRefund(msgspec.Struct, frozen=True, kw_only=True):
     """The reference of the order, which identifies the charge."""
     charged_minor: int
     currency: str
+    is_old: bool
+    """True if the refund was requested longer than `REFUND_GIVE_UP_HOURS` ago."""
+
+    @property
+    def charged(self) -> Amount:
+        """Return the amount of the charge."""
+        return Amount(self.charged_minor, self.currency)
 
     def request(self) -> RefundRequest:
         """Return the request to the provider, which is the same after a crash."""
@@ -118,7 +127,11 @@ _Results = Mapping[_OpenRefund, RefundResult]
 
 async def request_refunds(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
     """Send open refunds that are due to the provider, and settle the results; return the number of refunds."""
-    parameters = {"limit": CONCURRENT_REQUESTS_MAX, "check_after_ms": settings.payment_check_after_ms}
+    parameters = {
+        "limit": CONCURRENT_REQUESTS_MAX,
+        "check_after_ms": settings.payment_check_after_ms,
+        "give_up_hours": settings.refund_give_up_hours,
+    }
     async with open_session(pool) as session:
         due = await session.run(Statement(queries.refunds.claim_open, parameters, _OpenRefund))
     received = await asyncio.gather(*(_send(refund, provider) for refund in due))
@@ -135,10 +148,7 @@ async def _send(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult 
     """Send the provider the request that an open refund needs; return the result, if there is one."""
     label = order_label(refund.reference)
     try:
-        found = await provider.find_refund(refund.request()) if refund.status == "pending" else None
-        result = found or await provider.refund(refund.request())
-        if result.status == "failed" and await _is_refunded(refund, provider):
-            return RefundResult("succeeded")
+        result = await _request(refund, provider)
     except ProviderError as error:
         _log.warning("Refund %s of %s not settled, the worker retries it: %s", refund.key, label, error)
         return None
@@ -150,10 +160,25 @@ async def _send(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult 
     return result
 
 
-async def _is_refunded(refund: _OpenRefund, provider: PaymentProvider) -> bool:
-    """Return True if the provider has refunded the whole charge, for example through its own pages."""
-    charged = Amount(refund.charged_minor, refund.currency)
-    return await provider.find(refund.reference, charged) == "refunded"
+async def _request(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult:
+    """Find a pending refund, or request a refund; return the provider's result.
+
+    A refund has succeeded if the provider has refunded the whole charge, for example through its own pages. An old
+    refund has failed if the provider has no charge for it, because a repeated request cannot change that.
+
+    Raises:
+        ProviderError: the provider may have accepted the request.
+    """
+    try:
+        found = await provider.find_refund(refund.request()) if refund.status == "pending" else None
+        result = found or await provider.refund(refund.request())
+    except ProviderError:
+        if refund.is_old and await provider.find(refund.reference, refund.charged) is None:
+            return RefundResult("failed", error=NO_CHARGE)
+        raise
+    if result.status == "failed" and await provider.find(refund.reference, refund.charged) == "refunded":
+        return RefundResult("succeeded")
+    return result
 
 
 async def _settle(pool: Pool, results: _Results) -> int:

@@ -31,6 +31,8 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     """Time that a pending order holds its tickets, from 1 s to a day."""
     payment_check_after_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000
     """Time after the last update of an open payment at which the worker queries the provider, 100 ms to 10 min."""
+    refund_give_up_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
+    """Age from which a refund has failed if the provider has no charge for it, from 1 to 720 hours."""
     provider_url: str = ""
     """URL of the payment provider; empty for the simulator on `psp_port` of this machine."""
     provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000

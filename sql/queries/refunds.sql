@@ -86,7 +86,7 @@ order by refunds.id;
 -- name: claim_open
 -- Claim open refunds that are due for a check, the most overdue first, and set their next check. next_check_at acts as a
 -- lease: no other worker claims the refund before that time. After a crash, the next worker repeats the request, and the
--- provider recognizes its key.
+-- provider recognizes its key. The time between two checks is at least a twentieth of the refund's age, up to an hour.
 -- Locks: the returned refunds, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_refunds as materialized (
     select id
@@ -98,7 +98,11 @@ with locked_refunds as materialized (
 )
 
 update refunds
-set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+set
+    next_check_at = now() + greatest(
+        make_interval(secs => %(check_after_ms)s::double precision / 1000),
+        least((now() - refunds.created_at) / 20, interval '1 hour')
+    )
 from
     locked_refunds,
     payments
@@ -112,7 +116,8 @@ returning
     refunds.amount_minor,
     orders.reference,
     payments.amount_minor as charged_minor,
-    payments.currency;
+    payments.currency,
+    refunds.created_at < now() - make_interval(hours => %(give_up_hours)s) as is_old;
 
 -- name: settle_refunds
 -- Store the provider's results for open refunds of locked orders. A result of an earlier attempt changes nothing.

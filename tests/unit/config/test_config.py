@@ -215,6 +215,7 @@ VARIABLES = [
     ),
     integer("HOLD_SECONDS", 300, 1, 86_400),
     integer("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
+    integer("REFUND_GIVE_UP_HOURS", 24, 1, 720),
     address("PROVIDER_URL"),
     integer("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
     integer("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
