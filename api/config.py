@@ -188,6 +188,7 @@ class Settings(MailSettings, frozen=True, kw_only=True):
         settings = cls(**values)
         _check_proxies(settings)
         _check_payment_minimums(settings)
+        _check_stripe(settings)
         _check_round_trip(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET):
             _check_secret(settings, secret)
@@ -211,6 +212,13 @@ def _check_payment_minimums(settings: Settings) -> None:
         raise ConfigError(
             f"PAYMENT_MINIMUMS={settings.payment_minimums!r} is not allowed: it must be {error}."
         ) from None
+
+
+def _check_stripe(settings: Settings) -> None:
+    try:
+        _ = settings.stripe_secrets
+    except ValueError as error:  # The message omits the value, which is secret.
+        raise ConfigError(f"STRIPE_WEBHOOK_SECRETS is not allowed: it must be {error}.") from None
 
 
 def _check_round_trip(settings: Settings) -> None:

@@ -28,6 +28,7 @@ SECRETS = frozenset(
     {
         *("database_url", "database_direct_url", "smtp_url"),
         *("payment_webhook_secret", "ticket_secret", "access_secret"),
+        "stripe_webhook_secrets",
     }
 )
 """The settings that contain a secret, or may contain a password. No message shows their values."""

@@ -1,7 +1,7 @@
 """The payment simulator: a process that accepts charges, decides them later and sends webhooks.
 
-Settings make its webhooks late, duplicated, reordered or lost. By default it sends each once.
-The charges are in memory and end with the process.
+It also speaks a part of Stripe's API, under `/v1`. Settings make its webhooks late, duplicated, reordered or lost. By
+default it sends each once. The charges are in memory and end with the process.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
+from api.commands.stripe_simulator import PAY_PATH, StripeAccount, stripe_routers
 from api.config import Settings
 from api.payments.provider import Charge, ChargeRequest, Refund, RefundBody
 from api.payments.simulator import ChargeRefused, ChargeStore
@@ -100,13 +101,16 @@ async def get_health() -> Response[Health]:
 async def _refuse_browsers(request: Request[Any, Any, Any]) -> None:
     """Refuse requests of web pages: every page may send requests to the loopback interface.
 
-    A browser adds `Origin` to a POST. A page that rebinds its domain to this address has its own name in `Host`.
+    A browser adds `Origin` to a POST. A page that rebinds its domain to this address has its own name in `Host`. The
+    hosted pages are for browsers, and only they may post to themselves.
 
     Raises:
         ChargeRefused: a browser sent the request, or it is for another host.
     """
     host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
-    if "Origin" in request.headers or host not in (HOST, "localhost"):
+    origin = request.headers.get("Origin")
+    own = request.url.path.startswith(PAY_PATH) and origin == f"http://{request.headers.get('Host')}"
+    if (origin is not None and not own) or host not in (HOST, "localhost"):
         raise ChargeRefused(403, "forbidden", "Only programs on this machine may use the payment simulator.")
 
 
@@ -116,14 +120,19 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_sender(settings, load_or_create_secret(settings, WEBHOOK_SECRET)) as sender:
+        secret = load_or_create_secret(settings, WEBHOOK_SECRET)
+        async with open_sender(settings, secret) as sender:
             app.state.settings = settings
             app.state.store = ChargeStore()
             app.state.sender = sender
+            app.state.stripe = StripeAccount(settings, sender, next(iter(settings.stripe_secrets), secret))
             yield
 
     return Litestar(
-        route_handlers=[create_charge, get_charges, get_charge, create_refund, get_refund, get_health],
+        route_handlers=[
+            *(create_charge, get_charges, get_charge, create_refund, get_refund, get_health),
+            *stripe_routers(),
+        ],
         lifespan=[lifespan],
         before_request=_refuse_browsers,
         exception_handlers={ChargeRefused: _respond_to_refusal, 500: _respond_to_fault},

@@ -48,7 +48,7 @@ class Service(NamedTuple):
 SECRETS = frozenset(
     {
         *("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"),
-        *("PROVIDER_URL", "SMTP_URL"),
+        *("PROVIDER_URL", "STRIPE_WEBHOOK_SECRETS", "SMTP_URL"),
     }
 )
 """Settings that contain a secret, or may contain a password."""
@@ -88,7 +88,7 @@ _PAYMENT_SIMULATOR = Service(
     ("api", "psp"),
     "PSP_PORT",
     lambda settings: f"http://127.0.0.1:{settings.psp_port}/health",
-    frozenset({"PAYMENT_WEBHOOK_SECRET"}),
+    frozenset({"PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"}),
 )
 _MAILBOX = Service(
     "mailbox",

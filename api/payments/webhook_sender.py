@@ -8,7 +8,7 @@ import contextlib
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -39,6 +39,10 @@ HELD_BACK_S = 1.0
 """Time beyond the longest decision for which a webhook is held back, so that the next one overtakes it."""
 
 
+Sign = Callable[[datetime], dict[str, str]]
+"""Returns the headers that sign a webhook for a delivery attempt at a time, in UTC."""
+
+
 class _NotAccepted(Exception):
     """An attempt got no 2xx response."""
 
@@ -48,6 +52,7 @@ class Delivery(msgspec.Struct, eq=False):
 
     id: str
     body: bytes
+    sign: Sign
     held_back: bool
     attempted: asyncio.Event
     """Set when the first attempt is over."""
@@ -78,24 +83,24 @@ class WebhookSender:
 
     def send(self, charge: Charge) -> None:
         """Deliver a webhook with the status of a charge in the background, or lose it as the settings demand."""
+        webhook_id, body = f"msg_{secrets.token_hex(12)}", _body(charge)
+        self.deliver(charge.reference, webhook_id, body, lambda at: sign(self._secret, webhook_id, body, at))
+
+    def deliver(self, reference: str, webhook_id: str, body: bytes, sign: Sign) -> None:
+        """Deliver a webhook in the background, or lose it; the webhooks of a reference keep their order."""
         if self._stopping or _happens(self._settings.psp_loss_rate):
             return
         if len(self._tasks) >= DELIVERIES_MAX:
-            _log.warning("Webhook of %s dropped: %d others wait", order_label(charge.reference), len(self._tasks))
+            _log.warning("Webhook of %s dropped: %d others wait", order_label(reference), len(self._tasks))
             return
-        delivery = Delivery(
-            f"msg_{secrets.token_hex(12)}",
-            _body(charge),
-            _happens(self._settings.psp_reorder_rate),
-            asyncio.Event(),
-            asyncio.Event(),
-        )
-        previous = self._last.get(charge.reference)
-        self._last[charge.reference] = delivery
+        held_back = _happens(self._settings.psp_reorder_rate)
+        delivery = Delivery(webhook_id, body, sign, held_back, asyncio.Event(), asyncio.Event())
+        previous = self._last.get(reference)
+        self._last[reference] = delivery
         if previous:
             previous.next = delivery
             previous.followed.set()
-        task = asyncio.create_task(self._deliver(charge.reference, delivery, previous))
+        task = asyncio.create_task(self._deliver(reference, delivery, previous))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -134,7 +139,7 @@ class WebhookSender:
     async def _attempt(self, delivery: Delivery) -> None:
         try:
             async with self._attempts, asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                headers = sign(self._secret, delivery.id, delivery.body, datetime.now(UTC))
+                headers = delivery.sign(datetime.now(UTC))
                 headers["Content-Type"] = "application/json"
                 response = await self._client.post(self._settings.webhook_url, content=delivery.body, headers=headers)
         except TimeoutError:

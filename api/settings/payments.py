@@ -1,5 +1,6 @@
 """Settings of payments, of the payment provider and of its simulator."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from api.settings.addresses import AddressSettings
 
 WEBHOOK_PATH = "/api/payments/webhook"
 """Path at which the API receives webhooks."""
+_STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{24,200}")
 PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts of a request to the payment provider."""
 
@@ -55,6 +57,17 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     """Share of webhooks that the simulator delays behind later ones, from 0 to 1."""
     psp_loss_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """Share of webhooks that the simulator never sends, from 0 to 1."""
+    psp_limit_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of requests to Stripe's API that the simulator refuses with 429, from 0 to 1."""
+    psp_short_funds_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of refunds under Stripe's API that stay pending for `psp_delay_ms` for lack of funds, from 0 to 1."""
+    psp_refund_failure_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of refunds under Stripe's API that fail after `psp_delay_ms`, from 0 to 1."""
+    stripe_webhook_secrets: str = ""
+    """Comma-separated keys that sign Stripe's webhooks, each `whsec_` and at least 24 characters.
+
+    The API accepts a signature of any of them, and the simulator signs with the first.
+    """
 
     @property
     def provider_request_max_s(self) -> float:
@@ -66,6 +79,18 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     def payment_minimums_minor(self) -> dict[str, int]:
         """Return the smallest totals that the provider charges, by currency, in minor units."""
         return parse_amounts(self.payment_minimums) if self.payment_minimums else {}
+
+    @property
+    def stripe_secrets(self) -> tuple[str, ...]:
+        """Return the keys that sign Stripe's webhooks.
+
+        Raises:
+            ValueError: a key has another form.
+        """
+        secrets = tuple(filter(None, map(str.strip, self.stripe_webhook_secrets.split(","))))
+        if not all(map(_STRIPE_SECRET.fullmatch, secrets)):
+            raise ValueError("keys of whsec_ and at least 24 letters, digits, +, /, =, - or _, separated by commas")
+        return secrets
 
     @property
     def provider_base_url(self) -> str:

@@ -9,9 +9,12 @@ from api.config import Settings
 OWN_SECRETS = {
     "mailbox": set(),
     "worker": {"DATABASE_URL", "PROVIDER_URL", "TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"},
-    "API": {"DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"},
+    "API": {
+        *("DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"),
+        *("TICKET_SECRET", "ACCESS_SECRET"),
+    },
     "web app": set(),
-    "payment simulator": {"PAYMENT_WEBHOOK_SECRET"},
+    "payment simulator": {"PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"},
 }
 SERVICES = services(Settings(payment_mode="async"))
 NOT_SECRET = {"PATH": "/bin", "LC_ALL": "C", "DATA_DIR": "data", "API_PORT": "3001", "MAX_TICKETS_PER_BOOKING": "5"}
