@@ -6,13 +6,15 @@ client, which takes longer than most commands.
 
 # ruff: noqa: E402, PLC0415 - the signal handler has to be set before the slow imports; commands import late
 import signal
+import sys
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows no traceback.
+# httpx loads its own command line if that module and its packages exist. They need more time than the client.
+sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 import argparse
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,6 +1,7 @@
 """`python -m api serve`: the API's processes on uvicorn, with one event loop each."""
 
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -53,7 +54,10 @@ def serve(settings: Settings, database_url: str) -> int:
         os.environ |= {METRICS_DIR_VARIABLE: str(metrics_dir), STOPPING_FILE_VARIABLE: str(stopping_file)}
         # A process is a fork of this one, so it starts with the modules that this process has loaded. The import has to
         # follow the variables above, because prometheus_client reads the directory of the counters at its import.
+        gc.disable()  # Modules are no garbage, so that collections would only slow their import down.
         app_module = importlib.import_module("api.app")
+        gc.freeze()  # Otherwise each collection in a fork would copy the pages of these modules.
+        gc.enable()
         ports = [settings.api_port, *([settings.operations_port] if settings.operations_port else [])]
         listeners = [
             opened.enter_context(open_listener(address, port, write_timeout_ms=settings.write_timeout_ms))

@@ -3,10 +3,10 @@
 import functools
 import gzip
 import hashlib
+import importlib.util
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import swagger_ui
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
@@ -46,6 +46,14 @@ async def get_asset(request: Request[Any, Any, ApiState], name: FromPath[str]) -
 
 @functools.cache
 def _read(name: str) -> Asset:
-    body = Path(swagger_ui.__file__).with_name("static").joinpath(name).read_bytes()
+    body = (_package() / "static" / name).read_bytes()
     gzipped = None if name == ICON else gzip.compress(body, mtime=0)
     return Asset(body, gzipped, f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
+
+
+def _package() -> Path:
+    """Return the directory of the package with the files. Its import would load a template engine."""
+    spec = importlib.util.find_spec("swagger_ui")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("swagger_ui")
+    return Path(spec.origin).parent
