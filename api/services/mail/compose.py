@@ -22,13 +22,12 @@ from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.services.access import link_secret
 from api.services.calendar import to_calendar
-from api.services.codes import sign
 from api.services.event_rules import takes_place
+from api.services.mail.facts import Facts, codes_of, place_of
 from api.services.mail.html import Content, Fact, to_html, to_text
 from api.services.mail.outbox import Claimed, Kind
 from api.services.mail.texts import Texts
-from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
-from api.services.orders import find_bookings, find_event, select_orders
+from api.services.order_rows import BookingRow
 from api.services.short_reference import grouped, short_reference
 
 _TRUE_WHILE: dict[Kind, str] = {
@@ -53,27 +52,6 @@ class Sender(msgspec.Struct, frozen=True):
     ticket_secret: str
 
 
-class Occasion(msgspec.Struct, frozen=True):
-    """A row of `messages.find_occasion`. The times are local times of the venue."""
-
-    name: str
-    venue: str
-    address: str | None
-    starts_at: datetime
-    doors_at: datetime | None
-    expires_at: datetime | None
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """The state of an order that a message describes."""
-
-    order: OrderRow
-    bookings: Sequence[BookingRow]
-    """The bookings; of a confirmed order without the returned ones."""
-    event: OrderEvent
-    occasion: Occasion
-
-
 class LinkedOrder(msgspec.Struct, frozen=True):
     """A row of `messages.list_links`. The time is the local time of the venue."""
 
@@ -82,32 +60,11 @@ class LinkedOrder(msgspec.Struct, frozen=True):
     starts_at: datetime
 
 
-class _Reference(msgspec.Struct, frozen=True):
-    reference: str
-
-
 async def list_links(pool: Pool, recipient: str) -> Sequence[LinkedOrder]:
     """Return the newest orders of an address."""
     parameters = {"recipient": recipient, "limit": _LINKS_MAX}
     async with open_session(pool) as session:
         return await session.run(Statement(queries.messages.list_links, parameters, LinkedOrder))
-
-
-async def find_facts(pool: Pool, order_id: int) -> Facts | None:
-    """Return the present state of an order; None if it was purged."""
-    async with open_session(pool) as session:
-        found = await session.run(Statement(queries.messages.find_reference, {"order_id": order_id}, _Reference))
-        if not found:
-            return None
-        pipeline = session.pipeline()
-        orders = pipeline.add(select_orders([found[0].reference]))
-        occasions = pipeline.add(Statement(queries.messages.find_occasion, {"order_id": order_id}, Occasion))
-        await pipeline.run()
-        event = await find_event(session, order_id)
-        bookings = await find_bookings(session, [order_id])
-    order = orders.rows[0]
-    kept = [each for each in bookings[order_id] if order.status != "confirmed" or each.returned_at is None]
-    return Facts(order, kept, event, occasions.rows[0])
 
 
 def is_true(kind: Kind, facts: Facts) -> bool:
@@ -123,7 +80,7 @@ def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> Em
     """
     texts = Texts(message.locale)
     order, event = facts.order, facts.event
-    codes = _codes(facts, sender.ticket_secret) if message.kind == "confirmed" and takes_place(event) else []
+    codes = codes_of(facts, sender.ticket_secret) if message.kind == "confirmed" and takes_place(event) else []
     content = Content(
         heading=texts.get(f"{message.kind}.heading"),
         paragraphs=_paragraphs(message.kind, facts, texts),
@@ -215,15 +172,8 @@ def _captions(codes: Sequence[str], bookings: Sequence[BookingRow], texts: Texts
     if not codes:
         return []
     return [
-        Fact(texts.get("ticket.code", line=str(booking.line), place=_place(booking, texts)), code)
+        Fact(texts.get("ticket.code", line=str(booking.line), place=place_of(booking, texts)), code)
         for booking, code in zip(bookings, codes, strict=True)
-    ]
-
-
-def _codes(facts: Facts, ticket_secret: str) -> list[str]:
-    return [
-        sign(ticket_secret, booking.id, ticket_reference(facts.order.reference, booking.line))
-        for booking in facts.bookings
     ]
 
 
@@ -274,11 +224,5 @@ def _tickets(bookings: Sequence[BookingRow], texts: Texts) -> list[str]:
     standing = [booking.tier for booking in bookings if booking.row_label is None]
     return [
         *(f"{standing.count(tier)} \u00d7 {tier}" for tier in dict.fromkeys(standing)),
-        *(_place(booking, texts) for booking in bookings if booking.row_label is not None),
+        *(place_of(booking, texts) for booking in bookings if booking.row_label is not None),
     ]
-
-
-def _place(booking: BookingRow, texts: Texts) -> str:
-    if booking.row_label is None:
-        return booking.tier
-    return texts.get("ticket.seat", tier=booking.tier, row=booking.row_label, seat=str(booking.seat_number))

@@ -11,7 +11,8 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.secret import load_or_create_secret
 from api.services.mail import smtp
-from api.services.mail.compose import Sender, compose, compose_links, find_facts, is_true, list_links
+from api.services.mail.compose import Sender, compose, compose_links, is_true, list_links
+from api.services.mail.facts import find_facts
 from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
 from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET
 

@@ -1,7 +1,7 @@
 """A message about a confirmed order describes only the tickets that the order keeps."""
 
 from api.database.pool import Pool
-from api.services.mail.compose import find_facts
+from api.services.mail.facts import find_facts
 from api.services.returns import return_tickets
 from tests.integration.asynchronous import OPEN, Provider
 from tests.integration.services.paid_orders import paid

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from api.services.mail.compose import Facts, compose
+from api.services.mail.compose import compose
+from api.services.mail.facts import Facts
 from api.services.mail.outbox import Kind
 from tests.unit.services.mail.test_compose import NOW, SENDER, body, facts, message, sent
 

@@ -16,7 +16,8 @@ import pytest
 from api.schemas import Locale
 from api.services.access import Access, link_secret
 from api.services.codes import is_genuine
-from api.services.mail.compose import Facts, Occasion, Sender, compose, is_true
+from api.services.mail.compose import Sender, compose, is_true
+from api.services.mail.facts import Facts, Occasion
 from api.services.mail.outbox import Claimed, Kind
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
