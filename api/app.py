@@ -22,7 +22,18 @@ from api.http.rate_limit import Throttle
 from api.http.request_metrics import RequestMetrics, count_unmatched
 from api.http.semantics import HttpSemantics, OwnOrigins, check_host
 from api.lifespan import lifespan_of
-from api.routes import bookings, docs, events, health, messages, metrics, order_changes, payments, tickets
+from api.routes import (
+    bookings,
+    docs,
+    events,
+    health,
+    messages,
+    metrics,
+    order_changes,
+    payments,
+    printed_tickets,
+    tickets,
+)
 from api.server.refusals import Refusals, refusal
 from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
@@ -51,6 +62,7 @@ _ROUTES = (
     order_changes.return_booked_tickets,
     bookings.get_ticket_code,
     bookings.get_calendar,
+    printed_tickets.get_printed_tickets,
     messages.send_booking,
     messages.send_booking_links,
     payments.receive_webhook,

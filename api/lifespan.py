@@ -23,6 +23,7 @@ from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
 from api.services.events import event_cache, event_list_cache
 from api.services.health import read_system
+from api.services.mail.printer import TicketPrinter
 from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
 from api.services.payments import Charges
@@ -64,6 +65,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.access_secret = load_or_create_secret(settings, ACCESS_SECRET)
     state.has_open_orders = settings.has_open_orders
     state.message_requests = Limit(settings.message_requests_per_minute, window_s=60)
+    state.printer = TicketPrinter(settings, state.ticket_secret)
     state.seats = SeatSearch()
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
@@ -90,6 +92,7 @@ def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) ->
 async def _running_tasks(state: State, charges: Charges) -> AsyncIterator[None]:
     """Run the background tasks of a process. The batcher stops first, because its commits need the others."""
     async with (
+        state.printer.running(),
         state.availability.running(),
         state.states.running(),
         state.events.running(),

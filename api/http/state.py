@@ -11,6 +11,7 @@ from api.http.shared_result import SharedResult
 from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
+from api.services.mail.printer import TicketPrinter
 from api.services.order_rules import OrderRules
 from api.services.snapshots import SnapshotCache
 from api.services.webhooks import Inbox
@@ -24,6 +25,7 @@ class ApiState(State):
     message_requests: Limit
     """The limit of each client network for requests for e-mails."""
     pool: Pool
+    printer: TicketPrinter
     batcher: BookingBatcher
     rules: OrderRules
     """The rules of events without their own."""

@@ -32,6 +32,10 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit."""
     message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """Requests for e-mails of one client address in a minute, for each process, up to 1000; 0 for no limit."""
+    pdf_threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
+    """Threads of each API process that write tickets as PDF, from 1 to 16."""
+    pdf_wait_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 3000
+    """Longest time until tickets are written as PDF, from 100 ms to a minute; 503 `busy` after it."""
     unpaid_messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """E-mails about unpaid orders to one address in an hour, up to 1000; 0 for no limit."""
 

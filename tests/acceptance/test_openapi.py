@@ -39,6 +39,7 @@ UNDOCUMENTED = ("/schema", "/metrics")
 """Undocumented paths: the document itself and the metrics."""
 TICKET = "/api/bookings/{reference}/tickets/{file}"
 CALENDAR = "/api/bookings/{reference}/calendar.ics"
+PRINTED = "/api/bookings/{reference}/tickets.pdf"
 OTHER_HOST = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 
@@ -269,6 +270,9 @@ REQUESTS = [
     RequestCase("GET", "/api/bookings/r/tickets/2.svg", 404, documented_as=TICKET),
     RequestCase("GET", "/api/bookings/r/calendar.ics", 200, documented_as=CALENDAR),
     RequestCase("GET", "/api/bookings/nobody-has-this/calendar.ics", 404, documented_as=CALENDAR),
+    RequestCase("GET", "/api/bookings/r/tickets.pdf?locale=ar", 200, documented_as=PRINTED),
+    RequestCase("GET", "/api/bookings/r/tickets.pdf?locale=fr", 400, documented_as=PRINTED),
+    RequestCase("GET", "/api/bookings/nobody-has-this/tickets.pdf", 404, documented_as=PRINTED),
     tickets_return("r", 403, b'{"userId": "somebody-else", "bookings": [1]}'),
     tickets_return("r", 400, b'{"userId": "u", "bookings": []}'),
     tickets_return("nobody-has-this", 404, b'{"userId": "u", "bookings": [1]}'),

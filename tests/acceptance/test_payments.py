@@ -65,7 +65,7 @@ async def test_a_webhook_confirms_a_held_order(start_system: StartSystem) -> Non
     found = await client.get("/api/bookings/paid-later")
     assert found.json() == held
     assert made_at <= time_of(found.headers["X-As-Of"]) < time_of(held["expiresAt"])
-    for path in ("tickets/1.svg", "calendar.ics"):  # only after the payment
+    for path in ("tickets/1.svg", "calendar.ics", "tickets.pdf"):  # only after the payment
         assert_problem(await client.get(f"/api/bookings/paid-later/{path}"), 404, "not_found")
 
     confirmed = await order_with_status(client, "paid-later", "confirmed")

@@ -54,6 +54,7 @@ COVERED_ONCE = {
         "GET /api/tickets/states",
         "GET /api/bookings/{reference}/tickets/{file}",
         "GET /api/bookings/{reference}/calendar.ics",
+        "GET /api/bookings/{reference}/tickets.pdf",
     ),
     "async": ("GET /api/tickets", "GET /api/tickets/best", "GET /api/bookings"),
 }

@@ -5,6 +5,7 @@ contains a secret that is derived when the message is composed, so that no copy 
 """
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from email.errors import MessageError
@@ -16,19 +17,24 @@ from urllib.parse import quote
 
 import msgspec
 import segno
+import typst
 
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
+from api.schemas import Locale
 from api.services.access import link_secret
 from api.services.calendar import to_calendar
 from api.services.event_rules import takes_place
 from api.services.mail.facts import Facts, codes_of, place_of
 from api.services.mail.html import Content, Fact, to_html, to_text
 from api.services.mail.outbox import Claimed, Kind
+from api.services.mail.pdf import write_tickets
 from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow
 from api.services.short_reference import grouped, short_reference
+
+_log = logging.getLogger(__name__)
 
 _TRUE_WHILE: dict[Kind, str] = {
     "held": "pending",
@@ -94,6 +100,7 @@ def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> Em
         _attach_images(mail, codes)
         calendar = to_calendar(order, facts.bookings, event, _page(order.reference, sender))
         mail.add_attachment(calendar, "text", "calendar", filename=f"{event.slug}.ics")
+        _attach_tickets(mail, facts, message.locale, sender.ticket_secret)
     mail["Content-Language"] = message.locale  # The methods above move such a header into the first part.
     return mail
 
@@ -165,6 +172,16 @@ def _attach_images(mail: EmailMessage, codes: Sequence[str]) -> None:
     assert html is not None  # noqa: S101 - the composition has added it
     for line, code in enumerate(codes, start=1):
         html.add_related(_png(code), "image", "png", cid=f"<ticket-{line}>", filename=f"ticket-{line}.png")
+
+
+def _attach_tickets(mail: EmailMessage, facts: Facts, locale: Locale, ticket_secret: str) -> None:
+    try:
+        tickets = write_tickets(facts, locale, ticket_secret)
+    except typst.TypstError:
+        # The message has the codes, so that the buyer needs no file.
+        _log.exception("The tickets of order %d cannot be printed", facts.order.id)
+    else:
+        mail.add_attachment(tickets, "application", "pdf", filename=f"{facts.event.slug}.pdf")
 
 
 def _captions(codes: Sequence[str], bookings: Sequence[BookingRow], texts: Texts) -> list[Fact]:

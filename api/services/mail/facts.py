@@ -7,11 +7,14 @@ import msgspec
 
 from api.database import queries
 from api.database.pool import Pool
-from api.database.session import Statement, open_session
+from api.database.session import Session, Statement, open_session
+from api.errors import NotFound
+from api.services.access import Access
 from api.services.codes import sign
+from api.services.event_rules import takes_place
 from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
-from api.services.orders import find_bookings, find_event, select_orders
+from api.services.orders import find_bookings, find_event, find_order, select_orders
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -45,15 +48,30 @@ async def find_facts(pool: Pool, order_id: int) -> Facts | None:
         found = await session.run(Statement(queries.messages.find_reference, {"order_id": order_id}, _Reference))
         if not found:
             return None
-        pipeline = session.pipeline()
-        orders = pipeline.add(select_orders([found[0].reference]))
-        occasions = pipeline.add(Statement(queries.messages.find_occasion, {"order_id": order_id}, Occasion))
-        await pipeline.run()
-        event = await find_event(session, order_id)
-        bookings = await find_bookings(session, [order_id])
-    order = orders.rows[0]
-    kept = [each for each in bookings[order_id] if order.status != "confirmed" or each.returned_at is None]
-    return Facts(order, kept, event, occasions.rows[0])
+        (order,) = await session.run(select_orders([found[0].reference]))
+        return await _read_facts(session, order)
+
+
+async def find_valid_tickets(pool: Pool, reference: str, access: Access) -> Facts:
+    """Return the state of an order with valid tickets.
+
+    Raises:
+        NotFound: the request may not access the order, the order is not confirmed, or its event is cancelled.
+    """
+    async with open_session(pool) as session:
+        order, _ = await find_order(session, reference, access)
+        facts = await _read_facts(session, order)
+    if order.status != "confirmed" or not takes_place(facts.event):
+        raise NotFound(f"valid ticket of booking {reference}")
+    return facts
+
+
+async def _read_facts(session: Session, order: OrderRow) -> Facts:
+    (occasion,) = await session.run(Statement(queries.messages.find_occasion, {"order_id": order.id}, Occasion))
+    event = await find_event(session, order.id)
+    bookings = (await find_bookings(session, [order.id]))[order.id]
+    kept = [each for each in bookings if order.status != "confirmed" or each.returned_at is None]
+    return Facts(order, kept, event, occasion)
 
 
 def codes_of(facts: Facts, ticket_secret: str) -> list[str]:

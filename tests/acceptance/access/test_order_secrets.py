@@ -32,6 +32,7 @@ ROUTES = [
     ("HEAD", "/api/bookings/{}"),
     ("GET", "/api/bookings/{}/tickets/1.svg"),
     ("GET", "/api/bookings/{}/calendar.ics"),
+    ("GET", "/api/bookings/{}/tickets.pdf"),
     ("POST", "/api/bookings/{}/cancel"),
     ("POST", "/api/bookings/{}/returns"),
 ]

@@ -83,17 +83,17 @@ def test_a_calendar_file_follows_the_changes_of_its_event(buyer: Buyer, stack: S
     assert [each["STATUS"] for each in entries] == [*(["CONFIRMED"] * 3), "CANCELLED"]
 
 
-@pytest.mark.parametrize("path", ["tickets/1.svg", "calendar.ics"])
+@pytest.mark.parametrize("path", ["tickets/1.svg", "calendar.ics", "tickets.pdf"])
 def test_an_unconfirmed_booking_has_no_codes_and_no_calendar_file(
     buyer: Buyer, declined_buyer: Buyer, path: str
 ) -> None:
     reference = buyer.booked()["reference"]
     assert buyer.client.get(f"/api/bookings/{reference}/{path}").status_code == 200
     buyer.client.post(f"/api/bookings/{reference}/cancel", json={"userId": "user-123"})
-    declined_buyer.book(key=f"nothing-{path[0]}")
+    declined_buyer.book(key=f"nothing-{path.replace('/', '-')}")
     for client, address in (
         (buyer.client, f"/api/bookings/{reference}/{path}"),
-        (declined_buyer.client, f"/api/bookings/nothing-{path[0]}/{path}"),
+        (declined_buyer.client, f"/api/bookings/nothing-{path.replace('/', '-')}/{path}"),
         (buyer.client, f"/api/bookings/bk_nobody-has-this/{path}"),
         (buyer.client, f"/api/bookings/not%20a%20reference/{path}"),
     ):

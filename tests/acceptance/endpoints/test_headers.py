@@ -43,6 +43,7 @@ def test_a_small_response_is_not_compressed(client: httpx.Client, path: str) -> 
         ("GET", "/api/bookings/nobody-has-this", 404),
         ("GET", "/api/bookings/nobody-has-this/tickets/1.svg", 404),
         ("GET", "/api/bookings/nobody-has-this/calendar.ics", 404),
+        ("GET", "/api/bookings/nobody-has-this/tickets.pdf", 404),
         ("GET", "/no/such/path", 404),
         ("DELETE", "/api/bookings", 405),
     ],
@@ -80,6 +81,7 @@ def test_the_web_app_may_call_from_its_origin(stack: Stack, buyer: Buyer, host: 
         client.get(f"/api/bookings/{reference}", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}/tickets/1.svg", headers={"Origin": origin}),
         client.get(f"/api/bookings/{reference}/calendar.ics", headers={"Origin": origin}),
+        client.get(f"/api/bookings/{reference}/tickets.pdf", headers={"Origin": origin}),
         client.post("/api/bookings", content=b"", headers={"Origin": origin}),
     ):
         assert response.headers["Access-Control-Allow-Origin"] == origin

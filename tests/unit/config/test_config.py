@@ -255,6 +255,8 @@ VARIABLES = [
     integer("MESSAGES_PER_HOUR", 3, 0, 1000),
     integer("MESSAGE_REQUESTS_PER_MINUTE", 10, 0, 1000),
     integer("UNPAID_MESSAGES_PER_HOUR", 10, 0, 1000),
+    integer("PDF_THREADS", 1, 1, 16),
+    integer("PDF_WAIT_MS", 3000, 100, 60_000),
     integer("ADMISSION_HOURS", 12, 1, 720),
     integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
     integer("SERVER_SILENCE_MAX_S", 30, 5, 3600),
