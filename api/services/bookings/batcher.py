@@ -121,17 +121,26 @@ class BookingBatcher:
             Busy: the request was not booked, or the error states that the outcome is unknown.
             InternalError: an unexpected error, which the log contains; the request was not booked.
         """
-        end = time.monotonic() + self._waiting_s
-        # The decision depends on whether the other requests with this reference make an order. A refusal names an item
-        # by its number, so a repeat with another order of items gets a decision of its own.
-        while (queued := self._open.get(request.reference)) and not _are_alike(queued.request, request):
-            if time.monotonic() >= end:
-                raise queued.busy()
-            with contextlib.suppress(ApiError):
-                await self._wait_for(queued)
-        if queued is None:
-            queued = self._enqueue(request)
-        return await self._wait_for(queued)
+        queued = self._open.get(request.reference)
+        if queued and not _are_alike(queued.request, request):
+            return await self._book_after(queued, request)
+        return await self._wait_for(queued or self._enqueue(request))
+
+    async def _book_after(self, queued: QueuedRequest, request: NewOrder) -> Decision:
+        """Return the decision on a request behind different requests with its reference.
+
+        The decision depends on whether the other requests make an order. A refusal names an item by its number, so a
+        repeat with another order of items gets a decision of its own. All waits together take as long as one.
+        """
+        try:
+            async with asyncio.timeout(self._waiting_s):
+                while not _are_alike(queued.request, request):
+                    with contextlib.suppress(ApiError):
+                        await self._wait_for(queued)
+                    queued = self._open.get(request.reference) or self._enqueue(request)
+                return await self._wait_for(queued)
+        except TimeoutError:
+            raise queued.busy() from None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
