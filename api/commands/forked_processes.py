@@ -25,7 +25,9 @@ EXITS_MAX = 10
 """Number of unexpected exits of one process within `EXITS_WINDOW_S` after which the supervisor gives up."""
 EXITS_WINDOW_S = 60.0
 _POLL_S = 0.05
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNAL = signal.SIGUSR1
+"""The signal that stops a fork. A service manager sends SIGTERM to all processes, which must not stop a fork early."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, STOP_SIGNAL)
 
 
 def limit_stop() -> None:
@@ -80,15 +82,16 @@ class _Process:
 class ForkedProcesses:
     """A supervisor of `count` forks of this process.
 
-    A fork calls `run` and exits. The supervisor stops it with SIGTERM. Until `run` installs a handler for this signal,
-    the signal ends the fork at once. A fork ignores the other stop signals, which a terminal sends to all processes.
+    A fork calls `run` and exits. The supervisor stops it with `STOP_SIGNAL`. Until `run` installs a handler for this
+    signal, the signal ends the fork at once. A fork ignores SIGINT, SIGTERM and SIGHUP, which a terminal or a service
+    manager sends to all processes. It would otherwise end before `stop_delay_s` has passed.
 
     Args:
         run: the work of a process.
         count: the number of processes.
         on_stop: called in the supervisor at the first stop signal.
-        stop_delay_s: time from the stop signal until the processes receive SIGTERM.
-        on_end: called in the supervisor after the processes have received SIGTERM.
+        stop_delay_s: time from the stop signal until the processes receive `STOP_SIGNAL`.
+        on_end: called in the supervisor after the processes have received `STOP_SIGNAL`.
         threads_max: the number of threads that this process may have. Further ones may hold a lock that a fork needs.
     """
 
@@ -157,7 +160,7 @@ class ForkedProcesses:
         # A signal that arrives before the process has its own handler would be lost.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            with_parent = end_with_parent()
+            with_parent = end_with_parent(STOP_SIGNAL)
             pid = os.fork()
             if pid == 0:
                 self._run_and_exit(with_parent)
@@ -175,8 +178,8 @@ class ForkedProcesses:
         """Run in a fork. The clean-up of the supervisor's contexts must not run here."""
         code = 1
         try:
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            signal.signal(STOP_SIGNAL, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {STOP_SIGNAL})
             if with_parent:
                 with_parent()
             self._run()
@@ -190,7 +193,7 @@ class ForkedProcesses:
 
     def _stop(self, signals: StopSignals) -> None:
         """Stop all processes, and kill those that do not end in time."""
-        self._signal(signal.SIGTERM)
+        self._signal(STOP_SIGNAL)
         self._on_end()
         kill_at = time.monotonic() + KILL_AFTER_S
         while self._collect_ended() and time.monotonic() < kill_at and not signals.force:

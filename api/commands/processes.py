@@ -220,15 +220,19 @@ def _group_exists(pid: int) -> bool:
     return True
 
 
-def end_with_parent() -> Callable[[], None] | None:
-    """Return a `preexec_fn` that ends a child with its parent; None except on Linux, which has a system call for it."""
+def end_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
+    """Return a `preexec_fn` that ends a child with its parent, by a signal.
+
+    Returns:
+        The function; None except on Linux, which has a system call for it.
+    """
     if sys.platform != "linux":
         return None
     parent = os.getpid()
     prctl = ctypes.CDLL(None).prctl
 
     def request_signal() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        prctl(_PR_SET_PDEATHSIG, int(number))
         if os.getppid() != parent:  # The parent ended before the call.
             os._exit(1)
 

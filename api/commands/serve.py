@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from api.commands.forked_processes import KILL_AFTER_S, ForkedProcesses, limit_stop
+from api.commands.forked_processes import KILL_AFTER_S, STOP_SIGNAL, ForkedProcesses, limit_stop
 from api.commands.ports import resolve
 from api.config import Settings
 from api.data_dir import runtime_directory
@@ -29,7 +29,7 @@ _OTHER_FILES_MAX = 500
 _OPERATIONS_CONNECTIONS_MAX = 64
 """Open connections of one process to the port of operations."""
 _FINISH_WITHIN_S = int(KILL_AFTER_S) - 2
-"""Time for requests in progress after SIGTERM. The rest until the kill is for the end of the lifespan."""
+"""Time for requests in progress after `STOP_SIGNAL`. The rest until the kill is for the end of the lifespan."""
 
 
 def serve(settings: Settings, database_url: str) -> int:
@@ -112,5 +112,5 @@ def _run(app_module: Any, settings: Settings, listeners: list[socket.socket]) ->
         limit_stop()
         server.stop()
 
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(STOP_SIGNAL, stop)
     server.run()

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import re
-import signal
 
 import httpx
 
+from api.commands.forked_processes import STOP_SIGNAL
 from tests.conftest import StartStack
 from tests.faults.target import children_of, until
 from tests.stack import HTTP_TIMEOUT_S, PLAIN_HTTP, Stack
@@ -38,6 +38,6 @@ async def test_every_process_reports_the_counts_of_all_also_of_a_stopped_one(sta
 
     before = children_of(stack.api_process.pid)
     await asyncio.gather(*(request(stack) for _ in range(REQUESTS)))
-    os.kill(before[0], signal.SIGTERM)
+    os.kill(before[0], STOP_SIGNAL)
     await until(lambda: before[0] not in children_of(stack.api_process.pid), "the process has stopped")
     await read_until(lambda: counts(stack), lambda found: found == ([2 * REQUESTS], [2 * REQUESTS]))

@@ -24,7 +24,7 @@ directory = Path(sys.argv[1])
 fork, forks = os.fork, []
 
 def run():
-    signal.signal(signal.SIGTERM, lambda *_: ((directory / f"finished-{{os.getpid()}}").touch(), os._exit(0)))
+    signal.signal(module.STOP_SIGNAL, lambda *_: ((directory / f"finished-{{os.getpid()}}").touch(), os._exit(0)))
     (directory / f"started-{{os.getpid()}}").touch()
     {work}
     time.sleep(60)

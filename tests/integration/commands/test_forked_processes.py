@@ -34,10 +34,12 @@ sys.exit(module.ForkedProcesses(
 """
 WAIT = "time.sleep(60)"
 FINISH = (
-    "signal.signal(signal.SIGTERM, lambda *_: ((directory / f'finished-{os.getpid()}').touch(), os._exit(0))); "
+    "signal.signal(module.STOP_SIGNAL, lambda *_: ((directory / f'finished-{os.getpid()}').touch(), os._exit(0))); "
     "time.sleep(60)"
 )
-IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); (directory / f'ignores-{os.getpid()}').touch(); time.sleep(60)"
+IGNORE = (
+    "signal.signal(module.STOP_SIGNAL, signal.SIG_IGN); (directory / f'ignores-{os.getpid()}').touch(); time.sleep(60)"
+)
 
 
 class Start(Protocol):
@@ -116,6 +118,22 @@ def test_processes_run_until_the_delay_has_passed(start: Start, tmp_path: Path) 
     assert eventually((tmp_path / "stopping").exists)
     assert pids(tmp_path, "finished") == set()
     assert supervisor.wait(STOP_TIMEOUT_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_all_processes_ends_none_before_the_delay(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    supervisor = start(FINISH, delay_s=0.5)
+    assert eventually(lambda: len(pids(tmp_path, "started")) == COUNT)
+    os.killpg(supervisor.pid, number)
+    assert eventually((tmp_path / "stopping").exists)
+    assert pids(tmp_path, "finished") == set()
+    _, log = supervisor.communicate(timeout=STOP_TIMEOUT_S)
+    assert supervisor.returncode == 0
+    assert "ended unexpectedly" not in log
+    assert len(pids(tmp_path, "started")) == COUNT
+    assert pids(tmp_path, "finished") == pids(tmp_path, "started")
 
 
 def test_killed_processes_are_restarted(start: Start, tmp_path: Path) -> None:
