@@ -54,7 +54,7 @@ async def declining_site(request: pytest.FixtureRequest, server: EmbeddedServer)
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with asynchronous payments, which all succeed, and the worker."""
-    async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+    async with shared_site(request, server, {"PAYMENT_MODE": "async"}, worker=True) as site:
         await site.stack.start_payment_simulator()
         yield site
 
@@ -62,7 +62,7 @@ async def async_site(request: pytest.FixtureRequest, server: EmbeddedServer) -> 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def site_without_webhooks(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system whose payments stay open until the worker polls the provider; half of them succeed."""
-    async with shared_site(request, server, no_webhooks.ENVIRONMENT) as site:
+    async with shared_site(request, server, no_webhooks.ENVIRONMENT, worker=True) as site:
         await site.stack.start_payment_simulator()
         yield site
 

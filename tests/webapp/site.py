@@ -165,14 +165,15 @@ async def shared_site(
     env: Mapping[str, str] | None = None,
     *,
     private_server: bool = False,
+    worker: bool = False,
 ) -> AsyncIterator[Site]:
-    """Run a system with a worker for many tests.
+    """Run a system for many tests; without asynchronous payments its pages need no worker.
 
     Only a private server may stop, so that other systems need no short time limits.
     """
     patience = {} if private_server else PATIENT
     async with starting_sites(request, server) as start:
-        yield await start(env={**patience, **(env or {})}, private_server=private_server, worker=True)
+        yield await start(env={**patience, **(env or {})}, private_server=private_server, worker=worker)
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ SUBMIT = "button.submit"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(request: pytest.FixtureRequest, server: EmbeddedServer) -> AsyncIterator[Site]:
     """A system with asynchronous payment."""
-    async with shared_site(request, server, {"PAYMENT_MODE": "async"}) as site:
+    async with shared_site(request, server, {"PAYMENT_MODE": "async"}, worker=True) as site:
         await site.stack.start_payment_simulator()
         yield site
 
