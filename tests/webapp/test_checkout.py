@@ -124,6 +124,7 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
     await site.cancel(few, "somebody-else")
     await expect(page.locator(NOTICE)).to_have_count(0)
     await expect(page.locator(SUBMIT)).to_have_text(words("checkout.book_left", left=3, total="$300"))
+    await expect(page.locator(SUBMIT)).to_be_enabled()
     # "Only 2 left" is over as well once there are more.
     site.network.hold(READS)
     await site.sell("VIP", 1)
