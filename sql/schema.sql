@@ -597,8 +597,8 @@ CREATE TABLE public.bookings (
     CONSTRAINT bookings_line_check CHECK ((line > 0)),
     CONSTRAINT bookings_price_check CHECK (((price_minor >= 0) AND (price_minor <= '1000000000000'::bigint))),
     CONSTRAINT bookings_released_at_check CHECK ((released_at >= created_at)),
-    CONSTRAINT bookings_released_reason_check CHECK ((((released_at IS NULL) = (released_reason IS NULL)) AND (released_reason = ANY (ARRAY['expired'::text, 'declined'::text, 'cancelled'::text, 'returned'::text])) AND ((refund_id IS NULL) OR (NOT (released_reason IS DISTINCT FROM 'returned'::text))))),
-    CONSTRAINT bookings_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((released_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (released_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+    CONSTRAINT bookings_released_reason_check CHECK ((((released_at IS NULL) = (released_reason IS NULL)) AND (released_reason = ANY ('{expired,declined,cancelled,returned}'::text[])) AND ((refund_id IS NULL) OR (NOT (released_reason IS DISTINCT FROM 'returned'::text))))),
+    CONSTRAINT bookings_times_check CHECK (((LEAST(created_at, released_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(created_at, released_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
 );
 
 COMMENT ON TABLE public.bookings IS 'One ticket of an order. A booking is live until released_at; only the purge of a declined order deletes it';
@@ -859,9 +859,9 @@ CREATE TABLE public.order_events (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     detail bigint,
-    CONSTRAINT order_events_subject_check CHECK (((subject = ANY (ARRAY['order'::text, 'payment'::text, 'line'::text, 'refund'::text])) AND ((subject = ANY (ARRAY['line'::text, 'refund'::text])) = (detail IS NOT NULL)))),
+    CONSTRAINT order_events_subject_check CHECK (((subject = ANY ('{line,refund}'::text[])) = (detail IS NOT NULL))),
     CONSTRAINT order_events_times_check CHECK (((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
-    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY (ARRAY['order:new>pending'::text, 'order:new>confirmed'::text, 'order:new>declined'::text, 'order:pending>confirmed'::text, 'order:pending>declined'::text, 'order:pending>expired'::text, 'order:pending>cancelled'::text, 'order:expired>confirmed'::text, 'order:confirmed>cancelled'::text, 'payment:pending>captured'::text, 'payment:pending>declined'::text, 'payment:pending>void'::text, 'payment:pending>refunding'::text, 'payment:void>captured'::text, 'payment:void>refunding'::text, 'payment:captured>refunding'::text, 'payment:captured>refunded'::text, 'payment:refunding>refunded'::text, 'line:live>released'::text, 'refund:new>requested'::text, 'refund:new>succeeded'::text, 'refund:requested>pending'::text, 'refund:requested>succeeded'::text, 'refund:requested>failed'::text, 'refund:pending>succeeded'::text, 'refund:pending>failed'::text, 'refund:failed>requested'::text])))
+    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY ('{order:new>pending,order:new>confirmed,order:new>declined,order:pending>confirmed,order:pending>declined,order:pending>expired,order:pending>cancelled,order:expired>confirmed,order:confirmed>cancelled,payment:pending>captured,payment:pending>declined,payment:pending>void,payment:pending>refunding,payment:void>captured,payment:void>refunding,payment:captured>refunding,payment:captured>refunded,payment:refunding>refunded,line:live>released,refund:new>requested,refund:new>succeeded,refund:requested>pending,refund:requested>succeeded,refund:requested>failed,refund:pending>succeeded,refund:pending>failed,refund:failed>requested}'::text[])))
 );
 
 COMMENT ON TABLE public.order_events IS 'History of every state of an order, its payment and its refunds, and of its returned tickets. Triggers append to it in the same transaction';
@@ -872,11 +872,11 @@ COMMENT ON COLUMN public.order_events.xact IS 'Transaction that wrote the entry;
 
 COMMENT ON COLUMN public.order_events.detail IS 'Id of the booking or of the refund; null: the order or its payment';
 
-COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'An entry describes the order, its payment, a line, which is a booking, or a refund';
+COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'Exactly an entry about a line or a refund has its id';
 
 COMMENT ON CONSTRAINT order_events_times_check ON public.order_events IS 'Times lie between the years 1 and 9999';
 
-COMMENT ON CONSTRAINT order_events_transition_check ON public.order_events IS 'An order, its payment, its lines and its refunds make only the transitions that the README draws';
+COMMENT ON CONSTRAINT order_events_transition_check ON public.order_events IS 'An order, its payment, its lines, which are bookings, and its refunds make only the transitions that the README draws';
 
 ALTER TABLE public.order_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.order_events_id_seq
@@ -913,15 +913,15 @@ CREATE TABLE public.orders (
     CONSTRAINT orders_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT orders_email_check CHECK (((length(email) <= 254) AND (email ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT orders_expires_after_check CHECK ((expires_at > created_at)),
-    CONSTRAINT orders_expires_at_check CHECK (((status <> ALL (ARRAY['pending'::text, 'expired'::text])) OR (expires_at IS NOT NULL))),
+    CONSTRAINT orders_expires_at_check CHECK (((expires_at IS NOT NULL) OR (status <> ALL ('{pending,expired}'::text[])))),
     CONSTRAINT orders_limit_key_check CHECK (((length(limit_key) >= 1) AND (length(limit_key) <= 128))),
-    CONSTRAINT orders_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
+    CONSTRAINT orders_locale_check CHECK ((locale = ANY ('{en,de,ar}'::text[]))),
     CONSTRAINT orders_quantity_check CHECK (((quantity >= 1) AND (quantity <= 1000))),
     CONSTRAINT orders_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 200))),
     CONSTRAINT orders_reference_check CHECK (((length(reference) >= 1) AND (length(reference) <= 128))),
     CONSTRAINT orders_request_digest_check CHECK ((length(request_digest) = 32)),
-    CONSTRAINT orders_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text]))),
-    CONSTRAINT orders_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((expires_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (expires_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((cancelled_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (cancelled_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))),
+    CONSTRAINT orders_status_check CHECK ((status = ANY ('{pending,confirmed,declined,expired,cancelled}'::text[]))),
+    CONSTRAINT orders_times_check CHECK (((LEAST(created_at, expires_at, cancelled_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(created_at, expires_at, cancelled_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
     CONSTRAINT orders_total_check CHECK (((total_minor >= 0) AND (total_minor <= '1000000000000000'::bigint))),
     CONSTRAINT orders_user_check CHECK (((length(user_id) >= 1) AND (length(user_id) <= 128))),
     CONSTRAINT orders_user_normalized_check CHECK ((user_id IS NFC NORMALIZED)),
@@ -1008,8 +1008,8 @@ CREATE TABLE public.payments (
     CONSTRAINT payments_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT payments_next_check_at_check CHECK (((status = 'pending'::text) = (next_check_at IS NOT NULL))),
     CONSTRAINT payments_refunded_check CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
-    CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'captured'::text, 'declined'::text, 'void'::text, 'refunding'::text, 'refunded'::text]))),
-    CONSTRAINT payments_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((next_check_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_check_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+    CONSTRAINT payments_status_check CHECK ((status = ANY ('{pending,captured,declined,void,refunding,refunded}'::text[]))),
+    CONSTRAINT payments_times_check CHECK (((LEAST(created_at, next_check_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(created_at, next_check_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
 );
 
 COMMENT ON TABLE public.payments IS 'The only payment of an order, in its last known state';
@@ -1123,7 +1123,7 @@ CREATE TABLE public.tickets (
     CONSTRAINT tickets_held_until_check CHECK (((status = 'held'::text) = (held_until IS NOT NULL))),
     CONSTRAINT tickets_position_check CHECK (("position" > 0)),
     CONSTRAINT tickets_seat_check CHECK (((row_label IS NULL) = (seat_number IS NULL))),
-    CONSTRAINT tickets_status_check CHECK ((status = ANY (ARRAY['available'::text, 'held'::text, 'sold'::text]))),
+    CONSTRAINT tickets_status_check CHECK ((status = ANY ('{available,held,sold}'::text[]))),
     CONSTRAINT tickets_times_check CHECK (((held_until >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (held_until <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_insert_scale_factor='0.02');
