@@ -1,16 +1,14 @@
 """A process of the system that also has to prove over HTTP that it works, for the supervisor of `make run`."""
 
-import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import httpx
 
 from api.commands.processes import Process
+from api.tls import PLAIN_HTTP
 
 _HTTP_TIMEOUT_S = 2.0
-_PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""TLS settings without certificates. By default each request would load all certificates, which takes 20 ms."""
 
 
 class ProcessWatch(ABC):
@@ -59,4 +57,4 @@ def get(url: str) -> httpx.Response:
         httpx.HTTPError: no response within two seconds, or one without success.
     """
     # A proxy from the environment cannot reach this machine's ports.
-    return httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=_PLAIN_HTTP).raise_for_status()
+    return httpx.get(url, timeout=_HTTP_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP).raise_for_status()

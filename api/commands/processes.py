@@ -17,6 +17,7 @@ import msgspec
 from api.commands.ports import PortVariable
 from api.config import Settings
 from api.errors import SetupError
+from api.tls import PLAIN_HTTP
 
 ROOT = Path(__file__).parents[2]
 
@@ -254,7 +255,7 @@ def wait_until_ready(settings: Settings, processes: Collection[Process]) -> None
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     # A proxy from the environment cannot reach this machine's ports.
-    with httpx.Client(trust_env=False, timeout=_HTTP_TIMEOUT_S) as client:
+    with httpx.Client(trust_env=False, timeout=_HTTP_TIMEOUT_S, verify=PLAIN_HTTP) as client:
         for process in processes:
             service = process.service
             while service.ready_url and not _is_ready(client, service.ready_url(settings)):

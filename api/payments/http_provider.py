@@ -28,6 +28,7 @@ from api.payments.provider import (
     RefundResult,
 )
 from api.settings.payments import PROVIDER_PAUSE_MAX_MS
+from api.tls import tls_for
 
 RETRY_FIRST_S = 0.05
 RETRY_JITTER_S = 0.1
@@ -171,6 +172,7 @@ async def open_provider(settings: Settings) -> AsyncIterator[HttpProvider]:
         trust_env=not is_local_url(settings.provider_base_url),
         timeout=settings.provider_timeout_ms / 1000,
         limits=limits,
+        verify=tls_for(settings.provider_base_url),
     ) as client:
         yield HttpProvider(client, breaker, settings)
 

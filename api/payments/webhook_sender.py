@@ -19,6 +19,7 @@ from api.config import Settings
 from api.logs import order_label
 from api.payments.provider import Charge
 from api.payments.signatures import EVENT_TYPES, ChargeData, ChargeEvent, sign
+from api.tls import tls_for
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +159,9 @@ async def open_sender(settings: Settings, secret: str) -> AsyncIterator[WebhookS
     logging.getLogger("httpx").setLevel(logging.WARNING)  # INFO logs one line for each request.
     limits = httpx.Limits(max_connections=CONCURRENT_ATTEMPTS_MAX, max_keepalive_connections=CONCURRENT_ATTEMPTS_MAX)
     # A proxy from the environment does not reach ports of this machine.
-    async with httpx.AsyncClient(trust_env=False, timeout=ATTEMPT_TIMEOUT_S, limits=limits) as client:
+    async with httpx.AsyncClient(
+        trust_env=False, timeout=ATTEMPT_TIMEOUT_S, limits=limits, verify=tls_for(settings.webhook_url)
+    ) as client:
         sender = WebhookSender(client, settings, secret)
         try:
             yield sender

@@ -39,6 +39,7 @@ from api.database.embedded import EmbeddedServer
 from api.database.migrations import migrate
 from api.database.roles import APPLICATION
 from api.errors import SetupError
+from api.tls import PLAIN_HTTP
 
 MACHINE = "machine"
 """Key, beside the names of services, for all processes of the machine except the benchmark's own."""
@@ -138,7 +139,7 @@ class Servers:
     def retries(self) -> float:
         """Return the number of retried booking requests since the API's start."""
         url = f"http://127.0.0.1:{self.settings.api_port}/metrics"
-        response = httpx.get(url, trust_env=False, timeout=GRACE_S).raise_for_status()
+        response = httpx.get(url, trust_env=False, timeout=GRACE_S, verify=PLAIN_HTTP).raise_for_status()
         values = (line.split() for line in response.text.splitlines() if line.startswith("booking_retries_total"))
         return sum(float(value) for *_, value in values)
 

@@ -21,6 +21,7 @@ FOUNDATION = (
     "setting_values",
     "settings",
     "text",
+    "tls",
 )
 """Modules that may import each other and nothing else of the API."""
 LAYERS = (
