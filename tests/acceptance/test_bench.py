@@ -71,7 +71,7 @@ def test_all_results_are_printed_and_saved_and_the_audit_passes(temporary: Path,
         assert row.result.latency_ms
         assert 0 < row.generator_cpu_share <= 1.1
     assert report.mix
-    assert [kind.due for kind in report.mix.load.kinds] == [900, 100]
+    assert [kind.due for kind in report.mix.load.kinds] == [450, 50]
     assert [kind.errors for kind in report.mix.load.kinds] == [0, 0], shown
     assert report.mix.load.lateness_ms
     assert [(row.isolation, row.clients) for row in report.reference] == [

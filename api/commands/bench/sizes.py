@@ -50,17 +50,17 @@ COMPARISON = Sizes(mix_seconds=10, mix_warmup_s=2)
 """Sizes for a comparison, which runs each mix several times."""
 QUICK = Sizes(
     runs=1,
-    warmup_s=0.2,
-    seconds=0.4,
+    warmup_s=0.1,
+    seconds=0.2,
     connections=(8, 32),
-    mix_seconds=2,
-    mix_warmup_s=0.5,
+    mix_seconds=1,
+    mix_warmup_s=0.2,
     reads_per_s=450,
     bookings_per_s=50,
     clients=(8,),
-    reference_tickets=10_000,
-    claims_tickets=(1_000, 10_000),
+    reference_tickets=5_000,
+    claims_tickets=(1_000, 5_000),
     claims_batches=10,
-    sell_down_tickets=2_000,
+    sell_down_tickets=1_000,
 )
 """Sizes for a test of the benchmark itself; the results are not comparable."""
