@@ -138,9 +138,10 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
             context = await visitors.take(kind)
             taken.push_async_callback(visitors.release, context, kind)
         page = await context.new_page()
-        await page.set_viewport_size({"width": size[0], "height": size[1]})
-        # Animations would take most of the time of a test.
-        await page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        if size != PHONE:
+            await page.set_viewport_size({"width": size[0], "height": size[1]})
+        if dark:
+            await page.emulate_media(color_scheme="dark")
         page.on("request", check_request)
         page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
         page.on(

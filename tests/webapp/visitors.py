@@ -36,7 +36,7 @@ class Kind:
 
 
 class Visitors:
-    """Browser contexts. Each acts as the browser of one visitor.
+    """Browser contexts. Each acts as the browser of one visitor, on a phone and without animations.
 
     After a test its visitors lose all stored data except the web app's files. One open page with a picture keeps the
     browser's process alive, which halves the cost of the next visit. Playwright cannot remove its clock from a context,
@@ -53,7 +53,11 @@ class Visitors:
         if self._idle[kind]:
             context = self._idle[kind].pop()
         else:
-            context = await self._browser.new_context(locale=kind.locale)
+            context = await self._browser.new_context(
+                locale=kind.locale,
+                viewport={"width": PHONE[0], "height": PHONE[1]},
+                reduced_motion="reduce",  # Animations would take most of the time of a test.
+            )
             context.set_default_timeout(1000 * SOON_S)
             self._kept[context] = await context.new_cdp_session(await context.new_page())
         if kind.own_clock:
