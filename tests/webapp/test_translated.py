@@ -20,6 +20,7 @@ from tests.webapp.visitors import (
     Visitors,
     add,
     choose,
+    draw_map,
     keep_entering,
     open_event,
     return_to_present,
@@ -57,6 +58,7 @@ async def _until_other(page: Page, selector: str, before: str) -> None:
 async def _two_pages(site: Site, visit: OpenPage) -> tuple[Page, Page]:
     translated, plain = [await open_event(site, visit, "reader", size=DESKTOP, own_clock=True) for _ in range(2)]
     for page in (translated, plain):
+        await draw_map(page)
         await page.locator(".counts summary").click()
     return translated, plain
 
