@@ -1,6 +1,5 @@
 """The payment provider over HTTP: bounded time, few attempts, and no request while the provider is unavailable."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -8,12 +7,12 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-import stamina
 
 from api.addresses import is_local_url
 from api.config import Settings
 from api.logs import hide_reference
-from api.payments.circuit_breaker import CircuitBreaker, CircuitOpen
+from api.payments.bounded_client import RESPONSE_SHOWN_MAX, BoundedClient, describe
+from api.payments.circuit_breaker import CircuitBreaker
 from api.payments.provider import (
     CONCURRENT_REQUESTS_MAX,
     REFUND_REFUSALS,
@@ -27,23 +26,7 @@ from api.payments.provider import (
     RefundRequest,
     RefundResult,
 )
-from api.settings.payments import PROVIDER_PAUSE_MAX_MS
 from api.tls import tls_for
-
-RETRY_FIRST_S = 0.05
-RETRY_JITTER_S = 0.1
-RETRY_MAX_S = PROVIDER_PAUSE_MAX_MS / 1000 - RETRY_JITTER_S
-"""Pause before another attempt: exponential backoff up to a limit, plus random jitter."""
-RESPONSE_SHOWN_MAX = 200
-"""Characters of a response that an error message shows."""
-
-
-class _ServerFault(ProviderError):
-    """The provider did not respond or responded with 5xx. A retry may succeed; the circuit breaker counts it."""
-
-
-class _RateLimited(ProviderError):
-    """The provider responded with 429. A retry may succeed; the circuit breaker does not count it."""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -57,20 +40,11 @@ class HttpProvider:
     """Sends requests to the provider and repeats them on failure; the provider processes each of them once."""
 
     def __init__(self, client: httpx.AsyncClient, breaker: CircuitBreaker, settings: Settings) -> None:
-        self._client = client
-        self._breaker = breaker
-        self._timeout_s = settings.provider_timeout_ms / 1000
-        self._retrying = stamina.AsyncRetryingCaller(
-            attempts=settings.provider_attempts_max,
-            timeout=None,  # The number of attempts and the time of each are bounded.
-            wait_initial=RETRY_FIRST_S,
-            wait_max=RETRY_MAX_S,
-            wait_jitter=RETRY_JITTER_S,
-        ).on((_ServerFault, _RateLimited))
+        self._client = BoundedClient(client, breaker, settings)
 
     def is_open(self) -> bool:
         """Return whether the circuit breaker stops requests because the provider failed recently."""
-        return self._breaker.is_open()
+        return self._client.is_open()
 
     async def charge(self, reference: str, amount: Amount) -> None:
         """Request a charge. The provider decides it later.
@@ -81,7 +55,7 @@ class HttpProvider:
         body = msgspec.json.encode(ChargeRequest(reference=reference, amount=amount.minor, currency=amount.currency))
         response = await self._request("POST", "/charges", reference, body)
         if not response.is_success:
-            raise ProviderError(_describe(response, reference))
+            raise ProviderError(describe(response, reference))
 
     async def find(self, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
         """Return the status of a charge, or None if the provider has no charge with this reference.
@@ -93,7 +67,7 @@ class HttpProvider:
         if response.status_code == 404 and _refusal(response).code == "not_found":
             return None
         if not response.is_success:
-            raise ProviderError(_describe(response, reference))
+            raise ProviderError(describe(response, reference))
         try:
             charge = msgspec.json.decode(response.content, type=Charge)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -133,27 +107,8 @@ class HttpProvider:
         return _refund_result(response, request)
 
     async def _request(self, method: str, path: str, reference: str, body: bytes | None = None) -> httpx.Response:
-        return await self._retrying(self._attempt, method, path, reference, body)
-
-    async def _attempt(self, method: str, path: str, reference: str, body: bytes | None) -> httpx.Response:
-        """Send a request once, through the circuit breaker. `reference` is that of its order, which no error shows."""
         headers = {} if body is None else {"Content-Type": "application/json"}
-        try:
-            # The client's own timeout bounds each step of a request; this one bounds the whole request.
-            with self._breaker.guard():
-                async with asyncio.timeout(self._timeout_s):
-                    response = await self._client.request(method, path, content=body, headers=headers)
-                if response.status_code >= 500:
-                    raise _ServerFault(_describe(response, reference))
-        except CircuitOpen:
-            raise ProviderError("The payment provider is unavailable: it failed several times in a row.") from None
-        except TimeoutError:
-            raise _ServerFault(f"The payment provider did not respond within {self._timeout_s:g} s.") from None
-        except httpx.RequestError as error:
-            raise _ServerFault(f"The payment provider cannot be reached: {error or type(error).__name__}") from error
-        if response.status_code == 429:
-            raise _RateLimited(_describe(response, reference))
-        return response
+        return await self._client.request(method, path, reference=reference, headers=headers, body=body)
 
 
 @contextlib.asynccontextmanager
@@ -200,7 +155,7 @@ def _refund_result(response: httpx.Response, request: RefundRequest) -> RefundRe
         ProviderError: the response is an error, or is not the requested refund.
     """
     if not response.is_success:
-        raise ProviderError(_describe(response, request.reference))
+        raise ProviderError(describe(response, request.reference))
     try:
         refund = msgspec.json.decode(response.content, type=Refund)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -209,13 +164,3 @@ def _refund_result(response: httpx.Response, request: RefundRequest) -> RefundRe
     if found != (request.key, request.reference, request.amount):
         raise ProviderError("The payment provider returned another refund.")
     return RefundResult(refund.status, refund.id)
-
-
-def _describe(response: httpx.Response, reference: str) -> str:
-    """Describe a response for the log, without the reference, which the path and the response may contain."""
-    request = response.request
-    path, shown = (hide_reference(text, reference) for text in (request.url.path, response.text))
-    return (
-        f"The payment provider responded to {request.method} {path} with {response.status_code}: "
-        f"{shown[:RESPONSE_SHOWN_MAX]}"
-    )

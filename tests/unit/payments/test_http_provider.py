@@ -12,7 +12,8 @@ import stamina
 
 from api.config import Settings
 from api.payments import circuit_breaker
-from api.payments.http_provider import RESPONSE_SHOWN_MAX, HttpProvider, open_provider
+from api.payments.bounded_client import RESPONSE_SHOWN_MAX
+from api.payments.http_provider import HttpProvider, open_provider
 from api.payments.provider import (
     CONCURRENT_REQUESTS_MAX,
     Amount,
