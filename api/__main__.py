@@ -26,7 +26,7 @@ from api import schemas
 from api.commands import output
 from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
 from api.commands.groups import GROUPS, Group, parse_groups
-from api.config import Settings
+from api.config import Settings, require_provider
 from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
 from api.errors import ConfigError, SetupError
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: Settings, _: Arguments) -> int:
     from api.commands import run
 
+    require_provider(settings)
     return run.run(settings)
 
 
@@ -113,6 +114,7 @@ def _serve(settings: Settings, _: Arguments) -> int:
     from api.commands import ports, serve
     from api.database import pooler
 
+    require_provider(settings)
     ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
@@ -125,6 +127,7 @@ def _worker(settings: Settings, arguments: Arguments) -> int:
     from api.commands import worker
     from api.database import pooler
 
+    require_provider(settings)
     with database_url(settings) as url:
         pooler.check_pooler(url, settings)
         asyncio.run(worker.work(url, settings, arguments.only or GROUPS))

@@ -1,6 +1,7 @@
 """Settings: a frozen struct that each process reads from the environment once, at its start."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from api.setting_values import SECRETS, read_value
 from api.settings.mail import MailSettings
 from api.settings.secrets import ACCESS_SECRET, SECRET_BYTES_MIN, TICKET_SECRET, WEBHOOK_SECRET, Secret
 
+_STRIPE_KEY = re.compile(r"(sk|rk)_[A-Za-z0-9_]{1,250}")
 _ROUND_TRIP_MARGIN_MS = 1000
 """Time beyond `STATEMENT_TIMEOUT_MS` for a commit and the network."""
 
@@ -185,6 +187,8 @@ class Settings(MailSettings, frozen=True, kw_only=True):
                 values[field.name] = read_value(field.name, text, field.type)
         if "database_direct_url" in values and "database_url" not in values:
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
+        if values.get("payment_provider") == "stripe":
+            values.setdefault("payment_mode", "async")
         settings = cls(**values)
         _check_proxies(settings)
         _check_payment_minimums(settings)
@@ -219,6 +223,12 @@ def _check_stripe(settings: Settings) -> None:
         _ = settings.stripe_secrets
     except ValueError as error:  # The message omits the value, which is secret.
         raise ConfigError(f"STRIPE_WEBHOOK_SECRETS is not allowed: it must be {error}.") from None
+    if settings.stripe_api_key and not _STRIPE_KEY.fullmatch(settings.stripe_api_key):
+        raise ConfigError("STRIPE_API_KEY is not allowed: it must be sk_ or rk_ and letters, digits and underscores.")
+    if settings.stripe_api_url and not is_local_url(settings.stripe_api_url):
+        raise ConfigError(f"STRIPE_API_URL={settings.stripe_api_url!r} is not allowed: it must be on this machine.")
+    if settings.payment_provider == "stripe" and settings.payment_mode == "inline":
+        raise ConfigError("PAYMENT_MODE='inline' is not allowed: it must be async with PAYMENT_PROVIDER=stripe.")
 
 
 def _check_round_trip(settings: Settings) -> None:
@@ -238,3 +248,16 @@ def _check_secret(settings: Settings, secret: Secret) -> None:
             f"{secret.field.upper()} is not allowed: it must be {secret.prefix} followed by at least "
             f"{SECRET_BYTES_MIN} bytes in base64."
         )
+
+
+def require_provider(settings: Settings) -> None:
+    """Require the settings that the payment provider needs. Only processes that use the provider have them.
+
+    Raises:
+        ConfigError: a setting is missing.
+    """
+    if settings.payment_provider != "stripe":
+        return
+    for name in ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"):
+        if not getattr(settings, name.lower()):
+            raise ConfigError(f"{name} is required with PAYMENT_PROVIDER=stripe.")

@@ -14,7 +14,8 @@ from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
 from api.http.rate_limit import Limit
 from api.http.shared_result import SharedResult
-from api.payments.http_provider import open_provider
+from api.payments import signatures
+from api.payments.signatures import WebhookReader
 from api.routes import health
 from api.routes.metrics import render_metrics
 from api.secret import load_or_create_secret
@@ -27,6 +28,7 @@ from api.services.mail.printer import TicketPrinter
 from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
 from api.services.payments import Charges
+from api.services.providers import open_payments
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
 from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET
@@ -43,7 +45,7 @@ def lifespan_of(settings: Settings) -> Callable[[Litestar], contextlib.AbstractA
         state = app.state
         url = settings.database_url or ""
         admit = PoolerCheck(url, settings).admit
-        async with open_pool(url, settings, admit) as pool, open_provider(settings) as provider:
+        async with open_pool(url, settings, admit) as pool, open_payments(settings, pool) as provider:
             _fill(state, settings, pool)
             charges = Charges(pool, provider)
             on_commit = functools.partial(_on_commit, state, charges)
@@ -60,7 +62,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     """Make the objects that routes share (`ApiState`), except the batcher."""
     state.settings = settings
     state.pool = pool
-    state.webhook_secret = load_or_create_secret(settings, WEBHOOK_SECRET)
+    state.read_webhook = _webhook_reader(settings)
     state.ticket_secret = load_or_create_secret(settings, TICKET_SECRET)
     state.access_secret = load_or_create_secret(settings, ACCESS_SECRET)
     state.has_open_orders = settings.has_open_orders
@@ -78,6 +80,15 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.obstacle = SharedResult(find_obstacle, cached_max_s=0)
     state.system = SharedResult(functools.partial(read_system, pool, settings))
     state.metrics = SharedResult(functools.partial(render_metrics, state.system), cached_max_s=_METRICS_CACHED_S)
+
+
+def _webhook_reader(settings: Settings) -> WebhookReader:
+    """Return the function that verifies and reads the webhooks of the provider."""
+    if settings.payment_provider == "simulator":
+        return functools.partial(signatures.verify, load_or_create_secret(settings, WEBHOOK_SECRET))
+    from api.payments import stripe_webhooks  # noqa: PLC0415 - its import takes a second and 31 MB
+
+    return functools.partial(stripe_webhooks.verify, settings.stripe_secrets)
 
 
 def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) -> None:

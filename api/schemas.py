@@ -314,6 +314,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     """Eight characters by which people name the order. Two orders share them only after 34 billion others."""
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """The end of a pending order's hold."""
+    payment_url: str | msgspec.UnsetType = msgspec.UNSET
+    """The address of the page on which a pending order is paid; absent until the page exists, and without a page."""
     refund: float | msgspec.UnsetType = msgspec.UNSET
     """The amount of the refunds of an order that has ended after its payment."""
     booking_secret: str | msgspec.UnsetType = msgspec.UNSET

@@ -20,6 +20,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "web_origins": parse_origins,
     "provider_url": parse_url,
     "psp_webhook_url": parse_url,
+    "stripe_api_url": parse_url,
     "smtp_url": parse_mail_server,
     "mail_from": parse_mailbox,
 }
@@ -28,7 +29,7 @@ SECRETS = frozenset(
     {
         *("database_url", "database_direct_url", "smtp_url"),
         *("payment_webhook_secret", "ticket_secret", "access_secret"),
-        "stripe_webhook_secrets",
+        *("stripe_api_key", "stripe_webhook_secrets"),
     }
 )
 """The settings that contain a secret, or may contain a password. No message shows their values."""

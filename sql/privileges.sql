@@ -11,8 +11,8 @@ grant usage on schema public to tickets_app;
 grant select on events, tiers, migrations to tickets_app;
 grant select, update on tickets to tickets_app;
 grant select, insert, update, delete
-on booking_limits, bookings, buyer_guards, messages, orders, payments, webhooks, workers to tickets_app;
-grant select, insert, update on refunds to tickets_app;
+on booking_limits, bookings, buyer_guards, checkouts, messages, orders, payments, webhooks, workers to tickets_app;
+grant select, insert, update on disputes, refunds to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
 grant select, update on feeds to tickets_app;

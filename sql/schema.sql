@@ -643,6 +643,76 @@ COMMENT ON COLUMN public.buyer_guards.revision IS 'Revision of the event with th
 
 COMMENT ON CONSTRAINT buyer_guards_limit_key_check ON public.buyer_guards IS 'A key of a name has 1 to 128 characters';
 
+CREATE TABLE public.checkouts (
+    payment_id bigint NOT NULL,
+    provider_id text NOT NULL,
+    url text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_close_at timestamp with time zone,
+    CONSTRAINT checkouts_provider_id_check CHECK (((length(provider_id) >= 1) AND (length(provider_id) <= 255))),
+    CONSTRAINT checkouts_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((next_close_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_close_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))),
+    CONSTRAINT checkouts_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
+COMMENT ON TABLE public.checkouts IS 'The provider''s page on which a buyer pays an order';
+
+COMMENT ON COLUMN public.checkouts.provider_id IS 'The provider''s id of the page';
+
+COMMENT ON COLUMN public.checkouts.url IS 'Address of the page';
+
+COMMENT ON COLUMN public.checkouts.next_close_at IS 'Time at which the worker next closes the page; null: it is closed or paid';
+
+COMMENT ON CONSTRAINT checkouts_provider_id_check ON public.checkouts IS 'An id of the provider has 1 to 255 characters';
+
+COMMENT ON CONSTRAINT checkouts_times_check ON public.checkouts IS 'Times lie between the years 1 and 9999';
+
+COMMENT ON CONSTRAINT checkouts_url_check ON public.checkouts IS 'An address has 1 to 2000 characters';
+
+CREATE TABLE public.disputes (
+    id text NOT NULL,
+    payment_id bigint,
+    amount_minor bigint,
+    currency text,
+    status text,
+    reason text,
+    next_check_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT disputes_amount_check CHECK (((amount_minor >= 0) AND (amount_minor <= '1000000000000000'::bigint))),
+    CONSTRAINT disputes_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT disputes_id_check CHECK (((length(id) >= 1) AND (length(id) <= 255))),
+    CONSTRAINT disputes_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 200))),
+    CONSTRAINT disputes_status_check CHECK (((length(status) >= 1) AND (length(status) <= 100))),
+    CONSTRAINT disputes_times_check CHECK ((((next_check_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (next_check_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+);
+
+COMMENT ON TABLE public.disputes IS 'Payments that the banks of their buyers dispute, in the state that the provider last reported';
+
+COMMENT ON COLUMN public.disputes.id IS 'The provider''s id of the dispute';
+
+COMMENT ON COLUMN public.disputes.payment_id IS 'The disputed payment; null: not fetched, or no payment of an order';
+
+COMMENT ON COLUMN public.disputes.amount_minor IS 'Disputed amount in minor units; null: not fetched';
+
+COMMENT ON COLUMN public.disputes.currency IS 'ISO 4217 code of the amount; null: not fetched';
+
+COMMENT ON COLUMN public.disputes.status IS 'The provider''s word for the state, such as needs_response, won or lost; null: not fetched';
+
+COMMENT ON COLUMN public.disputes.reason IS 'The provider''s word for the reason; null: not fetched';
+
+COMMENT ON COLUMN public.disputes.next_check_at IS 'Time at which the worker fetches the dispute; null: it is up to date';
+
+COMMENT ON CONSTRAINT disputes_amount_check ON public.disputes IS 'An amount is at most 10^15 minor units';
+
+COMMENT ON CONSTRAINT disputes_currency_check ON public.disputes IS 'A currency has three capital letters';
+
+COMMENT ON CONSTRAINT disputes_id_check ON public.disputes IS 'An id of the provider has 1 to 255 characters';
+
+COMMENT ON CONSTRAINT disputes_reason_check ON public.disputes IS 'A reason has 1 to 200 characters';
+
+COMMENT ON CONSTRAINT disputes_status_check ON public.disputes IS 'A state has 1 to 100 characters';
+
+COMMENT ON CONSTRAINT disputes_times_check ON public.disputes IS 'Times lie between the years 1 and 9999';
+
 CREATE TABLE public.events (
     id integer NOT NULL,
     slug text NOT NULL,
@@ -1278,6 +1348,21 @@ ALTER TABLE ONLY public.buyer_guards
 
 COMMENT ON CONSTRAINT buyer_guards_pkey ON public.buyer_guards IS 'A buyer has one guard in each event';
 
+ALTER TABLE ONLY public.checkouts
+    ADD CONSTRAINT checkouts_pkey PRIMARY KEY (payment_id);
+
+COMMENT ON CONSTRAINT checkouts_pkey ON public.checkouts IS 'A payment has at most one page';
+
+ALTER TABLE ONLY public.checkouts
+    ADD CONSTRAINT checkouts_provider_id_key UNIQUE (provider_id);
+
+COMMENT ON CONSTRAINT checkouts_provider_id_key ON public.checkouts IS 'No two payments share a page';
+
+ALTER TABLE ONLY public.disputes
+    ADD CONSTRAINT disputes_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT disputes_pkey ON public.disputes IS 'The provider''s id identifies a dispute';
+
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
@@ -1376,6 +1461,14 @@ COMMENT ON CONSTRAINT workers_pkey ON public.workers IS 'The id identifies a wor
 CREATE UNIQUE INDEX bookings_live_ticket_key ON public.bookings USING btree (ticket_id) WHERE (released_at IS NULL);
 
 COMMENT ON INDEX public.bookings_live_ticket_key IS 'A ticket has at most one live booking';
+
+CREATE INDEX checkouts_open_idx ON public.checkouts USING btree (next_close_at) WHERE (next_close_at IS NOT NULL);
+
+COMMENT ON INDEX public.checkouts_open_idx IS 'Open pages by the time at which the worker closes them';
+
+CREATE INDEX disputes_open_idx ON public.disputes USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
+
+COMMENT ON INDEX public.disputes_open_idx IS 'Disputes that have changed, for the worker';
 
 CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 

@@ -38,6 +38,7 @@ INVARIANTS = (
     queries.audit.find_unpaid_orders,
     queries.audit.find_wrong_payments,
     queries.audit.find_payments_without_order,
+    queries.audit_money.find_checkouts_without_payment,
     queries.audit_money.find_refunds_without_payment,
     queries.audit_money.find_wrong_refund_sums,
     queries.audit_money.find_excess_refunds,

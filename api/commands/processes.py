@@ -49,7 +49,7 @@ class Service(NamedTuple):
 SECRETS = frozenset(
     {
         *("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"),
-        *("PROVIDER_URL", "STRIPE_WEBHOOK_SECRETS", "SMTP_URL"),
+        *("PROVIDER_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "SMTP_URL"),
     }
 )
 """Settings that contain a secret, or may contain a password."""
@@ -68,7 +68,12 @@ _PROXY_VARIABLES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROX
 WORKER = Service(
     "worker",
     ("api", "worker"),
-    secrets=frozenset({"DATABASE_URL", "PROVIDER_URL", "TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"}),
+    secrets=frozenset(
+        {
+            *("DATABASE_URL", "PROVIDER_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"),
+            *("TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"),
+        }
+    ),
 )
 API = Service(
     "API",
@@ -101,7 +106,8 @@ _MAILBOX = Service(
 
 def services(settings: Settings) -> tuple[Service, ...]:
     """Return the system's services in the order of their start; they stop in the opposite order."""
-    simulated = settings.payment_mode == "async" and not settings.provider_url
+    is_local = bool(settings.stripe_api_url) if settings.payment_provider == "stripe" else not settings.provider_url
+    simulated = settings.payment_mode == "async" and is_local
     return (
         *((_PAYMENT_SIMULATOR,) if simulated else ()),
         *(() if settings.smtp_url else (_MAILBOX,)),

@@ -21,14 +21,16 @@ from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
 from api.database.session import open_session
 from api.errors import SetupError
-from api.payments.http_provider import open_provider
 from api.payments.provider import PaymentProvider
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
+from api.services.checkouts import Checkouts
+from api.services.disputes import record_disputes
 from api.services.mail.delivery import Mailer
 from api.services.mail.outbox import give_up_messages, purge_messages, queue_messages
 from api.services.orders import expire_holds, purge_declined
 from api.services.payments import reconcile_payments
+from api.services.providers import open_payments
 from api.services.refunds import request_refunds
 from api.services.webhooks import purge_webhooks, settle_webhooks
 from api.services.workers import beat, leave, purge_workers
@@ -37,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 HOLDS_PAUSE_S = 0.5
 """An overdue hold is on sale again within two seconds: this pause, one refresh of the counts, and a margin."""
+CHECKOUTS_PAUSE_S = 0.2
+"""Hosted pages are closed within the second for which their orders wait at the end of a hold."""
 HEARTBEAT_PAUSE_S = 1.0
 _ERROR_PAUSE_S = 1.0
 
@@ -59,7 +63,19 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
     async def refund(pool: Pool, settings: Settings) -> int:
         return await request_refunds(pool, settings, provider)
 
+    hosted: tuple[Job, ...] = ()
+    if isinstance(provider, Checkouts):
+        gateway = provider.gateway
+
+        async def dispute(pool: Pool, settings: Settings) -> int:
+            return await record_disputes(pool, settings, gateway)
+
+        hosted = (
+            Job("close_checkouts", "payments", provider.close_ended, pause_s=CHECKOUTS_PAUSE_S),
+            Job("record_disputes", "payments", dispute, pause_s=0.5),
+        )
     return (
+        *hosted,
         Job("beat", "core", beat, pause_s=HEARTBEAT_PAUSE_S),
         Job("expire_holds", "core", expire_holds, pause_s=HOLDS_PAUSE_S),
         Job("settle_webhooks", "core", settle_webhooks, pause_s=0.5),
@@ -85,7 +101,7 @@ async def work(conninfo: str, settings: Settings, groups: Collection[Group] = GR
         loop.add_signal_handler(number, stop.set)
     mailer = Mailer(settings)
     admit = PoolerCheck(conninfo, settings).admit
-    async with open_pool(conninfo, settings, admit) as pool, open_provider(settings) as provider:
+    async with open_pool(conninfo, settings, admit) as pool, open_payments(settings, pool) as provider:
         async with asyncio.TaskGroup() as tasks:
             for job in jobs(provider, mailer):
                 if job.group in groups:

@@ -88,6 +88,8 @@ availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 buyers = Noun(SQL_DIR / "queries" / "buyers.sql")
+checkouts = Noun(SQL_DIR / "queries" / "checkouts.sql")
+disputes = Noun(SQL_DIR / "queries" / "disputes.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
@@ -115,6 +117,8 @@ NOUNS = (
     bench,
     bookings,
     buyers,
+    checkouts,
+    disputes,
     events,
     feeds,
     health,

@@ -8,6 +8,7 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.http.rate_limit import Limit, Throttle
 from api.http.shared_result import SharedResult
+from api.payments.signatures import WebhookReader
 from api.schemas import SystemHealth
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
@@ -38,7 +39,8 @@ class ApiState(State):
     obstacle: SharedResult[str | None]
     system: SharedResult[SystemHealth]
     metrics: SharedResult[bytes]
-    webhook_secret: str
+    read_webhook: WebhookReader
+    """Verifies and reads a webhook of the payment provider."""
     ticket_secret: str
     access_secret: str
     has_open_orders: bool

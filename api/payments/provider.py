@@ -95,6 +95,24 @@ class RefundResult(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
+class ProviderPayment(msgspec.Struct, frozen=True):
+    """A captured payment as the provider lists it; `reference` is None if it belongs to no order."""
+
+    id: str
+    reference: str | None
+    amount: Amount
+
+
+class ProviderRefund(msgspec.Struct, frozen=True):
+    """A refund as the provider lists it; `key` and `reference` are None if the provider's pages have made it."""
+
+    id: str
+    key: str | None
+    reference: str | None
+    amount: Amount
+    status: RefundResultStatus
+
+
 class PaymentProvider(Protocol):
     """Takes payments: at most one charge for each order reference. Every method is safe to repeat."""
 

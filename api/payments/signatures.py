@@ -1,6 +1,6 @@
 """Webhooks about charges, signed as Standard Webhooks defines."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -65,11 +65,19 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Empty, like the fields below, if the event is not about a charge."""
     amount_minor: int = 0
     currency: str = ""
+    changed: str = ""
+    """The reference of an order whose payment or refunds changed. The settlement fetches them from the provider."""
+    dispute_id: str = ""
+    """The provider's id of a dispute that changed; empty if the event is about something else."""
 
     @property
     def status(self) -> ChargeStatus | None:
         """Return the reported status of the charge, or None for an event type to ignore."""
         return _STATUSES.get(self.type)
+
+
+WebhookReader = Callable[[bytes, Mapping[str, str]], Webhook]
+"""Returns the webhook of a body and headers; raises InvalidSignature or InvalidWebhook."""
 
 
 class _AnyEvent(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from api.database.session import write_with_timeout
 from api.errors import BodyTooLarge, Forbidden, InvalidRequest, RequestTimeout, Unauthorized, invalid
 from api.http.openapi import refusals
 from api.http.state import ApiState
-from api.payments.signatures import InvalidSignature, InvalidWebhook, Webhook, verify
+from api.payments.signatures import InvalidSignature, InvalidWebhook, Webhook, WebhookReader
 from api.schemas import WebhookReceipt
 from api.settings.payments import WEBHOOK_PATH
 
@@ -24,13 +24,13 @@ from api.settings.payments import WEBHOOK_PATH
     },
 )
 async def receive_webhook(request: Request[Any, Any, ApiState], state: ApiState) -> Response[WebhookReceipt]:
-    """Store a signed webhook (Standard Webhooks). The response follows the commit; a webhook may arrive again."""
-    webhook = verified_webhook(state.webhook_secret, await request.body(), request.headers)
+    """Store a signed webhook of the payment provider. The response follows the commit; a webhook may arrive again."""
+    webhook = verified_webhook(state.read_webhook, await request.body(), request.headers)
     await write_with_timeout(state.inbox.store(webhook))
     return Response(WebhookReceipt(), status_code=200)
 
 
-def verified_webhook(secret: str, body: bytes, headers: Mapping[str, str]) -> Webhook:
+def verified_webhook(read: WebhookReader, body: bytes, headers: Mapping[str, str]) -> Webhook:
     """Return a webhook whose signature and content are valid.
 
     Raises:
@@ -38,7 +38,7 @@ def verified_webhook(secret: str, body: bytes, headers: Mapping[str, str]) -> We
         InvalidRequest: the signature is valid, but the id or the body is not.
     """
     try:
-        return verify(secret, body, headers)
+        return read(body, headers)
     except InvalidSignature:
         raise Unauthorized from None
     except InvalidWebhook as error:

@@ -37,6 +37,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """The event's slug."""
     paid_late: bool
     """True if the order was confirmed after the end of its hold."""
+    payment_url: str | None = None
+    """The address of the provider's page while a pending order can be paid there. `orders.list_orders` omits it."""
     access_digest: bytes | None = None
     """SHA-256 of the order's secret; None if it was made without a secret."""
     refunded_minor: int = 0

@@ -101,6 +101,7 @@ def to_schema(order: OrderRow, bookings: Sequence[BookingRow], secret: str | Non
         currency_digits=currency_digits(order.currency),
         short_reference=short_reference(order.id),
         expires_at=msgspec.UNSET if expires_at is None else expires_at,
+        payment_url=order.payment_url or msgspec.UNSET,
         refund=total if order.payment in _RETURNED else msgspec.UNSET,
         booking_secret=msgspec.UNSET if secret is None else secret,
         refunds=[_refund(order, refund) for refund in order.refunds] or msgspec.UNSET,
@@ -135,7 +136,9 @@ def _refund(order: OrderRow, refund: RefundRow) -> schemas.Refund:
 def as_first_booked(order: OrderRow) -> OrderRow:
     """Return an order in the state that the first response to its booking request showed."""
     status, payment = ("confirmed", "captured") if order.expires_at is None else ("pending", "pending")
-    return msgspec.structs.replace(order, status=status, payment=payment, paid_late=False, refunded_minor=0, refunds=())
+    return msgspec.structs.replace(
+        order, status=status, payment=payment, paid_late=False, payment_url=None, refunded_minor=0, refunds=()
+    )
 
 
 def lines_as_first_booked(bookings: Sequence[BookingRow]) -> list[BookingRow]:

@@ -194,6 +194,9 @@ async def change(session: Session, changes: Sequence[Change]) -> None:
         pipeline.add(Statement(queries.payments.change_payments, parameters, affects=len(paid)))
     if sold:
         pipeline.add(Statement(queries.tickets.sell_held, {"order_ids": sold}))
+    if moved:
+        parameters = {"order_ids": [each.order_id for each in moved], "statuses": [each.status for each in moved]}
+        pipeline.add(Statement(queries.checkouts.close_soon, parameters))
     if ended:
         parameters = {"order_ids": [each.order_id for each in ended], "statuses": [each.status for each in ended]}
         pipeline.add(Statement(queries.bookings.release_bookings, parameters))

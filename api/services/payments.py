@@ -117,6 +117,21 @@ async def settle(
         await refunds.settle_refunded(session, refunded)
 
 
+async def hasten(session: Session, references: Collection[str], *, others: Collection[str] = ()) -> None:
+    """Have the worker check the payments and refunds of orders at once, because the provider has reported a change.
+
+    Call it in a read committed transaction. `others` are the references of orders that the transaction also changes.
+    """
+    if not references:
+        return
+    await session.run(orders.lock(sorted({*references, *others})))
+    parameters = {"references": list(references)}
+    pipeline = session.pipeline()
+    pipeline.add(Statement(queries.payments.hasten_payments, parameters))
+    pipeline.add(Statement(queries.refunds.hasten_refunds, parameters))
+    await pipeline.run()
+
+
 def _has_total(order: LockedOrder, amount: Amount | None) -> bool:
     """Return whether a charge's amount is the order's total; None: the caller has checked the amount."""
     total = Amount(order.total_minor, order.currency)

@@ -103,8 +103,11 @@ async def _settle(pool: Pool, only: str | None = None) -> int:
             return 0
         processed: list[str] = []
         first_of: dict[str, Webhook] = {}
+        received: list[Webhook] = []
         for webhook_id, payload in rows:
             webhook = _read(webhook_id, payload)
+            if webhook:
+                received.append(webhook)
             if webhook and webhook.status:
                 first = first_of.setdefault(webhook.reference, webhook)
                 if msgspec.structs.replace(first, id=webhook.id) != webhook:
@@ -113,6 +116,10 @@ async def _settle(pool: Pool, only: str | None = None) -> int:
         updates: dict[str, ChargeUpdate] = {
             reference: webhook.status for reference, webhook in first_of.items() if webhook.status
         }
+        changed = {webhook.changed for webhook in received if webhook.changed}
+        await payments.hasten(session, changed, others=updates)
+        if disputed := {webhook.dispute_id for webhook in received if webhook.dispute_id}:
+            await session.run(Statement(queries.disputes.note_disputes, {"ids": sorted(disputed)}))
         amounts = {reference: Amount(webhook.amount_minor, webhook.currency) for reference, webhook in first_of.items()}
         await payments.settle(session, updates, amounts)
         await session.run(Statement(queries.webhooks.mark_processed, {"ids": processed}))

@@ -63,6 +63,12 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     """Share of refunds under Stripe's API that stay pending for `psp_delay_ms` for lack of funds, from 0 to 1."""
     psp_refund_failure_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """Share of refunds under Stripe's API that fail after `psp_delay_ms`, from 0 to 1."""
+    payment_provider: Literal["simulator", "stripe"] = "simulator"
+    """`simulator` takes payments through the provider at `provider_url`, `stripe` through Stripe in async mode."""
+    stripe_api_key: str = ""
+    """Secret or restricted key of the Stripe account: `sk_` or `rk_` and letters, digits and underscores."""
+    stripe_api_url: str = ""
+    """URL of a simulated Stripe on this machine; empty for Stripe itself."""
     stripe_webhook_secrets: str = ""
     """Comma-separated keys that sign Stripe's webhooks, each `whsec_` and at least 24 characters.
 

@@ -396,6 +396,8 @@ from
         'bookings_live_ticket_key',
         'bookings_order_line_key',
         'buyer_guards_pkey',
+        'checkouts_pkey',
+        'checkouts_provider_id_key',
         'messages_source_key',
         'orders_reference_key',
         'payments_order_key',

@@ -1,3 +1,25 @@
+-- name: find_checkouts_without_payment
+-- Every page of the provider belongs to the payment of an order with a hold, and so does every attributed dispute.
+select
+    linked.provider_id,
+    linked.payment_id
+from (
+    select
+        provider_id,
+        payment_id
+    from checkouts
+    union all
+    select
+        id as provider_id,
+        payment_id
+    from disputes
+    where payment_id is not null
+) as linked
+left join payments on linked.payment_id = payments.id
+left join orders on payments.order_id = orders.id
+where orders.expires_at is null
+order by linked.provider_id;
+
 -- name: find_refunds_without_payment
 -- Every refund belongs to a payment that was captured.
 select

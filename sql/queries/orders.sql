@@ -67,7 +67,14 @@ select
         select 1
         from order_events
         where order_events.order_id = orders.id and order_events.previous = 'expired'
-    ) as paid_late
+    ) as paid_late,
+    case
+        when orders.status = 'pending' then (
+            select checkouts.url
+            from checkouts
+            where checkouts.payment_id = payments.id and checkouts.next_close_at is not null
+        )
+    end as payment_url
 from orders
 inner join payments on orders.id = payments.order_id
 where orders.reference = any(%(references)s::text[]);
@@ -211,12 +218,25 @@ order by orders.id
 for update of orders, payments;
 
 -- name: lock_expired
--- Lock pending orders whose hold has ended, the most overdue first; with `only`, just that order.
+-- Lock pending orders whose hold has ended, the most overdue first; with `only`, just that order. An order whose page of
+-- the provider is open waits until the page is closed, but for a second at most.
 -- Locks: the orders, FOR UPDATE; does not wait, so that several workers share the work.
 -- Isolation: read committed.
 select id
 from orders
-where status = 'pending' and expires_at <= now() and (%(only)s::bigint is null or id = %(only)s::bigint)
+where
+    status = 'pending'
+    and expires_at <= now()
+    and (%(only)s::bigint is null or id = %(only)s::bigint)
+    and (
+        expires_at <= now() - interval '1 second'
+        or not exists (
+            select 1
+            from payments
+            inner join checkouts on payments.id = checkouts.payment_id
+            where payments.order_id = orders.id and checkouts.next_close_at is not null
+        )
+    )
 order by expires_at
 limit %(limit)s
 for update skip locked;
@@ -251,6 +271,15 @@ deleted_payments as (
     where order_id in (
         select id
         from locked_orders
+    )
+),
+
+deleted_checkouts as (
+    delete from checkouts
+    where payment_id in (
+        select payments.id
+        from payments
+        inner join locked_orders on payments.order_id = locked_orders.id
     )
 ),
 

@@ -53,6 +53,14 @@ cross join
     ) as rules
 where orders.reference = %(reference)s;
 
+-- name: hasten_payments
+-- Have the worker check pending payments of locked orders at once.
+-- Locks: the payments; the caller has locked their orders.
+update payments
+set next_check_at = now()
+from orders
+where payments.order_id = orders.id and orders.reference = any(%(references)s::text[]) and payments.status = 'pending';
+
 -- name: claim_open
 -- Claim pending payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
 -- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets of an

@@ -119,6 +119,18 @@ returning
     payments.currency,
     refunds.created_at < now() - make_interval(hours => %(give_up_hours)s) as is_old;
 
+-- name: hasten_refunds
+-- Have the worker check open refunds of locked orders at once.
+-- Locks: the refunds; the caller has locked their orders.
+update refunds
+set next_check_at = now()
+from payments
+inner join orders on payments.order_id = orders.id
+where
+    refunds.payment_id = payments.id
+    and orders.reference = any(%(references)s::text[])
+    and refunds.next_check_at is not null;
+
 -- name: settle_refunds
 -- Store the provider's results for open refunds of locked orders. A result of an earlier attempt changes nothing.
 -- Locks: the refunds; the caller has locked their orders.

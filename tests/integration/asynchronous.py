@@ -138,6 +138,7 @@ async def let_time_pass(conn: AsyncConnection, seconds: int) -> None:
         "update payments set created_at = created_at - %(age)s, next_check_at = next_check_at - %(age)s",
         "update refunds set created_at = created_at - %(age)s, settled_at = settled_at - %(age)s",
         "update refunds set next_check_at = next_check_at - %(age)s",
+        "update checkouts set created_at = created_at - %(age)s, next_close_at = next_close_at - %(age)s",
         "update booking_limits set booked_at = array(select unnest(booked_at) - %(age)s)",
         "update webhooks set received_at = received_at - %(age)s, processed_at = processed_at - %(age)s",
     ):

@@ -104,6 +104,7 @@ def test_settings_do_not_show_their_secrets() -> None:
         payment_webhook_secret="whsec_sentinel",
         ticket_secret="tksec_sentinel",
         access_secret="acsec_sentinel",
+        stripe_api_key="sk_sentinel",
         stripe_webhook_secrets="whsec_sentinel",
     )
     for text in (repr(settings), str(settings), f"{settings!r:>10}"):

@@ -179,6 +179,7 @@ export interface Order {
   currencyDigits: number;
   shortReference: string;
   expiresAt?: string;
+  paymentUrl?: string;
   refund?: number;
   bookingSecret?: string;
   refunds?: Refund[];

@@ -11,6 +11,11 @@ MONEY_ROWS = {
 
 MONEY_CORRUPTIONS = [
     (
+        "find_checkouts_without_payment",
+        "insert into checkouts (payment_id, provider_id, url) values (999999, 'cs_1', 'u')",
+    ),
+    ("find_checkouts_without_payment", "insert into disputes (id, payment_id) values ('du_1', 999999)"),
+    (
         "find_refunds_without_payment find_broken_refund_histories",
         """
         insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, settled_at)

@@ -203,6 +203,7 @@ async def test_a_reference_is_found_through_its_index(session: AsyncConnection) 
         "payments_order_key",
         "events_pkey",
         "order_events_order_idx",
+        "checkouts_pkey",
     }
 
 

@@ -26,6 +26,8 @@ MIGRATION = "0011_readable_values"
 TIMES = {
     "booking_limits": ["booked_at"],
     "bookings": ["created_at", "released_at"],
+    "checkouts": ["created_at", "next_close_at"],
+    "disputes": ["created_at", "next_check_at"],
     "events": [
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
@@ -62,6 +64,8 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
         "insert into refunds (key, payment_id, amount_minor, status, reason, requested_by, next_check_at)"
         " select gen_random_uuid(), id, 1, 'requested', 'r', 'buyer', now() from payments"
     )
+    await conn.execute("insert into checkouts (payment_id, provider_id, url) select id, 'cs_1', 'u' from payments")
+    await conn.execute("insert into disputes (id) values ('du_1')")
     await conn.execute("insert into workers (id) values ('w')")
     await conn.execute(
         "insert into messages (kind, order_id, source_id, locale, message_id, status)"

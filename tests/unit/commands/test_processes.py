@@ -8,9 +8,12 @@ from api.config import Settings
 
 OWN_SECRETS = {
     "mailbox": set(),
-    "worker": {"DATABASE_URL", "PROVIDER_URL", "TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"},
+    "worker": {
+        *("DATABASE_URL", "PROVIDER_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"),
+        *("TICKET_SECRET", "ACCESS_SECRET", "SMTP_URL"),
+    },
     "API": {
-        *("DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"),
+        *("DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY"),
         *("TICKET_SECRET", "ACCESS_SECRET"),
     },
     "web app": set(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.config import Settings
+from api.config import Settings, require_provider
 from api.errors import ConfigError
 
 FIRST, SECOND = f"whsec_{'a' * 24}", f"whsec_{'B/+=' * 8}"
@@ -19,3 +19,31 @@ def test_an_invalid_secret_is_refused_and_not_shown(secrets: str) -> None:
     with pytest.raises(ConfigError, match="STRIPE_WEBHOOK_SECRETS is not allowed: it must be keys") as refused:
         Settings.from_env({"STRIPE_WEBHOOK_SECRETS": secrets})
     assert secrets not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["pk_test_1", "sk_", "sk_test 1", "sk_t\u00e4st"])
+def test_an_invalid_api_key_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigError, match="STRIPE_API_KEY is not allowed") as refused:
+        Settings.from_env({"STRIPE_API_KEY": key})
+    assert key not in str(refused.value).replace("sk_ or rk_", "")
+
+
+def test_a_simulated_stripe_is_on_this_machine() -> None:
+    with pytest.raises(ConfigError, match=r"STRIPE_API_URL='https://pay\.example' is not allowed"):
+        Settings.from_env({"STRIPE_API_URL": "https://pay.example"})
+
+
+def test_payments_through_stripe_are_asynchronous() -> None:
+    assert Settings.from_env({"PAYMENT_PROVIDER": "stripe"}).payment_mode == "async"
+    with pytest.raises(ConfigError, match="it must be async with PAYMENT_PROVIDER=stripe"):
+        Settings.from_env({"PAYMENT_PROVIDER": "stripe", "PAYMENT_MODE": "inline"})
+
+
+def test_payments_through_stripe_need_a_key_and_secrets() -> None:
+    environ = {"PAYMENT_PROVIDER": "stripe"}
+    require_provider(Settings.from_env({}))
+    for name, value in (("STRIPE_API_KEY", "sk_test_1"), ("STRIPE_WEBHOOK_SECRETS", FIRST)):
+        with pytest.raises(ConfigError, match=f"{name} is required with PAYMENT_PROVIDER=stripe"):
+            require_provider(Settings.from_env(environ))
+        environ[name] = value
+    require_provider(Settings.from_env(environ))

@@ -1,0 +1,44 @@
+-- name: note_disputes
+-- Have the worker fetch disputes that have changed. The provider may report a dispute several times.
+insert into disputes (id, next_check_at)
+select
+    id,
+    now() as next_check_at
+from unnest(%(ids)s::text[]) as id
+on conflict on constraint disputes_pkey do update set next_check_at = excluded.next_check_at;
+
+-- name: claim_changed
+-- Claim disputes that have changed, the most overdue first, and set their next check. next_check_at acts as a lease: no
+-- other worker claims the dispute before that time.
+-- Locks: the returned disputes, FOR UPDATE SKIP LOCKED, so that several workers share the work.
+with locked_disputes as materialized (
+    select id
+    from disputes
+    where next_check_at <= now()
+    order by next_check_at
+    limit %(limit)s
+    for update skip locked
+)
+
+update disputes
+set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+from locked_disputes
+where disputes.id = locked_disputes.id
+returning disputes.id;
+
+-- name: record_dispute
+-- Store the present state of a dispute, with the payment of an order if it is one of ours.
+update disputes
+set
+    payment_id = (
+        select payments.id
+        from orders
+        inner join payments on orders.id = payments.order_id
+        where orders.reference = %(reference)s::text
+    ),
+    amount_minor = %(amount_minor)s,
+    currency = %(currency)s,
+    status = %(status)s,
+    reason = %(reason)s,
+    next_check_at = null
+where id = %(id)s;
