@@ -209,6 +209,9 @@ _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"
 _SHARED_BY_FEW = {"async_site", "declining_site", "site_without_webhooks"}
 """Fixtures that start a system for a few tests. One xdist worker runs these tests and starts the system once."""
 
+_SHARED_BY_ALL = {"endpoints"}
+"""Packages whose tests share a system. One xdist worker runs these tests."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -225,6 +228,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if shared := _SHARED_BY_FEW & _fixtures(item):
             item.add_marker(pytest.mark.xdist_group(min(shared)))
+        elif item.path.parent.name in _SHARED_BY_ALL:
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

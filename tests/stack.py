@@ -205,10 +205,9 @@ def _database(server: Server, template: str) -> Iterator[str]:
         conn.execute(
             sql.SQL("create database {} template {} strategy file_copy").format(identifier, sql.Identifier(template))
         )
-    try:
-        yield server.url(name)
-    finally:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
+        try:
+            yield server.url(name)
+        finally:
             conn.execute(sql.SQL("drop database {} with (force)").format(identifier))
 
 

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-import pytest
-
 from tests.acceptance.system import Buyer, assert_problem
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 NO_SINGLE = {"tier": None, "quantity": None}
 

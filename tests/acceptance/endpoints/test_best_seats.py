@@ -10,8 +10,6 @@ from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import Buyer, assert_problem, buyer_at, client_of, running_system
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 def get_best(buyer: Buyer, **parameters: Any) -> httpx.Response:
     query = {"event": buyer.event, "tier": "VIP", "quantity": 2, **parameters}

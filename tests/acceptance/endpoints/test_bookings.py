@@ -7,8 +7,6 @@ from api.commands.seed import TierPlan
 from tests.acceptance.system import Buyer, assert_problem, buyer_at, set_sale
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 @pytest.mark.parametrize("tier", ["VIP", "Front Row"])
 @pytest.mark.parametrize("quantity", [1, 2, 5, 10])

@@ -4,12 +4,9 @@ import re
 from datetime import UTC, datetime
 
 import httpx
-import pytest
 
 from api.schemas import BUILT_IN_EVENT
 from tests.acceptance.system import Buyer, time_of
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def test_requests_without_an_event_use_the_built_in_one(client: httpx.Client) -> None:

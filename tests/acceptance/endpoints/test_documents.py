@@ -14,8 +14,6 @@ from api.settings.secrets import TICKET_SECRET
 from tests.acceptance.system import Buyer, assert_problem
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 def test_each_ticket_of_a_confirmed_booking_has_the_image_of_its_code(
     stack: Stack, buyer: Buyer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -3,12 +3,9 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.acceptance.system import FOREIGN_ORIGIN, Buyer, new_event
 from tests.stack import Stack
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 TIMES = {b"date", b"x-as-of"}
 

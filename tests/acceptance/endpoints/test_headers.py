@@ -6,8 +6,6 @@ import pytest
 from tests.acceptance.system import FOREIGN_ORIGIN, SECURITY_HEADERS, Buyer
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 def test_a_large_response_is_compressed_for_clients_that_accept_gzip(untouched: Buyer) -> None:
     def tickets(encoding: str) -> httpx.Response:

@@ -2,11 +2,8 @@
 
 import httpx
 import psycopg
-import pytest
 
 from tests.stack import Stack, eventually
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def test_a_healthy_system_is_live_and_ready(client: httpx.Client) -> None:

@@ -10,8 +10,6 @@ import pytest
 from tests.acceptance.system import FOREIGN_ORIGIN, Buyer, assert_problem
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 PLAIN = {"Accept-Encoding": "identity"}
 CHANGING = {"X-As-Of", "ETag", "Date", "Content-Length"}
 """Headers whose values may differ between two requests."""

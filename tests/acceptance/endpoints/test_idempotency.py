@@ -7,8 +7,6 @@ import pytest
 from tests.acceptance.system import Buyer, assert_problem, set_sale
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 @pytest.mark.parametrize(
     ("key", "wanted"),

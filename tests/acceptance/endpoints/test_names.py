@@ -8,8 +8,6 @@ import pytest
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 SPELLINGS = [
     ("Zoe\u0308 Mu\u0308ller", "Zo\u00eb M\u00fcller"),
     ("\u1100\u1161\u1102\u1161\u1103\u1161", "\uac00\ub098\ub2e4"),

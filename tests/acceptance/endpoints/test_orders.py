@@ -12,8 +12,6 @@ from api.commands.seed import TierPlan
 from tests.acceptance.system import Buyer, assert_problem, buyer_at, time_of
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 SMALL = (TierPlan(name="GA", capacity=20, price_minor=1_000),)
 
 

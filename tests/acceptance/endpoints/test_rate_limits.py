@@ -3,12 +3,9 @@
 from collections.abc import Callable
 
 import httpx
-import pytest
 
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import Buyer, assert_problem, client_of, running_system
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def test_requests_above_an_endpoint_s_limit_are_refused_and_counted(server: EmbeddedServer) -> None:

@@ -1,10 +1,6 @@
 """The return of single tickets over HTTP."""
 
-import pytest
-
 from tests.acceptance.system import Buyer, assert_problem
-
-pytestmark = pytest.mark.xdist_group("endpoints")
 
 BUYER = "user-123"
 

@@ -9,8 +9,6 @@ from api.commands.seed import TierPlan
 from tests.acceptance.system import Buyer, assert_problem, buyer_at, time_of
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 AGE_MAX = timedelta(seconds=1)
 
 

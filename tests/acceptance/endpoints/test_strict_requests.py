@@ -11,8 +11,6 @@ import pytest
 from tests.acceptance.system import Buyer, assert_problem
 from tests.stack import HTTP_TIMEOUT_S, Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 BODY = json.dumps({"tier": "GA", "quantity": 1, "userId": "user-123"}).encode()
 
 

@@ -10,8 +10,6 @@ from api.services.tickets import PAGE_TICKETS
 from tests.acceptance.system import Buyer, buyer_at
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 def test_every_available_ticket_is_listed_by_id_with_its_seat(untouched: Buyer) -> None:
     tickets = untouched.tickets()
