@@ -147,10 +147,14 @@ async def test_the_system_serves_and_prints_its_addresses(make_system: Callable[
     assert not responds(f"{system.api_url}/health/live")
 
 
-async def test_the_next_run_has_the_data(make_prepared_system: Callable[..., System]) -> None:
-    system = make_prepared_system()
+async def test_two_systems_run_side_by_side_and_the_next_run_has_the_data(
+    make_prepared_system: Callable[..., System],
+) -> None:
+    system, other = make_prepared_system(), make_prepared_system()
     system.start()
+    other.start()
     await system.until_running()
+    await other.until_running()
     async with httpx.AsyncClient(
         base_url=system.api_url, trust_env=False, timeout=HTTP_TIMEOUT_S, verify=PLAIN_HTTP
     ) as client:
@@ -158,6 +162,8 @@ async def test_the_next_run_has_the_data(make_prepared_system: Callable[..., Sys
         booked = await client.post("/api/bookings", json=request)
         assert booked.status_code == 201
         await system.stop(signal.SIGINT)
+        assert responds(f"{other.api_url}/health/ready")
+        await other.stop()
         system.start()
         await system.until_running()
         again = await client.get(f"/api/bookings/{booked.json()['reference']}")
@@ -166,17 +172,6 @@ async def test_the_next_run_has_the_data(make_prepared_system: Callable[..., Sys
         assert tiers["VIP"]["available"] == 98
     await system.stop(signal.SIGINT)
     assert "Traceback" not in system.process.output()
-
-
-async def test_two_systems_run_side_by_side(make_prepared_system: Callable[..., System]) -> None:
-    one, other = make_prepared_system(), make_prepared_system()
-    one.start()
-    other.start()
-    await one.until_running()
-    await other.until_running()
-    await one.stop()
-    assert responds(f"{other.api_url}/health/ready")
-    await other.stop()
 
 
 @pytest.mark.parametrize(
@@ -267,6 +262,12 @@ async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[.
                 "select distinct usename from pg_stat_activity where application_name = 'tickets-api'"
             ).fetchall()
     assert sessions == [(APPLICATION,)]
+
+    (watchdog,) = (pid for pid, line in processes_of(system.data_dir).items() if "watchdog.py" in line)
+    os.kill(watchdog, signal.SIGKILL)
+    os.kill(system.server_pid(), signal.SIGKILL)
+    await system.until(lambda: "The database ended unexpectedly." in system.process.output(), "the report")
+    await system.until(lambda: responds(f"{system.api_url}/health/ready"), "the API serves again")
     await system.stop()
 
 
@@ -288,20 +289,6 @@ async def test_parts_that_no_longer_respond_are_restarted(make_prepared_system: 
     addresses = [f"{system.api_url}/health/ready", f"http://127.0.0.1:{system.web_port}/"]
     await system.until(lambda: all(map(responds, addresses)), "both serve again")
     await system.other_pid("-m api worker", worker)
-    await system.stop()
-
-
-async def test_a_killed_database_with_a_killed_watchdog_is_restarted(
-    make_prepared_system: Callable[..., System],
-) -> None:
-    system = make_prepared_system()
-    system.start()
-    await system.until_running()
-    (watchdog,) = (pid for pid, line in processes_of(system.data_dir).items() if "watchdog.py" in line)
-    os.kill(watchdog, signal.SIGKILL)
-    os.kill(system.server_pid(), signal.SIGKILL)
-    await system.until(lambda: "The database ended unexpectedly." in system.process.output(), "the report")
-    await system.until(lambda: responds(f"{system.api_url}/health/ready"), "the API serves again")
     await system.stop()
 
 
@@ -372,21 +359,16 @@ async def test_two_services_with_one_port_are_refused(
     assert system.process.output().startswith(f"{first} and {second} are both {port}: ")
 
 
-async def test_an_unused_payment_simulator_needs_no_port(make_prepared_system: Callable[..., System]) -> None:
+async def test_an_unused_payment_simulator_needs_no_port_and_a_hangup_stops_the_rest(
+    make_prepared_system: Callable[..., System],
+) -> None:
     system = make_prepared_system()
     with socket.socket() as other:
         other.bind(("127.0.0.1", system.psp_port))
         other.listen()
         system.start()
         await system.until_running()
-        await system.stop()
-
-
-async def test_a_closed_terminal_stops_everything(make_prepared_system: Callable[..., System]) -> None:
-    system = make_prepared_system()
-    system.start()
-    await system.until_running()
-    await system.stop(signal.SIGHUP)
+        await system.stop(signal.SIGHUP)
     assert "Traceback" not in system.process.output()
 
 
