@@ -28,6 +28,9 @@ WEB_BUILT := .web/.built
 # The JavaScript tools: linter, type checker, axe-core and Lighthouse.
 TOOLS := tests/webapp/tools
 TOOLS_INSTALLED := $(TOOLS)/node_modules/.installed
+# The linter of SQL needs several times as long as the others, so it runs only after a change of its inputs.
+SQL_LINTED := $(VENV)/.sql-linted
+SQL_INPUTS := pyproject.toml $(INSTALLED) $(wildcard sql/migrations/*.sql sql/queries/*.sql) sql/privileges.sql
 WEB_INPUTS := rxconfig.py .npmrc $(INSTALLED) $(shell find webapp assets reflex.lock -type f -not -name '*.pyc' 2>/dev/null)
 
 # The lock is on this file, which always exists. It ends with its process.
@@ -118,12 +121,15 @@ unit: $(INSTALLED) ## Run the unit tests of both languages
 	@$(BIN)/python -m pytest -q tests/unit
 
 .PHONY: lint
-lint: $(INSTALLED) $(TOOLS_INSTALLED) ## Check the style of Python, SQL and JavaScript, and their comments
+lint: $(INSTALLED) $(TOOLS_INSTALLED) $(SQL_LINTED) ## Check the style of Python, SQL and JavaScript, and their comments
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries sql/privileges.sql
 	$(BIN)/python -m tests.english
 	cd $(TOOLS) && npm run --silent lint
+
+$(SQL_LINTED): $(SQL_INPUTS)
+	$(BIN)/sqlfluff lint --disable-progress-bar sql/migrations sql/queries sql/privileges.sql
+	@touch $@
 
 .PHONY: format
 format: $(INSTALLED) $(TOOLS_INSTALLED) ## Format the sources
