@@ -104,7 +104,7 @@ _ROUTES = {
 """The endpoints without a parameter in their path."""
 
 
-class SimpleRequest(NamedTuple):
+class SimpleRequest(msgspec.Struct, frozen=True):
     """A request that needs no framework."""
 
     route: HotRoute
@@ -217,7 +217,7 @@ class FastPath:
         ):
             return None
         try:
-            return request._replace(booking=_decode_booking(body))
+            return msgspec.structs.replace(request, booking=_decode_booking(body))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
@@ -260,7 +260,7 @@ class FastPath:
         if request is None:
             await self.framework(scope, receive, send)
             return
-        request = request._replace(address=address_of(scope))
+        request = msgspec.structs.replace(request, address=address_of(scope))
         response = self.refuse(request) or await self.respond(request)
         headers = self.headers_of(request, response)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})

@@ -10,6 +10,8 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from api.fast_path import FastPath, SimpleRequest, count
 from api.http.responses import RawResponse
 from api.server.uvicorn_patch import LimitedProtocol, PendingResponse
@@ -71,7 +73,7 @@ class FastProtocol(LimitedProtocol):
         self._request, self._body = None, b""
         self.end_part()
         try:
-            self._serve(request._replace(address=self._find_address()))
+            self._serve(msgspec.structs.replace(request, address=self._find_address()))
         except Exception:  # noqa: BLE001 - the parser would report the error as a malformed request
             _log.exception("The response to %s %s failed", request.route.method, request.route.template)
             self.transport.close()

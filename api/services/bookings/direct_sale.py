@@ -140,15 +140,16 @@ async def _make_offers(
     holds = HoldAllowance(
         held.rows if held else [], limit=policy.held_tickets_max, hold_seconds=policy.hold_seconds, batch=taken
     )
+    parts_by_content: dict[tuple[object, ...], Parts | None] = {}
     for request in requests:
-        parts = resolve(request, {request.event}, tiers, assumed.named)
-        if not (
-            isinstance(parts, ApiError)
-            or is_limited(parts)  # Only a prefetch reads the tickets of a buyer.
-            or refuse_charge(parts, policy)
-            or memory.is_short(parts)
-            or holds.refusal(request.client_hash, request.quantity)
-            or not holds.take(request.client_hash, request.quantity)
+        # Many buyers of a batch want the same.
+        content = request.event, request.items, request.itemized, request.expected_total
+        if content not in parts_by_content:
+            parts_by_content[content] = _find_parts(request, assumed, policy, memory)
+        if (
+            (parts := parts_by_content[content])
+            and not holds.refusal(request.client_hash, request.quantity)
+            and holds.take(request.client_hash, request.quantity)
         ):
             assumed.parts[request.reference] = parts
     requests = [request for request in requests if request.reference in assumed.parts]
@@ -161,6 +162,19 @@ async def _make_offers(
         if lines is not None:
             offers.append(Offer(request, parts, lines, begin_payment(request, parts, policy)))
     return offers
+
+
+def _find_parts(request: NewOrder, assumed: Prefetched, policy: BookingPolicy, memory: Memory) -> Parts | None:
+    """Return the parts of a request that a direct sale may satisfy; otherwise None."""
+    parts = resolve(request, {request.event}, assumed.tiers, assumed.named)
+    if (
+        isinstance(parts, ApiError)
+        or is_limited(parts)  # Only a prefetch reads the tickets of a buyer.
+        or refuse_charge(parts, policy)
+        or memory.is_short(parts)
+    ):
+        return None
+    return parts
 
 
 def _lines(
