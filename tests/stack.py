@@ -319,6 +319,7 @@ class Stack:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
+            "STRIPE_API_URL": self.simulator_url,  # for PAYMENT_PROVIDER=stripe
             "SHUTDOWN_DELAY_MS": "0",  # Tests have no load balancer.
             # Most tests send many requests of few users. The limits have tests of their own.
             "BOOKINGS_PER_MINUTE": "0",

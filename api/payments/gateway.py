@@ -33,6 +33,8 @@ class Gateway(Protocol):
     async def start(self, reference: str, amount: Amount, return_url: str) -> Checkout:
         """Create the page of an order, or return the one that an earlier request has created.
 
+        The page leads back to `return_url`, with the query `paid=1` after a payment.
+
         Raises:
             ProviderError: the provider may have created the page.
         """

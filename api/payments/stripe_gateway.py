@@ -65,6 +65,8 @@ class StripeGateway:
     async def start(self, reference: str, amount: Amount, return_url: str) -> Checkout:
         """Create the Checkout Session of an order, or return the one that an earlier request has created.
 
+        The page leads back to `return_url`, with the query `paid=1` after a payment.
+
         Raises:
             ProviderError: Stripe may have created the session.
         """
@@ -80,7 +82,7 @@ class StripeGateway:
                     "quantity": 1,
                 }
             ],
-            "success_url": return_url,
+            "success_url": f"{return_url}?paid=1",
             "cancel_url": return_url,
             "client_reference_id": reference,
             "payment_intent_data": {"metadata": {"reference": reference}},

@@ -110,6 +110,8 @@ class OrderView(Described):
     """The ids of the bookings that were not returned."""
     calendar: str
     """The API's path of the calendar file."""
+    payment_url: str
+    """Address of the provider's page on which the buyer still has to pay; empty without such a page."""
     announcement: str
     """Announcement for screen readers: a new state of the order, or `hurry`."""
 

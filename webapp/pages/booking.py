@@ -119,12 +119,16 @@ def _head() -> Ui:
     )
 
 
+_IS_UNPAID = order.payment_url != ""
+"""True while the buyer of a pending order still has to pay on a page of the provider."""
+
+
 def _title(state: Any) -> Any:
     return rx.match(
         state,
         ("confirmed", rx.cond(order.called_off, say("booking.called_off.title"), say("booking.confirmed.title"))),
         ("paid_late", rx.cond(order.called_off, say("booking.called_off.title"), say("booking.paid_late.title"))),
-        ("pending", say("booking.pending.title")),
+        ("pending", rx.cond(_IS_UNPAID, say("booking.pay.title"), say("booking.pending.title"))),
         ("overdue", say("booking.overdue.title")),
         ("declined", say("booking.declined.title")),
         ("expired", say("booking.expired.title")),
@@ -153,6 +157,7 @@ def _body() -> Ui:
                 class_name="order-left",
             ),
         ),
+        rx.cond(_IS_UNPAID, rx.el.a(say("booking.pay"), href=order.payment_url, class_name="submit")),
         rx.cond(
             order.called_off & order.cancellable,
             rx.el.div(
@@ -187,7 +192,7 @@ def _text() -> Any:
             ),
         ),
         ("paid_late", say("booking.paid_late.text", quantity=order.quantity)),
-        ("pending", say("booking.pending.text")),
+        ("pending", rx.cond(_IS_UNPAID, say("booking.pay.text"), say("booking.pending.text"))),
         ("overdue", say("booking.overdue.text")),
         (
             "declined",

@@ -60,6 +60,7 @@ function Polling({ reference }) {
 
   useEffect(() => {
     if (state.order?.reference !== reference) update(INITIAL_STATE);
+    update({ paid: new URLSearchParams(location.search).has("paid") });
   }, [reference]);
 
   const { data: orderData } = order;

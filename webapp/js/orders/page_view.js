@@ -21,13 +21,22 @@ const HURRY_S = 60;
  * @property {EventDetails | null} event
  * @property {boolean} missing the API responded that there is no such order
  * @property {boolean} failed the last request failed
+ * @property {boolean} paid the buyer has come back from the payment's page after paying
  * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
  *   none
  * @property {string} announcement text code for screen readers: a new state of the order, or `hurry`
  */
 
 /** @type {OrderState} */
-export const INITIAL_STATE = { order: null, event: null, missing: false, failed: false, endedAt: 0, announcement: "" };
+export const INITIAL_STATE = {
+  order: null,
+  event: null,
+  missing: false,
+  failed: false,
+  paid: false,
+  endedAt: 0,
+  announcement: "",
+};
 
 /** @typedef {ReturnType<typeof deriveOrderPage>} OrderView */
 
@@ -83,6 +92,7 @@ export function deriveOrderPage(state, serverNow) {
     }),
     kept: order.bookings.filter((booking) => !isReturned(booking)).map(({ id }) => id),
     calendar: `${path}/calendar.ics`,
+    payment_url: described.state === "pending" && !state.paid ? (order.paymentUrl ?? "") : "",
     announcement: state.announcement,
   };
 }

@@ -35,6 +35,16 @@ test("a hold counts down by the server's clock", () => {
   assert.equal(view({ order: order({ expiresAt: at(60) }) }).left, 0);
 });
 
+test("a pending order is paid on the page of the provider until the buyer comes back", () => {
+  const paymentUrl = "https://pay.example/cs_1";
+  const pending = order({ status: "pending", expiresAt: at(60), paymentUrl });
+  assert.equal(view({ order: pending }).payment_url, paymentUrl);
+  assert.equal(view({ order: pending, paid: true }).payment_url, "");
+  assert.equal(view({ order: { ...pending, expiresAt: at(0) } }).payment_url, "");
+  assert.equal(view({ order: order({ status: "pending", expiresAt: at(60) }) }).payment_url, "");
+  assert.equal(view({ order: order({ paymentUrl }) }).payment_url, "");
+});
+
 test("a failed order can be repeated until its event begins", () => {
   const expired = order({ status: "expired" });
   assert.equal(view({ order: expired }).repeatable, true);
