@@ -79,6 +79,10 @@ seed: $(INSTALLED) ## Load the default inventory (safe to repeat)
 audit: $(INSTALLED) ## Check the invariants of the database
 	@exec $(BIN)/python -m api audit
 
+.PHONY: reconcile
+reconcile: $(INSTALLED) ## Compare the payment provider's payments and refunds with the database
+	@exec $(BIN)/python -m api reconcile
+
 .PHONY: schema
 schema: $(INSTALLED) ## Generate sql/schema.sql after a change of the migrations
 	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT INT TERM && \

@@ -16,7 +16,7 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -90,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
     retry_parser = commands.add_parser("retry-refund", help="request a failed refund again")
     retry_parser.add_argument("key", type=_uuid, metavar="ID", help="id of the refund, a UUID")
+    reconcile_parser = commands.add_parser("reconcile", help="compare the provider's payments and refunds with ours")
+    reconcile_parser.add_argument(
+        "--since", type=_time, default=None, help="beginning of the comparison; default: a week ago"
+    )
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
     bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
@@ -218,6 +222,17 @@ def _retry_refund(settings: Settings, arguments: Arguments) -> int:
         is_requested = asyncio.run(retry_refund.retry(url, settings, arguments.key))
     _print("The worker sends the refund again." if is_requested else "No failed refund has this id.")
     return 0 if is_requested else 1
+
+
+def _reconcile(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import reconcile
+
+    require_provider(settings)
+    since = arguments.since or datetime.now(UTC) - timedelta(days=7)
+    with database_url(settings) as url:
+        differences = asyncio.run(reconcile.reconcile(url, settings, since))
+    _print(reconcile.report(differences))
+    return 1 if differences else 0
 
 
 def _uuid(text: str) -> UUID:
@@ -359,6 +374,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "history": _history,
     "check": _check_in,
     "retry-refund": _retry_refund,
+    "reconcile": _reconcile,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

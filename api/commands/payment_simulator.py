@@ -92,6 +92,12 @@ async def get_refund(state: SimulatorState, reference: FromPath[str], key: FromP
     return state.store.get_refund(reference, key)
 
 
+@get("/refunds")
+async def get_refunds(state: SimulatorState) -> list[Refund]:
+    """Return every refund."""
+    return state.store.refunds()
+
+
 @get("/health")
 async def get_health() -> Response[Health]:
     """Respond with 200 while the process runs."""
@@ -130,7 +136,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            *(create_charge, get_charges, get_charge, create_refund, get_refund, get_health),
+            *(create_charge, get_charges, get_charge, create_refund, get_refund, get_refunds),
+            get_health,
             *stripe_routers(),
         ],
         lifespan=[lifespan],

@@ -99,6 +99,7 @@ messages = Noun(SQL_DIR / "queries" / "messages.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
+reconciliation = Noun(SQL_DIR / "queries" / "reconciliation.sql")
 refunds = Noun(SQL_DIR / "queries" / "refunds.sql")
 replication = Noun(SQL_DIR / "queries" / "replication.sql")
 sessions = Noun(SQL_DIR / "queries" / "sessions.sql")
@@ -128,6 +129,7 @@ NOUNS = (
     migrations,
     orders,
     payments,
+    reconciliation,
     refunds,
     replication,
     sessions,

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,12 +23,16 @@ from api.payments.provider import (
     ChargeRequest,
     ChargeStatus,
     ProviderError,
+    ProviderPayment,
+    ProviderRefund,
     Refund,
     RefundBody,
     RefundRequest,
     RefundResult,
 )
 from api.tls import tls_for
+
+Listed = TypeVar("Listed", Charge, Refund)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -105,6 +111,35 @@ class HttpProvider:
         if response.status_code == 404 and _refusal(response).code == "not_found":
             return None
         return _refund_result(response, request)
+
+    async def payments_since(self, _: datetime) -> AsyncIterator[ProviderPayment]:
+        """Return all captured charges, because charges have no time.
+
+        Raises:
+            ProviderError: the list is incomplete.
+        """
+        for charge in await self._list("/charges", Charge):
+            if charge.status in {"captured", "refunded"}:
+                yield ProviderPayment(charge.reference, charge.reference, Amount(charge.amount, charge.currency))
+
+    async def refunds_since(self, _: datetime) -> AsyncIterator[ProviderRefund]:
+        """Return all refunds, because refunds have no time.
+
+        Raises:
+            ProviderError: the list is incomplete.
+        """
+        for refund in await self._list("/refunds", Refund):
+            amount = Amount(refund.amount, refund.currency)
+            yield ProviderRefund(refund.id, refund.key, refund.reference, amount, refund.status)
+
+    async def _list(self, path: str, kind: type[Listed]) -> list[Listed]:
+        response = await self._request("GET", path, "")
+        if not response.is_success:
+            raise ProviderError(describe(response, ""))
+        try:
+            return msgspec.json.decode(response.content, type=list[kind])  # type: ignore[valid-type]
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ProviderError(f"The payment provider's response is no list: {error}") from None
 
     async def _request(self, method: str, path: str, reference: str, body: bytes | None = None) -> httpx.Response:
         headers = {} if body is None else {"Content-Type": "application/json"}

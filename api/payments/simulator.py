@@ -56,6 +56,10 @@ class ChargeStore:
         """Return every charge, in the order of creation."""
         return list(self._charges.values())
 
+    def refunds(self) -> list[Refund]:
+        """Return every refund, by charge and in the order of creation."""
+        return [refund for refunds in self._refunds.values() for refund in refunds.values()]
+
     def get(self, reference: str) -> Charge:
         """Return a charge with its present status.
 
