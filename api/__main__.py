@@ -18,11 +18,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import psycopg
 
 from api import schemas
+from api.account_schemas import Role
 from api.commands import output
 from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
 from api.commands.groups import GROUPS, Group, parse_groups
@@ -94,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     reconcile_parser.add_argument(
         "--since", type=_time, default=None, help="beginning of the comparison; default: a week ago"
     )
+    accounts_parser = commands.add_parser("accounts", help="grant roles to accounts, list or revoke them")
+    actions = accounts_parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="list the roles of all accounts")
+    for action in ("grant", "revoke"):
+        action_parser = actions.add_parser(action, help=f"{action} a role of an e-mail address")
+        action_parser.add_argument("email", type=_text, metavar="ADDRESS", help="e-mail address of the account")
+        action_parser.add_argument("role", choices=get_args(Role), help="admin includes the others")
+        action_parser.add_argument("--event", type=_text, help="slug of the event; without it, all events")
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
     bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
@@ -233,6 +243,23 @@ def _reconcile(settings: Settings, arguments: Arguments) -> int:
         differences = asyncio.run(reconcile.reconcile(url, settings, since))
     _print(reconcile.report(differences))
     return 1 if differences else 0
+
+
+def _accounts(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import accounts
+
+    with database_url(settings) as url:
+        if arguments.action == "list":
+            _print(accounts.report(asyncio.run(accounts.list_all(url, settings))))
+            return 0
+        subject = arguments.email, arguments.role, arguments.event
+        if arguments.action == "grant":
+            asyncio.run(accounts.grant(url, settings, *subject))
+            _print(f"{arguments.email} has the role {arguments.role} for {arguments.event or 'all events'}.")
+            return 0
+        is_revoked = asyncio.run(accounts.revoke(url, settings, *subject))
+    _print("The role is revoked." if is_revoked else "The address does not have this role.")
+    return 0 if is_revoked else 1
 
 
 def _uuid(text: str) -> UUID:
@@ -375,6 +402,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "check": _check_in,
     "retry-refund": _retry_refund,
     "reconcile": _reconcile,
+    "accounts": _accounts,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

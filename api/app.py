@@ -7,14 +7,18 @@ from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from api.config import Settings
 from api.errors import InvalidRequest
 from api.fast_path import FastPath
 from api.fast_protocol import FastProtocol
+from api.http.allowed_methods import allow
+from api.http.identity import SCHEME, identify
 from api.http.local_clients import guard_local
 from api.http.openapi import complete, refuse_unknown_page
 from api.http.problems import EXCEPTION_HANDLERS, problem
@@ -27,13 +31,16 @@ from api.routes import (
     docs,
     events,
     health,
+    me,
     messages,
     metrics,
     order_changes,
     payments,
     printed_tickets,
+    sessions,
     tickets,
 )
+from api.routes.desk import grants
 from api.server.refusals import Refusals, refusal
 from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
@@ -47,6 +54,21 @@ _HEADERS = (
 )
 """The headers of every response, errors included."""
 
+_ACCOUNT_ROUTES = (
+    allow(sessions.SESSIONS, "POST", "DELETE"),
+    allow(grants.GRANTS, "GET", "HEAD", "POST"),
+    sessions.send_sign_in_link,
+    sessions.sign_in,
+    sessions.refresh,
+    sessions.end_session,
+    sessions.end_sessions,
+    me.get_me,
+    me.set_password,
+    me.get_account_orders,
+    grants.get_grants,
+    grants.grant_role,
+    grants.revoke_role,
+)
 _ROUTES = (
     events.get_events,
     events.get_event,
@@ -54,7 +76,7 @@ _ROUTES = (
     tickets.get_states,
     tickets.get_tickets,
     tickets.get_best,
-    bookings.get_methods,  # before the framework adds its own OPTIONS handler
+    allow(bookings.BOOKINGS, "GET", "HEAD", "POST"),  # before the framework adds its own OPTIONS handler
     bookings.create_booking,
     bookings.get_booking,
     bookings.get_bookings,
@@ -65,6 +87,7 @@ _ROUTES = (
     printed_tickets.get_printed_tickets,
     messages.send_booking,
     messages.send_booking_links,
+    *_ACCOUNT_ROUTES,
     payments.receive_webhook,
     docs.get_asset,
 )
@@ -92,6 +115,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
     app = Litestar(
         route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else (_local_operations(),))],
         lifespan=[lifespan_of(settings)],
+        dependencies={"caller": Provide(identify)},
         middleware=[RequestMetrics()],
         guards=[throttle.guard, check_host, OwnOrigins(cors, settings.own_hosts).guard],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -147,8 +171,9 @@ def _refusal(error: InvalidRequest) -> bytes:
 def _cors(settings: Settings) -> CORSConfig:
     return CORSConfig(
         allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=["Booking-Secret", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Booking-Secret", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        allow_credentials=True,  # the cookie with the refresh token
         expose_headers=[
             *("ETag", "X-As-Of", "X-Event-Revision", "Idempotent-Replayed", "Location", "Content-Disposition"),
             *("Retry-After", "RateLimit", "RateLimit-Policy"),
@@ -163,6 +188,7 @@ def _openapi() -> OpenAPIConfig:
         version="1.0.0",
         description="Availability and bookings. Every error is a problem document (RFC 9457).",
         path="/schema",
+        components=Components(security_schemes={SCHEME: SecurityScheme(type="http", scheme="bearer")}),
         use_handler_docstrings=True,
         render_plugins=[_docs_page()],
         openapi_router=Router("/schema", route_handlers=[], guards=[refuse_unknown_page], include_in_schema=False),

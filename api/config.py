@@ -11,8 +11,15 @@ import msgspec
 from api.addresses import is_local_host, is_local_url
 from api.errors import ConfigError
 from api.setting_values import SECRETS, read_value
-from api.settings.mail import MailSettings
-from api.settings.secrets import ACCESS_SECRET, SECRET_BYTES_MIN, TICKET_SECRET, WEBHOOK_SECRET, Secret
+from api.settings.accounts import AccountSettings
+from api.settings.secrets import (
+    ACCESS_SECRET,
+    SECRET_BYTES_MIN,
+    SESSION_SECRETS,
+    TICKET_SECRET,
+    WEBHOOK_SECRET,
+    Secret,
+)
 
 _STRIPE_KEY = re.compile(r"(sk|rk)_[A-Za-z0-9_]{1,250}")
 _ROUND_TRIP_MARGIN_MS = 1000
@@ -24,7 +31,7 @@ _HELD_TICKETS_DEFAULT = 300
 """The default of `HELD_TICKETS_PER_ADDRESS` while the bookings of a buyer are limited."""
 
 
-class Settings(MailSettings, frozen=True, kw_only=True):
+class Settings(AccountSettings, frozen=True, kw_only=True):
     """All settings, with units in their names and safe defaults.
 
     The environment variable of a field is its name in capitals: `HOLD_SECONDS` sets `hold_seconds`. Only
@@ -194,7 +201,7 @@ class Settings(MailSettings, frozen=True, kw_only=True):
         _check_payment_minimums(settings)
         _check_stripe(settings)
         _check_round_trip(settings)
-        for secret in (WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET):
+        for secret in (WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET, SESSION_SECRETS):
             _check_secret(settings, secret)
         return settings
 
@@ -244,9 +251,10 @@ def _check_secret(settings: Settings, secret: Secret) -> None:
     given = getattr(settings, secret.field)
     if given and not secret.fits(given):
         # The message omits the value, which is secret.
+        several = ", or several different ones of these, separated by commas" if secret.is_list else ""
         raise ConfigError(
             f"{secret.field.upper()} is not allowed: it must be {secret.prefix} followed by at least "
-            f"{SECRET_BYTES_MIN} bytes in base64."
+            f"{SECRET_BYTES_MIN} bytes in base64{several}."
         )
 
 

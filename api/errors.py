@@ -82,10 +82,21 @@ class InvalidRequest(ApiError, status=400, code="invalid_request"):
 
 
 class Unauthorized(ApiError, status=401, code="unauthorized"):
-    """The request does not authenticate its sender."""
+    """The request does not authenticate its sender: its signature, token, link or password is missing or not valid."""
 
-    def __init__(self) -> None:
-        super().__init__("The signature is missing, wrong or too old.")
+    def __init__(self, message: str = "The signature is missing, wrong or too old.", scheme: str = "") -> None:
+        """`scheme` is the scheme of the header `Authorization` that the request needs; empty for none."""
+        super().__init__(message)
+        self._scheme = scheme
+
+    @classmethod
+    def sign_in(cls) -> "Unauthorized":
+        """Return the refusal of every failed sign-in, which does not reveal the reason, and of every invalid token."""
+        return cls("Sign in again. The token, the link or the password is missing, wrong, used or too old.", "Bearer")
+
+    def headers(self) -> dict[str, str]:
+        """Return the header with the scheme."""
+        return {"WWW-Authenticate": self._scheme} if self._scheme else {}
 
 
 class PaymentDeclined(ApiError, status=402, code="payment_declined"):
@@ -96,7 +107,10 @@ class PaymentDeclined(ApiError, status=402, code="payment_declined"):
 
 
 class Forbidden(ApiError, status=403, code="forbidden"):
-    """The booking belongs to another buyer, `WEB_ORIGINS` does not list the page's origin, or the client is remote."""
+    """The booking belongs to another buyer, or the account lacks the role or a recent sign-in.
+
+    The refusal also applies if `WEB_ORIGINS` does not list the page's origin, or to a remote client.
+    """
 
     def __init__(self, message: str = "This booking belongs to another buyer.") -> None:
         super().__init__(message)
@@ -277,11 +291,22 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
         "held": "unpaid tickets from one network address",
         "messages": "requested e-mails about one booking or to one address",
         "message_requests": "requests for e-mails from one network address",
+        "sign_ins": "attempts to sign in with one e-mail address",
+        "sign_ins_from_address": "attempts to sign in from one network address",
     }
 
     def __init__(
         self,
-        limit: Literal["address", "endpoint", "bookings", "held", "messages", "message_requests"],
+        limit: Literal[
+            "address",
+            "endpoint",
+            "bookings",
+            "held",
+            "messages",
+            "message_requests",
+            "sign_ins",
+            "sign_ins_from_address",
+        ],
         *,
         quota: int,
         window_s: int,
@@ -314,12 +339,13 @@ class Busy(ApiError, status=503, code="busy"):
         "database": ("The box office does not respond at the moment.", 1),
         "overload": ("Very many people are booking at the moment.", 1),
         "payments": ("Payments are not possible at the moment.", 5),
+        "sign_ins": ("Very many people are signing in at the moment.", 2),
     }
     """For each cause: the first sentence, and the seconds until a retry makes sense."""
 
     def __init__(
         self,
-        cause: Literal["database", "overload", "payments"] = "database",
+        cause: Literal["database", "overload", "payments", "sign_ins"] = "database",
         *,
         reference: str | None = None,
         unknown: bool = False,

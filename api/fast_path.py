@@ -55,7 +55,8 @@ HARMLESS = frozenset(
     {
         # Read by the fast path in the same way as by the framework.
         *(b"host", b"origin", b"accept-encoding", b"if-none-match"),
-        # Ignored by both: the representation never depends on them.
+        # Ignored by both: the representation never depends on them. Only the routes of sessions read the cookie.
+        b"cookie",
         *(b"accept", b"accept-language", b"user-agent", b"referer", b"dnt", b"sec-gpc", b"save-data", b"priority"),
         *(b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"sec-fetch-storage-access"),
         *(b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform"),
@@ -213,7 +214,7 @@ class FastPath:
         if (
             declared != (b"application/json", b"%d" % len(body))
             or len(body) > self._body_bytes_max
-            or (not request.headers.get(b"origin") and request.headers.get(b"sec-fetch-site") == b"cross-site")
+            or (not request.headers.get(b"origin") and _needs_origin(request.headers))
         ):
             return None
         try:
@@ -242,7 +243,8 @@ class FastPath:
                 return _cached(await cache(self._state).get(request.key), request)
             key, secret = (_text(request.headers.get(name)) for name in (b"idempotency-key", b"booking-secret"))
             booking = cast("BookingRequest", request.booking)
-            return await bookings.book(self._state, booking, request.event, key, secret, request.address)
+            sender = bookings.Sender(request.address)
+            return await bookings.book(self._state, booking, request.event, key, secret, sender)
         except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
             return problem_of(error, request.route.method, request.route.template)
 
@@ -277,6 +279,11 @@ class FastPath:
         except ApiError as error:
             return None, _raising(error)
         return self.with_body(request, cast("HTTPRequestEvent", message).get("body", b"")), _replay(message, receive)
+
+
+def _needs_origin(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether the framework may refuse a write without an origin."""
+    return headers.get(b"sec-fetch-site") == b"cross-site" or b"cookie" in headers
 
 
 def count(request: SimpleRequest, response: RawResponse, started_at: float) -> None:

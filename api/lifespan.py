@@ -19,6 +19,9 @@ from api.payments.signatures import WebhookReader
 from api.routes import health
 from api.routes.metrics import render_metrics
 from api.secret import load_or_create_secret
+from api.services.accounts.passwords import Passwords
+from api.services.accounts.sessions import list_revoked
+from api.services.accounts.tokens import SessionKeys
 from api.services.availability import availability_cache
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
@@ -31,10 +34,12 @@ from api.services.payments import Charges
 from api.services.providers import open_payments
 from api.services.states import states_cache
 from api.services.webhooks import Inbox
-from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET
+from api.settings.secrets import ACCESS_SECRET, SESSION_SECRETS, TICKET_SECRET, WEBHOOK_SECRET
 
 _METRICS_CACHED_S = 1 - metrics.FLUSH_INTERVAL_S
 """Time for which metrics are cached. Those of other processes are then at most one second old."""
+_REFRESHES_PER_SIGN_IN = 10
+"""Exchanges of refresh tokens from one client address, as a multiple of its attempts to sign in. They need no hash."""
 
 
 def lifespan_of(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
@@ -68,6 +73,7 @@ def _fill(state: State, settings: Settings, pool: Pool) -> None:
     state.has_open_orders = settings.has_open_orders
     state.message_requests = Limit(settings.message_requests_per_minute, window_s=60)
     state.printer = TicketPrinter(settings, state.ticket_secret)
+    _fill_accounts(state, settings, pool)
     state.seats = SeatSearch()
     state.availability = availability_cache(pool)
     state.states = states_cache(pool, seats_max=settings.seat_map_seats_max)
@@ -89,6 +95,15 @@ def _webhook_reader(settings: Settings) -> WebhookReader:
     from api.payments import stripe_webhooks  # noqa: PLC0415 - its import takes a second and 31 MB
 
     return functools.partial(stripe_webhooks.verify, settings.stripe_secrets)
+
+
+def _fill_accounts(state: State, settings: Settings, pool: Pool) -> None:
+    """Make the objects of accounts and their sessions."""
+    state.session_keys = SessionKeys(load_or_create_secret(settings, SESSION_SECRETS))
+    state.passwords = Passwords(settings.sign_in_wait_ms / 1000)
+    state.sign_ins_from_address = Limit(settings.sign_ins_per_address_per_minute, window_s=60)
+    state.refreshes_from_address = Limit(_REFRESHES_PER_SIGN_IN * settings.sign_ins_per_address_per_minute, window_s=60)
+    state.revoked_sessions = SharedResult(functools.partial(list_revoked, pool, settings))
 
 
 def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) -> None:

@@ -64,7 +64,7 @@ class BookingItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     def __post_init__(self) -> None:
         """Raise ValueError if a field of the entry's form is missing."""
         if self.ticket_ids is None:
-            _require(tier=self.tier, quantity=self.quantity)
+            require(tier=self.tier, quantity=self.quantity)
 
 
 class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     def __post_init__(self) -> None:
         """Raise ValueError if a field of the body's form is missing."""
         if self.items is None:
-            _require(tier=self.tier, quantity=self.quantity)
+            require(tier=self.tier, quantity=self.quantity)
 
     @staticmethod
     def required_with(fields: Container[str]) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class BookingRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
         return () if "items" in fields else ("tier", "quantity")
 
 
-def _require(**fields: object) -> None:
+def require(**fields: object) -> None:
     """Raise ValueError, with msgspec's message for a missing field, unless every field has a value."""
     for name, value in fields.items():
         if value is None:

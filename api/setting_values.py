@@ -28,7 +28,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
 SECRETS = frozenset(
     {
         *("database_url", "database_direct_url", "smtp_url"),
-        *("payment_webhook_secret", "ticket_secret", "access_secret"),
+        *("payment_webhook_secret", "ticket_secret", "access_secret", "session_secrets"),
         *("stripe_api_key", "stripe_webhook_secrets"),
     }
 )

@@ -16,6 +16,8 @@ grant select, insert, update on disputes, refunds to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
 grant select, update on feeds to tickets_app;
+grant select, insert, update on accounts, grants to tickets_app;
+grant select, insert, update, delete on account_sessions, sign_in_limits, sign_in_links to tickets_app;
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 

@@ -565,6 +565,98 @@ $$;
 
 COMMENT ON FUNCTION public.require_rows(actual bigint, required integer, failure text) IS 'Raise an error if a statement affects another number of rows';
 
+CREATE TABLE public.account_sessions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_id bigint NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
+    token_digest bytea NOT NULL,
+    previous_digest bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    rotated_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_reason text,
+    CONSTRAINT account_sessions_generation_check CHECK ((generation > 0)),
+    CONSTRAINT account_sessions_previous_check CHECK (((previous_digest IS NULL) = (generation = 1))),
+    CONSTRAINT account_sessions_previous_digest_check CHECK ((length(previous_digest) = 32)),
+    CONSTRAINT account_sessions_revoked_check CHECK (((revoked_at IS NULL) = (revoked_reason IS NULL))),
+    CONSTRAINT account_sessions_revoked_reason_check CHECK ((revoked_reason = ANY (ARRAY['sign_out'::text, 'everywhere'::text, 'replay'::text, 'password'::text]))),
+    CONSTRAINT account_sessions_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((rotated_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (rotated_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((expires_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (expires_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((revoked_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (revoked_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))),
+    CONSTRAINT account_sessions_token_digest_check CHECK ((length(token_digest) = 32))
+);
+
+COMMENT ON TABLE public.account_sessions IS 'Sessions of signed-in browsers. Each refresh replaces the refresh token by the next generation';
+
+COMMENT ON COLUMN public.account_sessions.generation IS 'Number of the present refresh token, from 1';
+
+COMMENT ON COLUMN public.account_sessions.token_digest IS 'SHA-256 of the present refresh token';
+
+COMMENT ON COLUMN public.account_sessions.previous_digest IS 'SHA-256 of the refresh token before; null in the first generation';
+
+COMMENT ON COLUMN public.account_sessions.rotated_at IS 'Time at which the present refresh token replaced the one before';
+
+COMMENT ON COLUMN public.account_sessions.revoked_reason IS 'sign_out: by its browser; everywhere: with all sessions of the account; replay: an older refresh token was used; password: the password was changed in another session';
+
+COMMENT ON CONSTRAINT account_sessions_generation_check ON public.account_sessions IS 'Generations are counted from 1';
+
+COMMENT ON CONSTRAINT account_sessions_previous_check ON public.account_sessions IS 'Exactly a later generation replaces a token';
+
+COMMENT ON CONSTRAINT account_sessions_previous_digest_check ON public.account_sessions IS 'A digest is a SHA-256';
+
+COMMENT ON CONSTRAINT account_sessions_revoked_check ON public.account_sessions IS 'Exactly a revoked session has a reason';
+
+COMMENT ON CONSTRAINT account_sessions_revoked_reason_check ON public.account_sessions IS 'A session is revoked for one of four reasons';
+
+COMMENT ON CONSTRAINT account_sessions_times_check ON public.account_sessions IS 'Times lie between the years 1 and 9999';
+
+COMMENT ON CONSTRAINT account_sessions_token_digest_check ON public.account_sessions IS 'A digest is a SHA-256';
+
+CREATE TABLE public.accounts (
+    id bigint NOT NULL,
+    public_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    email text NOT NULL,
+    password_hash text,
+    locale text,
+    verified_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT accounts_email_check CHECK (((length(email) <= 254) AND (email ~ '^[^@\s]+@[^@\s]+$'::text))),
+    CONSTRAINT accounts_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
+    CONSTRAINT accounts_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
+    CONSTRAINT accounts_times_check CHECK ((((verified_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (verified_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))),
+    CONSTRAINT accounts_verified_check CHECK (((password_hash IS NULL) OR (verified_at IS NOT NULL)))
+);
+
+COMMENT ON TABLE public.accounts IS 'Buyers and staff who sign in. The first sign-in by e-mail makes the account, or a grant of a role before it';
+
+COMMENT ON COLUMN public.accounts.public_id IS 'Identifier in tokens and in names of buyers, which reveals no number of accounts';
+
+COMMENT ON COLUMN public.accounts.email IS 'Address in the spelling of the first sign-in or grant';
+
+COMMENT ON COLUMN public.accounts.password_hash IS 'Hash by Argon2id with its parameters; null: no sign-in by password';
+
+COMMENT ON COLUMN public.accounts.locale IS 'Language of messages; null: unknown';
+
+COMMENT ON COLUMN public.accounts.verified_at IS 'Time of the first sign-in with a link to the address; null: only a role was granted';
+
+COMMENT ON CONSTRAINT accounts_email_check ON public.accounts IS 'An address has one @ and no blanks, and at most 254 characters';
+
+COMMENT ON CONSTRAINT accounts_locale_check ON public.accounts IS 'Messages have one of the languages of the web app';
+
+COMMENT ON CONSTRAINT accounts_password_hash_check ON public.accounts IS 'Only Argon2id hashes passwords';
+
+COMMENT ON CONSTRAINT accounts_times_check ON public.accounts IS 'Times lie between the years 1 and 9999';
+
+COMMENT ON CONSTRAINT accounts_verified_check ON public.accounts IS 'Only the owner of the address can set a password';
+
+ALTER TABLE public.accounts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.accounts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.booking_limits (
     user_id text NOT NULL,
     booked_at timestamp with time zone[] NOT NULL,
@@ -841,6 +933,49 @@ COMMENT ON COLUMN public.feeds.system_identifier IS 'Database cluster of the tra
 
 COMMENT ON CONSTRAINT feeds_name_check ON public.feeds IS 'A name is a word in lower case';
 
+CREATE TABLE public.grants (
+    id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    role text NOT NULL,
+    event_id integer,
+    granted_by text NOT NULL,
+    granted_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_by text,
+    revoked_at timestamp with time zone,
+    CONSTRAINT grants_granted_by_check CHECK (((length(granted_by) >= 1) AND (length(granted_by) <= 128))),
+    CONSTRAINT grants_revoked_by_check CHECK (((length(revoked_by) >= 1) AND (length(revoked_by) <= 128))),
+    CONSTRAINT grants_revoked_check CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+    CONSTRAINT grants_role_check CHECK ((role = ANY (ARRAY['box_office'::text, 'organiser'::text, 'door'::text, 'admin'::text]))),
+    CONSTRAINT grants_times_check CHECK ((((granted_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (granted_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((revoked_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (revoked_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+);
+
+COMMENT ON TABLE public.grants IS 'Roles of accounts. A revoked grant stays, so that the table shows who had a role at a time';
+
+COMMENT ON COLUMN public.grants.event_id IS 'Event of the role; null: all events';
+
+COMMENT ON COLUMN public.grants.granted_by IS 'Account that granted the role, as acct: and its public id, or command line';
+
+COMMENT ON COLUMN public.grants.revoked_by IS 'Account that revoked the role, or command line; null: the role is granted';
+
+COMMENT ON CONSTRAINT grants_granted_by_check ON public.grants IS 'Every grant has an author';
+
+COMMENT ON CONSTRAINT grants_revoked_by_check ON public.grants IS 'An author has a name';
+
+COMMENT ON CONSTRAINT grants_revoked_check ON public.grants IS 'Exactly a revoked grant has an author of its revocation';
+
+COMMENT ON CONSTRAINT grants_role_check ON public.grants IS 'Staff have one of four roles; everybody else is a buyer';
+
+COMMENT ON CONSTRAINT grants_times_check ON public.grants IS 'Times lie between the years 1 and 9999';
+
+ALTER TABLE public.grants ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.grants_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.messages (
     id bigint NOT NULL,
     kind text NOT NULL,
@@ -857,12 +992,12 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'returned'::text, 'refunded'::text, 'links'::text]))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
     CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
     CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
     CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
-    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = 'links'::text))),
+    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = ANY (ARRAY['links'::text, 'sign_in'::text])))),
     CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
     CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
@@ -898,7 +1033,7 @@ COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message
 
 COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
 
-COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links';
+COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links and a link to sign in';
 
 COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
 
@@ -1181,6 +1316,51 @@ ALTER TABLE public.refunds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.sign_in_limits (
+    key bytea NOT NULL,
+    tried_at timestamp with time zone[] NOT NULL,
+    CONSTRAINT sign_in_limits_key_check CHECK ((length(key) = 32)),
+    CONSTRAINT sign_in_limits_times_check CHECK ((('0001-01-02 00:00:00+00'::timestamp with time zone <= ALL (tried_at)) AND ('9999-12-30 23:59:59.999999+00'::timestamp with time zone >= ALL (tried_at)) AND (array_position(tried_at, NULL::timestamp with time zone) IS NULL))),
+    CONSTRAINT sign_in_limits_tried_at_check CHECK ((cardinality(tried_at) > 0))
+);
+
+COMMENT ON TABLE public.sign_in_limits IS 'Times of the recent attempts to sign in with a password, for each address. A guarded update of the row enforces the limit per minute';
+
+COMMENT ON COLUMN public.sign_in_limits.key IS 'SHA-256 of the address in lower case, because anybody may try any address';
+
+COMMENT ON COLUMN public.sign_in_limits.tried_at IS 'Times of the attempts of the last minute; older times may remain';
+
+COMMENT ON CONSTRAINT sign_in_limits_key_check ON public.sign_in_limits IS 'A key is a SHA-256';
+
+COMMENT ON CONSTRAINT sign_in_limits_times_check ON public.sign_in_limits IS 'Times lie between the years 1 and 9999';
+
+COMMENT ON CONSTRAINT sign_in_limits_tried_at_check ON public.sign_in_limits IS 'An address without recent attempts has no row';
+
+CREATE TABLE public.sign_in_links (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    message_id bigint NOT NULL,
+    email text NOT NULL,
+    locale text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT sign_in_links_email_check CHECK (((length(email) <= 254) AND (email ~ '^[^@\s]+@[^@\s]+$'::text))),
+    CONSTRAINT sign_in_links_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
+    CONSTRAINT sign_in_links_times_check CHECK ((((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((expires_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (expires_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)) AND ((used_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (used_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))))
+);
+
+COMMENT ON TABLE public.sign_in_links IS 'Links in e-mails with which the owner of an address signs in once. The API derives their tokens from the id, so that no copy of the table gives access';
+
+COMMENT ON COLUMN public.sign_in_links.message_id IS 'Message that contains the link';
+
+COMMENT ON COLUMN public.sign_in_links.used_at IS 'Time of the sign-in; null: not used';
+
+COMMENT ON CONSTRAINT sign_in_links_email_check ON public.sign_in_links IS 'An address has one @ and no blanks, and at most 254 characters';
+
+COMMENT ON CONSTRAINT sign_in_links_locale_check ON public.sign_in_links IS 'Messages have one of the languages of the web app';
+
+COMMENT ON CONSTRAINT sign_in_links_times_check ON public.sign_in_links IS 'Times lie between the years 1 and 9999';
+
 CREATE TABLE public.tickets (
     id bigint NOT NULL,
     event_id integer NOT NULL,
@@ -1328,6 +1508,21 @@ COMMENT ON CONSTRAINT workers_id_check ON public.workers IS 'An id has 1 to 300 
 
 COMMENT ON CONSTRAINT workers_times_check ON public.workers IS 'Times lie between the years 1 and 9999';
 
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT account_sessions_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT account_sessions_pkey ON public.account_sessions IS 'The id identifies a session';
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT accounts_pkey ON public.accounts IS 'The id identifies an account';
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_public_id_key UNIQUE (public_id);
+
+COMMENT ON CONSTRAINT accounts_public_id_key ON public.accounts IS 'The public id identifies an account';
+
 ALTER TABLE ONLY public.booking_limits
     ADD CONSTRAINT booking_limits_pkey PRIMARY KEY (user_id);
 
@@ -1378,6 +1573,11 @@ ALTER TABLE ONLY public.feeds
 
 COMMENT ON CONSTRAINT feeds_pkey ON public.feeds IS 'A reader has one cursor';
 
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT grants_pkey ON public.grants IS 'The id identifies a grant';
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 
@@ -1423,6 +1623,21 @@ ALTER TABLE ONLY public.refunds
 
 COMMENT ON CONSTRAINT refunds_provider_id_key ON public.refunds IS 'No two refunds share a refund of the provider';
 
+ALTER TABLE ONLY public.sign_in_limits
+    ADD CONSTRAINT sign_in_limits_pkey PRIMARY KEY (key);
+
+COMMENT ON CONSTRAINT sign_in_limits_pkey ON public.sign_in_limits IS 'An address has one row, which serializes concurrent attempts';
+
+ALTER TABLE ONLY public.sign_in_links
+    ADD CONSTRAINT sign_in_links_message_id_key UNIQUE (message_id);
+
+COMMENT ON CONSTRAINT sign_in_links_message_id_key ON public.sign_in_links IS 'A message has one link';
+
+ALTER TABLE ONLY public.sign_in_links
+    ADD CONSTRAINT sign_in_links_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT sign_in_links_pkey ON public.sign_in_links IS 'The id identifies a link';
+
 ALTER TABLE ONLY public.tickets
     ADD CONSTRAINT tickets_pkey PRIMARY KEY (id);
 
@@ -1458,6 +1673,22 @@ ALTER TABLE ONLY public.workers
 
 COMMENT ON CONSTRAINT workers_pkey ON public.workers IS 'The id identifies a worker';
 
+CREATE INDEX account_sessions_expires_idx ON public.account_sessions USING btree (expires_at);
+
+COMMENT ON INDEX public.account_sessions_expires_idx IS 'Sessions to purge, the first to expire first';
+
+CREATE INDEX account_sessions_live_idx ON public.account_sessions USING btree (account_id) WHERE (revoked_at IS NULL);
+
+COMMENT ON INDEX public.account_sessions_live_idx IS 'Sessions of an account, to revoke all of them';
+
+CREATE INDEX account_sessions_revoked_idx ON public.account_sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+
+COMMENT ON INDEX public.account_sessions_revoked_idx IS 'Sessions whose access tokens are refused, the latest of them first';
+
+CREATE UNIQUE INDEX accounts_email_key ON public.accounts USING btree (lower(email));
+
+COMMENT ON INDEX public.accounts_email_key IS 'An address has one account';
+
 CREATE UNIQUE INDEX bookings_live_ticket_key ON public.bookings USING btree (ticket_id) WHERE (released_at IS NULL);
 
 COMMENT ON INDEX public.bookings_live_ticket_key IS 'A ticket has at most one live booking';
@@ -1473,6 +1704,10 @@ COMMENT ON INDEX public.disputes_open_idx IS 'Disputes that have changed, for th
 CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
+
+CREATE UNIQUE INDEX grants_live_key ON public.grants USING btree (account_id, role, COALESCE(event_id, 0)) WHERE (revoked_at IS NULL);
+
+COMMENT ON INDEX public.grants_live_key IS 'An account has a role for an event, or for all events, once';
 
 CREATE INDEX messages_address_idx ON public.messages USING btree (lower(recipient), created_at) WHERE (recipient IS NOT NULL);
 
@@ -1501,6 +1736,10 @@ COMMENT ON INDEX public.order_events_feed_idx IS 'Entries after the cursor of a 
 CREATE INDEX order_events_order_idx ON public.order_events USING btree (order_id, id);
 
 COMMENT ON INDEX public.order_events_order_idx IS 'History of an order';
+
+CREATE INDEX orders_account_idx ON public.orders USING btree (account_id, id) WHERE (account_id IS NOT NULL);
+
+COMMENT ON INDEX public.orders_account_idx IS 'Orders of an account, the newest last';
 
 CREATE INDEX orders_client_hash_idx ON public.orders USING btree (client_hash) INCLUDE (quantity, expires_at) WHERE (client_hash IS NOT NULL);
 
@@ -1545,6 +1784,10 @@ COMMENT ON INDEX public.refunds_open_idx IS 'Open refunds by their next check, f
 CREATE INDEX refunds_payment_idx ON public.refunds USING btree (payment_id);
 
 COMMENT ON INDEX public.refunds_payment_idx IS 'Refunds of a payment';
+
+CREATE INDEX sign_in_links_expires_idx ON public.sign_in_links USING btree (expires_at);
+
+COMMENT ON INDEX public.sign_in_links_expires_idx IS 'Links to purge, the first to expire first';
 
 CREATE INDEX tickets_available_event_idx ON public.tickets USING btree (event_id, id) WHERE (status = 'available'::text);
 
@@ -1595,6 +1838,21 @@ CREATE TRIGGER refunds_note_new AFTER INSERT ON public.refunds REFERENCING NEW T
 CREATE TRIGGER tiers_note_change AFTER UPDATE ON public.tiers FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.note_tier_change();
 
 CREATE TRIGGER tiers_note_existence AFTER INSERT OR DELETE ON public.tiers FOR EACH ROW EXECUTE FUNCTION public.note_tier_change();
+
+ALTER TABLE ONLY public.account_sessions
+    ADD CONSTRAINT account_sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+COMMENT ON CONSTRAINT account_sessions_account_id_fkey ON public.account_sessions IS 'A session belongs to an account';
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+COMMENT ON CONSTRAINT grants_account_id_fkey ON public.grants IS 'A role belongs to an account';
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_event_id_fkey FOREIGN KEY (event_id) REFERENCES public.events(id);
+
+COMMENT ON CONSTRAINT grants_event_id_fkey ON public.grants IS 'A role applies to an event, or to all';
 
 ALTER TABLE ONLY public.tickets
     ADD CONSTRAINT tickets_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES public.tiers(id);

@@ -54,6 +54,7 @@ INVARIANTS = (
     queries.audit_histories.find_events_without_order,
     queries.audit_messages.find_unannounced_orders,
     queries.audit_messages.find_misdirected_messages,
+    queries.audit_accounts.find_foreign_owners,
     queries.audit.find_exceeded_limits,
     queries.audit.find_missing_keys,
 )

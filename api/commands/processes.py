@@ -49,7 +49,7 @@ class Service(NamedTuple):
 SECRETS = frozenset(
     {
         *("DATABASE_URL", "DATABASE_DIRECT_URL", "PAYMENT_WEBHOOK_SECRET", "TICKET_SECRET", "ACCESS_SECRET"),
-        *("PROVIDER_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "SMTP_URL"),
+        *("SESSION_SECRETS", "PROVIDER_URL", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "SMTP_URL"),
     }
 )
 """Settings that contain a secret, or may contain a password."""

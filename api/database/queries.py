@@ -80,7 +80,10 @@ def _for_server(sql: str) -> tuple[bytes, tuple[str, ...]]:
     return numbered.replace("%%", "%").encode(), names
 
 
+account_sessions = Noun(SQL_DIR / "queries" / "account_sessions.sql")
+accounts = Noun(SQL_DIR / "queries" / "accounts.sql")
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
+audit_accounts = Noun(SQL_DIR / "queries" / "audit_accounts.sql")
 audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
 audit_messages = Noun(SQL_DIR / "queries" / "audit_messages.sql")
 audit_money = Noun(SQL_DIR / "queries" / "audit_money.sql")
@@ -92,6 +95,7 @@ checkouts = Noun(SQL_DIR / "queries" / "checkouts.sql")
 disputes = Noun(SQL_DIR / "queries" / "disputes.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
+grants = Noun(SQL_DIR / "queries" / "grants.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
 limits = Noun(SQL_DIR / "queries" / "limits.sql")
@@ -103,6 +107,7 @@ reconciliation = Noun(SQL_DIR / "queries" / "reconciliation.sql")
 refunds = Noun(SQL_DIR / "queries" / "refunds.sql")
 replication = Noun(SQL_DIR / "queries" / "replication.sql")
 sessions = Noun(SQL_DIR / "queries" / "sessions.sql")
+sign_ins = Noun(SQL_DIR / "queries" / "sign_ins.sql")
 states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
@@ -110,7 +115,10 @@ webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
 workers = Noun(SQL_DIR / "queries" / "workers.sql")
 
 NOUNS = (
+    account_sessions,
+    accounts,
     audit,
+    audit_accounts,
     audit_histories,
     audit_messages,
     audit_money,
@@ -122,6 +130,7 @@ NOUNS = (
     disputes,
     events,
     feeds,
+    grants,
     health,
     history,
     limits,
@@ -133,6 +142,7 @@ NOUNS = (
     refunds,
     replication,
     sessions,
+    sign_ins,
     states,
     tickets,
     tiers,

@@ -1,4 +1,4 @@
-"""The header `Booking-Secret`: the secrets of orders that a request presents."""
+"""Access of a request to orders: the secrets in the header `Booking-Secret`, and the account of the caller."""
 
 import re
 from typing import Annotated, Final
@@ -8,6 +8,7 @@ from litestar.params import HeaderParameter
 from api.errors import InvalidRequest
 from api.http.state import ApiState
 from api.services.access import Access
+from api.services.accounts.tokens import Identity
 
 HEADER: Final = "Booking-Secret"
 SECRETS_MAX = 100
@@ -52,13 +53,14 @@ OrderSecrets = Annotated[
 """The header of a request for a list of orders."""
 
 
-def access_to_order(state: ApiState, secret: str | None) -> Access:
-    """Return the access of a request for one order; `secret` is its header, or None.
+def access_to_order(state: ApiState, secret: str | None, caller: Identity | None) -> Access:
+    """Return the access of a request for one order; `secret` is its header, or None, and `caller` its account.
 
     The header is not validated, so that the response does not depend on the order's existence.
     """
     presented = () if secret is None else (secret,)
-    return Access.of(presented, key=state.access_secret, is_open=state.has_open_orders)
+    account_id = caller.account_id if caller else None
+    return Access.of(presented, key=state.access_secret, is_open=state.has_open_orders, account_id=account_id)
 
 
 def access_to_orders(state: ApiState, secrets: str | None) -> Access:

@@ -11,6 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Link, OpenAPI, OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
 
+from api.account_schemas import METHODS
 from api.errors import ApiError, Busy, InternalError, NotFound, RateLimited
 from api.http.problems import MEDIA_TYPE
 from api.schemas import Problem
@@ -84,14 +85,23 @@ def complete(document: OpenAPI, *, tickets_max: int) -> None:
     single = _form(request, required=("tier", "quantity"), absent=("items",))
     basket = _form(request, required=("items",), absent=("tier", "quantity", "ticketIds"))
     _set_forms(request, single, basket)
+    sign_in = schemas["SignInRequest"].to_schema()
+    _set_forms(sign_in, *(_form(sign_in, required=names, method=method) for method, names in METHODS.items()))
     _set_forms(item, _form(item, required=("tier", "quantity")), _form(item, required=("ticketIds",)))
 
 
-def _form(schema: Mapping[str, Any], required: Collection[str], absent: Collection[str] = ()) -> dict[str, Any]:
-    """Return one form of a struct whose fields depend on each other: some are required, and some are absent."""
+def _form(
+    schema: Mapping[str, Any], required: Collection[str], absent: Collection[str] = (), method: str | None = None
+) -> dict[str, Any]:
+    """Return one form of a struct whose fields depend on each other: some are required, and some are absent.
+
+    `method` is the value of the field `method` in this form; None: the struct has no such field.
+    """
     properties = {name: value for name, value in schema["properties"].items() if name not in absent}
     for name in required:
         properties[name] = properties[name]["anyOf"][0]  # without null
+    if method is not None:
+        properties["method"] = {"const": method}
     return {
         "type": "object",
         "properties": properties,

@@ -1,5 +1,6 @@
 """Strict decoding of JSON request bodies. A refusal names every field at fault."""
 
+import sys
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -7,7 +8,6 @@ import msgspec
 from litestar.dto import MsgspecDTO
 from litestar.typing import FieldDefinition
 
-from api import schemas
 from api.errors import InvalidRequest, UnsupportedMediaType, invalid
 from api.http.openapi import DecoderSchema
 from api.schemas import explain_malformed
@@ -41,8 +41,9 @@ class StrictBody(MsgspecDTO[T], Generic[T]):
     @classmethod
     def create_openapi_schema(cls, field_definition: Any, handler_id: str, schema_creator: Any) -> Any:  # noqa: ARG003
         """Document the struct with the limits of its decoder, some of which the framework omits."""
+        module = sys.modules[cls.model_type.__module__]  # It defines the nested structs as well.
         for name, schema in DecoderSchema.of(cls.model_type).items():
-            nested = schema_creator.for_field_definition(FieldDefinition.from_annotation(getattr(schemas, name)))
+            nested = schema_creator.for_field_definition(FieldDefinition.from_annotation(getattr(module, name)))
             schema_creator.schema_registry.from_reference(nested).schema = schema
         return schema_creator.for_field_definition(field_definition)
 

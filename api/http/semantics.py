@@ -11,6 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from api.errors import Forbidden, InvalidRequest
+from api.http.session_cookie import COOKIE
 
 Header = tuple[bytes, bytes]
 
@@ -40,6 +41,8 @@ class HttpSemantics:
 class OwnOrigins:
     """Refuse unsafe requests from pages of foreign origins. Browsers name a page's origin; other clients need not.
 
+    A request with the cookie of a session has to name its origin, because a browser may add the cookie by itself.
+
     A page of the API itself has an origin with the request's host. The host must be one of `own_hosts`, because any
     name can lead to the API's address (DNS rebinding).
 
@@ -62,7 +65,7 @@ class OwnOrigins:
         if connection.scope.get("method") in _SAFE_METHODS:
             return
         foreign = (
-            headers.get("sec-fetch-site") == "cross-site"
+            headers.get("sec-fetch-site") == "cross-site" or COOKIE in connection.cookies
             if not origin
             else not self._cors.is_origin_allowed(origin) and not self._is_own(origin, headers.get("host"))
         )

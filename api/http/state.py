@@ -10,6 +10,8 @@ from api.http.rate_limit import Limit, Throttle
 from api.http.shared_result import SharedResult
 from api.payments.signatures import WebhookReader
 from api.schemas import SystemHealth
+from api.services.accounts.passwords import Passwords
+from api.services.accounts.tokens import SessionKeys
 from api.services.bookings.batcher import BookingBatcher
 from api.services.bookings.seat_search import SeatSearch
 from api.services.mail.printer import TicketPrinter
@@ -25,6 +27,10 @@ class ApiState(State):
     throttle: Throttle
     message_requests: Limit
     """The limit of each client network for requests for e-mails."""
+    sign_ins_from_address: Limit
+    """The limit of each client network for attempts to sign in."""
+    refreshes_from_address: Limit
+    """The limit of each client network for exchanges of refresh tokens."""
     pool: Pool
     printer: TicketPrinter
     batcher: BookingBatcher
@@ -43,5 +49,9 @@ class ApiState(State):
     """Verifies and reads a webhook of the payment provider."""
     ticket_secret: str
     access_secret: str
+    session_keys: SessionKeys
+    passwords: Passwords
+    revoked_sessions: SharedResult[frozenset[str]]
+    """The sessions that have ended while their access tokens are still valid."""
     has_open_orders: bool
     """True if everybody may access the orders that were made without a secret."""

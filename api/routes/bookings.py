@@ -2,10 +2,10 @@
 
 import re
 import secrets
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
-from litestar import Request, Response, get, post, route
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
@@ -18,11 +18,13 @@ from api.errors import (
     KeyReused,
     NotFound,
     RequestTimeout,
+    Unauthorized,
     UnsupportedMediaType,
     invalid,
 )
 from api.http.access import OrderSecret, OrderSecrets, OwnSecret, access_to_order, access_to_orders, valid_secret
 from api.http.client_address import client_network
+from api.http.identity import OPTIONAL, Caller
 from api.http.openapi import refusals
 from api.http.problems import problem
 from api.http.rate_limit import address_of
@@ -41,6 +43,7 @@ from api.schemas import (
 )
 from api.services import calendar, codes
 from api.services.access import derive_secret, digest
+from api.services.accounts.tokens import ACCOUNT_PREFIX, Identity
 from api.services.bookings import limits
 from api.services.bookings.model import Booked, Declined, Item, NewOrder, Refused
 from api.services.bookings.refusals import REFUSALS
@@ -52,7 +55,7 @@ BOOKINGS = "/api/bookings"
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 BODY_REFUSALS: Final = (InvalidRequest, Forbidden, RequestTimeout, BodyTooLarge, UnsupportedMediaType)
-CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, *REFUSALS))
+CREATE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, Unauthorized, *REFUSALS))
 
 ORDERS_PER_UNIT = 20
 """Number of listed orders that cost as much as a request, for the limit of addresses."""
@@ -75,6 +78,12 @@ IdempotencyKey = Annotated[
         schema_extra={"pattern": KEY_HEADER_PATTERN},  # only documented here: `_reference` validates it
     ),
 ]
+SHOW: Final = QueryParameter(
+    description="`upcoming`: pending or confirmed, before the event begins; `past`: pending or confirmed, "
+    "after the event has begun; `cancelled`: cancelled, declined or expired; without it, all"
+)
+PageLimit = Annotated[int, QueryParameter(ge=1, le=100)]
+Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the previous page")]
 
 
 @post(
@@ -90,26 +99,28 @@ IdempotencyKey = Annotated[
         ),
         **refusals(CREATE_REFUSALS),
     },
+    security=OPTIONAL,
 )
 async def create_booking(
     request: Request[None, None, ApiState],
     state: ApiState,
     data: JSONBody[BookingRequest],
+    caller: Caller,
     event: EventSlug = BUILT_IN_EVENT,
     idempotency_key: IdempotencyKey = None,
     booking_secret: OwnSecret = None,
 ) -> Response[bytes]:
     """Book a quantity of a tier's tickets, the tickets in `ticketIds`, or a basket of `items`: all or nothing.
 
-    Repeats with the same key, body and secret return the same response with `Idempotent-Replayed: true` and book only
-    once.
+    Repeats with the same key, body, secret and account return the same response with `Idempotent-Replayed: true` and
+    book only once. The booking of a signed-in buyer belongs to the account, whose name replaces `userId`.
     """
     if idempotency_key is not None:
         idempotency_key = _only_value(request, "idempotency-key")
     if booking_secret is not None:
         booking_secret = _only_value(request, "booking-secret")
-    address = address_of(request.scope)
-    return (await book(state, data, event, idempotency_key, booking_secret, address)).to_litestar()
+    sender = Sender(address_of(request.scope), caller)
+    return (await book(state, data, event, idempotency_key, booking_secret, sender)).to_litestar()
 
 
 def _only_value(request: Request[None, None, ApiState], header: str) -> str:
@@ -120,8 +131,15 @@ def _only_value(request: Request[None, None, ApiState], header: str) -> str:
     return ", ".join(dict.fromkeys(request.headers.getall(header)))
 
 
+class Sender(NamedTuple):
+    """The sender of a request: the client's address, and the account of a signed-in buyer."""
+
+    address: str
+    account: Identity | None = None
+
+
 async def book(
-    state: ApiState, data: BookingRequest, event: str, key: str | None, secret: str | None, address: str
+    state: ApiState, data: BookingRequest, event: str, key: str | None, secret: str | None, sender: Sender
 ) -> RawResponse:
     """Book, and return the response.
 
@@ -131,20 +149,20 @@ async def book(
         event: the slug of the event.
         key: the header `Idempotency-Key`.
         secret: the header `Booking-Secret`.
-        address: the client's address.
+        sender: the client.
 
     Raises:
         ApiError: the request is invalid, or its outcome could not be decided.
     """
-    new = _new_order(data, event, key, TICKETS_MAX)
+    new = _new_order(data, event, key, TICKETS_MAX, sender.account)
     if secret is not None:
         secret = valid_secret(secret)
-    elif not state.has_open_orders:
+    elif not state.has_open_orders and sender.account is None:
         secret = derive_secret(state.access_secret, new.reference)
     if secret is not None:
         new = msgspec.structs.replace(new, access_digest=digest(secret))
     if state.settings.held_tickets_max:
-        client_hash = limits.hash_client(state.ticket_secret, client_network(address))
+        client_hash = limits.hash_client(state.ticket_secret, client_network(sender.address))
         new = msgspec.structs.replace(new, client_hash=client_hash)
     match await state.batcher.book(new):
         case Booked(order, bookings, replayed):
@@ -163,14 +181,15 @@ async def book(
             return problem(error)
 
 
-@get(BOOKINGS + "/{reference:str}", responses=refusals([InvalidRequest, NotFound]))
+@get(BOOKINGS + "/{reference:str}", responses=refusals([InvalidRequest, Unauthorized, NotFound]), security=OPTIONAL)
 async def get_booking(
     state: ApiState,
     reference: ReferenceInPath,
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
-    access = access_to_order(state, booking_secret)
+    access = access_to_order(state, booking_secret, caller)
     order, read_at = await with_timeout(get_order(state.pool, valid_reference(reference), access))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
 
@@ -181,8 +200,9 @@ async def get_booking(
         200: ResponseSpec(
             str, description="The QR code as an image", media_type=codes.MEDIA_TYPE, generate_examples=False
         ),
-        **refusals([InvalidRequest, NotFound]),
+        **refusals([InvalidRequest, Unauthorized, NotFound]),
     },
+    security=OPTIONAL,
 )
 async def get_ticket_code(
     state: ApiState,
@@ -194,6 +214,7 @@ async def get_ticket_code(
             schema_extra={"pattern": f"^{_IMAGE.pattern}(?![\\s\\S])"},
         ),
     ],
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the QR code of one ticket of a confirmed booking."""
@@ -203,7 +224,7 @@ async def get_ticket_code(
             state.ticket_secret,
             valid_reference(reference),
             _ticket_number(file),
-            access_to_order(state, booking_secret),
+            access_to_order(state, booking_secret, caller),
         )
     )
     return RawResponse(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).to_litestar()
@@ -215,16 +236,18 @@ async def get_ticket_code(
         200: ResponseSpec(
             str, description="The event as a calendar file", media_type=calendar.MEDIA_TYPE, generate_examples=False
         ),
-        **refusals([InvalidRequest, NotFound]),
+        **refusals([InvalidRequest, Unauthorized, NotFound]),
     },
+    security=OPTIONAL,
 )
 async def get_calendar(
     state: ApiState,
     reference: ReferenceInPath,
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the event of a confirmed booking as a calendar file."""
-    access = access_to_order(state, booking_secret)
+    access = access_to_order(state, booking_secret, caller)
     name, body = await with_timeout(
         calendar.write_calendar(state.pool, valid_reference(reference), state.settings.web_url, access)
     )
@@ -237,15 +260,9 @@ async def get_bookings(
     request: Request[None, None, ApiState],
     state: ApiState,
     user_id: Annotated[str, QueryParameter(name="userId", min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)],
-    show: Annotated[
-        Show | None,
-        QueryParameter(
-            description="`upcoming`: pending or confirmed, before the event begins; `past`: pending or confirmed, "
-            "after the event has begun; `cancelled`: cancelled, declined or expired; without it, all"
-        ),
-    ] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
-    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1, description="`next` of the previous page")] = None,
+    show: Annotated[Show | None, SHOW] = None,
+    limit: PageLimit = 20,
+    cursor: Cursor = None,
     booking_secret: OrderSecrets = None,
 ) -> Response[OrderPage]:
     """Return a buyer's bookings that the request may access, newest first."""
@@ -256,20 +273,22 @@ async def get_bookings(
     return Response(page, headers={"Cache-Control": "no-store"})
 
 
-@route(BOOKINGS, http_method="OPTIONS", status_code=204, include_in_schema=False)
-async def get_methods() -> Response[None]:
-    """Return the supported methods. The framework lists only the first of two routes that share a path."""
-    return Response(None, headers={"Allow": "GET, HEAD, OPTIONS, POST"})
-
-
-def _new_order(data: BookingRequest, event: str, key: str | None, tickets_max: int) -> NewOrder:
+def _new_order(
+    data: BookingRequest, event: str, key: str | None, tickets_max: int, account: Identity | None = None
+) -> NewOrder:
     """Validate the rules that the body's types cannot express, and give the order its reference."""
     items = _items(data, tickets_max)
+    buyer = valid_buyer(data.user_id)
+    if account is None and limit_key(buyer).startswith(ACCOUNT_PREFIX):
+        raise InvalidRequest(
+            f"must not begin with {ACCOUNT_PREFIX}, the start of the names of accounts", field="userId"
+        )
     return NewOrder(
         reference=_reference(data.booking_reference, key),
         event=event,
         items=items,
-        user_id=valid_buyer(data.user_id),
+        user_id=account.buyer if account else buyer,
+        account_id=account.account_id if account else None,
         expected_total=data.expected_total,
         email=data.email,
         locale=data.locale,

@@ -10,9 +10,10 @@ from litestar.params import JSONBody
 
 from api.database.errors import CommitUnknownError
 from api.database.session import write_with_timeout
-from api.errors import ApiError, Busy, NotFound, RateLimited
+from api.errors import ApiError, Busy, NotFound, RateLimited, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.client_address import client_network
+from api.http.identity import OPTIONAL, Caller
 from api.http.openapi import refusals
 from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
@@ -36,23 +37,25 @@ _REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, RateLim
     return_dto=None,
     responses={
         202: ResponseSpec(MessageQueued, description="An e-mail follows", generate_examples=False),
-        **refusals((*_REFUSALS, NotFound)),
+        **refusals((*_REFUSALS, Unauthorized, NotFound)),
     },
+    security=OPTIONAL,
 )
 async def send_booking(
     request: Request[None, None, ApiState],
     state: ApiState,
     reference: ReferenceInPath,
     data: JSONBody[EmailRequest],
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[MessageQueued]:
     """Send the link to a booking by e-mail, with the tickets of a confirmed one.
 
     The address becomes that of the booking, so that further messages go there.
     """
-    _take(request, state)
-    access = access_to_order(state, booking_secret)
-    await _queue(send_order(state.pool, state.settings, valid_reference(reference), access, data.email, data.locale))
+    take_message(request, state)
+    access = access_to_order(state, booking_secret, caller)
+    await queue(send_order(state.pool, state.settings, valid_reference(reference), access, data.email, data.locale))
     return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
 
 
@@ -75,12 +78,12 @@ async def send_booking_links(
 
     The response is the same for every address, so that nobody learns who has booked.
     """
-    _take(request, state)
-    await _queue(send_links(state.pool, state.settings, data.email, data.locale))
+    take_message(request, state)
+    await queue(send_links(state.pool, state.settings, data.email, data.locale))
     return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
 
 
-def _take(request: Request[None, None, ApiState], state: ApiState) -> None:
+def take_message(request: Request[None, None, ApiState], state: ApiState) -> None:
     """Take a unit of the client's limit.
 
     Raises:
@@ -91,7 +94,7 @@ def _take(request: Request[None, None, ApiState], state: ApiState) -> None:
         raise RateLimited("message_requests", quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
 
 
-async def _queue(queueing: Coroutine[Any, Any, None]) -> None:
+async def queue(queueing: Coroutine[Any, Any, None]) -> None:
     """Queue a message.
 
     Raises:

@@ -10,8 +10,9 @@ from litestar.params import JSONBody
 
 from api.database.errors import CommitUnknownError
 from api.database.session import write_with_timeout
-from api.errors import ApiError, Busy, NotCancellable, NotFound
+from api.errors import ApiError, Busy, NotCancellable, NotFound, Unauthorized
 from api.http.access import OrderSecret, access_to_order
+from api.http.identity import OPTIONAL, Caller
 from api.http.openapi import refusals
 from api.http.request_body import StrictBody
 from api.http.state import ApiState
@@ -24,7 +25,7 @@ from api.services.returns import cancel_order, return_tickets
 
 _log = logging.getLogger(__name__)
 
-CHANGE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, NotFound, NotCancellable))
+CHANGE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, Unauthorized, NotFound, NotCancellable))
 
 
 @post(
@@ -36,19 +37,21 @@ CHANGE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, N
         200: ResponseSpec(Order, description="Cancelled by this or an earlier request", generate_examples=False),
         **refusals(CHANGE_REFUSALS),
     },
+    security=OPTIONAL,
 )
 async def cancel_booking(
     state: ApiState,
     reference: ReferenceInPath,
     data: JSONBody[CancelRequest],
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Cancel a booking: release its tickets and refund a captured payment.
 
-    Only the buyer can cancel. Repeats return the same response.
+    Only the buyer can cancel; a signed-in owner needs no matching `userId`. Repeats return the same response.
     """
     reference, buyer = valid_reference(reference), valid_buyer(data.user_id)
-    access = access_to_order(state, booking_secret)
+    access = access_to_order(state, booking_secret, caller)
     return await _change(
         state, reference, lambda on_commit: cancel_order(state.pool, reference, buyer, access, on_commit)
     )
@@ -63,11 +66,13 @@ async def cancel_booking(
         200: ResponseSpec(Order, description="Returned by this or an earlier request", generate_examples=False),
         **refusals(CHANGE_REFUSALS),
     },
+    security=OPTIONAL,
 )
 async def return_booked_tickets(
     state: ApiState,
     reference: ReferenceInPath,
     data: JSONBody[ReturnRequest],
+    caller: Caller,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Return single tickets of a confirmed booking: put them back on sale and refund their prices.
@@ -75,7 +80,7 @@ async def return_booked_tickets(
     Only the buyer can return tickets. The return of all remaining tickets cancels the booking. Repeats change nothing.
     """
     reference, buyer = valid_reference(reference), valid_buyer(data.user_id)
-    access = access_to_order(state, booking_secret)
+    access = access_to_order(state, booking_secret, caller)
     return await _change(
         state,
         reference,

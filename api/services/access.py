@@ -1,8 +1,8 @@
-"""Access to orders: an order belongs to the holder of its secret.
+"""Access to orders: an order belongs to the holder of its secret, and to the account that booked or claimed it.
 
-A client sends its own secret with the booking, or gets one from the API. The database has only a digest of it. An order
-without a secret exists only while guest orders are open, and everybody may then access it. The links in e-mails have
-secrets of their own, which the API derives from the reference.
+A client sends its own secret with the booking, or gets one from the API. The database has only a digest of it. A guest
+order without a secret exists only while guest orders are open, and everybody may then access it. The links in e-mails
+have secrets of their own, which the API derives from the reference.
 """
 
 import base64
@@ -34,6 +34,11 @@ class HasAccess(Protocol):
         """Return the SHA-256 of the order's secret; None if it was made without a secret."""
         ...
 
+    @property
+    def account_id(self) -> int | None:
+        """Return the account of the buyer; None if the order belongs to no account."""
+        ...
+
 
 class Access(msgspec.Struct, frozen=True):
     """The orders that a request may access."""
@@ -43,22 +48,30 @@ class Access(msgspec.Struct, frozen=True):
     links: frozenset[str] = frozenset()
     """The references of the orders to which the request presents the secrets of links."""
     is_open: bool = False
-    """True if everybody may access the orders that were made without a secret."""
+    """True if everybody may access the guest orders that were made without a secret."""
+    account_id: int | None = None
+    """The account of the request; None if the request has no account."""
 
     @classmethod
-    def of(cls, secrets: Iterable[str], *, key: str, is_open: bool) -> Self:
+    def of(cls, secrets: Iterable[str], *, key: str, is_open: bool, account_id: int | None = None) -> Self:
         """Return the access of a request that presents some secrets; `key` is the text of `ACCESS_SECRET`."""
         presented = list(secrets)
         links = frozenset(
             reference for secret in presented if (reference := _linked_reference(key, secret)) is not None
         )
-        return cls(frozenset(map(digest, presented)), links, is_open)
+        return cls(frozenset(map(digest, presented)), links, is_open, account_id)
 
     def admits(self, order: HasAccess) -> bool:
         """Return whether the request may access an order."""
-        if order.reference in self.links:
+        if order.reference in self.links or self.owns(order):
             return True
-        return self.is_open if order.access_digest is None else order.access_digest in self.digests
+        if order.access_digest is None:
+            return self.is_open and order.account_id is None
+        return order.access_digest in self.digests
+
+    def owns(self, order: HasAccess) -> bool:
+        """Return whether the order belongs to the account of the request."""
+        return self.account_id is not None and order.account_id == self.account_id
 
 
 def digest(secret: str) -> bytes:

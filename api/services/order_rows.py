@@ -41,6 +41,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """The address of the provider's page while a pending order can be paid there. `orders.list_orders` omits it."""
     access_digest: bytes | None = None
     """SHA-256 of the order's secret; None if it was made without a secret."""
+    account_id: int | None = None
+    """The account of the buyer; None if the order belongs to no account."""
     refunded_minor: int = 0
     """The sum of the payment's refunds in every state, in the currency's minor units."""
     refunds: "tuple[RefundRow, ...]" = ()
@@ -100,6 +102,8 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     """The event's slug."""
     access_digest: bytes | None = None
     """SHA-256 of the order's secret; None if it was made without a secret."""
+    account_id: int | None = None
+    """The account of the buyer; None if the order belongs to no account."""
 
 
 class OrderEvent(EventTimes, frozen=True, kw_only=True):

@@ -62,19 +62,38 @@ async def list_orders(
 
     It has at most `limit` orders, with ids below `cursor`.
     """
-    statuses, begun = _SELECTIONS[show]
-    parameters = {
+    parameters = _selection(show, limit, cursor) | {
         "user_id": user_id,
-        "before": cursor or _NEWEST,
-        "limit": limit + 1,  # One more row than the page holds shows that another page follows.
-        "statuses": statuses,
-        "begun": begun,
         "digests": list(access.digests),
         "links": list(access.links),
         "open": access.is_open,
     }
+    return await _list(pool, Statement(queries.orders.list_orders, parameters, OrderRow), limit)
+
+
+async def list_account_orders(
+    pool: Pool, account_id: int, *, show: Show | None = None, limit: int, cursor: int | None
+) -> schemas.OrderPage:
+    """Return a page of an account's orders, newest first, like `list_orders`."""
+    parameters = _selection(show, limit, cursor) | {"account_id": account_id}
+    return await _list(pool, Statement(queries.orders.list_account_orders, parameters, OrderRow), limit)
+
+
+def _selection(show: Show | None, limit: int, cursor: int | None) -> dict[str, object]:
+    """Return the parameters that select a page of orders."""
+    statuses, begun = _SELECTIONS[show]
+    return {
+        "before": cursor or _NEWEST,
+        "limit": limit + 1,  # One more row than the page holds shows that another page follows.
+        "statuses": statuses,
+        "begun": begun,
+    }
+
+
+async def _list(pool: Pool, statement: Statement[OrderRow], limit: int) -> schemas.OrderPage:
+    """Return the page of at most `limit` orders that a statement lists."""
     async with open_session(pool) as session:
-        rows = await session.run(Statement(queries.orders.list_orders, parameters, OrderRow))
+        rows = await session.run(statement)
         page = await with_refunds(session, rows[:limit])
         bookings = await find_bookings(session, [order.id for order in page])
     return schemas.OrderPage(

@@ -91,7 +91,8 @@ async def _return(
             locked = await session.run(lock([reference]))
             if not locked or not access.admits(locked[0]):
                 raise NotFound(f"booking {reference}")
-            if may_return(locked[0], user_id):
+            # An account may have claimed the order of a guest with another name.
+            if may_return(locked[0], locked[0].user_id if access.owns(locked[0]) else user_id):
                 reason = CANCELLED_BY_BUYER if booking_ids is None else RETURNED_BY_BUYER
                 await return_lines(session, locked[0], booking_ids, requested_by="buyer", reason=reason)
         on_commit(locked[0].event)

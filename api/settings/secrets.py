@@ -19,10 +19,24 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     signs: str
     """The signed objects, in the plural, for messages."""
 
+    is_list: bool = False
+    """True if the setting may contain several secrets, separated by commas."""
+
     def fits(self, text: str) -> bool:
-        """Return True if a text has the prefix, followed by a long enough key in base64, with or without padding."""
+        """Return True if a text has the prefix, followed by a long enough key in base64, with or without padding.
+
+        Each secret of a list has to fit, and no secret may occur twice.
+        """
+        secrets = self.split(text)
+        return all(map(self._is_valid, secrets)) and len(set(secrets)) == len(secrets)
+
+    def split(self, text: str) -> list[str]:
+        """Return the secrets in a text: one, unless this is a list."""
+        return [part.strip() for part in text.split(",")] if self.is_list else [text]
+
+    def _is_valid(self, secret: str) -> bool:
         try:
-            return text.startswith(self.prefix) and len(self.key(text)) >= SECRET_BYTES_MIN
+            return secret.startswith(self.prefix) and len(self.key(secret)) >= SECRET_BYTES_MIN
         except (binascii.Error, ValueError):
             return False
 
@@ -39,3 +53,6 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 WEBHOOK_SECRET = Secret(field="payment_webhook_secret", prefix="whsec_", file_name="webhook-secret", signs="webhooks")
 TICKET_SECRET = Secret(field="ticket_secret", prefix="tksec_", file_name="ticket-secret", signs="tickets")
 ACCESS_SECRET = Secret(field="access_secret", prefix="acsec_", file_name="access-secret", signs="access to orders")
+SESSION_SECRETS = Secret(
+    field="session_secrets", prefix="sesec_", file_name="session-secret", signs="sessions", is_list=True
+)

@@ -392,12 +392,14 @@ order by event_id, limit_key, tier_id;
 select promised.key
 from
     unnest(array[
+        'accounts_email_key',
         'booking_limits_pkey',
         'bookings_live_ticket_key',
         'bookings_order_line_key',
         'buyer_guards_pkey',
         'checkouts_pkey',
         'checkouts_provider_id_key',
+        'grants_live_key',
         'messages_source_key',
         'orders_reference_key',
         'payments_order_key',

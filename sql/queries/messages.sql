@@ -261,7 +261,7 @@ deleted_messages as (
             where
                 old_messages.source_id is null
                 and (
-                    old_messages.kind = 'links'
+                    old_messages.kind in ('links', 'sign_in')
                     or exists (
                         select 1
                         from messages as later

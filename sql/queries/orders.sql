@@ -58,6 +58,7 @@ select
     payments.status as payment,
     payments.refunded_minor,
     orders.access_digest,
+    orders.account_id,
     (
         select events.slug
         from events
@@ -106,7 +107,7 @@ where orders.id = %(order_id)s;
 -- name: list_orders
 -- List a buyer's orders in some states, newest first, with ids below a cursor.
 -- `begun` selects the orders of events that have begun or that have not; null selects both. `digests` selects the orders
--- of secrets, `links` those with a reference, and `open` those without a secret.
+-- of secrets, `links` those with a reference, and `open` those without a secret and without an account.
 select
     orders.id,
     orders.reference,
@@ -120,6 +121,7 @@ select
     payments.status as payment,
     payments.refunded_minor,
     orders.access_digest,
+    orders.account_id,
     events.slug as event,
     exists(
         select 1
@@ -140,8 +142,46 @@ where
     and (
         orders.access_digest = any(%(digests)s::bytea[])
         or orders.reference = any(%(links)s::text[])
-        or (orders.access_digest is null and %(open)s::boolean)
+        or (orders.access_digest is null and orders.account_id is null and %(open)s::boolean)
     )
+    and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
+order by orders.id desc
+limit %(limit)s;
+
+-- name: list_account_orders
+-- List an account's orders in some states, newest first, with ids below a cursor.
+-- `begun` selects the orders of events that have begun or that have not; null selects both.
+select
+    orders.id,
+    orders.reference,
+    orders.user_id,
+    orders.request_digest,
+    orders.status,
+    orders.total_minor,
+    orders.currency,
+    orders.created_at,
+    orders.expires_at,
+    payments.status as payment,
+    payments.refunded_minor,
+    orders.access_digest,
+    orders.account_id,
+    events.slug as event,
+    exists(
+        select 1
+        from order_events
+        where order_events.order_id = orders.id and order_events.previous = 'expired'
+    ) as paid_late
+from orders
+inner join payments on orders.id = payments.order_id
+inner join events on orders.event_id = events.id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
+where
+    orders.account_id = %(account_id)s
+    and orders.id < %(before)s
+    and orders.status = any(%(statuses)s::text[])
     and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
 order by orders.id desc
 limit %(limit)s;
@@ -208,6 +248,7 @@ select
     events.ends_at,
     events.cancelled_at,
     orders.access_digest,
+    orders.account_id,
     orders.expires_at is not null as held,
     now() as read_at
 from orders

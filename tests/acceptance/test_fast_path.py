@@ -189,7 +189,6 @@ async def test_a_listed_header_has_the_same_effect_on_both_paths(fast: FastPath,
     "headers",
     [
         ((b"authorization", b"Bearer x"),),
-        ((b"cookie", b"session=1"),),
         ((b"x-unknown", b"1"),),
         ((b"range", b"bytes=0-1"),),
         ((b"expect", b"100-continue"),),
@@ -207,6 +206,15 @@ async def test_a_request_with_any_other_header_goes_to_the_framework(
 ) -> None:
     sent = book("key-1") if method == "POST" else Sent(method, path.format(slug=BUILT_IN_EVENT))
     assert (await compare(fast, sent.with_headers(*headers))).by_framework
+
+
+@pytest.mark.parametrize("cookie", [b"session=1", b"other=1"])
+async def test_a_booking_with_a_cookie_and_without_an_origin_goes_to_the_framework(
+    fast: FastPath, cookie: bytes
+) -> None:
+    booking = book("key-1").with_headers((b"cookie", cookie))
+    assert (await compare(fast, booking)).by_framework
+    assert not (await compare(fast, booking.with_headers((b"origin", FORMATS[b"origin"][0])))).by_framework
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS_WITH_BODY - HARMLESS))

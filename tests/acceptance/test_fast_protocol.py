@@ -154,7 +154,6 @@ async def test_a_listed_header_has_the_same_effect(wire: Wire, name: bytes) -> N
     "headers",
     [
         ((b"authorization", b"Bearer x"),),
-        ((b"cookie", b"session=1"),),
         ((b"x-unknown", b"1"),),
         ((b"transfer-encoding", b"chunked"),),
         ((b"accept-encoding", b"gzip"), (b"accept-encoding", b"identity")),

@@ -31,6 +31,7 @@ from api.schemas import (
     TierState,
 )
 from api.services.order_rules import TICKETS_MAX
+from tests.acceptance.openapi_accounts import ACCOUNT_REQUESTS
 from tests.acceptance.system import PROBLEM, Buyer, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("openapi")
@@ -191,7 +192,7 @@ def test_a_found_booking_is_linked_to_its_codes_and_calendar_file(document: dict
 def test_options_lists_the_documented_methods(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
-        allowed = client.options(path.format(reference="r", file="1.svg", slug="s")).headers["Allow"]
+        allowed = client.options(path.format(reference="r", file="1.svg", slug="s", grant_id="1")).headers["Allow"]
         assert set(allowed.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 
@@ -286,6 +287,10 @@ REQUESTS = [
     message("nobody-has-this", 404, b'{"email": "ann@example.org"}'),
     RequestCase("POST", "/api/links", 202, b'{"email": "ann@example.org"}'),
     RequestCase("POST", "/api/links", 400, b'{"email": "ann"}'),
+    *(
+        RequestCase(method, path, status, body, documented_as=documented_as)
+        for method, path, status, body, documented_as in ACCOUNT_REQUESTS
+    ),
     RequestCase("POST", "/api/payments/webhook", 401, b"{}"),
     RequestCase("GET", "/health/live", 200),
     RequestCase("GET", "/health/ready", 200),

@@ -106,6 +106,7 @@ def test_settings_do_not_show_their_secrets() -> None:
         access_secret="acsec_sentinel",
         stripe_api_key="sk_sentinel",
         stripe_webhook_secrets="whsec_sentinel",
+        session_secrets="sesec_sentinel",
     )
     for text in (repr(settings), str(settings), f"{settings!r:>10}"):
         assert "sentinel" not in text

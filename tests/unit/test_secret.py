@@ -8,10 +8,10 @@ import pytest
 from api.config import Settings
 from api.errors import SetupError
 from api.secret import load_or_create_secret
-from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET, WEBHOOK_SECRET, Secret
+from api.settings.secrets import ACCESS_SECRET, SESSION_SECRETS, TICKET_SECRET, WEBHOOK_SECRET, Secret
 
 each_secret = pytest.mark.parametrize(
-    "secret", [WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET], ids=lambda secret: secret.field
+    "secret", [WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET, SESSION_SECRETS], ids=lambda secret: secret.field
 )
 
 

@@ -65,6 +65,7 @@ export const KIND_OF_CODE = {
   key_reused: "key_reused",
   invalid_request: "invalid",
   forbidden: "refused",
+  unauthorized: "refused",
   unknown_event: "refused",
   unknown_tier: "refused",
   request_timeout: "unreachable",

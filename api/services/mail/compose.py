@@ -24,6 +24,7 @@ from api.database.pool import Pool
 from api.database.session import Statement, open_session
 from api.schemas import Locale
 from api.services.access import link_secret
+from api.services.accounts.links import sign_in_token
 from api.services.calendar import to_calendar
 from api.services.event_rules import takes_place
 from api.services.mail.facts import Facts, codes_of, place_of
@@ -66,11 +67,22 @@ class LinkedOrder(msgspec.Struct, frozen=True):
     starts_at: datetime
 
 
+class _Link(msgspec.Struct, frozen=True):
+    id: str
+
+
 async def list_links(pool: Pool, recipient: str) -> Sequence[LinkedOrder]:
     """Return the newest orders of an address."""
     parameters = {"recipient": recipient, "limit": _LINKS_MAX}
     async with open_session(pool) as session:
         return await session.run(Statement(queries.messages.list_links, parameters, LinkedOrder))
+
+
+async def find_sign_in_link(pool: Pool, message_id: int) -> str | None:
+    """Return the id of a message's link to sign in, a UUID; None if the link was used or has expired."""
+    async with open_session(pool) as session:
+        found = await session.run(Statement(queries.sign_ins.find_link, {"message_id": message_id}, _Link))
+    return found[0].id if found else None
 
 
 def is_true(kind: Kind, facts: Facts) -> bool:
@@ -120,6 +132,22 @@ def compose_links(message: Claimed, orders: Sequence[LinkedOrder], sender: Sende
     ]
     content = Content(texts.get("links.heading"), [texts.get("links.text")], facts=[], codes=[], links=links)
     mail = _envelope(message, sender, texts.get("links.subject"), now)
+    _set_body(mail, content, texts)
+    mail["Content-Language"] = message.locale
+    return mail
+
+
+def compose_sign_in(message: Claimed, link_id: str, sender: Sender, now: datetime) -> EmailMessage:
+    """Return the e-mail with the link to sign in. Its token is behind `#`, which browsers send to no server.
+
+    Raises:
+        ValueError: an address has characters that no header may have.
+    """
+    texts = Texts(message.locale)
+    address = f"{sender.web_url}/sign-in#{sign_in_token(sender.access_secret, link_id)}"
+    links = [Fact(texts.get("sign_in.open"), address)]
+    content = Content(texts.get("sign_in.heading"), [texts.get("sign_in.text")], facts=[], codes=[], links=links)
+    mail = _envelope(message, sender, texts.get("sign_in.subject"), now)
     _set_body(mail, content, texts)
     mail["Content-Language"] = message.locale
     return mail

@@ -11,7 +11,15 @@ from api.config import Settings
 from api.database.pool import Pool
 from api.secret import load_or_create_secret
 from api.services.mail import smtp
-from api.services.mail.compose import Sender, compose, compose_links, is_true, list_links
+from api.services.mail.compose import (
+    Sender,
+    compose,
+    compose_links,
+    compose_sign_in,
+    find_sign_in_link,
+    is_true,
+    list_links,
+)
 from api.services.mail.facts import find_facts
 from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
 from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET
@@ -87,6 +95,9 @@ class Mailer:
             ValueError: an address or another header has characters that no header may have.
         """
         now = datetime.now(UTC)
+        if message.kind == "sign_in":
+            link_id = await find_sign_in_link(pool, message.id)
+            return compose_sign_in(message, link_id, self._sender, now) if link_id else None
         if message.order_id is None:
             orders = await list_links(pool, message.recipient)
             return compose_links(message, orders, self._sender, now) if orders else None

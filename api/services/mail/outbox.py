@@ -17,8 +17,8 @@ from api.database.session import Session, Statement, open_session
 from api.schemas import Locale
 from api.services.feed import FeedEvent, read_feed
 
-Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "returned", "refunded", "links"]
-"""`links` lists the orders of an address. The others are about one order."""
+Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "returned", "refunded", "links", "sign_in"]
+"""`links` lists the orders of an address, and `sign_in` has a link to sign in. The others are about one order."""
 Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
 """The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
 
@@ -63,7 +63,7 @@ class Claimed(msgspec.Struct, frozen=True):
     id: int
     kind: Kind
     order_id: int | None
-    """The order of the message; None: `links`."""
+    """The order of the message; None: `links` and `sign_in`."""
     recipient: str
     locale: Locale
     message_id: str

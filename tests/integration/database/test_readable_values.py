@@ -24,6 +24,8 @@ from tests.stack import ROOT, clean_environment, empty_database
 MIGRATION = "0011_readable_values"
 
 TIMES = {
+    "account_sessions": ["created_at", "expires_at", "revoked_at", "rotated_at"],
+    "accounts": ["created_at", "verified_at"],
     "booking_limits": ["booked_at"],
     "bookings": ["created_at", "released_at"],
     "checkouts": ["created_at", "next_close_at"],
@@ -32,11 +34,14 @@ TIMES = {
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
     ],
+    "grants": ["granted_at", "revoked_at"],
     "messages": ["created_at", "next_attempt_at", "sent_at"],
     "order_events": ["created_at"],
     "orders": ["cancelled_at", "created_at", "expires_at"],
     "payments": ["created_at", "next_check_at"],
     "refunds": ["created_at", "next_check_at", "settled_at"],
+    "sign_in_limits": ["tried_at"],
+    "sign_in_links": ["created_at", "expires_at", "used_at"],
     "tickets": ["held_until"],
     "webhooks": ["processed_at", "received_at"],
     "workers": ["heartbeat_at", "started_at"],
@@ -72,6 +77,16 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
         " values ('declined', 1, 1, 'en', '<a@b>', 'skipped')"
     )
     await conn.execute("insert into booking_limits (user_id, booked_at) values ('u', array[now()])")
+    await conn.execute("insert into accounts (email) values ('a@b')")
+    await conn.execute(
+        "insert into account_sessions (account_id, token_digest, expires_at)"
+        " select id, sha256('t'), now() from accounts"
+    )
+    await conn.execute("insert into grants (account_id, role, granted_by) select id, 'door', 'admin' from accounts")
+    await conn.execute(
+        "insert into sign_in_links (message_id, email, locale, expires_at) values (1, 'a@b', 'en', now())"
+    )
+    await conn.execute("insert into sign_in_limits (key, tried_at) values (sha256('a'), array[now()])")
     for table in TIMES:
         await conn.execute(sql.SQL("alter table {} disable trigger user").format(sql.Identifier(table)))
     cursor = await conn.execute(
@@ -100,7 +115,7 @@ async def test_every_time_is_between_the_years_1_and_9999(rows: AsyncConnection)
     assert dict(await cursor.fetchall()) == TIMES
     for table, columns in TIMES.items():
         for column in columns:
-            value = sql.SQL("array[now(), %s::timestamptz]" if column == "booked_at" else "%s")
+            value = sql.SQL("array[now(), %s::timestamptz]" if column in ("booked_at", "tried_at") else "%s")
             update = sql.SQL("update {} set {} = {}").format(sql.Identifier(table), sql.Identifier(column), value)
             for readable in READABLE_TIMES:
                 await rows.execute(update, [readable])
@@ -110,6 +125,8 @@ async def test_every_time_is_between_the_years_1_and_9999(rows: AsyncConnection)
                 assert refusal.value.diag.constraint_name == f"{table}_times_check", (column, unreadable)
     with pytest.raises(CheckViolation, match="booking_limits_times_check"):
         await rows.execute("update booking_limits set booked_at = array[now(), null]")
+    with pytest.raises(CheckViolation, match="sign_in_limits_times_check"):
+        await rows.execute("update sign_in_limits set tried_at = array[now(), null]")
 
 
 ZONES = ["UTC", "America/New_York", "America/Argentina/Buenos_Aires", "Asia/Kathmandu", "Etc/GMT+5", "US/Eastern"]

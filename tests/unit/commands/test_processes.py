@@ -14,7 +14,7 @@ OWN_SECRETS = {
     },
     "API": {
         *("DATABASE_URL", "PROVIDER_URL", "PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY"),
-        *("TICKET_SECRET", "ACCESS_SECRET"),
+        *("TICKET_SECRET", "ACCESS_SECRET", "SESSION_SECRETS"),
     },
     "web app": set(),
     "payment simulator": {"PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"},

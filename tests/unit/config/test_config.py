@@ -15,6 +15,7 @@ from api.errors import ConfigError, SetupError
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 LONGER_SECRET = "whsec_" + base64.b64encode(bytes(range(25))).decode()  # with padding
 TICKET_SECRETS = [secret.replace("whsec_", "tksec_") for secret in (SECRET, LONGER_SECRET, LONGER_SECRET.rstrip("="))]
+SESSION_SECRETS = [secret.replace("whsec_", "sesec_") for secret in (SECRET, LONGER_SECRET)]
 
 
 class Variable(NamedTuple):
@@ -206,6 +207,14 @@ VARIABLES = [
     ),
     Variable("TICKET_SECRET", "", good={text: text for text in TICKET_SECRETS}),
     Variable("ACCESS_SECRET", "", good={text: text for text in (SECRET.replace("whsec_", "acsec_"),)}),
+    Variable("SESSION_SECRETS", "", good={text: text for text in (SESSION_SECRETS[0], ", ".join(SESSION_SECRETS))}),
+    integer("ACCESS_TOKEN_SECONDS", 600, 60, 3600),
+    integer("SESSION_DAYS", 30, 1, 365),
+    integer("REFRESH_GRACE_S", 10, 1, 60),
+    integer("SIGN_IN_LINK_MINUTES", 15, 1, 1440),
+    integer("SIGN_INS_PER_MINUTE", 5, 0, 100),
+    integer("SIGN_INS_PER_ADDRESS_PER_MINUTE", 20, 0, 1000),
+    integer("SIGN_IN_WAIT_MS", 2000, 50, 60_000),
     Variable(
         "GUEST_ORDERS",
         None,

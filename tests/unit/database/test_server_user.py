@@ -27,6 +27,7 @@ def test_the_server_gets_only_the_listed_variables(monkeypatch: pytest.MonkeyPat
         "PAYMENT_WEBHOOK_SECRET",
         "TICKET_SECRET",
         "ACCESS_SECRET",
+        "SESSION_SECRETS",
         "DATABASE_URL",
         "PGDATA",
         "HOME",

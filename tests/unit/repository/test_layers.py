@@ -7,6 +7,7 @@ import pytest
 from grimp import ImportGraph, Layer
 
 FOUNDATION = (
+    "account_schemas",
     "addresses",
     "config",
     "data_dir",

@@ -18,6 +18,7 @@ KEY, OTHER_KEY = (f"acsec_{base64.b64encode(bytes([number]) * 24).decode()}" for
 class Order(NamedTuple):
     reference: str
     access_digest: bytes | None
+    account_id: int | None = None
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ def test_the_build_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         "PAYMENT_WEBHOOK_SECRET",
         "TICKET_SECRET",
         "ACCESS_SECRET",
+        "SESSION_SECRETS",
         "PGPASSWORD",
     )
     for name in (*secrets, "npm_config_registry", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "LC_ALL"):

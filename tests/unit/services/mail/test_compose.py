@@ -22,7 +22,7 @@ from api.services.mail.outbox import Claimed, Kind
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
 LOCALES: tuple[Locale, ...] = get_args(Locale)
-KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "links")
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in {"links", "sign_in"})
 """The messages about one order."""
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 SECRET = base64.b64encode(bytes(range(24))).decode()

@@ -1,0 +1,1 @@
+"""Routes of staff, below one path."""

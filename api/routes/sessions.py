@@ -1,0 +1,182 @@
+"""Sessions: the sign-in, the exchange of refresh tokens, and the sign-out."""
+
+import logging
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Request, Response, delete, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
+
+from api.account_schemas import Account, AccountRole, AccountSession, SignInRequest
+from api.database.errors import CommitUnknownError
+from api.database.session import with_timeout, write_with_timeout
+from api.errors import ApiError, Busy, Forbidden, InvalidRequest, RateLimited, Unauthorized
+from api.http.client_address import client_network
+from api.http.identity import REQUIRED, AccountCaller, require_account
+from api.http.openapi import refusals
+from api.http.problems import problem
+from api.http.rate_limit import Limit, address_of
+from api.http.request_body import StrictBody
+from api.http.responses import RawResponse
+from api.http.session_cookie import SessionCookie, clear_cookie, set_cookie
+from api.http.state import ApiState
+from api.routes.bookings import BODY_REFUSALS
+from api.routes.messages import queue, take_message
+from api.schemas import EmailRequest, MessageQueued
+from api.services.accounts.grants import list_grants
+from api.services.accounts.sessions import OpenedSession, refresh_session, sign_out, sign_out_everywhere
+from api.services.accounts.sign_in import (
+    AccountRow,
+    find_account,
+    send_link,
+    sign_in_with_link,
+    sign_in_with_password,
+)
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+SESSIONS = "/api/sessions"
+_MINUTE_S = 60
+_SIGN_IN_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, Unauthorized, RateLimited))
+_OPENED = ResponseSpec(
+    AccountSession, description="Signed in; the cookie `session` has the refresh token", generate_examples=False
+)
+
+
+@post(
+    f"{SESSIONS}/links",
+    status_code=202,
+    dto=StrictBody[EmailRequest],
+    return_dto=None,
+    responses={
+        202: ResponseSpec(MessageQueued, description="An e-mail follows", generate_examples=False),
+        **refusals((*BODY_REFUSALS, RateLimited)),
+    },
+)
+async def send_sign_in_link(
+    request: Request[None, None, ApiState], state: ApiState, data: JSONBody[EmailRequest]
+) -> Response[MessageQueued]:
+    """Send a link to an address, with which its owner signs in once.
+
+    The first sign-in makes the account, so that the response and the e-mail are the same for every address.
+    """
+    take_message(request, state)
+    await queue(send_link(state.pool, state.settings, data.email, data.locale))
+    return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
+
+
+@post(
+    SESSIONS,
+    status_code=200,
+    dto=StrictBody[SignInRequest],
+    return_dto=None,
+    responses={200: _OPENED, **refusals(_SIGN_IN_REFUSALS)},
+)
+async def sign_in(
+    request: Request[None, None, ApiState], state: ApiState, data: JSONBody[SignInRequest]
+) -> Response[bytes]:
+    """Sign in with the token of a link, or with a password. Both give the account the guest orders of its address.
+
+    Every failed sign-in has the same response.
+    """
+    _take(request, state.sign_ins_from_address)
+    if data.token is not None and data.method == "link":
+        signed_in = await _write(sign_in_with_link(state.pool, state.settings, state.access_secret, data.token))
+    else:
+        email, password = data.email or "", data.password or ""
+        # The wait for the hash has a limit of its own, so that only the statements have a timeout.
+        signed_in = await _known(sign_in_with_password(state.pool, state.settings, state.passwords, email, password))
+    return await _opened(state, signed_in.account, signed_in.opened)
+
+
+@post(
+    f"{SESSIONS}/refresh",
+    status_code=200,
+    responses={200: _OPENED, **refusals((InvalidRequest, Unauthorized, Forbidden, RateLimited))},
+)
+async def refresh(
+    request: Request[None, None, ApiState], state: ApiState, session: SessionCookie = None
+) -> Response[bytes]:
+    """Exchange the refresh token in the cookie for the next one, and return a new access token.
+
+    A repeat within `REFRESH_GRACE_S` gets the same refresh token. Any later repeat ends the session.
+    """
+    _take(request, state.refreshes_from_address)
+    try:
+        opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, session or ""))
+    except Unauthorized as error:
+        return problem(error, clear_cookie()).to_litestar()
+    return await _opened(state, await with_timeout(find_account(state.pool, opened.identity.account_id)), opened)
+
+
+@delete(
+    f"{SESSIONS}/current",
+    status_code=204,
+    guards=[require_account],
+    security=REQUIRED,
+    responses=refusals((Unauthorized, Forbidden)),
+)
+async def end_session(state: ApiState, caller: AccountCaller) -> Response[None]:
+    """Sign out: end the session of the access token. Its access tokens are refused within a second."""
+    await _write(sign_out(state.pool, caller.session_id))
+    return Response(None, status_code=204, headers=clear_cookie())
+
+
+@delete(
+    SESSIONS,
+    status_code=204,
+    guards=[require_account],
+    security=REQUIRED,
+    responses=refusals((Unauthorized, Forbidden)),
+)
+async def end_sessions(state: ApiState, caller: AccountCaller) -> Response[None]:
+    """Sign out everywhere: end all sessions of the account. Their access tokens are refused within a second."""
+    await _write(sign_out_everywhere(state.pool, caller.account_id))
+    return Response(None, status_code=204, headers=clear_cookie())
+
+
+async def describe(state: ApiState, account: AccountRow) -> Account:
+    """Return an account with its roles."""
+    grants = await with_timeout(list_grants(state.pool, account.id))
+    roles = [AccountRole(grant.role, grant.event) for grant in grants]
+    return Account(account.public_id, account.email, account.password_hash is not None, roles)
+
+
+async def _opened(state: ApiState, account: AccountRow, opened: OpenedSession) -> Response[bytes]:
+    valid_s = state.settings.access_token_seconds
+    token = state.session_keys.issue(opened.identity, datetime.now(UTC), valid_s=valid_s)
+    body = AccountSession(token.text, token.expires_at, await describe(state, account))
+    headers = {"Cache-Control": "no-store", **set_cookie(opened)}
+    return RawResponse(msgspec.json.encode(body), headers=headers).to_litestar()
+
+
+def _take(request: Request[None, None, ApiState], limit: Limit) -> None:
+    """Take a unit of the client's limit.
+
+    Raises:
+        RateLimited: the client's network has tried too often.
+    """
+    if wait_s := limit.take(client_network(address_of(request.scope))):
+        raise RateLimited("sign_ins_from_address", quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
+
+
+async def _write(write: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a write with a timeout.
+
+    Raises:
+        Busy: the outcome is unknown.
+    """
+    return await _known(write_with_timeout(write))
+
+
+async def _known(write: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await write
+    except CommitUnknownError as error:
+        _log.warning("The outcome of a change of a session is unknown: %s", error)
+        raise Busy(unknown=True) from error

@@ -1,0 +1,1 @@
+"""Accounts: sign-in, sessions, roles and the claim of guest orders."""

@@ -1,0 +1,41 @@
+"""Settings of accounts, their sessions and the attempts to sign in."""
+
+from typing import Annotated
+
+import msgspec
+
+from api.settings.mail import MailSettings
+
+
+class AccountSettings(MailSettings, frozen=True, kw_only=True):
+    """The settings of accounts."""
+
+    session_secrets: str = ""
+    """Comma-separated keys of sessions: each `sesec_` and at least 24 bytes in base64; empty to generate one in
+    `data_dir`.
+
+    The first key signs, and all of them verify. So a new key goes in front, and the old one may be removed after
+    `access_token_seconds`.
+    """
+    access_token_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 600
+    """Time for which an access token is valid, from a minute to an hour."""
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+    """Days until a browser has to sign in again, from 1 to 365."""
+    refresh_grace_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
+    """Time in which a repeated exchange of a refresh token gets the same new token, from 1 s to a minute.
+
+    Tabs that refresh at the same time and lost responses need it. A later repeat revokes the session.
+    """
+    sign_in_link_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 15
+    """Minutes for which the link of an e-mail signs in, from 1 to a day."""
+    sign_ins_per_minute: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+    """Attempts to sign in with a password for one e-mail address within any minute, over all processes, up to 100; 0
+    for no limit.
+    """
+    sign_ins_per_address_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
+    """Attempts to sign in from one client address within a minute, for each process, up to 1000; 0 for no limit.
+
+    An address of IPv6 counts with its /64 network.
+    """
+    sign_in_wait_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 2000
+    """Time that a request may wait for the hash of a password, from 50 ms to a minute, before 503 `busy`."""

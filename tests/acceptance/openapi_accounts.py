@@ -1,0 +1,20 @@
+"""Requests about accounts, with the statuses that a guest gets, for the comparison with the OpenAPI document."""
+
+ACCOUNT_REQUESTS: list[tuple[str, str, int, bytes | None, str]] = [
+    ("POST", "/api/sessions/links", 202, b'{"email": "ann@example.org"}', ""),
+    ("POST", "/api/sessions/links", 400, b"{}", ""),
+    ("POST", "/api/sessions", 400, b"{}", ""),
+    ("POST", "/api/sessions", 400, b'{"method": "password", "email": "ann@example.org"}', ""),
+    ("POST", "/api/sessions", 401, b'{"method": "link", "token": "x"}', ""),
+    ("POST", "/api/sessions", 401, b'{"method": "password", "email": "ann@example.org", "password": "x"}', ""),
+    ("POST", "/api/sessions/refresh", 401, None, ""),
+    ("DELETE", "/api/sessions/current", 401, None, ""),
+    ("DELETE", "/api/sessions", 401, None, ""),
+    ("GET", "/api/me", 401, None, ""),
+    ("GET", "/api/me/orders", 401, None, ""),
+    ("PUT", "/api/me/password", 401, b"{}", ""),
+    ("GET", "/api/desk/grants", 401, None, ""),
+    ("POST", "/api/desk/grants", 401, b"{}", ""),
+    ("DELETE", "/api/desk/grants/1", 401, None, "/api/desk/grants/{grant_id}"),
+]
+"""Method, path, status, body, and the documented path if it differs from the path."""

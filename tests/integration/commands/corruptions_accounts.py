@@ -1,0 +1,14 @@
+"""Statements that violate one invariant of accounts each, for the tests of the audit."""
+
+ACCOUNT_CORRUPTIONS = [
+    ("find_foreign_owners", "update orders set account_id = 999999 where id = (select min(id) from orders)"),
+    (
+        "find_foreign_owners",
+        """
+        insert into accounts (email) values ('ann@example.org');
+        update orders set account_id = (select id from accounts), user_id = 'acct:' || gen_random_uuid()
+        where id = (select min(id) from orders)
+        """,
+    ),
+    ("find_missing_keys", "drop index grants_live_key"),
+]
