@@ -24,6 +24,15 @@ from webapp.settings import PageSettings
 SETTINGS_ID = "settings"
 """The id of the element with the settings. The build leaves it empty, and settings.js reads it."""
 MISSING_PAGE = "/404.html"
+WORKER = "/sw.js"
+"""The service worker. Its address decides the pages that it may serve."""
+
+_WORKER_SOURCE = Path(__file__).parent / "js" / "offline" / "service_worker.js"
+_BUILD = re.compile(r'(?<=^const BUILD = )\{ version: "", files: \[\] \}(?=;$)', re.MULTILINE)
+_OFFLINE = ("/booking/_/index.html", "/favicon.svg")
+"""Files without a network, besides the assets."""
+_STORED = {".js", ".css", ".woff2"}
+"""The kinds of assets without a network."""
 
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
 _HEAD = re.compile("<head>")
@@ -55,6 +64,18 @@ def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None
             target.write_bytes(page)
             target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(page, mtime=0))
             target.with_name(f"{target.name}.br").write_bytes(brotli.compress(page))
+    _write_worker(directory)
+
+
+def _write_worker(directory: Path) -> None:
+    """Write the service worker. It differs with the build and the settings, so that browsers fetch the new files."""
+    assets = (f"/{path.relative_to(directory)}" for path in _files(directory / "assets") if path.suffix in _STORED)
+    files = [file for file in (*_OFFLINE, *sorted(assets)) if (directory / file.lstrip("/")).is_file()]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.encode() + hashlib.sha256((directory / file.lstrip("/")).read_bytes()).digest())
+    build = json.dumps({"version": digest.hexdigest()[:16], "files": files})
+    (directory / WORKER.lstrip("/")).write_text(_replace(_WORKER_SOURCE.read_text("utf-8"), _BUILD, build), "utf-8")
 
 
 def file_of(path: str) -> str:
@@ -129,6 +150,7 @@ def _policy(api_url: str, scripts: list[str]) -> str:
             f"connect-src 'self' {api}",
             "base-uri 'self'",
             "form-action 'self'",
+            "worker-src 'self'",
             "object-src 'none'",
         )
     )

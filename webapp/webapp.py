@@ -18,6 +18,7 @@ app = rx.App(
         # webapp/prerendered.py fills in the settings.
         rx.el.script(id=SETTINGS_ID, type="application/json", custom_attrs={"data-settings": "{}"}),
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="manifest", href="/manifest.json"),
         rx.el.meta(name="color-scheme", content="light dark"),
     ],
     toaster=None,

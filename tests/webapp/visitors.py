@@ -91,7 +91,7 @@ class Visitors:
         await context.clear_permissions()
         await context.clear_cookies()
         for origin in origins:
-            scope = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
+            scope = {"origin": f"http://{origin}", "storageTypes": "local_storage,service_workers"}
             await self._kept[context].send("Storage.clearDataForOrigin", scope)
         self._idle[kind].append(context)
 

@@ -86,6 +86,8 @@ class OrderView(Described):
     """`loading`, `found`, `missing` (no such order) or `away` (the API does not respond)."""
     away: bool
     """True if the page shows the last known data because the API does not respond."""
+    kept_at: str
+    """The time of the last known data, if it is from the browser's storage; empty otherwise."""
     left: int
     """Remaining time of the hold."""
     hurry: bool
@@ -112,6 +114,8 @@ class OrderView(Described):
     """The API's path of the calendar file."""
     payment_url: str
     """Address of the provider's page on which the buyer still has to pay; empty without such a page."""
+    printed: str
+    """The API's path of the tickets as PDF."""
     announcement: str
     """Announcement for screen readers: a new state of the order, or `hurry`."""
 
@@ -140,7 +144,12 @@ class TicketCode(Part):
 
 def save_calendar() -> Any:
     """Return an event that downloads the calendar file of the page's order."""
-    return action(_DOCUMENTS, "saveCalendar", order.calendar)
+    return action(_DOCUMENTS, "saveDocument", order.calendar)
+
+
+def save_printed() -> Any:
+    """Return an event that downloads the tickets of the page's order as PDF."""
+    return action(_DOCUMENTS, "savePrinted", order.printed)
 
 
 def tickets_text(parts: Any) -> Any:

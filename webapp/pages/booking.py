@@ -13,10 +13,10 @@ from webapp.components.cancelling import (
 )
 from webapp.components.checkout import CheckoutFeed, phase_is
 from webapp.components.events import when_and_where
-from webapp.components.language import in_english, money, name, say, span
+from webapp.components.language import in_english, moment, money, name, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.link_mail import link_mail_form
-from webapp.components.order import OrderFeed, order, save_calendar, status_text
+from webapp.components.order import OrderFeed, order, save_calendar, save_printed, status_text
 from webapp.components.order_again import again, to_event
 from webapp.components.order_facts import facts
 from webapp.components.order_tickets import tickets
@@ -82,7 +82,15 @@ def _found() -> Ui:
     return rx.el.div(
         rx.cond(
             order.away,
-            rx.el.p(say("away.stale"), class_name="stale", role="status"),
+            rx.el.p(
+                rx.cond(
+                    order.kept_at != "",
+                    say("booking.offline", time=moment(order.kept_at, order.event.timeZone)),
+                    say("away.stale"),
+                ),
+                class_name="stale",
+                role="status",
+            ),
         ),
         rx.el.article(
             rx.el.div(class_name="aurora", aria_hidden="true"),
@@ -214,6 +222,7 @@ def _actions() -> Ui:
                 order.valid & ~order.called_off,
                 rx.fragment(
                     rx.el.button(say("booking.calendar"), type="button", on_click=save_calendar()),
+                    rx.el.button(say("booking.pdf"), type="button", on_click=save_printed()),
                     rx.el.button(say("booking.print"), type="button", on_click=print_page()),
                 ),
             ),

@@ -45,3 +45,29 @@ def test_a_page_without_a_replaced_text_is_refused(tmp_path: Path, text: str) ->
 
 def test_the_page_of_unknown_addresses_needs_no_scroll_position(tmp_path: Path) -> None:
     assert "<style>" in write(PAGE.replace(SCROLL_ERROR, ""), tmp_path, "404.html")
+
+
+def worker_of(directory: Path, page: str = PAGE) -> str:
+    write(page, directory)
+    return (directory / "site" / "sw.js").read_text()
+
+
+def test_the_service_worker_names_the_files_of_its_build(tmp_path: Path) -> None:
+    first = worker_of(tmp_path / "first")
+    assert '"/assets/style.css"' in first
+    assert worker_of(tmp_path / "same") == first
+
+
+def test_another_build_has_another_service_worker(tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    for name in ("assets", "booking/_"):
+        (build / name).mkdir(parents=True)
+    (build / "assets" / "style.css").write_text("p{color:red}")
+    workers = []
+    for text in ("one", "other"):
+        (build / "booking" / "_" / "index.html").write_text(PAGE.replace("<body>", f"<body>{text}"))
+        for api_url in ("http://localhost:3001", "http://localhost:4001"):
+            site = tmp_path / f"{text}-{api_url[-4:]}"
+            write_site(build, site, PageSettings(api_url=api_url))
+            workers.append((site / "sw.js").read_text())
+    assert len(set(workers)) == 4

@@ -1,7 +1,9 @@
-// The documents of an order: the QR codes of its tickets and its calendar file. A URL would reveal the order's secret in
+// The documents of an order: the QR codes of its tickets, the tickets as PDF, and its calendar file. A URL would reveal the order's secret in
 // logs, so the page sends the secret in a header and shows the response itself.
 import { createElement, useEffect, useState } from "react";
 import { request } from "../http.js";
+import { currentLanguage } from "../language.js";
+import { keepCode, keptCode } from "../offline/kept_orders.js";
 
 const RETRY_MS = 3_000;
 const RETRY_MS_MAX = 60_000;
@@ -9,7 +11,7 @@ const RETRY_MS_MAX = 60_000;
 const READ_WITHIN_MS = 40_000;
 
 /**
- * An image that loads again, at growing intervals, after the API was unavailable.
+ * An image that loads again, at growing intervals, after the API was unavailable. Until then the kept one is shown.
  * @param {{ path: string } & Record<string, unknown>} props
  */
 export function TicketCode({ path, ...props }) {
@@ -20,8 +22,11 @@ export function TicketCode({ path, ...props }) {
     const load = async (attempt = 0) => {
       try {
         const svg = await (await request(path)).text();
-        if (isShown) setImage(`data:image/svg+xml,${encodeURIComponent(svg)}`);
+        keepCode(path, svg);
+        if (isShown) setImage(dataUrl(svg));
       } catch {
+        const kept = keptCode(path);
+        if (isShown && kept) setImage(dataUrl(kept));
         const delay = Math.min(RETRY_MS * 2 ** attempt, RETRY_MS_MAX);
         if (isShown) timer = setTimeout(() => load(attempt + 1), delay);
       }
@@ -35,16 +40,25 @@ export function TicketCode({ path, ...props }) {
   return createElement("img", { ...props, ...(image ? { src: image } : {}), decoding: "async" });
 }
 
+/** @param {string} svg */
+const dataUrl = (svg) => `data:image/svg+xml,${encodeURIComponent(svg)}`;
+
 /**
- * Download a calendar file. The page already shows a notice while the API is away.
+ * Download the tickets as PDF, in the language of the page.
  * @param {string} path
  */
-export async function saveCalendar(path) {
+export const savePrinted = (path) => saveDocument(`${path}?locale=${currentLanguage()}`);
+
+/**
+ * Download a document under the name that the API gives. The page already shows a notice while the API is away.
+ * @param {string} path
+ */
+export async function saveDocument(path) {
   const response = await request(path).catch(() => null);
   if (!response) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await response.blob());
-  link.download = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "concert.ics";
+  link.download = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "concert";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), READ_WITHIN_MS);
 }

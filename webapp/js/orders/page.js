@@ -4,8 +4,10 @@ import { useParams } from "react-router";
 import { mutate } from "swr";
 import { useOutcome } from "../checkout/feed.js";
 import { serverNow } from "../clock.js";
-import { useEverySecond, useStore } from "../hooks.js";
+import { useEverySecond, useIdle, useStore } from "../hooks.js";
 import { HttpError } from "../http.js";
+import { forgetOrder, keepOrder, keptOrder } from "../offline/kept_orders.js";
+import { registerWorker } from "../offline/register.js";
 import { reviewTickets } from "../own_tickets.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
@@ -13,7 +15,7 @@ import { takeLinkSecret } from "../secrets.js";
 import { createStore } from "../store.js";
 import { useAfterCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
-import { announcementOf, applyOrder, deriveOrderPage, INITIAL_STATE, pollInterval } from "./page_view.js";
+import { announcementOf, applyFailure, applyOrder, deriveOrderPage, INITIAL_STATE, pollInterval } from "./page_view.js";
 
 /** @import { SWRResponse } from "swr" */
 /** @import { Snapshot } from "../http.js" */
@@ -76,12 +78,24 @@ function Polling({ reference }) {
   const eventBody = event.data?.body ?? null;
   useEffect(() => update({ event: eventBody }), [eventBody]);
   const missing = order.error instanceof HttpError && order.error.status === 404;
-  useEffect(() => update({ missing }), [missing]);
+  useEffect(() => {
+    if (missing) forgetOrder(reference);
+    update(missing && state.keptAt ? { ...INITIAL_STATE, missing } : { missing });
+  }, [reference, missing]);
   const { isValidating } = order;
   const failed = Boolean(order.error);
   useEffect(() => {
-    if (!isValidating) update({ failed });
-  }, [isValidating, failed]);
+    if (!isValidating) update(failed ? applyFailure(state, keptOrder(reference)) : { failed });
+  }, [reference, isValidating, failed]);
+
+  useEffect(() => {
+    if (orderData) keepOrder(orderData.body, eventBody);
+  }, [orderData, eventBody]);
+  const isIdle = useIdle();
+  const isConfirmed = orderData?.body.status === "confirmed";
+  useEffect(() => {
+    if (isIdle && isConfirmed) registerWorker();
+  }, [isIdle, isConfirmed]);
 
   const tick = useCallback(() => {
     update({});

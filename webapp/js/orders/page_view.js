@@ -6,6 +6,7 @@ import { hasBegun, saleOf, takesPlace } from "../event_rules.js";
 import { orderPath } from "../paths.js";
 import { describeOrder, isPending, isReturned, NO_ORDER } from "./order.js";
 
+/** @import { KeptOrder } from "../offline/kept_orders.js" */
 /** @import { EventDetails, Order } from "../schemas.js" */
 
 const PENDING_POLL_MS = 2_000;
@@ -24,6 +25,7 @@ const HURRY_S = 60;
  * @property {boolean} paid the buyer has come back from the payment's page after paying
  * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
  *   none
+ * @property {number} keptAt browser time, in milliseconds, of an order from the browser's storage; 0: it is the API's
  * @property {string} announcement text code for screen readers: a new state of the order, or `hurry`
  */
 
@@ -35,6 +37,7 @@ export const INITIAL_STATE = {
   failed: false,
   paid: false,
   endedAt: 0,
+  keptAt: 0,
   announcement: "",
 };
 
@@ -70,6 +73,7 @@ export function deriveOrderPage(state, serverNow) {
     ...described,
     page: known ? "found" : state.missing ? "missing" : state.failed ? "away" : "loading",
     away: known && state.failed,
+    kept_at: state.keptAt ? new Date(state.keptAt).toISOString() : "",
     left,
     hurry: left > 0 && left < HURRY_S,
     begun,
@@ -93,6 +97,7 @@ export function deriveOrderPage(state, serverNow) {
     kept: order.bookings.filter((booking) => !isReturned(booking)).map(({ id }) => id),
     calendar: `${path}/calendar.ics`,
     payment_url: described.state === "pending" && !state.paid ? (order.paymentUrl ?? "") : "",
+    printed: `${path}/tickets.pdf`,
     announcement: state.announcement,
   };
 }
@@ -114,7 +119,17 @@ export function announcementOf(last, next) {
  */
 export function applyOrder(state, order, now) {
   const hasEndedUnpaid = ["expired", "cancelled"].includes(order.status) && order.refund === undefined;
-  return { order, endedAt: hasEndedUnpaid ? state.endedAt || now : 0 };
+  return { order, endedAt: hasEndedUnpaid ? state.endedAt || now : 0, keptAt: 0 };
+}
+
+/**
+ * Apply a failed request for the order. A page without an order shows the one in the browser's storage.
+ * @param {OrderState} state
+ * @param {KeptOrder | null} kept
+ * @returns {Partial<OrderState>}
+ */
+export function applyFailure(state, kept) {
+  return { failed: true, ...(state.order || state.missing ? {} : kept) };
 }
 
 /**

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import {
   announcementOf,
+  applyFailure,
   applyOrder,
   deriveOrderPage,
   INITIAL_STATE,
@@ -23,6 +24,19 @@ test("the page is loading, found, missing or away", () => {
   assert.deepEqual([found.page, found.away], ["found", true]);
   assert.equal(view({ order: order() }).away, false);
   assert.equal(view({ failed: true }).away, false);
+});
+
+test("a page without a response shows the kept order until the API responds", () => {
+  const kept = { order: order(), event: event(), keptAt: NOW };
+  const failed = { ...INITIAL_STATE, ...applyFailure(INITIAL_STATE, kept) };
+  const shown = deriveOrderPage(failed, NOW);
+  assert.deepEqual([shown.page, shown.away, shown.kept_at], ["found", true, new Date(NOW).toISOString()]);
+  const current = order({ status: "cancelled" });
+  const answered = { ...failed, failed: false, ...applyOrder(failed, current, NOW) };
+  assert.deepEqual([answered.order, deriveOrderPage(answered, NOW).kept_at], [current, ""]);
+  assert.equal(applyFailure(answered, kept).order, undefined);
+  assert.equal(applyFailure({ ...INITIAL_STATE, missing: true }, kept).order, undefined);
+  assert.deepEqual(applyFailure(INITIAL_STATE, null), { failed: true });
 });
 
 test("a hold counts down by the server's clock", () => {
@@ -65,7 +79,7 @@ test("without known tickets others are chosen anew", () => {
 });
 
 test("each ticket has its seat and the path of its code", () => {
-  const { tickets, seated, calendar } = view({ order: order({ reference: "a/b" }) });
+  const { tickets, seated, calendar, printed } = view({ order: order({ reference: "a/b" }) });
   assert.deepEqual(tickets[1], {
     id: 18,
     booking: 2,
@@ -77,6 +91,7 @@ test("each ticket has its seat and the path of its code", () => {
     code: "/api/bookings/a%2Fb/tickets/2.svg",
   });
   assert.equal(calendar, "/api/bookings/a%2Fb/calendar.ics");
+  assert.equal(printed, "/api/bookings/a%2Fb/tickets.pdf");
   assert.equal(seated, true);
   const standing = order();
   const [first, second] = standing.bookings;
