@@ -106,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastPath:
         headers=_HEADERS,
         trusted=settings.trusted_networks,
         body_timeout_s=settings.body_timeout_ms / 1000,
+        has_open_orders_by_default=settings.guest_orders is None and settings.has_open_orders,
     )
 
 

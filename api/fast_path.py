@@ -37,7 +37,7 @@ from litestar.types import (
 
 from api import metrics
 from api.errors import ApiError, RateLimited, UnknownEvent
-from api.http.client_address import Network, UntrustedForwarding, client_address
+from api.http.client_address import ForwardingToOpenOrders, Network, UntrustedForwarding, client_address
 from api.http.problems import problem, problem_of
 from api.http.rate_limit import Throttle, address_of
 from api.http.request_stream import BodyTimeout
@@ -134,7 +134,8 @@ class FastPath:
 
     `headers` are the headers that every response has. `throttle` limits both paths together. Both paths find the
     client's address in the scope, whichever of the `trusted` proxies it came through. Both raise ApiError for a body
-    that is incomplete or takes longer than `body_timeout_s`.
+    that is incomplete or takes longer than `body_timeout_s`. `has_open_orders_by_default` is true if guest orders are
+    open without the setting `GUEST_ORDERS`.
     """
 
     def __init__(
@@ -145,10 +146,12 @@ class FastPath:
         headers: Sequence[Header],
         trusted: Sequence[Network],
         body_timeout_s: float,
+        has_open_orders_by_default: bool = False,
     ) -> None:
         self.app = app
         self._trusted = trusted
         self._untrusted_forwarding = UntrustedForwarding()
+        self._open_forwarding = ForwardingToOpenOrders(is_default=has_open_orders_by_default)
         self._body_timeout = BodyTimeout(body_timeout_s)
         self.framework = HttpSemantics(app)
         self._state = cast("ApiState", app.state)
@@ -183,6 +186,7 @@ class FastPath:
     def client_address(self, peer: str, headers: Iterable[Header]) -> str:
         """Return the address of a request's client; `peer` is the other end of the connection."""
         self._untrusted_forwarding.check(peer, headers, self._trusted)
+        self._open_forwarding.check(headers)
         return client_address(peer, headers, self._trusted) if self._trusted else peer
 
     def find_request(self, method: bytes, path: bytes, query: bytes, headers: Sequence[Header]) -> SimpleRequest | None:

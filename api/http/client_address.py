@@ -62,6 +62,28 @@ class UntrustedForwarding:
             )
 
 
+class ForwardingToOpenOrders:
+    """Logs a warning once per process if a proxy forwards requests although guest orders are open by default.
+
+    They are open because the system seems to serve this machine only. A proxy on this machine may serve strangers.
+
+    Args:
+        is_default: True if guest orders are open without the setting `GUEST_ORDERS`.
+    """
+
+    def __init__(self, *, is_default: bool) -> None:
+        self._may_warn = is_default
+
+    def check(self, headers: Headers) -> None:
+        """Check the headers of one request."""
+        if self._may_warn and any(name in _NODES_OF for name, _ in headers):
+            self._may_warn = False
+            _log.warning(
+                "A proxy forwards requests while GUEST_ORDERS is open by default. All its clients may read and cancel "
+                "the orders that were made without a secret. Set PUBLIC_API_URL, or set GUEST_ORDERS."
+            )
+
+
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
     """Return the address of the client, in its canonical form.
 
