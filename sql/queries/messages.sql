@@ -93,6 +93,11 @@ set
     locale = coalesce(%(locale)s, locale)
 where id = %(order_id)s;
 
+-- name: write_log
+-- Write an entry to the write-ahead log that changes nothing. The commit of every request for links then waits for the
+-- disk, so that its time does not disclose whether the address has an order.
+select pg_logical_emit_message(true, 'links', '');
+
 -- name: insert_links
 -- Queue a message with the links to all orders of an address, unless the address has no order or the number of its
 -- requested messages within the last hour has reached the limit. The message goes to the address as the newest order

@@ -81,7 +81,7 @@ async def send_links(pool: Pool, settings: Settings, email: str, locale: Locale 
     """Queue a message with the links to all orders of an address.
 
     An address without an order, or with too many requested messages, gets none. The caller cannot distinguish these
-    cases, so that nobody learns who has booked.
+    cases by the result or by its time, so that nobody learns who has booked.
 
     Raises:
         psycopg.Error: nothing changed.
@@ -95,4 +95,5 @@ async def send_links(pool: Pool, settings: Settings, email: str, locale: Locale 
     }
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
         await session.run(Statement(queries.messages.lock_address, {"email": email}))
+        await session.run(Statement(queries.messages.write_log, {}))
         await session.run(Statement(queries.messages.insert_links, parameters))
