@@ -71,6 +71,13 @@ async def test_the_field_fits_in_every_language(
         )
         assert is_within, (language, width)
         assert await field.evaluate("(input) => getComputedStyle(input).height") == "48px"
+        is_beside_the_name = await field.evaluate(
+            """(input) => {
+                const name = document.querySelector('input[name="user_id"]');
+                return name.getBoundingClientRect().top === input.getBoundingClientRect().top;
+            }"""
+        )
+        assert is_beside_the_name == (width == 1440), (language, width)
 
 
 def _posted(page: Page) -> list[dict[str, str]]:

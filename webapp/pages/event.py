@@ -193,19 +193,22 @@ def _form() -> Ui:
             counts(),
             rx.el.div(
                 limits(),
-                user_id_field(
-                    checkout.detail,
-                    checkout.turn,
-                    missing=say("checkout.invalid.user_missing"),
-                    hint=say("user.kept"),
-                    keeps_draft=True,
-                ),
-                email_field(
-                    checkout.detail,
-                    checkout.turn,
-                    label=say("email.label"),
-                    hint=say("email.use"),
-                    keeps_draft=True,
+                rx.el.div(
+                    user_id_field(
+                        checkout.detail,
+                        checkout.turn,
+                        missing=say("checkout.invalid.user_missing"),
+                        hint=say("user.kept"),
+                        keeps_draft=True,
+                    ),
+                    email_field(
+                        checkout.detail,
+                        checkout.turn,
+                        label=say("email.label"),
+                        hint=say("email.use"),
+                        keeps_draft=True,
+                    ),
+                    class_name="contact",
                 ),
                 rx.cond(event_view.total > 0, rx.el.p(say("summary.refund"), class_name="small refund")),
                 class_name="order",
