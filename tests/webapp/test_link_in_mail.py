@@ -37,3 +37,6 @@ async def test_a_link_opens_the_order_in_another_browser(make_event: MakeEvent, 
     forged = await visit(f"{page.url}#{secret[:-1]}")
     await expect_title(forged, words("booking.missing.title"))
     await expect(forged.locator("main")).not_to_contain_text(reference)
+    await forged.goto(f"{page.url}#{secret}")  # Only the fragment changes, so that no page loads.
+    await expect_title(forged, words("booking.cancelled.title"))
+    assert forged.url == page.url

@@ -45,15 +45,17 @@ export function keepSecret(reference, secret) {
  * The order's own secret stays, because the repeat of a booking needs it. A later link replaces an earlier one, which may
  * be invalid.
  * @param {string} reference
+ * @returns {boolean} true if the address had a secret for this order
  */
 export function takeLinkSecret(reference) {
-  if (typeof window === "undefined") return; // The page is prerendered.
+  if (typeof window === "undefined") return false; // The page is prerendered.
   const { hash, pathname, search } = window.location;
   const secret = attempt(() => decodeURIComponent(hash.slice(1)));
-  if (!secret?.startsWith(`${LINK}${reference}.`) || !FORMAT.test(secret)) return;
+  if (!secret?.startsWith(`${LINK}${reference}.`) || !FORMAT.test(secret)) return false;
   const known = secretOf(reference);
   if (known === "" || known.startsWith(LINK)) keepSecret(reference, secret);
   window.history.replaceState(window.history.state, "", pathname + search);
+  return true;
 }
 
 /**

@@ -33,7 +33,7 @@ export class CancellingStore {
   #path = "";
   /** Number of the last request; the outcome of an earlier one is not shown. */
   #latest = 0;
-  /** @type {Set<() => void>} */
+  /** @type {Set<(reference: string) => void>} */
   #listeners = new Set();
   #api;
   #network;
@@ -48,8 +48,8 @@ export class CancellingStore {
   }
 
   /**
-   * Call a function after each outcome.
-   * @param {() => void} listener
+   * Call a function with the reference of the order after each outcome.
+   * @param {(reference: string) => void} listener
    * @returns {() => void} Ends it.
    */
   onOutcome(listener) {
@@ -97,8 +97,9 @@ export class CancellingStore {
     const outcome = await this.#request(send, () => show("offline"));
     // The order's page updates the stored tickets of an order that keeps some.
     if (outcome === "done" && !ticket) dropTickets(reference);
-    if (!show(outcome)) return;
-    for (const listener of this.#listeners) listener();
+    show(outcome);
+    // A later request may hide this outcome, but the order has changed all the same.
+    for (const listener of this.#listeners) listener(reference);
   }
 
   /**

@@ -26,7 +26,7 @@ import { announcementOf, applyFailure, applyOrder, deriveOrderPage, INITIAL_STAT
 const EVENT_POLL_MS = 60_000;
 
 // The cached order is out of date even if another page is shown when the outcome arrives.
-cancelling.onOutcome(() => void mutate(orderPath(cancelling.view.get().reference)));
+cancelling.onOutcome((reference) => void mutate(orderPath(reference)));
 
 let state = INITIAL_STATE;
 const derive = () => deriveOrderPage(state, serverNow());
@@ -53,6 +53,12 @@ export function OrderFeed() {
 function Polling({ reference }) {
   // The first request already needs the secret.
   useState(() => takeLinkSecret(reference));
+  useEffect(() => {
+    // A link that the visitor pastes into this tab changes only the fragment, so that no page loads.
+    const take = () => void (takeLinkSecret(reference) && mutate(orderPath(reference)));
+    window.addEventListener("hashchange", take);
+    return () => window.removeEventListener("hashchange", take);
+  }, [reference]);
   const [interval, setInterval] = useState(pollInterval(INITIAL_STATE, 0));
   /** @type {SWRResponse<Snapshot<Order>>} */
   const order = usePolled(orderPath(reference), interval);
