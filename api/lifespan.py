@@ -55,10 +55,11 @@ def lifespan_of(settings: Settings) -> Callable[[Litestar], contextlib.AbstractA
             charges = Charges(pool, provider)
             on_commit = functools.partial(_on_commit, state, charges)
             state.batcher = BookingBatcher(pool, settings, on_commit, can_charge=lambda: not provider.is_open())
-            async with metrics.flushing(), _running_tasks(state, charges):
-                # Exclude the loaded modules from every later garbage collection.
-                gc.freeze()
-                yield
+            with contextlib.closing(state.passwords):
+                async with metrics.flushing(), _running_tasks(state, charges):
+                    # Exclude the loaded modules from every later garbage collection.
+                    gc.freeze()
+                    yield
 
     return lifespan
 

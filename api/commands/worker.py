@@ -22,8 +22,7 @@ from api.database.pooler import PoolerCheck
 from api.database.session import open_session
 from api.errors import SetupError
 from api.payments.provider import PaymentProvider
-from api.services.accounts.sessions import purge_sessions
-from api.services.accounts.sign_in import purge_sign_ins
+from api.services.accounts.purges import purge_sessions, purge_sign_in_limits, purge_sign_in_links
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
 from api.services.checkouts import Checkouts
@@ -92,7 +91,8 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
         Job("purge_limits", "core", purge_limits, pause_s=60),
         Job("purge_guards", "core", purge_guards, pause_s=60),
         Job("purge_sessions", "core", purge_sessions, pause_s=60),
-        Job("purge_sign_ins", "core", purge_sign_ins, pause_s=60),
+        Job("purge_sign_in_links", "core", purge_sign_in_links, pause_s=60),
+        Job("purge_sign_in_limits", "core", purge_sign_in_limits, pause_s=60),
         Job("purge_workers", "core", purge_workers, pause_s=60),
     )
 

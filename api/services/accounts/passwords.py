@@ -48,6 +48,10 @@ class Passwords:
         """
         return await self._run(lambda: self._matches(stored or UNKNOWN, password)) and stored is not None
 
+    def close(self) -> None:
+        """Cancel the waiting hashes, so that the process ends without them."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     def is_outdated(self, stored: str) -> bool:
         """Return whether a hash was made with other parameters than the present ones."""
         return self._hasher.check_needs_rehash(stored)

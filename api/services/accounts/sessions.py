@@ -17,7 +17,6 @@ from api.services.accounts.tokens import Identity, RefreshToken, SessionKeys
 
 RevokedReason = Literal["sign_out", "everywhere", "replay", "password"]
 _DAY_S = 86_400
-_PURGE_BATCH = 10_000
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
@@ -147,10 +146,3 @@ async def list_revoked(pool: Pool, settings: Settings) -> frozenset[str]:
     async with open_session(pool) as session:
         rows: Sequence[tuple[str]] = await session.run(Statement(queries.account_sessions.list_revoked, parameters))
     return frozenset(session_id for (session_id,) in rows)
-
-
-async def purge_sessions(pool: Pool, _: Settings) -> int:
-    """Delete a batch of sessions that expired long ago; return their number."""
-    async with pool.connection() as connection:  # Its single statement needs no booking isolation.
-        cursor = await connection.execute(queries.account_sessions.delete_expired.sql, {"limit": _PURGE_BATCH})
-    return cursor.rowcount

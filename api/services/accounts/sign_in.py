@@ -27,7 +27,6 @@ RECENT_S = 600
 CLAIMED_MAX = 1000
 """The most guest orders that one sign-in gives to the account. The next sign-in claims further ones."""
 _MINUTE_S = 60
-_PURGE_BATCH = 10_000
 
 
 class AccountRow(msgspec.Struct, frozen=True):
@@ -143,16 +142,6 @@ async def find_account(pool: Pool, account_id: int) -> AccountRow:
     async with open_session(pool) as session:
         (account,) = await session.run(Statement(queries.accounts.find_by_id, {"account_id": account_id}, AccountRow))
     return account
-
-
-async def purge_sign_ins(pool: Pool, _: Settings) -> int:
-    """Delete a batch of old links, and of limits of addresses without a recent attempt; return their number."""
-    deleted = 0
-    async with pool.connection() as connection:  # Each statement needs no booking isolation.
-        for statement in (queries.sign_ins.delete_links, queries.sign_ins.delete_idle):
-            cursor = await connection.execute(statement.sql, {"limit": _PURGE_BATCH})
-            deleted += cursor.rowcount
-    return deleted
 
 
 async def _open(session: Session, settings: Settings, account: AccountRow) -> SignedIn:

@@ -14,3 +14,9 @@ def test_a_service_loads_no_terminal_and_no_template_engine(modules: str) -> Non
     code = f"import sys, api.__main__, {modules}; print({{'rich', 'pygments', 'jinja2'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_worker_loads_no_library_for_tokens_and_passwords() -> None:
+    code = "import sys, api.commands.worker; print({'joserfc', 'argon2'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -8,10 +8,10 @@ from psycopg import AsyncConnection
 from api.config import Settings
 from api.database.pool import Pool
 from api.errors import Unauthorized
+from api.services.accounts.purges import purge_sessions
 from api.services.accounts.sessions import (
     OpenedSession,
     list_revoked,
-    purge_sessions,
     refresh_session,
     sign_out,
     sign_out_everywhere,

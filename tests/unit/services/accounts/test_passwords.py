@@ -56,3 +56,11 @@ async def test_a_request_that_waits_too_long_is_refused_and_its_hash_is_not_made
         await blocked.hash("x")
     assert blocked._waiting == 0
     assert blocked._thread._work_queue.get_nowait().future.cancelled()
+
+
+async def test_a_closed_thread_makes_no_hash_that_waits(blocked: Passwords) -> None:
+    waiting = asyncio.create_task(blocked.hash("x"))
+    await asyncio.sleep(0)
+    blocked.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
