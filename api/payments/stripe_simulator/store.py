@@ -101,11 +101,12 @@ class StripeStore:
             if after not in ids:
                 raise missing(kind, after)
             known = known[ids.index(after) + 1 :]
-        intent = query.get("payment_intent")
+        if intent := query.get("payment_intent"):
+            self.get("payment_intent", intent)
         found = [
             each
             for each in known
-            if each["created"] >= earliest and (intent is None or each.get("payment_intent") == intent)
+            if each["created"] >= earliest and (not intent or each.get("payment_intent") == intent)
         ]
         return {"object": "list", "data": found[:limit], "has_more": len(found) > limit, "url": "/v1"}
 
