@@ -48,7 +48,7 @@ class Settings(AccountSettings, frozen=True, kw_only=True):
     data_dir: Path = Path(".data")
     """Directory for the embedded server's data and for generated secrets."""
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = os.cpu_count() or 1
-    """Number of API processes, from 1 to 256; the default is one for two cores, because PostgreSQL needs the others."""
+    """Number of API processes, from 1 to 256; the default is one for each core."""
     booking_isolation: Literal["serializable", "read_committed"] = "serializable"
     """Isolation level of booking transactions."""
     booking_path: Literal["direct", "careful"] = "direct"
