@@ -43,6 +43,9 @@ _SCROLL_ERROR = re.compile(r"console\.error\(error\);\s*sessionStorage\.removeIt
 _PRELOAD = re.compile('<link (?=rel="modulepreload" )')
 _EXECUTED_SCRIPT = re.compile(r'<script(?![^>]*\b(?:src=|type="application/json"))[^>]*>(.*?)</script>', re.DOTALL)
 
+# The default of 11 takes most of the server's start, and makes pages only 2 % smaller.
+_BROTLI_QUALITY = 10
+
 
 def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None:
     """Write the complete site into an empty directory.
@@ -63,7 +66,7 @@ def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(page)
             target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(page, mtime=0))
-            target.with_name(f"{target.name}.br").write_bytes(brotli.compress(page))
+            target.with_name(f"{target.name}.br").write_bytes(brotli.compress(page, quality=_BROTLI_QUALITY))
     _write_worker(directory)
 
 
