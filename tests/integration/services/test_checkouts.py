@@ -19,15 +19,16 @@ from api.payments.stripe_gateway import StripeGateway
 from api.payments.stripe_simulator.signatures import sign
 from api.payments.stripe_webhooks import verify
 from api.services import orders
+from api.services.bookings.model import Booked
 from api.services.checkouts import Checkouts
 from api.services.disputes import record_disputes
 from api.services.order_rows import OrderRow
-from api.services.order_views import get_order
+from api.services.order_views import as_first_booked, get_order
 from api.services.payments import reconcile_payments
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order, return_tickets
 from api.services.webhooks import Inbox, settle_webhooks
-from tests.integration.asynchronous import ASYNC, OPEN, hold, let_time_pass, states
+from tests.integration.asynchronous import ASYNC, OPEN, book, hold, let_time_pass, order, states
 from tests.stripe_shop import Shop, shop
 
 pytestmark = pytest.mark.usefixtures("audited")
@@ -140,6 +141,17 @@ async def test_a_crash_between_start_and_store_creates_one_page(sale: Sale) -> N
     await sale.make_due()
     await sale.work()
     assert await sale.url(held) == lost.url
+
+
+async def test_a_repeated_booking_gets_the_first_response_although_its_page_exists(sale: Sale) -> None:
+    request = order("GA", 2)
+    (first,) = await book(sale.pool, request)
+    assert isinstance(first, Booked)
+    await sale.provider.charge(request.reference, Amount(first.order.total_minor, first.order.currency))
+    (again,) = await book(sale.pool, request)
+    assert isinstance(again, Booked)
+    assert again.order.payment_url
+    assert as_first_booked(again.order) == first.order
 
 
 async def test_two_processes_that_create_a_page_store_the_same(sale: Sale) -> None:
