@@ -44,7 +44,7 @@ async def session(conn: AsyncConnection) -> AsyncConnection:
 @pytest.mark.parametrize(
     ("query", "parameters", "index"),
     [
-        (queries.refunds.claim_open, {"limit": 16, "check_after_ms": 5000}, "refunds_open_idx"),
+        (queries.refunds.claim_open, {"limit": 16, "check_after_ms": 5000, "give_up_hours": 72}, "refunds_open_idx"),
         (queries.refunds.list_refunds, {"order_ids": [1, 2]}, "refunds_payment_idx"),
         (queries.refunds.settle_open, {"order_ids": [1, 2]}, "refunds_payment_idx"),
         (queries.payments.finish_refunds, {"order_ids": [1, 2]}, "refunds_payment_idx"),
