@@ -64,8 +64,10 @@ class FreeSeats:
 class BatchSeats:
     """The seats that a batch chooses or names. Until its end no other batch of the process chooses them."""
 
-    def __init__(self, search: "SeatSearch") -> None:
+    def __init__(self, search: "SeatSearch", began_at: float) -> None:
         self._search = search
+        self.began_at = began_at
+        """The start of the batch, by the clock of the search."""
         self.ids: set[int] = set()
         """Ids of the seats' tickets."""
         self.ended_at = math.inf
@@ -115,14 +117,17 @@ class SeatSearch:
         """The latest free seats by tier."""
         self._contended: dict[int, _Contention] = {}
         self._batches: list[BatchSeats] = []
-        """The batches in flight, and those that ended a moment ago."""
+        """The batches in flight, and those that ended a moment ago or since the start of one in flight."""
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[BatchSeats]:
         """Return the seats of a batch, which lasts as long as the context."""
-        oldest = self._clock() - AHEAD_AGE_MAX_S
+        now = self._clock()
+        # A batch in flight may wait for a read that began before the end of another batch.
+        in_flight = (batch.began_at for batch in self._batches if batch.ended_at == math.inf)
+        oldest = min([now - AHEAD_AGE_MAX_S, *in_flight])
         self._batches = [batch for batch in self._batches if batch.ended_at >= oldest]
-        seats = BatchSeats(self)
+        seats = BatchSeats(self, now)
         self._batches.append(seats)
         try:
             yield seats

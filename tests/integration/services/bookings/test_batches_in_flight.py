@@ -13,7 +13,7 @@ from api.database.session import Session, open_session
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Outcome, Tier
-from api.services.bookings.seat_search import BatchSeats, SeatSearch
+from api.services.bookings.seat_search import AHEAD_AGE_MAX_S, BatchSeats, FreeSeats, SeatSearch
 from tests.integration.asynchronous import INLINE, order
 from tests.integration.services.bookings.test_batcher import RESPONSE_TIMEOUT_S, count, running_batcher
 from tests.integration.services.bookings.test_batcher import order as queued
@@ -105,6 +105,29 @@ async def test_seats_that_a_batch_in_flight_names_are_not_chosen(
     with search.batch() as naming, search.batch() as other:
         naming.ids.update(best[:1])
         assert best[0] not in await choose(other, session, tier)
+
+
+async def test_a_slow_read_does_not_offer_the_seats_of_a_batch_that_ended_meanwhile(
+    session: Session, tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    search = SeatSearch(clock)
+    with search.batch() as alone:
+        best = await choose(alone, session, tier, PAIRS | {"c": 2, "d": 2})
+    read = search._read
+    with search.batch() as slow, contextlib.ExitStack() as first_batch:
+        first = first_batch.enter_context(search.batch())
+        assert await choose(first, session, tier) == best[:4]
+
+        async def read_slowly(session: Session, tier: Tier, limit: int) -> FreeSeats:
+            found = await read(session, tier, limit)
+            first_batch.close()
+            clock.now += 10 * AHEAD_AGE_MAX_S
+            with search.batch():
+                return found
+
+        monkeypatch.setattr(search, "_read", read_slowly)
+        assert await choose(slow, session, tier) == best[4:]
 
 
 async def test_a_read_from_before_the_end_of_a_batch_does_not_offer_its_seats(

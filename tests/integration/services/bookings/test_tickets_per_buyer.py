@@ -108,7 +108,8 @@ async def test_a_repeat_gets_its_order_though_the_limit_is_exhausted(pool: Pool)
 async def test_a_repeat_whose_first_run_takes_the_last_tickets_gets_its_order(pool: Pool) -> None:
     request = order("VIP", LIMIT)
     async with open_session(pool) as session:
-        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), BatchSeats(SeatSearch()), BatchHolds())
+        seats = BatchSeats(SeatSearch(), began_at=0)
+        prefetched = await prefetch(session, [request], BookingPolicy.of(ASYNC), seats, BatchHolds())
         await book(pool, request)
         await _find_buyers(session, [request], prefetched)
     again = prefetched.outcomes[request.reference]
