@@ -134,7 +134,7 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufffd\U000e0100-\U000e01ef]"
     r"|(?:^|[\s\u200c\u200d])[\ufe00-\ufe0f]"
 )
-"""The characters that Python regards as printable, and `is_displayable` refuses.
+"""The characters that are printable for Python but not displayable for `is_displayable`.
 
 A variation selector is refused unless it follows a visible character.
 """
@@ -186,7 +186,7 @@ def seed(
     inventory: tuple[TierPlan, ...] | None = None,
     rules: OwnRules = NO_RULES,
 ) -> int:
-    """Create an event and its tiers, as far as they are missing; return the number of new tickets.
+    """Create the missing parts of an event: itself, its tiers and their tickets; return the number of new tickets.
 
     Without an inventory a default event has the tiers of its plan, and any other event has `DEFAULT_INVENTORY`. The
     tickets of a given inventory are available. An existing tier stays as it is, even if its size differs. Repeated and
@@ -214,7 +214,7 @@ def seed(
 
 
 def seed_default(conninfo: str) -> dict[str, int]:
-    """Create the default events, as far as they are missing; return the number of new tickets by event slug."""
+    """Create the missing parts of the default events; return the number of new tickets by event slug."""
     return _create(conninfo, DEFAULT_EVENTS)
 
 
@@ -235,13 +235,13 @@ def _create(conninfo: str, events: Sequence[EventPlan]) -> dict[str, int]:
         if any(created.values()):
             # VACUUM ANALYZE updates the planner's statistics for the new tickets. It also enables index-only scans for
             # the counts.
-            with contextlib.suppress(psycopg.errors.QueryCanceled):  # It has the role's time limit.
+            with contextlib.suppress(psycopg.errors.QueryCanceled):  # The role's time limit applies to VACUUM.
                 connection.execute("vacuum (analyze) tickets")
     return created
 
 
 def _insert_missing(connection: psycopg.Connection[TupleRow], event: EventPlan) -> list[TierPlan]:
-    """Create an event and its tiers, as far as they are missing; return the new tiers."""
+    """Create an event unless it exists, and its missing tiers; return the new tiers."""
     details = {
         "slug": event.slug,
         "name": event.name,

@@ -57,7 +57,7 @@ SOCKET_PATH_BYTES_MAX = 103
 """Limit of a Unix socket's path on macOS, in bytes; Linux allows 107."""
 
 SERVER_SETTINGS = {
-    # The only way in is the socket in the 0700 data directory.
+    # Clients connect only through the socket in the data directory, whose mode is 0700.
     "listen_addresses": "",
     "port": str(PORT),
     # Relative to the data directory, in which the server runs, so the path is never too long for a socket.
@@ -126,7 +126,7 @@ class EmbeddedServer:
         """Start the server, or join the running one, and wait until it accepts connections. Repeating it is harmless.
 
         This process then has no variables of libpq, because these are for other servers. `PGHOSTADDR`, for example,
-        would lead every connection to this server to another address.
+        would redirect every connection to this server to another address.
 
         Raises:
             SetupError: the server cannot run here; the message gives the reason.
@@ -165,8 +165,8 @@ class EmbeddedServer:
         if last:
             self._signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
         else:
-            # Succeeds at once while the server has other users. If the watchdog is already stopping the
-            # server, succeeds when the watchdog has ended.
+            # The call returns at once while the server has other users. If the watchdog is already stopping the
+            # server, it returns after the watchdog's end.
             fcntl.flock(users_fd, fcntl.LOCK_SH)
         os.close(users_fd)
         if last:
@@ -181,7 +181,7 @@ class EmbeddedServer:
         self.start()
 
     def keep_reachable(self) -> bool:
-        """Restore the way to the server's socket; return False if the watchdog and the server have ended.
+        """Restore the link to the server's socket; return False if the watchdog and the server have ended.
 
         A server creates its socket only at its start. If the socket was deleted, the server therefore stops, and the
         watchdog starts it again.

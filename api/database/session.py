@@ -285,7 +285,7 @@ class Session:
         if self._connection.standby_wait_cancelled:
             await self._connection.close()
             raise CommitUnknownError("the wait for the standby was cancelled")
-        if not self._connection.is_current():  # A server that was frozen answers late, from its outdated state.
+        if not self._connection.is_current():  # A server that was frozen responds late, from an outdated state.
             await self._connection.close()
             raise psycopg.OperationalError("the response came from a former primary")
         return list(zip(sent, results, strict=True))
@@ -387,7 +387,7 @@ async def _leave_pipeline(connection: Connection) -> None:
 async def with_timeout(read: Coroutine[Any, Any, Row]) -> Row:
     """Wait for a read, at most `READ_TIMEOUT_S`.
 
-    After the timeout the read continues in the background, because its cancellation would wait for the server too.
+    After the timeout the read continues in the background, because its cancellation would also wait for the server.
 
     Raises:
         psycopg.OperationalError: the read took too long or failed.

@@ -69,7 +69,7 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         self._deadlines.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free the place of the connection."""
+        """Release the connection's slot."""
         self._deadlines.end(self)
         self._acceptor.discard(self)
         super().connection_lost(exc)
@@ -161,7 +161,7 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         self._deadlines.start(self)
 
     def end_part(self) -> None:
-        """Begin to count bytes anew. The parser has passed on a complete part of a request and keeps none of it."""
+        """Reset the count of unread bytes, because the parser has passed on a complete part of a request."""
         self._unread_bytes = 0
 
     def begin_response(self) -> "PendingResponse":
@@ -196,7 +196,7 @@ class LimitedProtocol(HttpToolsProtocol, Connection):
         self.transport.close()
 
     def active_since(self) -> float:
-        """Return the time at which data was last received, a response ended, or unsent data became less."""
+        """Return the time at which data was last received, a response ended, or unsent data decreased."""
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes != self._unsent_bytes:
             self._unsent_bytes = unsent_bytes
@@ -249,7 +249,7 @@ class PendingResponse:
         self.disconnected = False
         self.more_body = False
         self.message_event = asyncio.Event()
-        """uvicorn sets it when the connection ends. `end_response` looks at the transport instead."""
+        """uvicorn sets it when the connection ends. `end_response` checks the transport instead."""
 
 
 class _NoTrailers(list[tuple[bytes, bytes]]):
@@ -272,7 +272,7 @@ class Port(NamedTuple):
     header_timeout_s: float
     """Time in which a connection must send the next request's headers."""
     silence_min_s: float
-    """Time from which a silent connection leaves its place to one that waits."""
+    """Time after which a silent connection is closed for one that waits."""
     refusals: Refusals = BARE_REFUSALS
     protocol: Callable[..., LimitedProtocol] = LimitedProtocol
 

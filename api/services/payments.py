@@ -118,7 +118,7 @@ async def settle(
 
 
 async def hasten(session: Session, references: Collection[str], *, others: Collection[str] = ()) -> None:
-    """Have the worker check the payments and refunds of orders at once, because the provider has reported a change.
+    """Make the payments and refunds of orders due for a check, because the provider has reported a change.
 
     Call it in a read committed transaction. `others` are the references of orders that the transaction also changes.
     """

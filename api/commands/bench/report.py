@@ -19,6 +19,7 @@ class HttpRow(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one kind over a number of connections: the run with the median rate."""
 
     what: str
+    """The kind of the requests."""
     connections: int
     result: KindResult
     runs_per_s: list[float]
@@ -95,6 +96,7 @@ class PairedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A figure of the present tree and of another revision."""
 
     what: str
+    """The kind of the requests."""
     connections: int
     unit: str
     present: Side
