@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.components.events import when_and_where
+from webapp.components.full_screen import full_screen_button, full_screen_dialog
 from webapp.components.language import name, number, say
 from webapp.components.layout import Ui
 from webapp.components.order import OrderTicket, TicketCode, order
@@ -20,6 +21,7 @@ def tickets() -> Ui:
         rx.el.h2(say("booking.passes", quantity=order.quantity), class_name="unseen"),
         rx.el.ul(rx.foreach(order.tickets, _ticket), class_name="passes"),
         return_dialog(place_of),
+        full_screen_dialog(place_of),
     )
 
 
@@ -32,7 +34,7 @@ def place_of(ticket: rx.vars.ObjectVar[OrderTicket]) -> Any:
     )
 
 
-def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
+def _ticket(ticket: rx.vars.ObjectVar[OrderTicket], index: Any) -> Ui:
     return rx.el.li(
         rx.el.div(
             # Each ticket names its event, because visitors cut printed tickets apart.
@@ -50,6 +52,7 @@ def _ticket(ticket: rx.vars.ObjectVar[OrderTicket]) -> Ui:
             rx.el.span(say("booking.pass", line=number(ticket.line), of=number(order.lines)), class_name="small"),
             rx.el.span(place_of(ticket), class_name="place"),
             rx.el.span(name(ticket.tier), class_name="pass-tier"),
+            full_screen_button(ticket, index, place_of(ticket)),
             return_button(ticket, place_of(ticket)),
             class_name="pass-words",
         ),

@@ -11,11 +11,11 @@ const RETRY_MS_MAX = 60_000;
 const READ_WITHIN_MS = 40_000;
 
 /**
- * An image that loads again, at growing intervals, after the API was unavailable. Until then the kept one is shown.
+ * An image that loads again, at growing intervals, after the API was unavailable. The kept one shows at once.
  * @param {{ path: string } & Record<string, unknown>} props
  */
 export function TicketCode({ path, ...props }) {
-  const [image, setImage] = useState("");
+  const [image, setImage] = useState(() => dataUrl(keptCode(path)));
   useEffect(() => {
     let timer = 0;
     let isShown = true;
@@ -25,8 +25,6 @@ export function TicketCode({ path, ...props }) {
         keepCode(path, svg);
         if (isShown) setImage(dataUrl(svg));
       } catch {
-        const kept = keptCode(path);
-        if (isShown && kept) setImage(dataUrl(kept));
         const delay = Math.min(RETRY_MS * 2 ** attempt, RETRY_MS_MAX);
         if (isShown) timer = setTimeout(() => load(attempt + 1), delay);
       }
@@ -40,8 +38,8 @@ export function TicketCode({ path, ...props }) {
   return createElement("img", { ...props, ...(image ? { src: image } : {}), decoding: "async" });
 }
 
-/** @param {string} svg */
-const dataUrl = (svg) => `data:image/svg+xml,${encodeURIComponent(svg)}`;
+/** @param {string | null} svg null: none is known */
+const dataUrl = (svg) => (svg === null ? "" : `data:image/svg+xml,${encodeURIComponent(svg)}`);
 
 /**
  * Download the tickets as PDF, in the language of the page.
