@@ -92,6 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
     retry_parser = commands.add_parser("retry-refund", help="request a failed refund again")
     retry_parser.add_argument("key", type=_uuid, metavar="ID", help="id of the refund, a UUID")
+    cancel_parser = commands.add_parser(
+        "cancel-event", help="cancel an event and refund its orders, or show the progress"
+    )
+    cancel_parser.add_argument("event", type=_text, metavar="SLUG", help="slug of the event")
+    cancel_parser.add_argument(
+        "--confirm", type=_text, metavar="SLUG", help="slug again, to confirm without a terminal"
+    )
+    cancel_parser.add_argument(
+        "--orders", type=_text, metavar="N", help="with --confirm: number of orders in the preview"
+    )
+    cancel_parser.add_argument("--reason", type=_text, help="reason of the cancellation, for the venue")
     reconcile_parser = commands.add_parser("reconcile", help="compare the provider's payments and refunds with ours")
     reconcile_parser.add_argument(
         "--since", type=_time, default=None, help="beginning of the comparison; default: a week ago"
@@ -234,6 +245,18 @@ def _retry_refund(settings: Settings, arguments: Arguments) -> int:
     return 0 if is_requested else 1
 
 
+def _cancel_event(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import cancel_event
+
+    stated = None
+    if arguments.confirm is not None or arguments.orders is not None:
+        if None in (arguments.confirm, arguments.orders, arguments.reason):
+            raise SetupError("A confirmation needs --confirm, --orders and --reason.")
+        stated = cancel_event.Confirmation(arguments.confirm, arguments.orders, arguments.reason)
+    with database_url(settings) as url:
+        return asyncio.run(cancel_event.cancel(url, settings, arguments.event, stated, _print, _answer))
+
+
 def _reconcile(settings: Settings, arguments: Arguments) -> int:
     from api.commands import reconcile
 
@@ -371,11 +394,16 @@ def _reset(settings: Settings, arguments: Arguments) -> int:
 
 
 def _confirmed(question: str) -> bool:
+    return _answer(question) == "yes"
+
+
+def _answer(question: str) -> str | None:
+    """Return what the operator types; None without a terminal."""
     try:
-        return input(question) == "yes"
-    except EOFError:  # The command has no terminal.
+        return input(question)
+    except EOFError:
         _print("")
-        return False
+        return None
 
 
 def _print(text: str) -> None:
@@ -401,6 +429,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "history": _history,
     "check": _check_in,
     "retry-refund": _retry_refund,
+    "cancel-event": _cancel_event,
     "reconcile": _reconcile,
     "accounts": _accounts,
     "bench": _bench,

@@ -7,12 +7,14 @@ revoke all on all functions in schema public from tickets_app;
 
 grant usage on schema public to tickets_app;
 
--- Only the owner creates events and applies migrations.
+-- Only the owner creates events and applies migrations. A cancellation sets one column of an event.
 grant select on events, tiers, migrations to tickets_app;
+grant update (cancelled_at) on events to tickets_app;
 grant select, update on tickets to tickets_app;
 grant select, insert, update, delete
 on booking_limits, bookings, buyer_guards, checkouts, messages, orders, payments, webhooks, workers to tickets_app;
-grant select, insert, update on disputes, refunds to tickets_app;
+grant select, insert, update on cancellations, cancelled_orders, disputes, refunds to tickets_app;
+grant select, update on refund_rate to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
 grant select, update on feeds to tickets_app;
@@ -21,7 +23,7 @@ grant select, insert, update, delete on account_sessions, sign_in_limits, sign_i
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 
-grant execute on function event_admits, event_rules, is_displayable, recent, require_rows to tickets_app;
+grant execute on function event_admits, event_rules, is_displayable, live_orders, recent, require_rows to tickets_app;
 -- The call of a batch of bookings, and its steps.
 grant execute on function
 book_batch, claim_any, leave_out, lock_chosen, lock_reference, mark_tickets, note_buyers

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 from api.errors import ConfigError
 
 Group = Literal["core", "payments", "mail"]
-"""`core`: the heartbeat, the ends of holds, the inbox of webhooks and the purges. `payments`: open payments.
+"""`core`: the heartbeat, the ends of holds, the inbox of webhooks and the purges. `payments`: open payments,
+refunds and orders of cancelled events.
 
 `mail`: the outbox of e-mails.
 """

@@ -25,6 +25,7 @@ from api.payments.provider import PaymentProvider
 from api.services.accounts.purges import purge_sessions, purge_sign_in_limits, purge_sign_in_links
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
+from api.services.cancellations import end_orders
 from api.services.checkouts import Checkouts
 from api.services.disputes import record_disputes
 from api.services.mail.delivery import Mailer
@@ -82,6 +83,7 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
         Job("settle_webhooks", "core", settle_webhooks, pause_s=0.5),
         Job("reconcile_payments", "payments", reconcile, pause_s=0.5),
         Job("request_refunds", "payments", refund, pause_s=0.5),
+        Job("end_orders", "payments", end_orders, pause_s=1),
         Job("queue_messages", "mail", queue_messages, pause_s=0.5),
         Job("send_messages", "mail", mailer.send_messages, pause_s=0.5),
         Job("give_up_messages", "mail", give_up_messages, pause_s=60),

@@ -91,6 +91,7 @@ availability = Noun(SQL_DIR / "queries" / "availability.sql")
 bench = Noun(SQL_DIR / "queries" / "bench.sql")
 bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 buyers = Noun(SQL_DIR / "queries" / "buyers.sql")
+cancellations = Noun(SQL_DIR / "queries" / "cancellations.sql")
 checkouts = Noun(SQL_DIR / "queries" / "checkouts.sql")
 disputes = Noun(SQL_DIR / "queries" / "disputes.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
@@ -126,6 +127,7 @@ NOUNS = (
     bench,
     bookings,
     buyers,
+    cancellations,
     checkouts,
     disputes,
     events,

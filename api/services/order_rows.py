@@ -18,6 +18,9 @@ LIVE: tuple[Status, ...] = ("pending", "confirmed")
 ENDED: tuple[Status, ...] = ("cancelled", "declined", "expired")
 """States in which an order has no tickets."""
 
+EVENT_CANCELLED = "the event was cancelled"
+"""The reason of orders and refunds that end because of their event, by which the e-mails recognize them."""
+
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `orders.find_orders` or `orders.list_orders`; `total_minor` in the currency's minor units."""

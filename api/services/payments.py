@@ -27,7 +27,7 @@ from api.payments.provider import CONCURRENT_REQUESTS_MAX, Amount, ChargeStatus,
 from api.services import orders, refunds
 from api.services.event_rules import takes_place
 from api.services.isolation import ROW_ERRORS, run_singly
-from api.services.order_rows import LockedOrder, OrderRow, PaymentStatus, Status
+from api.services.order_rows import EVENT_CANCELLED, LockedOrder, OrderRow, PaymentStatus, Status
 from api.services.orders import Change
 from api.services.refunds import NewRefund, refund_of
 
@@ -173,7 +173,7 @@ async def _refund(session: Session, returned: Sequence[LockedOrder]) -> None:
 
 def _new_refund(order: LockedOrder) -> NewRefund:
     if not takes_place(order):
-        return refund_of(order, order.total_minor, requested_by="event", reason="the event was cancelled")
+        return refund_of(order, order.total_minor, requested_by="event", reason=EVENT_CANCELLED)
     if order.status == "cancelled":
         return refund_of(order, order.total_minor, requested_by="buyer", reason="paid after the cancellation")
     return refund_of(order, order.total_minor, requested_by="late", reason="paid too late, the tickets were gone")
@@ -190,7 +190,7 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
     if reclaimed:
         return Change(order.id, "confirmed", "captured", "paid late, and its tickets were still free")
     if update == "captured" and order.status == order.payment == "pending" and not takes_place(order):
-        return Change(order.id, "cancelled", "refunding", "the event was cancelled")
+        return Change(order.id, "cancelled", "refunding", EVENT_CANCELLED)
     if update == "refunded" and order.status == "confirmed" and order.refunded_minor < order.total_minor:
         _log.error(
             "Charge of %s was refunded, but the order is confirmed. Cancel the order.", order_label(order.reference)

@@ -122,18 +122,21 @@ class _OpenRefund(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class _Rate(msgspec.Struct, frozen=True):
+    """A row of `refunds.lock_rate`."""
+
+    admitted: int
+
+
 _Results = Mapping[_OpenRefund, RefundResult]
 
 
 async def request_refunds(pool: Pool, settings: Settings, provider: PaymentProvider) -> int:
-    """Send open refunds that are due to the provider, and settle the results; return the number of refunds."""
-    parameters = {
-        "limit": CONCURRENT_REQUESTS_MAX,
-        "check_after_ms": settings.payment_check_after_ms,
-        "give_up_hours": settings.refund_give_up_hours,
-    }
-    async with open_session(pool) as session:
-        due = await session.run(Statement(queries.refunds.claim_open, parameters, _OpenRefund))
+    """Send open refunds that are due to the provider, and settle the results; return the number of refunds.
+
+    All workers together send at most `REFUNDS_PER_SECOND`.
+    """
+    due = await _claim(pool, settings)
     received = await asyncio.gather(*(_send(refund, provider) for refund in due))
     results = {refund: result for refund, result in zip(due, received, strict=True) if result is not None}
     try:
@@ -142,6 +145,23 @@ async def request_refunds(pool: Pool, settings: Settings, provider: PaymentProvi
         by_id = {refund.id: refund for refund in results}
         await run_singly("refund", list(by_id), lambda key: _settle(pool, {by_id[key]: results[by_id[key]]}))
     return len(due)
+
+
+async def _claim(pool: Pool, settings: Settings) -> list[_OpenRefund]:
+    """Claim due refunds, as many as the rate of all workers admits."""
+    rate = {"per_second": settings.refunds_per_second}
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        locked = await session.run(Statement(queries.refunds.lock_rate, rate, _Rate))
+        if not locked or not locked[0].admitted:
+            return []
+        parameters = {
+            "limit": min(CONCURRENT_REQUESTS_MAX, locked[0].admitted),
+            "check_after_ms": settings.payment_check_after_ms,
+            "give_up_hours": settings.refund_give_up_hours,
+        }
+        claimed = await session.run(Statement(queries.refunds.claim_open, parameters, _OpenRefund))
+        await session.run(Statement(queries.refunds.use_rate, {**rate, "refunds": len(claimed)}))
+    return claimed
 
 
 async def _send(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult | None:

@@ -166,13 +166,29 @@ async def return_lines(
 
 
 async def _cancel(session: Session, order: LockedOrder, requested_by: str, reason: str) -> RefundRow | None:
-    await change(session, [cancellation(order, reason)])
-    if order.payment != "captured":
-        return None
-    refund = await _request(session, order, order.total_minor - order.refunded_minor, requested_by, reason)
-    if refund is None:  # Earlier refunds have the whole amount, and may have succeeded.
-        await session.run(refunds.finish([order.id]))
-    return refund
+    requested = await cancel_orders(session, [order], requested_by=requested_by, reason=reason)
+    return requested[0] if requested else None
+
+
+async def cancel_orders(
+    session: Session, orders: Sequence[LockedOrder], *, requested_by: str, reason: str
+) -> Sequence[RefundRow]:
+    """Cancel pending and confirmed orders, and request the refunds of what their buyers have paid; return the refunds.
+
+    Call it in a read committed transaction that has locked the orders. A paid order gets one refund, less its earlier
+    ones.
+    """
+    await change(session, [cancellation(order, reason) for order in orders])
+    captured = [order for order in orders if order.payment == "captured"]
+    new = [
+        refunds.refund_of(order, rest, requested_by=requested_by, reason=reason)
+        for order in captured
+        if (rest := order.total_minor - order.refunded_minor)
+    ]
+    requested = await refunds.request(session, new) if new else []
+    if len(new) < len(captured):  # Earlier refunds have the whole amount of some orders, and may have succeeded.
+        await session.run(refunds.finish([order.id for order in captured]))
+    return requested
 
 
 def cancellation(order: LockedOrder, reason: str) -> Change:

@@ -41,6 +41,10 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     """Timeout of one request to the provider, from 50 ms to a minute."""
     provider_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     """Attempts of a request to the provider, from 1 to 10, with exponential backoff and jitter between them."""
+    refunds_per_second: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    """Refunds that all workers together send to the provider per second, from 1 to 1000."""
+    refund_batch: Annotated[int, msgspec.Meta(ge=1, le=200)] = 200
+    """Orders of a cancelled event that the worker ends in one transaction, from 1 to 200."""
     provider_breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     """Consecutive failures, from 1 to 1000, that open the circuit breaker; bookings then fail with 503 `busy`."""
     provider_breaker_reset_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 5000

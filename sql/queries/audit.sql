@@ -58,14 +58,15 @@ where status = 'held' and held_until < now() - interval '2 s'
 order by id;
 
 -- name: find_unbalanced_tiers
--- The available, held and sold tickets of a tier add up to its capacity.
+-- The available, held, sold and withdrawn tickets of a tier add up to its capacity.
 with counts as (
     select
         tier_id,
         count(*) as tickets,
         count(*) filter (where status = 'available') as available,
         count(*) filter (where status = 'held') as held,
-        count(*) filter (where status = 'sold') as sold
+        count(*) filter (where status = 'sold') as sold,
+        count(*) filter (where status = 'withdrawn') as withdrawn
     from tickets
     group by tier_id
 )
@@ -77,13 +78,14 @@ select
     coalesce(counts.tickets, 0) as tickets,
     coalesce(counts.available, 0) as available,
     coalesce(counts.held, 0) as held,
-    coalesce(counts.sold, 0) as sold
+    coalesce(counts.sold, 0) as sold,
+    coalesce(counts.withdrawn, 0) as withdrawn
 from tiers
 left join counts on tiers.id = counts.tier_id
 where
     counts.tier_id is null
     or tiers.capacity <> counts.tickets
-    or counts.tickets <> counts.available + counts.held + counts.sold
+    or counts.tickets <> counts.available + counts.held + counts.sold + counts.withdrawn
 order by tiers.id;
 
 -- name: find_stray_tickets

@@ -30,7 +30,8 @@ where bookings.order_id = any(%(order_ids)s::bigint[])
 order by bookings.order_id, bookings.line;
 
 -- name: release_bookings
--- Release the live bookings of orders that have ended, and put their tickets back on sale.
+-- Release the live bookings of orders that have ended, and put their tickets back on sale. The tickets of a cancelled event
+-- are withdrawn.
 -- Locks: the bookings and their tickets; the caller has locked the orders.
 with released as (
     update bookings
@@ -44,7 +45,14 @@ with released as (
 
 update tickets
 set
-    status = 'available',
+    status = case
+        when exists (
+            select 1
+            from events
+            where events.id = tickets.event_id and events.cancelled_at is not null
+        ) then 'withdrawn'
+        else 'available'
+    end,
     held_until = null
 where id in (
     select ticket_id
@@ -63,7 +71,8 @@ where order_id = %(order_id)s
 order by line;
 
 -- name: return_bookings
--- Release single bookings of a confirmed order, and put their tickets back on sale.
+-- Release single bookings of a confirmed order, and put their tickets back on sale. The tickets of a cancelled event are
+-- withdrawn.
 -- Locks: the bookings and their tickets; the caller has locked the order.
 with released as (
     update bookings
@@ -77,7 +86,14 @@ with released as (
 
 update tickets
 set
-    status = 'available',
+    status = case
+        when exists (
+            select 1
+            from events
+            where events.id = tickets.event_id and events.cancelled_at is not null
+        ) then 'withdrawn'
+        else 'available'
+    end,
     held_until = null
 where id in (
     select ticket_id

@@ -83,6 +83,32 @@ inner join refunds on payments.id = refunds.payment_id
 where payments.order_id = any(%(order_ids)s::bigint[])
 order by refunds.id;
 
+-- name: lock_rate
+-- Lock the rate of refunds, and return the number of refunds that it admits now: at most `per_second`, also after a pause.
+-- No row: no refund is due.
+-- Locks: the row of refund_rate, FOR UPDATE; waits.
+-- Isolation: read committed, because workers wait for each other's change of the rate.
+select
+    least(
+        greatest(floor(extract(epoch from clock_timestamp() - used_until) * %(per_second)s::integer), 0),
+        %(per_second)s::integer
+    )::integer as admitted
+from refund_rate
+where
+    exists (
+        select 1
+        from refunds
+        where refunds.next_check_at <= now()
+    )
+for update;
+
+-- name: use_rate
+-- Move the use of the locked rate by the intervals of some refunds. A pause of more than a second is not made up for.
+update refund_rate
+set
+    used_until = greatest(used_until, clock_timestamp() - interval '1 s')
+    + make_interval(secs => %(refunds)s::double precision / %(per_second)s::integer);
+
 -- name: claim_open
 -- Claim open refunds that are due for a check, the most overdue first, and set their next check. next_check_at acts as a
 -- lease: no other worker claims the refund before that time. After a crash, the next worker repeats the request, and the

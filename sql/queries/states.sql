@@ -1,7 +1,7 @@
 -- name: list_states
 -- List the seat states of an event, tier by tier and row by row in seat order.
 -- Each tier reports its held tickets and the earliest end of their holds. Each row of seats has one letter per
--- seat, the first letter of the ticket's status.
+-- seat, the first letter of the ticket's status. A withdrawn ticket counts as sold, because nobody can book it.
 -- The row columns are null for standing tiers, and for all tiers of an event with more than seats_max seats.
 -- The result is empty if the event does not exist, because every event has at least one tier.
 select
@@ -32,7 +32,7 @@ left join
             min(tickets.position) as first_position,
             array_agg(tickets.id order by tickets.position) as ids,
             array_agg(tickets.seat_number order by tickets.position) as numbers,
-            string_agg(left(tickets.status, 1), '' order by tickets.position) as states
+            translate(string_agg(left(tickets.status, 1), '' order by tickets.position), 'w', 's') as states
         from tickets
         where
             tickets.tier_id = tiers.id

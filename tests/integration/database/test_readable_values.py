@@ -30,6 +30,8 @@ TIMES = {
     "bookings": ["created_at", "released_at"],
     "checkouts": ["created_at", "next_close_at"],
     "disputes": ["created_at", "next_check_at"],
+    "cancellations": ["finished_at", "started_at"],
+    "cancelled_orders": ["ended_at"],
     "events": [
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
@@ -39,6 +41,7 @@ TIMES = {
     "order_events": ["created_at"],
     "orders": ["cancelled_at", "created_at", "expires_at"],
     "payments": ["created_at", "next_check_at"],
+    "refund_rate": ["used_until"],
     "refunds": ["created_at", "next_check_at", "settled_at"],
     "sign_in_limits": ["tried_at"],
     "sign_in_links": ["created_at", "expires_at", "used_at"],
@@ -71,6 +74,10 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
     )
     await conn.execute("insert into checkouts (payment_id, provider_id, url) select id, 'cs_1', 'u' from payments")
     await conn.execute("insert into disputes (id) values ('du_1')")
+    await conn.execute(
+        "insert into cancellations (event_id, reason, last_refund_id) select id, 'r', 0 from events limit 1"
+    )
+    await conn.execute("insert into cancelled_orders (order_id, event_id, amount_minor) values (1, 1, 0)")
     await conn.execute("insert into workers (id) values ('w')")
     await conn.execute(
         "insert into messages (kind, order_id, source_id, locale, message_id, status)"

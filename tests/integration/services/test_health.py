@@ -50,7 +50,8 @@ async def test_a_role_without_a_privilege_cannot_sell(
         )
         assert "USAGE on orders_id_seq" in obstacle
         await grant(
-            "insert, update", "orders, payments, refunds, bookings, tickets, booking_limits, webhooks, order_events"
+            "insert, update",
+            "orders, payments, refunds, refund_rate, bookings, tickets, booking_limits, webhooks, order_events",
         )
         obstacle = await find_obstacle(pool, settings)
         assert obstacle

@@ -16,6 +16,7 @@ FUNCTIONS = [
     "event_admits",
     "event_rules",
     "leave_out",
+    "live_orders",
     "lock_chosen",
     "lock_reference",
     "mark_tickets",

@@ -228,6 +228,8 @@ VARIABLES = [
     address("PROVIDER_URL"),
     integer("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
     integer("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
+    integer("REFUNDS_PER_SECOND", 20, 1, 1000),
+    integer("REFUND_BATCH", 200, 1, 200),
     integer("PROVIDER_BREAKER_FAILURES", 5, 1, 1000),
     integer("PROVIDER_BREAKER_RESET_MS", 5000, 100, 600_000),
     integer("PSP_PORT", 3002, 1, 65535),
