@@ -50,7 +50,7 @@ async def _booked(site: Site, page: Page) -> list[dict[str, object]]:
 
 async def test_tickets_and_seats_of_all_tiers_are_one_order(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "mixed", size=DESKTOP)
+    page = await open_event(site, visit, "combined", size=DESKTOP)
     await draw_map(page)
     await add(page, 1, "VIP")
     await add(page, 3, "GA")
@@ -70,7 +70,7 @@ async def test_tickets_and_seats_of_all_tiers_are_one_order(make_event: MakeEven
     await expect(page.locator("#order-tickets")).to_have_text(
         " · ".join((_tickets(2, "VIP"), _tickets(3, "GA"), _tickets(1, "Front Row")))
     )
-    assert len(await site.orders("mixed")) == 1
+    assert len(await site.orders("combined")) == 1
 
 
 async def test_every_entry_is_removed_at_its_own_button(make_event: MakeEvent, visit: OpenPage) -> None:
@@ -108,7 +108,7 @@ async def test_the_limit_is_named_and_the_basket_stays(make_event: MakeEvent, vi
 
 async def test_an_entry_without_tickets_says_so_and_the_rest_is_booked(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=40,GA=3")
-    page = await open_event(site, visit, "patient", size=DESKTOP)
+    page = await open_event(site, visit, "thoughtful", size=DESKTOP)
     await add(page, 2, "GA")
     await site.sell("GA", 2)
     chip = page.locator(CHIPS).filter(has_text="GA")
@@ -148,8 +148,8 @@ async def test_a_refusal_names_the_entry(make_event: MakeEvent, visit: OpenPage)
 async def test_the_limit_of_a_buyer_is_named(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=20")
     await site.set_columns(tickets_per_buyer=2)
-    page = await open_event(site, visit, "regular")
-    assert (await site.sell("GA", 1, "regular")).status_code == 201
+    page = await open_event(site, visit, "collector")
+    assert (await site.sell("GA", 1, "collector")).status_code == 201
     await add(page)
     await page.locator(SUBMIT).click()
     notice = page.locator(".summary .notice")
@@ -205,7 +205,7 @@ async def test_seats_that_are_taken_while_booking_are_replaced_only_on_the_page(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "outrun", size=DESKTOP)
+    page = await open_event(site, visit, "overtaken", size=DESKTOP)
     await draw_map(page)
     await add(page, 1, "VIP")
     await expect(page.locator(SUGGESTED)).to_have_count(2)
@@ -216,13 +216,13 @@ async def test_seats_that_are_taken_while_booking_are_replaced_only_on_the_page(
     # The second click comes before anybody can have read which seats are next.
     await page.locator(SUBMIT).dblclick()
     await expect(page.get_by_role("status").filter(has_text=words("best.replaced"))).to_have_count(1)
-    assert await site.orders("outrun") == []
+    assert await site.orders("overtaken") == []
     site.network.release()
     second = await _shown_seats(page)
     assert not set(first) & set(second)
     await expect(page.locator(SUBMIT)).to_be_enabled()
     assert sorted(int(str(line["ticketId"])) for line in await _booked(site, page)) == second
-    assert len(await site.orders("outrun")) == 1
+    assert len(await site.orders("overtaken")) == 1
 
 
 @pytest.mark.parametrize("size", [(320, 640), PHONE, DESKTOP])

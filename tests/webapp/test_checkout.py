@@ -93,7 +93,7 @@ async def test_one_click_books_the_remaining_tickets(make_event: MakeEvent, visi
 
 async def test_a_tier_that_sold_out_links_to_another(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event(HOUSE)
-    page = await open_event(site, visit, "late")
+    page = await open_event(site, visit, "tardy")
     site.network.hold(READS)
     await site.sell_many("VIP", 40)
     await page.locator(SUBMIT).click()
@@ -139,7 +139,7 @@ async def test_a_refusal_ends_once_tickets_are_available(make_event: MakeEvent, 
 
 async def test_held_tickets_offer_another_try(make_event_without_webhooks: MakeEvent, visit: OpenPage) -> None:
     site = await make_event_without_webhooks("GA=2,VIP=20")
-    page = await open_event(site, visit, "patient")
+    page = await open_event(site, visit, "persistent")
     await add(page)
     other = await open_event(site, visit)
     gone = page.locator(".tier[data-tier='GA']")

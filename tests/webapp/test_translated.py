@@ -56,7 +56,7 @@ async def _until_other(page: Page, selector: str, before: str) -> None:
 
 
 async def _two_pages(site: Site, visit: OpenPage) -> tuple[Page, Page]:
-    translated, plain = [await open_event(site, visit, "reader", size=DESKTOP, own_clock=True) for _ in range(2)]
+    translated, plain = [await open_event(site, visit, "linguist", size=DESKTOP, own_clock=True) for _ in range(2)]
     for page in (translated, plain):
         await draw_map(page)
         await page.locator(".counts summary").click()
@@ -82,7 +82,7 @@ async def test_every_kind_of_translator_leaves_the_form_usable(make_event: MakeE
 
 async def test_counts_totals_and_a_purchase_after_translation(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=10,GA=50")
-    page = await open_event(site, visit, "reader")
+    page = await open_event(site, visit, "linguist")
     await page.locator(".counts summary").click()
     await translate(page)
     await choose(page, "GA")
@@ -98,7 +98,7 @@ async def test_counts_totals_and_a_purchase_after_translation(make_event: MakeEv
     await page.locator(SUBMIT).click()
     await expect(page.locator("article")).to_have_attribute("data-state", "confirmed")
     assert bare(words("booking.confirmed.title")) in await read(page, "h1")
-    [(reference, status)] = await site.orders("reader")
+    [(reference, status)] = await site.orders("linguist")
     assert (await read(page, "#reference"), status) == (reference, "confirmed")
 
 
