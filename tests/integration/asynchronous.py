@@ -26,7 +26,13 @@ from api.services.order_rows import OrderRow
 from api.services.order_rules import OrderRules
 from api.services.payments import ChargeUpdate, settle
 
-ASYNC = Settings(payment_mode="async", bookings_per_minute=0, hold_seconds=300, max_tickets_per_booking=1000)
+ASYNC = Settings(
+    payment_mode="async",
+    bookings_per_minute=0,
+    hold_seconds=300,
+    max_tickets_per_booking=1000,
+    refunds_per_second=1000,
+)
 INLINE = Settings(payment_success_rate=1, bookings_per_minute=0, max_tickets_per_booking=1000)
 OPEN = Access(is_open=True)
 """The access of a request without a secret while guest orders are open."""
