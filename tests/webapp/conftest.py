@@ -27,7 +27,7 @@ from tests.webapp.visitors import PHONE, SOON_S, Kind, OpenPage, Visitors
 
 expect.set_options(timeout=1000 * SOON_S)
 # The browser's own messages while a test keeps the API out of reach.
-_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_")
+_EXPECTED_ERRORS = re.compile(r"Failed to load resource|net::ERR_|registration blocked by Playwright")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -113,7 +113,8 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
     """Open pages that must neither write errors to the console nor send requests to other hosts.
 
     Each page belongs to a new visitor, unless the test passes the `context` of an earlier one. With `own_clock` the
-    test may use `page.clock`, which first shows the present time.
+    test may use `page.clock`, which first shows the present time. Pages register no service worker without
+    `service_workers`.
     """
     problems: list[str] = []
 
@@ -131,10 +132,11 @@ async def visit(visitors: Visitors) -> AsyncIterator[OpenPage]:
         dark: bool = False,
         locale: str = "en-US",
         own_clock: bool = False,
+        service_workers: bool = False,
         context: BrowserContext | None = None,
     ) -> Page:
         if context is None:
-            kind = Kind(locale, own_clock)
+            kind = Kind(locale, own_clock, service_workers)
             context = await visitors.take(kind)
             taken.push_async_callback(visitors.release, context, kind)
         page = await context.new_page()

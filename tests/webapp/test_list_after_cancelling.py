@@ -36,8 +36,8 @@ async def test_an_order_cancelled_on_its_page_is_not_upcoming_while_the_api_is_s
     make_event: MakeEvent, visit: OpenPage
 ) -> None:
     site = await make_event("GA=5")
-    cancelled, kept = [(await site.sell("GA", 1, "undecided")).json()["reference"] for _ in range(2)]
-    page = await _open_list(site, visit, "undecided")
+    cancelled, kept = [(await site.sell("GA", 1, "wavering")).json()["reference"] for _ in range(2)]
+    page = await _open_list(site, visit, "wavering")
     await _cancel_on_its_page(page, cancelled)
     site.network.hold("GET /api/bookings")
     await _return_to_list(page)

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.webapp.appearance import check_page
-from tests.webapp.order_page import codes_on, expect_codes, expect_title, sell_order, visit_order
+from tests.webapp.order_page import codes_on, expect_codes, expect_title, sell_order
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import OpenPage
 from tests.webapp.words import pattern, words
@@ -17,7 +17,7 @@ WORKER_READY = "navigator.serviceWorker.ready.then(() => true)"
 async def test_a_booking_opens_offline_and_becomes_current_again(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5", name="Night Tide")
     reference = await sell_order(site)
-    page = await visit_order(visit, site, reference)
+    page = await visit(f"{site.url}/booking/{reference}", service_workers=True)
     await expect_codes(page, 2)
     before = [await image.get_attribute("src") for image in await codes_on(page).all()]
     assert await page.evaluate(WORKER_READY)
@@ -46,6 +46,6 @@ async def test_a_booking_opens_offline_and_becomes_current_again(make_event: Mak
 async def test_a_visitor_without_tickets_gets_no_service_worker(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("VIP=5")
     for path in ("/", f"/event/{site.event}", "/bookings", "/booking/nobody-has-this"):
-        page = await visit(f"{site.url}{path}")
+        page = await visit(f"{site.url}{path}", service_workers=True)
         await page.wait_for_load_state("networkidle")
         assert await page.evaluate("navigator.serviceWorker.getRegistrations().then((found) => found.length)") == 0

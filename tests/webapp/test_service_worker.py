@@ -86,7 +86,7 @@ async def test_the_page_opens_without_a_server_and_never_in_an_old_build(tmp_pat
     server = FileServer()
     server.start(deploy(tmp_path, 1))
     try:
-        page = await visit(f"{server.url}{ORDER}")
+        page = await visit(f"{server.url}{ORDER}", service_workers=True)
         heading = page.get_by_role("heading")
         await expect(heading).to_have_text("build 1")
         first = await stored_builds(page)

@@ -29,10 +29,15 @@ _STEP_MS = 1_000
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of visitor. Only a visitor with a clock of its own may use `page.clock`."""
+    """A kind of visitor.
+
+    Only a visitor with a clock of its own may use `page.clock`. A visitor with service workers is not used again, so
+    that the worker of an earlier test handles no requests.
+    """
 
     locale: str = "en-US"
     own_clock: bool = False
+    service_workers: bool = False
 
 
 class Visitors:
@@ -57,6 +62,7 @@ class Visitors:
                 locale=kind.locale,
                 viewport={"width": PHONE[0], "height": PHONE[1]},
                 reduced_motion="reduce",  # Animations would take most of the time of a test.
+                service_workers="allow" if kind.service_workers else "block",
             )
             context.set_default_timeout(1000 * SOON_S)
             self._kept[context] = await context.new_cdp_session(await context.new_page())
@@ -79,6 +85,10 @@ class Visitors:
         Raises:
             AssertionError: the test has used the clock of a visitor without a clock of its own.
         """
+        if kind.service_workers:
+            del self._kept[context]
+            await context.close()
+            return
         origins = {page.url.split("/", 3)[2] for page in context.pages if page.url.startswith("http")}
         kept, *others = context.pages
         assert await kept.evaluate("Date.isFake === true") == kind.own_clock, "open this page with `own_clock=True`"
@@ -91,7 +101,7 @@ class Visitors:
         await context.clear_permissions()
         await context.clear_cookies()
         for origin in origins:
-            scope = {"origin": f"http://{origin}", "storageTypes": "local_storage,service_workers"}
+            scope = {"origin": f"http://{origin}", "storageTypes": "local_storage"}
             await self._kept[context].send("Storage.clearDataForOrigin", scope)
         self._idle[kind].append(context)
 

@@ -100,7 +100,7 @@ function Polling({ reference }) {
   const isIdle = useIdle();
   const isConfirmed = orderData?.body.status === "confirmed";
   useEffect(() => {
-    if (isIdle && isConfirmed) registerWorker();
+    if (isIdle && isConfirmed) void registerWorker();
   }, [isIdle, isConfirmed]);
 
   const tick = useCallback(() => {
