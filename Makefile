@@ -155,7 +155,7 @@ lock: $(INSTALLED) ## Resolve the Python dependencies into requirements.lock
 		--no-header pyproject.toml --output-file requirements.lock
 
 .PHONY: declarations
-declarations: $(INSTALLED) ## Generate webapp/js/schemas.d.ts after a change of api/schemas.py
+declarations: $(INSTALLED) ## Generate webapp/js/*schemas.d.ts after a change of api/*schemas.py
 	@exec $(BIN)/python -m tests.webapp.declarations
 
 .PHONY: clean

@@ -3,11 +3,11 @@
 import reflex as rx
 
 from webapp import reflex_patch
-from webapp.pages import booking, bookings, event, home, missing
+from webapp.pages import booking, bookings, event, home, missing, sign_in
 from webapp.pages.broken import boundary
 from webapp.prerendered import SETTINGS_ID
 
-__all__ = ["app", "booking", "bookings", "event", "home", "missing"]
+__all__ = ["app", "booking", "bookings", "event", "home", "missing", "sign_in"]
 
 app = rx.App(
     # Pages are files. The browser keeps the visitor's state and sends requests to the API.

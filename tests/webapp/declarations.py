@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 from msgspec import inspect
 
-from api import schemas
+from api import account_schemas, schemas
 
-FILE = Path(__file__).parents[2] / "webapp" / "js" / "schemas.d.ts"
+MODULES = (schemas, account_schemas)
 
-_HEADER = """// The bodies on the wire as api/schemas.py defines them; `make declarations` writes this file.
+_HEADER = """// The bodies on the wire as api/{name}.py defines them; `make declarations` writes this file.
 // Times are RFC 3339 in UTC, amounts are in the currency's major unit.
 """
 
@@ -24,15 +25,26 @@ _NAMES = {
 }
 
 
-def declarations() -> str:
-    """Return an interface for each struct of `api.schemas`."""
+def file_of(module: ModuleType) -> Path:
+    """Return the file with the declarations of a module."""
+    return Path(__file__).parents[2] / "webapp" / "js" / f"{_name(module)}.d.ts"
+
+
+def declarations(module: ModuleType) -> str:
+    """Return an interface for each struct of a module. A module's structs contain no struct of another module."""
     structs = [
         each
-        for each in vars(schemas).values()
-        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == schemas.__name__
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__
     ]
     described = inspect.multi_type_info(structs)
-    return _HEADER + "".join(_interface(each) for each in described if isinstance(each, inspect.StructType))
+    return _HEADER.format(name=_name(module)) + "".join(
+        _interface(each) for each in described if isinstance(each, inspect.StructType)
+    )
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
 
 
 def _interface(struct: inspect.StructType) -> str:
@@ -65,4 +77,5 @@ def _type(of: inspect.Type) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(declarations(), encoding="utf-8")
+    for each in MODULES:
+        file_of(each).write_text(declarations(each), encoding="utf-8")

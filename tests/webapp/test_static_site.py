@@ -131,6 +131,7 @@ async def test_no_page_opens_a_websocket(site: Site, visit: OpenPage) -> None:
         (f"/event/{BUILT_IN_EVENT}", page.locator(".tier")),
         (f"/booking/{reference}", page.locator("#reference")),
         ("/bookings", page.locator("form.who")),
+        ("/sign-in", page.locator(".by-link")),
         ("/no-such-page", page.get_by_role("heading", name=words("missing.title"))),
     ):
         await page.goto(f"{site.url}{path}")

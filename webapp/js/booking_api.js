@@ -1,5 +1,6 @@
 // Requests that book, look up and cancel orders, and the meaning of each response for a page.
 
+import { fetchAsAccount } from "./account/session.js";
 import { bestPath, orderPath } from "./paths.js";
 import { keepSecret, secretHeaders } from "./secrets.js";
 import { settings } from "./settings.js";
@@ -160,7 +161,7 @@ export const returnTickets = (reference, userId, bookings) =>
   send(`${orderPath(reference)}/returns`, secretHeaders(orderPath(reference)), { userId, bookings });
 
 /**
- * Send a request: POST with a body, else GET.
+ * Send a request: POST with a body, else GET. The account of a signed-in buyer gets the order.
  * @param {string} path
  * @param {Record<string, string>} headers
  * @param {BookingRequest | CancelRequest | ReturnRequest} [body]
@@ -172,7 +173,7 @@ async function send(path, headers, body) {
     : { headers };
   try {
     const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
-    const response = await fetch(settings.apiUrl + path, { cache: "no-store", signal, ...request });
+    const response = await fetchAsAccount(path, { cache: "no-store", signal, ...request });
     const { status, headers: received } = response;
     return outcomeOf(status, received.get("Retry-After"), await response.json(), received.get("RateLimit"));
   } catch {

@@ -28,12 +28,18 @@ export function readEmail(text) {
  */
 export const rememberEmail = (email = "") => rememberName(KEPT_AS, email);
 
+/** Return the stored address, or "" without one. */
+export function recallEmail() {
+  const read = readEmail(recall(KEPT_AS) ?? "");
+  return "email" in read ? read.email : "";
+}
+
 /**
  * Return the stored address with a language for messages to it.
  * @param {Locale} locale
  * @returns {Contact}
  */
 export function recallContact(locale) {
-  const read = readEmail(recall(KEPT_AS) ?? "");
-  return "email" in read && read.email ? { email: read.email, locale } : {};
+  const email = recallEmail();
+  return email ? { email, locale } : {};
 }

@@ -1,7 +1,7 @@
 // Requests from the browser to the API.
+import { fetchAsAccount } from "./account/session.js";
 import { observeServerTime } from "./clock.js";
 import { secretHeaders } from "./secrets.js";
-import { settings } from "./settings.js";
 
 const TIMEOUT_MS = 4_000;
 
@@ -22,14 +22,14 @@ export class HttpError extends Error {
 }
 
 /**
- * Request a resource of the API, with the secrets that it needs.
+ * Request a resource of the API, with the secrets that it needs, and as the account of a signed-in buyer.
  * @param {string} path
  * @returns {Promise<Response>}
  * @throws {HttpError} the status is not 2xx
  * @throws {DOMException | TypeError} the API did not respond in time, or the network failed
  */
 export async function request(path) {
-  const response = await fetch(settings.apiUrl + path, {
+  const response = await fetchAsAccount(path, {
     cache: "no-cache",
     headers: secretHeaders(path),
     signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -5,6 +5,7 @@ from typing import Any
 
 import reflex as rx
 
+from webapp.components.account import account_section
 from webapp.components.browser import Part, action, hooked
 from webapp.components.cancelling import (
     CancellingFeed,
@@ -30,6 +31,8 @@ class Bookings:
     """The list (`deriveList` in webapp/js/orders/list_view.js)."""
 
     user: str
+    account: str
+    """Address of the account whose bookings are listed; "": a guest's page."""
     fault: str
     """Code of the fault of the last typed name; "": none."""
     refusals: int
@@ -78,21 +81,14 @@ class UserForm(Part):
     description=in_english("bookings.description"),
 )
 def bookings_page() -> Ui:
-    """List the bookings of the user whose id the visitor types."""
+    """List the bookings of the account, or of the user whose id a guest types."""
     return page(
         BookingsFeed.create(),
         CancellingFeed.create(),
         PageTitle.create(text=say("bookings.head")),
         rx.el.div(
             rx.el.h1(say("bookings.title")),
-            UserForm.create(
-                user_id_field(bookings.fault, bookings.refusals, missing=say("bookings.idle")),
-                rx.el.button(say("bookings.show"), type="submit", class_name="submit"),
-                storage_key=USER_ID_KEPT_AS,
-                class_name="who",
-            ),
-            link_mail_form(say("links.all"), reference="", sent=say("links.all_sent")),
-            rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small open-orders")),
+            rx.cond(bookings.account != "", account_section(bookings.account), _of_guest()),
             rx.el.nav(
                 _filter("upcoming", say("bookings.upcoming"), "/bookings"),
                 _filter("past", say("bookings.past"), "/bookings?show=past"),
@@ -122,6 +118,20 @@ def bookings_page() -> Ui:
             cancel_dialog(bookings.dialog_order),
             class_name="sheet",
         ),
+    )
+
+
+def _of_guest() -> Ui:
+    return rx.fragment(
+        UserForm.create(
+            user_id_field(bookings.fault, bookings.refusals, missing=say("bookings.idle")),
+            rx.el.button(say("bookings.show"), type="submit", class_name="submit"),
+            storage_key=USER_ID_KEPT_AS,
+            class_name="who",
+        ),
+        link_mail_form(say("links.all"), reference="", sent=say("links.all_sent")),
+        rx.el.p(link(say("sign_in.title"), to="/sign-in"), " ", say("sign_in.why"), class_name="sign-in-link"),
+        rx.cond(bookings.open, rx.el.p(say("bookings.open"), class_name="small open-orders")),
     )
 
 
@@ -212,7 +222,7 @@ def _empty() -> Ui:
         rx.cond(
             bookings.show == "upcoming",
             rx.fragment(
-                rx.el.p(say("bookings.none_text")),
+                rx.el.p(rx.cond(bookings.account != "", say("account.none_text"), say("bookings.none_text"))),
                 rx.el.p(link(say("nav.all_events"), to="/", class_name="button"), class_name="actions"),
             ),
         ),

@@ -49,6 +49,15 @@ export function forgetOrder(reference) {
 }
 
 /**
+ * Forget the orders that a function does not accept, and the codes of their tickets.
+ * @param {(reference: string) => boolean} mayStay
+ */
+export function forgetOrders(mayStay) {
+  const references = keysWith(PREFIX).map((key) => key.slice(PREFIX.length));
+  for (const reference of references) if (!mayStay(reference)) forgetOrder(reference);
+}
+
+/**
  * Keep the code of a ticket.
  * @param {string} path the API's path of its image
  * @param {string} svg

@@ -3,6 +3,7 @@ import { createElement, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import useSWR, { mutate as changeCache } from "swr";
 import useSWRInfinite, { unstable_serialize as cacheKeyOf } from "swr/infinite";
+import { account, recallAccount } from "../account/session.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
@@ -50,9 +51,11 @@ const refresh = () => update({});
  * Return the function that names the pages of a filter's list.
  * @param {string} user
  * @param {string} show
+ * @param {string} owner address of the account; "" for a guest
  */
-const pagesOf = (user, show) => (/** @type {number} */ _index, /** @type {Snapshot<OrderPage> | null} */ previous) =>
-  pagePath(user, show, previous);
+const pagesOf =
+  (user, show, owner) => (/** @type {number} */ _index, /** @type {Snapshot<OrderPage> | null} */ previous) =>
+    pagePath(user, show, previous, owner);
 
 let isShown = false;
 
@@ -61,7 +64,7 @@ cancelling.onOutcome(() => {
   for (const show of FILTERS) {
     if (isShown && show === state.show) continue;
     // This also ends the time in which swr would not read the list again.
-    void changeCache(cacheKeyOf(pagesOf(state.user, show)), undefined);
+    void changeCache(cacheKeyOf(pagesOf(state.user, show, state.account)), undefined);
     // swr keeps each page under its own key as well.
     void changeCache((path) => isPagePath(path, show), undefined);
   }
@@ -130,18 +133,21 @@ export function BookingsFeed() {
   const [search] = useSearchParams();
   const show = FILTERS.find((name) => name === search.get("show")) ?? FILTERS[0];
   const user = useField(view, "user");
+  const owner = useStore(account);
   const [hasPending, setHasPending] = useState(false);
   // Number of pages after "Show more", until the read of the next page begins; 0 otherwise.
   const [requestedSize, setRequestedSize] = useState(0);
   useEffect(() => {
     isShown = true;
     update({ open: settings.openOrders });
+    recallAccount();
     return () => {
       isShown = false;
     };
   }, []);
+  useEffect(() => update({ account: owner }), [owner]);
   /** @type {SWRInfiniteResponse<Snapshot<OrderPage>>} */
-  const list = useSWRInfinite(pagesOf(user, show), fetchSnapshot, {
+  const list = useSWRInfinite(pagesOf(user, show, owner), fetchSnapshot, {
     // Other orders change only by their buyer, so the list is read again when the tab gains the focus.
     ...pollingOptions(hasPending ? PENDING_POLL_MS : 0),
     // "Show more" reads the first and the next page. All other reads include every page.

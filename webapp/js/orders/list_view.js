@@ -9,6 +9,7 @@ import { describeOrder, NO_ORDER } from "./order.js";
 const PAGE_SIZE = 10;
 
 const PAGES = "/api/bookings?";
+const ACCOUNT_PAGES = "/api/me/orders?";
 
 /** The API's names of the list's filters; the first is the default. */
 export const FILTERS = ["upcoming", "past", "cancelled"];
@@ -16,6 +17,7 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
 /**
  * @typedef {object} ListState
  * @property {string} user id of the user whose orders are listed; "": none
+ * @property {string} account address of the account whose orders are listed; "": a guest's page
  * @property {NameFault | ""} fault fault of the last typed name; "": none
  * @property {number} refusals number of refused names
  * @property {string} show one of `FILTERS`
@@ -31,6 +33,7 @@ export const FILTERS = ["upcoming", "past", "cancelled"];
 /** @type {ListState} */
 export const INITIAL_STATE = {
   user: "",
+  account: "",
   fault: "",
   refusals: 0,
   show: FILTERS[0],
@@ -48,13 +51,14 @@ export const INITIAL_STATE = {
  * @param {number} serverNow in milliseconds
  */
 export function deriveList(state, serverNow) {
-  const { user, fault, refusals, show, orders, events, dialogReference, next, adding, failed, open } = state;
+  const { user, account, fault, refusals, show, orders, events, dialogReference, next, adding, failed, open } = state;
   const described = (orders ?? []).map((order) => describeOrder(order, events[order.event] ?? null, serverNow));
   return {
     user,
+    account,
     fault,
     refusals,
-    phase: user === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
+    phase: user === "" && account === "" ? "idle" : orders ? "listed" : failed ? "away" : "loading",
     away: orders !== null && failed,
     show,
     orders: described,
@@ -71,12 +75,14 @@ export function deriveList(state, serverNow) {
  * @param {string} user
  * @param {string} show
  * @param {Snapshot<OrderPage> | null} previous the page before; null for the first
+ * @param {string} [account] address of the account; its orders replace those of the user
  */
-export function pagePath(user, show, previous) {
-  if (user === "" || previous?.body.next === null) return null;
-  const query = new URLSearchParams({ userId: user, show, limit: String(PAGE_SIZE) });
+export function pagePath(user, show, previous, account = "") {
+  if ((user === "" && account === "") || previous?.body.next === null) return null;
+  const query = new URLSearchParams({ ...(account ? {} : { userId: user }), show, limit: String(PAGE_SIZE) });
   if (previous) query.set("cursor", previous.body.next);
-  return PAGES + query;
+  // Browsers do not send the fragment. It separates the cached lists of two accounts.
+  return account ? `${ACCOUNT_PAGES}${query}#${encodeURIComponent(account)}` : PAGES + query;
 }
 
 /**
@@ -86,8 +92,9 @@ export function pagePath(user, show, previous) {
  */
 export const isPagePath = (path, show) =>
   typeof path === "string" &&
-  path.startsWith(PAGES) &&
-  new URLSearchParams(path.slice(PAGES.length)).get("show") === show;
+  [PAGES, ACCOUNT_PAGES].some(
+    (pages) => path.startsWith(pages) && new URLSearchParams(path.slice(pages.length)).get("show") === show,
+  );
 
 /**
  * Replace one order in the pages of the list.

@@ -1,0 +1,182 @@
+// The session of a signed-in buyer. The access token stays in memory. The refresh token is in a cookie that no script can
+// read, and every tab exchanges it for an access token of its own.
+
+import { recallEmail, rememberEmail } from "../email.js";
+import { sharedArea } from "../remembered.js";
+import { settings } from "../settings.js";
+import { createStore } from "../store.js";
+
+/** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
+
+/**
+ * The outcome of a request for a page: `refused` by the API (a used link, a wrong password, an old session), `limited` by
+ * the API, or `failed` without a usable response.
+ * @typedef {"done" | "refused" | "limited" | "failed"} SessionOutcome
+ */
+
+/** The name of the account's address in the browser's storage. A guest has none, and sends no request for an account. */
+const KEPT_AS = "account";
+const SESSIONS = "/api/sessions";
+const TIMEOUT_MS = 15_000;
+/** Paths whose requests carry the access token of a signed-in buyer. */
+const OF_ACCOUNT = /^\/api\/(?:me|bookings|sessions)(?:[/?]|$)/;
+
+/** The access token, or the request for it; null: none yet. @type {Promise<string | null> | null} */
+let token = null;
+
+/** The address of the account, for pages. It is "" for guests, and until `recallAccount`. */
+export const account = createStore("");
+
+/** Return the address of the account that this browser is signed in to, or "" for a guest. */
+const signedInAs = () => sharedArea.get(KEPT_AS) ?? "";
+
+/** Show the account on this page. The build draws every page for a guest, so call this function after the hydration. */
+export const recallAccount = () => account.set(signedInAs());
+
+if (typeof window !== "undefined")
+  window.addEventListener("storage", ({ key }) => {
+    // Another tab has signed in or out. `key` is null if it has cleared the storage.
+    if (key !== KEPT_AS && key !== null) return;
+    token = null;
+    recallAccount();
+  });
+
+/**
+ * Send a request to the API: as the account of this browser if the path depends on it, else as a guest.
+ *
+ * A token that has expired is replaced once. After the end of the session the request is sent as a guest.
+ * @param {string} path
+ * @param {RequestInit & { headers?: Record<string, string> }} init
+ * @returns {Promise<Response>}
+ * @throws {Error} the API did not respond, or gave no access token
+ */
+export function fetchAsAccount(path, init) {
+  const isOfAccount = signedInAs() !== "" && OF_ACCOUNT.test(path);
+  return isOfAccount ? fetchWithToken(path, init) : fetch(settings.apiUrl + path, init);
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit & { headers?: Record<string, string> }} init
+ */
+async function fetchWithToken(path, init) {
+  const send = (/** @type {string | null} */ bearer) =>
+    fetch(
+      settings.apiUrl + path,
+      bearer === null ? init : { ...init, headers: { ...init.headers, Authorization: `Bearer ${bearer}` } },
+    );
+  const first = await accessToken();
+  const response = await send(first);
+  if (first === null || response.status !== 401) return response;
+  if ((await token) === first) token = null;
+  return send(await accessToken());
+}
+
+/**
+ * Return the access token, or null for a guest. Concurrent calls share one request.
+ * @returns {Promise<string | null>}
+ * @throws {Error} the API did not respond, or refused the request for another reason than the end of the session
+ */
+export function accessToken() {
+  if (signedInAs() === "") return Promise.resolve(null);
+  token ??= refresh().catch((error) => {
+    token = null;
+    throw error;
+  });
+  return token;
+}
+
+async function refresh() {
+  const response = await post("/refresh");
+  if (response.status === 401) {
+    forgetAccount();
+    return null;
+  }
+  if (!response.ok) throw new Error(`The API responded to the refresh of the session with status ${response.status}`);
+  return /** @type {AccountSession} */ (await response.json()).accessToken;
+}
+
+/**
+ * Sign in with the token of a link, or with a password. The forms then contain the address of the account.
+ * @param {SignInRequest} request
+ * @returns {Promise<SessionOutcome>}
+ */
+export async function signIn(request) {
+  try {
+    const response = await post("", request);
+    if (!response.ok) return outcomeOf(response.status);
+    const { accessToken: opened, account: own } = /** @type {AccountSession} */ (await response.json());
+    token = Promise.resolve(opened);
+    sharedArea.set(KEPT_AS, own.email);
+    rememberEmail(own.email);
+    return "done";
+  } catch {
+    return "failed";
+  }
+}
+
+/**
+ * End the session of this browser, or all sessions of the account.
+ * @param {boolean} isEverywhere
+ * @returns {Promise<SessionOutcome>}
+ */
+export async function signOut(isEverywhere) {
+  const outcome = await changed(isEverywhere ? SESSIONS : `${SESSIONS}/current`, { method: "DELETE" });
+  // A session that has ended already is signed out as well.
+  if (outcome !== "done" && signedInAs() !== "") return outcome;
+  forgetAccount();
+  return "done";
+}
+
+/**
+ * Set the password of the account.
+ * @param {PasswordRequest} request
+ * @returns {Promise<SessionOutcome>} `refused`: the session has begun too long ago
+ */
+export const setPassword = (request) =>
+  changed("/api/me/password", {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(request),
+  });
+
+/**
+ * @param {string} path
+ * @param {RequestInit & { headers?: Record<string, string> }} init
+ */
+async function changed(path, init) {
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const { ok, status } = await fetchAsAccount(path, { ...init, credentials: "include", signal });
+    return ok ? "done" : outcomeOf(status);
+  } catch {
+    return "failed";
+  }
+}
+
+/**
+ * @param {number} status
+ * @returns {SessionOutcome}
+ */
+const outcomeOf = (status) => (status === 429 ? "limited" : status < 500 ? "refused" : "failed");
+
+/**
+ * Send a request with the cookie of the session.
+ * @param {string} path path below `SESSIONS`
+ * @param {SignInRequest} [body]
+ */
+const post = (path, body) =>
+  fetch(settings.apiUrl + SESSIONS + path, {
+    method: "POST",
+    credentials: "include",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(body ? { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {}),
+  });
+
+/** Make this browser a guest's. */
+function forgetAccount() {
+  if (recallEmail() === signedInAs()) rememberEmail("");
+  token = null;
+  sharedArea.remove(KEPT_AS);
+  recallAccount();
+}
