@@ -74,7 +74,7 @@ async def test_an_order_on_a_further_page_that_is_cancelled_elsewhere_disappears
 
 
 async def test_a_filter_with_further_pages_shows_no_outdated_list(make_event: MakeEvent, visit: OpenPage) -> None:
-    user_id = "undecided"
+    user_id = "undecided at length"
     site = await make_event("GA=40")
     oldest, *others = [(await site.sell("GA", 1, user_id)).json()["reference"] for _ in range(PAGE_SIZE + 2)]
     for reference in others:
