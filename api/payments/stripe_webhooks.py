@@ -72,6 +72,7 @@ def _is_signed(secret: str, body: bytes, header: str) -> bool:
     try:
         stripe.WebhookSignature.verify_header(body, header, secret, TOLERANCE_S)
         signed_at = int(dict(part.split("=", 1) for part in header.split(",") if "=" in part)["t"])
-    except (stripe.SignatureVerificationError, ValueError, KeyError):  # ValueError: the body or the time is not text.
+    # TypeError: the signature is not ASCII. ValueError: the body or the time is not text.
+    except (stripe.SignatureVerificationError, KeyError, TypeError, ValueError):
         return False
     return signed_at <= time() + TOLERANCE_S  # The SDK accepts every time in the future.
