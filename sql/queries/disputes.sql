@@ -24,10 +24,11 @@ update disputes
 set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
 from locked_disputes
 where disputes.id = locked_disputes.id
-returning disputes.id;
+returning disputes.id, disputes.next_check_at;
 
 -- name: record_dispute
--- Store the present state of a dispute, with the payment of an order if it is one of ours.
+-- Store the present state of a dispute, with the payment of an order if it is one of ours. The dispute stays due if the
+-- provider has reported it after its claim, because the state may be older than that report.
 update disputes
 set
     payment_id = (
@@ -40,5 +41,5 @@ set
     currency = %(currency)s,
     status = %(status)s,
     reason = %(reason)s,
-    next_check_at = null
+    next_check_at = nullif(next_check_at, %(claimed_until)s::timestamptz)
 where id = %(id)s;

@@ -13,7 +13,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from api.database.pool import Pool
-from api.payments.gateway import Checkout
+from api.payments.gateway import Checkout, Dispute
 from api.payments.provider import Amount, ChargeStatus, ProviderError, RefundRequest, RefundResult
 from api.payments.stripe_gateway import StripeGateway
 from api.payments.stripe_simulator.signatures import sign
@@ -307,6 +307,27 @@ async def test_a_dispute_is_recorded_in_its_present_state(sale: Sale) -> None:
     assert await cursor.fetchall() == [
         (held.reference, "needs_response", "fraudulent", held.total_minor, held.currency)
     ]
+
+
+async def test_a_dispute_that_changes_while_it_is_fetched_is_fetched_again(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        Dispute(reference=None, amount=Amount(1000, "USD"), status=status, reason="fraudulent")
+        for status in ("needs_response", "lost")
+    ]
+
+    async def find_dispute(dispute_id: str) -> Dispute:
+        if len(found) == 2:
+            await deliver(sale, "charge.dispute.closed", {"object": "dispute", "id": dispute_id})
+        return found.pop(0)
+
+    monkeypatch.setattr(sale.stripe.gateway, "find_dispute", find_dispute)
+    await deliver(sale, "charge.dispute.created", {"object": "dispute", "id": "du_1"})
+    recorded = [await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) for _ in range(3)]
+    assert recorded == [1, 1, 0]
+    cursor = await sale.conn.execute("select status from disputes")
+    assert await cursor.fetchall() == [("lost",)]
 
 
 async def test_an_order_without_a_page_cannot_be_refunded_here(sale: Sale) -> None:
