@@ -123,10 +123,16 @@ class StripeGateway:
         Raises:
             ProviderError: the status is unknown.
         """
-        with _errors(reference), contextlib.suppress(stripe.InvalidRequestError):  # The session is no longer open.
-            await self._stripe.v1.checkout.sessions.expire_async(
-                checkout_id, None, {"idempotency_key": f"expire/{checkout_id}"}
-            )
+        try:
+            with _errors(reference), contextlib.suppress(stripe.InvalidRequestError):  # The session is no longer open.
+                await self._stripe.v1.checkout.sessions.expire_async(
+                    checkout_id, None, {"idempotency_key": f"expire/{checkout_id}"}
+                )
+        except ProviderError:
+            # Stripe returns a failure again for a day. The session may have ended meanwhile.
+            if (status := await self.find(checkout_id, reference, expected)) == "processing":
+                raise
+            return status
         return await self.find(checkout_id, reference, expected)
 
     async def refund(self, checkout_id: str, request: RefundRequest) -> RefundResult:

@@ -84,6 +84,34 @@ async def test_a_payment_that_is_faster_than_the_close_is_reported(tmp_path: Pat
         assert await it.gateway.close(checkout.id, REFERENCE, AMOUNT) == "captured"
 
 
+@pytest.mark.parametrize(("session_status", "payment_status"), [("complete", "paid"), ("open", "unpaid")])
+async def test_a_close_that_fails_for_good_reports_a_payment(
+    tmp_path: Path, session_status: str, payment_status: str
+) -> None:
+    session = {
+        "id": "cs_1",
+        "object": "checkout.session",
+        "client_reference_id": REFERENCE,
+        "amount_total": 1250,
+        "currency": "usd",
+        "status": session_status,
+        "payment_status": payment_status,
+        "payment_intent": {"latest_charge": {"amount": 1250, "amount_refunded": 0}},
+    }
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/expire"):
+            return httpx.Response(500, json={"error": {"message": "no"}})
+        return httpx.Response(200, json=session)
+
+    async with shop(tmp_path, respond) as it:
+        if payment_status == "paid":
+            assert await it.gateway.close("cs_1", REFERENCE, AMOUNT) == "captured"
+        else:
+            with pytest.raises(ProviderError, match="500"):
+                await it.gateway.close("cs_1", REFERENCE, AMOUNT)
+
+
 async def test_a_refund_is_made_once_for_each_key(tmp_path: Path) -> None:
     async with shop(tmp_path) as it:
         checkout = await it.paid()
