@@ -42,6 +42,8 @@ _REFUND_STATUSES: Final[Mapping[str, RefundResultStatus]] = {
     "failed": "failed",
     "canceled": "failed",
 }
+_UNPAID_FOR_GOOD: Final = frozenset(("canceled", "requires_payment_method"))
+"""The states of a payment that nobody can pay any more, if its session is complete."""
 _INTENT = "payment_intent"
 _CHARGE = "payment_intent.latest_charge"
 
@@ -112,8 +114,9 @@ class StripeGateway:
         if session.status != "complete":
             return "processing"
         intent: Any = session.payment_intent
-        if session.payment_status != "paid":  # A payment that the bank decides later, such as a debit.
-            return "processing" if intent is not None and intent.status == "processing" else "declined"
+        if session.payment_status != "paid":
+            # A bank decides a debit later, and a buyer pays a voucher later, whose payment has "requires_action".
+            return "declined" if intent is None or intent.status in _UNPAID_FOR_GOOD else "processing"
         charge: Any = intent.latest_charge
         return "refunded" if charge.amount_refunded == charge.amount else "captured"
 

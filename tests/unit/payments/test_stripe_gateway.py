@@ -112,6 +112,32 @@ async def test_a_close_that_fails_for_good_reports_a_payment(
                 await it.gateway.close("cs_1", REFERENCE, AMOUNT)
 
 
+@pytest.mark.parametrize(
+    ("intent_status", "expected"),
+    [
+        ("processing", "processing"),
+        ("requires_action", "processing"),
+        ("requires_payment_method", "declined"),
+        ("canceled", "declined"),
+    ],
+)
+async def test_a_payment_that_can_still_arrive_is_not_declined(
+    tmp_path: Path, intent_status: str, expected: str
+) -> None:
+    session = {
+        "id": "cs_1",
+        "object": "checkout.session",
+        "client_reference_id": REFERENCE,
+        "amount_total": 1250,
+        "currency": "usd",
+        "status": "complete",
+        "payment_status": "unpaid",
+        "payment_intent": {"status": intent_status},
+    }
+    async with shop(tmp_path, lambda _: httpx.Response(200, json=session)) as it:
+        assert await it.gateway.find("cs_1", REFERENCE, AMOUNT) == expected
+
+
 async def test_a_refund_is_made_once_for_each_key(tmp_path: Path) -> None:
     async with shop(tmp_path) as it:
         checkout = await it.paid()
