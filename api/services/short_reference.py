@@ -12,7 +12,6 @@ IDS = 2**35
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
 _BITS = 5
-_SHIFTS = range(_BITS * (LENGTH - 2), -1, -_BITS)
 _IGNORED = str.maketrans("", "", "- ")
 
 _LARGEST = IDS - 1
@@ -29,17 +28,23 @@ The position of a character gives it a power of x as its weight in the check cha
 check character reveals each wrong character and each exchange of two characters.
 """
 
+_PAIRS = tuple(one + other for one in _ALPHABET for other in _ALPHABET)
+"""Two characters by their ten bits."""
+_CHECKS = tuple(_TIMES_X[_TIMES_X[pair >> _BITS] ^ pair & 31] for pair in range(1 << 2 * _BITS))
+"""The check value of two characters by their ten bits. A check value in front of them is part of the first one."""
+_ENDS = tuple(
+    digit + _ALPHABET[_TIMES_X[check ^ value]] for check in range(1 << _BITS) for value, digit in enumerate(_ALPHABET)
+)
+"""The last two characters by the check value of the first six and the five bits of the seventh."""
+
 
 def short_reference(order_id: int) -> str:
     """Return the short reference of an order."""
     value = order_id * _MULTIPLIER & _LARGEST
     value = (value ^ value >> _FOLD) * _MULTIPLIER & _LARGEST
-    reference, check = "", 0
-    for shift in _SHIFTS:
-        digit = value >> shift & 31
-        reference += _ALPHABET[digit]
-        check = _TIMES_X[check ^ digit]
-    return reference + _ALPHABET[check]
+    first, second, third = value >> 25, value >> 15 & 1023, value >> 5 & 1023
+    check = _CHECKS[_CHECKS[_CHECKS[first] << _BITS ^ second] << _BITS ^ third]
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _ENDS[check << _BITS | value & 31]
 
 
 def order_id_of(text: str) -> int | None:
