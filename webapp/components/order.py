@@ -56,6 +56,8 @@ class Described:
     """Amount that is refunded; 0: none."""
     valid: bool
     """True if the tickets are valid at check-in."""
+    called_off: bool
+    """True if the event is cancelled. The worker then ends and refunds the order."""
     cancellable: bool
     currency: str
     currencyDigits: int  # noqa: N815 - `money` reads it under the API's name
@@ -92,7 +94,6 @@ class OrderView(Described):
     """Remaining time of the hold."""
     hurry: bool
     begun: bool
-    called_off: bool
     repeatable: bool
     """True if the same tickets can be tried again."""
     anew: bool

@@ -141,10 +141,13 @@ def _title(state: Any) -> Any:
         ("declined", say("booking.declined.title")),
         ("expired", say("booking.expired.title")),
         ("paid_too_late", say("booking.paid_too_late.title")),
-        ("cancelled", say("booking.cancelled.title")),
-        ("cancelled_refunded", say("booking.cancelled.title")),
+        ("cancelled", "cancelled_refunded", _cancelled_title()),
         status_text(state),
     )
+
+
+def _cancelled_title() -> Any:
+    return rx.cond(order.called_off, say("booking.called_off.title"), say("booking.cancelled.title"))
 
 
 def _body() -> Ui:
@@ -152,7 +155,7 @@ def _body() -> Ui:
         # The heading names a cancelled order.
         cancel_outcome(order, rx.fragment()),
         return_outcome(),
-        rx.cond(~(order.called_off & order.cancellable), rx.el.p(_text(), class_name="order-text")),
+        rx.el.p(rx.cond(order.called_off & order.valid, say("booking.called_off"), _text()), class_name="order-text"),
         rx.cond(
             order.state == "pending",
             rx.el.p(
@@ -166,14 +169,6 @@ def _body() -> Ui:
             ),
         ),
         rx.cond(_IS_UNPAID, rx.el.a(say("booking.pay"), href=order.payment_url, class_name="submit")),
-        rx.cond(
-            order.called_off & order.cancellable,
-            rx.el.div(
-                rx.el.p(say("booking.called_off")),
-                cancel_button(order, say("booking.cancel"), class_name=""),
-                class_name="notice",
-            ),
-        ),
         again(),
         rx.cond(
             order.anew,
@@ -232,10 +227,7 @@ def _actions() -> Ui:
                 to_event(say("booking.to_event")),
             ),
             link(say("nav.bookings"), to="/bookings", class_name="button"),
-            rx.cond(
-                order.cancellable & ~order.called_off,
-                cancel_button(order, say("booking.cancel"), class_name="cancel"),
-            ),
+            rx.cond(order.cancellable, cancel_button(order, say("booking.cancel"), class_name="cancel")),
             class_name="actions",
         ),
         rx.cond(order.cancellable, cancel_dialog(order)),

@@ -165,6 +165,7 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
             rx.el.span(
                 rx.el.span(rx.cond(event.name != "", name(event.name), title), class_name="event-name"),
                 rx.cond(event.name != "", when_and_where(event, class_name="small")),
+                rx.cond(order.called_off, rx.el.span(_called_off(order), class_name="small")),
                 name(order.reference, class_name="small booking-reference"),
                 class_name="booking-words",
             ),
@@ -200,6 +201,16 @@ def _card(order: rx.vars.ObjectVar[Described]) -> Ui:
         key=order.reference,
         class_name="booking",
         data_state=order.state,
+    )
+
+
+def _called_off(order: rx.vars.ObjectVar[Described]) -> Any:
+    """Return the text about an order of a cancelled event and its refund."""
+    return rx.match(
+        order.state,
+        ("confirmed", "paid_late", say("booking.called_off")),
+        ("cancelled_refunded", cancelled_text(order)),
+        say("booking.called_off.title"),
     )
 
 

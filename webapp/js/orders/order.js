@@ -1,6 +1,6 @@
 // An order as pages show it. Pure functions.
 import { secondsUntil } from "../clock.js";
-import { isRefundable } from "../event_rules.js";
+import { isRefundable, takesPlace } from "../event_rules.js";
 
 /** @import { Booking, Event, Order } from "../schemas.js" */
 
@@ -103,7 +103,9 @@ export function describeOrder(order, known, serverNow) {
     returned_total: sumOf(returned, order.currencyDigits),
     refund: order.refund ?? 0,
     valid: order.status === "confirmed",
-    cancellable: isLive && isRefundable(event, serverNow),
+    called_off: !takesPlace(event),
+    // Buyers of a cancelled event do nothing: the worker ends their orders.
+    cancellable: isLive && takesPlace(event) && isRefundable(event, serverNow),
     currency: order.currency,
     currencyDigits: order.currencyDigits,
     user_id: first?.userId ?? "",

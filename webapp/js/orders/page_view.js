@@ -77,7 +77,6 @@ export function deriveOrderPage(state, serverNow) {
     left,
     hurry: left > 0 && left < HURRY_S,
     begun,
-    called_off: state.event !== null && !takesPlace(state.event),
     // The same tickets can be tried again, or others chosen if they are unknown.
     repeatable: isRepeatable && described.quantity > 0,
     anew: isRepeatable && described.quantity === 0,
@@ -137,7 +136,9 @@ export function applyFailure(state, kept) {
  * @param {OrderState} state
  * @param {number} now the browser's time, in milliseconds
  */
-export function pollInterval({ order, endedAt }, now) {
+export function pollInterval({ order, event, endedAt }, now) {
   if (!order || isPending(order)) return PENDING_POLL_MS;
+  // The worker ends the orders of a cancelled event.
+  if (order.status === "confirmed" && event && !takesPlace(event)) return LATE_POLL_MS;
   return endedAt > now - LATE_FOR_MS ? LATE_POLL_MS : 0;
 }

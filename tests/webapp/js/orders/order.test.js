@@ -72,7 +72,7 @@ test("an order can be cancelled until the event begins", () => {
     ["cancelled", at(1), false],
   ]))
     assert.equal(describeOrder(order({ status }), event({ startsAt }), NOW).cancellable, expected, status);
-  assert.equal(describeOrder(order(), event({ startsAt: at(-1), state: "cancelled" }), NOW).cancellable, true);
+  assert.equal(describeOrder(order(), event({ startsAt: at(-1), state: "cancelled" }), NOW).cancellable, false);
   assert.equal(describeOrder(order(), null, NOW).cancellable, true);
   assert.equal(describeOrder(NO_ORDER, null, NOW).cancellable, false);
 });

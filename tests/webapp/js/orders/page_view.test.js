@@ -137,4 +137,7 @@ test("the poll interval depends on the state of the order", () => {
   assert.equal(pollInterval(expired, NOW + 599_999), 15_000);
   assert.equal(pollInterval(expired, NOW + 600_000), 0);
   assert.equal(pollInterval(state({ order: order() }), NOW), 0);
+  const calledOff = event({ state: "cancelled" });
+  assert.equal(pollInterval(state({ order: order(), event: calledOff }), NOW), 15_000);
+  assert.equal(pollInterval(state({ order: order({ status: "cancelled" }), event: calledOff }), NOW), 0);
 });
