@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, IsolationLevel
 
 from api.commands.audit import audit
 from api.config import Settings
+from api.database import pool as pools
 from api.database.pool import Pool
 from api.database.session import Session, open_session
 from api.logs import order_label
@@ -26,8 +27,10 @@ CONCURRENT = 12
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings(db_pool_max=CONCURRENT)
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    # Concurrent refunds wait for each other's locks, and a busy machine must not end the wait.
+    monkeypatch.setattr(pools, "LOCK_TIMEOUT_MS", 60_000)
+    return Settings(db_pool_max=CONCURRENT, statement_timeout_ms=60_000)
 
 
 class ForgetfulProvider(Provider):
