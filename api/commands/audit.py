@@ -55,6 +55,9 @@ INVARIANTS = (
     queries.audit_messages.find_unannounced_orders,
     queries.audit_messages.find_misdirected_messages,
     queries.audit_accounts.find_foreign_owners,
+    queries.audit_cancellations.find_kept_orders,
+    queries.audit_cancellations.find_missing_refunds,
+    queries.audit_cancellations.find_wrong_withdrawals,
     queries.audit.find_exceeded_limits,
     queries.audit.find_missing_keys,
 )

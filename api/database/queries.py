@@ -84,6 +84,7 @@ account_sessions = Noun(SQL_DIR / "queries" / "account_sessions.sql")
 accounts = Noun(SQL_DIR / "queries" / "accounts.sql")
 audit = Noun(SQL_DIR / "queries" / "audit.sql")
 audit_accounts = Noun(SQL_DIR / "queries" / "audit_accounts.sql")
+audit_cancellations = Noun(SQL_DIR / "queries" / "audit_cancellations.sql")
 audit_histories = Noun(SQL_DIR / "queries" / "audit_histories.sql")
 audit_messages = Noun(SQL_DIR / "queries" / "audit_messages.sql")
 audit_money = Noun(SQL_DIR / "queries" / "audit_money.sql")
@@ -120,6 +121,7 @@ NOUNS = (
     accounts,
     audit,
     audit_accounts,
+    audit_cancellations,
     audit_histories,
     audit_messages,
     audit_money,

@@ -30,12 +30,13 @@ from api.services.returns import cancel_order, return_tickets
 from tests.integration.asynchronous import ASYNC, OPEN, apply_updates, hold, let_time_pass
 from tests.integration.commands import corruptions
 from tests.integration.commands.corruptions_accounts import ACCOUNT_CORRUPTIONS
+from tests.integration.commands.corruptions_cancellations import CANCELLATION_CORRUPTIONS
 from tests.integration.commands.corruptions_money import MONEY_CORRUPTIONS, MONEY_ROWS
 from tests.stack import ROOT, clean_environment, cloned_database, empty_database
 
 pytestmark = pytest.mark.xdist_group("audit")
 
-CORRUPTIONS = corruptions.CORRUPTIONS + MONEY_CORRUPTIONS + ACCOUNT_CORRUPTIONS
+CORRUPTIONS = corruptions.CORRUPTIONS + MONEY_CORRUPTIONS + ACCOUNT_CORRUPTIONS + CANCELLATION_CORRUPTIONS
 ROWS = corruptions.ROWS | MONEY_ROWS
 
 Isolation = Literal["serializable", "read_committed"]
@@ -190,7 +191,7 @@ def test_orders_of_every_kind_violate_no_invariant(booked_url: str) -> None:
 
 def test_every_invariant_is_checked_and_has_a_corruption() -> None:
     expected = {
-        *(*queries.audit, *queries.audit_accounts),
+        *(*queries.audit, *queries.audit_accounts, *queries.audit_cancellations),
         *(*queries.audit_histories, *queries.audit_messages, *queries.audit_money),
     }
     assert set(INVARIANTS) == expected
