@@ -148,8 +148,8 @@ async def test_a_refusal_names_the_entry(make_event: MakeEvent, visit: OpenPage)
 async def test_the_limit_of_a_buyer_is_named(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=20")
     await site.set_columns(tickets_per_buyer=2)
-    page = await open_event(site, visit, "collector")
-    assert (await site.sell("GA", 1, "collector")).status_code == 201
+    page = await open_event(site, visit, "gatherer")
+    assert (await site.sell("GA", 1, "gatherer")).status_code == 201
     await add(page)
     await page.locator(SUBMIT).click()
     notice = page.locator(".summary .notice")

@@ -28,7 +28,7 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     await expect(front_row).to_contain_text("$50")
 
     await add(page, 2, "Front Row")
-    await page.get_by_label(words("user.label")).fill("newcomer")
+    await page.get_by_label(words("user.label")).fill("wanderer")
     await expect(page.locator(SUBMIT)).to_have_text(words("book.button", total="$100"))
     await page.locator(SUBMIT).dblclick()
 
@@ -37,16 +37,16 @@ async def test_a_stranger_books_two_seats_and_finds_them_again(make_event: MakeE
     assert REFERENCE.fullmatch(reference)
     await expect(page.locator("#reference")).to_have_text(reference)
     # The double click booked once.
-    assert await site.orders("newcomer") == [(reference, "confirmed")]
+    assert await site.orders("wanderer") == [(reference, "confirmed")]
 
     await page.get_by_label(words("nav.label")).get_by_role("link", name=words("nav.bookings")).click()
-    await expect(page.get_by_label(words("user.label"))).to_have_value("newcomer")
+    await expect(page.get_by_label(words("user.label"))).to_have_value("wanderer")
     await page.get_by_role("main").get_by_role("link", name=re.compile("The Stranger")).first.click()
     await expect(page.locator("#reference")).to_have_text(reference)
 
     # The next visit has the user's name and the new counts.
     later = await visit(site.event_url, context=page.context)
-    await expect(later.get_by_label(words("user.label"))).to_have_value("newcomer")
+    await expect(later.get_by_label(words("user.label"))).to_have_value("wanderer")
     await expect(tickets_left(later, "Front Row")).to_contain_text(words("tier.left", left=38, total=40))
 
 
