@@ -118,7 +118,8 @@ class SessionKeys:
         try:
             token = jwt.decode(text, self._set, algorithms=[ALGORITHM])
             claims = msgspec.convert(token.claims, _Claims)
-        except (JoseError, ValueError):  # msgspec's errors are ValueErrors.
+        except (JoseError, ValueError, TypeError):
+            # msgspec's errors are ValueErrors. joserfc raises TypeError for a header that is no object.
             return None
         if token.header.get("typ") != _TYPE or now.timestamp() >= claims.exp:
             return None

@@ -25,7 +25,7 @@ def decoded(part: str) -> dict[str, object]:
     return found
 
 
-def encoded(value: dict[str, object]) -> str:
+def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
@@ -83,6 +83,12 @@ def test_a_signed_token_needs_its_type_and_all_claims(header: dict[str, object],
     text = jwt.encode({**given_header, **header}, given, key, algorithms=["HS256"])
     assert (KEYS.read(text, NOW) == ANN) == (not header and not claims)
     assert KEYS.read(text, NOW) is None
+
+
+@pytest.mark.parametrize("header", ["alg", ["alg"], 1, None, {"alg": ["HS256"]}, {"alg": "HS256", "crit": 5}])
+def test_a_token_with_a_malformed_header_is_refused(header: object) -> None:
+    _, claims, signature = TOKEN.text.split(".")
+    assert KEYS.read(f"{encoded(header)}.{claims}.{signature}", NOW) is None
 
 
 def test_the_next_refresh_token_depends_on_the_key_the_generation_and_the_token() -> None:
