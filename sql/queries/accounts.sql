@@ -37,6 +37,15 @@ insert into accounts (email)
 values (%(email)s)
 on conflict (lower(email)) do nothing;
 
+-- name: lock_password
+-- Lock an account whose password has a hash. No row: the password has changed.
+-- Locks: the account, FOR NO KEY UPDATE; waits. A change of the password waits for it, and then ends the new session.
+-- Isolation: read committed.
+select id
+from accounts
+where id = %(account_id)s and password_hash = %(password_hash)s
+for no key update;
+
 -- name: change_password
 -- Store the hash of an account's password.
 -- Locks: the account, FOR UPDATE; waits.

@@ -97,7 +97,7 @@ async def sign_in_with_password(
     """Start a session with a password. A known and an unknown address take the same statements and the same hash.
 
     Raises:
-        Unauthorized: the address has no account, the account has no password, or the password is wrong.
+        Unauthorized: the address has no account, the account has no password, or the password is wrong or has changed.
         RateLimited: there were too many attempts for this address.
         Busy: too many passwords wait for their hash.
         psycopg.Error: nothing changed, except that the attempt may count.
@@ -112,6 +112,10 @@ async def sign_in_with_password(
         raise Unauthorized.sign_in()
     renewed = await passwords.hash(password) if passwords.is_outdated(stored) else None
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        # The password may have changed since its hash was read. A session with the old one must not begin.
+        verified = {"account_id": account.id, "password_hash": stored}
+        if not await session.run(Statement(queries.accounts.lock_password, verified)):
+            raise Unauthorized.sign_in()
         if renewed is not None:
             await session.run(_change_password(account.id, renewed))
         return await _open(session, settings, account)
@@ -126,15 +130,25 @@ async def change_password(pool: Pool, passwords: Passwords, identity: Identity, 
         psycopg.Error: nothing changed.
         CommitUnknownError: the password may be changed. A repeat is safe.
     """
-    parameters = {"session_id": identity.session_id, "seconds": RECENT_S}
     async with open_session(pool) as session:
-        ((is_recent,),) = await session.run(Statement(queries.account_sessions.is_recent, parameters))
-    if not is_recent:
-        raise Forbidden("Sign in again before you change the password.")
+        await _require_recent(session, identity)
     changed = await passwords.hash(password)
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        await _require_recent(session, identity)  # The session may have ended during the hash.
         await session.run(_change_password(identity.account_id, changed))
         await session.run(revoke_all(identity.account_id, "password", except_id=identity.session_id))
+
+
+async def _require_recent(session: Session, identity: Identity) -> None:
+    """Refuse a change of the password in a session that has ended or is too old.
+
+    Raises:
+        Forbidden: the account has to sign in again.
+    """
+    parameters = {"session_id": identity.session_id, "seconds": RECENT_S}
+    ((is_recent,),) = await session.run(Statement(queries.account_sessions.is_recent, parameters))
+    if not is_recent:
+        raise Forbidden("Sign in again before you change the password.")
 
 
 async def find_account(pool: Pool, account_id: int) -> AccountRow:
