@@ -42,19 +42,12 @@ async def revoke(conninfo: str, settings: Settings, email: str, role: Role, even
         psycopg.Error: nothing changed.
         SetupError: the outcome is unknown.
     """
-
-    async def run(pool: Pool) -> bool:
-        for each in await grants.list_grants(pool):
-            if (each.email.lower(), each.role, each.event) == (email.lower(), role, event):
-                return await grants.revoke(pool, each.id, author=AUTHOR)
-        return False
-
-    return await _run(conninfo, settings, run)
+    return await _run(conninfo, settings, lambda pool: grants.revoke_role(pool, email, role, event, author=AUTHOR))
 
 
 async def list_all(conninfo: str, settings: Settings) -> Sequence[Grant]:
     """Return the roles of all accounts, by address."""
-    return await _run(conninfo, settings, grants.list_grants)
+    return await _run(conninfo, settings, lambda pool: grants.list_grants(pool, limit=None))
 
 
 def report(found: Sequence[Grant]) -> str:

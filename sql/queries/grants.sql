@@ -1,5 +1,5 @@
 -- name: list_grants
--- List the roles of an account, or of all accounts for null.
+-- List the roles of an account, or of all accounts for null. A limit of null lists all.
 select
     grants.id,
     accounts.email,
@@ -13,7 +13,7 @@ where
     grants.revoked_at is null
     and (%(account_id)s::bigint is null or grants.account_id = %(account_id)s::bigint)
 order by lower(accounts.email), grants.role, events.slug nulls first
-limit %(limit)s;
+limit %(limit)s::bigint;
 
 -- name: find_event
 -- Find the event of a role.
@@ -33,6 +33,29 @@ select
 from accounts
 where lower(email) = lower(%(email)s::text)
 on conflict (account_id, role, coalesce(event_id, 0)) where revoked_at is null do nothing;
+
+-- name: revoke_role
+-- Revoke a role of the account of an address. An unknown event has no role.
+-- Locks: the grant, FOR UPDATE; waits.
+update grants
+set
+    revoked_at = now(),
+    revoked_by = %(author)s
+from accounts
+where
+    grants.account_id = accounts.id
+    and lower(accounts.email) = lower(%(email)s::text)
+    and grants.role = %(role)s
+    and grants.revoked_at is null
+    and (
+        (%(event)s::text is null and grants.event_id is null)
+        or grants.event_id = (
+            select events.id
+            from events
+            where events.slug = %(event)s::text
+        )
+    )
+returning grants.id;
 
 -- name: revoke_grant
 -- Revoke a role.

@@ -23,7 +23,7 @@ _CHANGE_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, 
 
 @get(GRANTS, guards=[_ADMIN], security=REQUIRED, responses=refusals([Unauthorized, Forbidden]))
 async def get_grants(state: ApiState) -> Response[GrantList]:
-    """Return the roles of all accounts."""
+    """Return the roles of all accounts by address, at most 1,000 of them."""
     grants = await with_timeout(list_grants(state.pool))
     body = GrantList([GrantedRole(each.id, each.email, each.role, each.event, each.granted_at) for each in grants])
     return Response(body, headers={"Cache-Control": "no-store"})

@@ -15,7 +15,7 @@ from api.errors import UnknownEvent
 
 ROLES: tuple[Role, ...] = get_args(Role)
 LISTED_MAX = 1000
-"""The most grants of a list."""
+"""The most grants in a response."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -33,9 +33,9 @@ class Grant(msgspec.Struct, frozen=True):
         return self.role in (role, "admin") and self.event in (None, event)
 
 
-async def list_grants(pool: Pool, account_id: int | None = None) -> Sequence[Grant]:
-    """Return the grants of an account, or of all accounts, by address."""
-    parameters = {"account_id": account_id, "limit": LISTED_MAX}
+async def list_grants(pool: Pool, account_id: int | None = None, *, limit: int | None = LISTED_MAX) -> Sequence[Grant]:
+    """Return the grants of an account, or of all accounts, by address; at most `limit` of them, or all for None."""
+    parameters = {"account_id": account_id, "limit": limit}
     async with open_session(pool) as session:
         return await session.run(Statement(queries.grants.list_grants, parameters, Grant))
 
@@ -58,6 +58,18 @@ async def grant(pool: Pool, email: str, role: Role, event: str | None, *, author
         await session.run(Statement(queries.accounts.insert_unverified, {"email": email}))
         parameters = {"email": email, "role": role, "event_id": event_id, "author": author}
         await session.run(Statement(queries.grants.insert_grant, parameters))
+
+
+async def revoke_role(pool: Pool, email: str, role: Role, event: str | None, *, author: str) -> bool:
+    """Revoke a role of the account of an address; return False if the account does not have it.
+
+    Raises:
+        psycopg.Error: nothing changed.
+        CommitUnknownError: the role may be revoked. A repeat is safe.
+    """
+    parameters = {"email": email, "role": role, "event": event, "author": author}
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        return bool(await session.run(Statement(queries.grants.revoke_role, parameters)))
 
 
 async def revoke(pool: Pool, grant_id: int, *, author: str) -> bool:
