@@ -293,6 +293,7 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
         "message_requests": "requests for e-mails from one network address",
         "sign_ins": "attempts to sign in with one e-mail address",
         "sign_ins_from_address": "attempts to sign in from one network address",
+        "refreshes": "refreshes of one session",
     }
 
     def __init__(
@@ -306,6 +307,7 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
             "message_requests",
             "sign_ins",
             "sign_ins_from_address",
+            "refreshes",
         ],
         *,
         quota: int,

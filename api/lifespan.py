@@ -39,7 +39,7 @@ from api.settings.secrets import ACCESS_SECRET, SESSION_SECRETS, TICKET_SECRET, 
 _METRICS_CACHED_S = 1 - metrics.FLUSH_INTERVAL_S
 """Time for which metrics are cached. Those of other processes are then at most one second old."""
 _REFRESHES_PER_SIGN_IN = 10
-"""Exchanges of refresh tokens from one client address, as a multiple of its attempts to sign in. They need no hash."""
+"""Exchanges of the refresh token of one session, as a multiple of the attempts to sign in from one client address."""
 
 
 def lifespan_of(settings: Settings) -> Callable[[Litestar], contextlib.AbstractAsyncContextManager[None]]:
@@ -103,7 +103,7 @@ def _fill_accounts(state: State, settings: Settings, pool: Pool) -> None:
     state.session_keys = SessionKeys(load_or_create_secret(settings, SESSION_SECRETS))
     state.passwords = Passwords(settings.sign_in_wait_ms / 1000)
     state.sign_ins_from_address = Limit(settings.sign_ins_per_address_per_minute, window_s=60)
-    state.refreshes_from_address = Limit(_REFRESHES_PER_SIGN_IN * settings.sign_ins_per_address_per_minute, window_s=60)
+    state.refreshes = Limit(_REFRESHES_PER_SIGN_IN * settings.sign_ins_per_address_per_minute, window_s=60)
     state.revoked_sessions = SharedResult(functools.partial(list_revoked, pool, settings))
 
 

@@ -29,8 +29,8 @@ class ApiState(State):
     """The limit of each client network for requests for e-mails."""
     sign_ins_from_address: Limit
     """The limit of each client network for attempts to sign in."""
-    refreshes_from_address: Limit
-    """The limit of each client network for exchanges of refresh tokens."""
+    refreshes: Limit
+    """The limit of each session for exchanges of its refresh token."""
     pool: Pool
     printer: TicketPrinter
     batcher: BookingBatcher

@@ -16,7 +16,7 @@ from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
 from api.http.state import ApiState
 from api.routes.bookings import BODY_REFUSALS, ORDERS_PER_UNIT, SHOW, Cursor, PageLimit
-from api.routes.sessions import describe
+from api.routes.sessions import describe, take_attempt
 from api.schemas import OrderPage
 from api.services.accounts.sign_in import change_password, find_account
 from api.services.order_views import Show, list_account_orders
@@ -44,8 +44,11 @@ async def get_me(state: ApiState, caller: AccountCaller) -> Response[Account]:
         **refusals((*BODY_REFUSALS, Unauthorized)),
     },
 )
-async def set_password(state: ApiState, caller: AccountCaller, data: JSONBody[PasswordRequest]) -> Response[None]:
+async def set_password(
+    request: Request[None, None, ApiState], state: ApiState, caller: AccountCaller, data: JSONBody[PasswordRequest]
+) -> Response[None]:
     """Set the password of the account. The session must have begun within the last ten minutes."""
+    take_attempt(request, state)
     try:
         await change_password(state.pool, state.passwords, caller, data.password)
     except CommitUnknownError as error:

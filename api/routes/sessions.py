@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from litestar import Request, Response, delete, post
@@ -35,6 +35,7 @@ from api.services.accounts.sign_in import (
     sign_in_with_link,
     sign_in_with_password,
 )
+from api.services.accounts.tokens import RefreshToken
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ async def sign_in(
 
     Every failed sign-in has the same response.
     """
-    _take(request, state.sign_ins_from_address)
+    take_attempt(request, state)
     if data.token is not None and data.method == "link":
         signed_in = await _write(sign_in_with_link(state.pool, state.settings, state.access_secret, data.token))
     else:
@@ -99,14 +100,14 @@ async def sign_in(
     status_code=200,
     responses={200: _OPENED, **refusals((InvalidRequest, Unauthorized, Forbidden, RateLimited))},
 )
-async def refresh(
-    request: Request[None, None, ApiState], state: ApiState, session: SessionCookie = None
-) -> Response[bytes]:
+async def refresh(state: ApiState, session: SessionCookie = None) -> Response[bytes]:
     """Exchange the refresh token in the cookie for the next one, and return a new access token.
 
     A repeat within `REFRESH_GRACE_S` gets the same refresh token. Any later repeat ends the session.
     """
-    _take(request, state.refreshes_from_address)
+    if presented := RefreshToken.parse(session or ""):
+        # Many buyers may share a network address, and only the browser of a session has its id.
+        _take(state.refreshes, presented.session_id, "refreshes")
     try:
         opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, session or ""))
     except Unauthorized as error:
@@ -155,14 +156,23 @@ async def _opened(state: ApiState, account: AccountRow, opened: OpenedSession) -
     return RawResponse(msgspec.json.encode(body), headers=headers).to_litestar()
 
 
-def _take(request: Request[None, None, ApiState], limit: Limit) -> None:
-    """Take a unit of the client's limit.
+def take_attempt(request: Request[None, None, ApiState], state: ApiState) -> None:
+    """Take a unit of the client's limit for attempts to sign in, which also applies to changes of a password.
 
     Raises:
         RateLimited: the client's network has tried too often.
     """
-    if wait_s := limit.take(client_network(address_of(request.scope))):
-        raise RateLimited("sign_ins_from_address", quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
+    _take(state.sign_ins_from_address, client_network(address_of(request.scope)), "sign_ins_from_address")
+
+
+def _take(limit: Limit, key: str, name: Literal["sign_ins_from_address", "refreshes"]) -> None:
+    """Take a unit of a key.
+
+    Raises:
+        RateLimited: the key has no unit left.
+    """
+    if wait_s := limit.take(key):
+        raise RateLimited(name, quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
 
 
 async def _write(write: Coroutine[Any, Any, T]) -> T:

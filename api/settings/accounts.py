@@ -14,8 +14,8 @@ class AccountSettings(MailSettings, frozen=True, kw_only=True):
     """Comma-separated keys of sessions: each `sesec_` and at least 24 bytes in base64; empty to generate one in
     `data_dir`.
 
-    The first key signs, and all of them verify. So a new key goes in front, and the old one may be removed after
-    `access_token_seconds`.
+    The first key signs, and all of them verify. So a new key first goes to the end on every machine, and then to the
+    front. The old one may be removed after `access_token_seconds`.
     """
     access_token_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 600
     """Time for which an access token is valid, from a minute to an hour."""
