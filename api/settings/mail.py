@@ -29,7 +29,10 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     messages_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
     """Days until a sent or failed e-mail loses its address, and a requested one is deleted, from 1 to 3650."""
     messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
-    """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit."""
+    """E-mails that buyers may request in an hour about one order and to one address, up to 1000; 0 for no limit.
+
+    Links to sign in have the same limit, in which only the usable links of an address count.
+    """
     message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """Requests for e-mails of one client address in a minute, for each process, up to 1000; 0 for no limit."""
     pdf_threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1

@@ -1,7 +1,17 @@
 -- name: insert_link
--- Queue a message with a link to sign in, unless the number of the address's requested messages within the last hour has
--- reached the limit. A known address and an unknown one have the same plan.
-with message as (
+-- Queue a message with a link to sign in, unless the number of the address's usable links has reached the limit. So an
+-- address without a further message has a usable link, whoever has requested it. Other messages do not count. A known
+-- address and an unknown one have the same plan.
+with recent as materialized (
+    select id
+    from messages
+    where
+        recipient is not null
+        and lower(recipient) = lower(%(email)s::text)
+        and created_at > now() - make_interval(mins => %(minutes)s)
+),
+
+message as (
     insert into messages (kind, recipient, locale, message_id, next_attempt_at)
     select
         'sign_in',
@@ -12,12 +22,9 @@ with message as (
     where
         (
             select count(*)
-            from messages
-            where
-                messages.source_id is null
-                and messages.recipient is not null
-                and lower(messages.recipient) = lower(%(email)s::text)
-                and messages.created_at > now() - interval '1 hour'
+            from recent
+            inner join sign_in_links on recent.id = sign_in_links.message_id
+            where sign_in_links.used_at is null and sign_in_links.expires_at > now()
         ) < %(limit)s
     returning
         id,

@@ -53,7 +53,7 @@ class _UsedLink(msgspec.Struct, frozen=True):
 
 
 async def send_link(pool: Pool, settings: Settings, email: str, locale: Locale | None) -> None:
-    """Queue a message with a link to sign in, unless the address has got too many requested messages.
+    """Queue a message with a link to sign in, unless the address has too many usable links.
 
     Raises:
         psycopg.Error: nothing changed.
