@@ -15,6 +15,7 @@ from tests.webapp.appearance import check_page, shot, take_picture
 from tests.webapp.order_page import (
     codes_on,
     expect_codes,
+    expect_drawn,
     expect_title,
     find_order,
     seconds_left,
@@ -154,8 +155,7 @@ async def test_a_print_contains_every_code_without_scrolling(make_event: MakeEve
     await expect(codes_on(page)).to_have_count(10)
     await page.emulate_media(media="print")
     for image in await codes_on(page).all():
-        await expect(image).to_have_js_property("complete", value=True)
-        assert await image.evaluate("(image) => image.naturalWidth") > 0
+        await expect_drawn(image)
     assert await page.evaluate("window.scrollY") == 0
 
 
