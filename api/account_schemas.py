@@ -1,4 +1,4 @@
-"""The bodies of requests and responses about accounts and sessions, in camelCase on the wire."""
+"""The bodies of requests and responses about accounts, sessions and access to orders, in camelCase on the wire."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +12,8 @@ PASSWORD_MIN, PASSWORD_MAX = 10, 128
 """Lengths of passwords in characters. The longest one bounds the work of a hash."""
 TOKEN_MAX = 256
 """The longest token of a link, in characters."""
+PROPOSED_PATTERN = r"^[A-Za-z0-9_-]{32,128}(?![\s\S])"
+"""A secret of a client for an order. It has at least 192 bits if it is random."""
 
 Role = Literal["box_office", "organiser", "door", "admin"]
 """A role of staff. `admin` includes the others. Every other account is a buyer's."""
@@ -92,3 +94,19 @@ class GrantList(msgspec.Struct, frozen=True):
     """All roles of all accounts, by address."""
 
     grants: list[GrantedRole]
+
+
+class RevocationRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of `POST /api/bookings/{reference}/links/revoke`: the new secret; null: the API makes one."""
+
+    secret: Annotated[str, msgspec.Meta(pattern=PROPOSED_PATTERN)] | None = None
+
+
+class LinksRevoked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The response to a revocation of links: the only secret that gives access to the booking."""
+
+    success: Literal[True] = True
+    reference: str
+    booking_secret: str
+    link_generation: int
+    """The number of revocations. Further e-mails have links of this generation."""

@@ -1167,6 +1167,7 @@ CREATE TABLE public.orders (
     account_id bigint,
     email text,
     locale text,
+    link_generation integer DEFAULT 0 NOT NULL,
     CONSTRAINT orders_access_digest_check CHECK ((length(access_digest) = 32)),
     CONSTRAINT orders_cancelled_at_check CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
     CONSTRAINT orders_client_hash_check CHECK (((client_hash IS NULL) OR ((status = 'pending'::text) AND (length(client_hash) = 16)))),
@@ -1207,6 +1208,8 @@ COMMENT ON COLUMN public.orders.account_id IS 'The account of the buyer; null: t
 COMMENT ON COLUMN public.orders.email IS 'The address for messages about the order; null: the request had none';
 
 COMMENT ON COLUMN public.orders.locale IS 'The language of these messages; null: the request had none';
+
+COMMENT ON COLUMN public.orders.link_generation IS 'Number of times that the links to the order were revoked. Only links of this generation give access';
 
 COMMENT ON CONSTRAINT orders_access_digest_check ON public.orders IS 'A digest is a SHA-256';
 

@@ -15,7 +15,7 @@ SECRETS_MAX = 100
 """The most secrets that one request presents."""
 
 _FORMAT = r"[A-Za-z0-9_-]{32,128}"  # at least 192 bits, if they are random
-_LINK_FORMAT = r"L1\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43}"
+_LINK_FORMAT = r"(?:L1|L2\.[1-9][0-9]{0,8})\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43}"
 _VALID = re.compile(_FORMAT)
 _PRESENTED = re.compile(f"{_FORMAT}|{_LINK_FORMAT}")
 _RULE = "must have 32 to 128 letters, digits, hyphens or underscores"

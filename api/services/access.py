@@ -2,12 +2,14 @@
 
 A client sends its own secret with the booking, or gets one from the API. The database has only a digest of it. A guest
 order without a secret exists only while guest orders are open, and everybody may then access it. The links in e-mails
-have secrets of their own, which the API derives from the reference.
+have secrets of their own, which the API derives from the reference and the order's generation of links. A revocation
+begins the next generation.
 """
 
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from typing import Protocol, Self
 
@@ -17,8 +19,10 @@ from api.settings.secrets import ACCESS_SECRET
 
 _PURPOSE = b"order secret\0"
 _LINK_PURPOSE = b"order link\0"
-_LINK = "L1"
-"""The version of the secrets of links, with which they begin. Other secrets contain no dot."""
+_GENERATION_PURPOSE = b"order link of a generation\0"
+"""A purpose of its own: a reference may begin with digits and a dot, like the text of a later generation."""
+_LINK = re.compile(r"(?s)L1\.(?P<first>.+)\.[^.]*|L2\.(?P<generation>[1-9][0-9]{0,8})\.(?P<later>.+)\.[^.]*")
+"""The secrets of links: of the generation 0, and of a later one. Other secrets contain no dot."""
 
 
 class HasAccess(Protocol):
@@ -39,14 +43,19 @@ class HasAccess(Protocol):
         """Return the account of the buyer; None if the order belongs to no account."""
         ...
 
+    @property
+    def link_generation(self) -> int:
+        """Return the number of times that the links of the order were revoked."""
+        ...
+
 
 class Access(msgspec.Struct, frozen=True):
     """The orders that a request may access."""
 
     digests: frozenset[bytes] = frozenset()
     """The digests of the secrets that the request presents."""
-    links: frozenset[str] = frozenset()
-    """The references of the orders to which the request presents the secrets of links."""
+    links: frozenset[tuple[str, int]] = frozenset()
+    """The references of the orders to which the request presents the secrets of links, with the links' generations."""
     is_open: bool = False
     """True if everybody may access the guest orders that were made without a secret."""
     account_id: int | None = None
@@ -56,14 +65,12 @@ class Access(msgspec.Struct, frozen=True):
     def of(cls, secrets: Iterable[str], *, key: str, is_open: bool, account_id: int | None = None) -> Self:
         """Return the access of a request that presents some secrets; `key` is the text of `ACCESS_SECRET`."""
         presented = list(secrets)
-        links = frozenset(
-            reference for secret in presented if (reference := _linked_reference(key, secret)) is not None
-        )
+        links = frozenset(link for secret in presented if (link := _read_link(key, secret)) is not None)
         return cls(frozenset(map(digest, presented)), links, is_open, account_id)
 
     def admits(self, order: HasAccess) -> bool:
         """Return whether the request may access an order."""
-        if order.reference in self.links or self.owns(order):
+        if (order.reference, order.link_generation) in self.links or self.owns(order):
             return True
         if order.access_digest is None:
             return self.is_open and order.account_id is None
@@ -87,21 +94,25 @@ def derive_secret(key: str, reference: str) -> str:
     return _mac(key, _PURPOSE, reference)
 
 
-def link_secret(key: str, reference: str) -> str:
+def link_secret(key: str, reference: str, generation: int = 0) -> str:
     """Return the secret of the links to an order in e-mails; `key` is the text of `ACCESS_SECRET`.
 
-    It gives the same access as the order's own secret, and the database does not contain it.
+    It gives the same access as the order's own secret until the links of its generation are revoked. The database does
+    not contain it.
     """
-    return f"{_LINK}.{reference}.{_mac(key, _LINK_PURPOSE, reference)}"
+    if generation == 0:
+        return f"L1.{reference}.{_mac(key, _LINK_PURPOSE, reference)}"
+    named = f"{generation}.{reference}"
+    return f"L2.{named}.{_mac(key, _GENERATION_PURPOSE, named)}"
 
 
-def _linked_reference(key: str, secret: str) -> str | None:
-    """Return the reference in the secret of a link; None if the secret is not valid."""
-    version, _, rest = secret.partition(".")
-    reference = rest.rpartition(".")[0]
-    if version != _LINK or not reference:
+def _read_link(key: str, secret: str) -> tuple[str, int] | None:
+    """Return the reference in the secret of a link and the link's generation; None if the secret is not valid."""
+    if not (parts := _LINK.fullmatch(secret)):
         return None
-    return reference if hmac.compare_digest(link_secret(key, reference).encode(), secret.encode()) else None
+    reference, generation = parts["first"] or parts["later"], int(parts["generation"] or 0)
+    expected = link_secret(key, reference, generation)
+    return (reference, generation) if hmac.compare_digest(expected.encode(), secret.encode()) else None
 
 
 def _mac(key: str, purpose: bytes, reference: str) -> str:

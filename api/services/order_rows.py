@@ -46,6 +46,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the order's secret; None if it was made without a secret."""
     account_id: int | None = None
     """The account of the buyer; None if the order belongs to no account."""
+    link_generation: int = 0
+    """The number of times that the links of the order were revoked. `orders.list_orders` omits it."""
     refunded_minor: int = 0
     """The sum of the payment's refunds in every state, in the currency's minor units."""
     refunds: "tuple[RefundRow, ...]" = ()
@@ -107,6 +109,8 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     """SHA-256 of the order's secret; None if it was made without a secret."""
     account_id: int | None = None
     """The account of the buyer; None if the order belongs to no account."""
+    link_generation: int = 0
+    """The number of times that the links of the order were revoked."""
 
 
 class OrderEvent(EventTimes, frozen=True, kw_only=True):

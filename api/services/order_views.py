@@ -65,7 +65,7 @@ async def list_orders(
     parameters = _selection(show, limit, cursor) | {
         "user_id": user_id,
         "digests": list(access.digests),
-        "links": list(access.links),
+        "links": [f"{generation} {reference}" for reference, generation in access.links],
         "open": access.is_open,
     }
     return await _list(pool, Statement(queries.orders.list_orders, parameters, OrderRow), limit)

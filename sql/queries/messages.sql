@@ -131,6 +131,7 @@ where
 -- List the newest orders of an address that have or had tickets, with the local times of their events.
 select
     orders.reference,
+    orders.link_generation,
     events.name,
     events.starts_at at time zone events.time_zone as starts_at
 from orders

@@ -59,6 +59,7 @@ select
     payments.refunded_minor,
     orders.access_digest,
     orders.account_id,
+    orders.link_generation,
     (
         select events.slug
         from events
@@ -107,7 +108,7 @@ where orders.id = %(order_id)s;
 -- name: list_orders
 -- List a buyer's orders in some states, newest first, with ids below a cursor.
 -- `begun` selects the orders of events that have begun or that have not; null selects both. `digests` selects the orders
--- of secrets, `links` those with a reference, and `open` those without a secret and without an account.
+-- of secrets, `links` those with a generation and a reference, and `open` those without a secret and without an account.
 select
     orders.id,
     orders.reference,
@@ -141,7 +142,7 @@ where
     and orders.status = any(%(statuses)s::text[])
     and (
         orders.access_digest = any(%(digests)s::bytea[])
-        or orders.reference = any(%(links)s::text[])
+        or orders.link_generation || ' ' || orders.reference = any(%(links)s::text[])
         or (orders.access_digest is null and orders.account_id is null and %(open)s::boolean)
     )
     and (%(begun)s::boolean is null or rules.begun = %(begun)s::boolean)
@@ -249,6 +250,7 @@ select
     events.cancelled_at,
     orders.access_digest,
     orders.account_id,
+    orders.link_generation,
     orders.expires_at is not null as held,
     now() as read_at
 from orders
@@ -293,6 +295,17 @@ set
     client_hash = null
 from unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[]) as change (id, status, reason)
 where orders.id = change.id;
+
+-- name: revoke_links
+-- Replace the secret of a locked order, and begin the next generation of its links. The digest of the request changes
+-- as well, so that a repeat of the booking with the former secret is refused.
+update orders
+set
+    access_digest = %(access_digest)s,
+    request_digest = sha256(request_digest || %(access_digest)s::bytea),
+    link_generation = link_generation + 1
+where id = %(order_id)s
+returning link_generation;
 
 -- name: delete_declined
 -- Delete declined orders older than a number of days, with their payments and released bookings. A trigger deletes

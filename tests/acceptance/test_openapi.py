@@ -225,6 +225,11 @@ def cancellation(reference: str, status: int, body: bytes) -> RequestCase:
     )
 
 
+def revocation(reference: str, status: int, body: bytes) -> RequestCase:
+    documented_as = "/api/bookings/{reference}/links/revoke"
+    return RequestCase("POST", f"/api/bookings/{reference}/links/revoke", status, body, documented_as=documented_as)
+
+
 def message(reference: str, status: int, body: bytes) -> RequestCase:
     documented_as = "/api/bookings/{reference}/email"
     return RequestCase("POST", f"/api/bookings/{reference}/email", status, body, documented_as=documented_as)
@@ -285,6 +290,8 @@ REQUESTS = [
     message("r", 202, b'{"email": "ann@example.org"}'),
     message("r", 400, b"{}"),
     message("nobody-has-this", 404, b'{"email": "ann@example.org"}'),
+    revocation("nobody-has-this", 404, b"{}"),
+    revocation("nobody-has-this", 400, b'{"secret": "short"}'),
     RequestCase("POST", "/api/links", 202, b'{"email": "ann@example.org"}'),
     RequestCase("POST", "/api/links", 400, b'{"email": "ann"}'),
     *(

@@ -113,7 +113,7 @@ def test_responses_to_generated_requests_match_the_openapi_document(stack: Stack
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "31 selected / 31 total" in result.stdout
+    assert "32 selected / 32 total" in result.stdout
     with psycopg.connect(stack.database_url) as connection:
         kinds = connection.execute("select distinct expires_at is null from orders").fetchall()
     assert kinds == [(stack.environment.get("PAYMENT_MODE") != "async",)], "no request came as far as a booking"

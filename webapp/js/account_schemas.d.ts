@@ -47,3 +47,14 @@ export interface GrantedRole {
 export interface GrantList {
   grants: GrantedRole[];
 }
+
+export interface RevocationRequest {
+  secret?: string | null;
+}
+
+export interface LinksRevoked {
+  success: true;
+  reference: string;
+  bookingSecret: string;
+  linkGeneration: number;
+}

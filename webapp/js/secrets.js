@@ -8,14 +8,18 @@ export const SENT_MAX = 100;
 /** The most secrets that the browser keeps. Lists lack the orders of the older ones, whose pages still work. */
 export const KEPT_MAX = 1000;
 const SECRET_BYTES = 32;
-/** The start of the secret of a link. */
-const LINK = "L1.";
+/** The start of the secret of a link: the links of the first generation name none. */
+const LINK = /^L(?:1|2\.(?<generation>[0-9]+))\./;
 /** The format of the secrets that the API accepts. It refuses a list of orders if any of its secrets has another one. */
-const FORMAT = /^(?:[A-Za-z0-9_-]{32,128}|L1\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43})$/;
+const FORMAT = /^(?:[A-Za-z0-9_-]{32,128}|(?:L1|L2\.[1-9][0-9]{0,8})\.[A-Za-z0-9._:~+=@-]{1,128}\.[A-Za-z0-9_-]{43})$/;
 const ORDER_PATH = /^\/api\/bookings\/([^/?]+)/;
 const LIST_PATH = "/api/bookings?";
 
-/** @typedef {{ secret: string, keptAt: number }} Kept `keptAt` is browser time in milliseconds */
+/**
+ * The secret of an order. `keptAt` is browser time in milliseconds. `generation` counts the revocations before the secret
+ * was made. `next` is the secret of a revocation whose outcome is unknown.
+ * @typedef {{ secret: string, keptAt: number, generation: number, next?: string }} Kept
+ */
 
 /**
  * Make a random secret.
@@ -30,20 +34,48 @@ export function newSecret() {
 }
 
 /**
- * Keep the secret of an order, and forget the oldest one beyond `KEPT_MAX`.
+ * Keep the secret of an order, and forget the oldest one beyond `KEPT_MAX`. A secret that a revocation has ended does not
+ * replace a later one.
  * @param {string} reference
  * @param {string} secret
+ * @param {number} [generation] the number of revocations before the secret was made
  */
-export function keepSecret(reference, secret) {
-  if (secretOf(reference) === secret) return;
-  sharedArea.set(PREFIX + reference, JSON.stringify({ secret, keptAt: Date.now() }));
+export function keepSecret(reference, secret, generation = 0) {
+  const known = read(PREFIX + reference);
+  if (known && (known.secret === secret || known.generation > generation)) return;
+  store(reference, { secret, keptAt: Date.now(), generation });
   for (const { name } of kept().slice(KEPT_MAX)) sharedArea.remove(name);
 }
 
 /**
+ * Make the secret that a revocation shall give an order. The browser keeps it before the request, because the response
+ * may be lost after the present secret has ended.
+ * @param {string} reference
+ * @returns {string}
+ */
+export function proposeSecret(reference) {
+  const known = read(PREFIX + reference) ?? { secret: "", keptAt: Date.now(), generation: 0 };
+  const next = known.next ?? newSecret();
+  store(reference, { ...known, next });
+  return next;
+}
+
+/**
+ * Replace the present secret of an order by the proposed one, after the API has refused the present one.
+ * @param {string} reference
+ * @returns {boolean} false if no revocation of this browser has an unknown outcome
+ */
+export function adoptProposed(reference) {
+  const known = read(PREFIX + reference);
+  if (!known?.next) return false;
+  store(reference, { secret: known.next, keptAt: known.keptAt, generation: known.generation + 1 });
+  return true;
+}
+
+/**
  * Keep the secret in the page's address, which a link in an e-mail has behind #, and remove it from the address.
- * The order's own secret stays, because the repeat of a booking needs it. A later link replaces an earlier one, which may
- * be invalid.
+ * The order's own secret stays until a revocation, because the repeat of a booking needs it. A later link replaces an
+ * earlier one, which may be invalid.
  * @param {string} reference
  * @returns {boolean} true if the address had a secret for this order
  */
@@ -51,9 +83,11 @@ export function takeLinkSecret(reference) {
   if (typeof window === "undefined") return false; // The page is prerendered.
   const { hash, pathname, search } = window.location;
   const secret = attempt(() => decodeURIComponent(hash.slice(1)));
-  if (!secret?.startsWith(`${LINK}${reference}.`) || !FORMAT.test(secret)) return false;
-  const known = secretOf(reference);
-  if (known === "" || known.startsWith(LINK)) keepSecret(reference, secret);
+  const link = secret ? LINK.exec(secret) : null;
+  if (!secret || !link || !secret.startsWith(`${link[0]}${reference}.`) || !FORMAT.test(secret)) return false;
+  const generation = Number(link.groups?.generation ?? 0);
+  const known = read(PREFIX + reference);
+  if (!known || LINK.test(known.secret) || generation > known.generation) keepSecret(reference, secret, generation);
   window.history.replaceState(window.history.state, "", pathname + search);
   return true;
 }
@@ -73,11 +107,18 @@ export function secretHeaders(path) {
   const [, reference = ""] = ORDER_PATH.exec(path) ?? [];
   const secrets = path.startsWith(LIST_PATH)
     ? kept()
+        .filter(({ secret }) => secret !== "")
         .slice(0, SENT_MAX)
         .map(({ secret }) => secret)
     : [secretOf(decodeURIComponent(reference))].filter(Boolean);
   return secrets.length > 0 ? { "Booking-Secret": secrets.join(",") } : {};
 }
+
+/**
+ * @param {string} reference
+ * @param {Kept} value
+ */
+const store = (reference, value) => sharedArea.set(PREFIX + reference, JSON.stringify(value));
 
 /** Return what the browser keeps, newest first. */
 function kept() {
@@ -95,6 +136,8 @@ function kept() {
  */
 const read = (name) =>
   attempt(() => {
-    const { secret, keptAt } = JSON.parse(sharedArea.get(name) ?? "");
-    return FORMAT.test(secret) && Number.isFinite(keptAt) ? { secret, keptAt } : null;
+    const { secret, keptAt, generation = 0, next } = JSON.parse(sharedArea.get(name) ?? "");
+    const isSecret = FORMAT.test(secret) || (secret === "" && FORMAT.test(next));
+    const isReadable = isSecret && Number.isFinite(keptAt) && Number.isInteger(generation);
+    return isReadable ? { secret, keptAt, generation, ...(FORMAT.test(next) ? { next } : {}) } : null;
   });

@@ -16,6 +16,7 @@ from webapp.components.events import when_and_where
 from webapp.components.language import in_english, moment, money, name, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.link_mail import link_mail_form
+from webapp.components.link_revocation import link_revocation
 from webapp.components.order import OrderFeed, order, save_calendar, save_printed, status_text
 from webapp.components.order_again import again, to_event
 from webapp.components.order_facts import facts
@@ -177,6 +178,7 @@ def _body() -> Ui:
         rx.cond(order.valid & ~order.called_off, tickets()),
         facts(),
         link_mail_form(say("links.one"), reference=order.reference, sent=say("links.one_sent")),
+        link_revocation(order.reference),
         _actions(),
         class_name="ticket-body",
     )

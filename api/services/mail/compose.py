@@ -32,7 +32,7 @@ from api.services.mail.html import Content, Fact, to_html, to_text
 from api.services.mail.outbox import Claimed, Kind
 from api.services.mail.pdf import write_tickets
 from api.services.mail.texts import Texts
-from api.services.order_rows import BookingRow
+from api.services.order_rows import BookingRow, OrderRow
 from api.services.short_reference import grouped, short_reference
 
 _log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class LinkedOrder(msgspec.Struct, frozen=True):
     """A row of `messages.list_links`. The time is the local time of the venue."""
 
     reference: str
+    link_generation: int
     name: str
     starts_at: datetime
 
@@ -104,7 +105,7 @@ def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> Em
         paragraphs=_paragraphs(message.kind, facts, texts),
         facts=_facts(facts, texts),
         codes=_captions(codes, facts.bookings, texts),
-        links=[Fact(texts.get("open"), _link(order.reference, sender))],
+        links=[Fact(texts.get("open"), _link(order, sender))],
     )
     mail = _envelope(message, sender, texts.get(f"{message.kind}.subject", event=event.name), now)
     _set_body(mail, content, texts)
@@ -125,9 +126,7 @@ def compose_links(message: Claimed, orders: Sequence[LinkedOrder], sender: Sende
     """
     texts = Texts(message.locale)
     links = [
-        Fact(
-            texts.get("links.order", event=order.name, date=texts.date(order.starts_at)), _link(order.reference, sender)
-        )
+        Fact(texts.get("links.order", event=order.name, date=texts.date(order.starts_at)), _link(order, sender))
         for order in orders
     ]
     content = Content(texts.get("links.heading"), [texts.get("links.text")], facts=[], codes=[], links=links)
@@ -157,8 +156,9 @@ def _page(reference: str, sender: Sender) -> str:
     return f"{sender.web_url}/booking/{quote(reference, safe='')}"
 
 
-def _link(reference: str, sender: Sender) -> str:
-    return f"{_page(reference, sender)}#{link_secret(sender.access_secret, reference)}"
+def _link(order: OrderRow | LinkedOrder, sender: Sender) -> str:
+    secret = link_secret(sender.access_secret, order.reference, order.link_generation)
+    return f"{_page(order.reference, sender)}#{secret}"
 
 
 def _envelope(message: Claimed, sender: Sender, subject: str, now: datetime) -> EmailMessage:

@@ -23,8 +23,12 @@ NOT_SERVED = {401, 403, 404, 429, *range(500, 600)}
 PARAMETERS = {"slug": BUILT_IN_EVENT, "file": "1.svg", "grant_id": "999999"}
 QUERY = {"userId": "user-123", "tier": "VIP", "quantity": "1"}
 """The parameters of all routes; each ignores those of the others."""
-LAST = ("POST /api/bookings/{reference}/returns", "POST /api/bookings/{reference}/cancel")
-"""The routes that end an order, after which others would find no tickets."""
+LAST = (
+    "POST /api/bookings/{reference}/returns",
+    "POST /api/bookings/{reference}/cancel",
+    "POST /api/bookings/{reference}/links/revoke",
+)
+"""The routes that end an order or its secret, after which others would find no tickets."""
 
 
 def email_of(role: str) -> str:
@@ -43,7 +47,7 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 def operations(api: Api) -> list[str]:
-    """Return the documented operations; those that end an order come last."""
+    """Return the documented operations; those that end an order or its secret come last."""
     found = [f"{method.upper()} {path}" for path, methods in api.document["paths"].items() for method in methods]
     return sorted(found, key=lambda operation: (operation in LAST and 1 + LAST.index(operation), operation))
 

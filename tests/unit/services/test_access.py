@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from api.http.access import valid_secret
+from api.http.access import _PRESENTED, valid_secret
 from api.services.access import Access, derive_secret, digest, link_secret
 from api.services.bookings.model import Item, NewOrder
 from tests.unit.services.bookings.values import request
@@ -19,6 +19,7 @@ class Order(NamedTuple):
     reference: str
     access_digest: bytes | None
     account_id: int | None = None
+    link_generation: int = 0
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,22 @@ def test_the_secret_of_a_link_admits_to_its_order_only(reference: str) -> None:
     assert not access.admits(Order(f"{reference}x", None))
 
 
+@pytest.mark.parametrize("reference", ["r-1", "1.r-1", "a.b:~+=@-", "x" * 128])
+def test_a_link_admits_to_the_orders_of_its_generation_only(reference: str) -> None:
+    orders = [Order(reference, digest(OWN), link_generation=generation) for generation in range(4)]
+    for generation in range(4):
+        secret = link_secret(KEY, reference, generation)
+        assert _PRESENTED.fullmatch(secret)
+        access = Access.of([secret], key=KEY, is_open=True)
+        assert [access.admits(order) for order in orders] == [generation == number for number in range(4)]
+
+
+def test_the_link_of_an_order_with_a_similar_reference_forges_no_generation() -> None:
+    own = link_secret(KEY, "1.victim")
+    access = Access.of([own.replace("L1.", "L2.", 1)], key=KEY, is_open=False)
+    assert access.links == frozenset()
+
+
 @pytest.mark.parametrize(
     "forged",
     [
@@ -62,7 +79,11 @@ def test_the_secret_of_a_link_admits_to_its_order_only(reference: str) -> None:
         link_secret(KEY, "r-1")[:-1],
         link_secret(KEY, "r-1").replace("L1", "L2"),
         f"L1.r-1.{derive_secret(KEY, 'r-1')}",
-        *("", "L1", "L1.", "L1..", "L1.r-1", "L1.r-1.", "r-1"),
+        link_secret(KEY, "r-1", 1).replace("L2.1.", "L2.2."),
+        link_secret(KEY, "r-1", 1).replace("L2.1.", "L1."),
+        link_secret(KEY, "r-1", 1).replace("L2.1.", "L2.01."),
+        link_secret(KEY, "r-1", 0).replace("L1.", "L2.0."),
+        *("", "L1", "L2", "L2.1.r-1", "L2.1..x", "L1.", "L1..", "L1.r-1", "L1.r-1.", "r-1"),
     ],
 )
 def test_a_forged_secret_of_a_link_admits_to_nothing(forged: str) -> None:

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 
-import { keepSecret, secretOf, takeLinkSecret } from "../../../webapp/js/secrets.js";
+import {
+  adoptProposed,
+  keepSecret,
+  proposeSecret,
+  secretHeaders,
+  secretOf,
+  takeLinkSecret,
+} from "../../../webapp/js/secrets.js";
 
 const REFERENCE = "bk_1:a";
 const LINK = `L1.${REFERENCE}.${"m".repeat(43)}`;
@@ -74,6 +81,50 @@ test("a later link replaces an earlier one, which may be invalid", () => {
     takeLinkSecret(REFERENCE);
     assert.equal(secretOf(REFERENCE), secret);
   }
+});
+
+/** @param {number} generation */
+const linkOf = (generation) => `L2.${generation}.${REFERENCE}.${"m".repeat(43)}`;
+
+test("after a revocation a link replaces only the secrets that the revocation has ended", () => {
+  keepSecret(REFERENCE, "s".repeat(43));
+  for (const [secret, expected] of [
+    [LINK, "s".repeat(43)],
+    [linkOf(1), linkOf(1)],
+    [linkOf(12), linkOf(12)],
+    [linkOf(2), linkOf(12)],
+    [LINK, linkOf(12)],
+  ]) {
+    open(`#${secret}`);
+    takeLinkSecret(REFERENCE);
+    assert.equal(secretOf(REFERENCE), expected);
+  }
+  assert.equal(addresses.length, 5);
+});
+
+test("the secret of a revocation stays until the next one", () => {
+  keepSecret(REFERENCE, "s".repeat(43));
+  keepSecret(REFERENCE, "t".repeat(43), 1);
+  keepSecret(REFERENCE, "s".repeat(43)); // A purchase in the storage of a tab.
+  open(`#${linkOf(1)}`);
+  takeLinkSecret(REFERENCE);
+  assert.equal(secretOf(REFERENCE), "t".repeat(43));
+});
+
+test("a proposed secret is adopted once, after the API has refused the present one", () => {
+  keepSecret(REFERENCE, "s".repeat(43));
+  const proposed = proposeSecret(REFERENCE);
+  assert.equal(proposeSecret(REFERENCE), proposed);
+  assert.equal(secretOf(REFERENCE), "s".repeat(43));
+  assert.deepEqual([adoptProposed(REFERENCE), adoptProposed(REFERENCE)], [true, false]);
+  assert.equal(secretOf(REFERENCE), proposed);
+});
+
+test("a signed-in browser without a secret proposes one", () => {
+  const proposed = proposeSecret(REFERENCE);
+  assert.deepEqual([secretOf(REFERENCE), secretHeaders("/api/bookings?userId=u")], ["", {}]);
+  keepSecret(REFERENCE, proposed, 3);
+  assert.equal(secretOf(REFERENCE), proposed);
 });
 
 test("a text that the API would refuse is not kept", () => {

@@ -11,7 +11,7 @@ import { registerWorker } from "../offline/register.js";
 import { reviewTickets } from "../own_tickets.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
-import { takeLinkSecret } from "../secrets.js";
+import { adoptProposed, takeLinkSecret } from "../secrets.js";
 import { createStore } from "../store.js";
 import { useAfterCancelling } from "./cancelling.js";
 import { cancelling } from "./cancelling_store.js";
@@ -83,13 +83,19 @@ function Polling({ reference }) {
   }, [orderData]);
   const eventBody = event.data?.body ?? null;
   useEffect(() => update({ event: eventBody }), [eventBody]);
-  const missing = order.error instanceof HttpError && order.error.status === 404;
+  const { error } = order;
   useEffect(() => {
-    if (missing) forgetOrder(reference);
+    if (!isMissing(error)) return;
+    // The response to a revocation may be lost after the present secret has ended.
+    if (adoptProposed(reference)) void mutate(orderPath(reference));
+    else forgetOrder(reference);
+  }, [reference, error]);
+  const missing = isMissing(error);
+  useEffect(() => {
     update(missing && state.keptAt ? { ...INITIAL_STATE, missing } : { missing });
-  }, [reference, missing]);
+  }, [missing]);
   const { isValidating } = order;
-  const failed = Boolean(order.error);
+  const failed = Boolean(error);
   useEffect(() => {
     if (!isValidating) update(failed ? applyFailure(state, keptOrder(reference)) : { failed });
   }, [reference, isValidating, failed]);
@@ -116,6 +122,9 @@ function Polling({ reference }) {
   });
   return null;
 }
+
+/** @param {unknown} error */
+const isMissing = (error) => error instanceof HttpError && error.status === 404;
 
 function focusState() {
   if (document.activeElement === document.body) document.getElementById("order-state")?.focus();
