@@ -19,7 +19,7 @@ grant select, update on refund_rate to tickets_app;
 grant select, insert on order_events to tickets_app;
 grant select, update on feeds to tickets_app;
 grant select, insert, update on accounts, grants to tickets_app;
-grant select, insert, update, delete on account_sessions, sign_in_limits, sign_in_links to tickets_app;
+grant select, insert, update, delete on account_sessions, passkey_challenges, passkeys, sign_in_limits, sign_in_links to tickets_app;
 
 grant usage on sequence bookings_id_seq, orders_id_seq to tickets_app;
 

@@ -55,6 +55,7 @@ INVARIANTS = (
     queries.audit_messages.find_unannounced_orders,
     queries.audit_messages.find_misdirected_messages,
     queries.audit_accounts.find_foreign_owners,
+    queries.audit_accounts.find_unverified_passkeys,
     queries.audit_cancellations.find_kept_orders,
     queries.audit_cancellations.find_missing_refunds,
     queries.audit_cancellations.find_wrong_withdrawals,

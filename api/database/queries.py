@@ -104,6 +104,7 @@ limits = Noun(SQL_DIR / "queries" / "limits.sql")
 messages = Noun(SQL_DIR / "queries" / "messages.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
+passkeys = Noun(SQL_DIR / "queries" / "passkeys.sql")
 payments = Noun(SQL_DIR / "queries" / "payments.sql")
 reconciliation = Noun(SQL_DIR / "queries" / "reconciliation.sql")
 refunds = Noun(SQL_DIR / "queries" / "refunds.sql")
@@ -141,6 +142,7 @@ NOUNS = (
     messages,
     migrations,
     orders,
+    passkeys,
     payments,
     reconciliation,
     refunds,

@@ -46,6 +46,14 @@ from accounts
 where id = %(account_id)s and password_hash = %(password_hash)s
 for no key update;
 
+-- name: lock_account
+-- Lock an account whose passkeys change. No row: the account does not exist.
+-- Locks: the account, FOR NO KEY UPDATE; waits, so that concurrent changes follow each other.
+select id
+from accounts
+where id = %(account_id)s
+for no key update;
+
 -- name: change_password
 -- Store the hash of an account's password.
 -- Locks: the account, FOR UPDATE; waits.

@@ -404,6 +404,7 @@ from
         'grants_live_key',
         'messages_source_key',
         'orders_reference_key',
+        'passkeys_credential_id_key',
         'payments_order_key',
         'refunds_key_key',
         'refunds_provider_id_key',

@@ -10,3 +10,13 @@ where
     orders.account_id is not null
     and (accounts.id is null or (orders.user_id like 'acct:%' and orders.user_id <> 'acct:' || accounts.public_id))
 order by orders.id;
+
+-- name: find_unverified_passkeys
+-- Only an account whose address is verified has a passkey.
+select
+    passkeys.id as passkey_id,
+    passkeys.account_id
+from passkeys
+inner join accounts on passkeys.account_id = accounts.id
+where accounts.verified_at is null
+order by passkeys.id;

@@ -10,5 +10,13 @@ ACCOUNT_CORRUPTIONS = [
         where id = (select min(id) from orders)
         """,
     ),
+    (
+        "find_unverified_passkeys",
+        """
+        insert into accounts (email) values ('ann@example.org');
+        insert into passkeys (account_id, credential_id, public_key, sign_count, transports, name)
+        select id, 'c', 'k', 0, '{{}}', 'phone' from accounts
+        """,
+    ),
     ("find_missing_keys", "drop index grants_live_key"),
 ]

@@ -40,6 +40,8 @@ TIMES = {
     "messages": ["created_at", "next_attempt_at", "sent_at"],
     "order_events": ["created_at"],
     "orders": ["cancelled_at", "created_at", "expires_at"],
+    "passkey_challenges": ["created_at", "expires_at"],
+    "passkeys": ["created_at", "last_used_at"],
     "payments": ["created_at", "next_check_at"],
     "refund_rate": ["used_until"],
     "refunds": ["created_at", "next_check_at", "settled_at"],
@@ -93,6 +95,11 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
     await conn.execute(
         "insert into sign_in_links (message_id, email, locale, expires_at) values (1, 'a@b', 'en', now())"
     )
+    await conn.execute(
+        "insert into passkeys (account_id, credential_id, public_key, sign_count, transports, name)"
+        " select id, 'c', 'k', 0, '{}', 'n' from accounts"
+    )
+    await conn.execute("insert into passkey_challenges (challenge, expires_at) values (sha256('c'), now())")
     await conn.execute("insert into sign_in_limits (key, tried_at) values (sha256('a'), array[now()])")
     for table in TIMES:
         await conn.execute(sql.SQL("alter table {} disable trigger user").format(sql.Identifier(table)))
