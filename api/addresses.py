@@ -34,6 +34,7 @@ _MAIL_SERVER = (
     "percent-encoded"
 )
 _MAILBOX = "an e-mail address of ASCII characters such as tickets@example.org"
+_DOMAIN = "a domain name such as tickets.example"
 _ORIGINS = "origins such as https://tickets.example, separated by commas"
 _DATABASE = (
     "a libpq URL such as postgresql://user@host/database, with special characters of the password percent-encoded, "
@@ -117,6 +118,26 @@ def is_local_host(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def is_within(host: str, domain: str) -> bool:
+    """Return True if a host is a domain or a subdomain of it."""
+    return host == domain or host.endswith(f".{domain}")
+
+
+def parse_domain(text: str) -> str:
+    """Return a domain name in lower case, with an international name in Punycode.
+
+    Raises:
+        ValueError: the text is no domain name, for instance because it is an IP address or a URL.
+    """
+    try:
+        name = _parse_name(text)
+        if _NUMBER.fullmatch(name.rpartition(".")[2]) or name.endswith("."):
+            raise ValueError
+    except ValueError:
+        raise ValueError(_DOMAIN) from None
+    return name
 
 
 def parse_origins(text: str) -> str:

@@ -201,6 +201,7 @@ class Settings(AccountSettings, frozen=True, kw_only=True):
         _check_payment_minimums(settings)
         _check_stripe(settings)
         _check_round_trip(settings)
+        _check_relying_party(settings)
         for secret in (WEBHOOK_SECRET, TICKET_SECRET, ACCESS_SECRET, SESSION_SECRETS):
             _check_secret(settings, secret)
         return settings
@@ -244,6 +245,14 @@ def _check_round_trip(settings: Settings) -> None:
         raise ConfigError(
             f"DB_ROUND_TRIP_MAX_MS='{limit_ms}' is not allowed: it must be 0 or at least STATEMENT_TIMEOUT_MS, "
             f"which is {settings.statement_timeout_ms}."
+        )
+
+
+def _check_relying_party(settings: Settings) -> None:
+    if not settings.has_valid_relying_party:
+        raise ConfigError(
+            f"PASSKEY_RP_ID={settings.passkey_rp_id!r} is not allowed: it must be the host of PUBLIC_WEB_URL or a "
+            "parent domain of it."
         )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from api.money import format_amount, to_major
-from api.schemas import CURRENCY_PATTERN, REFERENCE_PATTERN, SLUG_PATTERN
+from api.schemas import BYTES_PATTERN, CURRENCY_PATTERN, REFERENCE_PATTERN, SLUG_PATTERN
 from api.text import EMAIL_PATTERN, TEXT_PATTERN, TEXT_RULE
 
 
@@ -82,7 +82,10 @@ class InvalidRequest(ApiError, status=400, code="invalid_request"):
 
 
 class Unauthorized(ApiError, status=401, code="unauthorized"):
-    """The request does not authenticate its sender: its signature, token, link or password is missing or not valid."""
+    """The request does not authenticate its sender.
+
+    Its signature, token, link, password or passkey is missing or not valid.
+    """
 
     def __init__(self, message: str = "The signature is missing, wrong or too old.", scheme: str = "") -> None:
         """`scheme` is the scheme of the header `Authorization` that the request needs; empty for none."""
@@ -92,7 +95,7 @@ class Unauthorized(ApiError, status=401, code="unauthorized"):
     @classmethod
     def sign_in(cls) -> "Unauthorized":
         """Return the refusal of every failed sign-in, which does not reveal the reason, and of every invalid token."""
-        return cls("Sign in again. The token, the link or the password is missing, wrong, used or too old.", "Bearer")
+        return cls("Sign in again. The token, link, password or passkey is missing, wrong, used or too old.", "Bearer")
 
     def headers(self) -> dict[str, str]:
         """Return the header with the scheme."""
@@ -294,6 +297,7 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
         "sign_ins": "attempts to sign in with one e-mail address",
         "sign_ins_from_address": "attempts to sign in from one network address",
         "refreshes": "refreshes of one session",
+        "passkey_challenges": "challenges of passkeys from one network address",
     }
 
     def __init__(
@@ -308,6 +312,7 @@ class RateLimited(ApiError, status=429, code="rate_limited"):
             "sign_ins",
             "sign_ins_from_address",
             "refreshes",
+            "passkey_challenges",
         ],
         *,
         quota: int,
@@ -377,6 +382,7 @@ _RULES = {
     REFERENCE_PATTERN: "may have letters, digits and . _ : ~ + = @ - only, and must not be . or ..",
     CURRENCY_PATTERN: "must be three capital letters, such as USD",
     EMAIL_PATTERN: "must be an e-mail address, such as ann@example.org",
+    BYTES_PATTERN: "must be base64url without padding",
     SLUG_PATTERN: "may have lower-case letters, digits and single hyphens between them only",
 }
 """The rules for texts in words, by pattern."""

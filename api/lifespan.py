@@ -104,6 +104,7 @@ def _fill_accounts(state: State, settings: Settings, pool: Pool) -> None:
     state.passwords = Passwords(settings.sign_in_wait_ms / 1000)
     state.sign_ins_from_address = Limit(settings.sign_ins_per_address_per_minute, window_s=60)
     state.refreshes = Limit(_REFRESHES_PER_SIGN_IN * settings.sign_ins_per_address_per_minute, window_s=60)
+    state.passkey_challenges = Limit(settings.passkey_challenges_per_minute, window_s=60)
     state.revoked_sessions = SharedResult(functools.partial(list_revoked, pool, settings))
 
 

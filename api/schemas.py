@@ -16,6 +16,8 @@ BUILT_IN_EVENT = "aurora-sessions"
 REFERENCE_PATTERN = r"^(?!\.{1,2}(?![\s\S]))[A-Za-z0-9._:~+=@-]*(?![\s\S])"
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*(?![\s\S])"
 CURRENCY_PATTERN = r"^(?![\s\S]*[^A-Z])[A-Z]{3}$"
+BYTES_PATTERN = r"^[A-Za-z0-9_-]+(?![\s\S])"
+"""Bytes in base64url without padding, as browsers encode them."""
 SLUG_MAX = 64
 """Maximum length of an event's slug, in characters."""
 KEY_HEADER_PATTERN = r'^(?!"?\.{1,2}"?$)(?:[A-Za-z0-9._:~+=@-]{1,128}|"[A-Za-z0-9._:~+=@-]{1,128}")$'

@@ -8,7 +8,15 @@ from typing import Any, get_args
 
 import msgspec
 
-from api.addresses import parse_database, parse_host, parse_mail_server, parse_mailbox, parse_origins, parse_url
+from api.addresses import (
+    parse_database,
+    parse_domain,
+    parse_host,
+    parse_mail_server,
+    parse_mailbox,
+    parse_origins,
+    parse_url,
+)
 from api.errors import ConfigError
 
 _PARSERS: Mapping[str, Callable[[str], str]] = {
@@ -23,6 +31,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "stripe_api_url": parse_url,
     "smtp_url": parse_mail_server,
     "mail_from": parse_mailbox,
+    "passkey_rp_id": parse_domain,
 }
 """The settings that are addresses."""
 SECRETS = frozenset(

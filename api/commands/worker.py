@@ -22,7 +22,12 @@ from api.database.pooler import PoolerCheck
 from api.database.session import open_session
 from api.errors import SetupError
 from api.payments.provider import PaymentProvider
-from api.services.accounts.purges import purge_sessions, purge_sign_in_limits, purge_sign_in_links
+from api.services.accounts.purges import (
+    purge_passkey_challenges,
+    purge_sessions,
+    purge_sign_in_limits,
+    purge_sign_in_links,
+)
 from api.services.bookings.buyers import purge_guards
 from api.services.bookings.limits import purge_limits
 from api.services.cancellations import end_orders
@@ -94,6 +99,7 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
         Job("purge_guards", "core", purge_guards, pause_s=60),
         Job("purge_sessions", "core", purge_sessions, pause_s=60),
         Job("purge_sign_in_links", "core", purge_sign_in_links, pause_s=60),
+        Job("purge_passkey_challenges", "core", purge_passkey_challenges, pause_s=60),
         Job("purge_sign_in_limits", "core", purge_sign_in_limits, pause_s=60),
         Job("purge_workers", "core", purge_workers, pause_s=60),
     )

@@ -31,6 +31,8 @@ class ApiState(State):
     """The limit of each client network for attempts to sign in."""
     refreshes: Limit
     """The limit of each session for exchanges of its refresh token."""
+    passkey_challenges: Limit
+    """The limit of each client network for challenges of passkeys."""
     pool: Pool
     printer: TicketPrinter
     batcher: BookingBatcher

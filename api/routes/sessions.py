@@ -27,6 +27,7 @@ from api.routes.bookings import BODY_REFUSALS
 from api.routes.messages import queue, take_message
 from api.schemas import EmailRequest, MessageQueued
 from api.services.accounts.grants import list_grants
+from api.services.accounts.passkeys import sign_in_with_passkey
 from api.services.accounts.sessions import OpenedSession, refresh_session, sign_out, sign_out_everywhere
 from api.services.accounts.sign_in import (
     AccountRow,
@@ -81,12 +82,14 @@ async def send_sign_in_link(
 async def sign_in(
     request: Request[None, None, ApiState], state: ApiState, data: JSONBody[SignInRequest]
 ) -> Response[bytes]:
-    """Sign in with the token of a link, or with a password. Both give the account the guest orders of its address.
+    """Sign in with the token of a link, a password or a passkey. The account gets the guest orders of its address.
 
     Every failed sign-in has the same response.
     """
     take_attempt(request, state)
-    if data.token is not None and data.method == "link":
+    if data.passkey is not None and data.method == "passkey":
+        signed_in = await _write(sign_in_with_passkey(state.pool, state.settings, data.passkey))
+    elif data.token is not None and data.method == "link":
         signed_in = await _write(sign_in_with_link(state.pool, state.settings, state.access_secret, data.token))
     else:
         email, password = data.email or "", data.password or ""
@@ -165,7 +168,16 @@ def take_attempt(request: Request[None, None, ApiState], state: ApiState) -> Non
     _take(state.sign_ins_from_address, client_network(address_of(request.scope)), "sign_ins_from_address")
 
 
-def _take(limit: Limit, key: str, name: Literal["sign_ins_from_address", "refreshes"]) -> None:
+def take_challenge(request: Request[None, None, ApiState], state: ApiState) -> None:
+    """Take a unit of the client's limit for challenges of passkeys, which the database stores.
+
+    Raises:
+        RateLimited: the client's network has requested too many.
+    """
+    _take(state.passkey_challenges, client_network(address_of(request.scope)), "passkey_challenges")
+
+
+def _take(limit: Limit, key: str, name: Literal["sign_ins_from_address", "refreshes", "passkey_challenges"]) -> None:
     """Take a unit of a key.
 
     Raises:

@@ -31,7 +31,7 @@ from api.schemas import (
     TierState,
 )
 from api.services.order_rules import TICKETS_MAX
-from tests.acceptance.openapi_accounts import ACCOUNT_REQUESTS
+from tests.acceptance.openapi_accounts import ACCOUNT_REQUESTS, UNKNOWN
 from tests.acceptance.system import PROBLEM, Buyer, client_of, running_system
 
 pytestmark = pytest.mark.xdist_group("openapi")
@@ -41,6 +41,7 @@ UNDOCUMENTED = ("/schema", "/metrics")
 TICKET = "/api/bookings/{reference}/tickets/{file}"
 CALENDAR = "/api/bookings/{reference}/calendar.ics"
 PRINTED = "/api/bookings/{reference}/tickets.pdf"
+PARAMETERS = {"reference": "r", "file": "1.svg", "slug": "s", "grant_id": "1", "passkey_id": UNKNOWN}
 OTHER_HOST = re.compile(r"^\s*([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 
@@ -192,7 +193,7 @@ def test_a_found_booking_is_linked_to_its_codes_and_calendar_file(document: dict
 def test_options_lists_the_documented_methods(client: httpx.Client, document: dict[str, Any]) -> None:
     for path in document["paths"]:
         documented = {method for where, method in operations(document) if where == path}
-        allowed = client.options(path.format(reference="r", file="1.svg", slug="s", grant_id="1")).headers["Allow"]
+        allowed = client.options(path.format_map(PARAMETERS)).headers["Allow"]
         assert set(allowed.split(", ")) - {"OPTIONS", "HEAD"} == documented, path
 
 

@@ -1,4 +1,4 @@
-"""Purges of sessions, links and limits, for the worker, which needs no libraries for tokens and passwords."""
+"""Purges of sessions, links, challenges and limits. The worker thus needs no libraries for tokens and passwords."""
 
 from api.config import Settings
 from api.database import queries
@@ -16,6 +16,11 @@ async def purge_sessions(pool: Pool, _: Settings) -> int:
 async def purge_sign_in_links(pool: Pool, _: Settings) -> int:
     """Delete a batch of links that expired long ago; return their number."""
     return await _delete(pool, queries.sign_ins.delete_links)
+
+
+async def purge_passkey_challenges(pool: Pool, _: Settings) -> int:
+    """Delete a batch of challenges of passkeys that have expired; return their number."""
+    return await _delete(pool, queries.passkeys.delete_challenges)
 
 
 async def purge_sign_in_limits(pool: Pool, _: Settings) -> int:

@@ -23,7 +23,7 @@ from api.services.accounts.tokens import Identity
 from api.services.mail.outbox import UNLIMITED
 
 RECENT_S = 600
-"""Time after a sign-in in which the account can change its password, in seconds."""
+"""Time after a sign-in in which the account can change its password and add passkeys, in seconds."""
 CLAIMED_MAX = 1000
 """The most guest orders that one sign-in gives to the account. The next sign-in claims further ones."""
 _MINUTE_S = 60
@@ -88,7 +88,7 @@ async def sign_in_with_link(pool: Pool, settings: Settings, key: str, token: str
             raise Unauthorized.sign_in()
         parameters = {"email": links[0].email, "locale": links[0].locale}
         (account,) = await session.run(Statement(queries.accounts.upsert_verified, parameters, AccountRow))
-        return await _open(session, settings, account)
+        return await open_account_session(session, settings, account)
 
 
 async def sign_in_with_password(
@@ -103,7 +103,7 @@ async def sign_in_with_password(
         psycopg.Error: nothing changed, except that the attempt may count.
         CommitUnknownError: a session may have begun that nobody can use.
     """
-    await _note_attempt(pool, settings, email)
+    await note_attempt(pool, settings, email)
     async with open_session(pool) as session:
         rows = await session.run(Statement(queries.accounts.find_by_email, {"email": email}, AccountRow))
     account = rows[0] if rows else None
@@ -118,7 +118,7 @@ async def sign_in_with_password(
             raise Unauthorized.sign_in()
         if renewed is not None:
             await session.run(_change_password(account.id, renewed))
-        return await _open(session, settings, account)
+        return await open_account_session(session, settings, account)
 
 
 async def change_password(pool: Pool, passwords: Passwords, identity: Identity, password: str) -> None:
@@ -131,16 +131,16 @@ async def change_password(pool: Pool, passwords: Passwords, identity: Identity, 
         CommitUnknownError: the password may be changed. A repeat is safe.
     """
     async with open_session(pool) as session:
-        await _require_recent(session, identity)
+        await require_recent(session, identity, "change the password")
     changed = await passwords.hash(password)
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        await _require_recent(session, identity)  # The session may have ended during the hash.
+        await require_recent(session, identity, "change the password")  # The session may have ended during the hash.
         await session.run(_change_password(identity.account_id, changed))
         await session.run(revoke_all(identity.account_id, "password", except_id=identity.session_id))
 
 
-async def _require_recent(session: Session, identity: Identity) -> None:
-    """Refuse a change of the password in a session that has ended or is too old.
+async def require_recent(session: Session, identity: Identity, purpose: str) -> None:
+    """Refuse a change of the account in a session that has ended or is too old; `purpose` completes the message.
 
     Raises:
         Forbidden: the account has to sign in again.
@@ -148,7 +148,7 @@ async def _require_recent(session: Session, identity: Identity) -> None:
     parameters = {"session_id": identity.session_id, "seconds": RECENT_S}
     ((is_recent,),) = await session.run(Statement(queries.account_sessions.is_recent, parameters))
     if not is_recent:
-        raise Forbidden("Sign in again before you change the password.")
+        raise Forbidden(f"Sign in again before you {purpose}.")
 
 
 async def find_account(pool: Pool, account_id: int) -> AccountRow:
@@ -158,7 +158,7 @@ async def find_account(pool: Pool, account_id: int) -> AccountRow:
     return account
 
 
-async def _open(session: Session, settings: Settings, account: AccountRow) -> SignedIn:
+async def open_account_session(session: Session, settings: Settings, account: AccountRow) -> SignedIn:
     """Start a session of an account whose address is verified, and give the account its guest orders."""
     opened = await start_session(session, settings, account.id, account.public_id)
     parameters = {"account_id": account.id, "email": account.email, "limit": CLAIMED_MAX}
@@ -166,8 +166,8 @@ async def _open(session: Session, settings: Settings, account: AccountRow) -> Si
     return SignedIn(account, opened)
 
 
-async def _note_attempt(pool: Pool, settings: Settings, email: str) -> None:
-    """Note an attempt for an address.
+async def note_attempt(pool: Pool, settings: Settings, subject: str) -> None:
+    """Note an attempt for an address, or for another subject of `SIGN_INS_PER_MINUTE`.
 
     Raises:
         RateLimited: there were too many attempts.
@@ -175,7 +175,7 @@ async def _note_attempt(pool: Pool, settings: Settings, email: str) -> None:
     quota = settings.sign_ins_per_minute
     if not quota:
         return
-    parameters = {"key": hashlib.sha256(email.lower().encode()).digest(), "limit": quota}
+    parameters = {"key": hashlib.sha256(subject.lower().encode()).digest(), "limit": quota}
     async with open_session(pool) as session:
         if await session.run(Statement(queries.sign_ins.note_attempt, parameters)):
             return

@@ -67,6 +67,7 @@ async def running_api(database_url: str, directory: Path, **settings: Any) -> As
         "endpoint_rps": 0,
         "message_requests_per_minute": 0,
         "messages_per_hour": 0,
+        "passkey_challenges_per_minute": 0,
         "sign_ins_per_minute": 0,
         "sign_ins_per_address_per_minute": 0,
         "sign_in_wait_ms": 60_000,

@@ -20,15 +20,18 @@ STAFF = ("box_office", "organiser", "door", "event_admin", "admin")
 ROLES = ("guest", "holder", "owner", "other", *STAFF)
 NOT_SERVED = {401, 403, 404, 429, *range(500, 600)}
 """The statuses that "served" excludes in the matrix. The document lists a failure of the server for every route."""
-PARAMETERS = {"slug": BUILT_IN_EVENT, "file": "1.svg", "grant_id": "999999"}
+PASSKEY = "0b8ff5b4-5a63-4c0a-8f0e-3d2c9a1b7e64"
+"""The id of the owner's passkey."""
+PARAMETERS = {"slug": BUILT_IN_EVENT, "file": "1.svg", "grant_id": "999999", "passkey_id": PASSKEY}
 QUERY = {"userId": "user-123", "tier": "VIP", "quantity": "1"}
 """The parameters of all routes; each ignores those of the others."""
 LAST = (
     "POST /api/bookings/{reference}/returns",
     "POST /api/bookings/{reference}/cancel",
     "POST /api/bookings/{reference}/links/revoke",
+    "DELETE /api/me/passkeys/{passkey_id}",
 )
-"""The routes that end an order or its secret, after which others would find no tickets."""
+"""The routes that end an order, its secret or a passkey, after which others would not find it."""
 
 
 def email_of(role: str) -> str:
@@ -47,7 +50,7 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 def operations(api: Api) -> list[str]:
-    """Return the documented operations; those that end an order or its secret come last."""
+    """Return the documented operations; those of `LAST` come last."""
     found = [f"{method.upper()} {path}" for path, methods in api.document["paths"].items() for method in methods]
     return sorted(found, key=lambda operation: (operation in LAST and 1 + LAST.index(operation), operation))
 
@@ -64,9 +67,20 @@ def body_of(operation: str, order: dict[str, Any]) -> dict[str, Any]:
         "POST /api/links": email,
         "POST /api/sessions/links": email,
         "PUT /api/me/password": {"password": "correct horse"},
+        "PUT /api/me/passkeys/{passkey_id}": {"name": "phone"},
         "POST /api/desk/grants": {**email, "role": "door"},
     }
     return bodies.get(operation, {})
+
+
+async def add_passkey(api: Api, account_id: int) -> None:
+    """Give an account the passkey `PASSKEY`."""
+    async with api.state.pool.connection() as connection:
+        await connection.execute(
+            "insert into passkeys (id, account_id, credential_id, public_key, sign_count, transports, name)"
+            " values (%s, %s, 'c', 'k', 0, '{}', 'n')",
+            [PASSKEY, account_id],
+        )
 
 
 async def headers_of(api: Api, role: str, secret: dict[str, str], *, cookie: bool) -> dict[str, str]:
@@ -82,7 +96,9 @@ async def headers_of(api: Api, role: str, secret: dict[str, str], *, cookie: boo
 async def responses_to(api: Api, role: str) -> dict[str, int]:
     """Return the status of each operation in the requests of a role, about an order of another buyer or its own."""
     secret = new_secret()
-    order = await api.book({**secret, **await api.signed_in(email_of("owner"))}, quantity=2)
+    owner = await api.open_session(email_of("owner"))
+    order = await api.book({**secret, **api.bearer(owner)}, quantity=2)
+    await add_passkey(api, owner.identity.account_id)
     found = {}
     for operation in operations(api):
         method, _, template = operation.partition(" ")

@@ -277,6 +277,11 @@ VARIABLES = [
     integer("UNPAID_MESSAGES_PER_HOUR", 10, 0, 1000),
     integer("PDF_THREADS", 1, 1, 16),
     integer("PDF_WAIT_MS", 3000, 100, 60_000),
+    # Another test covers the domains, which depend on the address of the web app.
+    Variable("PASSKEY_RP_ID", "", good={"LocalHost": "localhost"}),
+    integer("PASSKEYS_PER_ACCOUNT", 20, 1, 100),
+    integer("PASSKEY_CHALLENGE_SECONDS", 300, 30, 3600),
+    integer("PASSKEY_CHALLENGES_PER_MINUTE", 60, 0, 10_000),
     integer("ADMISSION_HOURS", 12, 1, 720),
     integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
     integer("SERVER_SILENCE_MAX_S", 30, 5, 3600),
