@@ -178,3 +178,18 @@ class _SystemCollector:
             "E-mails within MESSAGES_KEPT_DAYS that a mail server refused for good, or that were given up",
             value=mail.failed,
         )
+        orders = GaugeMetricFamily(
+            "cancellation_orders",
+            "Orders of an unfinished cancellation by the state of their refunds",
+            labels=["event", "currency", "state"],
+        )
+        amounts = GaugeMetricFamily(
+            "cancellation_amount",
+            "Amounts of these orders in the currency's major unit",
+            labels=["event", "currency", "state"],
+        )
+        for count in self._system.cancellations:
+            labels = [count.event, count.currency, count.state]
+            orders.add_metric(labels, count.orders)
+            amounts.add_metric(labels, count.amount)
+        yield from (orders, amounts)

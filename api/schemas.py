@@ -412,6 +412,19 @@ class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Number of e-mails within `MESSAGES_KEPT_DAYS` that a mail server refused for good, or that were given up."""
 
 
+class CancellationHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """The orders of an unfinished cancellation that have one state. Each order has one state."""
+
+    event: str
+    """The event's slug."""
+    currency: str
+    state: str
+    """`waiting` for the worker, `requested`, `succeeded` or `failed` by its refund, or `without_money`."""
+    orders: int
+    amount: float
+    """The sum of the orders' refunds in the currency's major unit; of `waiting` orders the amount to refund."""
+
+
 class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     """The state of the whole system; `problems` explains a degraded one."""
 
@@ -426,6 +439,8 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     failed_refunds: int
     """Number of refunds that the provider has refused."""
     mail: MailHealth
+    cancellations: list[CancellationHealth]
+    """The progress of cancelled events whose orders or refunds are not all decided."""
     standbys: list[StandbyHealth]
     missing_migrations: list[str]
 

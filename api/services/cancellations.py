@@ -140,11 +140,19 @@ async def preview(pool: Pool, event: str) -> Preview | Progress:
         if found.started_at is None:
             totals = await session.run(_summarize(found.event_id))
             return Preview(event, found.name, totals)
-        parameters = {"event_id": found.event_id}
-        counts = await session.run(Statement(queries.cancellations.count_progress, parameters, Count))
-        parameters["limit"] = FAILED_SHOWN_MAX
+        counts = await session.run(_count(found.event_id))
+        parameters = {"event_id": found.event_id, "limit": FAILED_SHOWN_MAX}
         failed = await session.run(Statement(queries.cancellations.list_failed, parameters, FailedRefund))
     return Progress(event, found.name, found.reason or "", found.started_at, found.finished_at, counts, failed)
+
+
+def count_unfinished() -> Statement[Count]:
+    """Return the statement that counts the orders of all unfinished cancellations."""
+    return _count(None)
+
+
+def _count(event_id: int | None) -> Statement[Count]:
+    return Statement(queries.cancellations.count_progress, {"event_id": event_id}, Count)
 
 
 async def start(pool: Pool, expected: Preview, reason: str) -> None:

@@ -12,7 +12,9 @@ from api.database import migrations, queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
-from api.schemas import MailHealth, StandbyHealth, SystemHealth, WorkerHealth
+from api.money import to_major
+from api.schemas import CancellationHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
+from api.services.cancellations import count_unfinished
 
 MAIL_LATE_S = 300
 """Time in seconds by which an e-mail is late before the system needs attention."""
@@ -46,7 +48,7 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
-    """Read the state of workers, holds, refunds, e-mails, standbys and migrations.
+    """Read the state of workers, holds, refunds, e-mails, cancellations, standbys and migrations.
 
     Raises:
         psycopg.OperationalError: the database does not respond.
@@ -65,6 +67,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
+        cancellations = pipeline.add(count_unfinished())
         await pipeline.run()
     missing, fault = _compare(applied.rows)
     age = workers.rows[0].age_seconds if workers.rows else None
@@ -93,6 +96,12 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         overdue_holds=overdue.rows[0].overdue,
         failed_refunds=refunds.rows[0].failed,
         mail=mail.rows[0],
+        cancellations=[
+            CancellationHealth(
+                count.event, count.currency, count.state, count.orders, to_major(count.amount_minor, count.currency)
+            )
+            for count in cancellations.rows
+        ],
         standbys=standbys.rows,
         missing_migrations=missing,
     )

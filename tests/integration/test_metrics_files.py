@@ -13,7 +13,7 @@ import os, pathlib
 from api import metrics, schemas
 system = schemas.SystemHealth(
     status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, failed_refunds=0,
-    mail=schemas.MailHealth(0.0, 0.0, 0), standbys=[], missing_migrations=[],
+    mail=schemas.MailHealth(0.0, 0.0, 0), cancellations=[], standbys=[], missing_migrations=[],
 )
 metrics.count_response("GET", "/", 503)
 metrics.flush()

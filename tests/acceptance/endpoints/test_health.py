@@ -48,6 +48,7 @@ def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
         "workers": [],
         "overdueHolds": 0,
         "failedRefunds": 0,
+        "cancellations": [],
         "standbys": [],
         "missingMigrations": [],
     }

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from psycopg import AsyncConnection
 
+from api import metrics
 from api.config import Settings
 from api.database.pool import Pool
 from api.services.cancellations import (
@@ -17,6 +19,7 @@ from api.services.cancellations import (
     preview,
     start,
 )
+from api.services.health import read_system
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order, return_tickets
 from tests.integration.asynchronous import (
@@ -44,6 +47,14 @@ from tests.integration.services.cancelled_events import (
 from tests.integration.services.paid_orders import VIP_MINOR, paid, refund_states
 
 MANY = 1000
+
+
+async def pending_references(conn: AsyncConnection) -> list[str]:
+    """Return the references of the orders whose payments are pending."""
+    cursor = await conn.execute(
+        "select reference from orders join payments on orders.id = order_id where payments.status = 'pending'"
+    )
+    return [reference for (reference,) in await cursor.fetchall()]
 
 
 @pytest.fixture
@@ -166,3 +177,35 @@ async def test_workers_share_many_orders_and_the_progress_adds_up(
     assert len(provider.refunds) == MANY
     assert set(provider.charges.values()) == {"refunded"}
     assert (await progress(pool)).finished_at is not None
+
+
+@pytest.mark.usefixtures("audited")
+async def test_the_state_of_the_system_has_the_progress_until_its_end(
+    pool: Pool, conn: AsyncConnection, provider: Provider
+) -> None:
+    async def shown() -> tuple[list[tuple[str, int, float]], str]:
+        system = await read_system(pool, FAST)
+        counted = [(count.state, count.orders, count.amount) for count in system.cancellations]
+        return counted, metrics.render_metrics(system).decode()
+
+    good, _ = await paid(pool, provider, 2)
+    await paid(pool, provider, 1)
+    await hold(pool)
+    assert (await shown())[0] == []
+    await cancel(pool)
+    counted, text = await shown()
+    assert counted == [("waiting", 3, 300.0)]
+    assert f'\ncancellation_orders{{currency="USD",event="{EVENT}",state="waiting"}} 3.0\n' in text
+    assert f'\ncancellation_amount{{currency="USD",event="{EVENT}",state="waiting"}} 300.0\n' in text
+    await end_orders(pool, FAST)
+    assert (await shown())[0] == [("requested", 2, 300.0), ("without_money", 1, 0.0)]
+    provider.refund_status = "failed"
+    await request_refunds(pool, msgspec.structs.replace(FAST, refunds_per_second=1), provider)
+    provider.refund_status = "succeeded"
+    assert (await shown())[0] == [("failed", 1, 200.0), ("requested", 1, 100.0), ("without_money", 1, 0.0)]
+    assert await refund_states(conn, good.reference) == [(2 * VIP_MINOR, "failed", "event")]
+    await apply_updates(pool, dict.fromkeys(await pending_references(conn), "declined"))
+    await run_worker(pool, conn, provider)
+    assert (await progress(pool)).finished_at is not None
+    assert (await shown())[0] == []  # The failed refund has a metric of its own.
+    assert (await read_system(pool, FAST)).failed_refunds == 1

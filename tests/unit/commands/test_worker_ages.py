@@ -20,6 +20,7 @@ HEALTH = SystemHealth(
     overdue_holds=0,
     failed_refunds=0,
     mail=MailHealth(feed_lag_seconds=0, queue_lag_seconds=0, failed=0),
+    cancellations=[],
     standbys=[],
     missing_migrations=[],
 )
