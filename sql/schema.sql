@@ -1047,7 +1047,7 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
     CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
     CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),

@@ -53,6 +53,7 @@ INVARIANTS = (
     queries.audit_histories.find_broken_line_histories,
     queries.audit_histories.find_events_without_order,
     queries.audit_messages.find_unannounced_orders,
+    queries.audit_messages.find_unannounced_cancellations,
     queries.audit_messages.find_misdirected_messages,
     queries.audit_accounts.find_foreign_owners,
     queries.audit_accounts.find_unverified_passkeys,

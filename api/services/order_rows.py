@@ -111,6 +111,8 @@ class LockedOrder(EventTimes, frozen=True, kw_only=True):
     """The account of the buyer; None if the order belongs to no account."""
     link_generation: int = 0
     """The number of times that the links of the order were revoked."""
+    reason: str | None = None
+    """The reason of the last change of the order's state."""
 
 
 class OrderEvent(EventTimes, frozen=True, kw_only=True):
@@ -123,6 +125,11 @@ class OrderEvent(EventTimes, frozen=True, kw_only=True):
     updated_at: datetime
     revision: int
     ordered_at: datetime
+
+
+def is_ended_by_event(order: LockedOrder) -> bool:
+    """Return whether an order has ended because of its event."""
+    return order.status == "cancelled" and order.reason == EVENT_CANCELLED
 
 
 def ticket_reference(reference: str, line: int) -> str:

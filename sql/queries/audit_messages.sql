@@ -12,10 +12,32 @@ inner join orders on order_events.order_id = orders.id
 left join messages
     on
         orders.id = messages.order_id
-        and (messages.kind = 'confirmed' or (messages.kind = 'cancelled' and messages.source_id is null))
+        and (messages.kind = 'confirmed' or (messages.kind in ('cancelled', 'event_cancelled') and messages.source_id is null))
 where
     order_events.subject = 'order'
     and order_events.status = 'confirmed'
+    and order_events.xact <> '0'
+    and order_events.created_at < now() - interval '60 s'
+    and orders.email is not null
+    and messages.id is null
+order by order_events.id;
+
+-- name: find_unannounced_cancellations
+-- The buyer of every confirmed order that its event has ended gets a message within a minute; a worker must be running.
+-- Earlier releases announced a cancelled event like an order that its buyer has cancelled.
+select
+    orders.id as order_id,
+    orders.reference,
+    order_events.id as event_id,
+    order_events.created_at
+from order_events
+inner join orders on order_events.order_id = orders.id
+left join messages on orders.id = messages.order_id and messages.kind in ('event_cancelled', 'cancelled')
+where
+    order_events.subject = 'order'
+    and order_events.previous = 'confirmed'
+    and order_events.status = 'cancelled'
+    and order_events.reason = 'the event was cancelled'
     and order_events.xact <> '0'
     and order_events.created_at < now() - interval '60 s'
     and orders.email is not null

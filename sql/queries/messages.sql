@@ -44,7 +44,7 @@ recent as (
                 and lower(messages.recipient) = addresses.address
                 and messages.created_at > now() - interval '1 hour'
                 and messages.source_id is not null
-                and messages.kind in ('held', 'declined', 'expired', 'cancelled')
+                and messages.kind in ('held', 'declined', 'expired', 'cancelled', 'event_cancelled')
                 and messages.status <> 'skipped'
         ) as counted
 )

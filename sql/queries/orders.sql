@@ -251,6 +251,7 @@ select
     orders.access_digest,
     orders.account_id,
     orders.link_generation,
+    orders.reason,
     orders.expires_at is not null as held,
     now() as read_at
 from orders

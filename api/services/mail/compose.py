@@ -32,7 +32,7 @@ from api.services.mail.html import Content, Fact, to_html, to_text
 from api.services.mail.outbox import Claimed, Kind
 from api.services.mail.pdf import write_tickets
 from api.services.mail.texts import Texts
-from api.services.order_rows import BookingRow, OrderRow
+from api.services.order_rows import EVENT_CANCELLED, BookingRow, OrderRow
 from api.services.short_reference import grouped, short_reference
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,12 @@ _TRUE_WHILE: dict[Kind, str] = {
     "expired": "expired",
     "returned": "confirmed",
 }
-"""The status of the order in which a message is true. The other messages announce facts that stay true."""
+"""The status of the order in which a message is true, if the event takes place.
+
+The other messages announce facts that stay true.
+"""
+_PAID = frozenset({"refunding", "refunded"})
+"""States of the payment of an order that was paid and has ended. A payment of 0 is `refunded` at once."""
 _LINKS_MAX = 50
 """The most orders of a message with links."""
 _CODE_PIXELS, _QUIET_ZONE = 6, 4
@@ -88,7 +93,9 @@ async def find_sign_in_link(pool: Pool, message_id: int) -> str | None:
 
 def is_true(kind: Kind, facts: Facts) -> bool:
     """Return whether a message still describes its order."""
-    return _TRUE_WHILE.get(kind, facts.order.status) == facts.order.status
+    if kind not in _TRUE_WHILE:
+        return True
+    return facts.order.status == _TRUE_WHILE[kind] and takes_place(facts.event)
 
 
 def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> EmailMessage:
@@ -111,9 +118,10 @@ def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> Em
     _set_body(mail, content, texts)
     if codes:
         _attach_images(mail, codes)
-        calendar = to_calendar(order, facts.bookings, event, _page(order.reference, sender))
-        mail.add_attachment(calendar, "text", "calendar", filename=f"{event.slug}.ics")
+        _attach_calendar(mail, facts, sender)
         _attach_tickets(mail, facts, message.locale, sender.ticket_secret)
+    elif message.kind == "event_cancelled" and order.payment in _PAID:  # The confirmation had an entry.
+        _attach_calendar(mail, facts, sender)
     mail["Content-Language"] = message.locale  # The methods above move such a header into the first part.
     return mail
 
@@ -202,6 +210,12 @@ def _attach_images(mail: EmailMessage, codes: Sequence[str]) -> None:
         html.add_related(_png(code), "image", "png", cid=f"<ticket-{line}>", filename=f"ticket-{line}.png")
 
 
+def _attach_calendar(mail: EmailMessage, facts: Facts, sender: Sender) -> None:
+    """Attach the calendar file, whose entry replaces the one of an earlier message."""
+    calendar = to_calendar(facts.order, facts.bookings, facts.event, _page(facts.order.reference, sender))
+    mail.add_attachment(calendar, "text", "calendar", filename=f"{facts.event.slug}.ics")
+
+
 def _attach_tickets(mail: EmailMessage, facts: Facts, locale: Locale, ticket_secret: str) -> None:
     try:
         tickets = write_tickets(facts, locale, ticket_secret)
@@ -236,9 +250,21 @@ def _paragraphs(kind: Kind, facts: Facts, texts: Texts) -> list[str]:
     refunded = texts.amount(order.refunded_minor, order.currency)
     paragraphs = [texts.get(f"{kind}.text", total=total, refunded=refunded, **until)]
     refund_minor = _sum(booking for booking in facts.bookings if booking.returned_at is None)
-    if kind == "cancelled" and order.payment in {"refunding", "refunded"} and refund_minor:
+    if kind == "cancelled" and order.payment in _PAID and refund_minor:
         paragraphs.append(texts.get("cancelled.refund", total=texts.amount(refund_minor, order.currency)))
+    if kind == "event_cancelled":
+        paragraphs.append(_refund_of_event(facts, texts))
     return paragraphs
+
+
+def _refund_of_event(facts: Facts, texts: Texts) -> str:
+    """Return a paragraph about the refund of an order that its event has ended."""
+    order = facts.order
+    refund_minor = sum(refund.amount_minor for refund in order.refunds if refund.reason == EVENT_CANCELLED)
+    if refund_minor:
+        refund, total = (texts.amount(minor, order.currency) for minor in (refund_minor, order.total_minor))
+        return texts.get("event_cancelled.refund", refund=refund, total=total)
+    return texts.get(f"event_cancelled.{'free' if order.payment in _PAID else 'unpaid'}")
 
 
 def _sum(bookings: Iterable[BookingRow]) -> int:

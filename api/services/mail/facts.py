@@ -14,7 +14,7 @@ from api.services.codes import sign
 from api.services.event_rules import takes_place
 from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow, ticket_reference
-from api.services.orders import find_bookings, find_event, find_order, select_orders
+from api.services.orders import find_bookings, find_event, find_order, select_orders, with_refunds
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -32,6 +32,7 @@ class Facts(msgspec.Struct, frozen=True):
     """The state of an order that a message describes."""
 
     order: OrderRow
+    """The order with its refunds."""
     bookings: Sequence[BookingRow]
     """The bookings; of a confirmed order without the returned ones."""
     event: OrderEvent
@@ -48,7 +49,7 @@ async def find_facts(pool: Pool, order_id: int) -> Facts | None:
         found = await session.run(Statement(queries.messages.find_reference, {"order_id": order_id}, _Reference))
         if not found:
             return None
-        (order,) = await session.run(select_orders([found[0].reference]))
+        (order,) = await with_refunds(session, await session.run(select_orders([found[0].reference])))
         return await _read_facts(session, order)
 
 

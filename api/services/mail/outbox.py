@@ -16,8 +16,20 @@ from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.schemas import Locale
 from api.services.feed import FeedEvent, read_feed
+from api.services.order_rows import EVENT_CANCELLED
 
-Kind = Literal["held", "confirmed", "declined", "expired", "cancelled", "returned", "refunded", "links", "sign_in"]
+Kind = Literal[
+    "held",
+    "confirmed",
+    "declined",
+    "expired",
+    "cancelled",
+    "event_cancelled",
+    "returned",
+    "refunded",
+    "links",
+    "sign_in",
+]
 """`links` lists the orders of an address, and `sign_in` has a link to sign in. The others are about one order."""
 Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
 """The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
@@ -84,9 +96,7 @@ async def queue_messages(pool: Pool, settings: Settings) -> int:
     """
 
     async def queue(session: Session, events: Sequence[FeedEvent]) -> None:
-        announced = [
-            (event, kind) for event in events if (kind := _KINDS.get((event.subject, event.previous, event.status)))
-        ]
+        announced = [(event, kind) for event in events if (kind := _kind_of(event))]
         if announced:
             parameters = {
                 "source_ids": [event.id for event, _ in announced],
@@ -101,6 +111,12 @@ async def queue_messages(pool: Pool, settings: Settings) -> int:
 
     read = await read_feed(pool, FEED, _READ_MAX, queue)
     return read if read == _READ_MAX else 0
+
+
+def _kind_of(event: FeedEvent) -> Kind | None:
+    """Return the message that announces an entry of the history; None: the entry is not announced."""
+    kind = _KINDS.get((event.subject, event.previous, event.status))
+    return "event_cancelled" if kind == "cancelled" and event.reason == EVENT_CANCELLED else kind
 
 
 def _is_unpaid(event: FeedEvent) -> bool:

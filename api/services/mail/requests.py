@@ -11,6 +11,7 @@ from api.errors import NotFound, RateLimited
 from api.schemas import Locale
 from api.services.access import Access
 from api.services.mail.outbox import UNLIMITED, Kind
+from api.services.order_rows import is_ended_by_event
 from api.services.orders import lock
 
 _HOUR_S = 3600
@@ -55,7 +56,7 @@ async def send_order(
         message = {
             "source_ids": [None],
             "order_ids": [order.id],
-            "kinds": [_KIND_OF[order.status]],
+            "kinds": ["event_cancelled" if is_ended_by_event(order) else _KIND_OF[order.status]],
             "delays_s": [0],
             "unpaid": [False],  # The limits of requests apply instead.
             "limit": UNLIMITED,

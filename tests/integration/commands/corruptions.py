@@ -282,6 +282,17 @@ CORRUPTIONS = [
         """,
     ),
     (
+        "find_unannounced_cancellations",
+        """
+        update orders set email = 'ann@example.org' where id = {refunding};
+        insert into messages (kind, order_id, locale, message_id, status)
+        values ('confirmed', {refunding}, 'en', '<a@b>', 'skipped');
+        drop trigger order_events_append_only on order_events;
+        update order_events set created_at = created_at - interval '2 min', reason = 'the event was cancelled'
+        where order_id = {refunding}
+        """,
+    ),
+    (
         "find_misdirected_messages",
         """
         insert into messages (kind, order_id, source_id, locale, message_id, status)

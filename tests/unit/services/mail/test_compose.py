@@ -27,6 +27,9 @@ KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in {
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 SECRET = base64.b64encode(bytes(range(24))).decode()
 SENDER = Sender("tickets@example.org", "https://tickets.example.org", f"acsec_{SECRET}", f"tksec_{SECRET}")
+YESTERDAY = NOW - timedelta(days=1)
+CANCELLED = {"cancelled_at": YESTERDAY, "revision": 4}
+"""The changes of an event by its cancellation."""
 ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 STATUSES: dict[Kind, tuple[str, str]] = {
     "held": ("pending", "pending"),
@@ -34,6 +37,7 @@ STATUSES: dict[Kind, tuple[str, str]] = {
     "declined": ("declined", "declined"),
     "expired": ("expired", "pending"),
     "cancelled": ("cancelled", "refunding"),
+    "event_cancelled": ("cancelled", "refunding"),
     "returned": ("confirmed", "captured"),
     "refunded": ("cancelled", "refunded"),
 }
@@ -86,9 +90,8 @@ def facts(kind: Kind = "confirmed", **changes: Any) -> Facts:
         venue="Harbour Hall",
         address="Pier 4",
         updated_at=NOW,
-        revision=3,
         ordered_at=NOW,
-        **times | changes,
+        **{"revision": 3} | times | changes,
     )
     local = datetime(2027, 6, 18, 20, 30)  # noqa: DTZ001 - a local time
     return Facts(order, bookings, event, Occasion(name, "Harbour Hall", "Pier 4", local, local, local))
@@ -215,12 +218,39 @@ def test_tickets_are_attached_as_codes_and_as_a_calendar_file() -> None:
 def test_only_a_confirmation_has_codes(kind: Kind) -> None:
     mail = sent(compose(message(kind), facts(kind), SENDER, NOW))
     assert "T1-" not in mail.as_string()
-    assert list(mail.iter_attachments()) == []
+    expected = ["text/calendar"] if kind == "event_cancelled" else []
+    assert [part.get_content_type() for part in mail.iter_attachments()] == expected
 
 
 def test_a_cancelled_event_has_no_codes() -> None:
-    mail = sent(compose(message(), facts(cancelled_at=NOW - timedelta(days=1)), SENDER, NOW))
+    mail = sent(compose(message(), facts(cancelled_at=YESTERDAY), SENDER, NOW))
     assert list(mail.iter_attachments()) == []
+
+
+def test_a_cancelled_event_removes_its_calendar_entry() -> None:
+    confirmed = sent(compose(message(), facts(), SENDER, NOW))
+    cancelled = sent(compose(message("event_cancelled"), facts("event_cancelled", **CANCELLED), SENDER, NOW))
+    before, after = [
+        icalendar.Calendar.from_ical(part.get_content()).walk("VEVENT")[0]
+        for mail in (confirmed, cancelled)
+        for part in mail.iter_attachments()
+        if part.get_content_type() == "text/calendar"
+    ]
+    assert after["UID"] == before["UID"]
+    assert [(entry["STATUS"], entry["SEQUENCE"]) for entry in (before, after)] == [("CONFIRMED", 3), ("CANCELLED", 4)]
+
+
+def test_the_cancellation_of_an_event_without_a_payment_has_no_attachment() -> None:
+    unpaid = facts("event_cancelled", **CANCELLED)
+    order = msgspec.structs.replace(unpaid.order, payment="void")
+    mail = sent(compose(message("event_cancelled"), msgspec.structs.replace(unpaid, order=order), SENDER, NOW))
+    assert list(mail.iter_attachments()) == []
+    assert "We have not received a payment." in body(mail, "plain")
+
+
+@pytest.mark.parametrize("kind", ["held", "confirmed", "expired", "returned"])
+def test_a_cancelled_event_makes_earlier_news_of_its_orders_untrue(kind: Kind) -> None:
+    assert not is_true(kind, facts(kind, cancelled_at=YESTERDAY))
 
 
 def test_the_headers_prevent_replies_and_identify_the_message() -> None:
