@@ -194,6 +194,21 @@ async def test_an_event_that_cannot_be_read_again_keeps_its_name(make_event: Mak
     await page.unroute(about_the_event)
 
 
+async def test_a_cancelled_event_names_the_refund_in_each_tab(make_event: MakeEvent, visit: OpenPage) -> None:
+    user_id = "called off"
+    site = await make_event("VIP=5", name="Night Tide")
+    reference = await _book(site, user_id, "VIP")
+    await site.set_columns(cancelled_at="now")
+    page = await _visit(visit, site, user_id)
+    await expect(_cards(page)).to_contain_text([words("booking.called_off")])
+    await expect(_cancel_button(page, reference)).to_have_count(0)
+    await check_page(page, "bookings-called-off")
+    await site.cancel(reference, user_id)
+    await _choose(page, "bookings.cancelled")
+    await expect(_cards(page)).to_contain_text([words("booking.cancelled.refunded", refund="$100")])
+    await expect(_cards(page)).to_contain_text([words("status.cancelled_refunded")])
+
+
 # --- Cancelling ------------------------------------------------------------------------------------------
 
 

@@ -241,6 +241,14 @@ export interface MailHealth {
   failed: number;
 }
 
+export interface CancellationHealth {
+  event: string;
+  currency: string;
+  state: string;
+  orders: number;
+  amount: number;
+}
+
 export interface SystemHealth {
   status: string;
   problems: string[];
@@ -249,6 +257,7 @@ export interface SystemHealth {
   overdueHolds: number;
   failedRefunds: number;
   mail: MailHealth;
+  cancellations: CancellationHealth[];
   standbys: StandbyHealth[];
   missingMigrations: string[];
 }
