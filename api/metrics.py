@@ -14,6 +14,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+from api.health_schemas import SystemHealth
 from api.prometheus_patch import (
     REGISTRY,
     CollectorRegistry,
@@ -26,7 +27,6 @@ from api.prometheus_patch import (
     generate_latest,
     metrics_directory,
 )
-from api.schemas import SystemHealth
 
 _log = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from litestar.params import FromPath
 
 from api.commands.stripe_simulator import PAY_PATH, StripeAccount, stripe_routers
 from api.config import Settings
+from api.health_schemas import Health
 from api.payments.provider import Charge, ChargeRequest, Refund, RefundBody
 from api.payments.simulator import ChargeRefused, ChargeStore
 from api.payments.webhook_sender import DECISION_JITTER, WebhookSender, open_sender
-from api.schemas import Health
 from api.secret import load_or_create_secret
 from api.server.sockets import open_listener, possible_connections
 from api.server.uvicorn_patch import Port, Server

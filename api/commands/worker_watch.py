@@ -9,7 +9,7 @@ import msgspec
 from api.commands.process_watch import ProcessWatch, get
 from api.commands.processes import Process
 from api.config import Settings
-from api.schemas import SystemHealth
+from api.health_schemas import SystemHealth
 from api.services.workers import worker_id
 
 CHECK_INTERVAL_S = 1.0

@@ -6,10 +6,10 @@ from litestar.datastructures import State
 
 from api.config import Settings
 from api.database.pool import Pool
+from api.health_schemas import SystemHealth
 from api.http.rate_limit import Limit, Throttle
 from api.http.shared_result import SharedResult
 from api.payments.signatures import WebhookReader
-from api.schemas import SystemHealth
 from api.services.accounts.passwords import Passwords
 from api.services.accounts.tokens import SessionKeys
 from api.services.bookings.batcher import BookingBatcher

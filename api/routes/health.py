@@ -9,10 +9,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from api.config import Settings
 from api.database.pool import Pool
 from api.errors import Busy
+from api.health_schemas import Health, SystemHealth
 from api.http.problems import MEDIA_TYPE
 from api.http.state import ApiState
 from api.process_environment import is_stopping
-from api.schemas import Health, Problem, SystemHealth
+from api.schemas import Problem
 from api.services.health import find_obstacle
 from api.services.snapshots import SnapshotCache
 

@@ -7,9 +7,9 @@ from litestar import Response, get
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from api import metrics
+from api.health_schemas import SystemHealth
 from api.http.shared_result import SharedResult
 from api.http.state import ApiState
-from api.schemas import SystemHealth
 
 
 @get("/metrics", include_in_schema=False)

@@ -12,8 +12,8 @@ from api.database import migrations, queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
+from api.health_schemas import CancellationHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 from api.money import to_major
-from api.schemas import CancellationHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 from api.services.cancellations import count_unfinished
 
 MAIL_LATE_S = 300

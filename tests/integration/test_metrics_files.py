@@ -10,10 +10,10 @@ from tests.stack import ROOT, clean_environment
 
 RENDER = """
 import os, pathlib
-from api import metrics, schemas
-system = schemas.SystemHealth(
+from api import health_schemas, metrics
+system = health_schemas.SystemHealth(
     status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, failed_refunds=0,
-    mail=schemas.MailHealth(0.0, 0.0, 0), cancellations=[], standbys=[], missing_migrations=[],
+    mail=health_schemas.MailHealth(0.0, 0.0, 0), cancellations=[], standbys=[], missing_migrations=[],
 )
 metrics.count_response("GET", "/", 503)
 metrics.flush()

@@ -9,7 +9,7 @@ import pytest
 
 from api.commands.worker_watch import read_ages
 from api.config import Settings
-from api.schemas import MailHealth, SystemHealth, WorkerHealth
+from api.health_schemas import MailHealth, SystemHealth, WorkerHealth
 from tests.stack import free_port
 
 HEALTH = SystemHealth(

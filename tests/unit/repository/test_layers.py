@@ -8,6 +8,7 @@ from grimp import ImportGraph, Layer
 
 FOUNDATION = (
     "account_schemas",
+    "health_schemas",
     "addresses",
     "config",
     "data_dir",

@@ -5,7 +5,7 @@ from psycopg import AsyncConnection, OperationalError
 
 from api.config import Settings
 from api.database.pool import Pool
-from api.schemas import MailHealth
+from api.health_schemas import MailHealth
 from api.services.health import read_system
 from api.services.mail import delivery, outbox
 from api.services.mail.delivery import AWAY_PAUSE_S
