@@ -22,6 +22,8 @@ class Charge(msgspec.Struct, frozen=True):
     amount: int
     currency: str
     status: str
+    refunded: int = 0
+    """The sum of the charge's refunds, in minor units."""
 
 
 class Evidence:

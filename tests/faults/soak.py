@@ -1,9 +1,9 @@
 """The soak: buyers under load, random faults one after the other, and a check of every response.
 
 `python -m tests.faults.soak [SECONDS [SEED]]` runs three systems in both payment modes: one on an embedded server, one
-on a primary with a synchronous standby, and one that `make run` supervises. Each has an equal share of the time, and
-at least the time until every fault has happened once. The same seed gives the same schedule of faults. The timing
-depends on the machine.
+on a primary with a synchronous standby, and one that `make run` supervises. `tests.faults.kills` follows. Each has an
+equal share of the time, and at least the time until every fault has happened once. The same seed gives the same
+schedule of faults. The timing depends on the machine.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ import psycopg
 from api.commands.seed import TierPlan, parse_inventory, seed
 from api.commands.supervisor import RESTARTS_MAX, RESTARTS_WINDOW_S
 from api.services.order_rules import OwnRules
+from tests.faults.after_sale import PREFIX, AfterSale
+from tests.faults.after_sale_invariants import find_violations
 from tests.faults.buyers import Buyers, Shop
 from tests.faults.checker import Violation, check, describe
 from tests.faults.faults import Fault, T, faults_of
@@ -33,6 +35,7 @@ from tests.faults.replication_faults import replication_faults_of
 from tests.faults.supervised_faults import SUPERVISED_FAULTS
 from tests.faults.supervised_target import running_supervised_target
 from tests.faults.target import MODES, Target, running_target
+from tests.mail_server import MailServer, running_mail_server
 
 EVENT = "soak"
 STANDING_MIN = 20_000
@@ -89,6 +92,7 @@ async def run_chaos(
     *,
     standing: int = STANDING_MIN,
     interval_s: float = 0.0,
+    mail_server: MailServer | None = None,
 ) -> tuple[History, list[Violation]]:
     """Inject the faults one after the other under load; return the history and its violations.
 
@@ -99,12 +103,14 @@ async def run_chaos(
         write: receives a line about each fault.
         standing: the number of standing tickets.
         interval_s: the least time from one fault to the next one, in seconds.
+        mail_server: the system's mail server, in async mode. Events are then also cancelled and tickets returned.
     """
     url = target.database_url
     await asyncio.to_thread(seed, url, event=EVENT, inventory=inventory_of(standing))
     history = History()
     buyers = Buyers(target.api_port, shop_of(url), history, random.Random(f"{seed_text} buyers"), users=USERS)
-    async with buyers.buying(CLIENTS):
+    after_sale = AfterSale(target.api_port, url)
+    async with buyers.buying(CLIENTS), after_sale.running() if mail_server else contextlib.nullcontext():
         await asyncio.sleep(PAUSE_S)
         for number, fault in enumerate(faults):
             next_at = time.monotonic() + interval_s
@@ -116,7 +122,14 @@ async def run_chaos(
     await target.until_idle()
     write(f"  {len(history.entries)} requests: {history.outcome_counts()}\n")
     charges = await asyncio.to_thread(target.charges)
-    return history, await asyncio.to_thread(check, history, target.database_url, EVENT, limit=LIMIT, charges=charges)
+    own = charges and [charge for charge in charges if not charge.reference.startswith(PREFIX)]
+    violations = await asyncio.to_thread(check, history, url, EVENT, limit=LIMIT, charges=own)
+    if mail_server:
+        refunded = {charge.reference: charge.refunded for charge in charges or () if charge.refunded}
+        aftermath = await asyncio.to_thread(after_sale.aftermath, mail_server.received, refunded)
+        write(f"  {aftermath.summary()}\n")
+        violations += [Violation(*broken) for broken in find_violations(aftermath)]
+    return history, violations
 
 
 async def _until_recovered(fault: RecordedFault) -> None:
@@ -149,22 +162,38 @@ def _schedule(faults: Sequence[Fault[Any]], rng: random.Random, seconds: float) 
 
 
 async def soak(seconds: float, seed_text: str) -> bool:
-    """Run every system in both payment modes; return True if every invariant held."""
+    """Run every system in both payment modes, and kills in every flow; return True if every invariant held."""
     runs = [(mode, system) for mode in MODES for system in SYSTEMS]
-    held = [await _run(system, mode, seconds / len(runs), f"{seed_text} {mode} {system.name}") for mode, system in runs]
+    share_s = seconds / (len(runs) + 1)
+    held = [await _run(system, mode, share_s, f"{seed_text} {mode} {system.name}") for mode, system in runs]
+    held.append(await _kill_in_flows(share_s, seed_text))
     _write("Every invariant held.\n" if all(held) else f"Invariants are broken. SEED={seed_text} repeats the faults.\n")
     return all(held)
+
+
+async def _kill_in_flows(seconds: float, seed_text: str) -> bool:
+    """Kill processes in the flows of `tests.faults.kills`; return True if every check held."""
+    _write("kills at steps of flows:\n")
+    # A process of its own, because the killed processes would import the main module of this one.
+    command = (sys.executable, "-m", "tests.faults.kills", str(seconds), seed_text)
+    return await (await asyncio.create_subprocess_exec(*command)).wait() == 0
 
 
 async def _run(system: System, mode: str, seconds: float, seed_text: str) -> bool:
     _write(f"{mode}, {system.name}:\n")
     standing = STANDING_MIN + round(seconds * STANDING_PER_S)
     environment = {"BOOKINGS_PER_MINUTE": str(LIMIT), "BOOKING_PATH": BOOKING_PATH}
-    async with system.run(mode, environment) as target:
+    async with contextlib.AsyncExitStack() as resources:
+        mail_server = await resources.enter_async_context(running_mail_server())
+        environment["SMTP_URL"] = mail_server.url
+        target = await resources.enter_async_context(system.run(mode, environment))
         faults = _schedule(system.faults_of(mode), random.Random(seed_text), seconds)
         try:
             _, violations = await run_chaos(
-                target, faults, seed_text, _write, standing=standing, interval_s=system.interval_s
+                *(target, faults, seed_text, _write),
+                standing=standing,
+                interval_s=system.interval_s,
+                mail_server=mail_server if mode == "async" else None,  # No worker runs in inline mode.
             )
         except BaseException:
             _write(f"{target.logs()}\n")

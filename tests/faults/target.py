@@ -51,6 +51,15 @@ SHORT_TIMEOUTS: Mapping[str, str] = {"STATEMENT_TIMEOUT_MS": "1000", "DB_ROUND_T
 IDLE_MAX_S = 60.0
 """Upper bound on the time from the last fault until the system is idle."""
 
+_OPEN = """
+    select
+        exists (select from webhooks where processed_at is null)
+        or exists (select from refunds where status in ('requested', 'pending'))
+        or exists (select from cancellations where finished_at is null)
+        or exists (select from messages where next_attempt_at <= now())
+"""
+"""True while work is open that is no payment. A message whose worker was killed is due later."""
+
 
 class Target(abc.ABC):
     """A running system in a payment mode."""
@@ -92,8 +101,8 @@ class Target(abc.ABC):
                 "select reference, payments.status, orders.status = 'pending' from orders"
                 " join payments on payments.order_id = orders.id"
             ).fetchall()
-            open_webhooks = conn.execute("select 1 from webhooks where processed_at is null limit 1").fetchone()
-        if open_webhooks or any(pending or payment in {"pending", "refunding"} for _, payment, pending in rows):
+            is_open = conn.execute(_OPEN).fetchone() == (True,)
+        if is_open or any(pending or payment in {"pending", "refunding"} for _, payment, pending in rows):
             return False
         charged = {charge.reference for charge in self.charges() or () if charge.status in {"captured", "processing"}}
         return self.mode == "inline" or charged == {
