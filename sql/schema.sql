@@ -13,7 +13,7 @@ COMMENT ON DOMAIN public.row_label IS 'Label of a row of seats';
 
 COMMENT ON CONSTRAINT row_label_check ON DOMAIN public.row_label IS 'A label can be displayed and has 1 to 50 characters';
 
-CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) RETURNS record
+CREATE FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], tier_share_widths integer[], tier_share_counts integer[], shares integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[], OUT spent_shares integer[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
@@ -23,6 +23,7 @@ declare
     exhausted text[];
     claimed record;
     missing integer;
+    last_share integer := 0;
     hold_length integer;
     marked bigint := 0;
 begin
@@ -30,6 +31,7 @@ begin
     causes := array_fill(null::text, array[cardinality(order_references)]);
     order_ids := array_fill(null::bigint, array[cardinality(order_references)]);
     booking_ids := array_fill(null::bigint, array[cardinality(line_orders)]);
+    spent_shares := array_fill(0, array[cardinality(tier_ids)]);
 
     -- 1. Lock the references. An order in flight may have locked the same tickets.
     for number in 1..cardinality(order_references) loop
@@ -86,7 +88,16 @@ begin
     -- 4. Claim standing tickets, also for the orders that are left out. A tier that falls short sells nothing here.
     for number in 1..cardinality(tier_ids) loop
         continue when tier_claims[number] = 0;
-        claimed := claim_any(tier_ids[number], tier_starts[number], tier_claims[number], chosen);
+        last_share := last_share + tier_share_counts[number];
+        claimed := claim_any(
+            tier_ids[number],
+            tier_starts[number],
+            tier_share_widths[number],
+            shares[last_share - tier_share_counts[number] + 1:last_share],
+            tier_claims[number],
+            chosen
+        );
+        spent_shares[number] := claimed.spent;
         missing := tier_claims[number] - cardinality(claimed.ids);
         ticket_ids := ticket_ids || claimed.ids || array_fill(null::bigint, array[missing]);
         ticket_ctids := ticket_ctids || claimed.ctids || array_fill(null::tid, array[missing]);
@@ -193,7 +204,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
+COMMENT ON FUNCTION public.book_batch(tier_ids integer[], tier_event_ids integer[], tier_revisions integer[], tier_updated_at timestamp with time zone[], tier_starts integer[], tier_claims integer[], tier_share_widths integer[], tier_share_counts integer[], shares integer[], order_references text[], order_event_ids integer[], order_user_ids text[], order_buyers text[], order_digests bytea[], order_quantities smallint[], order_totals bigint[], order_currencies text[], order_payments text[], order_hold_seconds integer[], order_clients bytea[], order_access_digests bytea[], order_accounts bigint[], order_emails text[], order_locales text[], line_orders integer[], line_numbers smallint[], line_tiers integer[], line_prices bigint[], line_places integer[], INOUT ticket_ids bigint[], ticket_ctids tid[], hold_lengths integer[], bookings_per_minute integer, check_after_ms integer, OUT created_at timestamp with time zone, OUT causes text[], OUT order_ids bigint[], OUT booking_ids bigint[], OUT spent_shares integer[]) IS 'Sell, hold or decline the orders of a batch; leave out and do not touch those that need the careful path';
 
 CREATE FUNCTION public.check_time_zone() RETURNS trigger
     LANGUAGE plpgsql
@@ -209,47 +220,78 @@ $$;
 
 COMMENT ON FUNCTION public.check_time_zone() IS 'Refuse a time zone that the server does not know';
 
-CREATE FUNCTION public.claim_any(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) RETURNS record
+CREATE FUNCTION public.claim_any(tier integer, start integer, share_width integer, shares integer[], quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[], OUT spent integer) RETURNS record
     LANGUAGE plpgsql
     AS $$
 declare
-    before_ids bigint[];
-    before_ctids tid[];
+    more_ids bigint[];
+    more_ctids tid[];
 begin
-    select coalesce(array_agg(locked.id), '{}'), coalesce(array_agg(locked.ctid), '{}')
-    into ids, ctids
+    ids := '{}';
+    ctids := '{}';
+
+    -- 1. The shares of the caller. A share that another transaction has locked is spent for this caller.
+    for number in 1..cardinality(shares) loop
+        spent := number - 1;
+        continue when not pg_try_advisory_xact_lock(tier, shares[number]);
+        select array_agg(locked.id), array_agg(locked.ctid)
+        into more_ids, more_ctids
+        from (
+            select tickets.id, tickets.ctid
+            from tickets
+            where
+                tickets.tier_id = tier and tickets.status = 'available'
+                and tickets.position >= shares[number] and tickets.position < shares[number] + share_width
+                and tickets.id <> all(except_ids)
+            order by tickets.position
+            limit quantity - cardinality(ids)
+            for update skip locked
+        ) as locked;
+        ids := ids || more_ids;
+        ctids := ctids || more_ctids;
+        if cardinality(ids) = quantity then
+            return;
+        end if;
+    end loop;
+    spent := cardinality(shares);
+
+    -- 2. The rest of the tier, from the start position and with wrap-around.
+    select array_agg(locked.id), array_agg(locked.ctid)
+    into more_ids, more_ctids
     from (
         select tickets.id, tickets.ctid
         from tickets
         where
             tickets.tier_id = tier and tickets.status = 'available' and tickets.position >= start
-            and tickets.id <> all(except_ids)
+            and tickets.id <> all(except_ids || ids)
         order by tickets.position
-        limit quantity
+        limit quantity - cardinality(ids)
         for update skip locked
     ) as locked;
+    ids := ids || more_ids;
+    ctids := ctids || more_ctids;
     if cardinality(ids) = quantity then
         return;
     end if;
 
     select array_agg(locked.id), array_agg(locked.ctid)
-    into before_ids, before_ctids
+    into more_ids, more_ctids
     from (
         select tickets.id, tickets.ctid
         from tickets
         where
             tickets.tier_id = tier and tickets.status = 'available' and tickets.position < start
-            and tickets.id <> all(except_ids)
+            and tickets.id <> all(except_ids || ids)
         order by tickets.position
         limit quantity - cardinality(ids)
         for update skip locked
     ) as locked;
-    ids := ids || before_ids;
-    ctids := ctids || before_ctids;
+    ids := ids || more_ids;
+    ctids := ctids || more_ctids;
 end
 $$;
 
-COMMENT ON FUNCTION public.claim_any(tier integer, start integer, quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[]) IS 'Lock any tickets of a standing tier without waiting, from a start position with wrap-around';
+COMMENT ON FUNCTION public.claim_any(tier integer, start integer, share_width integer, shares integer[], quantity integer, except_ids bigint[], OUT ids bigint[], OUT ctids tid[], OUT spent integer) IS 'Lock any tickets of a standing tier without waiting: from shares, and then from a start position with wrap-around';
 
 CREATE FUNCTION public.event_admits(starts_at timestamp with time zone, ends_at timestamp with time zone, cancelled_at timestamp with time zone, read_at timestamp with time zone, admission_hours integer) RETURNS boolean
     LANGUAGE sql STABLE

@@ -145,15 +145,16 @@ where bookings.id = %(booking_id)s;
 -- name: book_batch
 -- Sell, hold or decline the orders of a batch in one call.
 -- An order with a cause was left out, and the call has not touched it. The lines of an order are its tickets.
--- Locks: an advisory lock for each reference and the claimed tickets, FOR UPDATE, both without waiting; then the rows of
--- the buyers' limits and the keys of the references, both in the order of their bytes; waits.
+-- Locks: an advisory lock for each reference and share, and the claimed tickets, FOR UPDATE, all without waiting; then the
+-- rows of the buyers' limits and the keys of the references, both in the order of their bytes; waits.
 -- Fails: orders_reference_key, when a reference has an order. The batch then takes the careful path.
 select
     ticket_ids,
     created_at,
     causes,
     order_ids,
-    booking_ids
+    booking_ids,
+    spent_shares
 from
     book_batch(
         %(tier_ids)s,
@@ -162,6 +163,9 @@ from
         %(tier_updated_at)s,
         %(tier_starts)s,
         %(tier_claims)s,
+        %(tier_share_widths)s,
+        %(tier_share_counts)s,
+        %(shares)s,
         %(order_references)s,
         %(order_event_ids)s,
         %(order_user_ids)s,

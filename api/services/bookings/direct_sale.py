@@ -40,6 +40,7 @@ from api.services.bookings.prefetch import Prefetched, choose_seats, named_ids, 
 from api.services.bookings.records import Payment, begin_payment, make_bookings, make_order, outcome_of
 from api.services.bookings.refusals import refuse_charge
 from api.services.bookings.seat_search import BatchSeats, FreeSeats
+from api.services.bookings.shares import BatchShares, share_width
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -62,6 +63,8 @@ class Sold(msgspec.Struct, frozen=True):
     booking_ids: list[int | None]
     ticket_ids: list[int | None]
     """The chosen tickets and then the claimed ones; None for a ticket that a tier lacks."""
+    spent_shares: list[int]
+    """The number of spent shares of each tier."""
 
 
 class Places(NamedTuple):
@@ -87,16 +90,18 @@ async def sell_directly(
     """
     if policy.booking_path == "careful":
         return
-    with memory.seats.batch() as seats, memory.holds.batch() as taken:
+    with memory.seats.batch() as seats, memory.holds.batch() as taken, memory.shares.batch() as shares:
         offers = await _make_offers(session, batch, policy, memory, seats, taken)
         if not offers:
             return
         places = _find_places(offers)
+        call = _parameters(offers, places, policy, shares)
         try:
-            sold, ahead = await _book(session, offers, places, policy, seats)
+            sold, ahead = await _book(session, offers, call, seats)
         except (errors.UniqueViolation, errors.SerializationFailure) as error:
             BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
             return  # A reference has an order, or there was a conflict. The careful path decides each request.
+        shares.note_spent(call["tier_ids"], sold.spent_shares)
     for found in ahead:
         memory.seats.keep(found)
     for offer, outcome in zip(offers, _outcomes(offers, places, sold), strict=True):
@@ -194,12 +199,12 @@ def _lines(
 
 
 async def _book(
-    session: Session, offers: Sequence[Offer], places: Places, policy: BookingPolicy, seats: BatchSeats
+    session: Session, offers: Sequence[Offer], call: dict[str, Any], seats: BatchSeats
 ) -> tuple[Sold, list[FreeSeats]]:
     """Call the function in a transaction, in one round trip; read the free seats for the next batches behind it."""
     async with session.transaction():
         pipeline, following = session.pipeline(), session.pipeline()
-        sold = pipeline.add(Statement(queries.bookings.book_batch, _parameters(offers, places, policy), Sold))
+        sold = pipeline.add(Statement(queries.bookings.book_batch, call, Sold))
         ahead = _read_ahead(following, offers, seats)
         await pipeline.commit(following)
     return sold.rows[0], ahead
@@ -233,12 +238,13 @@ def _find_places(offers: Sequence[Offer]) -> Places:
     return Places(chosen, claims, [next(following[None if ticket else tier.tier_id]) for tier, ticket in lines])
 
 
-def _parameters(offers: Sequence[Offer], places: Places, policy: BookingPolicy) -> dict[str, Any]:
+def _parameters(offers: Sequence[Offer], places: Places, policy: BookingPolicy, shares: BatchShares) -> dict[str, Any]:
     """Return the parameters of the function. PostgreSQL counts the orders from 1."""
     requests = [offer.request for offer in offers]
     # The tiers have the order of their claims.
     tiers = {tier.tier_id: tier for offer in offers for tier, ticket in offer.lines if not ticket}
     tiers |= {tier.tier_id: tier for offer in offers for tier, ticket in offer.lines if ticket}
+    of_tiers = [shares.take(tier, places.claims.get(tier_id, 0)) for tier_id, tier in tiers.items()]
     holds = [hold_seconds(offer.parts) if offer.payment == "pending" else None for offer in offers]
     return {
         "tier_ids": list(tiers),
@@ -247,6 +253,9 @@ def _parameters(offers: Sequence[Offer], places: Places, policy: BookingPolicy) 
         "tier_updated_at": [tier.updated_at for tier in tiers.values()],
         "tier_starts": [random.randint(1, tier.last_position) for tier in tiers.values()],
         "tier_claims": [places.claims.get(tier_id, 0) for tier_id in tiers],
+        "tier_share_widths": [share_width(tier) for tier in tiers.values()],
+        "tier_share_counts": [len(of_tier) for of_tier in of_tiers],
+        "shares": list(itertools.chain.from_iterable(of_tiers)),
         "order_references": [request.reference for request in requests],
         "order_event_ids": [offer.parts[0].tier.event_id for offer in offers],
         "order_user_ids": [request.user_id for request in requests],

@@ -13,6 +13,7 @@ from api.services.bookings.allowance import HoldsInFlight
 from api.services.bookings.model import Booked, Declined, NewOrder, Outcome, Parts, Refused, Tier
 from api.services.bookings.parts import Tiers
 from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.shares import Shares
 
 TIERS_MAX = 10_000
 """A process that remembers more tiers than this forgets all of them."""
@@ -43,7 +44,7 @@ class _Entries:
 
 
 class Memory:
-    """The memory of one process, with its search for seats and the holds of its batches.
+    """The memory of one process, with its search for seats, and the holds and the shares of its batches.
 
     Known tiers may have changed since. Therefore the transaction compares the revision and the last change of each
     event. After a failover the new server may lack changes that this process has read. The process then forgets all
@@ -53,6 +54,7 @@ class Memory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.seats = SeatSearch(clock)
         self.holds = HoldsInFlight()
+        self.shares = Shares(clock)
         self._clock = clock
         self._tiers = Tiers()
         self._server: Server | None = None

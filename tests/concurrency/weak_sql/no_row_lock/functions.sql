@@ -12,11 +12,20 @@ end
 $$;
 
 create or replace function claim_any(
-    tier integer, start integer, quantity integer, except_ids bigint[], out ids bigint[], out ctids tid[]
+    tier integer,
+    start integer,
+    share_width integer,
+    shares integer[],
+    quantity integer,
+    except_ids bigint[],
+    out ids bigint[],
+    out ctids tid[],
+    out spent integer
 )
 language plpgsql
 as $$
 begin
+    spent := cardinality(shares);
     select coalesce(array_agg(found.id), '{}'), coalesce(array_agg(found.ctid), '{}')
     into ids, ctids
     from (

@@ -23,6 +23,8 @@ class Known(msgspec.Struct):
     revision: int
     updated_at: datetime
     start: int = 1
+    share_width: int = 1
+    shares: Sequence[int] = ()
 
 
 class Line(msgspec.Struct):
@@ -60,6 +62,7 @@ class Result(msgspec.Struct):
     causes: list[str | None]
     order_ids: list[int | None]
     booking_ids: list[int | None]
+    spent_shares: list[int]
 
 
 async def find_tier(conn: AsyncConnection, name: str, event: str | None = None) -> Known:
@@ -112,6 +115,9 @@ def parameters(orders: Sequence[Ordered], *, bookings_per_minute: int = 0) -> di
         "tier_updated_at": [tier.updated_at for tier in tiers.values()],
         "tier_starts": [tier.start for tier in tiers.values()],
         "tier_claims": claims,
+        "tier_share_widths": [tier.share_width for tier in tiers.values()],
+        "tier_share_counts": [len(tier.shares) for tier in tiers.values()],
+        "shares": [share for tier in tiers.values() for share in tier.shares],
         "order_references": [order.reference for order in orders],
         "order_event_ids": [order.lines[0].tier.event_id for order in orders],
         "order_user_ids": [order.buyer or order.reference for order in orders],

@@ -3,7 +3,7 @@
 import grimp
 import pytest
 
-PURE = ("model", "allocation", "allowance", "refusals", "seating", "quantities", "ticket_allowance")
+PURE = ("model", "allocation", "allowance", "refusals", "seating", "shares", "quantities", "ticket_allowance")
 WITH_IO = ("api.database", "psycopg", "asyncio", "httpx")
 
 
