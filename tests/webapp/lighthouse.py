@@ -81,6 +81,7 @@ def addresses(reference: str) -> tuple[Address, ...]:
         Address("event", f"/event/{BUILT_IN_EVENT}"),
         Address("booking", f"/booking/{reference}"),
         Address("bookings", "/bookings"),
+        Address("sign-in", "/sign-in"),
         Address("missing", "/no/such/page", exists=False),
     )
 

@@ -23,7 +23,7 @@ from tests.webapp.lighthouse import (
 )
 
 
-# Five runs of Lighthouse, each in a browser of its own.
+# Six runs of Lighthouse, each in a browser of its own.
 @pytest.mark.timeout(600)
 async def test_every_page_has_full_marks(start_stack: StartStack) -> None:
     stack = await start_stack(env={"PAYMENT_SUCCESS_RATE": "1"})

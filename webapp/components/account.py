@@ -1,4 +1,4 @@
-"""The forms of accounts: a link by e-mail, a password, and the account of a signed-in buyer."""
+"""The forms of accounts: a link by e-mail, a passkey, a password, and the account of a signed-in buyer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from webapp.components.browser import Part, action, hooked
 from webapp.components.email import email_field
 from webapp.components.language import name, say
 from webapp.components.layout import Ui, spinner
+from webapp.components.passkeys import passkey_section
 
 _SIGN_IN = "$/utils/account/sign_in"
 _OWN = "$/utils/account/own_account"
@@ -20,7 +21,8 @@ PASSWORD_MIN, PASSWORD_MAX = 10, 128
 class SignIn:
     """The state of the page that signs in, as webapp/js/account/sign_in.js keeps it.
 
-    A phase is `idle`, `sending`, `sent`, `invalid` (the address), `refused`, `limited`, `failed` or `done`.
+    A phase is `idle`, `sending`, `sent`, `invalid` (the address), `refused`, `limited`, `failed` or `done`. That of a
+    passkey may be `cancelled`.
     """
 
     has_link: bool
@@ -31,6 +33,10 @@ class SignIn:
     """Phase of the request for a link."""
     password: str
     """Phase of the sign-in with a password."""
+    passkey: str
+    """Phase of the sign-in with a passkey."""
+    has_passkeys: bool
+    """True if the browser can sign in with a passkey."""
     mail_refusals: int
     """Number of refused addresses in the form that requests a link."""
     password_refusals: int
@@ -121,6 +127,7 @@ def request_link() -> Ui:
             ),
             class_name="sign-in by-link",
         ),
+        rx.cond(sign_in.has_passkeys, _by_passkey()),
         rx.el.details(
             rx.el.summary(say("sign_in.by_password")),
             PasswordForm.create(
@@ -139,8 +146,29 @@ def request_link() -> Ui:
     )
 
 
+def _by_passkey() -> Ui:
+    """Return the button that signs in with a passkey."""
+    return rx.el.div(
+        rx.el.button(
+            _or_sending(sign_in.passkey, say("sign_in.by_passkey"), say("passkeys.waiting")),
+            type="button",
+            on_click=action(_SIGN_IN, "enterWithPasskey"),
+            class_name="button",
+            aria_busy=sign_in.passkey == "sending",
+        ),
+        _outcome(
+            ("refused", say("sign_in.passkey_refused")),
+            ("cancelled", say("sign_in.passkey_cancelled")),
+            ("limited", say("sign_in.limited")),
+            ("failed", say("sign_in.failed")),
+            phase=sign_in.passkey,
+        ),
+        class_name="sign-in by-passkey",
+    )
+
+
 def account_section(address: Any) -> Ui:
-    """Return the address of a signed-in buyer, the buttons that sign out, and the form that sets a password."""
+    """Return the address of a signed-in buyer, the buttons that sign out, the form for a password, and the passkeys."""
     return rx.el.section(
         rx.el.p(say("account.signed_in"), " ", name(address, class_name="account-address")),
         rx.el.div(
@@ -183,6 +211,7 @@ def account_section(address: Any) -> Ui:
                 phase=own_account.saving,
             ),
         ),
+        passkey_section(),
         class_name="sign-in account",
         aria_label=say("account.label"),
     )
@@ -221,8 +250,9 @@ def _submit(phase: Any, words: Any) -> Ui:
     return rx.el.button(_or_sending(phase, words), type="submit", class_name="button", aria_busy=phase == "sending")
 
 
-def _or_sending(phase: Any, words: Any) -> Any:
-    return rx.cond(phase == "sending", rx.fragment(spinner(), say("sign_in.sending")), words)
+def _or_sending(phase: Any, words: Any, sending: Any = None) -> Any:
+    shown = say("sign_in.sending") if sending is None else sending
+    return rx.cond(phase == "sending", rx.fragment(spinner(), shown), words)
 
 
 def _outcome(*texts: tuple[str, Any], phase: Any) -> Ui:

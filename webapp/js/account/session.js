@@ -9,7 +9,7 @@ import { createStore } from "../store.js";
 /** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
 
 /**
- * The outcome of a request for a page: `refused` by the API (a used link, a wrong password, an old session), `limited` by
+ * The outcome of a request for a page: `refused` by the API (a used link, a wrong password, an unknown passkey, an old session), `limited` by
  * the API, or `failed` without a usable response.
  * @typedef {"done" | "refused" | "limited" | "failed"} SessionOutcome
  */
@@ -97,7 +97,7 @@ async function refresh() {
 }
 
 /**
- * Sign in with the token of a link, or with a password. The forms then contain the address of the account.
+ * Sign in with the token of a link, a password or a passkey. The forms then contain the address of the account.
  * @param {SignInRequest} request
  * @returns {Promise<SessionOutcome>}
  */
@@ -133,26 +133,45 @@ export async function signOut(isEverywhere) {
  * @param {PasswordRequest} request
  * @returns {Promise<SessionOutcome>} `refused`: the session has begun too long ago
  */
-export const setPassword = (request) =>
-  changed("/api/me/password", {
-    method: "PUT",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(request),
-  });
+export const setPassword = (request) => changed("/api/me/password", withBody("PUT", request));
 
 /**
+ * Send a change to the API as the account of this browser.
  * @param {string} path
  * @param {RequestInit & { headers?: Record<string, string> }} init
  */
 async function changed(path, init) {
+  const { outcome } = await exchanged(path, init);
+  return outcome;
+}
+
+/**
+ * Send a request to the API as the account of this browser, or as a guest; return the response if it is a success.
+ * @param {string} path
+ * @param {RequestInit & { headers?: Record<string, string> }} init
+ * @returns {Promise<{ outcome: SessionOutcome, status: number, response: Response | null }>} status 0: no response
+ */
+export async function exchanged(path, init) {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const { ok, status } = await fetchAsAccount(path, { ...init, credentials: "include", signal });
-    return ok ? "done" : outcomeOf(status);
+    const response = await fetchAsAccount(path, { ...init, credentials: "include", signal });
+    const { ok, status } = response;
+    return ok ? { outcome: "done", status, response } : { outcome: outcomeOf(status), status, response: null };
   } catch {
-    return "failed";
+    return { outcome: "failed", status: 0, response: null };
   }
 }
+
+/**
+ * Return the parts of a request with a JSON body.
+ * @param {string} method
+ * @param {object} body
+ */
+export const withBody = (method, body) => ({
+  method,
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+});
 
 /**
  * @param {number} status
@@ -170,7 +189,7 @@ const post = (path, body) =>
     method: "POST",
     credentials: "include",
     signal: AbortSignal.timeout(TIMEOUT_MS),
-    ...(body ? { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {}),
+    ...(body ? withBody("POST", body) : {}),
   });
 
 /** Make this browser a guest's. */

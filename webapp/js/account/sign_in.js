@@ -1,4 +1,4 @@
-// The page that signs in: the link in the page's address, the form that requests a link, and the form with a password.
+// The page that signs in: the link in the page's address, the form that requests a link, a passkey, and a password.
 import { createElement, useEffect } from "react";
 import { readEmail, rememberEmail } from "../email.js";
 import { keepFocus } from "../focus.js";
@@ -6,14 +6,16 @@ import { useStore } from "../hooks.js";
 import { currentLanguage } from "../language.js";
 import { requestSignInLink } from "../orders/mail_request.js";
 import { createStore } from "../store.js";
+import { hasPasskeys, signChallenge } from "./device.js";
 import { takeLinkToken } from "./link_token.js";
-import { signIn } from "./session.js";
+import { exchanged, signIn } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
-/** @import { SignInRequest } from "../account_schemas.js" */
+/** @import { PasskeyChallenge, SignInRequest } from "../account_schemas.js" */
+/** @import { CeremonyFault } from "./device.js" */
 /** @import { SessionOutcome } from "./session.js" */
 
-/** @typedef {"idle" | "sending" | "sent" | "invalid" | SessionOutcome} Phase */
+/** @typedef {"idle" | "sending" | "sent" | "invalid" | SessionOutcome | CeremonyFault} Phase */
 
 /**
  * @typedef {object} SignIn
@@ -21,6 +23,8 @@ import { signIn } from "./session.js";
  * @property {Phase} link
  * @property {Phase} mail
  * @property {Phase} password
+ * @property {Phase} passkey
+ * @property {boolean} has_passkeys The browser can sign in with a passkey.
  * @property {number} mail_refusals Number of refused addresses in the form that requests a link.
  * @property {number} password_refusals Number of refused addresses in the form with a password.
  */
@@ -34,6 +38,8 @@ const state = createStore(
     link: "idle",
     mail: "idle",
     password: "idle",
+    passkey: "idle",
+    has_passkeys: false,
     mail_refusals: 0,
     password_refusals: 0,
   }),
@@ -57,6 +63,7 @@ export function SignInFeed() {
       update({ has_link: true, link: "idle" });
     };
     take();
+    update({ has_passkeys: hasPasskeys() });
     // A link that the visitor pastes into this tab changes only the fragment, so that no page loads.
     window.addEventListener("hashchange", take);
     return () => window.removeEventListener("hashchange", take);
@@ -71,6 +78,21 @@ export async function openLink() {
   const link = await enter({ method: "link", token });
   if (link === "refused") keepFocus(document.activeElement, FIRST_FIELD);
   update({ link, has_link: link !== "refused" });
+}
+
+/** Sign in with a passkey that the visitor chooses in a dialog of the browser. */
+export async function enterWithPasskey() {
+  if (state.get().passkey === "sending") return;
+  update({ passkey: "sending" });
+  update({ passkey: await presentPasskey() });
+}
+
+/** @returns {Promise<Phase>} */
+async function presentPasskey() {
+  const { outcome, response } = await exchanged("/api/sessions/passkeys", { method: "POST" });
+  if (response === null) return outcome;
+  const signed = await signChallenge(/** @type {PasskeyChallenge} */ (await response.json()));
+  return typeof signed === "string" ? signed : enter({ method: "passkey", passkey: signed });
 }
 
 /**
