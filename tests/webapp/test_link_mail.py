@@ -14,7 +14,7 @@ from tests.webapp.words import words
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANN = "ann@example.org"
-FORM = ".link-mail"
+FORM = ".link-mail:has(form)"
 
 
 async def _send(page: Page, address: str) -> None:

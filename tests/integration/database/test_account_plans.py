@@ -23,6 +23,8 @@ STATEMENTS: list[tuple[Query, dict[str, Any], set[str]]] = [
         {"email": UNKNOWN, "locale": "en", "domain": "example.org", "limit": 3, "minutes": 15},
         {"messages_address_idx"},
     ),
+    (queries.passkeys.list_passkeys, {"account_id": 7}, {"passkeys_account_idx"}),
+    (queries.passkeys.find_passkey, {"credential_id": b"7"}, {"passkeys_credential_id_key"}),
     (queries.account_sessions.list_revoked, {"seconds": 600}, {"account_sessions_revoked_idx"}),
     (
         queries.account_sessions.revoke_sessions,
@@ -35,7 +37,7 @@ STATEMENTS: list[tuple[Query, dict[str, Any], set[str]]] = [
 
 @pytest.fixture
 async def session(conn: AsyncConnection) -> AsyncConnection:
-    """A connection with the API's settings to a database with many orders, messages, accounts and sessions."""
+    """A connection with the API's settings to a database with many rows in the tables that accounts need."""
     await conn.execute(
         "insert into accounts (email, verified_at) select n || '@example.org', now() from generate_series(1, 200) as n"
     )
@@ -65,9 +67,13 @@ async def session(conn: AsyncConnection) -> AsyncConnection:
             case when n %% 2 = 0 then now() - interval '1 day' end, case when n %% 2 = 0 then 'sign_out' end
         from generate_series(1, %s) as n
         """,
+        """
+        insert into passkeys (account_id, credential_id, public_key, sign_count, transports, name)
+        select n %% 200 + 1, n::text::bytea, 'k', 0, '{}', 'n' from generate_series(1, %s) as n
+        """,
     ):
         await conn.execute(statement, [ROWS])
-    await conn.execute("vacuum analyze orders, payments, messages, accounts, account_sessions")
+    await conn.execute("vacuum analyze orders, payments, messages, accounts, account_sessions, passkeys")
     await prepare_session(conn, Settings())
     return conn
 
@@ -80,7 +86,7 @@ async def test_statements_of_accounts_use_their_indexes(session: AsyncConnection
         used = {node["Index Name"] for node in nodes if "Index Name" in node}
         scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
         assert indexes <= used, query.name
-        assert scanned & {"orders", "payments", "messages", "account_sessions"} == set(), query.name
+        assert scanned & {"orders", "payments", "messages", "account_sessions", "passkeys"} == set(), query.name
 
 
 async def test_a_guest_order_enters_no_index_of_accounts(conn: AsyncConnection) -> None:
