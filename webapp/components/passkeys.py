@@ -72,7 +72,12 @@ def passkey_section() -> Ui:
         rx.el.p(
             rx.match(
                 passkeys.phase,
-                *((phase, say(f"passkeys.{phase}")) for phase in _TOLD),
+                ("done", say("passkeys.done")),
+                ("deleted", say("passkeys.deleted")),
+                ("refused", say("passkeys.refused")),
+                ("unrecognised", say("passkeys.unrecognised")),
+                ("known", say("passkeys.known")),
+                ("cancelled", say("passkeys.cancelled")),
                 ("limited", say("sign_in.limited")),
                 ("failed", say("sign_in.failed")),
                 "",
@@ -82,10 +87,6 @@ def passkey_section() -> Ui:
         ),
         class_name="passkeys",
     )
-
-
-_TOLD = ("done", "deleted", "refused", "unrecognised", "known", "cancelled")
-"""Phases with a text of their own."""
 
 
 def _passkey(passkey: Any) -> Ui:
