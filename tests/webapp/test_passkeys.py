@@ -64,7 +64,7 @@ async def unfold(page: Page) -> Locator:
 
 
 async def add(page: Page, name: str) -> Locator:
-    """Add a passkey in the section, which is open."""
+    """Add one with a name in the section, which is open."""
     section = page.locator(".passkeys")
     await section.get_by_label(words("passkeys.name")).fill(name)
     await section.get_by_role("button", name=words("passkeys.add")).click()
