@@ -161,7 +161,7 @@ async def cancel_event(case: Case) -> None:
     await case.end_hold(names[-1])  # Until then a request for its charge may be on its way.
     whole = 2 * GA_MINOR
     ended = Facts("cancelled", "refunded", 0, [whole], [whole], [])
-    await case.check(ended._replace(announced=["cancelled", "confirmed", "refunded"]))
+    await case.check(ended._replace(announced=["confirmed", "event_cancelled", "refunded"]))
     expected = {
         "returned": ended._replace(refunded=[GA_MINOR, GA_MINOR]),
         "charged": ended,
