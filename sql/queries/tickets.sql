@@ -117,7 +117,7 @@ order by min(position);
 
 -- name: find_front_seats
 -- Find the first seats of a tier, from the front, that are available and that no unfinished transaction has locked.
--- The service chooses among them, and lock_tickets claims its choice.
+-- The service chooses among them, and lock_tickets claims its choice. The columns are the first fields of its struct.
 -- A transaction writes its id into xmax when it locks or changes a row. It is unfinished if its id is in the snapshot, or
 -- is not below the snapshot's upper bound. Without these conditions, concurrent batches would choose the same seats.
 -- A lock that begins after the statement's snapshot is not visible, so lock_tickets may still miss a seat.
@@ -129,9 +129,9 @@ order by min(position);
 select
     id,
     position,
+    ctid::text as ctid,
     row_label,
-    seat_number,
-    ctid::text as ctid
+    seat_number
 from tickets
 where
     tier_id = %(tier_id)s

@@ -112,7 +112,7 @@ class BookingBatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._closed = False
-        self._memory = Memory()
+        self._memory = Memory(left_max=settings.booking_batch_max)
 
     async def book(self, request: NewOrder) -> Decision:
         """Return the decision on a request after its commit.

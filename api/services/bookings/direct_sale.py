@@ -7,7 +7,7 @@ it cannot sell, without an explanation for their buyers. They take the careful p
 
 import itertools
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -100,8 +100,11 @@ async def sell_directly(
             sold, ahead = await _book(session, offers, call, seats)
         except (errors.UniqueViolation, errors.SerializationFailure) as error:
             BOOKING_RETRIES.labels(error.sqlstate).inc(len(offers))
+            if isinstance(error, errors.SerializationFailure):
+                _note_contention(offers, memory)
             return  # A reference has an order, or there was a conflict. The careful path decides each request.
         shares.note_spent(call["tier_ids"], sold.spent_shares)
+        seats.sold |= _sold_seats(offers, sold)
     for found in ahead:
         memory.seats.keep(found)
     for offer, outcome in zip(offers, _outcomes(offers, places, sold), strict=True):
@@ -111,15 +114,29 @@ async def sell_directly(
     _note_causes(offers, sold.causes, memory)
 
 
+def _sold_seats(offers: Sequence[Offer], sold: Sold) -> set[int]:
+    """Return the ids of the chosen tickets that are not free any more."""
+    return {
+        ticket.id
+        for offer, order_id in zip(offers, sold.order_ids, strict=True)
+        if order_id is not None and offer.payment != "declined"
+        for _, ticket in offer.lines
+        if ticket
+    }
+
+
 def _note_causes(offers: Sequence[Offer], causes: Sequence[str | None], memory: Memory) -> None:
-    """Remember the causes that concern the next requests as well; a contention once for each tier."""
-    contended: dict[int, Tier] = {}
+    """Remember the causes that concern the next requests as well."""
     for offer, cause in zip(offers, causes, strict=True):
         if cause == "insufficient":
             memory.note_shortage(offer.parts)
-        elif cause == "locked_tickets":
-            contended |= {part.tier.tier_id: part.tier for part in offer.parts if part.takes_chosen_seats}
-    for tier in contended.values():
+    _note_contention([offer for offer, cause in zip(offers, causes, strict=True) if cause == "locked_tickets"], memory)
+
+
+def _note_contention(offers: Sequence[Offer], memory: Memory) -> None:
+    """Remember a contention for the chosen seats of offers, once for each tier."""
+    parts = (part for offer in offers for part in offer.parts if part.takes_chosen_seats)
+    for tier in {part.tier.tier_id: part.tier for part in parts}.values():
         memory.seats.note_contention(tier)
 
 
@@ -211,17 +228,26 @@ async def _book(
 
 
 def _read_ahead(pipeline: Pipeline, offers: Sequence[Offer], seats: BatchSeats) -> list[FreeSeats]:
-    """Add a read for each tier whose seats the offers contain. A single offer means that no batch follows at once."""
+    """Add a read for each tier whose seats the offers contain, unless the kept ones suffice.
+
+    A single offer means that no batch follows at once.
+    """
     if len(offers) == 1:
         return []
     tiers: dict[int, Tier] = {}
-    quantities: Counter[int] = Counter()
+    quantities: dict[int, list[int]] = defaultdict(list)
     for offer in offers:
         for part in offer.parts:
             if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
-                quantities[part.tier.tier_id] += part.quantity
-    reads = (seats.read_ahead(pipeline, tier, quantities[tier_id]) for tier_id, tier in tiers.items())
+                quantities[part.tier.tier_id].append(part.quantity)
+    # The seats of a declined order are free again.
+    declines = any(offer.payment == "declined" for offer in offers)
+    reads = (
+        seats.read_ahead(pipeline, tier, quantities[tier_id])
+        for tier_id, tier in tiers.items()
+        if declines or not seats.suffice(tier, quantities[tier_id])
+    )
     return [found for found in reads if found]
 
 

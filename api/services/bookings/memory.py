@@ -12,7 +12,7 @@ from api.errors import KeyReused, RateLimited
 from api.services.bookings.allowance import HoldsInFlight
 from api.services.bookings.model import Booked, Declined, NewOrder, Outcome, Parts, Refused, Tier
 from api.services.bookings.parts import Tiers
-from api.services.bookings.seat_search import SeatSearch
+from api.services.bookings.seat_search import LEFT_MAX, SeatSearch
 from api.services.bookings.shares import Shares
 
 TIERS_MAX = 10_000
@@ -51,8 +51,8 @@ class Memory:
     tiers.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seats = SeatSearch(clock)
+    def __init__(self, clock: Callable[[], float] = time.monotonic, left_max: int = LEFT_MAX) -> None:
+        self.seats = SeatSearch(clock, left_max)
         self.holds = HoldsInFlight()
         self.shares = Shares(clock)
         self._clock = clock

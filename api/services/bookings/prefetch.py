@@ -215,6 +215,6 @@ async def choose_seats(session: Session, batch: Sequence[NewOrder], prefetched: 
             if part.takes_chosen_seats:
                 tiers[part.tier.tier_id] = part.tier
                 quantities[part.tier.tier_id][request.reference, part.item] = part.quantity
-    seats.ids |= prefetched.requested_ids()
+    seats.reserve(prefetched.requested_ids())
     for tier_id, tier in tiers.items():
         prefetched.chosen |= await seats.choose(session, tier, quantities[tier_id])

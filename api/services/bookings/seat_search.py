@@ -1,30 +1,39 @@
 """The search for the best free seats of a tier, for bookings and for the pages that show them."""
 
 import contextlib
+import functools
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from api.database import queries
 from api.database.session import Pipeline, Session, Statement
 from api.services.bookings.model import Ticket, Tier
-from api.services.bookings.seating import EDGE_ROWS, K, Row, SeatRows, choose_seats
+from api.services.bookings.seating import EDGE_ROWS, House, K, Row, SeatRows
 
 _SEATS_MIN = 64
 _SEATS_MAX = 5000
 """The free seats that the first search reads at least, and that the last one reads at most."""
 _GROWTH = 4
 """A search that is too short is followed by one that reads this many times as many seats."""
+_SUPPLY_BATCHES = 4
+_SUPPLY_MIN = 16
+"""A read for shared use supplies this many batches of the present size, and at least this many requests."""
+_SUPPLY_SHARE = 0.25
+"""Several batches share no more requests of a read than this share of those whose seats may be left."""
 _TIERS_MAX = 1000
 """A process that remembers the rows of more tiers than this forgets all of them."""
-_AHEAD_MAX = 100
+_KEPT_MAX = 100
 """A process that keeps the free seats of more tiers than this forgets all of them."""
-AHEAD_AGE_MAX_S = 0.02
-"""The age up to which a search uses free seats that an earlier batch has read."""
+KEPT_AGE_MAX_S = 0.05
+"""The age up to which batches share free seats that a process has read."""
 CONTENTION_S = 1.0
 """Time for which a process spreads its batches in a tier after another transaction has taken chosen seats."""
+LEFT_MAX = 100
+"""The most requests whose best seats a process leaves to another one; `BOOKING_BATCH_MAX` replaces it."""
 
 _Version = tuple[int, int, datetime]
 
@@ -34,6 +43,8 @@ class FreeSeats:
 
     It reflects a batch if it is behind the batch's commit or began after the batch's end. The seats that the batch has
     sold are then not among the free ones.
+
+    Several batches may choose from one read, one after the other.
     """
 
     def __init__(
@@ -43,18 +54,32 @@ class FreeSeats:
         self.limit = limit
         self.began_at = began_at
         self._behind = behind
+        self.house: House[Ticket] | None = None
+        """The seats that are still free; None before the first choice."""
+        self.leaves = False
+        """True if the best seats are left to another process."""
         parameters = {"tier_id": tier.tier_id, "limit": limit}
-        self._result = pipeline.add(Statement(queries.tickets.find_front_seats, parameters, Ticket))
+        self._result = pipeline.add(Statement(queries.tickets.find_front_seats, parameters))
 
-    @property
+    @functools.cached_property
     def seats(self) -> list[Ticket]:
-        """Return the seats by position."""
-        return self._result.rows
+        """The seats by position, after the round trip."""
+        # Columns by position make a ticket in a tenth of the time of columns by name.
+        return list(itertools.starmap(Ticket, self._result.rows))
 
     @property
     def complete(self) -> bool:
         """Return whether the search ends with these seats."""
         return len(self.seats) < self.limit or self.limit == _SEATS_MAX
+
+    def open(self, rows: SeatRows, taken: Container[int], left: Collection[int]) -> House[Ticket]:
+        """Return the seats that are still free; at first all but the taken ones and the best ones that are left."""
+        if self.house is None:
+            self.house = House((seat for seat in self.seats if seat.id not in taken), rows, complete=self.complete)
+            if left and not self.complete:  # The last seats of a tier are too few to leave any of them.
+                self.house.leave(left)
+                self.leaves = True
+        return self.house
 
     def reflects(self, batch: "BatchSeats") -> bool:
         """Return whether the read reflects the end of a batch."""
@@ -70,6 +95,8 @@ class BatchSeats:
         """The start of the batch, by the clock of the search."""
         self.ids: set[int] = set()
         """Ids of the seats' tickets."""
+        self.sold: set[int] = set()
+        """The ids that the batch has sold, as far as the search needs to know it."""
         self.ended_at = math.inf
         """The end of the batch, by the clock of the search."""
 
@@ -79,13 +106,23 @@ class BatchSeats:
         self.ids.update(seat.id for seats in chosen.values() for seat in seats)
         return chosen
 
-    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int) -> FreeSeats | None:
-        """Add a read of the free seats for the next batch of `quantity` seats to a pipeline behind the commit.
+    def reserve(self, ids: Collection[int]) -> None:
+        """Leave out tickets that requests name from all choices until the end of the batch."""
+        if ids:
+            self.ids.update(ids)
+            self._search.remove(ids)
+
+    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantities: Collection[int]) -> FreeSeats | None:
+        """Add a read of the free seats for the next batches of these quantities to a pipeline behind the commit.
 
         Returns:
-            The read; None during a contention, or if the rows of the tier are unknown.
+            The read; None if the rows of the tier are unknown.
         """
-        return self._search.read_ahead(pipeline, tier, quantity, self)
+        return self._search.read_ahead(pipeline, tier, quantities, self)
+
+    def suffice(self, tier: Tier, quantities: Collection[int]) -> bool:
+        """Return whether the next batches of these quantities need no read of the free seats."""
+        return self._search.suffices(tier, quantities)
 
 
 class _Contention(NamedTuple):
@@ -100,20 +137,22 @@ class _Contention(NamedTuple):
 class SeatSearch:
     """Searches the best free seats of tiers. It remembers the rows of each tier at each revision of its event.
 
-    A batch can read the free seats for the next batches behind its commit, in the same round trip. The searches that
-    follow at once use them. The transaction finds the seats that another process has taken since.
+    The batches of a process share a read of the free seats for a moment, and choose from it one after the other. A
+    batch can renew the read behind its commit, in the same round trip. The transaction finds the seats that another
+    process has taken since.
 
-    Several batches may be in flight. A search leaves out the seats of the others, as far as its read may still show
-    them as free.
+    Several batches may be in flight. A new read leaves out the seats of the others, as far as it may still show them as
+    free.
 
     Two processes that search at the same time choose the same seats, and one of them loses. For a while the loser then
-    spreads its batches: it reads no seats ahead, and leaves the best seats to another batch of the same size.
+    spreads its batches: it leaves the best seats to the batches of another process.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, left_max: int = LEFT_MAX) -> None:
         self._clock = clock
+        self._left_max = left_max
         self._rows: dict[_Version, SeatRows] = {}
-        self._ahead: dict[int, FreeSeats] = {}
+        self._kept: dict[int, FreeSeats] = {}
         """The latest free seats by tier."""
         self._contended: dict[int, _Contention] = {}
         self._batches: list[BatchSeats] = []
@@ -125,7 +164,7 @@ class SeatSearch:
         now = self._clock()
         # A batch in flight may wait for a read that began before the end of another batch.
         in_flight = (batch.began_at for batch in self._batches if batch.ended_at == math.inf)
-        oldest = min([now - AHEAD_AGE_MAX_S, *in_flight])
+        oldest = min([now - KEPT_AGE_MAX_S, *in_flight])
         self._batches = [batch for batch in self._batches if batch.ended_at >= oldest]
         seats = BatchSeats(self, now)
         self._batches.append(seats)
@@ -133,6 +172,8 @@ class SeatSearch:
             yield seats
         finally:
             seats.ended_at = self._clock()
+            if not seats.ids <= seats.sold:  # The other seats are free again, or another process has taken them.
+                self._kept = {tier_id: found for tier_id, found in self._kept.items() if found.reflects(seats)}
 
     async def rows_of(self, session: Session, tier: Tier) -> SeatRows:
         """Return the rows of a seated tier."""
@@ -162,35 +203,63 @@ class SeatSearch:
             The seats by key. A key is missing if too few seats are free.
         """
         rows = await self.rows_of(session, tier)
-        leaves = len(quantities) > 1 and self._leaves(tier)  # A single request means that no batch follows.
-        in_flight = sum(len(each.ids) for each in self._batches if each.ended_at == math.inf)
-        needed = sum(quantities.values()) * (2 if leaves else 1) + in_flight
-        found = self._find_ahead(tier) or await self._read(session, tier, _first_limit(rows, needed))
+        # A batch of one request, beside which no other one is in flight, gets the best seats at this time.
+        shares = batch is not None and (len(quantities) > 1 or self._in_flight(besides=batch) > 0)
+        left = self._left(tier, quantities.values()) if shares else []
+        found = self._find_kept(tier, leaves=bool(left)) if shares else None
+        limit = self._limit(rows, quantities.values(), left, shares=shares)
         while True:
-            taken = self._taken(found, batch)
-            free = (seat for seat in found.seats if seat.id not in taken)
-            # The last seats of a tier are too few to leave any of them.
-            left = quantities.values() if leaves and not found.complete else ()
-            choice = choose_seats(free, quantities, rows, complete=found.complete, left=left)
+            if found is None:
+                found = await self._read(session, tier, limit)
+                if shares:
+                    found = self.keep(found)
+                limit *= _GROWTH
+            choice = found.open(rows, self._taken(found, batch), left).choose(quantities)
             if choice.certain:
-                return choice.seats
-            found = await self._read(session, tier, found.limit * _GROWTH)
+                break
+            found = None
+        if batch and not shares:
+            self.remove({seat.id for seats in choice.seats.values() for seat in seats})
+        return choice.seats
 
-    def read_ahead(self, pipeline: Pipeline, tier: Tier, quantity: int, batch: BatchSeats) -> FreeSeats | None:
+    def read_ahead(
+        self, pipeline: Pipeline, tier: Tier, quantities: Collection[int], batch: BatchSeats
+    ) -> FreeSeats | None:
         """Add a read of free seats behind the commit of a batch to a pipeline; see `BatchSeats.read_ahead`."""
         rows = self._rows.get(_version(tier))
-        if rows is None or self._contention(tier):
+        if rows is None:
             return None
-        # Another batch in flight takes as many of the seats as the next one.
-        return FreeSeats(pipeline, tier, _first_limit(rows, 2 * quantity), self._clock(), batch)
+        limit = self._limit(rows, quantities, self._left(tier, quantities), shares=True)
+        return FreeSeats(pipeline, tier, limit, self._clock(), batch)
 
-    def keep(self, found: FreeSeats) -> None:
-        """Keep free seats for the next searches, after the round trip of their read."""
-        if len(self._ahead) >= _AHEAD_MAX:
-            self._ahead.clear()
-        known = self._ahead.get(found.tier.tier_id)
-        if found.seats and (known is None or known.began_at <= found.began_at):  # A failed read has no rows either.
-            self._ahead[found.tier.tier_id] = found
+    def suffices(self, tier: Tier, quantities: Collection[int]) -> bool:
+        """Return whether the kept seats are young and many enough for two more batches; see `BatchSeats.suffice`."""
+        kept = self._kept.get(tier.tier_id)
+        return (
+            kept is not None
+            and kept.house is not None
+            and self._clock() - kept.began_at <= KEPT_AGE_MAX_S / 2
+            and kept.house.spare >= 2 * sum(quantities)
+        )
+
+    def keep(self, found: FreeSeats) -> FreeSeats:
+        """Keep free seats for the next searches, after the round trip of their read; return the latest ones."""
+        if len(self._kept) >= _KEPT_MAX:
+            self._kept.clear()
+        known = self._kept.get(found.tier.tier_id)
+        if known and known.began_at > found.began_at:
+            return known
+        if found.seats:  # A failed read has no rows either.
+            self._kept[found.tier.tier_id] = found
+        return found
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Remove seats from the kept ones."""
+        oldest = self._clock() - KEPT_AGE_MAX_S
+        self._kept = {tier_id: found for tier_id, found in self._kept.items() if found.began_at >= oldest}
+        for found in self._kept.values():
+            if found.house:
+                found.house.remove(ids)
 
     def note_contention(self, tier: Tier) -> None:
         """Spread the batches of a tier for a while, because another transaction has taken chosen seats.
@@ -202,7 +271,7 @@ class SeatSearch:
         if len(self._contended) >= _TIERS_MAX:
             self._contended.clear()
         self._contended[tier.tier_id] = _Contention(self._clock() + CONTENTION_S, leaves)
-        self._ahead.pop(tier.tier_id, None)
+        self._kept.pop(tier.tier_id, None)
 
     def _contention(self, tier: Tier) -> _Contention | None:
         contention = self._contended.get(tier.tier_id)
@@ -212,9 +281,37 @@ class SeatSearch:
         contention = self._contention(tier)
         return contention is not None and contention.leaves
 
-    def _find_ahead(self, tier: Tier) -> FreeSeats | None:
-        found = self._ahead.get(tier.tier_id)
-        return found if found and self._clock() - found.began_at <= AHEAD_AGE_MAX_S else None
+    def _supply(self, quantities: Collection[int]) -> list[int]:
+        """Return the quantities for which batches of these quantities share a read."""
+        number = min(max(_SUPPLY_BATCHES * len(quantities), _SUPPLY_MIN), int(_SUPPLY_SHARE * self._left_max))
+        return _repeat(quantities, max(number, len(quantities)))
+
+    def _left(self, tier: Tier, quantities: Collection[int]) -> list[int]:
+        """Return the quantities whose best seats batches of these quantities leave to another process.
+
+        Both processes choose from a read of their own. So the other one may choose as many seats as both reads supply
+        before it sees the seats of this one.
+        """
+        if not self._leaves(tier):
+            return []
+        return _repeat(quantities, min(2 * len(self._supply(quantities)), self._left_max))
+
+    def _limit(self, rows: SeatRows, quantities: Collection[int], left: Collection[int], *, shares: bool) -> int:
+        """Return the number of seats that the first read of a search needs."""
+        needed = sum(self._supply(quantities) if shares else quantities) + sum(left)
+        needed += (EDGE_ROWS + 1) * rows.width + self._in_flight()
+        return min(max(_SEATS_MIN, needed), _SEATS_MAX)
+
+    def _in_flight(self, besides: BatchSeats | None = None) -> int:
+        """Return the number of seats of the batches in flight."""
+        return sum(len(each.ids) for each in self._batches if each.ended_at == math.inf and each is not besides)
+
+    def _find_kept(self, tier: Tier, *, leaves: bool) -> FreeSeats | None:
+        """Return the kept seats if they are young enough; with the best ones, unless this process leaves them."""
+        kept = self._kept.get(tier.tier_id)
+        if kept is None or self._clock() - kept.began_at > KEPT_AGE_MAX_S:
+            return None
+        return kept if kept.house is None or kept.leaves == leaves or kept.complete else None
 
     def _taken(self, found: FreeSeats, batch: BatchSeats | None) -> set[int]:
         """Return the ids of seats that a batch must not choose from a read."""
@@ -233,6 +330,6 @@ def _version(tier: Tier) -> _Version:
     return tier.tier_id, tier.revision, tier.updated_at
 
 
-def _first_limit(rows: SeatRows, quantity: int) -> int:
-    """Return the number of seats that the first read of a search needs."""
-    return min(max(_SEATS_MIN, quantity + (EDGE_ROWS + 1) * rows.width), _SEATS_MAX)
+def _repeat(quantities: Collection[int], number: int) -> list[int]:
+    """Return a number of quantities, which repeat the given ones."""
+    return list(itertools.islice(itertools.cycle(quantities), number))

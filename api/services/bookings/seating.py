@@ -14,10 +14,11 @@ compared by their spread, the largest distance of one of them from the others.
 """
 
 import bisect
+import functools
 import heapq
 import itertools
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 EDGE_ROWS = 3
@@ -28,6 +29,8 @@ _ROW_PITCH = 4
 """The distance between two rows in half seats, the unit of distances."""
 _COMPARED_MAX = 500
 """The most seats in the groups of separate seats that are compared. Groups near the stage come first."""
+_RUNS_MAX = 20_000
+"""The most runs of free seats whose best blocks a process remembers."""
 _CENTRE_SHARE = 1 / 3
 """The share of a row that counts as its centre."""
 
@@ -100,7 +103,7 @@ class Choice(NamedTuple, Generic[K, S]):
 
 
 def choose_seats(
-    free: Iterable[S], quantities: Mapping[K, int], rows: SeatRows, *, complete: bool = True, left: Iterable[int] = ()
+    free: Iterable[S], quantities: Mapping[K, int], rows: SeatRows, *, complete: bool = True
 ) -> Choice[K, S]:
     """Choose the best seats for each quantity, one quantity after the other.
 
@@ -109,23 +112,8 @@ def choose_seats(
         quantities: the numbers of seats by key.
         rows: all rows of the tier.
         complete: False if further seats behind the last one of `free` may be free.
-        left: the quantities whose best seats are left to other transactions.
     """
-    seats = {seat.position: seat for seat in free}
-    house = _FreeSeats(list(seats), rows, complete=complete)
-    chosen: dict[K, list[S]] = {}
-    for quantity in left:
-        if block := house.find_adjacent(quantity):
-            house.take(range(block.start, block.start + quantity))
-    for key, quantity in quantities.items():
-        block = house.find_adjacent(quantity)
-        if not house.is_certain(block):
-            return Choice(chosen, certain=False)
-        positions = range(block.start, block.start + quantity) if block else house.find_separate(quantity)
-        if positions:
-            house.take(positions)
-            chosen[key] = [seats[position] for position in positions]
-    return Choice(chosen, certain=True)
+    return House(free, rows, complete=complete).choose(quantities)
 
 
 class _Block(NamedTuple):
@@ -144,13 +132,16 @@ class _Group(NamedTuple):
     anchor: int
 
 
-class _FreeSeats:
-    """The free positions of a tier while seats are chosen."""
+class House(Generic[S]):
+    """The free seats of a tier, from which requests choose one after the other. Chosen seats are not free any more."""
 
-    def __init__(self, positions: Sequence[int], rows: SeatRows, *, complete: bool) -> None:
+    def __init__(self, free: Iterable[S], rows: SeatRows, *, complete: bool) -> None:
+        """Begin with free seats; see `choose_seats` for the arguments."""
         self._rows = rows
+        self._seats = {seat.position: seat for seat in free}
         self._free: dict[int, list[int]] = {}
         """The free positions of each row that has any, front row first."""
+        positions = list(self._seats)
         for position in positions:
             index = rows.index_of(position)
             if index >= 0 and position <= rows.rows[index].last:
@@ -164,6 +155,37 @@ class _FreeSeats:
         """The best block of each row by quantity, as far as they are known."""
         self._groups: dict[int, list[_Group]] = {}
         """A heap of all groups by quantity. The spread of a group is at least the stated one."""
+
+    @property
+    def spare(self) -> int:
+        """The number of free seats before the last rows, whose seats may be worse than those of unread rows."""
+        last = self._unread - EDGE_ROWS
+        return sum(len(free) for index, free in self._free.items() if index < last)
+
+    def choose(self, quantities: Mapping[K, int]) -> Choice[K, S]:
+        """Take the best seats for each quantity, one quantity after the other."""
+        chosen: dict[K, list[S]] = {}
+        for key, quantity in quantities.items():
+            block = self.find_adjacent(quantity)
+            if not self.is_certain(block):
+                return Choice(chosen, certain=False)
+            positions = range(block.start, block.start + quantity) if block else self.find_separate(quantity)
+            if positions:
+                self.take(positions)
+                chosen[key] = [self._seats[position] for position in positions]
+        return Choice(chosen, certain=True)
+
+    def leave(self, quantities: Iterable[int]) -> None:
+        """Leave the best adjacent seats of each quantity to other transactions."""
+        for quantity in quantities:
+            if block := self.find_adjacent(quantity):
+                self.take(range(block.start, block.start + quantity))
+
+    def remove(self, ids: Container[int]) -> bool:
+        """Remove the seats with these ids; return whether any of them was free."""
+        taken = [seat.position for seat in self._seats.values() if seat.id in ids and self._is_free(seat.position)]
+        self.take(taken)
+        return bool(taken)
 
     def is_certain(self, block: _Block | None) -> bool:
         """Return whether no block in the unread rows is better. They strand no seat and cost at least their number."""
@@ -206,30 +228,27 @@ class _FreeSeats:
         for position in positions:
             index = self._rows.index_of(position)
             self._free[index].remove(position)
-            self._blocks[index].clear()
+            if self._free[index]:
+                self._blocks[index].clear()
+            else:
+                del self._free[index], self._blocks[index]
 
     def _is_free(self, position: int) -> bool:
-        free = self._free[self._rows.index_of(position)]
+        free = self._free.get(self._rows.index_of(position), [])
         at = bisect.bisect_left(free, position)
         return at < len(free) and free[at] == position
 
     def _cost(self, index: int, offset: int) -> float:
-        return index + EDGE_ROWS * (offset / self._rows.width) ** 2
+        return index + _distance_cost(offset, self._rows.width)
 
     def _best_in_row(self, index: int, quantity: int) -> _Block | None:
         row = self._rows.rows[index]
-        middle = (row.first + row.last - quantity + 1) // 2
         best: _Block | None = None
         for first, last in _runs(self._free[index]):
-            end = last - quantity + 1
-            if end < first:
-                continue
-            # The cost grows on both sides of the middle. Only the criteria of the neighbours shift the best start.
-            near = min(max(middle, first), end)
-            for start in {first, *range(max(near - 3, first), min(near + 3, end) + 1), end}:
-                left, right = start - first, end - start
-                cost = self._cost(index, 2 * start + quantity - 1 - row.first - row.last)
-                block = _Block((left == 1) + (right == 1), cost + _ODD_ROWS * (left % 2 + right % 2), start)
+            if last - first + 1 >= quantity:
+                run = _Run(first - row.first, last - row.first, row.last - row.first + 1)
+                stranded, cost, start = _best_in_run(run, quantity, self._rows.width)
+                block = _Block(stranded, index + cost, row.first + start)
                 if best is None or block < best:
                     best = block
         return best
@@ -252,6 +271,37 @@ class _FreeSeats:
                 del nearest[quantity:]
         positions = sorted(position for _, _, position in nearest)
         return _Group(nearest[-1][0], self._cost(row, offset), anchor), positions
+
+
+class _Run(NamedTuple):
+    """Adjacent free seats of a row, counted from its start."""
+
+    first: int
+    last: int
+    length: int
+    """The number of all seats of the row."""
+
+
+@functools.lru_cache(maxsize=_RUNS_MAX)
+def _best_in_run(run: _Run, quantity: int, width: int) -> _Block:
+    """Return the best block of a run in the front row, counted from the row's start.
+
+    Rows of one length have the same runs, so the results are remembered. `width` is that of the widest row.
+    """
+    end = run.last - quantity + 1
+    # The cost grows on both sides of the middle. Only the criteria of the neighbours shift the best start.
+    near = min(max((run.length - quantity) // 2, run.first), end)
+    blocks = []
+    for start in {run.first, *range(max(near - 3, run.first), min(near + 3, end) + 1), end}:
+        left, right = start - run.first, end - start
+        cost = _distance_cost(2 * start + quantity - run.length, width) + _ODD_ROWS * (left % 2 + right % 2)
+        blocks.append(_Block((left == 1) + (right == 1), cost, start))
+    return min(blocks)
+
+
+def _distance_cost(offset: int, width: int) -> float:
+    """Return the cost of a distance from the middle of a row in half seats."""
+    return EDGE_ROWS * (offset / width) ** 2
 
 
 def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -55,7 +55,7 @@ SUCCESS_RATE = 0.5
 @pytest.fixture(autouse=True)
 def unused_reads_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every batch search its seats, so that equal batches send equal statements at any speed."""
-    monkeypatch.setattr(seat_search, "AHEAD_AGE_MAX_S", -1.0)
+    monkeypatch.setattr(seat_search, "KEPT_AGE_MAX_S", -1.0)
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from api.database.session import Session, open_session
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Outcome, Tier
-from api.services.bookings.seat_search import AHEAD_AGE_MAX_S, BatchSeats, FreeSeats, SeatSearch
+from api.services.bookings.seat_search import KEPT_AGE_MAX_S, BatchSeats, FreeSeats, SeatSearch
 from tests.integration.asynchronous import INLINE, order
 from tests.integration.services.bookings.test_batcher import RESPONSE_TIMEOUT_S, count, running_batcher
 from tests.integration.services.bookings.test_batcher import order as queued
@@ -65,7 +65,7 @@ async def choose(seats: BatchSeats, session: Session, tier: Tier, pairs: dict[st
 async def read_ahead(search: SeatSearch, seats: BatchSeats, session: Session, tier: Tier) -> None:
     """Read free seats as if behind the commit of a batch, and keep them for the next one."""
     pipeline = session.pipeline()
-    found = seats.read_ahead(pipeline, tier, 4)
+    found = seats.read_ahead(pipeline, tier, [2, 2])
     assert found
     await pipeline.run()
     search.keep(found)
@@ -103,7 +103,7 @@ async def test_seats_that_a_batch_in_flight_names_are_not_chosen(
     with search.batch() as alone:
         best = await choose(alone, session, tier)
     with search.batch() as naming, search.batch() as other:
-        naming.ids.update(best[:1])
+        naming.reserve(best[:1])
         assert best[0] not in await choose(other, session, tier)
 
 
@@ -122,7 +122,7 @@ async def test_a_slow_read_does_not_offer_the_seats_of_a_batch_that_ended_meanwh
         async def read_slowly(session: Session, tier: Tier, limit: int) -> FreeSeats:
             found = await read(session, tier, limit)
             first_batch.close()
-            clock.now += 10 * AHEAD_AGE_MAX_S
+            clock.now += 10 * KEPT_AGE_MAX_S
             with search.batch():
                 return found
 
@@ -162,7 +162,7 @@ async def test_a_later_read_is_not_replaced_by_an_earlier_one(
     with search.batch() as one:
         best = await choose(one, session, tier)
         pipeline = session.pipeline()
-        earlier = one.read_ahead(pipeline, tier, 4)
+        earlier = one.read_ahead(pipeline, tier, [2, 2])
         await pipeline.run()
     assert earlier
     await sell(conn, best)

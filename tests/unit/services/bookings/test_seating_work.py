@@ -21,14 +21,14 @@ def fragmented(rows: int, width: int) -> House:
 @pytest.mark.parametrize("quantity", [2, 3, 10, 100, 1000])
 def test_the_search_for_separate_seats_compares_few_groups(monkeypatch: pytest.MonkeyPatch, quantity: int) -> None:
     compared = 0
-    group = seating._FreeSeats._group
+    group = seating.House._group
 
     def counting(*arguments: Any) -> Any:
         nonlocal compared
         compared += quantity
         return group(*arguments)
 
-    monkeypatch.setattr(seating._FreeSeats, "_group", counting)
+    monkeypatch.setattr(seating.House, "_group", counting)
     large = fragmented(rows=500, width=20)
     assert len(large.free) == 5000
     choice = choose_seats(large.free, {"seats": quantity}, large.rows)
@@ -38,14 +38,14 @@ def test_the_search_for_separate_seats_compares_few_groups(monkeypatch: pytest.M
 
 def test_a_row_is_searched_once_for_equal_quantities(monkeypatch: pytest.MonkeyPatch) -> None:
     searched = 0
-    best_in_row = seating._FreeSeats._best_in_row
+    best_in_row = seating.House._best_in_row
 
     def counting(*arguments: Any) -> Any:
         nonlocal searched
         searched += 1
         return best_in_row(*arguments)
 
-    monkeypatch.setattr(seating._FreeSeats, "_best_in_row", counting)
+    monkeypatch.setattr(seating.House, "_best_in_row", counting)
     large = fragmented(rows=500, width=20)
     choice = choose_seats(large.free, {str(number): 2 for number in range(3)}, large.rows)
     assert len(choice.seats) == 3
