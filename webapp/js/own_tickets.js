@@ -40,6 +40,14 @@ export function reviewTickets(order) {
 export const dropTickets = (reference) => sharedArea.remove(PREFIX + reference);
 
 /**
+ * Remove the stored tickets of the orders that a function does not accept.
+ * @param {(reference: string) => boolean} mayStay
+ */
+export function forgetTickets(mayStay) {
+  for (const key of keys()) if (!mayStay(key.slice(PREFIX.length))) sharedArea.remove(key);
+}
+
+/**
  * Return true if a ticket belongs to an order of this browser, or may belong to one that another tab is sending.
  * @param {number} id
  * @param {number} [now] the browser's time, in milliseconds

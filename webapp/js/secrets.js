@@ -1,5 +1,6 @@
 // Secrets of orders. The API shows an order only to the holder of its secret, and this browser keeps those of its buyer.
 
+import { signedInAs } from "./account/address.js";
 import { attempt, sharedArea } from "./remembered.js";
 
 const PREFIX = "order-secret:";
@@ -17,8 +18,9 @@ const LIST_PATH = "/api/bookings?";
 
 /**
  * The secret of an order. `keptAt` is browser time in milliseconds. `generation` counts the revocations before the secret
- * was made. `next` is the secret of a revocation whose outcome is unknown.
- * @typedef {{ secret: string, keptAt: number, generation: number, next?: string }} Kept
+ * was made. `next` is the secret of a revocation whose outcome is unknown. `account` is the address of the account that the
+ * order belongs to; none: a guest's.
+ * @typedef {{ secret: string, keptAt: number, generation: number, next?: string, account?: string }} Kept
  */
 
 /**
@@ -35,7 +37,7 @@ export function newSecret() {
 
 /**
  * Keep the secret of an order, and forget the oldest one beyond `KEPT_MAX`. A secret that a revocation has ended does not
- * replace a later one.
+ * replace a later one. The first secret of an order belongs to the account of this browser, and the later ones to its owner.
  * @param {string} reference
  * @param {string} secret
  * @param {number} [generation] the number of revocations before the secret was made
@@ -43,7 +45,8 @@ export function newSecret() {
 export function keepSecret(reference, secret, generation = 0) {
   const known = read(PREFIX + reference);
   if (known && (known.secret === secret || known.generation > generation)) return;
-  store(reference, { secret, keptAt: Date.now(), generation });
+  const owner = known ? known.account : signedInAs();
+  store(reference, { secret, keptAt: Date.now(), generation, ...ownedBy(owner) });
   for (const { name } of kept().slice(KEPT_MAX)) sharedArea.remove(name);
 }
 
@@ -54,7 +57,7 @@ export function keepSecret(reference, secret, generation = 0) {
  * @returns {string}
  */
 export function proposeSecret(reference) {
-  const known = read(PREFIX + reference) ?? { secret: "", keptAt: Date.now(), generation: 0 };
+  const known = read(PREFIX + reference) ?? { secret: "", keptAt: Date.now(), generation: 0, ...ownedBy(signedInAs()) };
   const next = known.next ?? newSecret();
   store(reference, { ...known, next });
   return next;
@@ -68,8 +71,29 @@ export function proposeSecret(reference) {
 export function adoptProposed(reference) {
   const known = read(PREFIX + reference);
   if (!known?.next) return false;
-  store(reference, { secret: known.next, keptAt: known.keptAt, generation: known.generation + 1 });
+  const { next: secret, keptAt, generation, account } = known;
+  store(reference, { secret, keptAt, generation: generation + 1, ...ownedBy(account) });
   return true;
+}
+
+/**
+ * Assign a guest's orders to the account that has claimed them. Their secrets then leave this browser with the account.
+ * @param {string} account its address
+ * @param {string[]} references
+ */
+export function assignSecrets(account, references) {
+  for (const reference of references) {
+    const known = read(PREFIX + reference);
+    if (known && known.account === undefined) store(reference, { ...known, ...ownedBy(account) });
+  }
+}
+
+/**
+ * Forget the secrets of accounts that a function accepts. A guest's secrets stay.
+ * @param {(account: string) => boolean} isForgotten
+ */
+export function forgetSecrets(isForgotten) {
+  for (const { name, account } of kept()) if (account !== undefined && isForgotten(account)) sharedArea.remove(name);
 }
 
 /**
@@ -136,8 +160,16 @@ function kept() {
  */
 const read = (name) =>
   attempt(() => {
-    const { secret, keptAt, generation = 0, next } = JSON.parse(sharedArea.get(name) ?? "");
+    const { secret, keptAt, generation = 0, next, account } = JSON.parse(sharedArea.get(name) ?? "");
     const isSecret = FORMAT.test(secret) || (secret === "" && FORMAT.test(next));
     const isReadable = isSecret && Number.isFinite(keptAt) && Number.isInteger(generation);
-    return isReadable ? { secret, keptAt, generation, ...(FORMAT.test(next) ? { next } : {}) } : null;
+    const proposed = FORMAT.test(next) ? { next } : {};
+    return isReadable ? { secret, keptAt, generation, ...proposed, ...ownedBy(account) } : null;
   });
+
+/**
+ * Return the owner of a secret as a part of `Kept`.
+ * @param {string | undefined} account
+ * @returns {Pick<Kept, "account">}
+ */
+const ownedBy = (account) => (account ? { account } : {});

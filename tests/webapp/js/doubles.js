@@ -129,6 +129,7 @@ export class FakeStorage {
     if (!this.purchase?.inDoubt) this.purchase = this.orphan ?? this.purchase;
   };
   seatsInDoubt = () => [];
+  forgetPurchases = () => {};
 }
 
 /** A network whose waits take no time, but are noted. */

@@ -1,10 +1,9 @@
 // The account on the page of its bookings: signing out, and the form that sets a password.
 import { createElement } from "react";
 import { useStore } from "../hooks.js";
-import { forgetOrders } from "../offline/kept_orders.js";
-import { secretOf } from "../secrets.js";
 import { createStore } from "../store.js";
-import { setPassword, signOut } from "./session.js";
+import { forgetVisitor } from "./forgetting.js";
+import { announceSignOut, setPassword, signOut } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
 /** @import { SessionOutcome } from "./session.js" */
@@ -28,7 +27,7 @@ const update = (changes) => state.set({ ...state.get(), ...changes });
 export const useOwnAccount = () => useStore(state);
 
 /**
- * Sign out, and show the page to a guest. Tickets that this browser cannot see without the account leave its storage.
+ * Sign out, and show the page to a guest. The next person at this browser must not find the account's orders.
  * @param {boolean} isEverywhere true ends all sessions of the account
  */
 export async function leave(isEverywhere) {
@@ -37,7 +36,8 @@ export async function leave(isEverywhere) {
   const leaving = await signOut(isEverywhere);
   update({ leaving });
   if (leaving !== "done") return;
-  forgetOrders((reference) => secretOf(reference) !== "");
+  forgetVisitor();
+  announceSignOut();
   // The new page has nothing in memory that the account has read.
   window.location.reload();
 }

@@ -2,9 +2,10 @@
 // read, and every tab exchanges it for an access token of its own.
 
 import { recallEmail, rememberEmail } from "../email.js";
-import { sharedArea } from "../remembered.js";
+import { sharedArea, tabArea } from "../remembered.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
+import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
 
 /** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
 
@@ -14,8 +15,8 @@ import { createStore } from "../store.js";
  * @typedef {"done" | "refused" | "limited" | "failed"} SessionOutcome
  */
 
-/** The name of the account's address in the browser's storage. A guest has none, and sends no request for an account. */
-const KEPT_AS = "account";
+/** The name of the time of the last sign-out in the browser's storage. Each change reloads the pages of the other tabs. */
+const SIGNED_OUT_AS = "signed-out";
 const SESSIONS = "/api/sessions";
 const TIMEOUT_MS = 15_000;
 /** Paths whose requests carry the access token of a signed-in buyer. */
@@ -27,19 +28,32 @@ let token = null;
 /** The address of the account, for pages. It is "" for guests, and until `recallAccount`. */
 export const account = createStore("");
 
-/** Return the address of the account that this browser is signed in to, or "" for a guest. */
-const signedInAs = () => sharedArea.get(KEPT_AS) ?? "";
-
 /** Show the account on this page. The build draws every page for a guest, so call this function after the hydration. */
 export const recallAccount = () => account.set(signedInAs());
 
-if (typeof window !== "undefined")
+if (typeof window !== "undefined") {
+  const lastSignOut = sharedArea.get(SIGNED_OUT_AS);
   window.addEventListener("storage", ({ key }) => {
-    // Another tab has signed in or out. `key` is null if it has cleared the storage.
-    if (key !== KEPT_AS && key !== null) return;
+    if (key === SIGNED_OUT_AS) return leaveTab();
+    // Another tab has signed in, or its session has ended. `key` is null if it has cleared the storage.
+    if (key !== ACCOUNT_KEPT_AS && key !== null) return;
     token = null;
     recallAccount();
   });
+  // The back/forward cache keeps whole pages, and reports no change of the storage to them.
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (persisted && sharedArea.get(SIGNED_OUT_AS) !== lastSignOut) leaveTab();
+  });
+}
+
+/** Load the page anew, because the account that it shows has signed out. */
+function leaveTab() {
+  for (const name of tabArea.keys()) tabArea.remove(name);
+  window.location.reload();
+}
+
+/** Load the pages of the other tabs anew. */
+export const announceSignOut = () => sharedArea.set(SIGNED_OUT_AS, String(Date.now()));
 
 /**
  * Send a request to the API: as the account of this browser if the path depends on it, else as a guest.
@@ -107,7 +121,7 @@ export async function signIn(request) {
     if (!response.ok) return outcomeOf(response.status);
     const { accessToken: opened, account: own } = /** @type {AccountSession} */ (await response.json());
     token = Promise.resolve(opened);
-    sharedArea.set(KEPT_AS, own.email);
+    sharedArea.set(ACCOUNT_KEPT_AS, own.email);
     rememberEmail(own.email);
     return "done";
   } catch {
@@ -196,6 +210,6 @@ const post = (path, body) =>
 function forgetAccount() {
   if (recallEmail() === signedInAs()) rememberEmail("");
   token = null;
-  sharedArea.remove(KEPT_AS);
+  sharedArea.remove(ACCOUNT_KEPT_AS);
   recallAccount();
 }

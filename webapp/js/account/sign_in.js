@@ -6,7 +6,9 @@ import { useStore } from "../hooks.js";
 import { currentLanguage } from "../language.js";
 import { requestSignInLink } from "../orders/mail_request.js";
 import { createStore } from "../store.js";
+import { signedInAs } from "./address.js";
 import { hasPasskeys, signChallenge } from "./device.js";
+import { forgetOtherAccounts } from "./forgetting.js";
 import { takeLinkToken } from "./link_token.js";
 import { exchanged, signIn } from "./session.js";
 
@@ -101,7 +103,10 @@ async function presentPasskey() {
  */
 async function enter(request) {
   const outcome = await signIn(request);
-  if (outcome === "done") window.location.assign(BOOKINGS);
+  if (outcome !== "done") return outcome;
+  // The session of another account may have ended without a sign-out.
+  forgetOtherAccounts(signedInAs());
+  window.location.assign(BOOKINGS);
   return outcome;
 }
 

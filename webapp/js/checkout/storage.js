@@ -54,6 +54,15 @@ export async function adoptPurchase() {
   else sharedArea.remove(orphan);
 }
 
+/**
+ * Remove the copies of the purchases in doubt that a function does not accept.
+ * @param {(reference: string) => boolean} mayStay
+ */
+export function forgetPurchases(mayStay) {
+  const copies = sharedArea.keys().filter((key) => key.startsWith(IN_DOUBT));
+  for (const key of copies) if (!mayStay(key.slice(IN_DOUBT.length))) sharedArea.remove(key);
+}
+
 /** Return the seats of the purchases in doubt of other tabs. */
 export const seatsInDoubt = () =>
   sharedArea

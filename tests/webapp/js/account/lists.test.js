@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { forgetOrder, forgetOrders, keepOrder, keptOrder } from "../../../../webapp/js/offline/kept_orders.js";
 import { deriveList, INITIAL_STATE, isPagePath, pagePath } from "../../../../webapp/js/orders/list_view.js";
-import { event, NOW, order } from "../orders/examples.js";
+import { NOW } from "../orders/examples.js";
 
 const ANN = "ann@example.org";
 
@@ -17,10 +16,3 @@ test("the list of an account replaces that of the name", () => {
 
 test("the cached lists of two accounts have different keys", () =>
   assert.notEqual(pagePath("", "past", null, ANN), pagePath("", "past", null, "bob@example.org")));
-
-test("signing out forgets the orders that this browser cannot see without the account", () => {
-  for (const reference of ["bk_1", "bk_2"]) keepOrder(order({ reference }), event());
-  forgetOrders((reference) => reference === "bk_2");
-  assert.deepEqual([keptOrder("bk_1"), keptOrder("bk_2")?.order.reference], [null, "bk_2"]);
-  forgetOrder("bk_2");
-});

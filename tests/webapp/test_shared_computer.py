@@ -1,0 +1,195 @@
+"""Two people in one browser or in two: neither finds anything of the other one's account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.webapp import accounts
+from tests.webapp.order_page import expect_codes, expect_title, secret_of
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.test_offline import WORKER_READY
+from tests.webapp.visitors import OpenPage, choose
+from tests.webapp.words import words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_STORAGE = """async () => {
+    const caches_ = await Promise.all((await caches.keys()).map(async (name) =>
+        (await (await caches.open(name)).keys()).map(({ url }) => url)));
+    return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, caches_, document.cookie]);
+}"""
+PATHS = ("/", "/bookings", "/bookings?show=past", "/bookings?show=cancelled", "/sign-in")
+
+
+@dataclass
+class Traces:
+    """Texts that only one person's data contains."""
+
+    name: str
+    email: str
+    reference: str
+    secret: str
+
+    @property
+    def all(self) -> Sequence[str]:
+        return (self.name, self.email, self.reference, self.secret)
+
+
+async def book(site: Site, page: Page, name: str, email: str = "") -> Traces:
+    """Book a ticket on the page of the event, and wait for its code."""
+    await page.goto(site.event_url)
+    await page.get_by_label(words("user.label")).fill(name)
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    await choose(page)
+    await page.get_by_label(words("email.label")).fill(email)
+    await page.locator("button.submit").click()
+    await page.wait_for_url("**/booking/*")
+    await expect_title(page, words("booking.confirmed.title"))
+    await expect_codes(page, 1)
+    reference = page.url.rpartition("/")[2]
+    # A guest without an address leaves none behind.
+    return Traces(name, email or name, reference, await secret_of(page, reference))
+
+
+async def sign_in(site: Site, page: Page, email: str) -> None:
+    await page.goto(f"{site.url}/sign-in")
+    await accounts.sign_in(site, page, email)
+
+
+async def sign_out(site: Site, page: Page) -> None:
+    await page.goto(f"{site.url}/bookings")
+    await page.get_by_role("button", name=words("account.sign_out"), exact=True).click()
+    await expect(page.locator("form.who")).to_be_visible()
+
+
+async def found(page: Page, traces: Traces) -> list[str]:
+    """Return the traces in the page and in the browser's storage."""
+    shown = await page.content() + str(await page.evaluate(_STORAGE))
+    fields: list[str] = await page.locator("input").evaluate_all("(fields) => fields.map((field) => field.value)")
+    # The address of the page may name the order that it does not show.
+    return [trace for trace in traces.all if trace in "\n".join([shown, *fields])]
+
+
+async def expect_nothing(site: Site, page: Page, traces: Traces) -> None:
+    """Visit every page, and expect no trace of the other person."""
+    for path in (*PATHS, f"/event/{site.event}"):
+        await page.goto(site.url + path)
+        await page.wait_for_load_state("networkidle")
+        assert await found(page, traces) == [], path
+    await page.goto(f"{site.url}/booking/{traces.reference}")
+    await expect_title(page, words("booking.missing.title"))
+    assert set(await found(page, traces)) <= {traces.reference}
+    assert traces.reference not in await page.evaluate(_STORAGE)
+
+
+async def end_sessions(site: Site, email: str) -> None:
+    """End the sessions of an account, as a sign-out in another browser does."""
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+        await conn.execute(
+            "update account_sessions set revoked_at = now(), revoked_reason = 'everywhere'"
+            " where account_id = (select id from accounts where email = %s)",
+            [email],
+        )
+
+
+async def test_signing_out_leaves_nothing_to_the_next_person(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=9")
+    page = await visit(site.url, service_workers=True)
+    await sign_in(site, page, "first-of-two@example.org")
+    traces = await book(site, page, "First Of Two", "other-address-of-first@example.org")
+    assert set(await found(page, traces)) == set(traces.all)
+    assert await page.evaluate(WORKER_READY)
+    tab = await visit(f"{site.url}/booking/{traces.reference}", context=page.context)
+    await expect_codes(tab, 1)
+    chosen = await visit(site.event_url, context=page.context)
+    await choose(chosen)
+
+    await sign_out(site, page)
+    await expect_title(tab, words("booking.missing.title"))
+    for each in (page, chosen):
+        assert "first" not in (await each.evaluate(_STORAGE)).lower()
+    await sign_in(site, page, "second-of-two@example.org")
+    await expect_nothing(site, page, traces)
+    # Neither does the page that opens without a network.
+    await page.context.set_offline(offline=True)
+    site.network.freeze()
+    await page.reload()
+    await expect_title(page, words("away.title"))
+    assert set(await found(page, traces)) <= {traces.reference}
+    site.network.mend()
+    await page.context.set_offline(offline=False)
+
+
+async def test_a_page_of_the_history_shows_nothing_after_the_sign_out(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=9")
+    page = await visit(site.url)
+    await sign_in(site, page, "history@example.org")
+    traces = await book(site, page, "History Reader", "history@example.org")
+    await sign_out(site, page)
+    await page.go_back()
+    await expect_title(page, words("booking.missing.title"))
+    assert set(await found(page, traces)) <= {traces.reference}
+
+
+async def test_a_restored_page_notices_the_sign_out(make_event: MakeEvent, visit: OpenPage) -> None:
+    """The event of the back/forward cache, which a browser under test does not use, is imitated."""
+    site = await make_event("GA=9")
+    page = await visit(site.url)
+    await sign_in(site, page, "restored@example.org")
+    await page.evaluate("globalThis.isFormer = true")
+    restore = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    await page.evaluate(restore)
+    assert await page.evaluate("globalThis.isFormer")
+    await page.evaluate("localStorage.setItem('signed-out', '1')")
+    async with page.expect_navigation():
+        await page.evaluate(restore)
+    assert await page.evaluate("globalThis.isFormer === undefined")
+
+
+async def test_a_guest_keeps_the_tickets_when_an_account_signs_out(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=9")
+    page = await visit(site.event_url)
+    traces = await book(site, page, "Guest Of The House")
+    await sign_in(site, page, "visitor-of-guest@example.org")
+    await sign_out(site, page)
+    await page.goto(f"{site.url}/booking/{traces.reference}")
+    await expect_codes(page, 1)
+
+
+async def test_claimed_orders_leave_the_browser_with_their_account(make_event: MakeEvent, visit: OpenPage) -> None:
+    site, email = await make_event("GA=9"), "claims-before-leaving@example.org"
+    page = await visit(site.event_url)
+    traces = await book(site, page, "Claims Before Leaving", email)
+    await sign_in(site, page, email)
+    await expect(page.locator(".booking a")).to_contain_text([traces.reference])
+    await sign_out(site, page)
+    await expect_nothing(site, page, traces)
+
+
+async def test_another_account_finds_nothing_of_an_ended_session(make_event: MakeEvent, visit: OpenPage) -> None:
+    site, email = await make_event("GA=9"), "ended-elsewhere@example.org"
+    page = await visit(site.url)
+    await sign_in(site, page, email)
+    traces = await book(site, page, "Ended Elsewhere", email)
+    await end_sessions(site, email)
+    await page.goto(f"{site.url}/booking/{traces.reference}")
+    # The order's secret still gives its buyer access.
+    await expect_codes(page, 1)
+    await sign_in(site, page, "after-the-ended-one@example.org")
+    await page.goto(f"{site.url}/booking/{traces.reference}")
+    await expect_title(page, words("booking.missing.title"))
+
+
+async def test_another_browser_shows_nothing_of_the_account(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=9")
+    first, second = await visit(site.url), await visit(site.url)
+    await sign_in(site, first, "first-browser@example.org")
+    traces = await book(site, first, "First Browser", "second-address-of-first@example.org")
+    await sign_in(site, second, "second-browser@example.org")
+    own = await book(site, second, "Second Browser", "second-browser@example.org")
+    await expect_nothing(site, second, traces)
+    await second.goto(f"{site.url}/booking/{own.reference}")
+    await expect_codes(second, 1)
