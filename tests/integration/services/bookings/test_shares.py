@@ -1,6 +1,5 @@
 """Concurrent batches claim standing tickets from different shares, and do not read each other's tickets."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -11,7 +10,11 @@ from psycopg import AsyncConnection
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
+from api.services.bookings.batch import book_batch
+from api.services.bookings.memory import Memory
+from api.services.bookings.model import BookingPolicy, Outcome
 from api.services.bookings.shares import WIDTH_MIN
+from tests.integration.asynchronous import INLINE, order
 from tests.integration.services.bookings.book_batch import (
     Known,
     Ordered,
@@ -21,15 +24,7 @@ from tests.integration.services.bookings.book_batch import (
     find_tier,
     parameters,
 )
-from tests.integration.services.bookings.test_batcher import (
-    RESPONSE_TIMEOUT_S,
-    count,
-    order,
-    responses,
-    running_batcher,
-)
-from tests.integration.services.bookings.test_batches_in_flight import WAITS
-from tests.waiting import read_until
+from tests.integration.services.bookings.test_batcher import count
 
 WIDTH = 10
 TAIL = 40
@@ -131,21 +126,16 @@ async def test_concurrent_batches_without_shares_read_each_others_tickets(
         assert await tickets_read(conn, other) == {36, 37, 38, 39, 40}
 
 
-async def test_batches_in_flight_of_a_process_have_different_shares(database_url: str, conn: AsyncConnection) -> None:
-    await conn.execute(WAITS)
-
-    async def waiting() -> int:
-        return await count(conn, "pg_locks where locktype = 'advisory' and not granted")
-
-    async with running_batcher(database_url) as batcher, asyncio.timeout(RESPONSE_TIMEOUT_S):
-        await responses(batcher, order("too-large", 1000))  # A direct sale needs a known tier.
-        await conn.execute("select pg_advisory_lock(1)")
-        first = asyncio.create_task(responses(batcher, order("first")))
-        await read_until(waiting, lambda found: found == 1)
-        await responses(batcher, order("second"))
-        await conn.execute("select pg_advisory_unlock(1)")
-        await first
+async def test_a_batch_claims_from_other_shares_than_a_batch_in_flight(pool: Pool, conn: AsyncConnection) -> None:
+    memory, policy, outcomes = Memory(), BookingPolicy.of(INLINE), dict[str, Outcome]()
+    async with open_session(pool) as session:
+        # A direct sale needs a known tier. The refused order takes no ticket.
+        await book_batch(session, [order("GA", 1001)], policy, memory, outcomes)
+        (tier,) = memory.tiers(session.server)
+        with memory.shares.batch() as in_flight:
+            others = in_flight.take(tier, 900)
+            await book_batch(session, [order("GA", 1)], policy, memory, outcomes)
     cursor = await conn.execute("select position from bookings join tickets on tickets.id = ticket_id")
-    sold = [position for (position,) in await cursor.fetchall()]
-    assert [position % WIDTH_MIN for position in sold] == [1, 1]  # Each is the first ticket of its share.
-    assert len(set(sold)) == 2
+    ((position,),) = await cursor.fetchall()
+    assert position % WIDTH_MIN == 1  # The first ticket of a share.
+    assert position not in others
