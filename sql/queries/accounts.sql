@@ -1,10 +1,12 @@
 -- name: upsert_verified
--- Find the account of a verified address, or make it.
+-- Find the account of a verified address, or make it. Its e-mails have the language of the last sign-in with a link.
 -- Locks: the account, FOR UPDATE; waits.
 insert into accounts (email, locale, verified_at)
 values (%(email)s, %(locale)s, now())
 on conflict (lower(email)) do update
-    set verified_at = coalesce(accounts.verified_at, now())
+    set
+        verified_at = coalesce(accounts.verified_at, now()),
+        locale = excluded.locale
 returning
     id,
     public_id::text,

@@ -1,5 +1,6 @@
 -- name: insert_messages
--- Queue messages for entries of the history, to the buyers whose orders have an address. An address gets at most `limit`
+-- Queue messages for entries of the history, to the buyers whose orders have an address. They have the language of the
+-- order, or of its account if the order has none. An address gets at most `limit`
 -- messages about unpaid orders within an hour, because anybody may book with any address without a payment. The refund of
 -- an order that has ended is part of another message.
 with entries as (
@@ -10,7 +11,15 @@ with entries as (
         entry.is_unpaid,
         orders.id as order_id,
         orders.email,
-        orders.locale,
+        coalesce(
+            orders.locale,
+            (
+                select accounts.locale
+                from accounts
+                where accounts.id = orders.account_id
+            ),
+            'en'
+        ) as locale,
         row_number() over (partition by lower(orders.email), entry.is_unpaid order by entry.source_id) as position
     from
         unnest(
@@ -55,7 +64,7 @@ select
     entries.order_id,
     entries.source_id,
     entries.email,
-    coalesce(entries.locale, 'en'),
+    entries.locale,
     '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
     now() + make_interval(secs => entries.delay_s)
 from entries

@@ -16,7 +16,15 @@ message as (
     select
         'sign_in',
         %(email)s,
-        %(locale)s,
+        coalesce(
+            %(locale)s::text,
+            (
+                select accounts.locale
+                from accounts
+                where lower(accounts.email) = lower(%(email)s::text)
+            ),
+            'en'
+        ),
         '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
         now()
     where

@@ -55,13 +55,15 @@ class _UsedLink(msgspec.Struct, frozen=True):
 async def send_link(pool: Pool, settings: Settings, email: str, locale: Locale | None) -> None:
     """Queue a message with a link to sign in, unless the address has too many usable links.
 
+    Without `locale` the message has the language of the account.
+
     Raises:
         psycopg.Error: nothing changed.
         CommitUnknownError: the message may be queued.
     """
     parameters = {
         "email": email,
-        "locale": locale or "en",
+        "locale": locale,
         "domain": settings.mail_domain,
         "limit": settings.messages_per_hour or UNLIMITED,
         "minutes": settings.sign_in_link_minutes,

@@ -62,6 +62,16 @@ async def test_a_link_signs_in_once(pool: Pool, conn: AsyncConnection, settings:
     assert await cursor.fetchall() == [(ANN, "de", True)]
 
 
+async def test_a_link_has_the_language_of_the_account_unless_the_request_names_one(
+    pool: Pool, conn: AsyncConnection, settings: Settings
+) -> None:
+    for locale in (None, "ar", None, "de", None):
+        await send_link(pool, settings, ANN, locale)
+        await sign_in_with_link(pool, settings, ACCESS_SECRET, await newest_token(conn))
+    cursor = await conn.execute("select locale from messages order by id")
+    assert [locale for (locale,) in await cursor.fetchall()] == ["en", "ar", "ar", "de", "de"]
+
+
 async def test_an_old_link_is_refused_and_purged_after_a_day(
     pool: Pool, conn: AsyncConnection, settings: Settings
 ) -> None:

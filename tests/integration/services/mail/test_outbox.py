@@ -47,6 +47,22 @@ async def test_an_order_without_an_address_is_not_announced(
     assert (await messages(conn), mail_server.received) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("own", "of_account", "expected"), [(None, "de", "de"), ("ar", "de", "ar"), (None, None, "en")]
+)
+async def test_an_order_without_a_language_has_that_of_its_account(
+    post: Post, pool: Pool, conn: AsyncConnection, own: str | None, of_account: str | None, expected: str
+) -> None:
+    cursor = await conn.execute(
+        "insert into accounts (email, locale) values ('ann@example.org', %s) returning id", (of_account,)
+    )
+    ((account_id,),) = await cursor.fetchall()
+    await book(pool, order(email="ann@example.org", locale=own, account_id=account_id), settings=INLINE)
+    await post.run()
+    cursor = await conn.execute("select locale from messages")
+    assert await cursor.fetchall() == [(expected,)]
+
+
 async def test_a_hold_is_announced_only_if_it_lasts(
     post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer
 ) -> None:
