@@ -1,8 +1,9 @@
 // The session of a signed-in buyer. The access token stays in memory. The refresh token is in a cookie that no script can
-// read, and every tab exchanges it for an access token of its own.
+// read, and every tab exchanges it for an access token of its own. Tabs change the cookie one after another, because a
+// late response would replace a newer token by an older one, whose use ends the session.
 
 import { recallEmail, rememberEmail } from "../email.js";
-import { sharedArea, tabArea } from "../remembered.js";
+import { attempt, sharedArea, tabArea } from "../remembered.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
@@ -18,6 +19,8 @@ import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
 /** The name of the time of the last sign-out in the browser's storage. Each change reloads the pages of the other tabs. */
 const SIGNED_OUT_AS = "signed-out";
 const SESSIONS = "/api/sessions";
+/** The name of the lock of the tab that changes the cookie. */
+const LOCK = "account-session";
 const TIMEOUT_MS = 15_000;
 /** Paths whose requests carry the access token of a signed-in buyer. */
 const OF_ACCOUNT = /^\/api\/(?:me|bookings|sessions)(?:[/?]|$)/;
@@ -194,17 +197,29 @@ export const withBody = (method, body) => ({
 const outcomeOf = (status) => (status === 429 ? "limited" : status < 500 ? "refused" : "failed");
 
 /**
- * Send a request with the cookie of the session.
+ * Send a request that changes the cookie of the session, when no other tab is doing so.
  * @param {string} path path below `SESSIONS`
  * @param {SignInRequest} [body]
  */
 const post = (path, body) =>
-  fetch(settings.apiUrl + SESSIONS + path, {
-    method: "POST",
-    credentials: "include",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    ...(body ? withBody("POST", body) : {}),
-  });
+  alone(() =>
+    fetch(settings.apiUrl + SESSIONS + path, {
+      method: "POST",
+      credentials: "include",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body ? withBody("POST", body) : {}),
+    }),
+  );
+
+/**
+ * Call a function while no other tab of this browser does. Without locks (plain http) the tabs do not wait.
+ * @param {() => Promise<Response>} send
+ * @returns {Promise<Response>}
+ */
+function alone(send) {
+  const locks = attempt(() => navigator.locks);
+  return locks ? locks.request(LOCK, send) : send();
+}
 
 /** Make this browser a guest's. */
 function forgetAccount() {
