@@ -11,7 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from api.errors import Forbidden, InvalidRequest
-from api.http.session_cookie import COOKIE
+from api.http.session_cookie import has_session
 
 Header = tuple[bytes, bytes]
 
@@ -65,7 +65,7 @@ class OwnOrigins:
         if connection.scope.get("method") in _SAFE_METHODS:
             return
         foreign = (
-            headers.get("sec-fetch-site") == "cross-site" or COOKIE in connection.cookies
+            headers.get("sec-fetch-site") == "cross-site" or has_session(connection.cookies)
             if not origin
             else not self._cors.is_origin_allowed(origin) and not self._is_own(origin, headers.get("host"))
         )

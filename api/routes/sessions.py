@@ -21,7 +21,7 @@ from api.http.problems import problem
 from api.http.rate_limit import Limit, address_of
 from api.http.request_body import StrictBody
 from api.http.responses import RawResponse
-from api.http.session_cookie import SessionCookie, clear_cookie, set_cookie
+from api.http.session_cookie import HostSessionCookie, SessionCookie, clear_cookie, set_cookie
 from api.http.state import ApiState
 from api.routes.bookings import BODY_REFUSALS
 from api.routes.messages import queue, take_message
@@ -45,9 +45,7 @@ _log = logging.getLogger(__name__)
 SESSIONS = "/api/sessions"
 _MINUTE_S = 60
 _SIGN_IN_REFUSALS: Final[frozenset[type[ApiError]]] = frozenset((*BODY_REFUSALS, Unauthorized, RateLimited))
-_OPENED = ResponseSpec(
-    AccountSession, description="Signed in; the cookie `session` has the refresh token", generate_examples=False
-)
+_OPENED = ResponseSpec(AccountSession, description="Signed in; a cookie has the refresh token", generate_examples=False)
 
 
 @post(
@@ -103,18 +101,22 @@ async def sign_in(
     status_code=200,
     responses={200: _OPENED, **refusals((InvalidRequest, Unauthorized, Forbidden, RateLimited))},
 )
-async def refresh(state: ApiState, session: SessionCookie = None) -> Response[bytes]:
+async def refresh(
+    state: ApiState, session: SessionCookie = None, host_session: HostSessionCookie = None
+) -> Response[bytes]:
     """Exchange the refresh token in the cookie for the next one, and return a new access token.
 
     A repeat within `REFRESH_GRACE_S` gets the same refresh token. Any later repeat ends the session.
     """
-    if presented := RefreshToken.parse(session or ""):
+    # The other name is ignored, because a neighbouring host or the network may have set that cookie.
+    text = (host_session if state.settings.has_tls else session) or ""
+    if presented := RefreshToken.parse(text):
         # Many buyers may share a network address, and only the browser of a session has its id.
         _take(state.refreshes, presented.session_id, "refreshes")
     try:
-        opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, session or ""))
+        opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, text))
     except Unauthorized as error:
-        return problem(error, clear_cookie()).to_litestar()
+        return problem(error, clear_cookie(has_tls=state.settings.has_tls)).to_litestar()
     return await _opened(state, await with_timeout(find_account(state.pool, opened.identity.account_id)), opened)
 
 
@@ -128,7 +130,7 @@ async def refresh(state: ApiState, session: SessionCookie = None) -> Response[by
 async def end_session(state: ApiState, caller: AccountCaller) -> Response[None]:
     """Sign out: end the session of the access token. Its access tokens are refused within a second."""
     await _write(sign_out(state.pool, caller.session_id))
-    return Response(None, status_code=204, headers=clear_cookie())
+    return Response(None, status_code=204, headers=clear_cookie(has_tls=state.settings.has_tls))
 
 
 @delete(
@@ -141,7 +143,7 @@ async def end_session(state: ApiState, caller: AccountCaller) -> Response[None]:
 async def end_sessions(state: ApiState, caller: AccountCaller) -> Response[None]:
     """Sign out everywhere: end all sessions of the account. Their access tokens are refused within a second."""
     await _write(sign_out_everywhere(state.pool, caller.account_id))
-    return Response(None, status_code=204, headers=clear_cookie())
+    return Response(None, status_code=204, headers=clear_cookie(has_tls=state.settings.has_tls))
 
 
 async def describe(state: ApiState, account: AccountRow) -> Account:
@@ -155,7 +157,7 @@ async def _opened(state: ApiState, account: AccountRow, opened: OpenedSession) -
     valid_s = state.settings.access_token_seconds
     token = state.session_keys.issue(opened.identity, datetime.now(UTC), valid_s=valid_s)
     body = AccountSession(token.text, token.expires_at, await describe(state, account))
-    headers = {"Cache-Control": "no-store", **set_cookie(opened)}
+    headers = {"Cache-Control": "no-store", **set_cookie(opened, has_tls=state.settings.has_tls)}
     return RawResponse(msgspec.json.encode(body), headers=headers).to_litestar()
 
 

@@ -21,6 +21,12 @@ class AccountSettings(MailSettings, frozen=True, kw_only=True):
     """
     access_token_seconds: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 600
     """Time for which an access token is valid, from a minute to an hour."""
+    clock_difference_max_s: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 60
+    """Largest difference between the clocks of the processes and of the database, from 0 to an hour.
+
+    A process whose clock is behind accepts an expired access token for as long, so the list of ended sessions keeps
+    them longer by this time.
+    """
     session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
     """Days until a browser has to sign in again, from 1 to 365."""
     refresh_grace_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10

@@ -45,6 +45,11 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.public_api_url or f"http://localhost:{self.api_port}").rstrip("/")
 
     @property
+    def has_tls(self) -> bool:
+        """Return whether browsers reach the API over TLS."""
+        return self.api_url.startswith("https://")
+
+    @property
     def web_url(self) -> str:
         """Return the URL of the web app for browsers, without a slash at the end."""
         return (self.public_web_url or self.allowed_origins[0]).rstrip("/")

@@ -76,7 +76,7 @@ select
     ) as found;
 
 -- name: list_revoked
--- List the sessions that were revoked within some seconds. Their access tokens have not expired yet.
+-- List the sessions that were revoked within some seconds. A process may still accept their access tokens.
 select id::text
 from account_sessions
 where revoked_at is not null and revoked_at > now() - make_interval(secs => %(seconds)s);

@@ -141,8 +141,12 @@ def revoke_all(account_id: int, reason: RevokedReason, except_id: str | None = N
 
 
 async def list_revoked(pool: Pool, settings: Settings) -> frozenset[str]:
-    """Return the ids of the sessions that have ended while their access tokens are still valid."""
-    parameters = {"seconds": settings.access_token_seconds}
+    """Return the ids of the sessions that have ended while a process may still accept their access tokens.
+
+    A token has its times by the clock of the process that has issued it, and another process compares them with its own
+    clock. So both may differ from the clock of the database.
+    """
+    parameters = {"seconds": settings.access_token_seconds + 2 * settings.clock_difference_max_s}
     async with open_session(pool) as session:
         rows: Sequence[tuple[str]] = await session.run(Statement(queries.account_sessions.list_revoked, parameters))
     return frozenset(session_id for (session_id,) in rows)

@@ -74,6 +74,24 @@ async def test_a_link_opens_a_session_that_is_refreshed_and_ended(api: Api) -> N
     assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_over_tls_the_cookie_belongs_to_the_host_of_the_api(database_url: str, tmp_path: Path) -> None:
+    async with running_api(database_url, tmp_path, public_api_url="https://tickets.example") as api:
+        await api.client.post("/api/sessions/links", json={"email": ANN})
+        opened = await sign_in(api, method="link", token=await newest_link(api))
+        name, _, rest = opened.headers["Set-Cookie"].partition("=")
+        assert name == "__Host-session"
+        assert rest.partition("; ")[2].partition("; ")[2] == "Path=/; HttpOnly; Secure; SameSite=Lax"
+        token = rest.partition(";")[0]
+        for headers, status in (
+            ({"Cookie": f"session={token}", "Origin": ORIGIN}, 401),
+            ({"Cookie": f"__Host-session={token}"}, 403),
+            ({"Cookie": f"session=injected; __Host-session={token}", "Origin": ORIGIN}, 200),
+        ):
+            response = await api.client.post("/api/sessions/refresh", headers=headers)
+            assert (response.status_code, headers) == (status, headers)
+            assert status == 403 or response.headers["Set-Cookie"].startswith("__Host-session=")
+
+
 async def test_a_password_opens_a_session(api: Api) -> None:
     present = await api.signed_in(ANN)
     short = await api.client.put("/api/me/password", json={"password": "short"}, headers=present)

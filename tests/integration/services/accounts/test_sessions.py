@@ -130,5 +130,13 @@ async def test_a_sign_out_ends_one_session_and_a_sign_out_everywhere_all_of_the_
     await sign_out_everywhere(pool, second.identity.account_id)
     assert await states(conn) == [(1, "sign_out"), (1, "everywhere"), (1, None)]
     assert other.identity.session_id not in await list_revoked(pool, Settings())
-    await conn.execute("update account_sessions set revoked_at = now() - interval '601 s' where revoked_at is not null")
-    assert await list_revoked(pool, Settings()) == frozenset()
+
+
+@pytest.mark.parametrize(("age_s", "is_listed"), [(0, True), (600, True), (715, True), (721, False)])
+async def test_an_ended_session_is_listed_while_a_slow_clock_may_accept_its_tokens(
+    pool: Pool, conn: AsyncConnection, opened: OpenedSession, age_s: int, *, is_listed: bool
+) -> None:
+    await sign_out(pool, opened.identity.session_id)
+    await conn.execute("update account_sessions set revoked_at = revoked_at - make_interval(secs => %s)", (age_s,))
+    settings = Settings(access_token_seconds=600, clock_difference_max_s=60)
+    assert (opened.identity.session_id in await list_revoked(pool, settings)) is is_listed
