@@ -43,6 +43,7 @@ from api.routes import (
     tickets,
 )
 from api.routes.desk import grants
+from api.routes.desk import orders as desk_orders
 from api.server.refusals import Refusals, refusal
 from api.server.uvicorn_patch import HEADERS_BYTES_MAX, LimitedProtocol
 from api.services.order_rules import TICKETS_MAX
@@ -78,6 +79,7 @@ _ACCOUNT_ROUTES = (
     grants.get_grants,
     grants.grant_role,
     grants.revoke_role,
+    desk_orders.find_event_orders,
 )
 _ROUTES = (
     events.get_events,

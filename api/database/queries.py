@@ -94,6 +94,7 @@ bookings = Noun(SQL_DIR / "queries" / "bookings.sql")
 buyers = Noun(SQL_DIR / "queries" / "buyers.sql")
 cancellations = Noun(SQL_DIR / "queries" / "cancellations.sql")
 checkouts = Noun(SQL_DIR / "queries" / "checkouts.sql")
+desk_orders = Noun(SQL_DIR / "queries" / "desk_orders.sql")
 disputes = Noun(SQL_DIR / "queries" / "disputes.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
@@ -132,6 +133,7 @@ NOUNS = (
     buyers,
     cancellations,
     checkouts,
+    desk_orders,
     disputes,
     events,
     feeds,

@@ -74,6 +74,23 @@ def require_role(role: Role) -> Guard:
     return guard
 
 
+def require_event_role(*roles: Role) -> Guard:
+    """Return the guard that admits accounts with one of some roles for the event in the path, or for all events.
+
+    The path names the event with `{slug:str}`. An account without a role cannot learn whether the event exists. The
+    guard raises Unauthorized without a valid access token, and Forbidden without the role.
+    """
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        identity = await _identified(connection)
+        event: str = connection.path_params["slug"]
+        grants = await list_grants(connection.app.state.pool, identity.account_id)
+        if not any(grant.includes(role, event) for grant in grants for role in roles):
+            raise Forbidden("This account lacks the role for this event.")
+
+    return guard
+
+
 async def _identified(connection: Connection) -> Identity:
     identity = await identify(connection)
     if identity is None:

@@ -23,6 +23,7 @@ ACCOUNT_REQUESTS: list[tuple[str, str, int, bytes | None, str]] = [
     ("PUT", f"/api/me/passkeys/{UNKNOWN}", 401, b"{}", "/api/me/passkeys/{passkey_id}"),
     ("DELETE", f"/api/me/passkeys/{UNKNOWN}", 401, None, "/api/me/passkeys/{passkey_id}"),
     ("GET", "/api/desk/grants", 401, None, ""),
+    ("GET", "/api/desk/events/e/orders?search=x", 401, None, "/api/desk/events/{slug}/orders"),
     ("POST", "/api/desk/grants", 401, b"{}", ""),
     ("DELETE", "/api/desk/grants/1", 401, None, "/api/desk/grants/{grant_id}"),
 ]

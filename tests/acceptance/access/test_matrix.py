@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from api.commands.seed import parse_inventory, seed
 from api.http import identity
 from api.schemas import BUILT_IN_EVENT
 from api.services.access import Access
+from api.services.accounts.grants import ROLES as ALL_ROLES
 from api.services.accounts.grants import grant
 from tests.acceptance.access.accounts import ORIGIN, Api, new_secret, running_api
 
@@ -17,13 +19,15 @@ pytestmark = pytest.mark.xdist_group("access")
 
 MATRIX: Mapping[str, Mapping[str, int | str]] = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text())
 STAFF = ("box_office", "organiser", "door", "event_admin", "admin")
-ROLES = ("guest", "holder", "owner", "other", *STAFF)
+ROLES = ("guest", "holder", "owner", "other", "elsewhere", *STAFF)
+ELSEWHERE = "elsewhere"
+"""The slug of another event, for which the role of this name has all roles of staff."""
 NOT_SERVED = {401, 403, 404, 429, *range(500, 600)}
 """The statuses that "served" excludes in the matrix. The document lists a failure of the server for every route."""
 PASSKEY = "0b8ff5b4-5a63-4c0a-8f0e-3d2c9a1b7e64"
 """The id of the owner's passkey."""
 PARAMETERS = {"slug": BUILT_IN_EVENT, "file": "1.svg", "grant_id": "999999", "passkey_id": PASSKEY}
-QUERY = {"userId": "user-123", "tier": "VIP", "quantity": "1"}
+QUERY = {"userId": "user-123", "tier": "VIP", "quantity": "1", "search": "user-123"}
 """The parameters of all routes; each ignores those of the others."""
 LAST = (
     "POST /api/bookings/{reference}/returns",
@@ -40,12 +44,15 @@ def email_of(role: str) -> str:
 
 @pytest.fixture
 async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """An API in which each member of staff has a role."""
+    """An API in which each member of staff has a role, and one has all roles for another event."""
+    seed(database_url, event=ELSEWHERE, inventory=parse_inventory("GA=5"))
     async with running_api(database_url, tmp_path) as api:
         for role in STAFF:
             event = None if role == "admin" else BUILT_IN_EVENT
             granted = role.removeprefix("event_")
             await grant(api.state.pool, email_of(role), granted, event, author="test")  # type: ignore[arg-type]
+        for granted in ALL_ROLES:
+            await grant(api.state.pool, email_of("elsewhere"), granted, ELSEWHERE, author="test")
         yield api
 
 
@@ -153,3 +160,4 @@ async def test_a_route_without_its_guard_differs_from_the_matrix(api: Api, monke
     found = differences("other", await responses_to(api, "other"))
     assert found["GET /api/bookings/{reference}"] == (404, 200)
     assert found["GET /api/desk/grants"] == (403, 200)
+    assert found["GET /api/desk/events/{slug}/orders"] == (403, 200)

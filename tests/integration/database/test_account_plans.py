@@ -1,4 +1,4 @@
-"""The statements of accounts find orders, messages and sessions through indexes, which guest orders do not enter."""
+"""The statements of accounts and of staff find orders, messages and sessions through indexes."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import prepare_session
 from api.database.queries import Query
+from api.schemas import BUILT_IN_EVENT
 from api.services.order_rows import ENDED, LIVE
 from tests.integration.database.test_queries import plan_of
 
@@ -18,6 +19,11 @@ PAGE = {"before": 2**63 - 1, "limit": 21, "statuses": [*LIVE, *ENDED], "begun": 
 STATEMENTS: list[tuple[Query, dict[str, Any], set[str]]] = [
     (queries.accounts.claim_orders, {"account_id": 7, "email": UNKNOWN, "limit": 1000}, {"orders_email_idx"}),
     (queries.orders.list_account_orders, {"account_id": 7, **PAGE}, {"orders_account_idx"}),
+    (
+        queries.desk_orders.find_orders,
+        {"event": BUILT_IN_EVENT, "search": UNKNOWN, "order_id": 7, "limit": 50},
+        {"orders_pkey", "orders_reference_key", "orders_email_idx", "messages_order_idx"},
+    ),
     (
         queries.sign_ins.insert_link,
         {"email": UNKNOWN, "locale": "en", "domain": "example.org", "limit": 3, "minutes": 15},

@@ -212,6 +212,7 @@ VARIABLES = [
     integer("SESSION_DAYS", 30, 1, 365),
     integer("REFRESH_GRACE_S", 10, 1, 60),
     integer("SIGN_IN_LINK_MINUTES", 15, 1, 1440),
+    integer("CLOCK_DIFFERENCE_MAX_S", 60, 0, 3600),
     integer("SIGN_INS_PER_MINUTE", 5, 0, 100),
     integer("SIGN_INS_PER_ADDRESS_PER_MINUTE", 20, 0, 1000),
     integer("SIGN_IN_WAIT_MS", 2000, 50, 60_000),

@@ -12,6 +12,7 @@ FOUNDATION = (
     "addresses",
     "config",
     "data_dir",
+    "desk_schemas",
     "errors",
     "logs",
     "metrics",
