@@ -67,6 +67,10 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Number of tickets held for more than two seconds past the end of their hold."""
     failed_refunds: int
     """Number of refunds that the provider has refused."""
+    undecided_disputes: int
+    """Number of payments that the banks of their buyers dispute, without a decision yet."""
+    lost_disputes: int
+    """Number of disputes that the buyers have won."""
     mail: MailHealth
     cancellations: list[CancellationHealth]
     """The progress of cancelled events whose orders or refunds are not all decided."""

@@ -162,6 +162,12 @@ class _SystemCollector:
         yield GaugeMetricFamily(
             "failed_refunds", "Refunds that the provider has refused", value=self._system.failed_refunds
         )
+        yield GaugeMetricFamily(
+            "undecided_disputes",
+            "Payments that the banks of their buyers dispute, without a decision yet",
+            value=self._system.undecided_disputes,
+        )
+        yield GaugeMetricFamily("lost_disputes", "Disputes that the buyers have won", value=self._system.lost_disputes)
         mail = self._system.mail
         yield GaugeMetricFamily(
             "mail_feed_lag_seconds",

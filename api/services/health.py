@@ -39,6 +39,11 @@ class _Failed(msgspec.Struct, frozen=True):
     failed: int
 
 
+class _Disputes(msgspec.Struct, frozen=True):
+    undecided: int
+    lost: int
+
+
 class _Missing(msgspec.Struct, frozen=True):
     missing: str
 
@@ -48,7 +53,7 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
-    """Read the state of workers, holds, refunds, e-mails, cancellations, standbys and migrations.
+    """Read the state of workers, holds, refunds, disputes, e-mails, cancellations, standbys and migrations.
 
     Raises:
         psycopg.OperationalError: the database does not respond.
@@ -64,6 +69,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         workers = pipeline.add(Statement(queries.workers.list_workers, {}, WorkerHealth))
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
         refunds = pipeline.add(Statement(queries.refunds.count_failed, {}, _Failed))
+        disputes = pipeline.add(Statement(queries.disputes.count_disputes, {}, _Disputes))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
@@ -82,6 +88,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
     if refunds.rows[0].failed:
         problems.append(f"failed refunds: {refunds.rows[0].failed}")
+    if disputes.rows[0].undecided:
+        problems.append(f"undecided disputes: {disputes.rows[0].undecided}")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
         problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
     if mail.rows[0].feed_lag_seconds > MAIL_LATE_S:
@@ -95,6 +103,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         workers=workers.rows,
         overdue_holds=overdue.rows[0].overdue,
         failed_refunds=refunds.rows[0].failed,
+        undecided_disputes=disputes.rows[0].undecided,
+        lost_disputes=disputes.rows[0].lost,
         mail=mail.rows[0],
         cancellations=[
             CancellationHealth(

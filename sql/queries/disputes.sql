@@ -43,3 +43,12 @@ set
     reason = %(reason)s,
     next_check_at = nullif(next_check_at, %(claimed_until)s::timestamptz)
 where id = %(id)s;
+
+-- name: count_disputes
+-- Count the disputes that are not decided, those not fetched yet included, and those that the buyers have won.
+select
+    count(*) filter (
+        where status is null or status not in ('won', 'lost', 'warning_closed', 'prevented')
+    ) as undecided,
+    count(*) filter (where status = 'lost') as lost
+from disputes;

@@ -310,12 +310,20 @@ returning link_generation;
 
 -- name: delete_declined
 -- Delete declined orders older than a number of days, with their payments and released bookings. A trigger deletes
--- their history.
+-- their history. An order with a dispute stays, because the dispute refers to its payment.
 -- Locks: the deleted orders, FOR UPDATE; does not wait, so that several workers share the work.
 with locked_orders as materialized (
     select id
     from orders
-    where status = 'declined' and created_at < now() - make_interval(days => %(days)s)
+    where
+        status = 'declined'
+        and created_at < now() - make_interval(days => %(days)s)
+        and not exists (
+            select 1
+            from payments
+            inner join disputes on payments.id = disputes.payment_id
+            where payments.order_id = orders.id
+        )
     order by created_at
     limit %(limit)s
     for update skip locked

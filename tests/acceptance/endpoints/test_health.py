@@ -48,6 +48,8 @@ def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
         "workers": [],
         "overdueHolds": 0,
         "failedRefunds": 0,
+        "undecidedDisputes": 0,
+        "lostDisputes": 0,
         "cancellations": [],
         "standbys": [],
         "missingMigrations": [],

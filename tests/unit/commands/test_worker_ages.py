@@ -19,6 +19,8 @@ HEALTH = SystemHealth(
     workers=[WorkerHealth(id="host:1", age_seconds=0.5)],
     overdue_holds=0,
     failed_refunds=0,
+    undecided_disputes=0,
+    lost_disputes=0,
     mail=MailHealth(feed_lag_seconds=0, queue_lag_seconds=0, failed=0),
     cancellations=[],
     standbys=[],
