@@ -15,6 +15,8 @@ grant select, insert, update, delete
 on booking_limits, bookings, buyer_guards, checkouts, messages, orders, payments, webhooks, workers to tickets_app;
 grant select, insert, update on cancellations, cancelled_orders, disputes, refunds to tickets_app;
 grant select, update on refund_rate to tickets_app;
+-- A trigger inserts the changes of events, with the privileges of the role that changes the event.
+grant select, update on event_changes to tickets_app;
 -- The history is append-only. A trigger with the owner's privileges deletes the history of a purged order.
 grant select, insert on order_events to tickets_app;
 grant select, update on feeds to tickets_app;
@@ -32,8 +34,8 @@ to tickets_app;
 -- A trigger fires without these privileges. With them, the role could attach purge_history, which acts with the owner's
 -- privileges, to a temporary table. By default everybody may execute a new function. Only the owner numbers the history.
 revoke execute on function
-check_time_zone, note_changes, note_event_change, note_new_orders, note_new_refunds, note_refund_changes, note_returned_lines,
-note_tier_change, purge_history, rebase_feeds, refuse_change
+check_time_zone, note_changes, note_event_change, note_event_details, note_new_orders, note_new_refunds,
+note_refund_changes, note_returned_lines, note_tier_change, purge_history, rebase_feeds, refuse_change
 from public;
 
 -- By default every role may create temporary tables.

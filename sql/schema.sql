@@ -464,6 +464,19 @@ $$;
 
 COMMENT ON FUNCTION public.note_event_change() IS 'Count a change of an event, and note its time';
 
+CREATE FUNCTION public.note_event_details() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into event_changes (event_id, name, venue, address, starts_at, doors_at, time_zone)
+    values (old.id, old.name, old.venue, old.address, old.starts_at, old.doors_at, old.time_zone)
+    on conflict (event_id) where last_order_id is null do update set seen_at = null;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.note_event_details() IS 'Record the details of an event before a change; further changes, until the worker begins, keep the first ones';
+
 CREATE FUNCTION public.note_new_orders() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -902,6 +915,64 @@ COMMENT ON CONSTRAINT disputes_status_check ON public.disputes IS 'A state has 1
 
 COMMENT ON CONSTRAINT disputes_times_check ON public.disputes IS 'Times lie between the years 1 and 9999';
 
+CREATE TABLE public.event_changes (
+    id bigint NOT NULL,
+    event_id integer NOT NULL,
+    name text NOT NULL,
+    venue text NOT NULL,
+    address text,
+    starts_at timestamp with time zone NOT NULL,
+    doors_at timestamp with time zone,
+    time_zone text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone,
+    last_order_id bigint,
+    finished_at timestamp with time zone,
+    CONSTRAINT event_changes_finished_check CHECK (((finished_at IS NULL) OR (last_order_id IS NOT NULL))),
+    CONSTRAINT event_changes_started_check CHECK (((last_order_id IS NULL) OR (seen_at IS NOT NULL))),
+    CONSTRAINT event_changes_texts_check CHECK ((public.is_displayable(name) AND public.is_displayable(venue) AND public.is_displayable(address))),
+    CONSTRAINT event_changes_times_check CHECK (((LEAST(starts_at, doors_at, created_at, seen_at, finished_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(starts_at, doors_at, created_at, seen_at, finished_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
+);
+
+COMMENT ON TABLE public.event_changes IS 'Changes of the name, the place or the times of events, with the values before them. Changes within a short time share a row';
+
+COMMENT ON COLUMN public.event_changes.name IS 'Name of the event before the change';
+
+COMMENT ON COLUMN public.event_changes.venue IS 'Venue before the change';
+
+COMMENT ON COLUMN public.event_changes.address IS 'Address of the venue before the change; null: none was announced';
+
+COMMENT ON COLUMN public.event_changes.starts_at IS 'Start before the change';
+
+COMMENT ON COLUMN public.event_changes.doors_at IS 'Time of the doors before the change; null: none was announced';
+
+COMMENT ON COLUMN public.event_changes.time_zone IS 'Time zone of the venue before the change';
+
+COMMENT ON COLUMN public.event_changes.created_at IS 'Start of the transaction that first changed the event';
+
+COMMENT ON COLUMN public.event_changes.seen_at IS 'Time at which the worker first saw the last change; orders that began later have the new values; null: not yet';
+
+COMMENT ON COLUMN public.event_changes.last_order_id IS 'Last order with an entry about the change; null: the worker has not begun, and further changes share the row';
+
+COMMENT ON COLUMN public.event_changes.finished_at IS 'Time at which every order had its entry; null: the worker continues';
+
+COMMENT ON CONSTRAINT event_changes_finished_check ON public.event_changes IS 'The worker begins a change before it finishes it';
+
+COMMENT ON CONSTRAINT event_changes_started_check ON public.event_changes IS 'The worker sees a change before it begins it';
+
+COMMENT ON CONSTRAINT event_changes_texts_check ON public.event_changes IS 'Texts are trimmed and without invisible characters';
+
+COMMENT ON CONSTRAINT event_changes_times_check ON public.event_changes IS 'Times lie between the years 1 and 9999';
+
+ALTER TABLE public.event_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.events (
     id integer NOT NULL,
     slug text NOT NULL,
@@ -1089,7 +1160,7 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'event_changed'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
     CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
     CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
@@ -1161,20 +1232,20 @@ CREATE TABLE public.order_events (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     detail bigint,
-    CONSTRAINT order_events_subject_check CHECK (((subject = ANY ('{line,refund}'::text[])) = (detail IS NOT NULL))),
+    CONSTRAINT order_events_subject_check CHECK (((subject = ANY ('{line,refund,event}'::text[])) = (detail IS NOT NULL))),
     CONSTRAINT order_events_times_check CHECK (((created_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (created_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone))),
-    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY ('{order:new>pending,order:new>confirmed,order:new>declined,order:pending>confirmed,order:pending>declined,order:pending>expired,order:pending>cancelled,order:expired>confirmed,order:confirmed>cancelled,payment:pending>captured,payment:pending>declined,payment:pending>void,payment:pending>refunding,payment:void>captured,payment:void>refunding,payment:captured>refunding,payment:captured>refunded,payment:refunding>refunded,line:live>released,refund:new>requested,refund:new>succeeded,refund:requested>pending,refund:requested>succeeded,refund:requested>failed,refund:pending>succeeded,refund:pending>failed,refund:failed>requested}'::text[])))
+    CONSTRAINT order_events_transition_check CHECK ((((((subject || ':'::text) || COALESCE(previous, 'new'::text)) || '>'::text) || status) = ANY ('{order:new>pending,order:new>confirmed,order:new>declined,order:pending>confirmed,order:pending>declined,order:pending>expired,order:pending>cancelled,order:expired>confirmed,order:confirmed>cancelled,payment:pending>captured,payment:pending>declined,payment:pending>void,payment:pending>refunding,payment:void>captured,payment:void>refunding,payment:captured>refunding,payment:captured>refunded,payment:refunding>refunded,line:live>released,refund:new>requested,refund:new>succeeded,refund:requested>pending,refund:requested>succeeded,refund:requested>failed,refund:pending>succeeded,refund:pending>failed,refund:failed>requested,event:new>changed}'::text[])))
 );
 
-COMMENT ON TABLE public.order_events IS 'History of every state of an order, its payment and its refunds, and of its returned tickets. Triggers append to it in the same transaction';
+COMMENT ON TABLE public.order_events IS 'History of every state of an order, its payment and its refunds, of its returned tickets, and of changes of its event. Triggers and the worker append to it in the transaction of the change';
 
-COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order or the refund is new';
+COMMENT ON COLUMN public.order_events.previous IS 'Previous state; null: the order or the refund is new, or the event has changed';
 
 COMMENT ON COLUMN public.order_events.xact IS 'Transaction that wrote the entry; 0: before the feed existed';
 
-COMMENT ON COLUMN public.order_events.detail IS 'Id of the booking or of the refund; null: the order or its payment';
+COMMENT ON COLUMN public.order_events.detail IS 'Id of the booking, of the refund or of the change of the event; null: the order or its payment';
 
-COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'Exactly an entry about a line or a refund has its id';
+COMMENT ON CONSTRAINT order_events_subject_check ON public.order_events IS 'Exactly an entry about a line, a refund or the event has its id';
 
 COMMENT ON CONSTRAINT order_events_times_check ON public.order_events IS 'Times lie between the years 1 and 9999';
 
@@ -1746,6 +1817,11 @@ ALTER TABLE ONLY public.disputes
 
 COMMENT ON CONSTRAINT disputes_pkey ON public.disputes IS 'The provider''s id identifies a dispute';
 
+ALTER TABLE ONLY public.event_changes
+    ADD CONSTRAINT event_changes_pkey PRIMARY KEY (id);
+
+COMMENT ON CONSTRAINT event_changes_pkey ON public.event_changes IS 'The id identifies a change';
+
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
@@ -1921,6 +1997,14 @@ CREATE INDEX disputes_open_idx ON public.disputes USING btree (next_check_at) WH
 
 COMMENT ON INDEX public.disputes_open_idx IS 'Disputes that have changed, for the worker';
 
+CREATE UNIQUE INDEX event_changes_open_key ON public.event_changes USING btree (event_id) WHERE (last_order_id IS NULL);
+
+COMMENT ON INDEX public.event_changes_open_key IS 'An event has one change that the worker has not begun';
+
+CREATE INDEX event_changes_unfinished_idx ON public.event_changes USING btree (id) WHERE (finished_at IS NULL);
+
+COMMENT ON INDEX public.event_changes_unfinished_idx IS 'Changes for the worker';
+
 CREATE INDEX events_starts_at_idx ON public.events USING btree (starts_at, id);
 
 COMMENT ON INDEX public.events_starts_at_idx IS 'Events by starting time, for the list of coming events';
@@ -2047,6 +2131,8 @@ CREATE TRIGGER events_check_time_zone BEFORE INSERT OR UPDATE OF time_zone ON pu
 
 CREATE TRIGGER events_note_change BEFORE UPDATE ON public.events FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION public.note_event_change();
 
+CREATE TRIGGER events_note_details AFTER UPDATE ON public.events FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.venue IS DISTINCT FROM new.venue)) OR (old.address IS DISTINCT FROM new.address)) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.doors_at IS DISTINCT FROM new.doors_at)) OR (old.time_zone IS DISTINCT FROM new.time_zone))) EXECUTE FUNCTION public.note_event_details();
+
 CREATE TRIGGER order_events_append_only BEFORE DELETE OR UPDATE ON public.order_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER order_events_no_truncate BEFORE TRUNCATE ON public.order_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -2076,6 +2162,11 @@ ALTER TABLE ONLY public.cancellations
     ADD CONSTRAINT cancellations_event_id_fkey FOREIGN KEY (event_id) REFERENCES public.events(id);
 
 COMMENT ON CONSTRAINT cancellations_event_id_fkey ON public.cancellations IS 'A cancellation belongs to an event';
+
+ALTER TABLE ONLY public.event_changes
+    ADD CONSTRAINT event_changes_event_id_fkey FOREIGN KEY (event_id) REFERENCES public.events(id);
+
+COMMENT ON CONSTRAINT event_changes_event_id_fkey ON public.event_changes IS 'A change belongs to an event';
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);

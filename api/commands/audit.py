@@ -54,6 +54,8 @@ INVARIANTS = (
     queries.audit_histories.find_events_without_order,
     queries.audit_messages.find_unannounced_orders,
     queries.audit_messages.find_unannounced_cancellations,
+    queries.audit_messages.find_unannounced_changes,
+    queries.audit_messages.find_repeated_changes,
     queries.audit_messages.find_misdirected_messages,
     queries.audit_accounts.find_foreign_owners,
     queries.audit_accounts.find_unverified_passkeys,

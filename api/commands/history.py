@@ -16,11 +16,11 @@ class Change(msgspec.Struct, frozen=True):
     reference: str
     user_id: str
     subject: str
-    """One of `order`, `payment`, `line` (a ticket that was returned by itself) and `refund`."""
+    """One of `order`, `payment`, `line` (a ticket that was returned by itself), `refund` and `event`."""
     detail: int | None
-    """The id of the booking or of the refund; None for the order and its payment."""
+    """The id of the booking, the refund or the change of the event; None for the order and its payment."""
     previous: str | None
-    """The status before; None for a new order or refund."""
+    """The status before; None for a new order or refund, and for a change of the event."""
     status: str
     reason: str | None
 

@@ -33,6 +33,7 @@ from api.services.bookings.limits import purge_limits
 from api.services.cancellations import end_orders
 from api.services.checkouts import Checkouts
 from api.services.disputes import record_disputes
+from api.services.event_changes import note_event_changes
 from api.services.mail.delivery import Mailer
 from api.services.mail.outbox import give_up_messages, purge_messages, queue_messages
 from api.services.orders import expire_holds, purge_declined
@@ -89,6 +90,7 @@ def jobs(provider: PaymentProvider, mailer: Mailer) -> tuple[Job, ...]:
         Job("reconcile_payments", "payments", reconcile, pause_s=0.5),
         Job("request_refunds", "payments", refund, pause_s=0.5),
         Job("end_orders", "payments", end_orders, pause_s=1),
+        Job("note_event_changes", "mail", note_event_changes, pause_s=1),
         Job("queue_messages", "mail", queue_messages, pause_s=0.5),
         Job("send_messages", "mail", mailer.send_messages, pause_s=0.5),
         Job("give_up_messages", "mail", give_up_messages, pause_s=60),

@@ -96,6 +96,7 @@ cancellations = Noun(SQL_DIR / "queries" / "cancellations.sql")
 checkouts = Noun(SQL_DIR / "queries" / "checkouts.sql")
 desk_orders = Noun(SQL_DIR / "queries" / "desk_orders.sql")
 disputes = Noun(SQL_DIR / "queries" / "disputes.sql")
+event_changes = Noun(SQL_DIR / "queries" / "event_changes.sql")
 events = Noun(SQL_DIR / "queries" / "events.sql")
 feeds = Noun(SQL_DIR / "queries" / "feeds.sql")
 grants = Noun(SQL_DIR / "queries" / "grants.sql")
@@ -135,6 +136,7 @@ NOUNS = (
     checkouts,
     desk_orders,
     disputes,
+    event_changes,
     events,
     feeds,
     grants,

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class FeedEvent(msgspec.Struct, frozen=True):
-    """A row of `feeds.read_events`: a change of an order or of its payment."""
+    """A row of `feeds.read_events`: a change of an order, its payment or its event."""
 
     id: int
     xact: str

@@ -42,6 +42,13 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     unpaid_messages_per_hour: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """E-mails about unpaid orders to one address in an hour, up to 1000; 0 for no limit."""
 
+    event_change_delay_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
+    """Time from a change of an event until its buyers get an e-mail, from 10 s to a day.
+
+    Further changes within this time share the e-mail, and an undone change has none. Bookings that began before the
+    change must be able to finish within it.
+    """
+
     @property
     def mailbox_ports(self) -> tuple[int, int]:
         """Return the ports of the mailbox and of its page."""

@@ -44,6 +44,40 @@ where
     and messages.id is null
 order by order_events.id;
 
+-- name: find_unannounced_changes
+-- An entry about a change of an event has a message after a minute, if its order has an address; a worker must be running.
+-- An order that got its address after the entry has the message that its buyer requested with that address.
+select
+    orders.id as order_id,
+    orders.reference,
+    order_events.id as event_id,
+    order_events.created_at
+from order_events
+inner join orders on order_events.order_id = orders.id
+left join messages
+    on
+        orders.id = messages.order_id
+        and (order_events.id = messages.source_id or messages.source_id is null)
+where
+    order_events.subject = 'event'
+    and order_events.xact <> '0'
+    and order_events.created_at < now() - interval '60 s'
+    and orders.email is not null
+    and messages.id is null
+order by order_events.id;
+
+-- name: find_repeated_changes
+-- An order has one entry about a change of its event, so that its buyer gets one message.
+select
+    order_id,
+    detail as change_id,
+    count(*) as entries
+from order_events
+where subject = 'event'
+group by order_id, detail
+having count(*) > 1
+order by order_id, detail;
+
 -- name: find_misdirected_messages
 -- A message and the entry that it announces belong to the same order.
 select

@@ -204,6 +204,7 @@ select
     events.name,
     events.venue,
     events.address,
+    events.time_zone,
     events.starts_at at time zone events.time_zone as starts_at,
     events.doors_at at time zone events.time_zone as doors_at,
     orders.expires_at at time zone events.time_zone as expires_at

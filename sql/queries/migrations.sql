@@ -44,7 +44,7 @@ where pg_class.oid = to_regclass('migrations');
 -- name: drop_tables
 -- Drop every table that the migrations create.
 -- Locks: the tables, ACCESS EXCLUSIVE; waits.
-drop table if exists workers, passkey_challenges, passkeys, sign_in_limits, sign_in_links, grants, account_sessions, accounts, messages, feeds, order_events, booking_limits, buyer_guards, webhooks, checkouts, refund_rate, cancelled_orders, cancellations, disputes, refunds, payments, bookings, orders, tickets, tiers, events, migrations;
+drop table if exists workers, passkey_challenges, passkeys, sign_in_limits, sign_in_links, grants, account_sessions, accounts, messages, feeds, order_events, booking_limits, buyer_guards, webhooks, checkouts, refund_rate, cancelled_orders, cancellations, event_changes, disputes, refunds, payments, bookings, orders, tickets, tiers, events, migrations;
 
 -- name: drop_domains
 -- Drop every domain that the migrations create. drop_tables has already removed the columns.
@@ -67,6 +67,7 @@ mark_tickets,
 note_buyers,
 note_changes(),
 note_event_change(),
+note_event_details(),
 note_new_orders(),
 note_new_refunds(),
 note_refund_changes(),

@@ -27,7 +27,7 @@ from api.services.access import link_secret
 from api.services.accounts.links import sign_in_token
 from api.services.calendar import to_calendar
 from api.services.event_rules import takes_place
-from api.services.mail.facts import Facts, codes_of, place_of
+from api.services.mail.facts import Facts, Occasion, codes_of, place_of
 from api.services.mail.html import Content, Fact, to_html, to_text
 from api.services.mail.outbox import Claimed, Kind
 from api.services.mail.pdf import write_tickets
@@ -42,6 +42,7 @@ _TRUE_WHILE: dict[Kind, str] = {
     "confirmed": "confirmed",
     "expired": "expired",
     "returned": "confirmed",
+    "event_changed": "confirmed",
 }
 """The status of the order in which a message is true, if the event takes place.
 
@@ -49,6 +50,7 @@ The other messages announce facts that stay true.
 """
 _PAID = frozenset({"refunding", "refunded"})
 """States of the payment of an order that was paid and has ended. A payment of 0 is `refunded` at once."""
+_WITH_TICKETS = frozenset({"confirmed", "event_changed"})
 _LINKS_MAX = 50
 """The most orders of a message with links."""
 _CODE_PIXELS, _QUIET_ZONE = 6, 4
@@ -91,26 +93,35 @@ async def find_sign_in_link(pool: Pool, message_id: int) -> str | None:
     return found[0].id if found else None
 
 
-def is_true(kind: Kind, facts: Facts) -> bool:
-    """Return whether a message still describes its order."""
+def is_true(kind: Kind, facts: Facts, before: Occasion | None = None) -> bool:
+    """Return whether a message still describes its order.
+
+    `before` has the details of the event before the change that the message announces.
+    """
     if kind not in _TRUE_WHILE:
         return True
+    if kind == "event_changed" and before in (None, msgspec.structs.replace(facts.occasion, expires_at=None)):
+        return False
     return facts.order.status == _TRUE_WHILE[kind] and takes_place(facts.event)
 
 
-def compose(message: Claimed, facts: Facts, sender: Sender, now: datetime) -> EmailMessage:
+def compose(
+    message: Claimed, facts: Facts, sender: Sender, now: datetime, before: Occasion | None = None
+) -> EmailMessage:
     """Return the e-mail of a message; equal arguments give an equal e-mail, apart from the boundaries of its parts.
+
+    `before` has the details of the event before the change that the message announces.
 
     Raises:
         ValueError: an address or another header has characters that no header may have.
     """
     texts = Texts(message.locale)
     order, event = facts.order, facts.event
-    codes = codes_of(facts, sender.ticket_secret) if message.kind == "confirmed" and takes_place(event) else []
+    codes = codes_of(facts, sender.ticket_secret) if message.kind in _WITH_TICKETS and takes_place(event) else []
     content = Content(
         heading=texts.get(f"{message.kind}.heading"),
         paragraphs=_paragraphs(message.kind, facts, texts),
-        facts=_facts(facts, texts),
+        facts=_facts(facts, texts, before or facts.occasion),
         codes=_captions(codes, facts.bookings, texts),
         links=[Fact(texts.get("open"), _link(order, sender))],
     )
@@ -272,14 +283,16 @@ def _sum(bookings: Iterable[BookingRow]) -> int:
     return sum(booking.price_minor for booking in bookings)
 
 
-def _facts(facts: Facts, texts: Texts) -> list[Fact]:
+def _facts(facts: Facts, texts: Texts, before: Occasion) -> list[Fact]:
+    """Return the labelled facts of an order. Details of the event that differ from those before a change have both."""
     order, occasion = facts.order, facts.occasion
-    when = texts.get("when", date=texts.date(occasion.starts_at), time=texts.time(occasion.starts_at))
-    rows = [Fact(texts.get("label.concert"), occasion.name), Fact(texts.get("label.date"), when)]
-    if occasion.doors_at:
-        rows.append(Fact(texts.get("label.doors"), texts.time(occasion.doors_at)))
-    venue = ", ".join(filter(None, (occasion.venue, occasion.address)))
-    rows.append(Fact(texts.get("label.venue"), venue))
+    old = _details(before, texts, names_zone=before.time_zone != occasion.time_zone)
+    new = _details(occasion, texts, names_zone=before.time_zone != occasion.time_zone)
+    rows = [
+        Fact(texts.get(label), new[label] if new[label] == old[label] else _both(new[label], old[label], texts))
+        for label in new
+        if new[label] or old[label]
+    ]
     if facts.bookings:
         rows.append(Fact(texts.get("label.tickets"), "\n".join(_tickets(facts.bookings, texts))))
     # An order that was declined at once has no bookings, and a confirmed one may have returned some.
@@ -288,6 +301,24 @@ def _facts(facts: Facts, texts: Texts) -> list[Fact]:
     rows.append(Fact(texts.get("label.reference"), order.reference))
     rows.append(Fact(texts.get("label.short_reference"), grouped(short_reference(order.id))))
     return rows
+
+
+def _details(occasion: Occasion, texts: Texts, *, names_zone: bool) -> dict[str, str]:
+    """Return the details of an event by their labels; empty: not announced."""
+    zone = f" ({occasion.time_zone})" if names_zone else ""
+    when = texts.get("when", date=texts.date(occasion.starts_at), time=texts.time(occasion.starts_at))
+    return {
+        "label.concert": occasion.name,
+        "label.date": when + zone,
+        "label.doors": texts.time(occasion.doors_at) + zone if occasion.doors_at else "",
+        "label.venue": ", ".join(filter(None, (occasion.venue, occasion.address))),
+    }
+
+
+def _both(new: str, old: str, texts: Texts) -> str:
+    """Return the value of a fact after and before a change, on a line each."""
+    unknown = texts.get("event_changed.unknown")
+    return f"{new or unknown}\n{texts.get('event_changed.before', value=texts.isolated(old or unknown))}"
 
 
 def _tickets(bookings: Sequence[BookingRow], texts: Texts) -> list[str]:

@@ -20,7 +20,7 @@ from api.services.mail.compose import (
     is_true,
     list_links,
 )
-from api.services.mail.facts import find_facts
+from api.services.mail.facts import find_details_before, find_facts
 from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
 from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET
 
@@ -102,10 +102,11 @@ class Mailer:
             orders = await list_links(pool, message.recipient)
             return compose_links(message, orders, self._sender, now) if orders else None
         facts = await find_facts(pool, message.order_id)
-        if facts is None or not is_true(message.kind, facts):
+        before = await find_details_before(pool, message.id) if message.kind == "event_changed" else None
+        if facts is None or not is_true(message.kind, facts, before):
             return None
         # The QR codes of ten tickets take 0.1 s, in which the other jobs of the worker continue.
-        return await asyncio.to_thread(compose, message, facts, self._sender, now)
+        return await asyncio.to_thread(compose, message, facts, self._sender, now, before)
 
     async def _send(
         self, connection: smtp.Connection, message: Claimed, mail: EmailMessage

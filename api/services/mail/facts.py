@@ -18,7 +18,7 @@ from api.services.orders import find_bookings, find_event, find_order, select_or
 
 
 class Occasion(msgspec.Struct, frozen=True):
-    """A row of `messages.find_occasion`. The times are local times of the venue."""
+    """A row of `messages.find_occasion` or `event_changes.find_details`. The times are local times of the venue."""
 
     name: str
     venue: str
@@ -26,6 +26,7 @@ class Occasion(msgspec.Struct, frozen=True):
     starts_at: datetime
     doors_at: datetime | None
     expires_at: datetime | None
+    time_zone: str = "UTC"
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -51,6 +52,14 @@ async def find_facts(pool: Pool, order_id: int) -> Facts | None:
             return None
         (order,) = await with_refunds(session, await session.run(select_orders([found[0].reference])))
         return await _read_facts(session, order)
+
+
+async def find_details_before(pool: Pool, message_id: int) -> Occasion | None:
+    """Return the details of an event before the change that a message announces; None: the message announces none."""
+    parameters = {"message_id": message_id}
+    async with open_session(pool) as session:
+        found = await session.run(Statement(queries.event_changes.find_details, parameters, Occasion))
+    return found[0] if found else None
 
 
 async def find_valid_tickets(pool: Pool, reference: str, access: Access) -> Facts:

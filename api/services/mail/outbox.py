@@ -25,6 +25,7 @@ Kind = Literal[
     "expired",
     "cancelled",
     "event_cancelled",
+    "event_changed",
     "returned",
     "refunded",
     "links",
@@ -65,6 +66,7 @@ _KINDS: Mapping[tuple[str, str | None, str], Kind] = {
     ("refund", None, "requested"): "returned",
     ("refund", None, "succeeded"): "returned",
     ("payment", "refunding", "refunded"): "refunded",
+    ("event", None, "changed"): "event_changed",
 }
 """The message that announces a change, by the changed subject, its previous and its new state."""
 

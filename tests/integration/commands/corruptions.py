@@ -293,6 +293,23 @@ CORRUPTIONS = [
         """,
     ),
     (
+        "find_unannounced_changes",
+        """
+        update orders set email = 'ann@example.org' where id = {confirmed};
+        insert into messages (kind, order_id, source_id, locale, message_id, status)
+        select 'confirmed', order_id, id, 'en', '<a@b>', 'skipped' from order_events where order_id = {confirmed};
+        insert into order_events (order_id, subject, status, detail, created_at)
+        values ({confirmed}, 'event', 'changed', 1, now() - interval '2 min')
+        """,
+    ),
+    (
+        "find_repeated_changes",
+        """
+        insert into order_events (order_id, subject, status, detail)
+        select {confirmed}, 'event', 'changed', 1 from generate_series(1, 2)
+        """,
+    ),
+    (
         "find_misdirected_messages",
         """
         insert into messages (kind, order_id, source_id, locale, message_id, status)

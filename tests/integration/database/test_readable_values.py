@@ -32,6 +32,7 @@ TIMES = {
     "disputes": ["created_at", "next_check_at"],
     "cancellations": ["finished_at", "started_at"],
     "cancelled_orders": ["ended_at"],
+    "event_changes": ["created_at", "doors_at", "finished_at", "seen_at", "starts_at"],
     "events": [
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
@@ -80,6 +81,7 @@ async def rows(conn: AsyncConnection, pool: Pool) -> AsyncConnection:
         "insert into cancellations (event_id, reason, last_refund_id) select id, 'r', 0 from events limit 1"
     )
     await conn.execute("insert into cancelled_orders (order_id, event_id, amount_minor) values (1, 1, 0)")
+    await conn.execute("update events set name = 'changed' where id = 1")
     await conn.execute("insert into workers (id) values ('w')")
     await conn.execute(
         "insert into messages (kind, order_id, source_id, locale, message_id, status)"

@@ -272,6 +272,7 @@ VARIABLES = [
     integer("MAILBOX_WEB_PORT", 0, 0, 65535),
     integer("MAIL_ATTEMPTS_MAX", 20, 1, 100),
     integer("MAIL_GIVE_UP_HOURS", 24, 1, 720),
+    integer("EVENT_CHANGE_DELAY_S", 60, 10, 86_400),
     integer("MESSAGES_KEPT_DAYS", 365, 1, 3650),
     integer("MESSAGES_PER_HOUR", 3, 0, 1000),
     integer("MESSAGE_REQUESTS_PER_MINUTE", 10, 0, 1000),

@@ -38,9 +38,13 @@ STATUSES: dict[Kind, tuple[str, str]] = {
     "expired": ("expired", "pending"),
     "cancelled": ("cancelled", "refunding"),
     "event_cancelled": ("cancelled", "refunding"),
+    "event_changed": ("confirmed", "captured"),
     "returned": ("confirmed", "captured"),
     "refunded": ("cancelled", "refunded"),
 }
+
+EARLIER = Occasion("Aurora", "Old Mill", None, datetime(2027, 6, 17, 20, 30), None, None)  # noqa: DTZ001 - a local time
+"""The details of the event before a change."""
 
 
 def facts(kind: Kind = "confirmed", **changes: Any) -> Facts:
@@ -214,7 +218,7 @@ def test_tickets_are_attached_as_codes_and_as_a_calendar_file() -> None:
     assert "L1." not in calendar.get_content()  # Calendars are shared with others.
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "confirmed"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"confirmed", "event_changed"}])
 def test_only_a_confirmation_has_codes(kind: Kind) -> None:
     mail = sent(compose(message(kind), facts(kind), SENDER, NOW))
     assert "T1-" not in mail.as_string()
@@ -279,7 +283,33 @@ def test_the_name_of_an_event_cannot_add_a_header() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_message_is_true_in_the_state_that_it_announces(kind: Kind) -> None:
-    assert is_true(kind, facts(kind))
+    assert is_true(kind, facts(kind), EARLIER)
+
+
+def test_a_change_of_an_event_is_not_true_after_it_was_undone() -> None:
+    present = facts("event_changed")
+    assert not is_true("event_changed", present, msgspec.structs.replace(present.occasion, expires_at=None))
+    assert not is_true("event_changed", present)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({"doors_at": None}, "Doors: \n  8:30\u202fPM\n  before: not announced\n"),
+        ({"name": "Aurora"}, "Concert: \n  Aurora <Sessions> & Friends\n  before: Aurora\n"),
+        ({"address": None}, "Venue: \n  Harbour Hall, Pier 4\n  before: Harbour Hall\n"),
+        (
+            {"time_zone": "Europe/Berlin"},
+            "8:30\u202fPM (UTC)\n  before: Friday, June 18, 2027, 8:30\u202fPM (Europe/Berlin)\n",
+        ),
+    ],
+)
+def test_a_changed_detail_has_its_value_before_the_change(before: dict[str, Any], expected: str) -> None:
+    present = facts("event_changed")
+    mail = compose(message("event_changed"), present, SENDER, NOW, msgspec.structs.replace(present.occasion, **before))
+    text = body(sent(mail), "plain").replace("\r\n", "\n")
+    assert expected in text
+    assert text.count("before: ") == (2 if "time_zone" in before else 1)
 
 
 @pytest.mark.parametrize(

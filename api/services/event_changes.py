@@ -1,0 +1,62 @@
+"""Changes of events: each order with tickets gets an entry in its history, which the feed announces by e-mail.
+
+A trigger records the details of an event before a change, whoever makes it. The worker waits for
+`EVENT_CHANGE_DELAY_S`, so that several changes within a short time are one. Then it appends the entries in batches.
+Each batch and its cursor are one transaction, so that a crash loses and repeats no entry.
+"""
+
+import msgspec
+from psycopg import IsolationLevel
+
+from api.config import Settings
+from api.database import queries
+from api.database.pool import Pool
+from api.database.session import Session, Statement, open_session
+
+_BATCH = 1000
+"""Orders that one transaction notifies."""
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """A row of `event_changes.claim_change`."""
+
+    id: int
+    last_order_id: int
+    has_begun: bool
+
+
+class _Concern(msgspec.Struct, frozen=True):
+    """A row of `event_changes.concerns_buyers`."""
+
+    concerns: bool
+
+
+async def note_event_changes(pool: Pool, settings: Settings) -> int:
+    """Append a batch of entries about a change of an event; return 0 if nothing is left to do now."""
+    async with pool.connection() as connection:  # Its single statement needs no booking isolation.
+        await connection.execute(queries.event_changes.mark_seen.sql)
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        parameters = {"delay_s": settings.event_change_delay_s}
+        changes = await session.run(Statement(queries.event_changes.claim_change, parameters, _Change))
+        for change in changes:
+            await _append(session, change)
+    return len(changes)
+
+
+async def _append(session: Session, change: _Change) -> None:
+    """Append the next entries about a claimed change. A change that was undone meanwhile has none."""
+    entries = []
+    if change.has_begun or await _concerns_buyers(session, change.id):
+        batch = {"change_id": change.id, "last_order_id": change.last_order_id, "limit": _BATCH}
+        entries = await session.run(Statement(queries.event_changes.insert_entries, batch))
+    moved = {
+        "change_id": change.id,
+        "last_order_id": max((order_id for (order_id,) in entries), default=change.last_order_id),
+        "finished": len(entries) < _BATCH,
+    }
+    await session.run(Statement(queries.event_changes.move_cursor, moved, affects=1))
+
+
+async def _concerns_buyers(session: Session, change_id: int) -> bool:
+    (row,) = await session.run(Statement(queries.event_changes.concerns_buyers, {"change_id": change_id}, _Concern))
+    return row.concerns
