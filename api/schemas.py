@@ -324,6 +324,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel"):
     """The secret that gives access to the order; only in the responses to its booking request."""
     refunds: list[Refund] | msgspec.UnsetType = msgspec.UNSET
     """The refunds of the payment, oldest first; absent if there are none."""
+    undelivered_to: str | msgspec.UnsetType = msgspec.UNSET
+    """The masked address of the order if the last e-mail to it reached nobody; only in the response for one order."""
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):

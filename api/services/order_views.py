@@ -52,7 +52,17 @@ async def get_order(pool: Pool, reference: str, access: Access) -> tuple[schemas
     async with open_session(pool) as session:
         order, read_at = await find_order(session, reference, access)
         bookings = await find_bookings(session, [order.id])
-    return to_schema(order, bookings[order.id]), read_at
+        undelivered = await session.run(Statement(queries.messages.find_undelivered, {"order_id": order.id}))
+    shown = to_schema(order, bookings[order.id])
+    for (address,) in undelivered:
+        shown = msgspec.structs.replace(shown, undelivered_to=mask(address))
+    return shown, read_at
+
+
+def mask(address: str) -> str:
+    """Return an e-mail address of which only the first character and the domain are legible."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"
 
 
 async def list_orders(

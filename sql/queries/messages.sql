@@ -315,6 +315,26 @@ union all
 select id
 from erased_messages;
 
+-- name: find_undelivered
+-- Find the address of an order if the last message about the order to that address reached nobody. A message that is no
+-- longer true does not count, and a queued one may still arrive.
+select orders.email as address
+from orders
+cross join
+    lateral (
+        select
+            messages.recipient,
+            messages.status
+        from messages
+        where messages.order_id = orders.id and messages.recipient is not null and messages.status <> 'skipped'
+        order by messages.id desc
+        limit 1
+    ) as latest
+where
+    orders.id = %(order_id)s
+    and lower(latest.recipient) = lower(orders.email)
+    and latest.status in ('bounced', 'dead');
+
 -- name: read_lag
 -- Read the state of the outbox: the age in seconds of the oldest entry that the reader of the feed has not handled, the
 -- time in seconds by which the most overdue message is late, and the number of messages that reached nobody and are not

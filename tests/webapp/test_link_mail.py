@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.async_api import Page, Request, expect
 
@@ -67,3 +68,34 @@ async def test_the_links_of_an_address_are_requested(make_event: MakeEvent, visi
     await expect(page.locator(FORM)).to_contain_text(words("links.all_sent"))
     await check_page(page, "bookings-link-mail")
     assert posted == [("links", {"email": "bob@example.org", "locale": "en"})]
+
+
+async def test_an_address_that_got_no_e_mail_is_corrected(make_event: MakeEvent, visit: OpenPage) -> None:
+    site = await make_event("GA=5")
+    page = await open_event(site, visit, "undelivered mail")
+    await page.locator("button.submit").click()
+    await page.wait_for_url("**/booking/*")
+    await expect_title(page, words("booking.confirmed.title"))
+    notice = page.locator(".undelivered")
+    await expect(notice).to_have_count(0)
+    reference = page.url.rpartition("/")[2]
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+        await conn.execute("update orders set email = 'eve@example.org' where reference = %s", [reference])
+        await conn.execute(
+            """
+            insert into messages (kind, order_id, recipient, locale, message_id, status)
+            select 'confirmed', id, email, 'en', '<undelivered@example.org>', 'bounced' from orders where reference = %s
+            """,
+            [reference],
+        )
+    await page.reload()
+    await expect(notice).to_have_text(words("links.undelivered", address="e***@example.org"))
+    await expect(page.locator(f"{FORM} summary")).to_have_text(words("links.correct"))
+    await check_page(page, "booking-undelivered")
+    await _send(page, "eva@example.org")
+    await expect(page.locator(FORM)).to_contain_text(words("links.one_sent"))
+    await expect(notice).to_have_count(0)
+    await page.reload()
+    await expect_title(page, words("booking.confirmed.title"))
+    await expect(page.locator(f"{FORM} summary")).to_have_text(words("links.one"))
+    await expect(notice).to_have_count(0)

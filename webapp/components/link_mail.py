@@ -35,13 +35,22 @@ class LinkMailForm(Part):
     reference: rx.Var[str]
 
 
-def link_mail_form(title: Any, *, reference: Any, sent: Any) -> Ui:
+def undelivered_notice(address: Any) -> Ui:
+    """Return the notice above the form about an address that got no e-mail; `address` is empty without one."""
+    return rx.cond(
+        (address != "") & (link_mail.phase != "sent"),
+        rx.el.p(say("links.undelivered", address=address), class_name="stale undelivered", role="status"),
+    )
+
+
+def link_mail_form(title: Any, *, reference: Any, sent: Any, is_open: Any = False) -> Ui:
     """Return the form, folded below its title.
 
     Args:
         title: Text that opens the form.
         reference: Reference of the order whose link is sent; empty for all orders of the address.
         sent: Text about a sent request.
+        is_open: Unfold the form.
     """
     sending = link_mail.phase == "sending"
     return rx.el.details(
@@ -71,6 +80,7 @@ def link_mail_form(title: Any, *, reference: Any, sent: Any) -> Ui:
             role="status",
             aria_live="polite",
         ),
+        open=is_open,
         class_name="link-mail",
         data_phase=link_mail.phase,
     )

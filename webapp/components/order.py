@@ -117,6 +117,8 @@ class OrderView(Described):
     """Address of the provider's page on which the buyer still has to pay; empty without such a page."""
     printed: str
     """The API's path of the tickets as PDF."""
+    undelivered_to: str
+    """The masked address to which the last e-mail could not be delivered; empty without such an e-mail."""
     announcement: str
     """Announcement for screen readers: a new state of the order, or `hurry`."""
 

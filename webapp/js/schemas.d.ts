@@ -183,6 +183,7 @@ export interface Order {
   refund?: number;
   bookingSecret?: string;
   refunds?: Refund[];
+  undeliveredTo?: string;
 }
 
 export interface WebhookReceipt {

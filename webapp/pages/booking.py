@@ -15,7 +15,7 @@ from webapp.components.checkout import CheckoutFeed, phase_is
 from webapp.components.events import when_and_where
 from webapp.components.language import in_english, moment, money, name, say, span
 from webapp.components.layout import Ui, away_page, link, message_page, page
-from webapp.components.link_mail import link_mail_form
+from webapp.components.link_mail import link_mail_form, undelivered_notice
 from webapp.components.link_revocation import link_revocation
 from webapp.components.order import OrderFeed, order, save_calendar, save_printed, status_text
 from webapp.components.order_again import again, to_event
@@ -177,7 +177,13 @@ def _body() -> Ui:
         ),
         rx.cond(order.valid & ~order.called_off, tickets()),
         facts(),
-        link_mail_form(say("links.one"), reference=order.reference, sent=say("links.one_sent")),
+        undelivered_notice(order.undelivered_to),
+        link_mail_form(
+            rx.cond(order.undelivered_to != "", say("links.correct"), say("links.one")),
+            reference=order.reference,
+            sent=say("links.one_sent"),
+            is_open=order.undelivered_to != "",
+        ),
         link_revocation(order.reference),
         _actions(),
         class_name="ticket-body",

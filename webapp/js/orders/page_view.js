@@ -97,6 +97,7 @@ export function deriveOrderPage(state, serverNow) {
     calendar: `${path}/calendar.ics`,
     payment_url: described.state === "pending" && !state.paid ? (order.paymentUrl ?? "") : "",
     printed: `${path}/tickets.pdf`,
+    undelivered_to: state.failed ? "" : (order.undeliveredTo ?? ""),
     announcement: state.announcement,
   };
 }
