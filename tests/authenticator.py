@@ -26,19 +26,25 @@ class Authenticator:
         self.origin = origin
         self.counter = counter
         self.flags = PRESENT | VERIFIED
+        self.is_embedded = False
         self.credential_id = secrets.token_bytes(32)
         self._key = ec.generate_private_key(ec.SECP256R1())
+        point = self._key.public_key().public_numbers()
+        self.public_key: dict[int, Any] = {
+            1: 2,
+            3: -7,
+            -1: 1,
+            -2: point.x.to_bytes(32, "big"),
+            -3: point.y.to_bytes(32, "big"),
+        }
         self._user_handle = b""
 
     def create(self, options: dict[str, Any], name: str = "phone") -> dict[str, Any]:
         """Make the passkey; return the body of the request that adds it to the account."""
         assert options["authenticatorSelection"]["residentKey"] == "required"
         self._user_handle = from_base64(options["user"]["id"])
-        point = self._key.public_key().public_numbers()
-        public_key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
-        credential = (
-            bytes(16) + struct.pack(">H", len(self.credential_id)) + self.credential_id + cbor2.dumps(public_key)
-        )
+        length = struct.pack(">H", len(self.credential_id))
+        credential = bytes(16) + length + self.credential_id + cbor2.dumps(self.public_key)
         data = self._data(options["rp"]["id"], ATTESTED) + credential
         return {
             "name": name,
@@ -65,7 +71,8 @@ class Authenticator:
         return {"method": "passkey", "passkey": passkey}
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()
+        fields = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.is_embedded}
+        return json.dumps(fields).encode()
 
     def _data(self, rp_id: str, flags: int = 0) -> bytes:
         return hashlib.sha256(rp_id.encode()).digest() + struct.pack(">BI", self.flags | flags, self.counter or 0)

@@ -27,6 +27,8 @@ from api.config import Settings
 NAME = "Concert tickets"
 """The name of the relying party, which authenticators may show."""
 CHALLENGE_BYTES = 32
+CREDENTIAL_ID_MAX, PUBLIC_KEY_MAX = 1023, 2048
+"""The longest credential id of WebAuthn, and the longest public key that the database stores, in bytes."""
 _ALGORITHMS = [
     COSEAlgorithmIdentifier.EDDSA,
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -104,10 +106,13 @@ def challenge_of(client_data: str) -> bytes:
     """Return the challenge that a response names.
 
     Raises:
-        InvalidResponseError: the response names none.
+        InvalidResponseError: the response names none, or a foreign page embeds the page that has requested it.
     """
     with _refusing():
-        return parse_client_data_json(base64url_to_bytes(client_data)).challenge
+        parsed = parse_client_data_json(base64url_to_bytes(client_data))
+        if parsed.cross_origin:
+            raise InvalidResponseError
+        return parsed.challenge
 
 
 def credential_of(assertion: PasskeyAssertion) -> bytes:
@@ -145,6 +150,9 @@ def verify_creation(settings: Settings, challenge: bytes, request: PasskeyReques
             require_user_verification=True,
             supported_pub_key_algs=_ALGORITHMS,
         )
+        lengths = len(verified.credential_id), len(verified.credential_public_key)
+        if lengths[0] > CREDENTIAL_ID_MAX or lengths[1] > PUBLIC_KEY_MAX:
+            raise InvalidResponseError  # The library limits neither.
     return NewCredential(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
 

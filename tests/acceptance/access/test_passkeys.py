@@ -161,8 +161,21 @@ def another_credential(device: Authenticator) -> None:
     device.credential_id = bytes(32)
 
 
+def embedded_page(device: Authenticator) -> None:
+    device.is_embedded = True
+
+
+def long_key(device: Authenticator) -> None:
+    device.public_key = {1: 3, 3: -257, -1: b"\xff" * 2048, -2: b"\1\0\1"}
+
+
+def long_credential(device: Authenticator) -> None:
+    device.credential_id = bytes(1024)
+
+
 @pytest.mark.parametrize(
-    "spoil", [foreign_page, another_port, unverified_user, another_key, another_account, another_credential]
+    "spoil",
+    [foreign_page, another_port, unverified_user, another_key, another_account, another_credential, embedded_page],
 )
 async def test_a_wrong_response_signs_nobody_in(api: Api, spoil: Callable[[Authenticator], None]) -> None:
     device = await add(api, ANN)
@@ -180,7 +193,9 @@ async def test_another_domain_is_refused(api: Api) -> None:
     assert_problem(await api.client.post(PASSKEYS, json=created, headers=headers), 400, "invalid_request")
 
 
-@pytest.mark.parametrize("spoil", [foreign_page, another_port, unverified_user])
+@pytest.mark.parametrize(
+    "spoil", [foreign_page, another_port, unverified_user, embedded_page, long_key, long_credential]
+)
 async def test_a_wrong_response_adds_no_passkey(api: Api, spoil: Callable[[Authenticator], None]) -> None:
     headers, device = await api.signed_in(ANN), Authenticator(ORIGIN)
     spoil(device)
