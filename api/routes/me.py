@@ -7,9 +7,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from api.account_schemas import Account, PasswordRequest
-from api.database.errors import CommitUnknownError
 from api.database.session import with_timeout
-from api.errors import Busy, InvalidRequest, Unauthorized
+from api.errors import InvalidRequest, Unauthorized
 from api.http.identity import REQUIRED, AccountCaller, require_account
 from api.http.openapi import refusals
 from api.http.rate_limit import address_of
@@ -49,10 +48,7 @@ async def set_password(
 ) -> Response[None]:
     """Set the password of the account. The session must have begun within the last ten minutes."""
     take_attempt(request, state)
-    try:
-        await change_password(state.pool, state.passwords, caller, data.password)
-    except CommitUnknownError as error:
-        raise Busy(unknown=True) from error
+    await change_password(state.pool, state.passwords, caller, data.password)
     return Response(None, status_code=204)
 
 

@@ -1,7 +1,6 @@
 """Passkeys: the challenges of their ceremonies, and the passkeys of the caller's account."""
 
-from collections.abc import Coroutine
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, post, put
@@ -16,9 +15,8 @@ from api.account_schemas import (
     PasskeyNameRequest,
     PasskeyRequest,
 )
-from api.database.errors import CommitUnknownError
 from api.database.session import with_timeout, write_with_timeout
-from api.errors import ApiError, Busy, Forbidden, InvalidRequest, NotFound, Unauthorized
+from api.errors import ApiError, Forbidden, InvalidRequest, NotFound, Unauthorized
 from api.http.identity import REQUIRED, AccountCaller, require_account
 from api.http.openapi import refusals
 from api.http.request_body import StrictBody
@@ -35,8 +33,6 @@ from api.services.accounts.passkeys import (
     list_passkeys,
     rename_passkey,
 )
-
-T = TypeVar("T")
 
 PASSKEYS = f"{ME}/passkeys"
 PASSKEY: Final = PASSKEYS + "/{passkey_id:uuid}"
@@ -102,7 +98,7 @@ async def add_new_passkey(
 ) -> Response[Passkey]:
     """Add a passkey to the account with the response of its authenticator to a challenge, which works once."""
     take_attempt(request, state)
-    added = await _known(add_passkey(state.pool, state.settings, caller, data))
+    added = await write_with_timeout(add_passkey(state.pool, state.settings, caller, data))
     return Response(_passkey(added), status_code=201, headers=_NO_STORE)
 
 
@@ -127,7 +123,8 @@ async def change_passkey_name(
     state: ApiState, caller: AccountCaller, passkey_id: PasskeyId, data: JSONBody[PasskeyNameRequest]
 ) -> Response[None]:
     """Rename a passkey of the account."""
-    return _found(is_known=await _known(rename_passkey(state.pool, caller.account_id, str(passkey_id), data.name)))
+    renaming = rename_passkey(state.pool, caller.account_id, str(passkey_id), data.name)
+    return _changed(is_found=await write_with_timeout(renaming))
 
 
 @delete(
@@ -141,32 +138,21 @@ async def change_passkey_name(
     },
 )
 async def remove_passkey(state: ApiState, caller: AccountCaller, passkey_id: PasskeyId) -> Response[None]:
-    """Delete a passkey of the account. It signs in no more; sessions that it has opened go on."""
-    return _found(is_known=await _known(delete_passkey(state.pool, caller.account_id, str(passkey_id))))
+    """Delete a passkey of the account. Nobody can sign in with it again; sessions that it has opened go on."""
+    deleting = delete_passkey(state.pool, caller.account_id, str(passkey_id))
+    return _changed(is_found=await write_with_timeout(deleting))
 
 
 def _passkey(row: PasskeyRow) -> Passkey:
     return Passkey(row.id, row.name, row.created_at, row.last_used_at)
 
 
-def _found(*, is_known: bool) -> Response[None]:
+def _changed(*, is_found: bool) -> Response[None]:
     """Return the response to a change of a passkey.
 
     Raises:
         NotFound: the account does not have the passkey.
     """
-    if not is_known:
+    if not is_found:
         raise NotFound("passkey with this id")
     return Response(None, status_code=204)
-
-
-async def _known(write: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a write with a timeout.
-
-    Raises:
-        Busy: the outcome is unknown.
-    """
-    try:
-        return await write_with_timeout(write)
-    except CommitUnknownError as error:
-        raise Busy(unknown=True) from error

@@ -1,8 +1,8 @@
 -- name: insert_messages
 -- Queue messages for entries of the history, to the buyers whose orders have an address. They have the language of the
--- order, or of its account if the order has none. An address gets at most `limit`
--- messages about unpaid orders within an hour, because anybody may book with any address without a payment. The refund of
--- an order that has ended is part of another message.
+-- order, or of its account if the order has none. An address gets at most `limit` messages about unpaid orders within an
+-- hour, because anybody may book with any address without a payment. The refund of an order that has ended is part of
+-- another message.
 with entries as (
     select
         entry.source_id,

@@ -39,7 +39,7 @@ _TYPE = "public-key"
 
 
 class InvalidResponseError(Exception):
-    """The response of an authenticator is malformed, forged, or belongs to another challenge or page."""
+    """The response of an authenticator is malformed or forged, or belongs to another challenge or page."""
 
 
 class NewCredential(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ def new_challenge() -> bytes:
 def creation_options(
     settings: Settings, challenge: bytes, public_id: str, email: str, known: Sequence[KnownCredential]
 ) -> PasskeyCreation:
-    """Return the options with which a browser makes a passkey; an authenticator with a known one makes no other."""
+    """Return the options with which a browser makes a passkey. An authenticator with a known credential refuses."""
     options = webauthn.generate_registration_options(
         rp_id=settings.relying_party,
         rp_name=NAME,
@@ -159,9 +159,10 @@ def verify_creation(settings: Settings, challenge: bytes, request: PasskeyReques
 def verify_assertion(
     settings: Settings, challenge: bytes, assertion: PasskeyAssertion, *, public_key: bytes, public_id: str
 ) -> int:
-    """Verify the response of an authenticator to a sign-in; return its counter, which the caller compares.
+    """Verify the response of an authenticator to a sign-in; return its counter.
 
-    The library compares counters before it verifies the signature. So anybody could pretend a copied passkey.
+    The caller compares the counter, because the library would do so before it verifies the signature. A response with a
+    forged signature could then report a copied passkey.
 
     Raises:
         InvalidResponseError: the response is not valid for this challenge, passkey, account or web app.
@@ -198,7 +199,7 @@ def known_transports(names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Convert every error about a response. Hostile bytes bring about errors of the library and of its decoders."""
+    """Convert every error into InvalidResponseError. Hostile bytes cause errors of the library and of its decoders."""
     try:
         yield
     except Exception as error:

@@ -39,7 +39,7 @@ from api.text import normalize
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS_OF = "passkeys of "
-"""The start of the key of an account's attempts. It has a blank, so it is the start of no e-mail address."""
+"""The start of the key of an account's attempts. It has a blank, so that no e-mail address begins with it."""
 
 
 class PasskeyRow(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class PasskeyRow(msgspec.Struct, frozen=True):
     last_used_at: datetime | None
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _FoundPasskey(msgspec.Struct, frozen=True):
     """A row of `passkeys.find_passkey`."""
 
     id: str
@@ -93,7 +93,7 @@ async def sign_in_with_passkey(pool: Pool, settings: Settings, assertion: Passke
     """
     try:
         challenge = challenge_of(assertion.client_data)
-        found = await _find(pool, challenge, credential_of(assertion))
+        found = await _find_passkey(pool, challenge, credential_of(assertion))
         await note_attempt(pool, settings, _ATTEMPTS_OF + found.public_id)
         sign_count = verify_assertion(
             settings, challenge, assertion, public_key=found.public_key, public_id=found.public_id
@@ -123,7 +123,7 @@ async def begin_adding(pool: Pool, settings: Settings, identity: Identity) -> Pa
     challenge = new_challenge()
     async with open_session(pool) as session:
         await _require_recent(session, identity)
-        known = await session.run(_list(identity.account_id))
+        known = await session.run(_select_passkeys(identity.account_id))
         _require_room(settings, known)
         await session.run(_insert_challenge(settings, challenge, identity.account_id))
     credentials = [KnownCredential(row.credential_id, row.transports) for row in known]
@@ -159,7 +159,7 @@ async def add_passkey(pool: Pool, settings: Settings, identity: Identity, reques
         await _require_recent(session, identity)
         added = await session.run(Statement(queries.passkeys.insert_passkey, parameters, PasskeyRow))
         if not added:
-            _require_room(settings, await session.run(_list(identity.account_id)))
+            _require_room(settings, await session.run(_select_passkeys(identity.account_id)))
             raise _unrecognised()
     return added[0]
 
@@ -167,7 +167,7 @@ async def add_passkey(pool: Pool, settings: Settings, identity: Identity, reques
 async def list_passkeys(pool: Pool, account_id: int) -> Sequence[PasskeyRow]:
     """Return the passkeys of an account, the oldest first."""
     async with open_session(pool) as session:
-        return await session.run(_list(account_id))
+        return await session.run(_select_passkeys(account_id))
 
 
 async def rename_passkey(pool: Pool, account_id: int, passkey_id: str, name: str) -> bool:
@@ -196,7 +196,7 @@ async def delete_passkey(pool: Pool, account_id: int, passkey_id: str) -> bool:
         return bool(await session.run(Statement(queries.passkeys.delete_passkey, parameters)))
 
 
-async def _find(pool: Pool, challenge: bytes, credential_id: bytes) -> _Found:
+async def _find_passkey(pool: Pool, challenge: bytes, credential_id: bytes) -> _FoundPasskey:
     """Use up the challenge of a sign-in; return the passkey of a credential.
 
     Raises:
@@ -204,7 +204,8 @@ async def _find(pool: Pool, challenge: bytes, credential_id: bytes) -> _Found:
     """
     await _take_challenge(pool, challenge, None)
     async with open_session(pool) as session:
-        rows = await session.run(Statement(queries.passkeys.find_passkey, {"credential_id": credential_id}, _Found))
+        statement = Statement(queries.passkeys.find_passkey, {"credential_id": credential_id}, _FoundPasskey)
+        rows = await session.run(statement)
     if not rows:
         raise InvalidResponseError
     return rows[0]
@@ -249,5 +250,5 @@ def _insert_challenge(settings: Settings, challenge: bytes, account_id: int | No
     return Statement(queries.passkeys.insert_challenge, parameters, affects=1)
 
 
-def _list(account_id: int) -> Statement[PasskeyRow]:
+def _select_passkeys(account_id: int) -> Statement[PasskeyRow]:
     return Statement(queries.passkeys.list_passkeys, {"account_id": account_id}, PasskeyRow)

@@ -1,4 +1,4 @@
-"""Purges of sessions, links, challenges and limits. The worker thus needs no libraries for tokens and passwords."""
+"""Purges of sessions, links, challenges and limits. The module imports no library that the worker does not need."""
 
 from api.config import Settings
 from api.database import queries

@@ -181,11 +181,9 @@ class House(Generic[S]):
             if block := self.find_adjacent(quantity):
                 self.take(range(block.start, block.start + quantity))
 
-    def remove(self, ids: Container[int]) -> bool:
-        """Remove the seats with these ids; return whether any of them was free."""
-        taken = [seat.position for seat in self._seats.values() if seat.id in ids and self._is_free(seat.position)]
-        self.take(taken)
-        return bool(taken)
+    def remove(self, ids: Container[int]) -> None:
+        """Remove the seats with these ids, as far as they are free."""
+        self.take([seat.position for seat in self._seats.values() if seat.id in ids and self._is_free(seat.position)])
 
     def is_certain(self, block: _Block | None) -> bool:
         """Return whether no block in the unread rows is better. They strand no seat and cost at least their number."""
