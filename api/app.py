@@ -65,6 +65,7 @@ _ACCOUNT_ROUTES = (
     sessions.refresh,
     sessions.end_session,
     sessions.end_sessions,
+    sessions.open_access,
     me.get_me,
     me.set_password,
     me.get_account_orders,

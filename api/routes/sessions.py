@@ -1,8 +1,9 @@
 """Sessions: the sign-in, the exchange of refresh tokens, and the sign-out."""
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -28,7 +29,12 @@ from api.routes.messages import queue, take_message
 from api.schemas import EmailRequest, MessageQueued
 from api.services.accounts.grants import list_grants
 from api.services.accounts.passkeys import sign_in_with_passkey
-from api.services.accounts.sessions import OpenedSession, refresh_session, sign_out, sign_out_everywhere
+from api.services.accounts.sessions import (
+    find_session,
+    refresh_session,
+    sign_out,
+    sign_out_everywhere,
+)
 from api.services.accounts.sign_in import (
     AccountRow,
     find_account,
@@ -36,7 +42,7 @@ from api.services.accounts.sign_in import (
     sign_in_with_link,
     sign_in_with_password,
 )
-from api.services.accounts.tokens import RefreshToken
+from api.services.accounts.tokens import Identity, RefreshToken
 
 T = TypeVar("T")
 
@@ -93,7 +99,10 @@ async def sign_in(
         email, password = data.email or "", data.password or ""
         # The wait for the hash has a limit of its own, so that only the statements have a timeout.
         signed_in = await _known(sign_in_with_password(state.pool, state.settings, state.passwords, email, password))
-    return await _opened(state, signed_in.account, signed_in.opened)
+    opened = signed_in.opened
+    return await _with_token(
+        state, signed_in.account, opened.identity, set_cookie(opened, has_tls=state.settings.has_tls)
+    )
 
 
 @post(
@@ -117,7 +126,29 @@ async def refresh(
         opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, text))
     except Unauthorized as error:
         return problem(error, clear_cookie(has_tls=state.settings.has_tls)).to_litestar()
-    return await _opened(state, await with_timeout(find_account(state.pool, opened.identity.account_id)), opened)
+    return await _described(state, opened.identity, set_cookie(opened, has_tls=state.settings.has_tls))
+
+
+@post(
+    f"{SESSIONS}/access",
+    status_code=200,
+    responses={
+        200: ResponseSpec(AccountSession, description="An access token", generate_examples=False),
+        **refusals((InvalidRequest, Unauthorized, Forbidden, RateLimited)),
+    },
+)
+async def open_access(
+    state: ApiState, session: SessionCookie = None, host_session: HostSessionCookie = None
+) -> Response[bytes]:
+    """Return an access token for the session in the cookie, whose refresh token stays valid.
+
+    For a server that acts for a browser. It cannot give the browser another cookie.
+    """
+    text = (host_session if state.settings.has_tls else session) or ""
+    if presented := RefreshToken.parse(text):
+        _take(state.refreshes, presented.session_id, "refreshes")
+    identity = await with_timeout(find_session(state.pool, state.settings, text))
+    return await _described(state, identity)
 
 
 @delete(
@@ -153,12 +184,20 @@ async def describe(state: ApiState, account: AccountRow) -> Account:
     return Account(account.public_id, account.email, account.password_hash is not None, roles)
 
 
-async def _opened(state: ApiState, account: AccountRow, opened: OpenedSession) -> Response[bytes]:
-    valid_s = state.settings.access_token_seconds
-    token = state.session_keys.issue(opened.identity, datetime.now(UTC), valid_s=valid_s)
+async def _described(
+    state: ApiState, identity: Identity, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[bytes]:
+    account = await with_timeout(find_account(state.pool, identity.account_id))
+    return await _with_token(state, account, identity, headers)
+
+
+async def _with_token(
+    state: ApiState, account: AccountRow, identity: Identity, headers: Mapping[str, str]
+) -> Response[bytes]:
+    """Return a response with a new access token of a session."""
+    token = state.session_keys.issue(identity, datetime.now(UTC), valid_s=state.settings.access_token_seconds)
     body = AccountSession(token.text, token.expires_at, await describe(state, account))
-    headers = {"Cache-Control": "no-store", **set_cookie(opened, has_tls=state.settings.has_tls)}
-    return RawResponse(msgspec.json.encode(body), headers=headers).to_litestar()
+    return RawResponse(msgspec.json.encode(body), headers={"Cache-Control": "no-store", **headers}).to_litestar()
 
 
 def take_attempt(request: Request[None, None, ApiState], state: ApiState) -> None:

@@ -8,6 +8,27 @@ values (
     now() + make_interval(days => %(days)s)
 );
 
+-- name: find_session
+-- Find the account of a live session by its refresh token: the present one, or the previous one within its grace.
+-- Locks: none.
+select
+    account_sessions.account_id,
+    accounts.public_id::text,
+    account_sessions.id::text as session_id
+from account_sessions
+inner join accounts on account_sessions.account_id = accounts.id
+where
+    account_sessions.id = %(session_id)s
+    and account_sessions.expires_at > now()
+    and account_sessions.revoked_at is null
+    and (
+        account_sessions.token_digest = %(digest)s
+        or (
+            account_sessions.previous_digest = %(digest)s
+            and account_sessions.rotated_at > now() - make_interval(secs => %(grace_s)s)
+        )
+    );
+
 -- name: lock_session
 -- Lock a session to exchange its refresh token.
 -- Locks: the session, FOR UPDATE; waits, so that concurrent exchanges of a token follow each other.

@@ -10,6 +10,7 @@ ACCOUNT_REQUESTS: list[tuple[str, str, int, bytes | None, str]] = [
     ("POST", "/api/sessions", 401, b'{"method": "link", "token": "x"}', ""),
     ("POST", "/api/sessions", 401, b'{"method": "password", "email": "ann@example.org", "password": "x"}', ""),
     ("POST", "/api/sessions/refresh", 401, None, ""),
+    ("POST", "/api/sessions/access", 401, None, ""),
     ("DELETE", "/api/sessions/current", 401, None, ""),
     ("DELETE", "/api/sessions", 401, None, ""),
     ("GET", "/api/me", 401, None, ""),

@@ -78,6 +78,29 @@ async def refresh_session(pool: Pool, settings: Settings, keys: SessionKeys, tex
     return opened
 
 
+async def find_session(pool: Pool, settings: Settings, text: str) -> Identity:
+    """Return the identity of a refresh token, which stays valid.
+
+    A connection keeps the token of its handshake, so an older token proves nothing and does not end the session.
+
+    Raises:
+        Unauthorized: the token is unknown, older than the present one, or of a session that has ended.
+    """
+    presented = RefreshToken.parse(text)
+    if presented is None:
+        raise Unauthorized.sign_in()
+    parameters = {
+        "session_id": presented.session_id,
+        "digest": presented.digest,
+        "grace_s": settings.refresh_grace_s,
+    }
+    async with open_session(pool) as session:
+        found = await session.run(Statement(queries.account_sessions.find_session, parameters, Identity))
+    if not found:
+        raise Unauthorized.sign_in()
+    return found[0]
+
+
 async def _exchange(
     session: Session, settings: Settings, keys: SessionKeys, presented: RefreshToken
 ) -> OpenedSession | None:

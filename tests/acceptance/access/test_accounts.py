@@ -17,7 +17,12 @@ pytestmark = pytest.mark.xdist_group("access")
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 PASSWORD = "correct horse"
-WRITES = [("POST", "/api/sessions/refresh"), ("DELETE", "/api/sessions/current"), ("POST", "/api/bookings")]
+WRITES = [
+    ("POST", "/api/sessions/refresh"),
+    ("POST", "/api/sessions/access"),
+    ("DELETE", "/api/sessions/current"),
+    ("POST", "/api/bookings"),
+]
 
 
 @pytest.fixture
@@ -90,6 +95,18 @@ async def test_over_tls_the_cookie_belongs_to_the_host_of_the_api(database_url: 
             response = await api.client.post("/api/sessions/refresh", headers=headers)
             assert (response.status_code, headers) == (status, headers)
             assert status == 403 or response.headers["Set-Cookie"].startswith("__Host-session=")
+
+
+async def test_a_server_gets_access_without_an_exchange_of_the_refresh_token(api: Api) -> None:
+    opened = await api.open_session(ANN)
+    for _ in range(2):
+        access = await api.client.post("/api/sessions/access", headers=with_cookie(opened.token.text))
+        assert (access.status_code, access.headers["Cache-Control"]) == (200, "no-store")
+        assert "Set-Cookie" not in access.headers
+        bearer = {"Authorization": f"Bearer {access.json()['accessToken']}"}
+        assert (await api.client.get("/api/me", headers=bearer)).json() == access.json()["account"]
+    foreign = f"{opened.identity.session_id}.guessed"
+    assert_problem(await api.client.post("/api/sessions/access", headers=with_cookie(foreign)), 401, "unauthorized")
 
 
 async def test_a_password_opens_a_session(api: Api) -> None:

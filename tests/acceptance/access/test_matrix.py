@@ -110,7 +110,7 @@ async def responses_to(api: Api, role: str) -> dict[str, int]:
     for operation in operations(api):
         method, _, template = operation.partition(" ")
         path = template.format_map(PARAMETERS | {"reference": order["reference"]})
-        headers = await headers_of(api, role, secret, cookie=operation.endswith("/refresh"))
+        headers = await headers_of(api, role, secret, cookie=operation.endswith(("/refresh", "/access")))
         body = None if method == "GET" else body_of(operation, order)
         response = await api.client.request(method, path, params=QUERY, headers=headers, json=body)
         found[operation] = response.status_code

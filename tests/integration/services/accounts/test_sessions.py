@@ -11,6 +11,7 @@ from api.errors import Unauthorized
 from api.services.accounts.purges import purge_sessions
 from api.services.accounts.sessions import (
     OpenedSession,
+    find_session,
     list_revoked,
     refresh_session,
     sign_out,
@@ -54,6 +55,22 @@ async def test_a_lost_response_costs_nothing(
     following = await refresh(pool, keys, lost)
     assert following != lost
     assert await states(conn) == [(3, None)]
+
+
+async def test_the_present_token_and_the_one_before_in_its_grace_give_access(
+    pool: Pool, conn: AsyncConnection, keys: SessionKeys, opened: OpenedSession
+) -> None:
+    assert await find_session(pool, Settings(), opened.token.text) == opened.identity
+    present = await refresh(pool, keys, opened.token.text)
+    assert await find_session(pool, Settings(), opened.token.text) == opened.identity
+    await conn.execute(END_OF_GRACE)
+    with pytest.raises(Unauthorized):
+        await find_session(pool, Settings(), opened.token.text)
+    # A connection may hold an old token, so the session goes on.
+    assert await find_session(pool, Settings(), present) == opened.identity
+    await sign_out(pool, opened.identity.session_id)
+    with pytest.raises(Unauthorized):
+        await find_session(pool, Settings(), present)
 
 
 async def test_the_token_before_is_refused_after_the_grace_and_ends_the_session(
