@@ -53,6 +53,10 @@ api: $(INSTALLED) ## Run the API
 web: $(INSTALLED) $(WEB_BUILT) ## Run the web app
 	@exec $(BIN)/python -m webapp
 
+.PHONY: staff
+staff: $(INSTALLED) $(WEB_BUILT) ## Run the server of the staff pages
+	@exec $(BIN)/python -m webapp staff
+
 .PHONY: worker
 worker: $(INSTALLED) ## Run the background worker
 	@exec $(BIN)/python -m api worker

@@ -25,6 +25,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "api_host": parse_host,
     "public_api_url": parse_url,
     "public_web_url": parse_url,
+    "public_staff_url": parse_url,
     "web_origins": parse_origins,
     "provider_url": parse_url,
     "psp_webhook_url": parse_url,

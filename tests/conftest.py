@@ -206,7 +206,7 @@ def _browser_installers() -> list[list[str]]:
 _KINDS = ["unit", "integration", "concurrency", "acceptance", "faults", "webapp"]
 """The kinds of tests, fastest first."""
 
-_SHARED_BY_FEW = {"async_site", "declining_site", "site_without_webhooks"}
+_SHARED_BY_FEW = {"staff_stack", "async_site", "declining_site", "site_without_webhooks"}
 """Fixtures that start a system for a few tests. One xdist worker runs these tests and starts the system once."""
 
 _SHARED_BY_ALL = {"endpoints"}

@@ -309,6 +309,7 @@ class Stack:
     def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
         self.database_url = database_url
         self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
+        self.staff_port = free_port()
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.web_url = f"http://localhost:{self.web_port}"
         self.simulator_url = f"http://127.0.0.1:{self.psp_port}"
@@ -319,6 +320,7 @@ class Stack:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
+            "STAFF_PORT": str(self.staff_port),
             "STRIPE_API_URL": self.simulator_url,  # for PAYMENT_PROVIDER=stripe
             "SHUTDOWN_DELAY_MS": "0",  # Tests have no load balancer.
             # Most tests send many requests of few users. The limits have tests of their own.
@@ -359,6 +361,14 @@ class Stack:
 
     async def start_web(self) -> None:
         await self._start("web", ["webapp"], f"http://127.0.0.1:{self.web_port}/")
+
+    async def start_staff_pages(self) -> None:
+        """Start the server of the staff pages, always on the same port."""
+        await self._start("staff", ["webapp", "staff"], f"http://127.0.0.1:{self.staff_port}/health/live")
+
+    async def stop_staff_pages(self, *, kill: bool = False) -> None:
+        process = self._processes["staff"]
+        await (process.kill() if kill else process.stop())
 
     async def start_worker(self, name: str = "worker") -> int:
         """Start a worker; return the id of its process."""

@@ -1,6 +1,7 @@
 """The production build of the web app, from the committed locks."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,12 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-WEB_DIR = ROOT / ".web"
-BUILD_DIR = WEB_DIR / "build" / "client"
-RENDERED_PATHS = ("/event/_", "/booking/_")
-"""Pages with a name in their address, rendered at build time under the name `_`."""
+from webapp.apps import APPS, ROOT, App
+
 _LOCK_DIR = ROOT / "reflex.lock"
+_MARK = ".inputs"
+"""The file in an app's directory with the digest of the inputs of its build."""
+_SHARED_INPUTS = ("*.py", "webapp/*.py", "webapp/js/settings.js", "assets/*", "reflex.lock/*", ".npmrc", "*.lock")
+_OWN_INPUTS = {
+    "buyers": ("webapp/pages/*.py", "webapp/components/*.py", "webapp/js/**/*.js", "webapp/strings/*"),
+    "staff": ("webapp/staff/**/*.py",),
+}
+"""The files of each app, besides `_SHARED_INPUTS`."""
 _TIMEOUT_S = 900
 _LINES_SHOWN = 25
 # npm messages that are not errors. Reflex runs npm with the most verbose log level.
@@ -48,18 +54,42 @@ class BuildError(Exception):
 
 
 def build() -> None:
-    """Build the pages into `.web`.
+    """Build the pages of each app whose inputs have changed since its last build.
 
     Raises:
         BuildError: npm or the bundler failed.
     """
-    _clear()
+    for app in APPS:
+        inputs = _digest(app)
+        mark = app.web_dir / _MARK
+        if not is_built(app) or not mark.is_file() or mark.read_text("utf-8") != inputs:
+            _build(app)
+            mark.write_text(inputs, "utf-8")
+
+
+def _digest(app: App) -> str:
+    """Return a digest of the inputs of an app's build."""
+    patterns = (*_SHARED_INPUTS, *_OWN_INPUTS[app.name])
+    files = sorted({file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()})
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def is_built(app: App) -> bool:
+    """Return True if an app has built pages."""
+    return (app.build_dir / app.path.lstrip("/") / "index.html").is_file()
+
+
+def _build(app: App) -> None:
+    _clear(app)
     with _unchanged_locks(), tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         try:
             done = subprocess.run(  # noqa: S603 - this interpreter, with the script above
                 [sys.executable, "-c", _EXPORT],
                 cwd=ROOT,
-                env=_environment(),
+                env=_environment(app),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -70,7 +100,7 @@ def build() -> None:
             raise BuildError(f"The web app was not built within {_TIMEOUT_S} s.") from None
         log.seek(0)
         output = log.read()
-    if done.returncode != 0 or not (BUILD_DIR / "index.html").is_file():
+    if done.returncode != 0 or not is_built(app):
         if any(sign in output for sign in _NETWORK_SIGNS):
             raise BuildError(
                 "The web app's npm packages could not be fetched: check the network connection "
@@ -79,7 +109,7 @@ def build() -> None:
         raise BuildError(f"The web app could not be built.\n\n{_end_of(output)}")
 
 
-def _environment() -> dict[str, str]:
+def _environment(app: App) -> dict[str, str]:
     """Return the environment of the build. It omits secrets, because the build runs scripts of npm packages."""
     scripts = Path(sys.executable).parent
     inherited = {
@@ -93,18 +123,19 @@ def _environment() -> dict[str, str]:
         "REFLEX_USE_NPM": "1",
         "REFLEX_TELEMETRY_ENABLED": "false",
         "REFLEX_CHECK_LATEST_VERSION": "false",
-        "REFLEX_WEB_WORKDIR": str(WEB_DIR),
+        **app.environment,
         "npm_config_audit": "false",
         "npm_config_fund": "false",
         "npm_config_update_notifier": "false",
     }
 
 
-def _clear() -> None:
-    """Remove the files of an earlier build, which can break this one. Fetched packages stay."""
-    if WEB_DIR.is_dir():
-        for path in WEB_DIR.iterdir():
-            if path.name == "node_modules":
+def _clear(app: App) -> None:
+    """Remove the files of an earlier build, which can break this one. Fetched packages stay, and the other app."""
+    kept = {"node_modules", *(other.web_dir.name for other in APPS)}
+    if app.web_dir.is_dir():
+        for path in app.web_dir.iterdir():
+            if path.name in kept:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import brotli
 
-from webapp.build import RENDERED_PATHS, BuildError
+from webapp.apps import BUYERS, STAFF, App
+from webapp.build import BuildError
 from webapp.settings import PageSettings
 
 SETTINGS_ID = "settings"
@@ -29,6 +30,8 @@ WORKER = "/sw.js"
 
 _WORKER_SOURCE = Path(__file__).parent / "js" / "offline" / "service_worker.js"
 _BUILD = re.compile(r'(?<=^const BUILD = )\{ version: "", files: \[\] \}(?=;$)', re.MULTILINE)
+_UNUSED = {"404.html", f"{STAFF.path.lstrip('/')}.html"}
+"""Staff pages that no address needs: unknown addresses get the buyers' page, and the other one is a copy."""
 _OFFLINE = ("/booking/_/index.html", "/favicon.svg")
 """Files without a network, besides the assets."""
 _STORED = {".js", ".css", ".woff2"}
@@ -37,7 +40,7 @@ _STORED = {".js", ".css", ".woff2"}
 _SETTINGS = re.compile(r'(?<= data-settings=")\{\}(?=")')
 _HEAD = re.compile("<head>")
 _END_OF_META = re.compile("<title>|</head>")
-_STYLESHEET = re.compile(r'<link\b[^>]*\bhref="(/assets/[^"]+\.css)"[^>]*>')
+_STYLESHEET = re.compile(r'<link\b[^>]*\bhref="((?:/staff)?/assets/[^"]+\.css)"[^>]*>')
 # React Router's script restores the scroll position. In a browser that blocks storage its error handling fails as well.
 _SCROLL_ERROR = re.compile(r"console\.error\(error\);\s*sessionStorage\.removeItem\(storageKey\);")
 _PRELOAD = re.compile('<link (?=rel="modulepreload" )')
@@ -47,8 +50,8 @@ _EXECUTED_SCRIPT = re.compile(r'<script(?![^>]*\b(?:src=|type="application/json"
 _BROTLI_QUALITY = 10
 
 
-def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None:
-    """Write the complete site into an empty directory.
+def write_site(build_dir: Path, directory: Path, settings: PageSettings, app: App = BUYERS) -> None:
+    """Write the complete files of an app's build into a directory.
 
     Raises:
         BuildError: a page of the build lacks a text that this module replaces.
@@ -59,15 +62,16 @@ def write_site(build_dir: Path, directory: Path, settings: PageSettings) -> None
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     for source in build_dir.rglob("*.html"):
-        if not source.name.startswith("__"):
+        if not source.name.startswith("__") and (app == BUYERS or source.name not in _UNUSED):
             file = file_of(_address(source.relative_to(build_dir)))
-            page = _complete(source.read_text("utf-8"), file, build_dir, settings).encode()
+            page = _complete(source.read_text("utf-8"), file, build_dir, settings, app).encode()
             target = directory / file.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(page)
             target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(page, mtime=0))
             target.with_name(f"{target.name}.br").write_bytes(brotli.compress(page, quality=_BROTLI_QUALITY))
-    _write_worker(directory)
+    if app == BUYERS:
+        _write_worker(directory)
 
 
 def _write_worker(directory: Path) -> None:
@@ -87,7 +91,7 @@ def file_of(path: str) -> str:
     One file serves all addresses that differ in a name: `/event/_/index.html` is the page of every event.
     """
     address = path.rstrip("/")
-    for rendered in RENDERED_PATHS:
+    for rendered in BUYERS.rendered_paths:
         prefix = rendered.removesuffix("_")
         if address.startswith(prefix) and "/" not in address.removeprefix(prefix):
             address = rendered
@@ -104,9 +108,8 @@ def _address(file: Path) -> str:
     return "/" + "/".join(parts[:-1] if parts[-1] == "index" else parts)
 
 
-def _complete(page: str, file: str, build_dir: Path, settings: PageSettings) -> str:
-    values = html.escape(json.dumps({"apiUrl": settings.api_url, "openOrders": settings.open_orders}))
-    page = _replace(page, _SETTINGS, values)
+def _complete(page: str, file: str, build_dir: Path, settings: PageSettings, app: App) -> str:
+    page = _replace(page, _SETTINGS, html.escape(json.dumps(_values(app, settings))))
     sheets = dict.fromkeys(_STYLESHEET.findall(page))
     style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
     # React hydrates the whole document. It ignores changed attributes and foreign elements, but every element that it
@@ -115,10 +118,10 @@ def _complete(page: str, file: str, build_dir: Path, settings: PageSettings) -> 
     page = _replace(page, _PRELOAD, '<link fetchpriority="low" ')
     if file != MISSING_PAGE:  # This page does not restore the scroll position.
         page = _replace(page, _SCROLL_ERROR, "")
-    api = html.escape(settings.api_url)
-    early = f'<link rel="preconnect" href="{api}" crossorigin="anonymous"/><style>{style}</style>'
+    early = f'<link rel="preconnect" href="{html.escape(_server(app, settings))}" crossorigin="anonymous"/>'
+    early = f"{early}<style>{style}</style>"
     page = _replace(page, _END_OF_META, lambda tag: f"{early}{tag[0]}", times=1)
-    policy = html.escape(_policy(settings.api_url, _EXECUTED_SCRIPT.findall(page)))
+    policy = html.escape(_policy(app, settings, _EXECUTED_SCRIPT.findall(page)))
     # Browsers search the first kilobyte for the encoding, and apply the policy to the content after it.
     first = f'<meta charset="utf-8"/><meta http-equiv="Content-Security-Policy" content="{policy}"/>'
     return _replace(page, _HEAD, f"<head>{first}", times=1)
@@ -138,10 +141,25 @@ def _replace(page: str, pattern: re.Pattern[str], by: str | Callable[[re.Match[s
     return page
 
 
-def _policy(api_url: str, scripts: list[str]) -> str:
-    """Return a content security policy that allows the page's own parts and the API."""
+def _values(app: App, settings: PageSettings) -> dict[str, object]:
+    """Return the settings that the pages of an app read."""
+    if app == STAFF:
+        return {"staffUrl": settings.staff_url}
+    return {"apiUrl": settings.api_url, "openOrders": settings.open_orders}
+
+
+def _server(app: App, settings: PageSettings) -> str:
+    """Return the address of the server that the pages of an app use."""
+    return settings.staff_url if app == STAFF else settings.api_url
+
+
+def _policy(app: App, settings: PageSettings, scripts: list[str]) -> str:
+    """Return a content security policy that allows the page's own parts, and the server of its app."""
     digests = sorted({base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts})
-    api = f"{urlsplit(api_url).scheme}://{urlsplit(api_url).netloc}"
+    server = urlsplit(_server(app, settings))
+    origin = f"{server.scheme}://{server.netloc}"
+    # `https:` does not include `wss:` in the browsers that compare the schemes as older versions of the standard say.
+    connected = origin if app != STAFF else f"{origin.replace('http', 'ws', 1)}"
     return "; ".join(
         (
             "default-src 'self'",
@@ -149,8 +167,8 @@ def _policy(api_url: str, scripts: list[str]) -> str:
             # Widths of bars are style attributes, and each page contains its own style.
             "style-src 'self' 'unsafe-inline'",
             # The API draws the tickets' codes.
-            f"img-src 'self' data: {api}",
-            f"connect-src 'self' {api}",
+            f"img-src 'self' data: {origin}" if app != STAFF else "img-src 'self' data:",
+            f"connect-src 'self' {connected}",
             "base-uri 'self'",
             "form-action 'self'",
             "worker-src 'self'",

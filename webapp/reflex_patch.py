@@ -18,7 +18,7 @@ from typing import Any
 import reflex as rx
 from reflex.utils import export, js_runtimes, prerequisites
 
-from webapp.build import RENDERED_PATHS, WEB_DIR
+from webapp.apps import BUYERS, App, chosen_app
 
 VERSION = "0.10.1"
 """The release that this module fits."""
@@ -33,6 +33,14 @@ _STATE_JS = (
     ("const cookies = new Cookies();", 1, "const cookies = /* @__PURE__ */ new Cookies();"),
     # The bundler shortens no name that a direct eval could see.
     ("eval(", 5, "globalThis.eval("),
+)
+
+# The same for the staff pages, whose State needs the event loop.
+_STAFF_STATE_JS = (
+    ('import env from "$/env.json";', 1, 'import env from "$/env.json";\nimport { settings } from "$/utils/settings";'),
+    ("const EVENTURL = env.EVENT;", 1, "const EVENTURL = settings.staffUrl + new URL(env.EVENT).pathname;"),
+    # Only the configured host gets the cookie of the session.
+    ("SAME_DOMAIN_HOSTNAMES.includes(endpoint.hostname)", 1, "false"),
 )
 
 # The same for react-theme.js, which accesses localStorage without a guard.
@@ -90,14 +98,17 @@ def _install_locked_packages(
     install_package_managers: Sequence[str],
 ) -> None:
     """Install the packages of the lock, and refuse a lock without a package that the site needs."""
-    manifest = json.loads((WEB_DIR / "package.json").read_text("utf-8"))
+    app = chosen_app()
+    manifest = json.loads((app.web_dir / "package.json").read_text("utf-8"))
     locked = {f"{name}@{version}" for kind in _KINDS for name, version in manifest[kind].items()}
     needed = {package for package in packages | development_dependencies if package.rfind("@") > 0}
     if missing := sorted(needed - locked):
         sys.exit(f"reflex.lock lacks {', '.join(missing)}: run `WEBAPP_LOCK=update python -m webapp build`.")
+    if app != BUYERS:  # Node finds the packages of the buyers' app, which is built first.
+        return
     # The plain installation that Reflex runs would change the lock if it did not fit the manifest.
     command = [install_package_managers[0], "ci", "--legacy-peer-deps"]
-    if subprocess.run(command, cwd=WEB_DIR, check=False).returncode:  # noqa: S603 - npm
+    if subprocess.run(command, cwd=app.web_dir, check=False).returncode:  # noqa: S603 - npm
         sys.exit(1)
 
 
@@ -112,8 +123,11 @@ def replace_wraps(app: rx.App, boundary: Callable[[], rx.Component]) -> None:
     app.app_wraps[55, "ErrorBoundary"] = lambda _stateful: boundary()
 
 
-def apply(context: dict[str, Any]) -> None:
-    """Register the changes; `context` is that of a plugin's `pre_compile`."""
+def apply(context: dict[str, Any], app: App) -> None:
+    """Register the changes for an app; `context` is that of a plugin's `pre_compile`."""
+    if app != BUYERS:
+        context["add_modify_task"]("utils/state.js", _use_own_address)
+        return
     context["add_modify_task"]("utils/state.js", _drop_event_loop)
     context["add_modify_task"]("utils/react-theme.js", _guard_storage)
     context["add_modify_task"]("app/entry.client.js", _set_hydration_options)
@@ -123,6 +137,11 @@ def apply(context: dict[str, Any]) -> None:
 
 def _drop_event_loop(state_js: str) -> str:
     return _replace_texts(state_js, _STATE_JS)
+
+
+def _use_own_address(state_js: str) -> str:
+    """Let the pages connect to the address in their settings, which is that of one installation."""
+    return _replace_texts(state_js, _STAFF_STATE_JS)
 
 
 def _guard_storage(react_theme_js: str) -> str:
@@ -148,7 +167,7 @@ def _drop_unused(root_jsx: str) -> str:
 
 def _prerender_named_pages(config_js: str) -> str:
     """Prerender the pages with a name in their address, under the name `_`; see `prerendered.file_of`."""
-    paths = ", ".join(f'"{path}"' for path in RENDERED_PATHS)
+    paths = ", ".join(f'"{path}"' for path in BUYERS.rendered_paths)
     return _replace(config_js, _PRERENDER, f'"prerender": ({{ getStaticPaths }}) => [...getStaticPaths(), {paths}]')
 
 

@@ -20,7 +20,8 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from servestatic import ServeStaticASGI
 
-from webapp.build import BUILD_DIR, BuildError
+from webapp.apps import APPS
+from webapp.build import BuildError, is_built
 from webapp.prerendered import MISSING_PAGE, file_of, write_site
 from webapp.settings import ConnectionLimits, PageSettings, address, runtime_dir
 
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """The format of the API's log records, so that the output of `make run` names the process of each record."""
-_HASHED_PREFIX = "/assets/"
+_HASHED_PREFIXES = tuple(f"{app.path}/assets/" for app in APPS)
 _STOP_WITHIN_S = 5
 _BACKLOG = 1024
 """Connections that wait to be accepted."""
@@ -53,6 +54,7 @@ _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEAD
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class ServeError(Exception):
@@ -69,11 +71,11 @@ def serve() -> None:
     """
     host, port = address()
     settings, limits = PageSettings.from_env(), ConnectionLimits.from_env()
-    host = _resolve_free(host, port)
+    host = resolve_free(host, port)
     directory = runtime_dir(port)
     try:
         _write_anew(directory, settings)
-        uvloop.run(_serve(Site(directory), host, port, limits))
+        uvloop.run(run_server(Site(directory), host, port, limits))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -95,11 +97,12 @@ def write_files(directory: Path, settings: PageSettings) -> None:
         BuildError: the site is not built, or a page lacks a text that `prerendered` replaces.
         ServeError: the directory is not empty.
     """
-    if not (BUILD_DIR / "index.html").is_file():
+    if not all(map(is_built, APPS)):
         raise BuildError("The web app is not built yet: run `python -m webapp build` (or `make web`).")
     if directory.is_dir() and any(directory.iterdir()):
         raise ServeError(f"{directory} is not empty: name a new directory.")
-    write_site(BUILD_DIR, directory, settings)
+    for app in APPS:
+        write_site(app.build_dir, directory, settings, app)
 
 
 class Site:
@@ -155,7 +158,7 @@ def _simplified(headers: Iterable[tuple[bytes, bytes]], etag: str) -> list[tuple
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:
     # The name of a built file contains a hash of its content, so the content of a name never changes.
-    immutable = url.startswith(_HASHED_PREFIX)
+    immutable = url.startswith(_HASHED_PREFIXES)
     headers["Cache-Control"] = "public, max-age=31536000, immutable" if immutable else "no-cache"
     headers["ETag"] = f'"{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:24]}"'
 
@@ -212,19 +215,22 @@ def _set_user_timeout(port: int, timeout_ms: int) -> bool:
     return False
 
 
-async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> None:
+async def run_server(
+    application: Application, host: str, port: int, limits: ConnectionLimits, *, stateful: bool = False
+) -> None:
+    """Run an ASGI application until SIGTERM or SIGINT. A stateful one has websockets, and a start and an end."""
     logging.basicConfig(format=_LOG_FORMAT)
     logging.getLogger("_granian").setLevel(logging.ERROR)
     server = Server(
-        site,
+        application,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.ASGI if stateful else Interfaces.ASGINL,
         backlog=_BACKLOG,
         backpressure=_possible_connections(limits.connections_max),
         http=HTTPModes.http1,  # The timeout of the headers does not apply before the version is known.
         http1_settings=HTTP1Settings(header_read_timeout=limits.header_timeout_ms, max_buffer_size=_HEADERS_BYTES_MAX),
-        websockets=False,
+        websockets=stateful,
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
@@ -245,7 +251,7 @@ async def _serve(site: Site, host: str, port: int, limits: ConnectionLimits) -> 
         await serving
 
 
-def _resolve_free(host: str, port: int) -> str:
+def resolve_free(host: str, port: int) -> str:
     """Return the IP address of a host on which the port is free, before the site is written."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

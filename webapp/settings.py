@@ -7,14 +7,15 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 import idna
 
-_NUMERAL = re.compile(r"[1-9][0-9]{0,9}")
+_NUMERAL = re.compile(r"0|[1-9][0-9]{0,9}")
+_ALLOWED_URL = "an http or https address without a user name, a query or a fragment"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
@@ -33,6 +34,8 @@ class PageSettings:
 
     api_url: str
     """The API's public address, without a slash at the end."""
+    staff_url: str = "http://localhost:3005"
+    """The public address of the staff pages' server, without a slash at the end."""
     open_orders: bool = False
     """True if everybody may see the orders that were made without a secret."""
 
@@ -43,7 +46,39 @@ class PageSettings:
         Raises:
             SettingError: a value is not allowed.
         """
-        return cls(_api_url(), _has_open_orders())
+        return cls(_api_url(), _staff_url(), _has_open_orders())
+
+
+@dataclass(frozen=True)
+class StaffSettings:
+    """The settings of the staff pages' server."""
+
+    host: str
+    port: int
+    api_url: str
+    """The address at which this machine reaches the API."""
+    origins: tuple[str, ...]
+    """The origins of the pages that may connect."""
+    limits: "ConnectionLimits"
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingError: a value is not allowed.
+        """
+        host, web_port = address()
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - addresses that mean any
+        api_url = f"http://{f'[{local}]' if ':' in local else local}:{_number('API_PORT', 3001, 65535)}"
+        own = ",".join(f"http://{name}:{web_port}" for name in ("localhost", "127.0.0.1", "[::1]"))
+        origins = _read(
+            "WEB_ORIGINS", _origins, "origins such as https://tickets.example, separated by commas"
+        ) or _origins(own)
+        limits = replace(
+            ConnectionLimits.from_env(), connections_max=_number("STAFF_CONNECTIONS_MAX", 500, 100_000, 10)
+        )
+        return cls(host, _staff_port(), api_url, tuple(origins.split(",")), limits)
 
 
 def address() -> tuple[str, int]:
@@ -136,8 +171,16 @@ def _is_local(host: str) -> bool:
 
 
 def _api_url() -> str:
-    allowed = "an http or https address without a user name, a query or a fragment"
-    return _read("PUBLIC_API_URL", _url, allowed) or f"http://localhost:{_number('API_PORT', 3001, 65535)}"
+    return _read("PUBLIC_API_URL", _url, _ALLOWED_URL) or f"http://localhost:{_number('API_PORT', 3001, 65535)}"
+
+
+def _staff_url() -> str:
+    return _read("PUBLIC_STAFF_URL", _url, _ALLOWED_URL) or f"http://localhost:{_staff_port()}"
+
+
+def _staff_port() -> int:
+    """Return the port of the staff pages' server; without `STAFF_PORT` four above that of the API."""
+    return _number("STAFF_PORT", 0, 65535, least=0) or _number("API_PORT", 3001, 65535) + 4
 
 
 def _read(variable: str, parse: Callable[[str], str], allowed: str) -> str:
@@ -149,6 +192,19 @@ def _read(variable: str, parse: Callable[[str], str], allowed: str) -> str:
         # The value may contain a password.
         shown = variable if re.search("[@?#]", text) else f"{variable}={text!r}"
         raise SettingError(f"{shown} is not allowed: it must be {allowed}.") from None
+
+
+def _origins(text: str) -> str:
+    """Return a list of origins as browsers send them.
+
+    Raises:
+        ValueError: one of them has a path, or is no URL.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or any(urlsplit(part).path not in ("", "/") for part in parts):
+        raise ValueError
+    urls = map(_url, parts)
+    return ",".join(dict.fromkeys(urls))
 
 
 def _host(text: str) -> str:

@@ -11,7 +11,9 @@ import msgspec
 from api.config import Settings
 from api.errors import SetupError
 
-PortVariable = Literal["API_PORT", "OPERATIONS_PORT", "WEB_PORT", "PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT"]
+PortVariable = Literal[
+    "API_PORT", "OPERATIONS_PORT", "WEB_PORT", "STAFF_PORT", "PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT"
+]
 _OF_LOOPBACK: Collection[PortVariable] = ("PSP_PORT", "MAILBOX_PORT", "MAILBOX_WEB_PORT")
 """Ports of servers that listen on 127.0.0.1 only."""
 
@@ -57,18 +59,22 @@ def check_port(settings: Settings, variable: PortVariable) -> None:
         )
 
 
-def choose_mailbox_ports(settings: Settings) -> Settings:
-    """Return settings with the ports of the mailbox, which are free unless they were set before.
+def choose_ports(settings: Settings) -> Settings:
+    """Return settings with the ports of the mailbox and of the staff pages, which are free unless they were set before.
 
     So two systems on one machine need no setting for it.
     """
     used = {settings.api_port, settings.web_port, settings.psp_port, settings.operations_port}
     chosen: dict[str, int] = {}
-    for name, first in zip(("mailbox_port", "mailbox_web_port"), settings.mailbox_ports, strict=True):
+    hosts = {"staff_port": (settings.api_host, "::1")}
+    names = ("mailbox_port", "mailbox_web_port", "staff_port")
+    for name, first in zip(names, (*settings.mailbox_ports, settings.staff_server_port), strict=True):
         is_set = bool(getattr(settings, name))
         candidates = itertools.chain((first,), _ports_after(first))
         chosen[name] = next(
-            port for port in candidates if is_set or (port not in used and _is_free(port, ("127.0.0.1",)))
+            port
+            for port in candidates
+            if is_set or (port not in used and _is_free(port, hosts.get(name, ("127.0.0.1",))))
         )
         used.add(chosen[name])
     return msgspec.structs.replace(settings, **chosen)
@@ -94,6 +100,8 @@ def free_port(after: int, hosts: tuple[str, ...]) -> int:
 def _port(settings: Settings, variable: PortVariable) -> int:
     if variable in ("MAILBOX_PORT", "MAILBOX_WEB_PORT"):
         return settings.mailbox_ports[variable == "MAILBOX_WEB_PORT"]
+    if variable == "STAFF_PORT":
+        return settings.staff_server_port
     port: int = getattr(settings, variable.lower())
     return port
 

@@ -89,6 +89,12 @@ _WEB_APP = Service(
     "WEB_PORT",
     lambda settings: f"{settings.local_url(settings.web_port)}/",
 )
+_STAFF_PAGES = Service(
+    "staff pages",
+    ("webapp", "staff"),
+    "STAFF_PORT",
+    lambda settings: f"{settings.local_url(settings.staff_server_port)}/health/live",
+)
 _PAYMENT_SIMULATOR = Service(
     "payment simulator",
     ("api", "psp"),
@@ -114,6 +120,7 @@ def services(settings: Settings) -> tuple[Service, ...]:
         WORKER,
         API,
         _WEB_APP,
+        _STAFF_PAGES,
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import psycopg
 
 from api.commands import output
-from api.commands.ports import PortVariable, check_ports, choose_mailbox_ports
+from api.commands.ports import PortVariable, check_ports, choose_ports
 from api.commands.processes import WORKER, Process, ProcessEndedError, environment_of, services, wait_until_ready
 from api.commands.seed import seed_if_empty
 from api.commands.server_watch import ServerWatch, responds
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
         SetupError: the system cannot start. None of its processes is left running. The command line exits with 1.
         psycopg.Error: the database refused a statement of the start. The command line exits with 1.
     """
-    settings = choose_mailbox_ports(settings)
+    settings = choose_ports(settings)
     own_ports: set[PortVariable] = {service.port for service in services(settings) if service.port}
     own_ports |= {"OPERATIONS_PORT"} if settings.operations_port else set()
     check_ports(settings, own_ports if settings.smtp_url else own_ports | {"MAILBOX_PORT"})
@@ -142,6 +142,7 @@ def _start_services(settings: Settings, url: str, signals: StopSignals, cleanup:
         "DATA_DIR": str(settings.data_dir.resolve()),
         "MAILBOX_PORT": str(settings.mailbox_port),
         "MAILBOX_WEB_PORT": str(settings.mailbox_web_port),
+        "STAFF_PORT": str(settings.staff_port),
     }
     processes = []
     for service in services(settings):
@@ -170,6 +171,7 @@ def _addresses(settings: Settings) -> str:
     return (
         "\n"
         f"  Web app   http://localhost:{settings.web_port}\n"
+        f"  Staff     {settings.web_url}/staff\n"
         f"  API       http://localhost:{settings.api_port}\n"
         f"  API docs  http://localhost:{settings.api_port}/schema\n"
         f"{mailbox}"

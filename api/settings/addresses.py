@@ -32,6 +32,18 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     trusted_proxies: str = ""
     """Comma-separated addresses and networks of proxies whose `Forwarded` and `X-Forwarded-For` are believed."""
+    staff_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """TCP port of the staff pages' server; 0 for four above `api_port`.
+
+    With 0 `make run` uses another port if that one is taken.
+    """
+    staff_connections_max: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 500
+    """Open connections of the staff pages' server, from 10 to 100,000; further ones wait."""
+    public_staff_url: str = ""
+    """URL of the staff pages' server for browsers; empty for `http://localhost:$STAFF_PORT`.
+
+    Its host must be that of `public_api_url`, because only that host gets the cookie of a session.
+    """
     operations_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """TCP port for `/health/*` and `/metrics` on connections of their own; 0 to serve them on `api_port`.
 
@@ -53,6 +65,16 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
     def web_url(self) -> str:
         """Return the URL of the web app for browsers, without a slash at the end."""
         return (self.public_web_url or self.allowed_origins[0]).rstrip("/")
+
+    @property
+    def staff_server_port(self) -> int:
+        """Return the port of the staff pages' server."""
+        return self.staff_port or self.api_port + 4
+
+    @property
+    def staff_url(self) -> str:
+        """Return the URL of the staff pages' server for browsers, without a slash at the end."""
+        return (self.public_staff_url or f"http://localhost:{self.staff_server_port}").rstrip("/")
 
     @property
     def allowed_origins(self) -> list[str]:

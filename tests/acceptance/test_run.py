@@ -54,6 +54,7 @@ class System:
             "API_PORT": str(self.api_port),
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
+            "STAFF_PORT": str(free_port()),
             "MAILBOX_PORT": str(free_port()),
             "MAILBOX_WEB_PORT": str(self.mailbox_web_port),
             "API_WORKERS": "1",
@@ -235,6 +236,7 @@ async def test_each_part_that_ends_is_restarted(make_prepared_system: Callable[.
         "mailbox": "-m api mailbox",
         "payment simulator": "-m api psp",
         "web app": "-m webapp",
+        "staff pages": "-m webapp staff",
         "worker": "-m api worker",
     }
     for command in parts.values():

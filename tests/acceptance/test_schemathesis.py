@@ -114,7 +114,7 @@ def test_responses_to_generated_requests_match_the_openapi_document(stack: Stack
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "39 selected / 39 total" in result.stdout
+    assert "40 selected / 40 total" in result.stdout
     with psycopg.connect(stack.database_url) as connection:
         kinds = connection.execute("select distinct expires_at is null from orders").fetchall()
     assert kinds == [(stack.environment.get("PAYMENT_MODE") != "async",)], "no request came as far as a booking"

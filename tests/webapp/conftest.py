@@ -21,6 +21,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, expect
 
 from api.database.embedded import EmbeddedServer
 from tests.conftest import running_browser
+from tests.stack import Stack
 from tests.webapp import no_webhooks
 from tests.webapp.site import MakeEvent, Site, StartSite, making_events, shared_site, starting_sites
 from tests.webapp.visitors import PHONE, SOON_S, Kind, OpenPage, Visitors
@@ -65,6 +66,13 @@ async def site_without_webhooks(request: pytest.FixtureRequest, server: Embedded
     async with shared_site(request, server, no_webhooks.ENVIRONMENT, worker=True) as site:
         await site.stack.start_payment_simulator()
         yield site
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def staff_stack(inline_site: Site) -> Stack:
+    """The system with inline payments, with the server of the staff pages."""
+    await inline_site.stack.start_staff_pages()
+    return inline_site.stack
 
 
 @pytest_asyncio.fixture(loop_scope="session")

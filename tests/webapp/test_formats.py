@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.webapp.words import texts, words
-from webapp.build import WEB_DIR
+from webapp.apps import BUYERS
 from webapp.components.language import LANGUAGES, STRINGS, arguments
 
 pytestmark = pytest.mark.xdist_group("formats")  # Each process would format all texts again.
@@ -37,7 +37,7 @@ def _formatted_by_pages(language: str) -> dict[str, list[str]]:
     node = Path(sys.executable).with_name("node")
     options = (language, str(STRINGS / f"{language}.json"), json.dumps(_VALUES))
     command = [str(node), "--input-type=module", "--eval", _FORMAT, *options]
-    done = subprocess.run(command, cwd=WEB_DIR, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=BUYERS.web_dir, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written: dict[str, list[str]] = json.loads(done.stdout)
     return written

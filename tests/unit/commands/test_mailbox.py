@@ -89,11 +89,11 @@ def test_the_oldest_messages_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(box.stored) == [2, 3]
 
 
-def test_the_ports_of_the_mailbox_give_way_unless_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ports_of_the_mailbox_and_of_staff_give_way_unless_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "_is_free", lambda port, _: port not in (3003, 3004, 3006))
-    chosen = ports.choose_mailbox_ports(Settings(web_port=3005))
-    assert chosen.mailbox_ports == (3007, 3008)
-    chosen = ports.choose_mailbox_ports(Settings(web_port=3005, mailbox_port=3003))
+    chosen = ports.choose_ports(Settings(web_port=3005))
+    assert (*chosen.mailbox_ports, chosen.staff_port) == (3007, 3008, 3009)
+    chosen = ports.choose_ports(Settings(web_port=3005, mailbox_port=3003))
     assert chosen.mailbox_ports == (3003, 3007)
 
 

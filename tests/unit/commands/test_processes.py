@@ -17,6 +17,7 @@ OWN_SECRETS = {
         *("TICKET_SECRET", "ACCESS_SECRET", "SESSION_SECRETS"),
     },
     "web app": set(),
+    "staff pages": set(),
     "payment simulator": {"PAYMENT_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS"},
 }
 SERVICES = services(Settings(payment_mode="async"))

@@ -3,11 +3,13 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from webapp import build, reflex_patch
+from webapp.apps import APPS, BUYERS
 
 
 def test_the_build_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +24,7 @@ def test_the_build_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for name in (*secrets, "npm_config_registry", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "LC_ALL"):
         monkeypatch.setenv(name, "given")
-    environment = build._environment()
+    environment = build._environment(BUYERS)
     assert not environment.keys() & set(secrets)
     assert {environment[name] for name in ("npm_config_registry", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "LC_ALL")} == {
         "given"
@@ -40,7 +42,9 @@ def commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Sequence[s
         found.append(command)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(reflex_patch, "WEB_DIR", tmp_path)
+    app = replace(BUYERS, web_dir=tmp_path)
+    monkeypatch.setattr(reflex_patch, "BUYERS", app)
+    monkeypatch.setattr(reflex_patch, "chosen_app", lambda: app)
     monkeypatch.setattr(subprocess, "run", run)
     return found
 
@@ -57,3 +61,26 @@ def test_a_package_outside_of_the_lock_is_named(commands: list[Sequence[str]], p
     with pytest.raises(SystemExit, match=rf"reflex\.lock lacks {package}: run `WEBAPP_LOCK=update"):
         reflex_patch._install_locked_packages({package}, set(), frozen_lockfile=False, install_package_managers=["npm"])
     assert commands == []
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("webapp/staff/pages/people.py", {"staff"}),
+        ("webapp/pages/home.py", {"buyers"}),
+        ("webapp/js/event/store.js", {"buyers"}),
+        ("webapp/js/settings.js", {"buyers", "staff"}),
+        ("webapp/reflex_patch.py", {"buyers", "staff"}),
+        ("reflex.lock/package.json", {"buyers", "staff"}),
+        ("requirements.lock", {"buyers", "staff"}),
+        ("webapp/README.md", set()),
+    ],
+)
+def test_a_change_builds_only_the_apps_that_depend_on_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, changed: set[str]
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    before = {app.name: build._digest(app) for app in APPS}
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("changed")
+    assert {app.name for app in APPS if build._digest(app) != before[app.name]} == changed

@@ -7,7 +7,8 @@ from tests.stack import ROOT
 
 def test_the_api_gets_the_public_address_and_the_address_of_its_client() -> None:
     text = (ROOT / "webapp" / "nginx.conf").read_text(encoding="utf-8")
-    headers = dict(re.findall(r"^ *proxy_set_header (\S+) (\S+);", text, re.MULTILINE))
+    block = text[text.index("location /api/") :]
+    headers = dict(re.findall(r"^ *proxy_set_header (\S+) (\S+);", block, re.MULTILINE))
     assert headers == {
         "Connection": '""',
         "Host": "$http_host",

@@ -11,7 +11,7 @@ import pytest
 import reflex as rx
 
 from api import schemas
-from webapp.build import ROOT
+from webapp.apps import ROOT
 from webapp.components.browser import Part
 from webapp.components.event_view import EventView
 from webapp.components.events import Event

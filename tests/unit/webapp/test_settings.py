@@ -9,10 +9,13 @@ from api.config import Settings
 from api.errors import ConfigError
 from tests.stack import free_port
 from tests.unit.config.test_config import VARIABLES, Variable
-from webapp.serve import ServeError, _resolve_free
-from webapp.settings import PageSettings, SettingError, address, runtime_dir
+from webapp.serve import ServeError, resolve_free
+from webapp.settings import PageSettings, SettingError, StaffSettings, address, runtime_dir
 
-SHARED = ("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "GUEST_ORDERS")
+SHARED = (
+    *("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "GUEST_ORDERS"),
+    *("STAFF_PORT", "PUBLIC_STAFF_URL", "STAFF_CONNECTIONS_MAX", "WEB_ORIGINS"),
+)
 REFUSED_URLS = ["https://ann:sentinel@a.example", "https://a.example?key=sentinel", "https://a.example#sentinel"]
 
 
@@ -21,13 +24,16 @@ def api_values(environ: dict[str, str]) -> tuple[object, ...] | str:
         settings = Settings.from_env(environ)
     except ConfigError as error:
         return str(error)
-    return settings.api_host, settings.web_port, settings.api_url, settings.has_open_orders
+    pages = settings.api_host, settings.web_port, settings.api_url, settings.has_open_orders
+    staff = settings.staff_server_port, settings.staff_url, settings.staff_connections_max, settings.allowed_origins
+    return *pages, *staff, settings.local_url(settings.api_port)
 
 
 def page_values() -> tuple[object, ...] | str:
     try:
-        page = PageSettings.from_env()
-        return *address(), page.api_url, page.open_orders
+        page, staff = PageSettings.from_env(), StaffSettings.from_env()
+        of_staff = staff.port, page.staff_url, staff.limits.connections_max, list(staff.origins)
+        return *address(), page.api_url, page.open_orders, *of_staff, staff.api_url
     except SettingError as error:
         return str(error)
 
@@ -58,7 +64,8 @@ def test_both_read_a_variable_alike(monkeypatch: pytest.MonkeyPatch, variable: V
 
 
 def test_both_have_the_same_defaults() -> None:
-    assert page_values() == api_values({}) == ("127.0.0.1", 3000, "http://localhost:3001", True)
+    assert page_values() == api_values({})
+    assert page_values()[:6] == ("127.0.0.1", 3000, "http://localhost:3001", True, 3005, "http://localhost:3005")
 
 
 def test_a_home_directory_is_expanded_alike(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,12 +87,12 @@ def test_an_impossible_directory_is_refused_alike(monkeypatch: pytest.MonkeyPatc
 
 def test_an_unusable_host_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServeError, match=r"^Port \d+ on 192\.0\.2\.1 cannot be used: "):
-        _resolve_free("192.0.2.1", free_port())
+        resolve_free("192.0.2.1", free_port())
 
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(ServeError) as refusal:
-        _resolve_free("tickets.example", 3000)
+        resolve_free("tickets.example", 3000)
     assert str(refusal.value) == "API_HOST='tickets.example' has no address (Name or service not known)."

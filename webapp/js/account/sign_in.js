@@ -10,6 +10,7 @@ import { signedInAs } from "./address.js";
 import { hasPasskeys, signChallenge } from "./device.js";
 import { forgetOtherAccounts } from "./forgetting.js";
 import { takeLinkToken } from "./link_token.js";
+import { keepReturnPath, takeReturnPath } from "./return_path.js";
 import { exchanged, signIn } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
@@ -60,11 +61,12 @@ export function SignInFeed() {
   useEffect(() => {
     const take = () => {
       const taken = takeLinkToken();
-      if (taken === "") return;
+      if (taken === "") return false;
       token = taken;
       update({ has_link: true, link: "idle" });
+      return true;
     };
-    take();
+    keepReturnPath(window.location.search, take());
     update({ has_passkeys: hasPasskeys() });
     // A link that the visitor pastes into this tab changes only the fragment, so that no page loads.
     window.addEventListener("hashchange", take);
@@ -98,15 +100,17 @@ async function presentPasskey() {
 }
 
 /**
- * Sign in, and open the list of the account's bookings. The new page has nothing in memory that a guest has read.
+ * Sign in, and open the list of the account's bookings, or the staff page that has led here. The new page has nothing
+ * in memory that a guest has read.
  * @param {SignInRequest} request
  */
 async function enter(request) {
   const outcome = await signIn(request);
   if (outcome !== "done") return outcome;
+  const path = takeReturnPath() ?? BOOKINGS;
   // The session of another account may have ended without a sign-out.
   forgetOtherAccounts(signedInAs());
-  window.location.assign(BOOKINGS);
+  window.location.assign(path);
   return outcome;
 }
 

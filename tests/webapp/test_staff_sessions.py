@@ -1,0 +1,117 @@
+"""The State of the staff pages belongs to the session of its cookie. No other session and no ended one sees it."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from tests.stack import Process, Stack, free_port, responds
+from tests.webapp.staff import SHOW, Refused, grant_role, open_session, open_tab, refresh, revoke_role, sign_out
+from webapp.staff import texts
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LOAD_PEOPLE = "webapp___staff___session____staff_state.webapp___staff___pages___people____people_state.load"
+ANN, BOB, EVE = "ann@staff.example", "bob@staff.example", "eve@buyers.example"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stack(staff_stack: Stack) -> Stack:
+    """A system with an admin Ann, and Bob at the door."""
+    await grant_role(staff_stack, ANN, "admin")
+    await grant_role(staff_stack, BOB, "door")
+    return staff_stack
+
+
+async def test_a_second_session_with_the_token_of_a_tab_never_sees_its_data(stack: Stack) -> None:
+    token = str(uuid4())
+    ann, bob = await open_session(stack, ANN), await open_session(stack, BOB)
+    async with open_tab(stack, ann, token=token, path="/people") as first:
+        await first.until(access="granted", email=ANN, is_hydrated=True)
+        assert {ANN, BOB} <= {grant["email"] for grant in first.state["grants"]}
+    for load in (True, False):
+        async with open_tab(stack, bob, token=token, path="/people", load=load) as second:
+            if not load:
+                await second.send(LOAD_PEOPLE)
+            await second.until(access="granted", email=BOB, failure=texts.FORBIDDEN)
+        assert ANN not in str(second.received)
+    async with open_tab(stack, ann, token=token, path="/people", load=False) as again:
+        await again.send(SHOW, text="again")
+        await again.until(email=ANN, failure="again")
+
+
+@pytest.mark.parametrize(("kept", "leaks"), [([], True), (["key"], False), (["session"], False)])
+async def test_each_binding_alone_keeps_the_data_and_without_both_it_leaks(
+    stack: Stack, tmp_path: Path, kept: list[str], *, leaks: bool
+) -> None:
+    """The negative control of the bindings."""
+    port, token = free_port(), str(uuid4())
+    ann, bob = await open_session(stack, ANN), await open_session(stack, BOB)
+    environment = {**stack.environment, "STAFF_PORT": str(port)}
+    process = Process(["tests.webapp.unbound_staff", *kept], environment, tmp_path / "staff.log")
+    try:
+        await process.wait_until(lambda: responds(f"http://127.0.0.1:{port}/health/live"), "staff pages")
+        async with open_tab(stack, ann, token=token, path="/people", port=port) as first:
+            await first.until(access="granted", email=ANN, is_hydrated=True)
+        async with open_tab(stack, bob, token=token, path="/people", port=port) as second:
+            await second.until(access="granted", email=BOB, failure=texts.FORBIDDEN)
+        assert (ANN in str(second.received)) is leaks
+    finally:
+        await process.stop()
+
+
+@pytest.mark.parametrize("cookie", ["", "session=guessed"])
+async def test_without_a_session_a_tab_gets_no_data(stack: Stack, cookie: str) -> None:
+    async with open_tab(stack, cookie, path="/people") as tab:
+        await tab.until(access="signed_out", is_hydrated=True)
+        await tab.send(LOAD_PEOPLE)
+        await tab.send(SHOW, text="never")
+        await tab.until(access="signed_out")
+    assert ANN not in str(tab.received)
+    assert "never" not in str(tab.received)
+
+
+async def test_a_buyer_has_no_access(stack: Stack) -> None:
+    async with open_tab(stack, await open_session(stack, EVE), path="/people") as tab:
+        await tab.until(access="no_role", is_hydrated=True)
+    assert ANN not in str(tab.received)
+
+
+async def test_an_ended_session_loses_access_at_its_next_event(stack: Stack) -> None:
+    cookie = await open_session(stack, ANN)
+    async with open_tab(stack, cookie, path="/people") as tab:
+        await tab.until(access="granted", is_hydrated=True)
+        await sign_out(stack, cookie)
+        await tab.lose_access()  # The API refuses the access token within a second.
+    async with open_tab(stack, cookie, path="/people") as tab:
+        await tab.until(access="signed_out", is_hydrated=True)
+    assert ANN not in str(tab.received)
+
+
+async def test_a_revoked_role_loses_access_at_its_next_event(stack: Stack) -> None:
+    email = "carl@staff.example"
+    await grant_role(stack, email, "admin")
+    async with open_tab(stack, await open_session(stack, email), path="/people") as tab:
+        await tab.until(access="granted", is_hydrated=True)
+        await revoke_role(stack, email, "admin")
+        await tab.send(LOAD_PEOPLE)
+        await tab.until(access="no_role", grants=[])
+
+
+async def test_an_exchange_of_the_cookie_in_another_tab_ends_no_session(stack: Stack) -> None:
+    cookie = await open_session(stack, ANN)
+    async with open_tab(stack, cookie, path="/people") as tab:
+        await tab.until(access="granted", is_hydrated=True)
+        present = await refresh(stack, cookie)
+        await tab.send(SHOW, text="still here")
+        await tab.until(failure="still here", access="granted")
+    async with open_tab(stack, present, path="/people") as tab:
+        await tab.until(access="granted", is_hydrated=True)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+async def test_a_foreign_page_cannot_connect(stack: Stack, origin: str) -> None:
+    with pytest.raises(Refused):
+        async with open_tab(stack, await open_session(stack, f"{uuid4()}@staff.example"), origin=origin):
+            pass

@@ -1,0 +1,51 @@
+"""The texts of the staff pages, in English."""
+
+SITE = "Staff"
+SKIP = "Skip to the content"
+NAVIGATION = "Staff pages"
+OVERVIEW = "Overview"
+PEOPLE = "People and roles"
+SIGN_IN = "Sign in"
+SIGN_OUT = "Sign out"
+SIGNED_IN_AS = "Signed in as"
+TRY_AGAIN = "Try again"
+TO_BUYERS = "Concerts"
+MODE = "Switch between light and dark"
+
+CHECKING = "Checking your session"
+SIGNED_OUT = ("Sign in to continue", "These pages are for staff. Your session has not begun, or it has ended.")
+NO_ROLE = ("No role", "This account has no role. An admin grants roles.")
+AWAY = ("Not available", "The booking system does not respond at the moment.")
+OFFLINE = "The connection is lost. The page connects again by itself."
+BROKEN = ("This page has failed", "Load the page again.")
+FORBIDDEN = "Your role does not include this."
+REFUSED = "The booking system has refused this: {title}"
+
+YOUR_ROLES = "Your roles"
+ALL_EVENTS = "all events"
+ON_SALE = "Concerts"
+COLUMN_EVENT = "Concert"
+COLUMN_STARTS = "Starts"
+COLUMN_AVAILABLE = "Available"
+COLUMN_STATE = "Sale"
+AVAILABLE = "{available} of {total}"
+STATES = {
+    "on_sale": "On sale",
+    "upcoming": "Not yet on sale",
+    "sold_out": "Sold out",
+    "ended": "Ended",
+    "cancelled": "Cancelled",
+}
+COLUMN_EMAIL = "E-mail address"
+COLUMN_ROLE = "Role"
+COLUMN_SCOPE = "For"
+COLUMN_ACTION = "Change"
+EMAIL = "E-mail address"
+ROLE = "Role"
+EVENT = "Event"
+EVENT_HINT = "The name in the event's address. Empty for all events."
+GRANT = "Grant the role"
+GRANTED = "Granted."
+REVOKE = "Revoke"
+REVOKED = "Revoked."
+ROLES = {"box_office": "Box office", "organiser": "Organiser", "door": "Door", "admin": "Admin"}
