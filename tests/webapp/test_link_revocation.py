@@ -1,5 +1,7 @@
 """The holder of an order makes its links invalid: this browser keeps the order, and every other browser loses it."""
 
+from functools import partial
+
 import pytest
 from playwright.async_api import Page, Route, expect
 
@@ -7,6 +9,7 @@ from api.config import Settings
 from api.secret import load_or_create_secret
 from api.services.access import link_secret
 from api.settings.secrets import ACCESS_SECRET
+from tests.waiting import read_until
 from tests.webapp.order_page import expect_codes, expect_title, secret_of
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.visitors import OpenPage, open_event
@@ -63,9 +66,6 @@ async def test_a_lost_response_does_not_lock_the_holder_out(make_event: MakeEven
     await page.route("**/links/revoke", lose)
     await press(page)
     await expect(page.get_by_text(words("revoke.failed"))).to_be_visible()
-    await page.wait_for_function(
-        "([name, former]) => JSON.parse(localStorage.getItem(name)).secret !== former",
-        arg=[f"order-secret:{reference}", former],
-    )
+    await read_until(partial(secret_of, page, reference), lambda secret: secret != former)
     await page.reload()
     await expect_codes(page, 1)

@@ -1,11 +1,14 @@
 """`check_page` finds faults and leaves the page unchanged. Shared systems and visitors are independent."""
 
+import operator
 import re
 import time
+from functools import partial
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.waiting import read_until
 from tests.webapp.appearance import check_page
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.visitors import PHONE, Kind, OpenPage, Visitors
@@ -62,7 +65,7 @@ async def test_a_new_visitor_has_the_present_time_and_a_network(inline_site: Sit
             assert await page.evaluate("navigator.onLine")
             earliest, shown, latest = time.time(), await page.evaluate("Date.now() / 1000"), time.time()
             assert earliest - CLOCKS_DIFFER_S < shown < latest + CLOCKS_DIFFER_S
-            await page.wait_for_function("(shown) => Date.now() / 1000 > shown", arg=shown)
+            await read_until(partial(page.evaluate, "Date.now() / 1000"), partial(operator.lt, shown))
             await page.clock.fast_forward(2_000 * CLOCKS_DIFFER_S)
             await page.clock.set_fixed_time("2028-01-01T00:00:00Z")
             await context.set_offline(offline=True)

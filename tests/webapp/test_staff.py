@@ -1,10 +1,13 @@
 """The staff pages in the browser: signing in from them, their pages, and the buyers' pages without their server."""
 
+from functools import partial
+
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, WebSocket, expect
 
 from tests.stack import Stack
+from tests.waiting import read_until
 from tests.webapp.accounts import link_of, press
 from tests.webapp.appearance import check_page, violations
 from tests.webapp.site import Site
@@ -39,7 +42,7 @@ async def sign_in(site: Site, page: Page, email: str) -> None:
     """Follow the link of a staff page to the sign-in; the sign-in leads back."""
     await page.get_by_role("link", name=texts.SIGN_IN).click()
     await page.wait_for_url("**/sign-in?to=/staff")
-    await page.wait_for_function("Object.values(localStorage).includes('/staff')")
+    await read_until(partial(page.evaluate, "Object.values(localStorage).includes('/staff')"), bool)
     await send_sign_in_link(site.stack, email)
     await page.goto(await link_of(site, email))
     await press(page)

@@ -75,6 +75,10 @@ class Api:
             self._tokens.pop(cookie, None)
         raise SessionEndedError
 
+    def forget(self, cookie: str) -> None:
+        """Forget the access token of a session that has ended. The API may accept it for another second."""
+        self._tokens.pop(cookie, None)
+
     async def _open(self, cookie: str) -> str:
         """Return a new access token for a cookie."""
         if not cookie:

@@ -116,6 +116,7 @@ class StaffState(rx.State):
     async def sign_out(self) -> None:
         """End the session. The browser's cookie then gives no access."""
         await self._call("DELETE", "/api/sessions/current")
+        _apis[0].forget(session_cookie(self.router.headers.cookie))
         self._clear()
         self.access = "signed_out"
 

@@ -86,3 +86,9 @@ def test_no_name_of_a_test_is_too_long() -> None:
     ]
     assert names
     assert [name for name in names if len(name) > TEST_NAME_LENGTH_MAX] == []
+
+
+def test_browser_tests_wait_outside_the_page() -> None:
+    # The page's content security policy refuses the second evaluation of Playwright's own waiting function.
+    call = ".wait_for" + "_function("
+    assert [path.name for path in sources(ROOT / "tests") if call in path.read_text(encoding="utf-8")] == []
