@@ -20,7 +20,7 @@ def order(reference: str, event: str = "after-0", **changes: Any) -> RefundedOrd
         "live": [],
         "refunds": [2000],
         "open_refunds": 0,
-        "announced": ["cancelled", "confirmed", "refunded"],
+        "announced": ["confirmed", "event_cancelled", "refunded"],
     }
     return RefundedOrder(**values | changes)
 
@@ -32,7 +32,7 @@ def outcome() -> Aftermath:
         returned=[ReturnedTicket("a", 1), ReturnedTicket("d", 7)],
         cancelled=["after-0"],
         orders=[
-            order("a", refunds=[1000, 1000], announced=["cancelled", "confirmed", "refunded", "returned"]),
+            order("a", refunds=[1000, 1000], announced=["confirmed", "event_cancelled", "refunded", "returned"]),
             order("b"),
             order("c", status="expired", payment="void", refunds=[], announced=["expired"]),
             order("d", "after-1", status="confirmed", payment="captured", live=[8], refunds=[1000]),
@@ -68,7 +68,7 @@ MUTATIONS: list[tuple[str, Callable[[Aftermath], None]]] = [
     ("provider_refunds_what_was_requested", lambda aftermath: aftermath.refunded.update(b=4000)),
     ("provider_refunds_what_was_requested", lambda aftermath: aftermath.refunded.update(c=2000)),
     ("provider_refunds_what_was_requested", lambda aftermath: aftermath.refunded.update(unknown=1)),
-    ("changes_are_announced_once", change(1, announced=["cancelled", "confirmed"])),
+    ("changes_are_announced_once", change(1, announced=["confirmed", "event_cancelled"])),
     ("changes_are_announced_once", change(3, announced=[])),
     ("changes_are_announced_once", change(1, announced=["confirmed", "confirmed", "refunded"])),
     ("mails_are_recognizable", lambda aftermath: aftermath.mails.clear()),

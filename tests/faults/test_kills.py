@@ -42,8 +42,8 @@ async def test_a_kill_at_a_step_loses_and_doubles_nothing(server: EmbeddedServer
 @pytest.mark.parametrize("dialect", FLOWS)
 async def test_several_kills_with_a_failing_provider_double_nothing(server: EmbeddedServer, dialect: Dialect) -> None:
     async with open_world(server, dialect) as world:
-        for flow in FLOWS[dialect][:3]:
-            await kill_at_random(world, flow, "seed-1")
+        cases = [await kill_at_random(world, flow, "seed-1") for flow in FLOWS[dialect][:3]]
+    assert any(case.kills_made for case in cases)
 
 
 async def step_of(world: Any, flow: Flow, response: str, before: str = "") -> int:

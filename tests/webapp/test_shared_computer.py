@@ -106,9 +106,11 @@ async def test_signing_out_leaves_nothing_to_the_next_person(make_event: MakeEve
     await expect_codes(tab, 1)
     chosen = await visit(site.event_url, context=page.context)
     await choose(chosen)
+    await chosen.evaluate("globalThis.isFormer = true")
 
     await sign_out(site, page)
     await expect_title(tab, words("booking.missing.title"))
+    await chosen.wait_for_function("globalThis.isFormer === undefined")
     for each in (page, chosen):
         assert "first" not in (await each.evaluate(_STORAGE)).lower()
     await sign_in(site, page, "second-of-two@example.org")

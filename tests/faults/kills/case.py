@@ -57,11 +57,11 @@ class Case:
         self.world = world
         self.reference = name
         self.email = f"{name}@example.org"
-        self.struck: list[str] = []
+        self.kills_made: list[str] = []
         """The steps of the kills so far."""
         self.steps: list[str] = []
         """The steps of all killed and finished processes so far."""
-        self._kills = list(kills)
+        self._kills_left = list(kills)
         self._mails_before = len(world.mail_server.received)
 
     async def api(self, *requests: Request, done: Callable[[], Awaitable[bool]] | None = None) -> list[Response]:
@@ -91,16 +91,16 @@ class Case:
             )
             assert cancelled or await victim.cancel_event(self.world.settings, confirmation) == 0
 
-    async def _act(self, role: Role, order: Any, done: Callable[[], Awaitable[bool]] | None) -> Any:
-        while self._kills:
-            result = await self.world.run_victim(role, order, self._kills[0], done)
+    async def _act(self, role: Role, task: Any, done: Callable[[], Awaitable[bool]] | None) -> Any:
+        while self._kills_left:
+            result = await self.world.run_victim(role, task, self._kills_left[0], done)
             passed = self.world.steps.passed
             self.steps += passed
-            if not self.world.steps.struck.is_set():
-                self._kills[0] -= len(passed)
+            if not self.world.steps.killed.is_set():
+                self._kills_left[0] -= len(passed)
                 return result
-            self.struck.append(f"step {len(self.steps)} ({role}, {passed[-1]})")
-            self._kills.pop(0)
+            self.kills_made.append(f"step {len(self.steps)} ({role}, {passed[-1]})")
+            self._kills_left.pop(0)
         return None
 
     async def _are_webhooks_settled(self) -> bool:
@@ -179,7 +179,7 @@ class Case:
         copies = Counter(str(mail["Message-ID"]) for _, _, mail in received)
         texts = {str((mail["Message-ID"], recipients, mail["Subject"])) for _, recipients, mail in received}
         assert len(texts) == len(copies), f"a message has several contents: {texts}"
-        assert all(count <= 1 + len(self.struck) for count in copies.values()), f"sent too often: {copies}"
+        assert all(count <= 1 + len(self.kills_made) for count in copies.values()), f"sent too often: {copies}"
         sent = await self.world.query(
             "select message_id from messages where status = 'sent' and message_id = any(%s)", list(copies)
         )

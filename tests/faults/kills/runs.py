@@ -25,7 +25,7 @@ async def kill_at_each_step(world: World, flow: Flow, *, first: int = 1, stride:
     The last run ends without a kill.
     """
     for kill_at in itertools.count(first, stride):
-        if not (await kill_at_step(world, flow, kill_at)).struck:
+        if not (await kill_at_step(world, flow, kill_at)).kills_made:
             break
     return (kill_at - first) // stride
 
@@ -64,7 +64,7 @@ async def _run(case: Case, flow: Flow, run: str) -> None:
     try:
         await flow(case)
     except Exception as error:
-        killed = ", then ".join(case.struck) or "no step"
+        killed = ", then ".join(case.kills_made) or "no step"
         raise AssertionError(f"{name_of(flow)}, killed at {killed}: {error}\nKILL={name_of(flow)}:{run}") from error
 
 
@@ -82,7 +82,7 @@ async def soak(seconds: float, seed: str, write: Callable[[str], object]) -> boo
                         break
                     for flow in flows:
                         try:
-                            kills += len((await kill_at_random(world, flow, f"s{seed}-{number}")).struck)
+                            kills += len((await kill_at_random(world, flow, f"s{seed}-{number}")).kills_made)
                         except AssertionError as error:
                             write(f"{error}\n")
                             held = False

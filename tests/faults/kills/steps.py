@@ -30,7 +30,7 @@ class Steps:
     def __init__(self) -> None:
         self.passed: list[str] = []
         """The descriptions of the counted steps; the last one is the step of the kill, if there was one."""
-        self.struck = asyncio.Event()
+        self.killed = asyncio.Event()
         """Set from the kill on."""
         self._kill_at = 0
         self._kill: Callable[[], None] | None = None
@@ -38,7 +38,7 @@ class Steps:
     def begin(self) -> None:
         """Pass the messages of another process, which starts, without counting them."""
         self.passed = []
-        self.struck.clear()
+        self.killed.clear()
 
     def arm(self, kill_at: int, kill: Callable[[], None]) -> None:
         """Count from one, and call `kill` at the step with this number."""
@@ -51,14 +51,14 @@ class Steps:
     def passes(self, description: str) -> bool:
         """Count a message; return False if it must not arrive."""
         if self._kill is None:
-            return not self.struck.is_set()
-        if self.struck.is_set():
+            return not self.killed.is_set()
+        if self.killed.is_set():
             return False
         self.passed.append(description)
         if len(self.passed) == self._kill_at:
-            self.struck.set()
+            self.killed.set()
             self._kill()
-        return not self.struck.is_set()
+        return not self.killed.is_set()
 
 
 class HttpFaults(NamedTuple):

@@ -1,7 +1,7 @@
 """The processes that the tests kill: an API process, a worker and a command, each with the product's own code.
 
 They are forked from a server that has imported the product, so that a start takes a fraction of a second. A pipe to the
-test carries the order, the moment from which steps count, and the result.
+test carries the moment from which steps count, and the result.
 """
 
 import asyncio
@@ -173,6 +173,6 @@ _ROLES: Mapping[Role, Callable[[Settings, Any, _Control], Awaitable[None]]] = {
 }
 
 
-def main(role: Role, environment: Mapping[str, str], order: Any, connection: Connection) -> None:
-    """Run a process in a role until its order is done."""
-    asyncio.run(_ROLES[role](Settings.from_env(environment), order, _Control(connection)))  # type: ignore[arg-type]
+def main(role: Role, environment: Mapping[str, str], task: Any, connection: Connection) -> None:
+    """Run a process in a role until its task is done: its requests, jobs or confirmation."""
+    asyncio.run(_ROLES[role](Settings.from_env(environment), task, _Control(connection)))  # type: ignore[arg-type]

@@ -130,15 +130,15 @@ class World:
         self._since = datetime.now(UTC) - timedelta(seconds=1)
 
     async def run_victim(
-        self, role: Role, order: Any, kill_at: int, done: Callable[[], Awaitable[bool]] | None = None
+        self, role: Role, task: Any, kill_at: int, done: Callable[[], Awaitable[bool]] | None = None
     ) -> Any:
-        """Run a process until its order is done and `done` holds, or until the kill at a step; return its result.
+        """Run a process until its task is done and `done` holds, or until the kill at a step; return its result.
 
-        `steps.struck` is set after a kill. The result is then None.
+        `steps.killed` is set after a kill. The result is then None.
         """
         self.steps.begin()
         ours, theirs = victim.CONTEXT.Pipe()
-        process = victim.CONTEXT.Process(target=victim.main, args=(role, self._victim_environment, order, theirs))
+        process = victim.CONTEXT.Process(target=victim.main, args=(role, self._victim_environment, task, theirs))
         process.start()
         theirs.close()
         try:
@@ -146,10 +146,10 @@ class World:
             self.steps.arm(kill_at, process.kill)
             ours.send(None)
             result = await _receive(ours)
-            if done and not self.steps.struck.is_set():
+            if done and not self.steps.killed.is_set():
                 await self._until_done(done)
             self.steps.disarm()
-            if not self.steps.struck.is_set():
+            if not self.steps.killed.is_set():
                 ours.send(None)
                 await asyncio.to_thread(process.join, READY_TIMEOUT_S)
                 assert process.exitcode == 0, f"the {role} ended with {process.exitcode}"
@@ -158,14 +158,14 @@ class World:
             process.kill()
             await asyncio.to_thread(process.join, READY_TIMEOUT_S)
             ours.close()
-        return None if self.steps.struck.is_set() else result
+        return None if self.steps.killed.is_set() else result
 
     async def _until_done(self, done: Callable[[], Awaitable[bool]]) -> None:
         """Wait for the background work of a process; only briefly if a fault may leave it to the worker."""
         faulty = any(tap.faults for tap in self.taps.values())
 
         async def ended() -> bool:
-            return self.steps.struck.is_set() or await done()
+            return self.steps.killed.is_set() or await done()
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1 if faulty else None):

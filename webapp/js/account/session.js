@@ -11,8 +11,8 @@ import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
 /** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
 
 /**
- * The outcome of a request for a page: `refused` by the API (a used link, a wrong password, an unknown passkey, an old session), `limited` by
- * the API, or `failed` without a usable response.
+ * The outcome of a request for a page: `refused` by the API (a used link, a wrong password, an unknown passkey, an old
+ * session), `limited` by the API, or `failed` without a usable response.
  * @typedef {"done" | "refused" | "limited" | "failed"} SessionOutcome
  */
 

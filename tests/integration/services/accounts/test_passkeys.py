@@ -18,7 +18,6 @@ from api.services.accounts.passkeys import (
     sign_in_with_passkey,
 )
 from api.services.accounts.purges import purge_passkey_challenges
-from api.services.accounts.sign_in import SignedIn
 from api.services.accounts.tokens import Identity
 from tests.authenticator import Authenticator
 from tests.integration.services.accounts.conftest import ANN, SignIn
@@ -28,11 +27,13 @@ UNLIMITED = Settings(sign_ins_per_minute=0)
 
 
 async def created(pool: Pool, identity: Identity, device: Authenticator) -> PasskeyRequest:
+    """Return the response of a device that makes a passkey for a new challenge."""
     options = msgspec.to_builtins(await begin_adding(pool, UNLIMITED, identity))
     return msgspec.convert(device.create(options), PasskeyRequest)
 
 
 async def signed(pool: Pool, device: Authenticator) -> Any:
+    """Return the response of a device that signs a new challenge."""
     options = msgspec.to_builtins(await begin_sign_in(pool, UNLIMITED))
     return msgspec.convert(device.sign(options), SignInRequest).passkey
 
@@ -52,7 +53,7 @@ async def test_concurrent_responses_to_one_challenge_open_one_session(
     )
     assert outcomes(results) == {"SignedIn": 1, "Unauthorized": 4}
     ((sessions,),) = await (await conn.execute("select count(*) from account_sessions")).fetchall()
-    assert sessions == 2  # that of the link, and one
+    assert sessions == 2  # The link has opened the other one.
 
 
 async def test_of_concurrent_responses_with_one_counter_one_signs_in(pool: Pool, sign_in: SignIn) -> None:
@@ -65,7 +66,7 @@ async def test_of_concurrent_responses_with_one_counter_one_signs_in(pool: Pool,
     results = await asyncio.gather(
         *[sign_in_with_passkey(pool, UNLIMITED, response) for response in responses], return_exceptions=True
     )
-    assert outcomes(results) == {SignedIn.__name__: 1, "Unauthorized": 4}
+    assert outcomes(results) == {"SignedIn": 1, "Unauthorized": 4}
 
 
 async def test_concurrent_additions_respect_the_limit(pool: Pool, sign_in: SignIn) -> None:
