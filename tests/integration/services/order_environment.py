@@ -24,7 +24,7 @@ from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy, Item, NewOrder, Retry
 from tests.integration.asynchronous import ASYNC, Provider
-from tests.integration.services.order_model import Box, Order, Shape
+from tests.integration.services.order_model import EventModel, Order, Shape
 
 Result = TypeVar("Result")
 
@@ -140,16 +140,16 @@ class OrderRequests(RuleBasedStateMachine):
     environment: Environment
     event: str
     """The slug of the event."""
-    box: Box
+    model: EventModel
 
     def chosen(self, which: int) -> Order:
-        return self.box.orders[which % len(self.box.orders)]
+        return self.model.orders[which % len(self.model.orders)]
 
     def request(self, seats: Sequence[int], standing: int, owner: str, reference: str | None = None) -> NewOrder:
         items = [Item(tier="VIP", quantity=len(seats), ticket_ids=tuple(seats))] if seats else []
         if standing:
             items.append(Item(tier="GA", quantity=standing))
-        reference = reference or f"{self.event}-order-{len(self.box.orders)}"
+        reference = reference or f"{self.event}-order-{len(self.model.orders)}"
         account = self.environment.account
         of_owner: dict[str, Any] = (
             {"user_id": f"acct:{account.public_id}", "account_id": account.id}

@@ -112,7 +112,7 @@ class Order:
         return self.status, self.payment, self.refunded, lines, refunds
 
 
-class Box:
+class EventModel:
     """All orders of one event, and its tickets."""
 
     def __init__(self, tiers: Mapping[str, Sequence[int]], prices: Mapping[str, int]) -> None:
@@ -121,6 +121,10 @@ class Box:
         self.prices = prices
         self.is_cancelled = False
         self.orders: list[Order] = []
+
+    @property
+    def has_failed_refund(self) -> bool:
+        return any(refund.status == "failed" for order in self.orders for refund in order.refunds)
 
     def tickets(self) -> dict[int, str]:
         """Return the state of each ticket."""

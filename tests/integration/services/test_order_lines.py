@@ -39,7 +39,7 @@ from api.services.payments import reconcile_payments
 from api.services.refunds import RefundExceedsPayment, request_refunds, retry_refund
 from tests.integration.asynchronous import ASYNC, apply_updates, let_time_pass
 from tests.integration.services.order_environment import Environment, OrderRequests, secret_of
-from tests.integration.services.order_model import Box, Line, Order
+from tests.integration.services.order_model import EventModel, Line, Order
 
 Result = TypeVar("Result")
 
@@ -76,7 +76,7 @@ class OrderLines(OrderRequests):
             self.event,
         ):
             tickets.setdefault(tier, []).append(ticket)
-        self.box = Box(tickets, PRICES)
+        self.model = EventModel(tickets, PRICES)
         self.requests: dict[str, tuple[NewOrder, str]] = {}
         self.disputes: dict[str, tuple[str, str]] = {}
         self.changes_checked = -1
@@ -85,7 +85,7 @@ class OrderLines(OrderRequests):
 
     @initialize(first=st.sampled_from(["held", "paid", "failed", "abandoned", "late"]), owner=st.sampled_from(OWNERS))
     def start_with_a_basket(self, first: str, owner: str) -> None:
-        """Begin with an order of four tickets: held, paid, with a failed refund, never charged, or charged unheard."""
+        """Begin with an order of four tickets: held, paid, with a failed refund, never charged, or charged late."""
         self.book({0, 1}, 2, owner, "async", 1)
         if first in {"paid", "failed", "late"}:
             self.provider_decides(0, "captured", int(first != "late"))
@@ -95,9 +95,9 @@ class OrderLines(OrderRequests):
         if first in {"abandoned", "late"}:
             self.holds_end()
         if first == "abandoned":
-            self.worker_asks_for_payments()
+            self.worker_checks_payments()
 
-    @precondition(lambda self: len(self.box.orders) < ORDERS_MAX)
+    @precondition(lambda self: len(self.model.orders) < ORDERS_MAX)
     @rule(
         seats=st.sets(st.integers(0, 2), max_size=2),
         standing=st.integers(0, 3),
@@ -108,9 +108,9 @@ class OrderLines(OrderRequests):
     def book(self, seats: set[int], standing: int, owner: str, mode: str, copies: int) -> None:
         if not seats and not standing:
             return
-        chosen = [self.box.tiers["VIP"][seat] for seat in sorted(seats)]
+        chosen = [self.model.tiers["VIP"][seat] for seat in sorted(seats)]
         new = self.request(chosen, standing, owner)
-        expected = self.box.refusals(chosen, standing, "GA", is_declined=mode == "declined")
+        expected = self.model.refusals(chosen, standing, "GA", is_declined=mode == "declined")
         outcomes = self.send(new, mode, copies)
         if expected - {PaymentDeclined}:
             assert {type(each) for each in outcomes} <= expected
@@ -128,18 +128,18 @@ class OrderLines(OrderRequests):
             order.status, order.payment = ("pending",) * 2 if order.is_held else ("confirmed", "captured")
             order.lines = [Line(row.id, row.ticket_id, row.price_minor) for row in booked[0].bookings]
             self._check_new_lines(order, chosen, standing)
-        self.box.orders.append(order)
+        self.model.orders.append(order)
 
     def _check_new_lines(self, order: Order, chosen: Sequence[int], standing: int) -> None:
-        states = self.box.tickets()
+        states = self.model.tickets()
         tickets = {line.ticket for line in order.lines}
         assert len(tickets) == len(order.lines) == len(chosen) + standing
         assert tickets >= set(chosen)
-        assert tickets - set(chosen) <= set(self.box.tiers["GA"])
+        assert tickets - set(chosen) <= set(self.model.tiers["GA"])
         assert {states[ticket] for ticket in tickets} == {"available"}
-        assert all(line.price == self.box.price_of(line.ticket) for line in order.lines)
+        assert all(line.price == self.model.price_of(line.ticket) for line in order.lines)
 
-    @precondition(lambda self: self.box.orders)
+    @precondition(lambda self: self.model.orders)
     @rule(which=CHOICE, copies=COPIES, is_changed=st.booleans())
     def repeat(self, which: int, copies: int, is_changed: bool) -> None:  # noqa: FBT001 - drawn by its name
         """Repeat a booking under its reference, with the same body or another one."""
@@ -159,7 +159,7 @@ class OrderLines(OrderRequests):
 
     # --- Payments ----------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.box.orders)
+    @precondition(lambda self: self.model.orders)
     @rule(which=CHOICE, charge=st.sampled_from(["captured", "captured", "declined"]), reports=st.integers(0, 2))
     def provider_decides(self, which: int, charge: Any, reports: int) -> None:
         """Decide a charge, and report it not at all, once or twice."""
@@ -172,33 +172,33 @@ class OrderLines(OrderRequests):
         decided = provider.charges[order.reference]
         for _ in range(reports if decided in {"captured", "declined"} else 0):
             self.environment.run(apply_updates(self.environment.pool, {order.reference: decided}))
-            self.box.decide(order, decided)
+            self.model.decide(order, decided)
 
     @rule()
     def holds_end(self) -> None:
         self.environment.run(let_time_pass(self.environment.conn, PAST_HOLD_S))
         self.environment.run(expire_holds(self.environment.pool, ASYNC))
-        self.box.end_holds()
+        self.model.end_holds()
 
     @rule()
-    def worker_asks_for_payments(self) -> None:
+    def worker_checks_payments(self) -> None:
         provider = self.environment.provider
         known = dict(provider.charges)
         self.make_due()
         self.environment.run(reconcile_payments(self.environment.pool, ASYNC, provider))
-        for order in self.box.orders:
+        for order in self.model.orders:
             if order.payment != "pending":
                 continue
             if known.get(order.reference, "processing") != "processing":
-                self.box.decide(order, known[order.reference])
+                self.model.decide(order, known[order.reference])
             elif order.reference not in known and order.is_long_over and not order.is_live:
                 order.payment = "void"
 
-    @precondition(lambda self: any(order.payment == "captured" and order.is_held for order in self.box.orders))
+    @precondition(lambda self: any(order.payment == "captured" and order.is_held for order in self.model.orders))
     @rule(which=CHOICE, status=st.sampled_from(["needs_response", "won", "lost"]))
     def bank_disputes(self, which: int, status: str) -> None:
         """Report a dispute. It is recorded, and changes neither tickets nor refunds."""
-        paid = [order for order in self.box.orders if order.payment == "captured" and order.is_held]
+        paid = [order for order in self.model.orders if order.payment == "captured" and order.is_held]
         order = paid[which % len(paid)]
         found = Dispute(
             reference=order.reference, amount=Amount(order.total, "USD"), status=status, reason="fraudulent"
@@ -216,7 +216,7 @@ class OrderLines(OrderRequests):
 
     # --- Returns and refunds -----------------------------------------------------------------------------
 
-    @precondition(lambda self: self.box.orders)
+    @precondition(lambda self: self.model.orders)
     @rule(which=CHOICE, copies=COPIES, caller=st.sampled_from(["owner", "other name", "stranger"]))
     def cancel(self, which: int, copies: int, caller: str) -> None:
         order = self.chosen(which)
@@ -226,7 +226,7 @@ class OrderLines(OrderRequests):
         )
         self.compare(results, self.refusal(order, caller) or order.cancel())
 
-    @precondition(lambda self: self.box.orders)
+    @precondition(lambda self: self.model.orders)
     @rule(
         which=CHOICE,
         lines=st.sets(st.integers(0, 4), min_size=1, max_size=2),
@@ -244,12 +244,12 @@ class OrderLines(OrderRequests):
         )
         self.compare(results, self.refusal(order, caller) or order.return_lines(bookings))
 
-    @precondition(lambda self: len(self.box.orders) > 1)
+    @precondition(lambda self: len(self.model.orders) > 1)
     @rule(which=CHOICE)
     def return_a_foreign_ticket(self, which: int) -> None:
         """A ticket of another order is unknown, also beside an own one."""
         order = self.chosen(which)
-        foreign = [line.booking for each in self.box.orders if each is not order for line in each.lines][:1]
+        foreign = [line.booking for each in self.model.orders if each is not order for line in each.lines][:1]
         if not foreign or not order.is_live:
             return
         access, name = self.caller(order, "owner")
@@ -264,7 +264,7 @@ class OrderLines(OrderRequests):
         provider.refund_status = status
         self.make_due()
         sent = self.environment.at_once(workers, lambda: request_refunds(self.environment.pool, ASYNC, provider))
-        opened = self.box.open_refunds()
+        opened = self.model.open_refunds()
         assert sum(each for each in sent if isinstance(each, int)) == len(list(opened)), sent
         decided = self.environment.query("select key::text, attempt, status from refunds")
         results = {f"{key}_{attempt}": state for key, attempt, state in decided}
@@ -277,7 +277,7 @@ class OrderLines(OrderRequests):
                 refund.status = status
             order.finish()
 
-    @precondition(lambda self: any(refund.status == "pending" for _, refund in self.box.open_refunds()))
+    @precondition(lambda self: any(refund.status == "pending" for _, refund in self.model.open_refunds()))
     @rule(is_paid=st.booleans())
     def provider_decides_pending_refunds(self, is_paid: bool) -> None:  # noqa: FBT001 - drawn by its name
         provider = self.environment.provider
@@ -287,8 +287,8 @@ class OrderLines(OrderRequests):
                 provider.refunds[key] = request, RefundResult(status, result.provider_id)
                 if not is_paid:
                     provider.charges[request.reference] = "captured"
-        requested = [refund for _, refund in self.box.open_refunds() if refund.status == "requested"]
-        for _, refund in self.box.open_refunds():
+        requested = [refund for _, refund in self.model.open_refunds() if refund.status == "requested"]
+        for _, refund in self.model.open_refunds():
             if refund.status == "pending":
                 refund.status = "succeeded" if is_paid else "failed"
         self.make_due()
@@ -296,30 +296,30 @@ class OrderLines(OrderRequests):
         self.environment.run(request_refunds(self.environment.pool, ASYNC, provider))
         for refund in requested:
             refund.status = "succeeded"
-        for order in self.box.orders:
+        for order in self.model.orders:
             if order.is_held:
                 order.finish()
 
-    @precondition(lambda self: any(refund.status == "failed" for order in self.box.orders for refund in order.refunds))
+    @precondition(lambda self: self.model.has_failed_refund)
     @rule(copies=st.integers(1, 3))
     def operator_retries(self, copies: int) -> None:
         """Request the oldest failed refund again, perhaps several times at once."""
         ((key,),) = self.environment.query("select key from refunds where status = 'failed' order by id limit 1")
         results = self.environment.at_once(copies, lambda: retry_refund(self.environment.pool, key))
         assert sorted(results, key=str) == [False] * (copies - 1) + [True]
-        ids = [each.reference for each in self.box.orders]
+        ids = [each.reference for each in self.model.orders]
         ((reference, number),) = self.environment.query(
             "select reference, (select count(*) from refunds as earlier where earlier.payment_id = refunds.payment_id"
             " and earlier.id < refunds.id) from refunds join payments on payments.id = payment_id"
             " join orders on orders.id = order_id where key = %s",
             key,
         )
-        refund = self.box.orders[ids.index(reference)].refunds[number]
+        refund = self.model.orders[ids.index(reference)].refunds[number]
         refund.status, refund.attempt = "requested", refund.attempt + 1
 
     # --- The event ---------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.box.orders) >= ORDERS_MAX - 2)
+    @precondition(lambda self: len(self.model.orders) >= ORDERS_MAX - 2)
     @rule(copies=COPIES, is_rare=st.sampled_from([False, False, True]))
     def operator_cancels_the_event(self, copies: int, is_rare: bool) -> None:  # noqa: FBT001 - drawn by its name
         if not is_rare:
@@ -331,30 +331,30 @@ class OrderLines(OrderRequests):
         results = self.environment.at_once(copies, lambda: start(pool, found, "the singer is ill"))
         assert results.count(None) == 1
         assert {type(each) for each in results if each is not None} <= {AlreadyCancelled}
-        assert found.orders == self.box.start_cancellation()
+        assert found.orders == self.model.start_cancellation()
 
-    @precondition(lambda self: self.box.is_cancelled)
+    @precondition(lambda self: self.model.is_cancelled)
     @rule()
     def worker_ends_orders(self) -> None:
         while self.environment.run(end_orders(self.environment.pool, ASYNC)):
             pass
-        self.box.end_listed()
+        self.model.end_listed()
 
     # --- Invariants --------------------------------------------------------------------------------------
 
     @invariant()
     def the_database_equals_the_model(self) -> None:
-        assert self.environment.shapes() == {order.reference: order.shape() for order in self.box.orders}
+        assert self.environment.shapes() == {order.reference: order.shape() for order in self.model.orders}
         tickets = self.environment.query(
             "select tickets.id, status from tickets join events on events.id = event_id where slug = %s", self.event
         )
-        assert dict(tickets) == self.box.tickets()
+        assert dict(tickets) == self.model.tickets()
         disputes = self.environment.query(
             "select disputes.id, reference, disputes.status from disputes"
             " join payments on payments.id = payment_id join orders on orders.id = order_id"
         )
         assert {key: (reference, status) for key, reference, status in disputes} == self.disputes
-        for order in self.box.orders:
+        for order in self.model.orders:
             last = order.refunds[-1].status if order.refunds else ""
             self.environment.states[order.status, order.payment, last] += 1
 
@@ -368,7 +368,7 @@ class OrderLines(OrderRequests):
 
     def _check_views(self) -> None:
         """Compare the orders that each buyer sees."""
-        for order in self.box.orders:
+        for order in self.model.orders:
             body, _ = self.environment.run(get_order(self.environment.pool, order.reference, self.caller(order)[0]))
             assert (body.status, round(body.total * 100)) == (order.status, order.total)
             returned = [booking.ticket_id for booking in body.bookings if booking.returned_at]
@@ -376,11 +376,11 @@ class OrderLines(OrderRequests):
             refunds = [(round(refund.amount * 100), refund.status) for refund in body.refunds or ()]
             assert refunds == [(refund.amount, refund.status) for refund in order.refunds]
         for owner in OWNERS:
-            assert set(self._listed(owner)) == {order.reference for order in self.box.orders if order.owner == owner}
+            assert set(self._listed(owner)) == {order.reference for order in self.model.orders if order.owner == owner}
 
     def _listed(self, owner: str) -> list[str]:
         pool, account = self.environment.pool, self.environment.account
-        access = Access(frozenset(digest(secret_of(each.reference)) for each in self.box.orders))
+        access = Access(frozenset(digest(secret_of(each.reference)) for each in self.model.orders))
         listed = (
             list_account_orders(pool, account.id, limit=100, cursor=None)
             if owner == "account"
@@ -390,7 +390,7 @@ class OrderLines(OrderRequests):
 
     @invariant()
     def the_provider_moves_every_amount_once(self) -> None:
-        for order in self.box.orders:
+        for order in self.model.orders:
             moved = sum(refund.amount for refund in order.refunds if refund.status in {"pending", "succeeded"})
             assert order.refunded <= order.total
             if order.is_held:
