@@ -44,7 +44,7 @@ async def note_event_changes(pool: Pool, settings: Settings) -> int:
 
 
 async def _append(session: Session, change: _Change) -> None:
-    """Append the next entries about a claimed change. A change that was undone meanwhile has none."""
+    """Append the next entries about a claimed change. A change that was undone in time has none."""
     entries = []
     if change.has_begun or await _concerns_buyers(session, change.id):
         batch = {"change_id": change.id, "last_order_id": change.last_order_id, "limit": _BATCH}

@@ -53,10 +53,8 @@ async def get_order(pool: Pool, reference: str, access: Access) -> tuple[schemas
         order, read_at = await find_order(session, reference, access)
         bookings = await find_bookings(session, [order.id])
         undelivered = await session.run(Statement(queries.messages.find_undelivered, {"order_id": order.id}))
-    shown = to_schema(order, bookings[order.id])
-    for (address,) in undelivered:
-        shown = msgspec.structs.replace(shown, undelivered_to=mask(address))
-    return shown, read_at
+    undelivered_to = mask(undelivered[0][0]) if undelivered else msgspec.UNSET
+    return msgspec.structs.replace(to_schema(order, bookings[order.id]), undelivered_to=undelivered_to), read_at
 
 
 def mask(address: str) -> str:

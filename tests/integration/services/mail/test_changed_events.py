@@ -161,7 +161,7 @@ async def test_a_change_that_is_undone_in_time_is_not_announced(
 
 
 @pytest.mark.usefixtures("audited")
-async def test_only_orders_that_had_tickets_before_the_change_are_told(
+async def test_only_orders_that_had_tickets_before_the_change_get_a_message(
     post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer, settings: Settings, prompt: Settings
 ) -> None:
     await sell(pool, ANN, "gone@example.org")
@@ -181,7 +181,7 @@ async def test_only_orders_that_had_tickets_before_the_change_are_told(
 
 
 @pytest.mark.usefixtures("audited")
-async def test_a_booking_during_the_change_is_told(
+async def test_a_booking_during_the_change_gets_a_message(
     post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer, database_url: str, prompt: Settings
 ) -> None:
     async with await psycopg.AsyncConnection.connect(database_url) as owner:
