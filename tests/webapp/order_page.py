@@ -8,7 +8,7 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.webapp import no_webhooks
 from tests.webapp.site import Site
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import OpenPage, choose
 from tests.webapp.words import pattern, words
 
 USER = "user-123"
@@ -65,6 +65,24 @@ async def visit_expired(visit: OpenPage, site: Site, tier: str = "VIP") -> tuple
     page = await visit_order(visit, site, reference)
     await expect_title(page, words("booking.expired.title"))
     return reference, page
+
+
+async def book_on(page: Page) -> str:
+    """Press the button that books, and wait for the confirmed order; return its reference."""
+    await page.locator("button.submit").click()
+    await page.wait_for_url("**/booking/*")
+    await expect_title(page, words("booking.confirmed.title"))
+    return page.url.rpartition("/")[2]
+
+
+async def book_as(site: Site, page: Page, user_id: str, email: str) -> str:
+    """Book a ticket on the page of the event; return the reference of the order."""
+    await page.goto(site.event_url)
+    await page.get_by_label(words("user.label")).fill(user_id)
+    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
+    await choose(page)
+    await page.get_by_label(words("email.label")).fill(email)
+    return await book_on(page)
 
 
 async def expect_title(page: Page, title: str) -> None:

@@ -7,9 +7,9 @@ from playwright.async_api import Page, Request, expect
 
 from tests.webapp.accounts import link_of, press, request_link, sign_in
 from tests.webapp.appearance import check_page
-from tests.webapp.order_page import cancel, expect_codes, expect_title
+from tests.webapp.order_page import book_as, cancel, expect_codes, expect_title
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import OpenPage, choose
+from tests.webapp.visitors import OpenPage
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,25 +30,12 @@ def _account_requests(page: Page) -> list[str]:
     return addresses
 
 
-async def _book(site: Site, page: Page, email: str, user_id: str) -> str:
-    """Book a ticket on the page of the event; return the reference of the order."""
-    await page.goto(site.event_url)
-    await page.get_by_label(words("user.label")).fill(user_id)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    await choose(page)
-    await page.get_by_label(words("email.label")).fill(email)
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
-    return page.url.rpartition("/")[2]
-
-
 async def test_a_guest_signs_in_elsewhere_and_finds_the_booking(make_event: MakeEvent, visit: OpenPage) -> None:
     site, email = await make_event("GA=5"), "claimed@example.org"
     guest = await visit(f"{site.url}/bookings")
     requested = _account_requests(guest)
     await expect(guest.get_by_role("link", name=words("sign_in.title"))).to_be_visible()
-    reference = await _book(site, guest, email, "guest with an address")
+    reference = await book_as(site, guest, "guest with an address", email)
     assert requested == []
 
     page = await visit(f"{site.url}/sign-in")
@@ -91,7 +78,7 @@ async def test_two_accounts_see_nothing_of_each_other(make_event: MakeEvent, vis
         page = await visit(f"{site.url}/sign-in")
         await sign_in(site, page, email)
         pages.append(page)
-        references.append(await _book(site, page, email, "the same name"))
+        references.append(await book_as(site, page, "the same name", email))
     for page, own, foreign in zip(pages, references, references[::-1], strict=True):
         await page.goto(f"{site.url}/bookings")
         await expect(page.locator(".booking a")).to_contain_text([own])

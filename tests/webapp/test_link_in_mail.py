@@ -7,7 +7,7 @@ from api.config import Settings
 from api.secret import load_or_create_secret
 from api.services.access import link_secret
 from api.settings.secrets import ACCESS_SECRET
-from tests.webapp.order_page import cancel, expect_codes, expect_title
+from tests.webapp.order_page import book_on, cancel, expect_codes, expect_title
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import OpenPage, open_event
 from tests.webapp.words import words
@@ -18,10 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_link_opens_the_order_in_another_browser(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     page = await open_event(site, visit, "linked")
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
-    reference = page.url.rpartition("/")[2]
+    reference = await book_on(page)
 
     key = load_or_create_secret(Settings.from_env(site.stack.environment), ACCESS_SECRET)
     secret = link_secret(key, reference)

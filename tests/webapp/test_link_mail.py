@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, Request, expect
 
 from tests.webapp.appearance import check_page
-from tests.webapp.order_page import expect_title
+from tests.webapp.order_page import book_on, expect_title
 from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import OpenPage, open_event
 from tests.webapp.words import words
@@ -38,9 +38,7 @@ def _posted(page: Page) -> list[tuple[str, Any]]:
 async def test_an_order_is_sent_by_e_mail(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     page = await open_event(site, visit, "link mail")
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
+    await book_on(page)
     posted = _posted(page)
     await page.locator(FORM).get_by_text(words("links.one")).click()
     await _send(page, "ann@")
@@ -73,12 +71,9 @@ async def test_the_links_of_an_address_are_requested(make_event: MakeEvent, visi
 async def test_an_address_that_got_no_e_mail_is_corrected(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=5")
     page = await open_event(site, visit, "undelivered mail")
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
+    reference = await book_on(page)
     notice = page.locator(".undelivered")
     await expect(notice).to_have_count(0)
-    reference = page.url.rpartition("/")[2]
     async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
         await conn.execute("update orders set email = 'eve@example.org' where reference = %s", [reference])
         await conn.execute(

@@ -10,7 +10,7 @@ from api.secret import load_or_create_secret
 from api.services.access import link_secret
 from api.settings.secrets import ACCESS_SECRET
 from tests.waiting import read_until
-from tests.webapp.order_page import expect_codes, expect_title, secret_of
+from tests.webapp.order_page import book_on, expect_codes, expect_title, secret_of
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.visitors import OpenPage, open_event
 from tests.webapp.words import words
@@ -20,9 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def book(site: Site, visit: OpenPage, buyer: str) -> Page:
     page = await open_event(site, visit, buyer)
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
+    await book_on(page)
     return page
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.webapp.order_page import cancel, expect_codes, expect_title, secret_of
+from tests.webapp.order_page import book_on, cancel, expect_codes, expect_title, secret_of
 from tests.webapp.site import BOOKINGS, MakeEvent, Site
 from tests.webapp.visitors import OpenPage, open_event
 from tests.webapp.words import words
@@ -16,10 +16,7 @@ SUBMIT = "button.submit"
 async def _book(site: Site, visit: OpenPage, user_id: str) -> tuple[Page, str]:
     """Book in a new browser; return the page of the order and its reference."""
     page = await open_event(site, visit, user_id)
-    await page.locator(SUBMIT).click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
-    return page, page.url.rpartition("/")[2]
+    return page, await book_on(page)
 
 
 async def _visit_list(site: Site, visit: OpenPage, user_id: str, page: Page | None = None) -> Page:

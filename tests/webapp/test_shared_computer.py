@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.webapp import accounts
-from tests.webapp.order_page import expect_codes, expect_title, secret_of
+from tests.webapp.order_page import book_as, expect_codes, expect_title, secret_of
 from tests.webapp.site import MakeEvent, Site
 from tests.webapp.test_offline import WORKER_READY
 from tests.webapp.visitors import OpenPage, choose
@@ -40,16 +40,8 @@ class Traces:
 
 async def book(site: Site, page: Page, name: str, email: str = "") -> Traces:
     """Book a ticket on the page of the event, and wait for its code."""
-    await page.goto(site.event_url)
-    await page.get_by_label(words("user.label")).fill(name)
-    await expect(page.locator(".freshness")).to_have_text(words("counts.live"))
-    await choose(page)
-    await page.get_by_label(words("email.label")).fill(email)
-    await page.locator("button.submit").click()
-    await page.wait_for_url("**/booking/*")
-    await expect_title(page, words("booking.confirmed.title"))
+    reference = await book_as(site, page, name, email)
     await expect_codes(page, 1)
-    reference = page.url.rpartition("/")[2]
     # A guest without an address leaves none behind.
     return Traces(name, email or name, reference, await secret_of(page, reference))
 
