@@ -1,8 +1,8 @@
 """The binding of State to the session in the cookie of the browser's connection.
 
-`SessionGate` runs before every event handler, so that no handler can forget the check. It asks the API whether the
-session goes on and has a role. Without access it clears the State and refuses the event. A page reads its data anew at
-each load, and no decision depends on a variable of the State.
+`SessionGate` runs before every event handler, so that no handler can forget the check. It reads the account from the
+API, which refuses an ended session. Without a session or a role it clears the State and refuses the event. A page reads
+its data anew at each load, and no decision depends on a variable of the State.
 
 `webapp/staff/server.py` also makes the key of a State from the cookie, so that two sessions never share one.
 """
@@ -29,6 +29,7 @@ _WITHOUT_DATA = frozenset({"on_load_internal", "set_is_hydrated"})
 """The handlers of Reflex that read no data. The others send the whole State, and so need the check."""
 
 _apis: list[Api] = []
+"""The client of the API; none before `use_api`."""
 
 
 def use_api(api: Api) -> None:
@@ -68,7 +69,7 @@ class StaffState(rx.State):
             self._session_id = found
 
     async def _check(self) -> bool:
-        """Set `access` to the API's answer, and clear the State without access.
+        """Set `access` by the API's response, and clear the State without access.
 
         Returns:
             False if the API refuses a cookie that it has accepted on this connection. Another tab may have exchanged

@@ -23,7 +23,7 @@ REFUSED = "The booking system has refused this: {title}"
 
 YOUR_ROLES = "Your roles"
 ALL_EVENTS = "all events"
-ON_SALE = "Concerts"
+CONCERTS = "Concerts"
 COLUMN_EVENT = "Concert"
 COLUMN_STARTS = "Starts"
 COLUMN_AVAILABLE = "Available"

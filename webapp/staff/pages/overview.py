@@ -46,7 +46,7 @@ def overview() -> Ui:
             rx.foreach(StaffState.roles, lambda role: rx.el.li(role["name"], ", ", role["scope"])),
             class_name="staff-roles",
         ),
-        rx.el.h2(texts.ON_SALE),
+        rx.el.h2(texts.CONCERTS),
         rx.el.table(
             rx.el.thead(
                 rx.el.tr(
