@@ -99,6 +99,12 @@ class Tab:
         """Send an event, such as `overview.load`."""
         await self.client.emit("event", self.event(handler, payload), namespace=NAMESPACE)
 
+    async def send_refused(self, handler: str, **payload: Any) -> None:
+        """Send an event, and wait for the update that replaces its handler."""
+        received = len(self.received)
+        await self.send(handler, **payload)
+        await self._wait(lambda: len(self.received) > received)
+
     async def lose_access(self) -> None:
         """Send events until the server grants no access, or closes the connection so that the tab opens another."""
         deadline = time.monotonic() + WAIT_S

@@ -1,7 +1,7 @@
 """The steps of a process: its messages to and from PostgreSQL, the payment provider and the mail server.
 
 A tap is a proxy in front of a server. It passes complete messages, and counts each as a step. At a chosen step it kills
-the process instead of passing the message, so that a request is lost, or a response to a request that was processed.
+the process instead of passing the message. The lost message is a request, or a response to a processed request.
 """
 
 import asyncio

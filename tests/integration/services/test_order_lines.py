@@ -247,7 +247,7 @@ class OrderLines(OrderRequests):
     @precondition(lambda self: len(self.model.orders) > 1)
     @rule(which=CHOICE)
     def return_a_foreign_ticket(self, which: int) -> None:
-        """A ticket of another order is unknown, also beside an own one."""
+        """Return a ticket of another order beside an own one. It is unknown."""
         order = self.chosen(which)
         foreign = [line.booking for each in self.model.orders if each is not order for line in each.lines][:1]
         if not foreign or not order.is_live:
