@@ -1,10 +1,8 @@
 """Sessions: the sign-in, the exchange of refresh tokens, and the sign-out."""
 
-import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 from litestar import Request, Response, delete, post
@@ -12,9 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from api.account_schemas import Account, AccountRole, AccountSession, SignInRequest
-from api.database.errors import CommitUnknownError
 from api.database.session import with_timeout, write_with_timeout
-from api.errors import ApiError, Busy, Forbidden, InvalidRequest, RateLimited, Unauthorized
+from api.errors import ApiError, Forbidden, InvalidRequest, RateLimited, Unauthorized
 from api.http.client_address import client_network
 from api.http.identity import REQUIRED, AccountCaller, require_account
 from api.http.openapi import refusals
@@ -43,10 +40,6 @@ from api.services.accounts.sign_in import (
     sign_in_with_password,
 )
 from api.services.accounts.tokens import Identity, RefreshToken
-
-T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 SESSIONS = "/api/sessions"
 _MINUTE_S = 60
@@ -92,17 +85,17 @@ async def sign_in(
     """
     take_attempt(request, state)
     if data.passkey is not None and data.method == "passkey":
-        signed_in = await _write(sign_in_with_passkey(state.pool, state.settings, data.passkey))
+        signed_in = await write_with_timeout(sign_in_with_passkey(state.pool, state.settings, data.passkey))
     elif data.token is not None and data.method == "link":
-        signed_in = await _write(sign_in_with_link(state.pool, state.settings, state.access_secret, data.token))
+        signed_in = await write_with_timeout(
+            sign_in_with_link(state.pool, state.settings, state.access_secret, data.token)
+        )
     else:
         email, password = data.email or "", data.password or ""
         # The wait for the hash has a limit of its own, so that only the statements have a timeout.
-        signed_in = await _known(sign_in_with_password(state.pool, state.settings, state.passwords, email, password))
-    opened = signed_in.opened
-    return await _with_token(
-        state, signed_in.account, opened.identity, set_cookie(opened, has_tls=state.settings.has_tls)
-    )
+        signed_in = await sign_in_with_password(state.pool, state.settings, state.passwords, email, password)
+    cookie = set_cookie(signed_in.opened, has_tls=state.settings.has_tls)
+    return await _with_token(state, signed_in.account, signed_in.opened.identity, cookie)
 
 
 @post(
@@ -117,16 +110,13 @@ async def refresh(
 
     A repeat within `REFRESH_GRACE_S` gets the same refresh token. Any later repeat ends the session.
     """
-    # The other name is ignored, because a neighbouring host or the network may have set that cookie.
-    text = (host_session if state.settings.has_tls else session) or ""
-    if presented := RefreshToken.parse(text):
-        # Many buyers may share a network address, and only the browser of a session has its id.
-        _take(state.refreshes, presented.session_id, "refreshes")
+    text = _presented(state, session, host_session)
     try:
-        opened = await _write(refresh_session(state.pool, state.settings, state.session_keys, text))
+        opened = await write_with_timeout(refresh_session(state.pool, state.settings, state.session_keys, text))
     except Unauthorized as error:
         return problem(error, clear_cookie(has_tls=state.settings.has_tls)).to_litestar()
-    return await _described(state, opened.identity, set_cookie(opened, has_tls=state.settings.has_tls))
+    account = await with_timeout(find_account(state.pool, opened.identity.account_id))
+    return await _with_token(state, account, opened.identity, set_cookie(opened, has_tls=state.settings.has_tls))
 
 
 @post(
@@ -142,13 +132,12 @@ async def open_access(
 ) -> Response[bytes]:
     """Return an access token for the session in the cookie, whose refresh token stays valid.
 
-    For a server that acts for a browser. It cannot give the browser another cookie.
+    A server that acts for a browser needs it, because it cannot give the browser another cookie.
     """
-    text = (host_session if state.settings.has_tls else session) or ""
-    if presented := RefreshToken.parse(text):
-        _take(state.refreshes, presented.session_id, "refreshes")
+    text = _presented(state, session, host_session)
     identity = await with_timeout(find_session(state.pool, state.settings, text))
-    return await _described(state, identity)
+    account = await with_timeout(find_account(state.pool, identity.account_id))
+    return await _with_token(state, account, identity, {})
 
 
 @delete(
@@ -160,7 +149,7 @@ async def open_access(
 )
 async def end_session(state: ApiState, caller: AccountCaller) -> Response[None]:
     """Sign out: end the session of the access token. Its access tokens are refused within a second."""
-    await _write(sign_out(state.pool, caller.session_id))
+    await write_with_timeout(sign_out(state.pool, caller.session_id))
     return Response(None, status_code=204, headers=clear_cookie(has_tls=state.settings.has_tls))
 
 
@@ -173,7 +162,7 @@ async def end_session(state: ApiState, caller: AccountCaller) -> Response[None]:
 )
 async def end_sessions(state: ApiState, caller: AccountCaller) -> Response[None]:
     """Sign out everywhere: end all sessions of the account. Their access tokens are refused within a second."""
-    await _write(sign_out_everywhere(state.pool, caller.account_id))
+    await write_with_timeout(sign_out_everywhere(state.pool, caller.account_id))
     return Response(None, status_code=204, headers=clear_cookie(has_tls=state.settings.has_tls))
 
 
@@ -184,11 +173,18 @@ async def describe(state: ApiState, account: AccountRow) -> Account:
     return Account(account.public_id, account.email, account.password_hash is not None, roles)
 
 
-async def _described(
-    state: ApiState, identity: Identity, headers: Mapping[str, str] = MappingProxyType({})
-) -> Response[bytes]:
-    account = await with_timeout(find_account(state.pool, identity.account_id))
-    return await _with_token(state, account, identity, headers)
+def _presented(state: ApiState, session: str | None, host_session: str | None) -> str:
+    """Return the refresh token in the cookie, and take a unit of its session.
+
+    Raises:
+        RateLimited: the session has no unit left.
+    """
+    # The other name is ignored, because a neighbouring host or the network may have set that cookie.
+    text = (host_session if state.settings.has_tls else session) or ""
+    if presented := RefreshToken.parse(text):
+        # Many buyers may share a network address, and only the browser of a session has its id.
+        _take(state.refreshes, presented.session_id, "refreshes")
+    return text
 
 
 async def _with_token(
@@ -226,20 +222,3 @@ def _take(limit: Limit, key: str, name: Literal["sign_ins_from_address", "refres
     """
     if wait_s := limit.take(key):
         raise RateLimited(name, quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
-
-
-async def _write(write: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a write with a timeout.
-
-    Raises:
-        Busy: the outcome is unknown.
-    """
-    return await _known(write_with_timeout(write))
-
-
-async def _known(write: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await write
-    except CommitUnknownError as error:
-        _log.warning("The outcome of a change of a session is unknown: %s", error)
-        raise Busy(unknown=True) from error
