@@ -5,7 +5,7 @@ import { useStore } from "../hooks.js";
 import { createStore } from "../store.js";
 import { readName } from "../text.js";
 import { hasPasskeys, makePasskey } from "./device.js";
-import { account, exchanged, withBody } from "./session.js";
+import { account, sendAsAccount, withBody } from "./session.js";
 
 /** @import { SubmitEvent, ToggleEvent } from "react" */
 /** @import { Passkey, PasskeyCreation, PasskeyList } from "../account_schemas.js" */
@@ -56,7 +56,7 @@ export function PasskeyDetails(props) {
 
 /** Read the list. Without a response the last one stays. */
 async function read() {
-  const { outcome, response } = await exchanged(PASSKEYS, {});
+  const { outcome, response } = await sendAsAccount(PASSKEYS, {});
   if (response === null) return update({ phase: outcome });
   const { passkeys, limit } = /** @type {PasskeyList} */ (await response.json());
   update({ list: passkeys.map(row), full: passkeys.length >= limit });
@@ -94,11 +94,11 @@ export function PasskeyForm({ defaultName, ...props }) {
  * @returns {Promise<Phase>}
  */
 async function add(name) {
-  const begun = await exchanged(`${PASSKEYS}/challenges`, { method: "POST" });
+  const begun = await sendAsAccount(`${PASSKEYS}/challenges`, { method: "POST" });
   if (begun.response === null) return begun.outcome;
   const made = await makePasskey(/** @type {PasskeyCreation} */ (await begun.response.json()));
   if (typeof made === "string") return made;
-  const { outcome, status } = await exchanged(PASSKEYS, withBody("POST", { ...made, name }));
+  const { outcome, status } = await sendAsAccount(PASSKEYS, withBody("POST", { ...made, name }));
   if (status === 400) return "unrecognised";
   if (outcome === "done") await read();
   return outcome;
@@ -112,7 +112,7 @@ export async function deletePasskey(id) {
   if (isBusy()) return;
   const focused = document.activeElement;
   update({ phase: "deleting" });
-  const { outcome, status } = await exchanged(`${PASSKEYS}/${id}`, { method: "DELETE" });
+  const { outcome, status } = await sendAsAccount(`${PASSKEYS}/${id}`, { method: "DELETE" });
   // Another tab may have deleted it.
   if (outcome !== "done" && status !== 404) return update({ phase: outcome });
   keepFocus(focused, ".passkeys summary");

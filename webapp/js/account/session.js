@@ -138,7 +138,7 @@ export async function signIn(request) {
  * @returns {Promise<SessionOutcome>}
  */
 export async function signOut(isEverywhere) {
-  const outcome = await changed(isEverywhere ? SESSIONS : `${SESSIONS}/current`, { method: "DELETE" });
+  const outcome = await sendChange(isEverywhere ? SESSIONS : `${SESSIONS}/current`, { method: "DELETE" });
   // A session that has ended already is signed out as well.
   if (outcome !== "done" && signedInAs() !== "") return outcome;
   forgetAccount();
@@ -150,15 +150,15 @@ export async function signOut(isEverywhere) {
  * @param {PasswordRequest} request
  * @returns {Promise<SessionOutcome>} `refused`: the session has begun too long ago
  */
-export const setPassword = (request) => changed("/api/me/password", withBody("PUT", request));
+export const setPassword = (request) => sendChange("/api/me/password", withBody("PUT", request));
 
 /**
  * Send a change to the API as the account of this browser.
  * @param {string} path
  * @param {RequestInit & { headers?: Record<string, string> }} init
  */
-async function changed(path, init) {
-  const { outcome } = await exchanged(path, init);
+async function sendChange(path, init) {
+  const { outcome } = await sendAsAccount(path, init);
   return outcome;
 }
 
@@ -168,7 +168,7 @@ async function changed(path, init) {
  * @param {RequestInit & { headers?: Record<string, string> }} init
  * @returns {Promise<{ outcome: SessionOutcome, status: number, response: Response | null }>} status 0: no response
  */
-export async function exchanged(path, init) {
+export async function sendAsAccount(path, init) {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetchAsAccount(path, { ...init, credentials: "include", signal });

@@ -11,7 +11,7 @@ import { hasPasskeys, signChallenge } from "./device.js";
 import { forgetOtherAccounts } from "./forgetting.js";
 import { takeLinkToken } from "./link_token.js";
 import { keepReturnPath, takeReturnPath } from "./return_path.js";
-import { exchanged, signIn } from "./session.js";
+import { sendAsAccount, signIn } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
 /** @import { PasskeyChallenge, SignInRequest } from "../account_schemas.js" */
@@ -93,7 +93,7 @@ export async function enterWithPasskey() {
 
 /** @returns {Promise<Phase>} */
 async function presentPasskey() {
-  const { outcome, response } = await exchanged("/api/sessions/passkeys", { method: "POST" });
+  const { outcome, response } = await sendAsAccount("/api/sessions/passkeys", { method: "POST" });
   if (response === null) return outcome;
   const signed = await signChallenge(/** @type {PasskeyChallenge} */ (await response.json()));
   return typeof signed === "string" ? signed : enter({ method: "passkey", passkey: signed });
