@@ -3,7 +3,7 @@
 /** @typedef {"user_missing" | "user_too_long" | "user_invalid"} NameFault */
 
 /** Maximum length of a name, in characters. */
-export const NAME_LENGTH_MAX = 128;
+const NAME_LENGTH_MAX = 128;
 
 // U+2800 is the blank of Braille.
 const VISIBLE = /[^\s\u2800\p{Default_Ignorable_Code_Point}]/u;

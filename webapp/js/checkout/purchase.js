@@ -158,7 +158,7 @@ export function countsOf(items) {
  * @param {import("../booking_api.js").Order} order
  * @returns {Item[]}
  */
-export function itemsOfOrder({ bookings }) {
+function itemsOfOrder({ bookings }) {
   const tiers = [...new Set(bookings.map(({ tier }) => tier))];
   return tiers.map((tier) => {
     const ticketIds = bookings.filter((line) => line.tier === tier).map(({ ticketId }) => ticketId);

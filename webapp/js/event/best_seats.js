@@ -25,7 +25,7 @@ const NO_OFFER = { quantity: 0, choices: [], at: 0, taken: [], isOpen: false, ch
  * @param {string} tier
  * @returns {Offer}
  */
-export const offerOf = ({ offers }, tier) => (Object.hasOwn(offers, tier) ? offers[tier] : NO_OFFER);
+const offerOf = ({ offers }, tier) => (Object.hasOwn(offers, tier) ? offers[tier] : NO_OFFER);
 
 /**
  * Return the seats that the page shows for tickets by number, and the alternatives.
