@@ -1,16 +1,28 @@
 -- name: insert_messages
 -- Queue messages for entries of the history, to the buyers whose orders have an address. They have the language of the
 -- order, or of its account if the order has none. An address gets at most `limit` messages about unpaid orders within an
--- hour, because anybody may book with any address without a payment. The refund of an order that has ended is part of
--- another message.
-with entries as (
+-- hour, because anybody may book with any address without a payment. A cancelled event concerns each buyer, so that an
+-- address gets one message about it besides the limit, whichever orders were unpaid. A hold that ends after the
+-- cancellation ends for this reason, too. The refund of an order that has ended is part of another message.
+with announced as (
     select
         entry.source_id,
-        entry.kind,
         entry.delay_s,
         entry.is_unpaid,
         orders.id as order_id,
+        orders.event_id,
         orders.email,
+        case
+            when entry.kind <> 'expired' then entry.kind
+            when
+                exists (
+                    select 1
+                    from events
+                    where events.id = orders.event_id and events.cancelled_at is not null
+                )
+                then 'event_cancelled'
+            else 'expired'
+        end as kind,
         coalesce(
             orders.locale,
             (
@@ -19,8 +31,7 @@ with entries as (
                 where accounts.id = orders.account_id
             ),
             'en'
-        ) as locale,
-        row_number() over (partition by lower(orders.email), entry.is_unpaid order by entry.source_id) as position
+        ) as locale
     from
         unnest(
             %(source_ids)s::bigint[],
@@ -33,10 +44,30 @@ with entries as (
     where orders.email is not null and (entry.kind <> 'returned' or orders.status = 'confirmed')
 ),
 
+entries as (
+    select
+        announced.source_id,
+        announced.kind,
+        announced.delay_s,
+        announced.is_unpaid,
+        announced.order_id,
+        announced.email,
+        announced.locale,
+        announced.event_id,
+        row_number() over (
+            partition by
+                lower(announced.email),
+                announced.is_unpaid,
+                case when announced.kind = 'event_cancelled' then announced.event_id end
+            order by announced.source_id
+        ) as position
+    from announced
+),
+
 addresses as (
     select distinct lower(email) as address
     from entries
-    where is_unpaid
+    where is_unpaid and kind <> 'event_cancelled'
 ),
 
 recent as (
@@ -53,7 +84,7 @@ recent as (
                 and lower(messages.recipient) = addresses.address
                 and messages.created_at > now() - interval '1 hour'
                 and messages.source_id is not null
-                and messages.kind in ('held', 'declined', 'expired', 'cancelled', 'event_cancelled')
+                and messages.kind in ('held', 'declined', 'expired', 'cancelled')
                 and messages.status <> 'skipped'
         ) as counted
 )
@@ -69,7 +100,24 @@ select
     now() + make_interval(secs => entries.delay_s)
 from entries
 left join recent on lower(entries.email) = recent.address
-where not entries.is_unpaid or entries.position + recent.messages <= %(limit)s
+where
+    not entries.is_unpaid
+    or (entries.kind <> 'event_cancelled' and entries.position + recent.messages <= %(limit)s)
+    or (
+        entries.kind = 'event_cancelled'
+        and entries.position = 1
+        and not exists (
+            select 1
+            from messages
+            inner join orders on messages.order_id = orders.id
+            where
+                messages.recipient is not null
+                and lower(messages.recipient) = lower(entries.email)
+                and messages.kind = 'event_cancelled'
+                and messages.source_id is not null
+                and orders.event_id = entries.event_id
+        )
+    )
 order by entries.source_id
 on conflict on constraint messages_source_key do nothing;
 

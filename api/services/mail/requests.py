@@ -10,8 +10,9 @@ from api.database.session import Session, Statement, open_session
 from api.errors import NotFound, RateLimited
 from api.schemas import Locale
 from api.services.access import Access
+from api.services.event_rules import takes_place
 from api.services.mail.outbox import UNLIMITED, Kind
-from api.services.order_rows import is_ended_by_event
+from api.services.order_rows import LockedOrder, is_ended_by_event
 from api.services.orders import lock
 
 _HOUR_S = 3600
@@ -56,13 +57,20 @@ async def send_order(
         message = {
             "source_ids": [None],
             "order_ids": [order.id],
-            "kinds": ["event_cancelled" if is_ended_by_event(order) else _KIND_OF[order.status]],
+            "kinds": [_kind_of(order)],
             "delays_s": [0],
             "unpaid": [False],  # The limits of requests apply instead.
             "limit": UNLIMITED,
             "domain": settings.mail_domain,
         }
         await session.run(Statement(queries.messages.insert_messages, message, affects=1))
+
+
+def _kind_of(order: LockedOrder) -> Kind:
+    """Return the message that describes an order. A hold that has ended needs another text without its event."""
+    if is_ended_by_event(order) or (order.status == "expired" and not takes_place(order)):
+        return "event_cancelled"
+    return _KIND_OF[order.status]
 
 
 async def _check_limit(session: Session, settings: Settings, order_id: int, email: str) -> None:

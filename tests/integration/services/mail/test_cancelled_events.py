@@ -9,8 +9,9 @@ from api.database.pool import Pool
 from api.schemas import Locale
 from api.services.cancellations import end_orders
 from api.services.mail.requests import send_order
+from api.services.orders import expire_holds
 from api.services.returns import cancel_order, return_tickets
-from tests.integration.asynchronous import INLINE, OPEN, Provider, apply_updates, book, hold, order
+from tests.integration.asynchronous import INLINE, OPEN, Provider, apply_updates, book, hold, let_time_pass, order
 from tests.integration.services.cancelled_events import FAST, cancel
 from tests.integration.services.mail.conftest import Post
 from tests.integration.services.paid_orders import paid
@@ -133,16 +134,53 @@ async def test_a_requested_message_names_the_cause(
 
 
 @pytest.mark.usefixtures("audited")
-async def test_holds_of_one_address_get_few_messages(
-    post: Post, pool: Pool, mail_server: MailServer, settings: Settings
+@pytest.mark.parametrize("refund_batch", [4, 200])
+async def test_an_address_with_many_holds_gets_one_message_per_cancelled_event(
+    post: Post, pool: Pool, mail_server: MailServer, settings: Settings, refund_batch: int
 ) -> None:
-    for _ in range(settings.unpaid_messages_per_hour + 3):
-        await hold(pool, email=ANN, locale="en")
+    holds = settings.unpaid_messages_per_hour + 3
+    for number in range(holds):
+        await hold(pool, email=(ANN, ANN.upper())[number % 2], locale="en")
+    await post.queue()  # The messages about the holds use up the limit.
     await cancel(pool)
-    await end_orders(pool, msgspec.structs.replace(FAST, refund_batch=200))
+    while await end_orders(pool, msgspec.structs.replace(FAST, refund_batch=refund_batch)):
+        await post.run()
     await post.run()
-    # The messages about the holds use up the limit, although none of them is sent any more.
-    assert len(mail_server.received) <= settings.unpaid_messages_per_hour
+    assert news(mail_server) == ["Aurora Sessions is cancelled"]
+
+
+@pytest.mark.usefixtures("audited")
+async def test_messages_about_a_cancelled_event_leave_the_limit_to_others(
+    post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer, settings: Settings, provider: Provider
+) -> None:
+    for _ in range(settings.unpaid_messages_per_hour):
+        await paid(pool, provider, 1, email=ANN, locale="en")
+    held = await hold(pool, email=ANN, locale="en")
+    await post.queue()
+    await conn.execute("update messages set status = 'skipped', next_attempt_at = null where kind = 'held'")
+    await cancel(pool)
+    await end_orders(pool, msgspec.structs.replace(FAST, refund_batch=settings.unpaid_messages_per_hour))
+    await post.run()
+    mail_server.received.clear()
+    await cancel_order(pool, held.reference, "u", OPEN)
+    await post.run()
+    assert news(mail_server) == ["Your booking for Aurora Sessions is cancelled"]
+
+
+@pytest.mark.usefixtures("audited")
+async def test_a_hold_that_ends_before_the_worker_ends_its_order_is_announced(
+    post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer, settings: Settings
+) -> None:
+    held = await hold(pool, email=ANN, locale="en")
+    await cancel(pool)
+    await let_time_pass(conn, 600)
+    await expire_holds(pool, settings)
+    await end_orders(pool, FAST)
+    await post.run()
+    assert news(mail_server) == ["Aurora Sessions is cancelled"]
+    await send_order(pool, settings, held.reference, OPEN, ANN, "de")
+    await post.run()
+    assert news(mail_server)[1:] == ["Aurora Sessions ist abgesagt"]
 
 
 @pytest.mark.usefixtures("audited")
