@@ -73,6 +73,9 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Number of disputes that the buyers have won."""
     mail: MailHealth
     cancellations: list[CancellationHealth]
-    """The progress of cancelled events whose orders or refunds are not all decided."""
+    """The progress of cancelled events whose orders or refunds are not all decided.
+
+    It is empty, and a problem says so, if the database does not count it in time.
+    """
     standbys: list[StandbyHealth]
     missing_migrations: list[str]

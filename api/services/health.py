@@ -1,5 +1,6 @@
 """The state of the whole system, and the reason for which this process cannot sell."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
 from api.health_schemas import CancellationHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 from api.money import to_major
-from api.services.cancellations import count_unfinished
+from api.services.cancellations import Count, count_unfinished
 
 MAIL_LATE_S = 300
 """Time in seconds by which an e-mail is late before the system needs attention."""
@@ -59,10 +60,37 @@ async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
         psycopg.OperationalError: the database does not respond.
         psycopg.errors.UndefinedTable: migrations are missing.
     """
-    return await with_timeout(_read_system(pool, settings))
+    system, cancellations = await asyncio.gather(with_timeout(_read_system(pool, settings)), _read_cancellations(pool))
+    if cancellations is None:
+        problems = [*system.problems, "the progress of cancelled events cannot be counted in time"]
+        return msgspec.structs.replace(system, status="degraded", problems=problems)
+    return msgspec.structs.replace(system, cancellations=cancellations)
+
+
+async def _read_cancellations(pool: Pool) -> list[CancellationHealth] | None:
+    """Return the progress of unfinished cancellations; None if the database does not count it in time.
+
+    The time grows with the orders of the cancelled events. It must not hide the rest of the system's state.
+    """
+    try:
+        counts = await with_timeout(_count_unfinished(pool))
+    except psycopg.OperationalError:
+        return None
+    return [
+        CancellationHealth(
+            count.event, count.currency, count.state, count.orders, to_major(count.amount_minor, count.currency)
+        )
+        for count in counts
+    ]
+
+
+async def _count_unfinished(pool: Pool) -> Sequence[Count]:
+    async with open_session(pool) as session:
+        return await session.run(count_unfinished())
 
 
 async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
+    """Read the state of the system without that of cancellations."""
     async with open_session(pool) as session:
         pipeline = session.pipeline()
         applied = pipeline.add(Statement(queries.migrations.list_applied, {}, _Applied))
@@ -73,7 +101,6 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
-        cancellations = pipeline.add(count_unfinished())
         await pipeline.run()
     missing, fault = _compare(applied.rows)
     age = workers.rows[0].age_seconds if workers.rows else None
@@ -106,12 +133,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         undecided_disputes=disputes.rows[0].undecided,
         lost_disputes=disputes.rows[0].lost,
         mail=mail.rows[0],
-        cancellations=[
-            CancellationHealth(
-                count.event, count.currency, count.state, count.orders, to_major(count.amount_minor, count.currency)
-            )
-            for count in cancellations.rows
-        ],
+        cancellations=[],
         standbys=standbys.rows,
         missing_migrations=missing,
     )

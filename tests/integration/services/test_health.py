@@ -132,3 +132,14 @@ async def test_an_unavailable_database_is_named(pool: Pool) -> None:
         assert await find_obstacle(unreachable, settings) == "the database does not respond"
         with pytest.raises(psycopg.OperationalError):
             await read_system(unreachable, settings)
+
+
+async def test_many_orders_of_cancelled_events_do_not_hide_the_rest(pool: Pool, conn: AsyncConnection) -> None:
+    await beat(pool, Settings())
+    async with conn.transaction():
+        # A count that takes too long for any reason ends like one that waits for this lock.
+        await conn.execute("lock table cancelled_orders in access exclusive mode")
+        system = await read_system(pool, Settings())
+    assert system.problems == ["the progress of cancelled events cannot be counted in time"]
+    assert (system.status, system.cancellations) == ("degraded", [])
+    assert (await read_system(pool, Settings())).status == "ok"
