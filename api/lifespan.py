@@ -12,6 +12,7 @@ from api import metrics
 from api.config import Settings
 from api.database.pool import Pool, open_pool
 from api.database.pooler import PoolerCheck
+from api.database.session import with_timeout
 from api.http.rate_limit import Limit
 from api.http.shared_result import SharedResult
 from api.payments import signatures
@@ -105,7 +106,8 @@ def _fill_accounts(state: State, settings: Settings, pool: Pool) -> None:
     state.sign_ins_from_address = Limit(settings.sign_ins_per_address_per_minute, window_s=60)
     state.refreshes = Limit(_REFRESHES_PER_SIGN_IN * settings.sign_ins_per_address_per_minute, window_s=60)
     state.passkey_challenges = Limit(settings.passkey_challenges_per_minute, window_s=60)
-    state.revoked_sessions = SharedResult(functools.partial(list_revoked, pool, settings))
+    # All signed-in requests share one read, so a database that freezes during it must not stop them.
+    state.revoked_sessions = SharedResult(lambda: with_timeout(list_revoked(pool, settings)))
 
 
 def _on_commit(state: State, charges: Charges, committed: Sequence[OrderRow]) -> None:

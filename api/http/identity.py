@@ -9,6 +9,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
 from api.account_schemas import Role
+from api.database.session import with_timeout
 from api.errors import Forbidden, Unauthorized
 from api.http.state import ApiState
 from api.services.accounts.grants import list_grants
@@ -67,7 +68,7 @@ def require_role(role: Role) -> Guard:
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         identity = await _identified(connection)
-        grants = await list_grants(connection.app.state.pool, identity.account_id)
+        grants = await with_timeout(list_grants(connection.app.state.pool, identity.account_id))
         if not any(grant.includes(role, None) for grant in grants):
             raise Forbidden("This account lacks the role for this request.")
 
@@ -84,7 +85,7 @@ def require_event_role(*roles: Role) -> Guard:
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         identity = await _identified(connection)
         event: str = connection.path_params["slug"]
-        grants = await list_grants(connection.app.state.pool, identity.account_id)
+        grants = await with_timeout(list_grants(connection.app.state.pool, identity.account_id))
         if not any(grant.includes(role, event) for grant in grants for role in roles):
             raise Forbidden("This account lacks the role for this event.")
 

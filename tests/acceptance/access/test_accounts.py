@@ -1,5 +1,6 @@
 """Accounts over HTTP: the cookie and its origin, access tokens, orders of accounts, and strangers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.database import session
 from api.http.semantics import OwnOrigins
 from api.services.accounts.links import sign_in_token
 from tests.acceptance.access.accounts import ORIGIN, Api, new_secret, running_api
@@ -138,6 +140,22 @@ async def test_a_password_opens_a_session(api: Api) -> None:
 )
 async def test_an_invalid_sign_in_is_refused(api: Api, body: dict[str, Any]) -> None:
     assert_problem(await api.client.post("/api/sessions", json=body), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("read", ["api.lifespan.list_revoked", "api.http.identity.list_grants"])
+async def test_a_frozen_database_refuses_signed_in_requests(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    async def freeze(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(read, freeze)
+    monkeypatch.setattr(session, "READ_TIMEOUT_S", 0.05)
+    async with running_api(database_url, tmp_path) as api:
+        headers = await api.signed_in(ANN)
+        for path in ("/api/desk/grants", "/api/desk/events/concert/orders?search=bk_1"):
+            refused = await asyncio.wait_for(api.client.get(path, headers=headers), timeout=30)
+            assert_problem(refused, 503, "busy")
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
