@@ -45,7 +45,9 @@ if (typeof window !== "undefined") {
   });
   // The back/forward cache keeps whole pages, and reports no change of the storage to them.
   window.addEventListener("pageshow", ({ persisted }) => {
-    if (persisted && sharedArea.get(SIGNED_OUT_AS) !== lastSignOut) leaveTab();
+    if (!persisted) return;
+    const isOfOther = account.get() !== "" && account.get() !== signedInAs();
+    if (isOfOther || sharedArea.get(SIGNED_OUT_AS) !== lastSignOut) leaveTab();
   });
 }
 
@@ -103,15 +105,18 @@ export function accessToken() {
   return token;
 }
 
-async function refresh() {
-  const response = await post("/refresh");
-  if (response.status === 401) {
+const refresh = () =>
+  alone(async () => {
+    const response = await post("/refresh");
+    if (response.ok) {
+      const { accessToken: renewed, account: own } = /** @type {AccountSession} */ (await response.json());
+      // The cookie is another account's after a sign-in whose response was lost.
+      if (own.email === signedInAs()) return renewed;
+    } else if (response.status !== 401)
+      throw new Error(`The API responded to the refresh of the session with status ${response.status}`);
     forgetAccount();
     return null;
-  }
-  if (!response.ok) throw new Error(`The API responded to the refresh of the session with status ${response.status}`);
-  return /** @type {AccountSession} */ (await response.json()).accessToken;
-}
+  });
 
 /**
  * Sign in with the token of a link, a password or a passkey. The forms then contain the address of the account.
@@ -120,16 +125,24 @@ async function refresh() {
  */
 export async function signIn(request) {
   try {
-    const response = await post("", request);
-    if (!response.ok) return outcomeOf(response.status);
-    const { accessToken: opened, account: own } = /** @type {AccountSession} */ (await response.json());
-    token = Promise.resolve(opened);
-    sharedArea.set(ACCOUNT_KEPT_AS, own.email);
-    rememberEmail(own.email);
-    return "done";
+    return await alone(() => enter(request));
   } catch {
     return "failed";
   }
+}
+
+/**
+ * @param {SignInRequest} request
+ * @returns {Promise<SessionOutcome>}
+ */
+async function enter(request) {
+  const response = await post("", request);
+  if (!response.ok) return outcomeOf(response.status);
+  const { accessToken: opened, account: own } = /** @type {AccountSession} */ (await response.json());
+  token = Promise.resolve(opened);
+  sharedArea.set(ACCOUNT_KEPT_AS, own.email);
+  rememberEmail(own.email);
+  return "done";
 }
 
 /**
@@ -197,28 +210,28 @@ export const withBody = (method, body) => ({
 const outcomeOf = (status) => (status === 429 ? "limited" : status < 500 ? "refused" : "failed");
 
 /**
- * Send a request that changes the cookie of the session, when no other tab is doing so.
+ * Send a request that changes the cookie of the session.
  * @param {string} path path below `SESSIONS`
  * @param {SignInRequest} [body]
  */
 const post = (path, body) =>
-  alone(() =>
-    fetch(settings.apiUrl + SESSIONS + path, {
-      method: "POST",
-      credentials: "include",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body ? withBody("POST", body) : {}),
-    }),
-  );
+  fetch(settings.apiUrl + SESSIONS + path, {
+    method: "POST",
+    credentials: "include",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(body ? withBody("POST", body) : {}),
+  });
 
 /**
- * Call a function while no other tab of this browser does. Without locks (plain http) the tabs do not wait.
- * @param {() => Promise<Response>} send
- * @returns {Promise<Response>}
+ * Call a function that changes the cookie while no other tab of this browser does. Without locks (plain http) the tabs do
+ * not wait. The cookie and the address of the account change in the same call, so that they name the same account.
+ * @template T
+ * @param {() => Promise<T>} change
+ * @returns {Promise<T>}
  */
-function alone(send) {
+function alone(change) {
   const locks = attempt(() => navigator.locks);
-  return locks ? locks.request(LOCK, send) : send();
+  return locks ? locks.request(LOCK, change) : change();
 }
 
 /** Make this browser a guest's. */

@@ -117,6 +117,18 @@ test("after the end of the session the browser is a guest's", async (context) =>
   assert.deepEqual(recallContact("en"), {});
 });
 
+test("a cookie of another account than the page shows makes the browser a guest's", async (context) => {
+  await enterAnew(context);
+  const ofBob = Response.json({ accessToken: "bob's", expiresAt: "", account: { email: "bob@example.org" } });
+  const requests = fakeApi(context, { [REFRESH]: () => ofBob });
+  await fetchAsAccount(ORDER, {});
+  assert.deepEqual(requests(), [
+    [REFRESH, "", "include"],
+    [ORDER, "", ""],
+  ]);
+  assert.equal(account.get(), "");
+});
+
 test("a failed refresh is repeated by the next request", async (context) => {
   await enterAnew(context);
   fakeApi(context, { [REFRESH]: status(503) });

@@ -82,3 +82,31 @@ test("a browser without locks refreshes all the same", async (context) => {
   api.waiting.pop()?.();
   assert.equal(await signIn, "done");
 });
+
+/** Pages that the browser has kept whole, and whether the way back to them loads them anew. */
+for (const [shown, signedIn, isLoaded] of /** @type {const} */ ([
+  [ANN, "bob@example.org", true],
+  [ANN, "", true],
+  [ANN, ANN, false],
+  ["", ANN, false],
+]))
+  test(`the way back to a page of "${shown}" after a sign-in of "${signedIn}"`, async (context) => {
+    const reload = context.mock.fn();
+    /** @type {Record<string, (event: { persisted: boolean }) => void>} */
+    const listeners = {};
+    const addEventListener = (/** @type {string} */ name, /** @type {() => void} */ listener) => {
+      listeners[name] = listener;
+    };
+    Object.assign(globalThis, { window: { addEventListener, location: { reload } } });
+    try {
+      if (shown) sharedArea.set("account", shown);
+      const tab = await openTab(`${shown} ${signedIn}`);
+      tab.recallAccount();
+      if (signedIn) sharedArea.set("account", signedIn);
+      else sharedArea.remove("account");
+      listeners.pageshow?.({ persisted: true });
+      assert.equal(reload.mock.callCount() > 0, isLoaded);
+    } finally {
+      Reflect.deleteProperty(globalThis, "window");
+    }
+  });
