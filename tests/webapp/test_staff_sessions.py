@@ -1,5 +1,6 @@
 """The State of the staff pages belongs to the session of its cookie. No other session and no ended one sees it."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -115,3 +116,17 @@ async def test_a_foreign_page_cannot_connect(stack: Stack, origin: str) -> None:
     with pytest.raises(Refused):
         async with open_tab(stack, await open_session(stack, f"{uuid4()}@staff.example"), origin=origin):
             pass
+
+
+async def test_too_many_messages_end_a_connection_and_unknown_ones_are_not_logged(stack: Stack) -> None:
+    async with open_tab(stack, path="/people") as tab:
+        await tab.until(access="signed_out", is_hydrated=True)
+        for _ in range(20):
+            await tab.send("unknown_event_of_a_stranger")
+        await tab.send(SHOW, text="never")
+        while tab.client.connected:
+            await tab.send(SHOW, text="never")
+            await asyncio.sleep(0)
+    async with open_tab(stack, await open_session(stack, ANN), path="/people") as tab:
+        await tab.until(access="granted", is_hydrated=True)
+    assert "unknown_event_of_a_stranger" not in stack.logs()

@@ -17,6 +17,7 @@ from webapp.apps import STAFF
 from webapp.serve import resolve_free, run_server
 from webapp.settings import StaffSettings
 from webapp.staff.api import Api, session_cookie
+from webapp.staff.strangers import has_token, limited, protect
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -61,7 +62,10 @@ def load_application(api: Api) -> Application:
     """Return Reflex's application, whose event handlers use a client of the API."""
     os.environ.update(_ENVIRONMENT)  # Reflex reads it during the import.
     importlib.import_module("webapp.staff.session").use_api(api)
-    application: Application = importlib.import_module(STAFF.module).app()
+    app = importlib.import_module(STAFF.module).app
+    application: Application = app()
+    registered = importlib.import_module("reflex_base.registry").RegistrationContext.get()
+    protect(app, {name: found.handler.fn for name, found in registered.event_handlers.items()})
     return application
 
 
@@ -82,8 +86,8 @@ class StaffServer:
         match scope["type"]:
             case "lifespan":
                 await self._application(scope, receive, send)
-            case "websocket" if scope["path"].rstrip("/") == EVENTS_PATH and self._is_own(scope):
-                await self._application({**scope, "query_string": bound_query(scope)}, receive, send)
+            case "websocket" if scope["path"].rstrip("/") == EVENTS_PATH and self._is_own(scope) and has_token(scope):
+                await self._application({**scope, "query_string": bound_query(scope)}, limited(receive), send)
             case "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             case _:

@@ -126,3 +126,17 @@ async def test_only_our_own_pages_connect(origin: str | None) -> None:
     assert admitted == []
     await server(scope(), receive, note)
     assert admitted == ["connected"]
+
+
+async def test_a_socket_without_the_token_of_one_tab_is_refused() -> None:
+    sent: list[Any] = []
+
+    async def note(message: Any) -> None:
+        sent.append(message["type"])
+
+    async def unreachable(*_: object) -> Any:
+        raise AssertionError
+
+    for query in (b"EIO=4", b"token=&EIO=4", b"token=one&token=two", b"token=" + b"x" * 65):
+        await StaffServer(unreachable, (ORIGIN,))(scope() | {"query_string": query}, unreachable, note)
+    assert sent == ["websocket.close"] * 4

@@ -1,0 +1,107 @@
+"""Limits for whoever connects to the server of the staff pages, before the session is known.
+
+Everybody can connect, because programs invent the header `Origin`. Reflex logs each unknown event with its whole
+content, and keeps the State of each tab for an hour. So a few connections could fill the disk and the memory.
+
+The functions use undocumented interfaces of Reflex. `webapp/reflex_patch.py` asserts its release. On an upgrade compare
+with `EventNamespace` in `reflex/app.py` and `StateManagerMemory` in `reflex/istate/manager/memory.py`.
+"""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+MESSAGES_PER_S, MESSAGES_BURST = 10, 100
+"""Messages that a connection may send in each second, and at once. A page sends one for each click."""
+STATES_MAX = 1000
+"""The most States in memory, of about 20 kB each, as long as fewer tabs are connected."""
+TOKEN_MAX = 64
+"""The longest token of a tab. A browser sends a UUID."""
+_ROUTE_TEXTS = ("pathname", "asPath", "origin")
+
+
+def has_token(scope: Message) -> bool:
+    """Return True if a websocket names its tab. Reflex logs every event of a connection without a token."""
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    tokens = [value for name, value in parameters if name == "token"]
+    return len(tokens) == 1 and 0 < len(tokens[0]) <= TOKEN_MAX
+
+
+def limited(receive: Receive, clock: Callable[[], float] = time.monotonic) -> Receive:
+    """Return a `receive` that ends a connection with too many messages; `clock` returns monotonic seconds."""
+    waiting, last, ended = 0.0, clock(), False
+
+    async def receive_limited() -> Message:
+        nonlocal waiting, last, ended
+        if not ended:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            now = clock()
+            waiting, last = max(0.0, waiting - (now - last) * MESSAGES_PER_S) + 1, now
+            ended = waiting > MESSAGES_BURST
+            if not ended:
+                return message
+        return {"type": "websocket.disconnect", "code": 1008}
+
+    return receive_limited
+
+
+def protect(app: Any, handlers: Mapping[str, Callable[..., Any]]) -> None:
+    """Let an app ignore events that no page sends, and forget States of tabs that have gone.
+
+    Args:
+        app: Reflex's app, after its start.
+        handlers: the functions that handle events, by the names of the events.
+    """
+    namespace = app.event_namespace
+    known = {name: inspect.signature(handler) for name, handler in handlers.items()}
+    connect, handle = namespace.on_connect, namespace.on_event
+
+    async def on_connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        forget_states(app.state_manager, namespace.token_to_sid, STATES_MAX)
+        await connect(sid, environ, auth)
+
+    async def on_event(sid: str, data: Any) -> None:
+        if is_event(data, known):
+            await handle(sid, data)
+
+    namespace.on_connect, namespace.on_event = on_connect, on_event
+
+
+def is_event(data: Any, known: Mapping[str, inspect.Signature]) -> bool:
+    """Return True if a page could send an event: a handler takes its payload, and its route has the usual types."""
+    if not isinstance(data, dict) or not isinstance(name := data.get("name"), str) or name not in known:
+        return False
+    payload, route = data.get("payload", {}), data.get("router_data", {})
+    # No State of the staff pages keeps variables in the browser, which a page would send back.
+    if not isinstance(payload, dict) or payload.get("vars") or not isinstance(route, dict):
+        return False
+    try:
+        known[name].bind(None, **payload)
+    except TypeError:
+        return False
+    texts = (route.get(part, "") for part in _ROUTE_TEXTS)
+    return isinstance(route.get("query", {}), dict) and all(isinstance(text, str) for text in texts)
+
+
+def forget_states(manager: Any, connected: Collection[str], most: int) -> None:
+    """Forget States of tabs without a connection, the longest unused first, until at most `most` States are left.
+
+    A tab that connects again gets a new State, because its page reads everything anew.
+    """
+    surplus = len(manager.states) - most
+    if surplus <= 0:
+        return
+    idle = [
+        (expires_at, key)
+        for key, (expires_at, token) in manager._token_expires_at.items()  # noqa: SLF001
+        if key not in connected and not ((lock := manager._states_locks.get(token.lock_key)) and lock.locked())  # noqa: SLF001
+    ]
+    for _, key in sorted(idle)[:surplus]:
+        manager._purge_token(manager._token_expires_at[key][1])  # noqa: SLF001
