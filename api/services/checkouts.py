@@ -7,6 +7,7 @@ order, and a repeated request creates no second page.
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
@@ -37,6 +38,8 @@ class _EndedCheckout(msgspec.Struct, frozen=True):
 
     reference: str
     provider_id: str
+    next_close_at: datetime
+    """The end of the lease."""
     amount_minor: int
     currency: str
 
@@ -139,6 +142,9 @@ async def _settle(pool: Pool, closed: _Closed) -> int:
         async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
             await session.run(orders.lock(sorted(checkout.reference for checkout in closed)))
             await payments.settle(session, updates)
-            ids = [checkout.provider_id for checkout in closed]
-            await session.run(Statement(queries.checkouts.mark_closed, {"provider_ids": ids}))
+            parameters = {
+                "provider_ids": [checkout.provider_id for checkout in closed],
+                "claimed_until": [checkout.next_close_at for checkout in closed],
+            }
+            await session.run(Statement(queries.checkouts.mark_closed, parameters))
     return len(closed)

@@ -118,7 +118,7 @@ async def settle(
 
 
 async def hasten(session: Session, references: Collection[str], *, others: Collection[str] = ()) -> None:
-    """Make the payments and refunds of orders due for a check, because the provider has reported a change.
+    """Make the payments, refunds and pages of orders due for a check, because the provider has reported a change.
 
     Call it in a read committed transaction. `others` are the references of orders that the transaction also changes.
     """
@@ -129,6 +129,7 @@ async def hasten(session: Session, references: Collection[str], *, others: Colle
     pipeline = session.pipeline()
     pipeline.add(Statement(queries.payments.hasten_payments, parameters))
     pipeline.add(Statement(queries.refunds.hasten_refunds, parameters))
+    pipeline.add(Statement(queries.checkouts.hasten_closed, parameters))
     await pipeline.run()
 
 
@@ -146,8 +147,11 @@ _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[Status | None, PaymentStatus
     ("captured", "pending", "pending"): ("confirmed", "captured", "paid"),
     ("captured", "expired", "pending"): (None, "refunding", None),
     ("captured", "expired", "void"): (None, "refunding", None),
+    ("captured", "expired", "declined"): (None, "refunding", None),
     ("captured", "cancelled", "pending"): (None, "refunding", None),
     ("captured", "cancelled", "void"): (None, "refunding", None),
+    ("captured", "cancelled", "declined"): (None, "refunding", None),
+    ("captured", "declined", "declined"): (None, "refunding", None),
     ("declined", "pending", "pending"): ("declined", "declined", "the payment was declined"),
     ("declined", "expired", "pending"): (None, "declined", None),
     ("declined", "cancelled", "pending"): (None, "declined", None),
@@ -159,7 +163,7 @@ _CHANGES: dict[tuple[ChargeUpdate, str, str], tuple[Status | None, PaymentStatus
 """The transitions, by the update and the statuses of the order and its payment.
 
 Each gives the order's next status (None: unchanged), the payment's next status and the reason. Any other update changes
-nothing.
+nothing. `test_settlements.py` has the outcome of every combination.
 """
 
 
@@ -176,6 +180,8 @@ def _new_refund(order: LockedOrder) -> NewRefund:
         return refund_of(order, order.total_minor, requested_by="event", reason=EVENT_CANCELLED)
     if order.status == "cancelled":
         return refund_of(order, order.total_minor, requested_by="buyer", reason="paid after the cancellation")
+    if order.payment == "declined":
+        return refund_of(order, order.total_minor, requested_by="late", reason="paid after the payment was declined")
     return refund_of(order, order.total_minor, requested_by="late", reason="paid too late, the tickets were gone")
 
 
@@ -195,6 +201,9 @@ def _change(order: LockedOrder, update: ChargeUpdate, *, reclaimed: bool) -> Cha
         _log.error(
             "Charge of %s was refunded, but the order is confirmed. Cancel the order.", order_label(order.reference)
         )
+    if update == "captured" and not order.held and order.payment == "declined":
+        _log.error("Charge of %s was captured, but the API has requested none.", order_label(order.reference))
+        return None
     change = _CHANGES.get((update, order.status, order.payment))
     return Change(order.id, *change) if change else None
 

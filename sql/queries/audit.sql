@@ -318,8 +318,9 @@ order by orders.id;
 
 -- name: find_wrong_payments
 -- An order and its payment are in states that go together.
--- The payment is captured if and only if the order is confirmed. A pending or declined order has a payment in the
--- same state. The payment of an expired or cancelled order may still be pending and is refunded once captured.
+-- The payment is captured if and only if the order is confirmed. A pending order has a pending payment. The payment of a
+-- declined order is declined, or was captured after all and is refunded. The payment of an expired or cancelled order may
+-- still be pending and is refunded once captured.
 select
     orders.id as order_id,
     orders.reference,
@@ -331,7 +332,7 @@ where
     case orders.status
         when 'confirmed' then payments.status <> 'captured'
         when 'pending' then payments.status <> 'pending'
-        when 'declined' then payments.status <> 'declined'
+        when 'declined' then payments.status <> all('{declined,refunding,refunded}')
         else payments.status = 'captured'
     end
 order by orders.id, payments.id;

@@ -42,15 +42,31 @@ where checkouts.payment_id = locked_checkouts.payment_id and payments.id = check
 returning
     orders.reference,
     checkouts.provider_id,
+    checkouts.next_close_at,
     payments.amount_minor,
     payments.currency;
 
+-- name: hasten_closed
+-- Have the worker close the pages of locked orders again whose payments it has settled as unpaid, because the provider has
+-- reported a change. A payment that was captured after all is then found.
+-- Locks: the pages; the caller has locked their orders.
+update checkouts
+set next_close_at = now()
+from payments
+inner join orders on payments.order_id = orders.id
+where
+    checkouts.payment_id = payments.id
+    and orders.reference = any(%(references)s::text[])
+    and payments.status = any('{declined,void}');
+
 -- name: mark_closed
--- Mark pages as closed, after which their orders' tickets may be released.
+-- Mark pages as closed, after which their orders' tickets may be released. A page stays due if it was hastened after its
+-- claim, because the status may be older than the reported change.
 -- Locks: the pages, which no other statement locks before it waits for another row.
 update checkouts
 set next_close_at = null
-where provider_id = any(%(provider_ids)s::text[]);
+from unnest(%(provider_ids)s::text[], %(claimed_until)s::timestamptz[]) as closed (provider_id, claimed_until)
+where checkouts.provider_id = closed.provider_id and checkouts.next_close_at = closed.claimed_until;
 
 -- name: close_soon
 -- Have the worker close the pages of locked orders that have ended. The page of a confirmed order is paid.

@@ -310,7 +310,8 @@ returning link_generation;
 
 -- name: delete_declined
 -- Delete declined orders older than a number of days, with their payments and released bookings. A trigger deletes
--- their history. An order with a dispute stays, because the dispute refers to its payment.
+-- their history. An order whose payment was captured after all stays with its refund. An order with a dispute stays,
+-- because the dispute refers to its payment.
 -- Locks: the deleted orders, FOR UPDATE; does not wait, so that several workers share the work.
 with locked_orders as materialized (
     select id
@@ -321,8 +322,10 @@ with locked_orders as materialized (
         and not exists (
             select 1
             from payments
-            inner join disputes on payments.id = disputes.payment_id
-            where payments.order_id = orders.id
+            left join disputes on payments.id = disputes.payment_id
+            where
+                payments.order_id = orders.id
+                and (payments.status <> 'declined' or disputes.id is not null)
         )
     order by created_at
     limit %(limit)s

@@ -41,7 +41,7 @@ class Described:
     """The eight characters by which a buyer names the order to people, in two groups."""
     state: str
     """`confirmed`, `paid_late` (confirmed by a payment after the hold), `pending`, `overdue` (pending after its hold),
-    `declined`, `expired`, `paid_too_late` (expired, and a late payment is refunded), `cancelled` or
+    `declined`, `expired`, `paid_too_late` (its late payment is refunded), `cancelled` or
     `cancelled_refunded`."""
     event: OrderEvent
     parts: list[OrderPart]

@@ -197,6 +197,13 @@ CORRUPTIONS = [
     ),
     (
         "find_wrong_payments",
+        """
+        alter table order_events drop constraint order_events_transition_check;
+        update payments set status = 'void' where order_id = {declined_later}
+        """,
+    ),
+    (
+        "find_wrong_payments",
         "update payments set status = 'captured', next_check_at = null where order_id = {pending}",
     ),
     (

@@ -153,6 +153,7 @@ class EventModel:
     def decide(self, order: Order, charge: str) -> None:
         """Apply the provider's decision about a charge. It may come late, twice or after the order's end."""
         is_open = order.payment in {"pending", "void"}
+        is_declined = order.payment == "declined" and order.is_held
         match charge, order.status:
             case "captured", "pending" if not self.is_cancelled:
                 order.status = "confirmed"
@@ -160,7 +161,7 @@ class EventModel:
             case "captured", "expired" if is_open and self._can_reclaim(order):
                 order.status = "confirmed"
                 order.payment = "captured"
-            case "captured", "pending" | "expired" | "cancelled" if is_open:
+            case "captured", "pending" | "expired" | "cancelled" | "declined" if is_open or is_declined:
                 order.status = "cancelled" if order.status == "pending" else order.status
                 order.payment = "refunding"
                 order.refund(order.total)

@@ -234,6 +234,46 @@ async def test_a_payment_during_the_cancellation_is_refunded_once(sale: Sale) ->
     assert await sale.refunded() == [held.total_minor]
 
 
+async def test_a_capture_after_a_declined_payment_is_refunded(sale: Sale, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bank may take the money of a debit that the provider has reported as declined."""
+    held, url = await sale.hold()
+    await sale.pay(url)
+
+    async def decline(*_: object) -> ChargeStatus:
+        return "declined"
+
+    with monkeypatch.context() as declining:
+        declining.setattr(StripeGateway, "find", decline)
+        await sale.make_due()
+        for _ in range(2):
+            await sale.work()
+    assert await states(sale.conn, held.reference) == ("declined", "declined", 0)
+    assert await sale.provider.close_ended(sale.pool, ASYNC) == 0
+    await deliver(sale, "checkout.session.async_payment_succeeded", {"client_reference_id": held.reference})
+    await sale.work()
+    assert await states(sale.conn, held.reference) == ("declined", "refunded", 0)
+    assert await sale.refunded() == [held.total_minor]
+
+
+async def test_a_page_that_changes_while_it_is_closed_is_closed_again(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, url = await sale.hold()
+    await sale.pay(url)
+    await cancel_order(sale.pool, held.reference, "u", OPEN)
+    await sale.conn.execute("update payments set status = 'void', next_check_at = null")
+
+    async def report(*_: object) -> ChargeStatus | None:
+        await deliver(sale, "checkout.session.completed", {"client_reference_id": held.reference})
+        return None
+
+    with monkeypatch.context() as reporting:
+        reporting.setattr(StripeGateway, "close", report)
+        assert await sale.provider.close_ended(sale.pool, ASYNC) == 1
+    await sale.work()
+    assert await states(sale.conn, held.reference) == ("cancelled", "refunded", 0)
+
+
 async def confirmed(sale: Sale, quantity: int) -> OrderRow:
     held, url = await sale.hold(quantity)
     await sale.pay(url)

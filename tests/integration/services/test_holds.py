@@ -70,6 +70,14 @@ async def test_a_repeated_request_gets_the_first_response_whatever_the_status(
     assert again.bookings == first.bookings
 
 
+async def test_the_purge_keeps_a_declined_order_with_a_refund(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool)
+    for update in ("declined", "captured"):
+        await apply_updates(pool, {held.reference: update})
+    await let_time_pass(conn, 31 * 24 * 3600)
+    assert await purge_declined(pool, ASYNC) == 0
+
+
 async def test_declined_orders_of_both_modes_are_purged(pool: Pool, conn: AsyncConnection) -> None:
     reference = next(r for n in range(1000) if simulator.decide(r := f"d-{n}", 0.5) == "declined")
     await book(pool, order(reference=reference), settings=Settings(payment_success_rate=0.5, bookings_per_minute=0))

@@ -39,8 +39,9 @@ function stateOf({ status, expiresAt, paidLate, refund }, serverNow) {
       return paidLate ? "paid_late" : "confirmed";
     case "pending":
       return expiresAt && secondsUntil(expiresAt, serverNow) === 0 ? "overdue" : "pending";
+    case "declined":
     case "expired":
-      return refund === undefined ? "expired" : "paid_too_late";
+      return refund === undefined ? status : "paid_too_late";
     case "cancelled":
       return refund ? "cancelled_refunded" : "cancelled";
     default:

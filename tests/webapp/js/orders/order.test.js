@@ -15,6 +15,7 @@ test("a status is refined by late payments, holds and refunds", () => {
   assert.equal(stateOf({ status: "pending", expiresAt: at(1) }), "pending");
   assert.equal(stateOf({ status: "pending", expiresAt: at(0) }), "overdue");
   assert.equal(stateOf({ status: "declined", bookings: [] }), "declined");
+  assert.equal(stateOf({ status: "declined", refund: 200 }), "paid_too_late");
   assert.equal(stateOf({ status: "expired" }), "expired");
   assert.equal(stateOf({ status: "expired", refund: 200 }), "paid_too_late");
   assert.equal(stateOf({ status: "cancelled" }), "cancelled");
