@@ -30,6 +30,7 @@ WRITE_TIMEOUT_S = 1.5
 """Timeouts of a read and of a write, which also hold if the server is frozen."""
 _BEGIN: dict[IsolationLevel | None, bytes] = {
     IsolationLevel.SERIALIZABLE: b"begin isolation level serializable",
+    IsolationLevel.REPEATABLE_READ: b"begin isolation level repeatable read",
     IsolationLevel.READ_COMMITTED: b"begin isolation level read committed",
 }
 

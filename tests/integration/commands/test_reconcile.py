@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from psycopg import AsyncConnection
 
 from api.commands.reconcile import report
+from api.database import queries
 from api.database.pool import Pool
+from api.database.session import Session, Statement
 from api.payments.provider import Amount, ProviderPayment, ProviderRefund
-from api.services.reconciliation import compare
+from api.services.reconciliation import PAGE_ROWS, compare
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
 from tests.integration.asynchronous import ASYNC, OPEN, Provider, apply_updates, hold
@@ -57,9 +60,11 @@ class Books:
         refund_id = result.provider_id or ""
         self.listed.refunds = [ProviderRefund(refund_id, self.key, self.refunded, self.amount, "succeeded")]
 
-    async def facts(self, since: datetime = LONG_AGO, *, hosted: bool = False) -> dict[str, str]:
+    async def facts(
+        self, since: datetime = LONG_AGO, *, hosted: bool = False, page_rows: int = PAGE_ROWS
+    ) -> dict[str, str]:
         """Return the differences by their subjects."""
-        found = await compare(self.pool, self.listed, since, hosted=hosted)
+        found = await compare(self.pool, self.listed, since, hosted=hosted, page_rows=page_rows)
         return {difference.subject: difference.fact for difference in found}
 
 
@@ -143,6 +148,45 @@ async def test_earlier_payments_are_left_out_unless_the_provider_lists_them(book
     assert await books.facts(future) == {}
     books.listed.payments = [ProviderPayment("pi_1", books.paid, Amount(1, "USD"))]
     assert list(await books.facts(future)) == [books.paid]
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 3, 7, 8, 9])
+async def test_pages_of_every_size_find_the_same(books: Books, page_rows: int) -> None:
+    """Eight payments, of which the provider lacks some, and payments that the database lacks between them."""
+    held = [(await hold(books.pool)).reference for _ in range(6)]
+    await apply_updates(books.pool, dict.fromkeys(held, "captured"))
+    refund = books.listed.refunds[0]
+    foreign = [ProviderPayment(f"pi_x{n}", f"x{n}", books.amount) for n in range(5)]
+    books.listed.payments = [*foreign[:2], books.listed.payments[1], *foreign[2:]]
+    books.listed.refunds = [ProviderRefund(f"re_{n}", None, None, books.amount, "succeeded") for n in range(4)]
+    facts = await books.facts(page_rows=page_rows)
+    missing = "the payment is captured here, but the provider has not captured it"
+    assert {subject for subject, fact in facts.items() if fact == missing} == {books.paid, *held}
+    assert set(facts) - {books.paid, *held} == {f"x{n}" for n in range(5)} | {f"re_{n}" for n in range(4)} | {
+        books.refunded
+    }
+    books.listed.refunds = [refund]
+    assert books.refunded not in await books.facts(page_rows=page_rows)
+
+
+async def test_all_pages_are_true_at_one_moment(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payment that is captured after the provider was asked is no difference."""
+    run, pages = Session.run, []
+
+    async def pay_during_the_comparison(self: Session, statement: Statement[Any]) -> list[Any]:
+        rows: list[Any] = await run(self, statement)
+        if statement.query is queries.reconciliation.find_last_payment:
+            pages.append(rows)
+            if len(pages) == 1:
+                held = await hold(books.pool)
+                await apply_updates(books.pool, {held.reference: "captured"})
+        return rows
+
+    monkeypatch.setattr(Session, "run", pay_during_the_comparison)
+    assert await books.facts(page_rows=1) == {}
+    assert [row for ((row,),) in pages].count(None) == 1
+    assert len(pages) == 3
+    assert len(await books.facts(page_rows=1)) == 1
 
 
 async def test_the_report_names_each_difference(books: Books) -> None:
