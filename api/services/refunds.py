@@ -105,6 +105,8 @@ class _OpenRefund(msgspec.Struct, frozen=True, kw_only=True):
     """The reference of the order, which identifies the charge."""
     charged_minor: int
     currency: str
+    is_forgotten: bool
+    """True if the provider may soon have forgotten the key of an earlier request, or has done so already."""
     is_old: bool
     """True if the refund was requested longer than `REFUND_GIVE_UP_HOURS` ago."""
 
@@ -183,6 +185,9 @@ async def _send(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult 
 async def _request(refund: _OpenRefund, provider: PaymentProvider) -> RefundResult:
     """Find a pending refund, or request a refund; return the provider's result.
 
+    The provider may have made the refund at a request whose response was lost. It forgets keys after a day, and would
+    make the refund again. So an earlier request is looked up first.
+
     A refund has succeeded if the provider has refunded the whole charge, for example through its own pages. An old
     refund has failed if the provider has no charge for it, because a repeated request cannot change that.
 
@@ -190,7 +195,8 @@ async def _request(refund: _OpenRefund, provider: PaymentProvider) -> RefundResu
         ProviderError: the provider may have accepted the request.
     """
     try:
-        found = await provider.find_refund(refund.request()) if refund.status == "pending" else None
+        is_known = refund.status == "pending" or refund.is_forgotten
+        found = await provider.find_refund(refund.request()) if is_known else None
         result = found or await provider.refund(refund.request())
     except ProviderError:
         if refund.is_old and await provider.find(refund.reference, refund.charged) is None:

@@ -42,6 +42,24 @@ class ForgetfulProvider(Provider):
         return await super().refund(RefundRequest(key=str(uuid4()), reference=request.reference, amount=request.amount))
 
 
+class KeylessProvider(Provider):
+    """A provider that has forgotten all keys, and finds its refunds by their requests as Stripe does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[RefundRequest] = []
+        self.loses_responses = False
+
+    async def refund(self, request: RefundRequest) -> RefundResult:
+        self.made.append(request)
+        if self.loses_responses:
+            raise ProviderError("lost")
+        return RefundResult("succeeded", f"re_{len(self.made)}")
+
+    async def find_refund(self, request: RefundRequest) -> RefundResult | None:
+        return RefundResult("succeeded", "re_1") if request in self.made else None
+
+
 @asynccontextmanager
 async def changing(pool: Pool) -> AsyncIterator[Session]:
     """Run a transaction that changes orders."""
@@ -56,6 +74,31 @@ async def refund_30_percent(pool: Pool, reference: str) -> None:
     async with changing(pool) as session:
         new = refund_of(order, order.total_minor * 3 // 10, requested_by="buyer", reason="partly")
         await request(session, [new])
+
+
+async def test_a_refund_is_not_repeated_after_the_provider_has_forgotten_its_key(
+    pool: Pool, conn: AsyncConnection
+) -> None:
+    """The worker was away for more than a day after a request whose response was lost."""
+    provider = KeylessProvider()
+    booked, bookings = await paid(pool, provider, 2)
+    await return_tickets(pool, booked.reference, "u", bookings[:1], OPEN)
+    provider.loses_responses = True
+    assert await request_refunds(pool, ASYNC, provider) == 1
+    await let_time_pass(conn, 25 * 3600)
+    provider.loses_responses = False
+    assert await request_refunds(pool, ASYNC, provider) == 1
+    assert len(provider.made) == 1
+    assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "succeeded", "buyer")]
+
+
+async def test_a_refund_that_was_never_requested_is_requested_after_a_day(pool: Pool, conn: AsyncConnection) -> None:
+    provider = KeylessProvider()
+    booked, bookings = await paid(pool, provider, 2)
+    await return_tickets(pool, booked.reference, "u", bookings[:1], OPEN)
+    await let_time_pass(conn, 25 * 3600)
+    assert await request_refunds(pool, ASYNC, provider) == 1
+    assert len(provider.made) == 1
 
 
 @pytest.mark.parametrize(("is_checked", "refunded_percent"), [(True, 90), (False, 360)])
