@@ -136,13 +136,14 @@ def _run(settings: Settings, _: Arguments) -> int:
 
 
 def _serve(settings: Settings, _: Arguments) -> int:
-    from api.commands import ports, serve
+    from api.commands import ports, price_check, serve
     from api.database import pooler
 
     require_provider(settings)
     ports.check_ports(settings, {"API_PORT", "OPERATIONS_PORT"} if settings.operations_port else {"API_PORT"})
     with database_url(settings) as url:
-        pooler.check_pooler(url, settings)
+        if pooler.check_pooler(url, settings):
+            price_check.check_prices(url, settings)
         if settings.has_open_orders:
             _log.warning("GUEST_ORDERS=open: everybody may read and cancel the orders that were made without a secret.")
         return serve.serve(settings, url)

@@ -12,6 +12,7 @@ from api.addresses import is_local_host, is_local_url
 from api.errors import ConfigError
 from api.setting_values import SECRETS, read_value
 from api.settings.accounts import AccountSettings
+from api.settings.payments import STRIPE_MINIMUMS
 from api.settings.secrets import (
     ACCESS_SECRET,
     SECRET_BYTES_MIN,
@@ -196,6 +197,7 @@ class Settings(AccountSettings, frozen=True, kw_only=True):
             raise ConfigError("DATABASE_DIRECT_URL is not allowed without DATABASE_URL, whose server it must name.")
         if values.get("payment_provider") == "stripe":
             values.setdefault("payment_mode", "async")
+            values.setdefault("payment_minimums", STRIPE_MINIMUMS)
         settings = cls(**values)
         _check_proxies(settings)
         _check_payment_minimums(settings)

@@ -11,6 +11,14 @@ from api.settings.addresses import AddressSettings
 WEBHOOK_PATH = "/api/payments/webhook"
 """Path at which the API receives webhooks."""
 _STRIPE_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{24,200}")
+STRIPE_MINIMUMS = (
+    "AED=2,AUD=0.50,BRL=0.50,CAD=0.50,CHF=0.50,CZK=15,DKK=2.50,EUR=0.50,GBP=0.30,HKD=4,HUF=175,INR=0.50,JPY=50,MXN=10,"
+    "MYR=2,NOK=3,NZD=0.50,PLN=2,RON=2,SEK=3,SGD=0.50,THB=10,USD=0.50"
+)
+"""The smallest totals of Stripe for accounts that settle in the currency of the charge.
+
+https://docs.stripe.com/currencies lists them.
+"""
 PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts of a request to the payment provider."""
 
@@ -25,7 +33,8 @@ class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
     payment_minimums: str = ""
     """The smallest totals that the provider charges, by currency in its major unit, such as `USD=0.50,JPY=50`.
 
-    Smaller totals are refused, except for 0, which needs no charge. Empty for no minimum.
+    Smaller totals are refused, except for 0, which needs no charge. Empty for `STRIPE_MINIMUMS` with Stripe, and for no
+    minimum with another provider.
     """
     payment_webhook_secret: str = ""
     """Key for webhook signatures: `whsec_` and at least 24 bytes in base64; empty to generate one in `data_dir`."""

@@ -160,3 +160,19 @@ cross join
         events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, clock.as_of
     ) as rules
 order by events.starts_at, events.id, tier_stock.display_order;
+
+-- name: list_prices
+-- List the prices above 0 of events whose sale has not ended, with their currencies.
+select
+    events.slug,
+    tiers.name as tier,
+    tiers.price_minor,
+    events.currency
+from events
+inner join tiers on events.id = tiers.event_id
+cross join
+    lateral event_rules(
+        events.sales_start_at, events.sales_end_at, events.starts_at, events.ends_at, events.cancelled_at, now()
+    ) as rules
+where tiers.price_minor > 0 and rules.sale <> all('{ended,cancelled}')
+order by events.slug, tiers.display_order;

@@ -4,6 +4,10 @@ import pytest
 
 from api.config import Settings, require_provider
 from api.errors import ConfigError
+from api.money import parse_amounts
+from api.payments.minor_units import from_stripe, to_stripe
+from api.payments.provider import Amount
+from api.settings.payments import STRIPE_MINIMUMS
 
 FIRST, SECOND = f"whsec_{'a' * 24}", f"whsec_{'B/+=' * 8}"
 
@@ -37,6 +41,19 @@ def test_payments_through_stripe_are_asynchronous() -> None:
     assert Settings.from_env({"PAYMENT_PROVIDER": "stripe"}).payment_mode == "async"
     with pytest.raises(ConfigError, match="it must be async with PAYMENT_PROVIDER=stripe"):
         Settings.from_env({"PAYMENT_PROVIDER": "stripe", "PAYMENT_MODE": "inline"})
+
+
+def test_payments_through_stripe_have_its_minimums_unless_others_are_set() -> None:
+    minimums = Settings.from_env({"PAYMENT_PROVIDER": "stripe"}).payment_minimums_minor
+    assert (minimums["USD"], minimums["JPY"], minimums["HUF"]) == (50, 50, 17_500)
+    environ = {"PAYMENT_PROVIDER": "stripe", "PAYMENT_MINIMUMS": "USD=1"}
+    assert Settings.from_env(environ).payment_minimums_minor == {"USD": 100}
+    assert Settings.from_env({}).payment_minimums_minor == {}
+
+
+@pytest.mark.parametrize(("currency", "minor"), sorted(parse_amounts(STRIPE_MINIMUMS).items()))
+def test_stripe_can_charge_each_of_its_minimums(currency: str, minor: int) -> None:
+    assert from_stripe(to_stripe(Amount(minor, currency)), currency) == Amount(minor, currency)
 
 
 def test_payments_through_stripe_need_a_key_and_secrets() -> None:
