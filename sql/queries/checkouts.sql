@@ -21,7 +21,8 @@ where orders.reference = %(reference)s;
 
 -- name: claim_ended
 -- Claim pages to close, the most overdue first, and set their next attempt. next_close_at acts as a lease: no other
--- worker claims the page before that time.
+-- worker claims the page before that time. After the hold the time between two attempts is at least a twentieth of the
+-- time since then, up to an hour, as for payments.
 -- Locks: the returned pages, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_checkouts as materialized (
     select payment_id
@@ -33,7 +34,11 @@ with locked_checkouts as materialized (
 )
 
 update checkouts
-set next_close_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+set
+    next_close_at = now() + greatest(
+        make_interval(secs => %(check_after_ms)s::double precision / 1000),
+        least((now() - orders.expires_at) / 20, interval '1 hour')
+    )
 from
     locked_checkouts,
     payments

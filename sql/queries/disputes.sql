@@ -9,7 +9,8 @@ on conflict on constraint disputes_pkey do update set next_check_at = excluded.n
 
 -- name: claim_changed
 -- Claim disputes that have changed, the most overdue first, and set their next check. next_check_at acts as a lease: no
--- other worker claims the dispute before that time.
+-- other worker claims the dispute before that time. The time between two checks is at least a twentieth of the dispute's
+-- age, up to an hour, because the provider may not know the dispute at all.
 -- Locks: the returned disputes, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_disputes as materialized (
     select id
@@ -21,7 +22,11 @@ with locked_disputes as materialized (
 )
 
 update disputes
-set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+set
+    next_check_at = now() + greatest(
+        make_interval(secs => %(check_after_ms)s::double precision / 1000),
+        least((now() - disputes.created_at) / 20, interval '1 hour')
+    )
 from locked_disputes
 where disputes.id = locked_disputes.id
 returning disputes.id, disputes.next_check_at;

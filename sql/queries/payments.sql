@@ -65,7 +65,8 @@ where payments.order_id = orders.id and orders.reference = any(%(references)s::t
 -- Claim pending payments that are due for a check, the most overdue first, and set their next check. next_check_at acts as
 -- a lease: no other worker claims the payment before that time. A payment is wanted while its order holds tickets of an
 -- event that takes place. It is abandoned if the hold ended longer ago than a request can last, so that no request for
--- its charge is in flight.
+-- its charge is in flight. After the hold the time between two checks is at least a twentieth of the time since then, up to
+-- an hour, because a bank may take weeks to decide a debit.
 -- Locks: the returned payments, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_payments as materialized (
     select id
@@ -77,7 +78,11 @@ with locked_payments as materialized (
 )
 
 update payments
-set next_check_at = now() + make_interval(secs => %(check_after_ms)s::double precision / 1000)
+set
+    next_check_at = now() + greatest(
+        make_interval(secs => %(check_after_ms)s::double precision / 1000),
+        least((now() - orders.expires_at) / 20, interval '1 hour')
+    )
 from
     locked_payments,
     orders

@@ -274,6 +274,36 @@ async def test_a_page_that_changes_while_it_is_closed_is_closed_again(
     assert await states(sale.conn, held.reference) == ("cancelled", "refunded", 0)
 
 
+@pytest.mark.parametrize(("age_s", "pause_s"), [(60, 5), (7200, 360), (864_000, 3600)])
+async def test_a_page_that_stays_undecided_is_closed_less_often(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch, age_s: int, pause_s: int
+) -> None:
+    await sale.hold()
+
+    async def wait(*_: object) -> ChargeStatus:
+        return "processing"
+
+    monkeypatch.setattr(StripeGateway, "close", wait)
+    await let_time_pass(sale.conn, ASYNC.hold_seconds + age_s)
+    assert await sale.provider.close_ended(sale.pool, ASYNC) == 1
+    cursor = await sale.conn.execute("select extract(epoch from next_close_at - now())::float8 from checkouts")
+    ((seconds,),) = await cursor.fetchall()
+    assert pause_s / 2 < seconds <= pause_s + 1
+    await orders.expire_holds(sale.pool, ASYNC)
+
+
+@pytest.mark.parametrize(("age_s", "pause_s"), [(0, 5), (7200, 360), (864_000, 3600)])
+async def test_a_dispute_that_the_provider_does_not_know_is_fetched_less_often(
+    sale: Sale, age_s: int, pause_s: int
+) -> None:
+    await deliver(sale, "charge.dispute.created", {"object": "dispute", "id": "du_unknown"})
+    await sale.conn.execute("update disputes set created_at = now() - make_interval(secs => %s)", [age_s])
+    assert await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) == 1
+    cursor = await sale.conn.execute("select extract(epoch from next_check_at - now())::float8 from disputes")
+    ((seconds,),) = await cursor.fetchall()
+    assert pause_s / 2 < seconds <= pause_s + 1
+
+
 async def confirmed(sale: Sale, quantity: int) -> OrderRow:
     held, url = await sale.hold(quantity)
     await sale.pay(url)

@@ -77,6 +77,24 @@ async def test_a_charge_in_flight_at_the_end_of_its_hold_is_found_without_webhoo
     assert await request_refunds(pool, ASYNC, provider) == 0
 
 
+@pytest.mark.parametrize(
+    ("age_s", "pause_s"),
+    [(10, 5), (ASYNC.hold_seconds + 60, 5), (ASYNC.hold_seconds + 7200, 360), (ASYNC.hold_seconds + 864_000, 3600)],
+)
+async def test_a_payment_that_stays_undecided_is_checked_less_often(
+    pool: Pool, conn: AsyncConnection, provider: Provider, age_s: int, pause_s: int
+) -> None:
+    """A bank may take weeks to decide a debit, and a provider limits the rate of requests."""
+    held = await hold(pool)
+    provider.charges[held.reference] = "processing"
+    await let_time_pass(conn, age_s)
+    await expire_holds(pool, ASYNC)
+    assert await reconcile_payments(pool, ASYNC, provider) == 1
+    cursor = await conn.execute("select extract(epoch from next_check_at - now())::float8 from payments")
+    ((seconds,),) = await cursor.fetchall()
+    assert pause_s / 2 < seconds <= pause_s + 1
+
+
 async def test_payments_stay_open_while_the_provider_is_unavailable(
     pool: Pool, conn: AsyncConnection, provider: Provider
 ) -> None:
