@@ -1,5 +1,5 @@
-// The documents of an order: the QR codes of its tickets, the tickets as PDF, and its calendar file. A URL would reveal the order's secret in
-// logs, so the page sends the secret in a header and shows the response itself.
+// The documents of an order: the QR codes of its tickets, the tickets as PDF, and its calendar file. A URL would reveal
+// the order's secret in logs, so the page sends the secret in a header and shows the response itself.
 import { createElement, useEffect, useState } from "react";
 import { request } from "../http.js";
 import { currentLanguage } from "../language.js";

@@ -13,6 +13,9 @@ const PENDING_POLL_MS = 2_000;
 // A late payment can still change an order that has expired or was cancelled. The page polls for it this long.
 const LATE_POLL_MS = 15_000;
 const LATE_FOR_MS = 10 * 60_000;
+// The mail server may refuse the address of a confirmation some seconds after it. The page reads the order once more.
+const MAIL_POLL_MS = 20_000;
+const MAIL_FOR_MS = 30_000;
 // A buyer has to hurry in the last minute of a hold.
 const HURRY_S = 60;
 
@@ -25,6 +28,7 @@ const HURRY_S = 60;
  * @property {boolean} paid the buyer has come back from the payment's page after paying
  * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
  *   none
+ * @property {number} confirmedAt browser time, in milliseconds, of the first response with the confirmed order; 0: none
  * @property {number} keptAt browser time, in milliseconds, of an order from the browser's storage; 0: it is the API's
  * @property {string} announcement text code for screen readers: a new state of the order, or `hurry`
  */
@@ -37,6 +41,7 @@ export const INITIAL_STATE = {
   failed: false,
   paid: false,
   endedAt: 0,
+  confirmedAt: 0,
   keptAt: 0,
   announcement: "",
 };
@@ -119,7 +124,12 @@ export function announcementOf(last, next) {
  */
 export function applyOrder(state, order, now) {
   const hasEndedUnpaid = ["expired", "cancelled"].includes(order.status) && order.refund === undefined;
-  return { order, endedAt: hasEndedUnpaid ? state.endedAt || now : 0, keptAt: 0 };
+  return {
+    order,
+    endedAt: hasEndedUnpaid ? state.endedAt || now : 0,
+    confirmedAt: order.status === "confirmed" ? state.confirmedAt || now : 0,
+    keptAt: 0,
+  };
 }
 
 /**
@@ -137,9 +147,10 @@ export function applyFailure(state, kept) {
  * @param {OrderState} state
  * @param {number} now the browser's time, in milliseconds
  */
-export function pollInterval({ order, event, endedAt }, now) {
+export function pollInterval({ order, event, endedAt, confirmedAt }, now) {
   if (!order || isPending(order)) return PENDING_POLL_MS;
   // The worker ends the orders of a cancelled event.
   if (order.status === "confirmed" && event && !takesPlace(event)) return LATE_POLL_MS;
+  if (confirmedAt > now - MAIL_FOR_MS) return MAIL_POLL_MS;
   return endedAt > now - LATE_FOR_MS ? LATE_POLL_MS : 0;
 }

@@ -137,6 +137,10 @@ test("the poll interval depends on the state of the order", () => {
   assert.equal(pollInterval(expired, NOW + 599_999), 15_000);
   assert.equal(pollInterval(expired, NOW + 600_000), 0);
   assert.equal(pollInterval(state({ order: order() }), NOW), 0);
+  // The page reads a confirmed order once more, because its e-mail may have reached nobody.
+  const confirmed = state(applyOrder(INITIAL_STATE, order(), NOW));
+  assert.equal(pollInterval(confirmed, NOW + 29_999), 20_000);
+  assert.equal(pollInterval(state(applyOrder(confirmed, order(), NOW + 20_000)), NOW + 30_000), 0);
   const calledOff = event({ state: "cancelled" });
   assert.equal(pollInterval(state({ order: order(), event: calledOff }), NOW), 15_000);
   assert.equal(pollInterval(state({ order: order({ status: "cancelled" }), event: calledOff }), NOW), 0);
