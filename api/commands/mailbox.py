@@ -31,13 +31,17 @@ KEPT_MAX = 200
 """The number of the newest messages that the mailbox keeps."""
 MESSAGE_BYTES_MAX = 2_000_000
 """Size of the largest message, in bytes."""
+REFUSED_DOMAIN: Final = ".invalid"
+"""The end of addresses that the mailbox refuses, so that developers can try out a wrong address. No real one has it."""
 _FINISH_WITHIN_S = 5
 _OTHER_FILES_MAX = 100
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'"
+    ),
 }
 _POLICY_OF_HTML = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox allow-popups allow-popups-to-escape-sandbox"
@@ -59,6 +63,16 @@ class Mailbox:
     def __init__(self) -> None:
         self.stored: dict[int, Stored] = {}
         self._numbers = itertools.count(1)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it
+        self, _: SMTP, __: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept or refuse a recipient."""
+        if address.lower().endswith(REFUSED_DOMAIN):
+            return "550 5.1.1 There is no such address"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it
         """Keep a message, and forget the oldest one beyond the limit."""

@@ -12,7 +12,9 @@ _STYLE = (
     "body{font-family:system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;line-height:1.5}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:start;padding:.4rem .8rem .4rem 0;vertical-align:top;"
     "border-bottom:1px solid #d4d4d8}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
-    "iframe{width:100%;height:48rem;border:1px solid #d4d4d8}"
+    "td,h1{overflow-wrap:anywhere}iframe{width:100%;height:48rem;border:1px solid #d4d4d8}"
+    "@media(max-width:40rem){body{margin:1rem auto}tr{display:block;padding:.4rem 0;border-bottom:1px solid #d4d4d8}"
+    "td,th{display:block;padding:0;border:0}.list th{display:none}}"
 )
 _HEADERS = ("From", "To", "Subject", "Date", "Message-ID")
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
@@ -35,7 +37,7 @@ def render_list(rows: Sequence[Row]) -> str:
         f'<td><a href="/mails/{row.number}"><bdi>{escape(row.subject) or "(no subject)"}</bdi></a></td></tr>'
         for row in rows
     )
-    table = f"<table><tr><th>Received</th><th>To</th><th>Subject</th></tr>{lines}</table>"
+    table = f'<table class="list"><tr><th>Received</th><th>To</th><th>Subject</th></tr>{lines}</table>'
     empty = "<p>No message has arrived since the start of the mailbox. Reload this page to look again.</p>"
     return _page("Mailbox", table if rows else empty)
 
@@ -83,6 +85,9 @@ def _body(mail: EmailMessage, kind: str) -> str:
 
 def _page(title: str, content: str) -> str:
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        # Browsers request an icon from a page that names none, and report the missing one.
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title>"
         f"<style>{_STYLE}</style></head><body><h1><bdi>{escape(title)}</bdi></h1>{content}</body></html>"
     )

@@ -57,6 +57,25 @@ def test_a_message_shows_its_text_with_links_and_no_markup(client: TestClient[Li
     assert "&lt;script&gt;" in page
 
 
+def test_pages_fit_a_phone_and_request_no_icon(client: TestClient[Litestar]) -> None:
+    for path in ("/", "/mails/1"):
+        response = client.get(path)
+        assert '<meta name="viewport" content="width=device-width">' in response.text
+        assert '<link rel="icon" href="data:,">' in response.text
+        assert "img-src data:" in response.headers["Content-Security-Policy"]
+
+
+def test_a_wrong_address_is_refused(client: TestClient[Litestar], settings: Settings) -> None:
+    listed = client.get("/").text
+    mail = message("To nobody")
+    mail.replace_header("To", "ann@example.INVALID")
+    smtp = smtplib.SMTP("127.0.0.1", settings.mailbox_port)
+    with smtp, pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        smtp.send_message(mail)
+    assert refused.value.recipients["ann@example.INVALID"][0] == 550
+    assert client.get("/").text == listed
+
+
 def test_the_html_of_a_message_has_its_images_and_runs_no_script(client: TestClient[Litestar]) -> None:
     response = client.get("/mails/1/html")
     policy = response.headers["Content-Security-Policy"]
