@@ -124,6 +124,7 @@ def compose(
         facts=_facts(facts, texts, before or facts.occasion),
         codes=_captions(codes, facts.bookings, texts),
         links=[Fact(texts.get("open"), _link(order, sender))],
+        notes=_notes(texts),
     )
     mail = _envelope(message, sender, texts.get(f"{message.kind}.subject", event=event.name), now)
     _set_body(mail, content, texts)
@@ -148,7 +149,8 @@ def compose_links(message: Claimed, orders: Sequence[LinkedOrder], sender: Sende
         Fact(texts.get("links.order", event=order.name, date=texts.date(order.starts_at)), _link(order, sender))
         for order in orders
     ]
-    content = Content(texts.get("links.heading"), [texts.get("links.text")], facts=[], codes=[], links=links)
+    paragraphs = [texts.get("links.text")]
+    content = Content(texts.get("links.heading"), paragraphs, facts=[], codes=[], links=links, notes=_notes(texts))
     mail = _envelope(message, sender, texts.get("links.subject"), now)
     _set_body(mail, content, texts)
     mail["Content-Language"] = message.locale
@@ -164,7 +166,9 @@ def compose_sign_in(message: Claimed, link_id: str, sender: Sender, now: datetim
     texts = Texts(message.locale)
     address = f"{sender.web_url}/sign-in#{sign_in_token(sender.access_secret, link_id)}"
     links = [Fact(texts.get("sign_in.open"), address)]
-    content = Content(texts.get("sign_in.heading"), [texts.get("sign_in.text")], facts=[], codes=[], links=links)
+    notes = [texts.get("automatic")]
+    paragraphs = [texts.get("sign_in.text")]
+    content = Content(texts.get("sign_in.heading"), paragraphs, facts=[], codes=[], links=links, notes=notes)
     mail = _envelope(message, sender, texts.get("sign_in.subject"), now)
     _set_body(mail, content, texts)
     mail["Content-Language"] = message.locale
@@ -178,6 +182,11 @@ def _page(reference: str, sender: Sender) -> str:
 def _link(order: OrderRow | LinkedOrder, sender: Sender) -> str:
     secret = link_secret(sender.access_secret, order.reference, order.link_generation)
     return f"{_page(order.reference, sender)}#{secret}"
+
+
+def _notes(texts: Texts) -> list[str]:
+    """Return the sentences at the end of a message with the links and the times of orders."""
+    return [texts.get(key) for key in ("private", "automatic", "times")]
 
 
 def _envelope(message: Claimed, sender: Sender, subject: str, now: datetime) -> EmailMessage:

@@ -35,7 +35,9 @@ class Content(msgspec.Struct, frozen=True):
     codes: Sequence[Fact]
     """The caption and the code of each ticket. The image of the n-th one has the content id `ticket-n`."""
     links: Sequence[Fact]
-    """The labels and the addresses of the orders' pages, with a secret."""
+    """The labels and the addresses of pages, with a secret."""
+    notes: Sequence[str]
+    """Sentences about the message itself, at its end."""
 
 
 def to_text(content: Content, texts: Texts) -> str:
@@ -43,8 +45,7 @@ def to_text(content: Content, texts: Texts) -> str:
     facts = [f"{fact.label}: {_lines(fact.value, texts)}" for fact in content.facts]
     codes = [f"{code.label}\n{code.value}" for code in content.codes]
     links = "\n\n".join(f"{link.label}:\n{link.value}" for link in content.links)
-    end = f"{links}\n{texts.get('private')}"
-    parts = [content.heading, *content.paragraphs, "\n".join(facts), *codes, end, texts.get("automatic")]
+    parts = [content.heading, *content.paragraphs, "\n".join(facts), *codes, links, "\n".join(content.notes)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -70,13 +71,13 @@ def to_html(content: Content, texts: Texts) -> str:
     links = "".join(
         f'<p><a href="{escape(link.value)}" style="{_BUTTON}">{_value(link.label)}</a></p>' for link in content.links
     )
+    notes = "<br>".join(escape(note) for note in content.notes)
     return (
         f'<!doctype html><html lang="{texts.locale}" dir="{texts.direction}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(content.heading)}</title></head>'
         f'<body style="{_PAGE}"><div style="{_CARD}"><h1 style="margin-top:0;font-size:24px">'
         f"{escape(content.heading)}</h1>{paragraphs}<table>{facts}</table>{codes}"
-        f'{links}<p style="{_SMALL}">{escape(texts.get("private"))}<br>{escape(texts.get("automatic"))}</p>'
-        "</div></body></html>\n"
+        f'{links}<p style="{_SMALL}">{notes}</p></div></body></html>\n'
     )
 
 

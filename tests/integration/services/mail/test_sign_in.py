@@ -43,6 +43,9 @@ async def test_the_link_of_an_e_mail_signs_in(
         assert body is not None
         text = body.get_content()
         assert load(locale)["sign_in.text"] in text
+        # The link opens no booking.
+        assert load(locale)["private"] not in text
+        assert load(locale)["times"] not in text
         (token,) = LINK.findall(text)
         assert len(ADDRESS.findall(text)) == 1
         tokens.add(token)

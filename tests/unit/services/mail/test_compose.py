@@ -19,6 +19,7 @@ from api.services.codes import is_genuine
 from api.services.mail.compose import Sender, compose, is_true
 from api.services.mail.facts import Facts, Occasion
 from api.services.mail.outbox import Claimed, Kind
+from api.services.mail.texts import load
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
 LOCALES: tuple[Locale, ...] = get_args(Locale)
@@ -183,6 +184,8 @@ def test_text_and_html_have_the_facts_of_the_order(kind: Kind, locale: Locale) -
             "GA",
         ):
             assert fact in text
+        for note in ("private", "automatic", "times"):
+            assert load(locale)[note] in text
         assert "{" not in text
 
 
