@@ -72,7 +72,7 @@ async def cancel(
             raise SetupError(f"{error} Nothing was changed.") from error
         except CommitUnknownError as error:
             raise SetupError(f"The outcome is unknown. Repeat the command to see it: {error}") from error
-    show(f"The sale has ended. The worker cancels {found.orders} orders. Repeat the command to see the progress.")
+    show(f"The sale has ended. Orders that the worker cancels: {found.orders}. Repeat the command to see the progress.")
     return 0
 
 

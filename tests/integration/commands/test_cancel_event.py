@@ -53,7 +53,7 @@ async def test_an_event_is_cancelled_after_its_confirmation(
     code, shown, _ = await run(database_url, EVENT, *CONFIRMED)
     assert (code, shown.splitlines()[-1]) == (
         0,
-        "The sale has ended. The worker cancels 2 orders. Repeat the command to see the progress.",
+        "The sale has ended. Orders that the worker cancels: 2. Repeat the command to see the progress.",
     )
     assert await is_cancelled(conn)
     code, _, error = await run(database_url, EVENT, *CONFIRMED)
@@ -82,7 +82,7 @@ async def test_an_event_is_cancelled_after_its_confirmation(
 async def test_an_event_is_cancelled_by_typing(conn: AsyncConnection, database_url: str) -> None:
     code, shown, _ = await run(database_url, EVENT, typed=f"{EVENT}\n0\nIll\n")
     assert code == 0
-    assert shown.endswith("The worker cancels 0 orders. Repeat the command to see the progress.\n")
+    assert shown.endswith("Orders that the worker cancels: 0. Repeat the command to see the progress.\n")
     assert await is_cancelled(conn)
 
 
