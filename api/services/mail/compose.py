@@ -280,10 +280,13 @@ def _paragraphs(kind: Kind, facts: Facts, texts: Texts) -> list[str]:
 def _refund_of_event(facts: Facts, texts: Texts) -> str:
     """Return a paragraph about the refund of an order that its event has ended."""
     order = facts.order
-    refund_minor = sum(refund.amount_minor for refund in order.refunds if refund.reason == EVENT_CANCELLED)
+    refunds = [refund for refund in order.refunds if refund.reason == EVENT_CANCELLED]
+    refund_minor = sum(refund.amount_minor for refund in refunds)
     if refund_minor:
         refund, total = (texts.amount(minor, order.currency) for minor in (refund_minor, order.total_minor))
-        return texts.get("event_cancelled.refund", refund=refund, total=total)
+        # No other message follows a refund that an inline payment has made at once.
+        is_done = all(refund.status == "succeeded" for refund in refunds)
+        return texts.get(f"event_cancelled.{'refunded' if is_done else 'refund'}", refund=refund, total=total)
     return texts.get(f"event_cancelled.{'free' if order.payment in _PAID else 'unpaid'}")
 
 

@@ -73,6 +73,19 @@ async def test_a_buyer_reads_the_payment_and_its_refund(
 
 
 @pytest.mark.usefixtures("audited")
+async def test_a_refund_that_is_done_is_not_promised(post: Post, pool: Pool, mail_server: MailServer) -> None:
+    await book(pool, order(email=ANN, locale="en"), settings=INLINE)
+    await post.run()
+    mail_server.received.clear()
+    await cancel(pool)
+    await end_orders(pool, FAST)
+    await post.run()
+    (received,) = mail_server.received
+    assert "We have returned $10.00 to the card" in plain(received)
+    assert "we tell you when it is done" not in plain(received)
+
+
+@pytest.mark.usefixtures("audited")
 async def test_orders_without_money_get_a_fitting_text(
     post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer
 ) -> None:
