@@ -8,7 +8,11 @@ from api.payments.minor_units import from_stripe
 
 _PAGE = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Simulated payment</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Simulated payment</title>
+<link rel="icon" href="data:,"><style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem; }}
+button {{ min-height: 44px; margin: 0 8px 8px 0; padding: 0 16px; font: inherit; }}
+</style></head>
 <body>
 <main>
 <h1>Simulated payment</h1>

@@ -13,6 +13,7 @@ from api.commands.payment_simulator import create_app
 from api.config import Settings
 from api.payments.stripe_simulator.errors import StripeRefused
 from api.payments.stripe_simulator.form import parse_form
+from api.payments.stripe_simulator.pages import pay_page
 from api.payments.stripe_simulator.store import SESSION_LIFE_S, StripeStore
 
 KEY = {"Authorization": "Bearer sk_test_1"}
@@ -219,3 +220,13 @@ def test_a_form_is_nested() -> None:
 def test_a_malformed_form_is_refused(encoded: str) -> None:
     with pytest.raises(StripeRefused):
         parse_form(encoded)
+
+
+def test_the_hosted_page_requests_no_icon_and_fits_a_phone() -> None:
+    session = {"status": "open", "amount_total": 20_000, "currency": "usd", "cancel_url": "http://localhost:3000/"}
+    page = pay_page(session)
+    assert '<link rel="icon" href="data:,">' in page
+    assert "min-height: 44px" in page
+    assert "200.00 USD" in page
+    assert "{" in page.partition("</style>")[0]
+    assert "{{" not in page
