@@ -102,11 +102,11 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def running_system(pair: Pair, source: Path = ROOT, *, processes: int = 2) -> AsyncIterator[System]:
-    """Run API processes on both servers of a pair, from the code in `source`."""
+async def running_system(pair: Pair, source: Path = ROOT, **variables: str) -> AsyncIterator[System]:
+    """Run API processes on both servers of a pair, from the code in `source`; `variables` are further settings."""
     await asyncio.to_thread(seed, pair.primary.url(TEMPLATE), event=EVENT, inventory=inventory_of(STANDING))
     with temporary_directory() as directory:
-        system = System(pair, Stack(pair.url, directory, {**ENVIRONMENT, "API_WORKERS": str(processes)}, source))
+        system = System(pair, Stack(pair.url, directory, {**ENVIRONMENT, "API_WORKERS": "2", **variables}, source))
         try:
             await system.start_api()
             yield system
