@@ -141,6 +141,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
         ),
         before_send=[_complete_headers, count_unmatched],
         openapi_config=_openapi(),
+        logging_config=None,  # The framework would replace the format of api/logs.py.
     )
     complete(app.openapi_schema, tickets_max=TICKETS_MAX)
     app.state.throttle = throttle
@@ -159,6 +160,7 @@ def create_operations_app(state: State) -> HttpSemantics:
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_complete_headers],
         openapi_config=None,
+        logging_config=None,
     )
     app.state = state
     return HttpSemantics(app)

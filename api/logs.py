@@ -45,6 +45,7 @@ def configure_logging() -> None:
     handler.setFormatter(LogFormatter(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs each request at INFO.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs the addresses of each message at INFO.
 
 
 def order_label(reference: str) -> str:

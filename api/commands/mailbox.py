@@ -171,6 +171,7 @@ def create_app(settings: Settings) -> Litestar:
         lifespan=[lifespan],
         before_request=_refuse_other_hosts,
         openapi_config=None,
+        logging_config=None,  # The framework would replace the format of api/logs.py.
     )
 
 

@@ -145,6 +145,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         exception_handlers={ChargeRefused: _respond_to_refusal, 500: _respond_to_fault},
         request_max_body_size=settings.body_bytes_max,
         openapi_config=None,
+        logging_config=None,  # The framework would replace the format of api/logs.py.
     )
 
 

@@ -3,11 +3,16 @@
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from litestar.datastructures import State
 
+from api.app import create_app, create_operations_app
+from api.commands import mailbox, payment_simulator
+from api.config import Settings
 from api.http.problems import problem_of
-from api.logs import RECORD_CHARACTERS_MAX, LogFormatter
+from api.logs import RECORD_CHARACTERS_MAX, LogFormatter, configure_logging
 
 
 @pytest.fixture
@@ -63,3 +68,19 @@ def test_a_failed_request_is_logged_with_its_quoted_path(log: io.StringIO) -> No
     first = log.getvalue().splitlines()[0]
     assert first.startswith(r"ERROR 'GET' '/api/a\nERROR forged yyy")
     assert len(first) < 300
+
+
+def test_no_application_replaces_the_format(tmp_path: Path) -> None:
+    handlers = list(logging.getLogger().handlers)
+    settings = Settings(data_dir=tmp_path)
+    create_app(settings)
+    create_operations_app(State())
+    mailbox.create_app(settings)
+    payment_simulator.create_app(settings)
+    assert logging.getLogger().handlers == handlers
+
+
+def test_the_mailbox_logs_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    configure_logging()
+    assert not logging.getLogger("mail.log").isEnabledFor(logging.INFO)
