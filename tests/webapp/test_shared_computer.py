@@ -164,6 +164,32 @@ async def test_claimed_orders_leave_the_browser_with_their_account(make_event: M
     await expect_nothing(site, page, traces)
 
 
+async def test_claimed_orders_that_the_list_does_not_show_leave_as_well(make_event: MakeEvent, visit: OpenPage) -> None:
+    site, email = await make_event("GA=9"), "claims-the-past@example.org"
+    page = await visit(site.event_url)
+    traces = await book(site, page, "Claims The Past", email)
+    await site.set_columns(starts_at="now")
+    await sign_in(site, page, email)
+    await expect(page.get_by_text(words("bookings.none_upcoming"))).to_be_visible()
+    await sign_out(site, page)
+    await expect_nothing(site, page, traces)
+
+
+async def test_a_sign_out_that_cannot_read_the_claims_does_not_happen(make_event: MakeEvent, visit: OpenPage) -> None:
+    site, email = await make_event("GA=9"), "claims-unread@example.org"
+    page = await visit(site.event_url)
+    # An order of another guest makes the sign-out read the account's orders.
+    await book(site, page, "Claims Unread")
+    await sign_in(site, page, email)
+    await page.route("**/api/me/orders?limit=100", lambda route: route.abort())
+    button = page.get_by_role("button", name=words("account.sign_out"), exact=True)
+    await button.click()
+    await expect(page.locator(".account")).to_contain_text(words("sign_in.failed"))
+    await page.unroute("**/api/me/orders?limit=100")
+    await button.click()
+    await expect(page.locator("form.who")).to_be_visible()
+
+
 async def test_another_account_finds_nothing_of_an_ended_session(make_event: MakeEvent, visit: OpenPage) -> None:
     site, email = await make_event("GA=9"), "ended-elsewhere@example.org"
     page = await visit(site.url)

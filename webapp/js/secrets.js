@@ -88,6 +88,12 @@ export function assignSecrets(account, references) {
   }
 }
 
+/** Return the references of the orders that belong to no account. */
+export const guestReferences = () =>
+  kept()
+    .filter(({ account }) => account === undefined)
+    .map(({ name }) => name.slice(PREFIX.length));
+
 /**
  * Forget the secrets of accounts that a function accepts. A guest's secrets stay.
  * @param {(account: string) => boolean} isForgotten

@@ -2,6 +2,7 @@
 import { createElement } from "react";
 import { useStore } from "../hooks.js";
 import { createStore } from "../store.js";
+import { assignClaimed } from "./claims.js";
 import { forgetVisitor } from "./forgetting.js";
 import { announceSignOut, setPassword, signOut } from "./session.js";
 
@@ -33,7 +34,9 @@ export const useOwnAccount = () => useStore(state);
 export async function leave(isEverywhere) {
   if (state.get().leaving === "sending") return;
   update({ leaving: "sending" });
-  const leaving = await signOut(isEverywhere);
+  const assigned = await assignClaimed();
+  // Only the account can read its orders, so a sign-out without them would leave their secrets behind.
+  const leaving = assigned === "done" ? await signOut(isEverywhere) : assigned;
   update({ leaving });
   if (leaving !== "done") return;
   forgetVisitor();

@@ -7,6 +7,7 @@ import { currentLanguage } from "../language.js";
 import { requestSignInLink } from "../orders/mail_request.js";
 import { createStore } from "../store.js";
 import { signedInAs } from "./address.js";
+import { assignClaimed } from "./claims.js";
 import { hasPasskeys, signChallenge } from "./device.js";
 import { forgetOtherAccounts } from "./forgetting.js";
 import { takeLinkToken } from "./link_token.js";
@@ -108,6 +109,8 @@ async function enter(request) {
   const outcome = await signIn(request);
   if (outcome !== "done") return outcome;
   const path = takeReturnPath() ?? BOOKINGS;
+  // A failure does not stop the buyer, because the sign-out reads the orders again.
+  await assignClaimed();
   // The session of another account may have ended without a sign-out.
   forgetOtherAccounts(signedInAs());
   window.location.assign(path);

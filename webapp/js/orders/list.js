@@ -10,7 +10,6 @@ import { fetchSnapshot } from "../http.js";
 import { eventPath, orderPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, pollingOptions, usePolled } from "../polling.js";
 import { recallName, rememberName } from "../remembered.js";
-import { assignSecrets } from "../secrets.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { readName } from "../text.js";
@@ -47,8 +46,6 @@ function update(changes) {
 }
 
 const refresh = () => update({});
-
-const referenceOf = (/** @type {Order} */ { reference }) => reference;
 
 /**
  * Return the function that names the pages of a filter's list.
@@ -180,9 +177,6 @@ export function BookingsFeed() {
     setTimeout(readEventsAgain, CACHE_MAX_AGE_MS);
   }, [changed, mutate, orders, readEventsAgain]);
 
-  useEffect(() => {
-    if (orders && owner !== "") assignSecrets(owner, orders.map(referenceOf));
-  }, [orders, owner]);
   useEffect(() => {
     update({ show, orders });
     if (!orders) return;
