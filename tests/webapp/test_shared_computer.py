@@ -1,11 +1,12 @@
 """Two people in one browser or in two: neither finds anything of the other one's account."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.webapp import accounts
 from tests.webapp.order_page import book_as, expect_codes, expect_title, secret_of
@@ -21,6 +22,14 @@ _STORAGE = """async () => {
         (await (await caches.open(name)).keys()).map(({ url }) => url)));
     return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, caches_, document.cookie]);
 }"""
+# The page's requests have no time limit, so that a test can hold back a response. The console reports that the
+# page shows the event, because Playwright finds no element while a new page is on its way.
+_PATIENT_AND_OPEN = """
+    AbortSignal.timeout = () => new AbortController().signal;
+    new MutationObserver(() => {
+        if (document.querySelector(".order-event-name")) console.log("event is shown");
+    }).observe(document, { childList: true, subtree: true });
+"""
 PATHS = ("/", "/bookings", "/bookings?show=past", "/bookings?show=cancelled", "/sign-in")
 
 
@@ -75,6 +84,17 @@ async def expect_nothing(site: Site, page: Page, traces: Traces) -> None:
     await expect_title(page, words("booking.missing.title"))
     assert set(await found(page, traces)) <= {traces.reference}
     assert traces.reference not in await page.evaluate(_STORAGE)
+
+
+def _respond_after(event: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
+    """Return a handler that holds responses back until an event."""
+
+    async def handle(route: Route) -> None:
+        response = await route.fetch()
+        await event.wait()
+        await route.fulfill(response=response)
+
+    return handle
 
 
 async def end_sessions(site: Site, email: str) -> None:
@@ -188,6 +208,31 @@ async def test_a_sign_out_that_cannot_read_the_claims_does_not_happen(make_event
     await page.unroute("**/api/me/orders?limit=100")
     await button.click()
     await expect(page.locator("form.who")).to_be_visible()
+
+
+async def test_a_response_during_the_reload_of_a_sign_out_restores_nothing(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("GA=9")
+    page = await visit(site.url)
+    await sign_in(site, page, "late-response@example.org")
+    traces = await book(site, page, "Late Response", "late-response@example.org")
+    tab = await visit(site.url, context=page.context)
+    await tab.add_init_script(_PATIENT_AND_OPEN)
+    address, api_address = f"{site.url}/booking/{traces.reference}", f"**/api/bookings/{traces.reference}"
+    response, new_page = asyncio.Event(), asyncio.Event()
+    await tab.route(api_address, _respond_after(response))
+    async with tab.expect_request(api_address):
+        await tab.goto(address)
+    await tab.route(address, _respond_after(new_page))
+    async with tab.expect_request(address):
+        await sign_out(site, page)
+    # The page stores the order before it shows the event.
+    async with tab.expect_console_message(lambda message: message.text == "event is shown"):
+        response.set()
+    assert traces.reference not in await page.evaluate(_STORAGE)
+    new_page.set()
+    await expect_title(tab, words("booking.missing.title"))
 
 
 async def test_another_account_finds_nothing_of_an_ended_session(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -12,6 +12,14 @@ import { readName } from "./text.js";
  * @property {() => string[]} keys
  */
 
+/** The window of a page that is about to end. @type {Window | null} */
+let ending = null;
+
+/** Store nothing else in the browser for this page, which is about to end. Later responses may belong to a former visitor. */
+export function sealStorage() {
+  ending = window;
+}
+
 /**
  * Return the area of a storage.
  * @param {() => Storage} open blocked storage refuses even the access to `window.localStorage`
@@ -24,6 +32,7 @@ function createArea(open) {
     get: (key) => unstored.get(key) ?? attempt(() => open().getItem(key)),
     set(key, value) {
       unstored.set(key, value);
+      if (globalThis.window === ending) return;
       attempt(() => {
         open().setItem(key, value);
         unstored.delete(key);

@@ -3,7 +3,7 @@
 import { forgetPurchases } from "../checkout/storage.js";
 import { forgetOrders } from "../offline/kept_orders.js";
 import { forgetTickets } from "../own_tickets.js";
-import { sharedArea, tabArea } from "../remembered.js";
+import { sealStorage, sharedArea, tabArea } from "../remembered.js";
 import { forgetSecrets, secretOf } from "../secrets.js";
 
 /** The names under which the browser keeps what a buyer types. `webapp/components/user_id.py` and `email.py` have the same. */
@@ -16,6 +16,11 @@ const TYPED = ["user-id", "email"];
  */
 export function forgetOtherAccounts(account) {
   forgetSecrets((owner) => owner !== account);
+  forgetWithoutSecrets();
+}
+
+/** Forget the orders whose secrets this browser does not have. */
+function forgetWithoutSecrets() {
   const mayStay = (/** @type {string} */ reference) => secretOf(reference) !== "";
   forgetOrders(mayStay);
   forgetTickets(mayStay);
@@ -26,5 +31,23 @@ export function forgetOtherAccounts(account) {
 export function forgetVisitor() {
   forgetOtherAccounts("");
   for (const name of TYPED) sharedArea.remove(name);
+  forgetTab();
+}
+
+/**
+ * Load the page anew after a sign-out, so that it has nothing in memory that the account has read.
+ *
+ * A response to this page may have stored an order after the tab that signs out had deleted all of them, and others may
+ * arrive before the page ends.
+ */
+export function leaveTab() {
+  forgetWithoutSecrets();
+  forgetTab();
+  sealStorage();
+  window.location.reload();
+}
+
+/** Forget what the visitor has typed and chosen in this tab. */
+function forgetTab() {
   for (const name of tabArea.keys()) tabArea.remove(name);
 }

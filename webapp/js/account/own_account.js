@@ -3,7 +3,7 @@ import { createElement } from "react";
 import { useStore } from "../hooks.js";
 import { createStore } from "../store.js";
 import { assignClaimed } from "./claims.js";
-import { forgetVisitor } from "./forgetting.js";
+import { forgetVisitor, leaveTab } from "./forgetting.js";
 import { announceSignOut, setPassword, signOut } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
@@ -41,8 +41,7 @@ export async function leave(isEverywhere) {
   if (leaving !== "done") return;
   forgetVisitor();
   announceSignOut();
-  // The new page has nothing in memory that the account has read.
-  window.location.reload();
+  leaveTab();
 }
 
 /**

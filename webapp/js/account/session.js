@@ -3,10 +3,11 @@
 // late response would replace a newer token by an older one, whose use ends the session.
 
 import { recallEmail, rememberEmail } from "../email.js";
-import { attempt, sharedArea, tabArea } from "../remembered.js";
+import { attempt, sharedArea } from "../remembered.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
+import { leaveTab } from "./forgetting.js";
 
 /** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
 
@@ -49,12 +50,6 @@ if (typeof window !== "undefined") {
     const isOfOther = account.get() !== "" && account.get() !== signedInAs();
     if (isOfOther || sharedArea.get(SIGNED_OUT_AS) !== lastSignOut) leaveTab();
   });
-}
-
-/** Load the page anew, because the account that it shows has signed out. */
-function leaveTab() {
-  for (const name of tabArea.keys()) tabArea.remove(name);
-  window.location.reload();
 }
 
 /** Load the pages of the other tabs anew. */

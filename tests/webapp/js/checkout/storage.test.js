@@ -2,25 +2,12 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { adoptPurchase, keepPurchase, openPurchase } from "../../../../webapp/js/checkout/storage.js";
+import { area } from "../browser_storage.js";
 import { KEY, PURCHASE } from "../doubles.js";
 
 const IN_DOUBT = { ...PURCHASE, inDoubt: true };
 const OTHER = { ...IN_DOUBT, reference: `bk_${"o".repeat(26)}` };
 const COPY = `purchase-in-doubt:${KEY}`;
-
-/** Return a storage area without a browser: its entries are its properties, as in a browser. */
-function area() {
-  const methods = {
-    getItem: (/** @type {string} */ name) => entries[name] ?? null,
-    setItem: (/** @type {string} */ name, /** @type {string} */ value) => {
-      entries[name] = value;
-    },
-    removeItem: (/** @type {string} */ name) => void delete entries[name],
-  };
-  /** @type {Record<string, string> & typeof methods} */
-  const entries = Object.create(methods);
-  return entries;
-}
 
 /** @type {Map<string, unknown>} */
 let locks;
