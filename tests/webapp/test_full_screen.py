@@ -11,6 +11,9 @@ from tests.webapp.site import MakeEvent
 from tests.webapp.visitors import OpenPage
 from tests.webapp.words import words
 
+SCANNED_PX_MIN = 150
+"""The smallest height of a code in CSS pixels, which is four centimetres on a phone."""
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -46,6 +49,25 @@ async def test_each_code_fills_the_screen(make_event: MakeEvent, visit: OpenPage
     await page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
     await expect(opener).to_be_focused()
+
+
+# A phone on its side, a small one upright, and a laptop at a zoom of 200 %.
+@pytest.mark.parametrize("size", [(844, 390), (568, 320), (320, 480), (720, 450)])
+async def test_code_and_seat_fit_on_a_low_screen(make_event: MakeEvent, visit: OpenPage, size: tuple[int, int]) -> None:
+    site = await make_event("VIP=5")
+    reference = await sell_order(site)
+    page = await visit(f"{site.url}/booking/{reference}", size=size)
+    await expect_codes(page, 2)
+    await page.get_by_role("button", name=re.compile(words("booking.full_screen"))).first.click()
+    slide = page.locator(".code-slide").first
+    await expect(slide.get_by_role("img")).to_be_in_viewport(ratio=0.99)
+    for text in (slide.locator(".place"), slide.get_by_text("VIP", exact=True)):
+        await expect(text).to_be_in_viewport(ratio=0.99)
+    box = await slide.get_by_role("img").bounding_box()
+    assert box is not None
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+    # A scanner reads the code from half an arm's length.
+    assert box["height"] >= SCANNED_PX_MIN
 
 
 async def test_the_full_screen_is_accessible_and_announces_the_ticket(make_event: MakeEvent, visit: OpenPage) -> None:
