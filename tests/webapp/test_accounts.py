@@ -9,7 +9,7 @@ from tests.webapp.accounts import link_of, press, request_link, sign_in
 from tests.webapp.appearance import check_page
 from tests.webapp.order_page import book_as, cancel, expect_codes, expect_title
 from tests.webapp.site import MakeEvent, Site
-from tests.webapp.visitors import OpenPage
+from tests.webapp.visitors import DESKTOP, OpenPage
 from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,6 +86,19 @@ async def test_two_accounts_see_nothing_of_each_other(make_event: MakeEvent, vis
         await expect_title(page, words("booking.missing.title"))
     # The orders belong to the accounts, not to the name.
     assert await site.orders("the same name") == []
+
+
+async def test_the_button_of_the_password_stands_beside_its_field(inline_site: Site, visit: OpenPage) -> None:
+    page = await visit(f"{inline_site.url}/sign-in", size=DESKTOP)
+    await sign_in(inline_site, page, "password-beside@example.org")
+    account = page.locator(".account")
+    await account.get_by_text(words("account.set_password")).click()
+    field = account.get_by_label(words("account.new_password"))
+    button = account.get_by_role("button", name=words("account.save_password"))
+    await expect(button).to_be_visible()
+    boxes = [await each.bounding_box() for each in (field, button)]
+    middles = [box["y"] + box["height"] / 2 for box in boxes if box]
+    assert middles[0] == pytest.approx(middles[1], abs=4)
 
 
 async def test_a_password_signs_in(make_event: MakeEvent, visit: OpenPage) -> None:

@@ -5,10 +5,20 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.webapp.site import MakeEvent
+from tests.webapp.accounts import sign_in
+from tests.webapp.site import MakeEvent, Site
+from tests.webapp.test_passkeys import add, attach, unfold
 from tests.webapp.visitors import DESKTOP, OpenPage, draw_map
+from tests.webapp.words import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# The right edge of a text, where a line of Arabic begins. The element may be wider than its text.
+_TEXT_START = """(element) => {
+    const range = new Range();
+    range.selectNodeContents(element);
+    return range.getBoundingClientRect().right;
+}"""
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
@@ -34,6 +44,19 @@ async def test_arabic_pages_keep_names_seats_and_amounts_readable(make_event: Ma
     await expect(page.locator("#order-tickets")).to_contain_text(isolated)
     await expect(page.locator("dd [dir=auto]").filter(has_text="Sam (Rivera)")).to_be_visible()
     await expect(page.locator(".order-text")).to_contain_text("مطبوعًا")
+
+
+async def test_the_name_of_a_passkey_stands_above_its_dates(inline_site: Site, visit: OpenPage) -> None:
+    page = await visit(f"{inline_site.url}/sign-in", size=DESKTOP)
+    await attach(page)
+    await sign_in(inline_site, page, "passkey-in-arabic@example.org")
+    await unfold(page)
+    await add(page, "my phone")
+    await page.get_by_label(words("language.label")).select_option("ar")
+    await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    text = page.get_by_text("my phone", exact=True)
+    edges = [await each.evaluate(_TEXT_START) for each in (text, page.locator(".passkey-words .small"))]
+    assert edges[0] == pytest.approx(edges[1], abs=2)
 
 
 async def test_the_time_of_a_booking_follows_the_venue(make_event: MakeEvent, visit: OpenPage) -> None:

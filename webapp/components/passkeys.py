@@ -94,7 +94,7 @@ def _passkey(passkey: Any) -> Ui:
     used = say("passkeys.used", date=local("date", passkey.last_used_at, passkeys.time_zone))
     return rx.el.li(
         rx.el.span(
-            name(passkey.name, class_name="passkey-name"),
+            rx.el.span(name(passkey.name), class_name="passkey-name"),
             rx.el.span(
                 added,
                 " ",
