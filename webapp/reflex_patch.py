@@ -68,6 +68,15 @@ _ENTRY_CLIENT_JS = (
     ),
 )
 
+# The same for vite.config.js. A phone's connection loads few files at a time, so the pages share one chunk.
+_VITE_CONFIG_JS = (
+    (
+        'test: /env.json/,\n              name: "reflex-env",',
+        1,
+        'test: /./,\n              name: "shared",\n              minShareCount: 2,',
+    ),
+)
+
 _KINDS = ("dependencies", "devDependencies")
 """The kinds of packages in an npm manifest."""
 
@@ -133,6 +142,7 @@ def apply(context: dict[str, Any], app: App) -> None:
     context["add_modify_task"]("app/entry.client.js", _set_hydration_options)
     context["add_modify_task"]("app/root.jsx", _drop_unused)
     context["add_modify_task"]("react-router.config.js", _prerender_named_pages)
+    context["add_modify_task"]("vite.config.js", _join_shared_modules)
 
 
 def _drop_event_loop(state_js: str) -> str:
@@ -151,6 +161,10 @@ def _guard_storage(react_theme_js: str) -> str:
 
 def _set_hydration_options(entry_client_js: str) -> str:
     return _replace_texts(entry_client_js, _ENTRY_CLIENT_JS)
+
+
+def _join_shared_modules(vite_config_js: str) -> str:
+    return _replace_texts(vite_config_js, _VITE_CONFIG_JS)
 
 
 def _drop_unused(root_jsx: str) -> str:
