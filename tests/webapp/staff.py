@@ -142,6 +142,20 @@ class Tab:
 
 
 @contextlib.asynccontextmanager
+async def _http_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a session that closes each response. aiohttp leaves that of a socket open which the server has reset."""
+    trace = aiohttp.TraceConfig()
+    with contextlib.ExitStack() as responses:
+
+        async def keep(_session: Any, _context: Any, ended: aiohttp.TraceRequestEndParams) -> None:
+            responses.callback(ended.response.close)
+
+        trace.on_request_end.append(keep)
+        async with aiohttp.ClientSession(trace_configs=[trace]) as http:
+            yield http
+
+
+@contextlib.asynccontextmanager
 async def open_tab(
     stack: Stack,
     cookie: str = "",
@@ -157,7 +171,7 @@ async def open_tab(
     Raises:
         Refused: the server has refused the connection.
     """
-    async with aiohttp.ClientSession() as http:  # A refused client does not close a session of its own.
+    async with _http_session() as http:  # A refused client does not close a session of its own.
         client = socketio.AsyncClient(reconnection=False, http_session=http)
         tab = Tab(client, path)
         headers = {"Origin": stack.web_url if origin is None else origin, "Cookie": cookie}

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.stack import Process, Stack, free_port, responds
-from tests.webapp.staff import SHOW, Refused, grant_role, open_session, open_tab, refresh, revoke_role, sign_out
+from tests.webapp.staff import SHOW, WAIT_S, Refused, grant_role, open_session, open_tab, refresh, revoke_role, sign_out
 from webapp.staff import texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -124,9 +124,10 @@ async def test_too_many_messages_end_a_connection_and_unknown_ones_are_not_logge
         for _ in range(20):
             await tab.send("unknown_event_of_a_stranger")
         await tab.send(SHOW, text="never")
-        while tab.client.connected:
-            await tab.send(SHOW, text="never")
-            await asyncio.sleep(0)
+        async with asyncio.timeout(WAIT_S):
+            while tab.client.connected:
+                await tab.send(SHOW, text="never")
+                await asyncio.sleep(0)
     async with open_tab(stack, await open_session(stack, ANN), path="/people") as tab:
         await tab.until(access="granted", is_hydrated=True)
     assert "unknown_event_of_a_stranger" not in stack.logs()

@@ -13,8 +13,10 @@ FAMILIES = ("Noto Sans", "Noto Sans Arabic")
 """The families of the embedded fonts, by preference. They have Latin, Greek, Cyrillic and Arabic letters."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-_RUN_MAX = 24
-"""The most characters without a space that stay on one line in any layout."""
+HEADING_RUN_MAX = 24
+"""The most characters without a space that stay on one line of a heading."""
+FACT_RUN_MAX = 30
+"""The same for a fact, which has smaller letters. A reference that the API has made has 27: a copy of it is whole."""
 _BREAK = "\N{ZERO WIDTH SPACE}"
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
@@ -29,13 +31,13 @@ def font_files() -> list[Path]:
     return [fontpkg.path(family) for family in FAMILIES]
 
 
-def printable(text: str) -> str:
-    """Return a text in which every character has a glyph, and which can be broken into lines anywhere.
+def printable(text: str, run_max: int = FACT_RUN_MAX) -> str:
+    """Return a text in which every character has a glyph, and in which a word of more than `run_max` can be broken.
 
     A visible character without a glyph becomes `REPLACEMENT`, and so does a text without a visible character.
     """
     characters = map(_printable, _CONTROLS.sub("", unicodedata.normalize("NFC", text)))
-    return " ".join(map(_breakable, "".join(characters).split())) or REPLACEMENT
+    return " ".join(_breakable(word, run_max) for word in "".join(characters).split()) or REPLACEMENT
 
 
 @functools.cache
@@ -53,5 +55,5 @@ def _printable(character: str) -> str:
     return "" if unicodedata.category(character) in _INVISIBLE else REPLACEMENT
 
 
-def _breakable(word: str) -> str:
-    return _BREAK.join(word[start : start + _RUN_MAX] for start in range(0, len(word), _RUN_MAX))
+def _breakable(word: str, run_max: int) -> str:
+    return _BREAK.join(word[start : start + run_max] for start in range(0, len(word), run_max))

@@ -13,7 +13,7 @@ import typst
 from api.schemas import Locale
 from api.services.codes import draw
 from api.services.mail.facts import Facts, codes_of, place_of
-from api.services.mail.glyphs import FAMILIES, REPLACEMENT, font_files, printable
+from api.services.mail.glyphs import FAMILIES, HEADING_RUN_MAX, REPLACEMENT, font_files, printable
 from api.services.mail.texts import Texts
 from api.services.order_rows import BookingRow
 from api.services.short_reference import grouped, short_reference
@@ -80,7 +80,7 @@ def _document(facts: Facts, texts: Texts, ticket_secret: str) -> _Document:
         title=texts.get("pdf.title", event=printable(occasion.name)),
         language=texts.locale,
         fonts=FAMILIES,
-        event=_value(occasion.name, texts),
+        event=texts.isolated(printable(occasion.name, HEADING_RUN_MAX)),
         facts=[_Fact(texts.get(label), _value(value, texts)) for label, value in rows.items() if value],
         tickets=_tickets(facts, texts, ticket_secret),
         notes=[texts.get("pdf.note")],

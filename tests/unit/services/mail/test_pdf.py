@@ -99,6 +99,14 @@ def test_the_longest_names_fit_on_the_page_of_their_ticket() -> None:
     assert document.pages[0].extract_text().count("Щ") == 3 * LONGEST + 2 * 128 + 100 + 50
 
 
+@pytest.mark.parametrize("digits", ["0" * 24, "4bd7240e53766fa55eafc495", "8" * 24])
+def test_a_reference_that_is_copied_from_the_page_is_whole(digits: str) -> None:
+    """A break inside the reference would be part of the copy, and no search would find the order."""
+    shown = facts()
+    shown = msgspec.structs.replace(shown, order=msgspec.structs.replace(shown.order, reference=f"bk_{digits}"))
+    assert f"bk_{digits}" in written(shown).pages[0].extract_text().splitlines()
+
+
 @pytest.mark.parametrize("name", ["日本", "Ada 😀", "שלום"])
 def test_a_character_without_a_glyph_is_replaced_and_the_ticket_explains_it(name: str) -> None:
     page = written(named(name)).pages[0].extract_text()
