@@ -85,14 +85,29 @@ class Case:
 
     async def command(self, confirmation: Confirmation) -> None:
         """Run the command `cancel-event`; repeat it after a kill unless the event is cancelled."""
-        if await self._act("command", confirmation, None) is None:
-            cancelled = await self.world.query(
-                "select from events where slug = %s and cancelled_at is not null", confirmation.event
-            )
-            assert cancelled or await victim.cancel_event(self.world.settings, confirmation) == 0
 
-    async def _act(self, role: Role, task: Any, done: Callable[[], Awaitable[bool]] | None) -> Any:
-        while self._kills_left:
+        async def cancelled() -> bool:
+            return bool(
+                await self.world.query(
+                    "select from events where slug = %s and cancelled_at is not null", confirmation.event
+                )
+            )
+
+        if await self._act("command", confirmation, None, cancelled) is None and not await cancelled():
+            assert await victim.cancel_event(self.world.settings, confirmation) == 0
+
+    async def _act(
+        self,
+        role: Role,
+        task: Any,
+        done: Callable[[], Awaitable[bool]] | None,
+        is_over: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Any:
+        """Run a task in processes, of which each is killed while kills are left; return None after the last kill.
+
+        After a kill `is_over` tells that a repetition is an error, as the lost response was a success.
+        """
+        while self._kills_left and not (is_over and self.kills_made and await is_over()):
             result = await self.world.run_victim(role, task, self._kills_left[0], done)
             passed = self.world.steps.passed
             self.steps += passed

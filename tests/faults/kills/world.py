@@ -146,6 +146,9 @@ class World:
             self.steps.arm(kill_at, process.kill)
             ours.send(None)
             result = await _receive(ours)
+            if result is None and not self.steps.killed.is_set():
+                await asyncio.to_thread(process.join, READY_TIMEOUT_S)
+                raise AssertionError(f"the {role} ended with {process.exitcode} before its result")
             if done and not self.steps.killed.is_set():
                 await self._until_done(done)
             self.steps.disarm()
