@@ -178,7 +178,7 @@ def _get(request: Request[Any, Any, Any], kind: Kind, object_id: str) -> Object:
 
 def _page(request: Request[Any, Any, Any], kind: Kind) -> Object:
     query, _ = _query(request)
-    return _account(request).store.page(kind, query)
+    return _account(request).store.page(kind, query, request.url.path)
 
 
 async def _create(request: Request[Any, Any, Any], make: Any) -> Response[bytes]:

@@ -82,8 +82,8 @@ class StripeStore:
             found = self._expanded(found, path.split("."))
         return found
 
-    def page(self, kind: Kind, query: Object) -> Object:
-        """Return a page of objects, newest first.
+    def page(self, kind: Kind, query: Object, path: str) -> Object:
+        """Return a page of objects, newest first. Clients request the next page at `path`.
 
         Raises:
             StripeRefused: a filter is unknown or invalid.
@@ -108,7 +108,7 @@ class StripeStore:
             for each in known
             if each["created"] >= earliest and (not intent or each.get("payment_intent") == intent)
         ]
-        return {"object": "list", "data": found[:limit], "has_more": len(found) > limit, "url": "/v1"}
+        return {"object": "list", "data": found[:limit], "has_more": len(found) > limit, "url": path}
 
     def create_session(self, fields: Object) -> Object:
         """Create a Checkout Session for one line item.

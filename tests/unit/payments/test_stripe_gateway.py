@@ -173,6 +173,19 @@ async def test_a_failed_refund_states_its_reason(tmp_path: Path) -> None:
         assert (found.status, found.error) == ("failed", "expired_or_canceled_card")
 
 
+async def test_lists_of_several_pages_are_complete(tmp_path: Path) -> None:
+    """Stripe returns at most 100 objects at once."""
+    references = {f"bk_{number}" for number in range(101)}
+    async with shop(tmp_path) as it:
+        for reference in references:
+            checkout = await it.start(reference=reference)
+            await it.pay(checkout)
+            asked = RefundRequest(key=f"key of {reference}", reference=reference, amount=AMOUNT)
+            await it.gateway.refund(checkout.id, asked)
+        assert {payment.reference async for payment in it.gateway.payments_since(LONG_AGO)} == references
+        assert {refund.reference async for refund in it.gateway.refunds_since(LONG_AGO)} == references
+
+
 async def test_an_unpaid_page_cannot_be_refunded(tmp_path: Path) -> None:
     async with shop(tmp_path) as it:
         checkout = await it.start()
