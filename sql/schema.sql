@@ -2033,6 +2033,10 @@ CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) 
 
 COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
 
+CREATE INDEX messages_requested_idx ON public.messages USING btree (next_attempt_at) WHERE ((next_attempt_at IS NOT NULL) AND (source_id IS NULL));
+
+COMMENT ON INDEX public.messages_requested_idx IS 'Requested messages to send, the most overdue first';
+
 CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
 
 COMMENT ON INDEX public.order_events_feed_idx IS 'Entries after the cursor of a feed';

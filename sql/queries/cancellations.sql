@@ -212,6 +212,20 @@ from counted
 group by event, currency, state
 order by event, currency, state;
 
+-- name: read_lag
+-- Read the time in seconds since a cancelled event has ended its last order while other orders wait: the longest one.
+select
+    'end_orders' as job,
+    coalesce(greatest(extract(epoch from now() - min(progress.ended_at)), 0), 0)::float8 as lag_seconds
+from (
+    select greatest(cancellations.started_at, max(cancelled_orders.ended_at)) as ended_at
+    from cancellations
+    inner join cancelled_orders on cancellations.event_id = cancelled_orders.event_id
+    where cancellations.finished_at is null
+    group by cancellations.event_id
+    having bool_or(cancelled_orders.ended_at is null)
+) as progress;
+
 -- name: list_failed
 -- List the failed refunds of a cancellation, oldest first.
 select

@@ -5,6 +5,58 @@ from tiers
 inner join tickets on tiers.id = tickets.tier_id
 where tickets.status = 'held' and tickets.held_until < now() - interval '2 s';
 
+-- name: read_job_lags
+-- Read the time in seconds for which each job of the worker is late with its most overdue item. Refunds are
+-- late since the last one was requested, because their rate is limited.
+-- `delay_s` is the time until a change of an event is announced.
+with lags as (
+    select
+        'reconcile_payments' as job,
+        min(next_check_at) as due_since
+    from payments
+    where next_check_at is not null
+    union all
+    select
+        'close_checkouts',
+        min(next_close_at)
+    from checkouts
+    where next_close_at is not null
+    union all
+    select
+        'settle_webhooks',
+        min(received_at)
+    from webhooks
+    where processed_at is null
+    union all
+    select
+        'request_refunds',
+        (
+            select greatest(min(refunds.next_check_at), refund_rate.used_until)
+            from refunds
+            where refunds.next_check_at is not null
+            having count(*) > 0
+        )
+    from refund_rate
+    union all
+    select
+        'record_disputes',
+        min(next_check_at)
+    from disputes
+    where next_check_at is not null
+    union all
+    select
+        'note_event_changes',
+        min(coalesce(seen_at, created_at) + make_interval(secs => %(delay_s)s))
+    from event_changes
+    where finished_at is null
+)
+
+select
+    job,
+    coalesce(greatest(extract(epoch from now() - due_since), 0), 0)::float8 as lag_seconds
+from lags
+order by job;
+
 -- name: list_standbys
 -- List the standbys that receive this server's log. A role without pg_read_all_stats sees nulls.
 select

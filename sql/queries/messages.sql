@@ -210,16 +210,40 @@ select
     ) as found;
 
 -- name: claim_message
--- Claim the most overdue message for an attempt. Its next attempt follows if the worker does not mark the message until
--- then, for example after a crash.
+-- Claim the most overdue message for an attempt. A message that somebody has requested comes before all announcements,
+-- because this person waits for it. Requests are limited, so that announcements follow. The next attempt of the message
+-- follows if the worker does not mark it until then, for example after a crash.
 -- Locks: the message, FOR UPDATE SKIP LOCKED, until the end of this statement.
-with due as materialized (
+with requested as materialized (
     select id
     from messages
-    where next_attempt_at <= now()
+    where next_attempt_at <= now() and source_id is null
     order by next_attempt_at
     limit 1
     for update skip locked
+),
+
+announced as materialized (
+    select id
+    from messages
+    where
+        next_attempt_at <= now()
+        and source_id is not null
+        and not exists (
+            select 1
+            from requested
+        )
+    order by next_attempt_at
+    limit 1
+    for update skip locked
+),
+
+due as (
+    select id
+    from requested
+    union all
+    select id
+    from announced
 )
 
 update messages

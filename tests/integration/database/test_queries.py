@@ -188,6 +188,27 @@ async def test_the_holds_of_a_client_are_found_through_their_index(session: Asyn
     assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
 
 
+async def test_the_next_message_is_found_through_the_indexes(session: AsyncConnection) -> None:
+    await session.execute(
+        """
+        with sold as (
+            insert into orders (event_id, reference, user_id, request_digest, status, quantity, total_minor, currency)
+            values (1, 'r', 'u', sha256('x'), 'confirmed', 1, 100, 'USD')
+            returning id
+        )
+        insert into messages (kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
+        select 'confirmed', sold.id, n, 'a@example.org', 'en', '<' || n || '@example.org>', now() - n * interval '1 s'
+        from sold, generate_series(1, 20000) as n
+        """
+    )
+    await session.execute("analyze messages")
+    claim = {"pause_s": 1, "pause_max_s": 1, "give_up_hours": 1}
+    nodes = await plan_of(session, queries.messages.claim_message, claim)
+    indexes = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert indexes == {"messages_queued_idx", "messages_requested_idx", "messages_pkey"}
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+
+
 async def test_a_reference_is_found_through_its_index(session: AsyncConnection) -> None:
     await session.execute(
         """

@@ -5,7 +5,7 @@ from psycopg import AsyncConnection
 
 from api.config import Settings
 from api.database.pool import Pool
-from api.services.health import MAIL_LATE_S, read_system
+from api.services.health import read_system
 from api.services.mail import outbox
 from api.services.mail.delivery import AWAY_PAUSE_S, RUN_MAX_S
 from api.services.mail.outbox import give_up_messages
@@ -124,7 +124,7 @@ async def test_a_late_message_degrades_the_system(
     await post.queue()
     assert not any("e-mail" in problem for problem in (await read_system(pool, settings)).problems)
     await conn.execute(
-        "update messages set next_attempt_at = now() - make_interval(secs => %s)", [float(MAIL_LATE_S + 10)]
+        "update messages set next_attempt_at = now() - make_interval(secs => %s)", [float(settings.job_lag_max_s + 10)]
     )
     assert any("e-mail is 31" in problem for problem in (await read_system(pool, settings)).problems)
 
