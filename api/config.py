@@ -103,6 +103,8 @@ class Settings(AccountSettings, frozen=True, kw_only=True):
     """
     worker_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 15
     """Age of a worker's last heartbeat, from 5 s to an hour, at which `make run` restarts the worker."""
+    job_lag_max_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
+    """Time, from 5 s to a day, by which a job of the worker may be late before `/health/system` reports a problem."""
     server_silence_max_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
     """Time without a successful response, from 5 s to an hour, after which `make run` restarts a server."""
     connections_max: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 20_000

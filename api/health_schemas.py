@@ -41,6 +41,14 @@ class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Number of e-mails within `MESSAGES_KEPT_DAYS` that a mail server refused for good, or that were given up."""
 
 
+class JobHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """A job of the worker."""
+
+    job: str
+    lag_seconds: float
+    """Time by which its most overdue item is late."""
+
+
 class CancellationHealth(msgspec.Struct, frozen=True, rename="camel"):
     """The orders of an unfinished cancellation that have one state. Each order has one state."""
 
@@ -72,6 +80,7 @@ class SystemHealth(msgspec.Struct, frozen=True, rename="camel"):
     lost_disputes: int
     """Number of disputes that the buyers have won."""
     mail: MailHealth
+    jobs: list[JobHealth]
     cancellations: list[CancellationHealth]
     """The progress of cancelled events whose orders or refunds are not all decided.
 

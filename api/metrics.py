@@ -184,6 +184,12 @@ class _SystemCollector:
             "E-mails within MESSAGES_KEPT_DAYS that a mail server refused for good, or that were given up",
             value=mail.failed,
         )
+        lags = GaugeMetricFamily(
+            "job_lag_seconds", "Time by which the most overdue item of a job of the worker is late", labels=["job"]
+        )
+        for job in self._system.jobs:
+            lags.add_metric([job.job], job.lag_seconds)
+        yield lags
         orders = GaugeMetricFamily(
             "cancellation_orders",
             "Orders of an unfinished cancellation by the state of their refunds",

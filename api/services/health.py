@@ -13,12 +13,10 @@ from api.database import migrations, queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
-from api.health_schemas import CancellationHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
+from api.health_schemas import CancellationHealth, JobHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 from api.money import to_major
 from api.services.cancellations import Count, count_unfinished
 
-MAIL_LATE_S = 300
-"""Time in seconds by which an e-mail is late before the system needs attention."""
 WRITE_FAILURE_S = 5.0
 """Time after a failed write to the server's disk for which the process is not ready.
 
@@ -54,39 +52,65 @@ class _Wait(msgspec.Struct, frozen=True):
 
 
 async def read_system(pool: Pool, settings: Settings) -> SystemHealth:
-    """Read the state of workers, holds, refunds, disputes, e-mails, cancellations, standbys and migrations.
+    """Read the state of workers, holds, refunds, disputes, e-mails, jobs, cancellations, standbys and migrations.
 
     Raises:
         psycopg.OperationalError: the database does not respond.
         psycopg.errors.UndefinedTable: migrations are missing.
     """
-    system, cancellations = await asyncio.gather(with_timeout(_read_system(pool, settings)), _read_cancellations(pool))
-    if cancellations is None:
-        problems = [*system.problems, "the progress of cancelled events cannot be counted in time"]
-        return msgspec.structs.replace(system, status="degraded", problems=problems)
-    return msgspec.structs.replace(system, cancellations=cancellations)
+    system, cancelled = await asyncio.gather(
+        with_timeout(_read_system(pool, settings)), _read_cancellations(pool, settings)
+    )
+    problems = [*system.problems, *cancelled.problems]
+    return msgspec.structs.replace(
+        system,
+        status="degraded" if problems else "ok",
+        problems=problems,
+        jobs=[*system.jobs, *cancelled.jobs],
+        cancellations=cancelled.progress,
+    )
 
 
-async def _read_cancellations(pool: Pool) -> list[CancellationHealth] | None:
-    """Return the progress of unfinished cancellations; None if the database does not count it in time.
+class _Cancelled(msgspec.Struct, frozen=True):
+    """The state of unfinished cancellations."""
+
+    progress: list[CancellationHealth] = []
+    jobs: list[JobHealth] = []
+    problems: list[str] = []
+
+
+async def _read_cancellations(pool: Pool, settings: Settings) -> _Cancelled:
+    """Return the state of unfinished cancellations, which is a problem if the database does not read it in time.
 
     The time grows with the orders of the cancelled events. It must not hide the rest of the system's state.
     """
     try:
-        counts = await with_timeout(_count_unfinished(pool))
+        counts, jobs = await with_timeout(_count_unfinished(pool))
     except psycopg.OperationalError:
-        return None
-    return [
+        return _Cancelled(problems=["the progress of cancelled events cannot be counted in time"])
+    progress = [
         CancellationHealth(
             count.event, count.currency, count.state, count.orders, to_major(count.amount_minor, count.currency)
         )
         for count in counts
     ]
+    return _Cancelled(progress, jobs, _late(jobs, settings))
 
 
-async def _count_unfinished(pool: Pool) -> Sequence[Count]:
+async def _count_unfinished(pool: Pool) -> tuple[list[Count], list[JobHealth]]:
     async with open_session(pool) as session:
-        return await session.run(count_unfinished())
+        pipeline = session.pipeline()
+        counts = pipeline.add(count_unfinished())
+        jobs = pipeline.add(Statement(queries.cancellations.read_lag, {}, JobHealth))
+        await pipeline.run()
+    return counts.rows, jobs.rows
+
+
+def _late(jobs: Sequence[JobHealth], settings: Settings) -> list[str]:
+    """Return the problems of the jobs that are late."""
+    return [
+        f"the job {job.job} is {job.lag_seconds:.0f} s late" for job in jobs if job.lag_seconds > settings.job_lag_max_s
+    ]
 
 
 async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
@@ -101,6 +125,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
+        parameters = {"delay_s": settings.event_change_delay_s}
+        jobs = pipeline.add(Statement(queries.health.read_job_lags, parameters, JobHealth))
         await pipeline.run()
     missing, fault = _compare(applied.rows)
     age = workers.rows[0].age_seconds if workers.rows else None
@@ -119,10 +145,11 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"undecided disputes: {disputes.rows[0].undecided}")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
         problems.append(f"a commit has waited for the standby for {wait.rows[0].wait_seconds:.0f} s")
-    if mail.rows[0].feed_lag_seconds > MAIL_LATE_S:
+    if mail.rows[0].feed_lag_seconds > settings.job_lag_max_s:
         problems.append(f"a change of an order waits for its e-mail for {mail.rows[0].feed_lag_seconds:.0f} s")
-    if mail.rows[0].queue_lag_seconds > MAIL_LATE_S:
+    if mail.rows[0].queue_lag_seconds > settings.job_lag_max_s:
         problems.append(f"an e-mail is {mail.rows[0].queue_lag_seconds:.0f} s late")
+    problems += _late(jobs.rows, settings)
     return SystemHealth(
         status="degraded" if problems else "ok",
         problems=problems,
@@ -133,6 +160,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         undecided_disputes=disputes.rows[0].undecided,
         lost_disputes=disputes.rows[0].lost,
         mail=mail.rows[0],
+        jobs=jobs.rows,
         cancellations=[],
         standbys=standbys.rows,
         missing_migrations=missing,

@@ -14,7 +14,7 @@ from api import health_schemas, metrics
 system = health_schemas.SystemHealth(
     status="ok", problems=[], worker_age_seconds=1.0, workers=[], overdue_holds=0, failed_refunds=0,
     undecided_disputes=0, lost_disputes=0,
-    mail=health_schemas.MailHealth(0.0, 0.0, 0), cancellations=[], standbys=[], missing_migrations=[],
+    mail=health_schemas.MailHealth(0.0, 0.0, 0), jobs=[], cancellations=[], standbys=[], missing_migrations=[],
 )
 metrics.count_response("GET", "/", 503)
 metrics.flush()

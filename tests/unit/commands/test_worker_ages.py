@@ -22,6 +22,7 @@ HEALTH = SystemHealth(
     undecided_disputes=0,
     lost_disputes=0,
     mail=MailHealth(feed_lag_seconds=0, queue_lag_seconds=0, failed=0),
+    jobs=[],
     cancellations=[],
     standbys=[],
     missing_migrations=[],

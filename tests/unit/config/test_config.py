@@ -283,6 +283,7 @@ VARIABLES = [
     integer("PASSKEY_CHALLENGES_PER_MINUTE", 60, 0, 10_000),
     integer("ADMISSION_HOURS", 12, 1, 720),
     integer("WORKER_SILENCE_MAX_S", 15, 5, 3600),
+    integer("JOB_LAG_MAX_S", 300, 5, 86_400),
     integer("SERVER_SILENCE_MAX_S", 30, 5, 3600),
     integer("CONNECTIONS_MAX", 20_000, 10, 1_000_000),
     integer("HEADER_TIMEOUT_MS", 30_000, 100, 600_000),
