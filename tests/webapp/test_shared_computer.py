@@ -138,6 +138,24 @@ async def test_signing_out_leaves_nothing_to_the_next_person(make_event: MakeEve
     await page.context.set_offline(offline=False)
 
 
+@pytest.mark.parametrize("path", ["/bookings", "/sign-in"])
+async def test_a_session_that_ends_elsewhere_leaves_nothing_after_the_next_visit(
+    make_event: MakeEvent, visit: OpenPage, path: str
+) -> None:
+    """A staff page ends the session of this browser, and so does a sign-out everywhere in another one."""
+    site = await make_event("GA=9")
+    page = await visit(site.url)
+    name = f"ended-{path.removeprefix('/')}"
+    await sign_in(site, page, f"{name}@example.org")
+    traces = await book(site, page, f"Name of {name}", f"{name}@example.org")
+    tab = await visit(f"{site.url}/booking/{traces.reference}", context=page.context)
+    await expect_codes(tab, 1)
+    await end_sessions(site, traces.email)
+    await page.goto(site.url + path)
+    await expect_title(tab, words("booking.missing.title"))
+    await expect_nothing(site, page, traces)
+
+
 async def test_a_page_of_the_history_shows_nothing_after_the_sign_out(make_event: MakeEvent, visit: OpenPage) -> None:
     site = await make_event("GA=9")
     page = await visit(site.url)

@@ -7,7 +7,7 @@ import { attempt, sharedArea } from "../remembered.js";
 import { settings } from "../settings.js";
 import { createStore } from "../store.js";
 import { ACCOUNT_KEPT_AS, signedInAs } from "./address.js";
-import { leaveTab } from "./forgetting.js";
+import { forgetVisitor, leaveTab } from "./forgetting.js";
 
 /** @import { AccountSession, PasswordRequest, SignInRequest } from "../account_schemas.js" */
 
@@ -151,6 +151,24 @@ export async function signOut(isEverywhere) {
   if (outcome !== "done" && signedInAs() !== "") return outcome;
   forgetAccount();
   return "done";
+}
+
+/**
+ * Forget the visitor if the session has ended elsewhere, for example on a staff page or in another browser.
+ *
+ * Pages on which a buyer may be booking do not call this function, because they go on as those of a guest.
+ * @returns {Promise<boolean>} true: this browser has forgotten the account
+ */
+export async function leaveEndedSession() {
+  if (signedInAs() === "") return false;
+  const isOver = await accessToken().then(
+    (current) => current === null,
+    () => false,
+  );
+  if (!isOver) return false;
+  forgetVisitor();
+  announceSignOut();
+  return true;
 }
 
 /**

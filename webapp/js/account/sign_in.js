@@ -12,7 +12,7 @@ import { hasPasskeys, signChallenge } from "./device.js";
 import { forgetOtherAccounts } from "./forgetting.js";
 import { takeLinkToken } from "./link_token.js";
 import { keepReturnPath, takeReturnPath } from "./return_path.js";
-import { sendAsAccount, signIn } from "./session.js";
+import { leaveEndedSession, sendAsAccount, signIn } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
 /** @import { PasskeyChallenge, SignInRequest } from "../account_schemas.js" */
@@ -69,6 +69,7 @@ export function SignInFeed() {
     };
     keepReturnPath(window.location.search, take());
     update({ has_passkeys: hasPasskeys() });
+    void leaveEndedSession();
     // A link that the visitor pastes into this tab changes only the fragment, so that no page loads.
     window.addEventListener("hashchange", take);
     return () => window.removeEventListener("hashchange", take);

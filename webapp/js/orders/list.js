@@ -3,7 +3,8 @@ import { createElement, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import useSWR, { mutate as changeCache } from "swr";
 import useSWRInfinite, { unstable_serialize as cacheKeyOf } from "swr/infinite";
-import { account, recallAccount } from "../account/session.js";
+import { leaveTab } from "../account/forgetting.js";
+import { account, leaveEndedSession, recallAccount } from "../account/session.js";
 import { serverNow } from "../clock.js";
 import { useEverySecond, useField, useStore } from "../hooks.js";
 import { fetchSnapshot } from "../http.js";
@@ -141,6 +142,7 @@ export function BookingsFeed() {
     isShown = true;
     update({ open: settings.openOrders });
     recallAccount();
+    void leaveEndedSession().then((hasLeft) => hasLeft && leaveTab());
     return () => {
       isShown = false;
     };

@@ -5,12 +5,14 @@ import {
   accessToken,
   account,
   fetchAsAccount,
+  leaveEndedSession,
   setPassword,
   signIn,
   signOut,
 } from "../../../../webapp/js/account/session.js";
 import { recallContact, rememberEmail } from "../../../../webapp/js/email.js";
 import { fetchSnapshot } from "../../../../webapp/js/http.js";
+import { keepSecret, secretOf } from "../../../../webapp/js/secrets.js";
 
 const ANN = "ann@example.org";
 const SESSIONS = "/api/sessions";
@@ -115,6 +117,27 @@ test("after the end of the session the browser is a guest's", async (context) =>
     [ORDER, "", ""],
   ]);
   assert.deepEqual(recallContact("en"), {});
+});
+
+test("a session that has ended elsewhere leaves nothing of the account", async (context) => {
+  await enterAnew(context);
+  keepSecret("bk_ended", "s".repeat(43));
+  for (const [code, hasLeft] of [
+    [503, false],
+    [401, true],
+  ]) {
+    fakeApi(context, { [REFRESH]: status(Number(code)) });
+    assert.equal(await leaveEndedSession(), hasLeft);
+    assert.equal(secretOf("bk_ended") === "", hasLeft);
+    context.mock.restoreAll();
+  }
+  assert.equal(await leaveEndedSession(), false);
+});
+
+test("a session that goes on stays", async (context) => {
+  await enter(context);
+  assert.equal(await leaveEndedSession(), false);
+  assert.equal(await accessToken(), "first");
 });
 
 test("a cookie of another account than the page shows makes the browser a guest's", async (context) => {
