@@ -25,13 +25,16 @@ TIMEOUT_S = 240 + 5 * EXAMPLES_MAX
 
 # Every check is on. A refusal of a valid request may depend on the state (402 and 422 among others), but never be 400.
 # The exception is a booking whose tickets contradict its other fields: a check in `schema_rules` admits no other 400.
-# Lists with the most tickets or more exceed BODY_BYTES_MAX (413).
+# Lists with the most tickets or more exceed BODY_BYTES_MAX (413), and so do invalid texts that are too long.
 # Sequences follow the document's links only, not equal names.
 CONFIG = f"""
 hooks = "tests.acceptance.schema_rules"
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "401", "402", "403", "404", "409", "422"]
+
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
 
 [[operations]]
 include-name = "POST /api/bookings"
