@@ -6,8 +6,8 @@ inner join tickets on tiers.id = tickets.tier_id
 where tickets.status = 'held' and tickets.held_until < now() - interval '2 s';
 
 -- name: read_job_lags
--- Read the time in seconds for which each job of the worker is late with its most overdue item. Refunds are
--- late since the last one was requested, because their rate is limited.
+-- Read the time in seconds for which each job of the worker is late with its most overdue item. Refunds
+-- are late since the last one was requested, because their rate is limited.
 -- `delay_s` is the time until a change of an event is announced.
 with lags as (
     select
