@@ -143,7 +143,7 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def _http_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session that closes each response. aiohttp leaves that of a socket open which the server has reset."""
+    """Yield a session that closes each response. aiohttp keeps that of a socket whose end the client has not read."""
     trace = aiohttp.TraceConfig()
     with contextlib.ExitStack() as responses:
 
