@@ -59,7 +59,8 @@ class StaffSettings:
     """The address at which this machine reaches the API."""
     origins: tuple[str, ...]
     """The origins of the pages that may connect."""
-    limits: "ConnectionLimits"
+    connections: "ConnectionLimits"
+    limits: "StaffLimits"
 
     @classmethod
     def from_env(cls) -> Self:
@@ -75,10 +76,35 @@ class StaffSettings:
         origins = _read(
             "WEB_ORIGINS", _origins, "origins such as https://tickets.example, separated by commas"
         ) or _origins(own)
-        limits = replace(
-            ConnectionLimits.from_env(), connections_max=_number("STAFF_CONNECTIONS_MAX", 500, 100_000, 10)
+        connections = replace(
+            ConnectionLimits.from_env(), connections_max=_number("STAFF_CONNECTIONS_MAX", 500, 100_000, least=10)
         )
-        return cls(host, _staff_port(), api_url, tuple(origins.split(",")), limits)
+        return cls(host, _staff_port(), api_url, tuple(origins.split(",")), connections, StaffLimits.from_env())
+
+
+@dataclass(frozen=True)
+class StaffLimits:
+    """The limits of whoever connects to the staff pages' server. The API checks the same variables at its start."""
+
+    messages_per_s: int = 10
+    """Messages that a connection may send in each second. A page sends one for each click."""
+    messages_burst: int = 100
+    """Messages that a connection may send at once."""
+    states_max: int = 1000
+    """The most States in memory, of about 20 kB each, as long as fewer tabs are connected."""
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the limits.
+
+        Raises:
+            SettingError: a value is not allowed.
+        """
+        return cls(
+            messages_per_s=_number("STAFF_MESSAGES_PER_S", cls.messages_per_s, 1000),
+            messages_burst=_number("STAFF_MESSAGES_BURST", cls.messages_burst, 10_000, least=10),
+            states_max=_number("STAFF_STATES_MAX", cls.states_max, 100_000, least=10),
+        )
 
 
 def address() -> tuple[str, int]:

@@ -37,8 +37,6 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     With 0 `make run` uses another port if that one is taken.
     """
-    staff_connections_max: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 500
-    """Open connections of the staff pages' server, from 10 to 100,000; further ones wait."""
     public_staff_url: str = ""
     """URL of the staff pages' server for browsers; empty for `http://localhost:$STAFF_PORT`.
 

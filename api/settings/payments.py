@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from api.money import parse_amounts
-from api.settings.addresses import AddressSettings
+from api.settings.staff_pages import StaffPageSettings
 
 WEBHOOK_PATH = "/api/payments/webhook"
 """Path at which the API receives webhooks."""
@@ -23,7 +23,7 @@ PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts of a request to the payment provider."""
 
 
-class PaymentSettings(AddressSettings, frozen=True, kw_only=True):
+class PaymentSettings(StaffPageSettings, frozen=True, kw_only=True):
     """The settings of payments. The groups form a chain, because a struct can extend only one other struct."""
 
     payment_mode: Literal["inline", "async"] = "inline"

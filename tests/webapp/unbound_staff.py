@@ -5,6 +5,7 @@
 
 import sys
 
+from webapp.settings import StaffLimits
 from webapp.staff import server
 from webapp.staff.api import Api
 
@@ -16,8 +17,8 @@ def main(kept: list[str]) -> None:
     if "session" not in kept:
         load = server.load_application
 
-        def load_unbound(api: Api) -> server.Application:
-            application = load(api)
+        def load_unbound(api: Api, limits: StaffLimits) -> server.Application:
+            application = load(api, limits)
             sys.modules["webapp.staff.session"].StaffState._bind = lambda _: None
             return application
 

@@ -15,7 +15,7 @@ import uvloop
 
 from webapp.apps import STAFF
 from webapp.serve import resolve_free, run_server
-from webapp.settings import StaffSettings
+from webapp.settings import StaffLimits, StaffSettings
 from webapp.staff.api import Api, session_cookie
 from webapp.staff.strangers import has_token, limited, protect
 
@@ -52,20 +52,19 @@ def serve_staff() -> None:
 
 async def _serve(settings: StaffSettings, host: str) -> None:
     async with httpx.AsyncClient(base_url=settings.api_url, timeout=_API_TIMEOUT_S, trust_env=False) as client:
-        application = load_application(Api(client, settings.origins[0]))
-        await run_server(
-            StaffServer(application, settings.origins), host, settings.port, settings.limits, stateful=True
-        )
+        application = load_application(Api(client, settings.origins[0]), settings.limits)
+        server = StaffServer(application, settings.origins, settings.limits)
+        await run_server(server, host, settings.port, settings.connections, stateful=True)
 
 
-def load_application(api: Api) -> Application:
+def load_application(api: Api, limits: StaffLimits) -> Application:
     """Return Reflex's application, whose event handlers use a client of the API."""
     os.environ.update(_ENVIRONMENT)  # Reflex reads it during the import.
     importlib.import_module("webapp.staff.session").use_api(api)
     app = importlib.import_module(STAFF.module).app
     application: Application = app()
     registered = importlib.import_module("reflex_base.registry").RegistrationContext.get()
-    protect(app, {name: found.handler.fn for name, found in registered.event_handlers.items()})
+    protect(app, {name: found.handler.fn for name, found in registered.event_handlers.items()}, limits.states_max)
     return application
 
 
@@ -75,10 +74,12 @@ class StaffServer:
     Args:
         application: Reflex's application.
         origins: the origins of our own pages.
+        limits: the limits of each connection.
     """
 
-    def __init__(self, application: Application, origins: tuple[str, ...]) -> None:
+    def __init__(self, application: Application, origins: tuple[str, ...], limits: StaffLimits) -> None:
         self._application = application
+        self._limits = limits
         self._origins = frozenset(origin.encode() for origin in origins)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -87,7 +88,8 @@ class StaffServer:
             case "lifespan":
                 await self._application(scope, receive, send)
             case "websocket" if scope["path"].rstrip("/") == EVENTS_PATH and self._is_own(scope) and has_token(scope):
-                await self._application({**scope, "query_string": bound_query(scope)}, limited(receive), send)
+                bound = {**scope, "query_string": bound_query(scope)}
+                await self._application(bound, limited(receive, self._limits), send)
             case "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             case _:

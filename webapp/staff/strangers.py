@@ -13,13 +13,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any
 from urllib.parse import parse_qsl
 
+from webapp.settings import StaffLimits
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-MESSAGES_PER_S, MESSAGES_BURST = 10, 100
-"""Messages that a connection may send in each second, and at once. A page sends one for each click."""
-STATES_MAX = 1000
-"""The most States in memory, of about 20 kB each, as long as fewer tabs are connected."""
 TOKEN_MAX = 64
 """The longest token of a tab. A browser sends a UUID."""
 _ROUTE_TEXTS = ("pathname", "asPath", "origin")
@@ -32,7 +30,7 @@ def has_token(scope: Message) -> bool:
     return len(tokens) == 1 and 0 < len(tokens[0]) <= TOKEN_MAX
 
 
-def limited(receive: Receive, clock: Callable[[], float] = time.monotonic) -> Receive:
+def limited(receive: Receive, limits: StaffLimits, clock: Callable[[], float] = time.monotonic) -> Receive:
     """Return a `receive` that ends a connection with too many messages; `clock` returns monotonic seconds."""
     waiting, last, ended = 0.0, clock(), False
 
@@ -43,8 +41,8 @@ def limited(receive: Receive, clock: Callable[[], float] = time.monotonic) -> Re
             if message["type"] != "websocket.receive":
                 return message
             now = clock()
-            waiting, last = max(0.0, waiting - (now - last) * MESSAGES_PER_S) + 1, now
-            ended = waiting > MESSAGES_BURST
+            waiting, last = max(0.0, waiting - (now - last) * limits.messages_per_s) + 1, now
+            ended = waiting > limits.messages_burst
             if not ended:
                 return message
         return {"type": "websocket.disconnect", "code": 1008}
@@ -52,19 +50,20 @@ def limited(receive: Receive, clock: Callable[[], float] = time.monotonic) -> Re
     return receive_limited
 
 
-def protect(app: Any, handlers: Mapping[str, Callable[..., Any]]) -> None:
+def protect(app: Any, handlers: Mapping[str, Callable[..., Any]], states_max: int) -> None:
     """Let an app ignore events that no page sends, and forget States of tabs that have gone.
 
     Args:
         app: Reflex's app, after its start.
         handlers: the functions that handle events, by the names of the events.
+        states_max: the most States in memory, as long as fewer tabs are connected.
     """
     namespace = app.event_namespace
     known = {name: inspect.signature(handler) for name, handler in handlers.items()}
     connect, handle = namespace.on_connect, namespace.on_event
 
     async def on_connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        forget_states(app.state_manager, namespace.token_to_sid, STATES_MAX)
+        forget_states(app.state_manager, namespace.token_to_sid, states_max)
         await connect(sid, environ, auth)
 
     async def on_event(sid: str, data: Any) -> None:

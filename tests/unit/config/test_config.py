@@ -142,6 +142,9 @@ VARIABLES = [
     integer("WEB_PORT", 3000, 1, 65535),
     *map(address, ("PUBLIC_API_URL", "PUBLIC_WEB_URL", "PUBLIC_STAFF_URL", "PROVIDER_URL", "PSP_WEBHOOK_URL")),
     integer("STAFF_CONNECTIONS_MAX", 500, 10, 100_000),
+    integer("STAFF_MESSAGES_PER_S", 10, 1, 1000),
+    integer("STAFF_MESSAGES_BURST", 100, 10, 10_000),
+    integer("STAFF_STATES_MAX", 1000, 10, 100_000),
     Variable(
         "WEB_ORIGINS",
         "",

@@ -1,6 +1,7 @@
 """The web app accepts and refuses the same values as the API, and brings them into the same form."""
 
 import socket
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from webapp.settings import PageSettings, SettingError, StaffSettings, address, 
 SHARED = (
     *("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "GUEST_ORDERS"),
     *("STAFF_PORT", "PUBLIC_STAFF_URL", "STAFF_CONNECTIONS_MAX", "WEB_ORIGINS"),
+    *("STAFF_MESSAGES_PER_S", "STAFF_MESSAGES_BURST", "STAFF_STATES_MAX"),
 )
 REFUSED_URLS = ["https://ann:sentinel@a.example", "https://a.example?key=sentinel", "https://a.example#sentinel"]
 
@@ -26,14 +28,15 @@ def api_values(environ: dict[str, str]) -> tuple[object, ...] | str:
         return str(error)
     pages = settings.api_host, settings.web_port, settings.api_url, settings.has_open_orders
     staff = settings.staff_server_port, settings.staff_url, settings.staff_connections_max, settings.allowed_origins
-    return *pages, *staff, settings.local_url(settings.api_port)
+    limits = settings.staff_messages_per_s, settings.staff_messages_burst, settings.staff_states_max
+    return *pages, *staff, settings.local_url(settings.api_port), *limits
 
 
 def page_values() -> tuple[object, ...] | str:
     try:
         page, staff = PageSettings.from_env(), StaffSettings.from_env()
-        of_staff = staff.port, page.staff_url, staff.limits.connections_max, list(staff.origins)
-        return *address(), page.api_url, page.open_orders, *of_staff, staff.api_url
+        of_staff = staff.port, page.staff_url, staff.connections.connections_max, list(staff.origins)
+        return *address(), page.api_url, page.open_orders, *of_staff, staff.api_url, *astuple(staff.limits)
     except SettingError as error:
         return str(error)
 

@@ -9,6 +9,7 @@ from reflex.event import Event
 from reflex.state import State
 from reflex_base.registry import RegistrationContext
 
+from webapp.settings import StaffLimits
 from webapp.staff.api import Api, AwayError, RefusedError, SessionEndedError, session_cookie, session_id
 from webapp.staff.pages.people import PeopleState
 from webapp.staff.server import EVENTS_PATH, StaffServer, bound_query
@@ -119,7 +120,7 @@ async def test_only_our_own_pages_connect(origin: str | None) -> None:
     async def receive() -> dict[str, Any]:
         return {}
 
-    server = StaffServer(application, (ORIGIN,))
+    server = StaffServer(application, (ORIGIN,), StaffLimits())
     await server(scope(origin=origin), receive, note)
     assert (admitted, sent) == ([], ["websocket.close"])
     await server(scope() | {"path": "/_event"}, receive, note)
@@ -138,5 +139,5 @@ async def test_a_socket_without_the_token_of_one_tab_is_refused() -> None:
         raise AssertionError
 
     for query in (b"EIO=4", b"token=&EIO=4", b"token=one&token=two", b"token=" + b"x" * 65):
-        await StaffServer(unreachable, (ORIGIN,))(scope() | {"query_string": query}, unreachable, note)
+        await StaffServer(unreachable, (ORIGIN,), StaffLimits())(scope() | {"query_string": query}, unreachable, note)
     assert sent == ["websocket.close"] * 4

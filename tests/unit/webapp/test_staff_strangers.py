@@ -12,7 +12,8 @@ from reflex.istate.manager.token import BaseStateToken
 from reflex.state import State
 from reflex_base.registry import RegistrationContext
 
-from webapp.staff.strangers import MESSAGES_BURST, MESSAGES_PER_S, STATES_MAX, forget_states, is_event, limited, protect
+from webapp.settings import StaffLimits
+from webapp.staff.strangers import forget_states, is_event, limited, protect
 
 importlib.import_module("webapp.staff.app")
 HANDLERS = {name: found.handler.fn for name, found in RegistrationContext.get().event_handlers.items()}
@@ -25,6 +26,7 @@ EVENTS = [
     {"name": LOAD},
     {"name": GRANT, "payload": {"form": {"email": "ann@example.org"}}, "router_data": ROUTE},
 ]
+LIMITS = StaffLimits(messages_per_s=3, messages_burst=20, states_max=30)
 NO_EVENTS: list[Any] = [
     None,
     "text",
@@ -64,18 +66,18 @@ async def test_a_connection_with_too_many_messages_ends() -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "websocket.receive", "text": "x"}
 
-    receive_limited = limited(receive, lambda: now)
+    receive_limited = limited(receive, LIMITS, lambda: now)
 
     async def admitted() -> int:
         count = 0
-        while count <= MESSAGES_BURST and (await receive_limited())["type"] == "websocket.receive":
+        while count <= LIMITS.messages_burst and (await receive_limited())["type"] == "websocket.receive":
             count += 1
         return count
 
-    for _ in range(MESSAGES_BURST):
+    for _ in range(LIMITS.messages_burst):
         assert (await receive_limited())["type"] == "websocket.receive"
     now += 2.0
-    assert await admitted() == 2 * MESSAGES_PER_S
+    assert await admitted() == 2 * LIMITS.messages_per_s
     now += 60.0
     assert await receive_limited() == {"type": "websocket.disconnect", "code": 1008}
 
@@ -102,10 +104,10 @@ async def test_the_app_handles_only_events_of_pages_and_has_a_bounded_number_of_
         handled.append(data)
 
     namespace = SimpleNamespace(on_connect=connect, on_event=handle, token_to_sid={})
-    protect(SimpleNamespace(event_namespace=namespace, state_manager=manager), HANDLERS)
+    protect(SimpleNamespace(event_namespace=namespace, state_manager=manager), HANDLERS, LIMITS.states_max)
     for event in [*NO_EVENTS, *EVENTS]:
         await namespace.on_event("sid", event)
     assert handled == EVENTS
-    for number in range(STATES_MAX + 50):
+    for number in range(LIMITS.states_max + 50):
         await namespace.on_connect(str(number), {})
-    assert len(manager.states) == STATES_MAX + 1
+    assert len(manager.states) == LIMITS.states_max + 1
