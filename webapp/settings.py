@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # A content security policy separates its parts with semicolons and commas.
 _PATH = re.compile(r"[A-Za-z0-9._~!$&()*+=:@%/-]*")
+
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingError(Exception):
@@ -59,6 +63,8 @@ class StaffSettings:
     """The address at which this machine reaches the API."""
     origins: tuple[str, ...]
     """The origins of the pages that may connect."""
+    trusted: tuple[Network, ...]
+    """The networks of the proxies whose `X-Forwarded-For` is believed."""
     connections: "ConnectionLimits"
     limits: "StaffLimits"
 
@@ -79,7 +85,14 @@ class StaffSettings:
         connections = replace(
             ConnectionLimits.from_env(), connections_max=_number("STAFF_CONNECTIONS_MAX", 500, 100_000, least=10)
         )
-        return cls(host, _staff_port(), api_url, tuple(origins.split(",")), connections, StaffLimits.from_env())
+        proxies = _read(
+            "TRUSTED_PROXIES",
+            _networks,
+            "addresses or networks, separated by commas, such as 10.0.0.0/8,fd00::/8",
+        )
+        trusted = tuple(ip_network(text) for text in proxies.split(",") if text)
+        limits = StaffLimits.from_env()
+        return cls(host, _staff_port(), api_url, tuple(origins.split(",")), trusted, connections, limits)
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,10 @@ class StaffLimits:
     """Messages that a connection may send at once."""
     states_max: int = 1000
     """The most States in memory, of about 20 kB each, as long as fewer tabs are connected."""
+    refusals_per_minute: int = 60
+    """Cookies of one client that the API may refuse in a minute."""
+    requests_per_minute: int = 1200
+    """Requests to the API that one client may cause in a minute."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -104,6 +121,8 @@ class StaffLimits:
             messages_per_s=_number("STAFF_MESSAGES_PER_S", cls.messages_per_s, 1000),
             messages_burst=_number("STAFF_MESSAGES_BURST", cls.messages_burst, 10_000, least=10),
             states_max=_number("STAFF_STATES_MAX", cls.states_max, 100_000, least=10),
+            refusals_per_minute=_number("STAFF_REFUSALS_PER_MINUTE", cls.refusals_per_minute, 10_000),
+            requests_per_minute=_number("STAFF_REQUESTS_PER_MINUTE", cls.requests_per_minute, 1_000_000, least=60),
         )
 
 
@@ -231,6 +250,18 @@ def _origins(text: str) -> str:
         raise ValueError
     urls = map(_url, parts)
     return ",".join(dict.fromkeys(urls))
+
+
+def _networks(text: str) -> str:
+    """Return a list of networks; an address is a network of one.
+
+    Raises:
+        ValueError: one of them is no network, or one of IPv4 addresses in the form of IPv6.
+    """
+    networks = [ip_network(part.strip()) for part in text.split(",") if part.strip()]
+    if any(isinstance(network, IPv6Network) and network.network_address.ipv4_mapped for network in networks):
+        raise ValueError(text)
+    return ",".join(map(str, networks))
 
 
 def _host(text: str) -> str:

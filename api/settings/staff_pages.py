@@ -18,3 +18,13 @@ class StaffPageSettings(AddressSettings, frozen=True, kw_only=True):
     """Messages that such a connection may send at once, from 10 to 10,000. One more ends the connection."""
     staff_states_max: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 1000
     """States in the memory of the staff pages' server, from 10 to 100,000, as long as fewer tabs are connected."""
+    staff_refusals_per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 60
+    """Cookies of one client address that the API may refuse to the staff pages' server in a minute, up to 10,000.
+
+    The server requests no more for further unknown cookies of the address. An address of IPv6 counts with its /64
+    network.
+    """
+    staff_requests_per_minute: Annotated[int, msgspec.Meta(ge=60, le=1_000_000)] = 1200
+    """Requests that one client address may cause from the staff pages' server to the API in a minute, from 60 to a
+    million. An address of IPv6 counts with its /64 network.
+    """

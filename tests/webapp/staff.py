@@ -162,11 +162,11 @@ async def open_tab(
     *,
     token: str = "",
     path: str = "/",
-    origin: str | None = None,
+    headers: Mapping[str, str] | None = None,
     load: bool = True,
     port: int = 0,
 ) -> AsyncIterator[Tab]:
-    """Connect a tab with a token and a cookie, as the page at a path does.
+    """Connect a tab with a token and a cookie, as the page at a path does; `headers` replace those of the page.
 
     Raises:
         Refused: the server has refused the connection.
@@ -174,11 +174,11 @@ async def open_tab(
     async with _http_session() as http:  # A refused client does not close a session of its own.
         client = socketio.AsyncClient(reconnection=False, http_session=http)
         tab = Tab(client, path)
-        headers = {"Origin": stack.web_url if origin is None else origin, "Cookie": cookie}
+        sent = {"Origin": stack.web_url, "Cookie": cookie, **(headers or {})}
         try:
             await client.connect(
                 f"http://127.0.0.1:{port or stack.staff_port}{NAMESPACE}?token={token or uuid4()}",
-                headers={name: value for name, value in headers.items() if value},
+                headers={name: value for name, value in sent.items() if value},
                 auth={"event": tab.event("hydrate_and_load", {})} if load else {},
                 transports=["websocket"],
                 namespaces=[NAMESPACE],

@@ -1,6 +1,8 @@
 """The State of the staff pages belongs to the session of its cookie. No other session and no ended one sees it."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +25,18 @@ async def stack(staff_stack: Stack) -> Stack:
     await grant_role(staff_stack, ANN, "admin")
     await grant_role(staff_stack, BOB, "door")
     return staff_stack
+
+
+@contextlib.asynccontextmanager
+async def running(stack: Stack, command: list[str], port: int, directory: Path, **settings: str) -> AsyncIterator[None]:
+    """Run another server of the staff pages on a port, with settings of its own."""
+    environment = {**stack.environment, "STAFF_PORT": str(port), **settings}
+    process = Process(command, environment, directory / "staff.log")
+    try:
+        await process.wait_until(lambda: responds(f"http://127.0.0.1:{port}/health/live"), "staff pages")
+        yield
+    finally:
+        await process.stop()
 
 
 async def test_a_second_session_with_the_token_of_a_tab_never_sees_its_data(stack: Stack) -> None:
@@ -49,17 +63,12 @@ async def test_each_binding_alone_keeps_the_data_and_without_both_it_leaks(
     """The negative control of the bindings."""
     port, token = free_port(), str(uuid4())
     ann, bob = await open_session(stack, ANN), await open_session(stack, BOB)
-    environment = {**stack.environment, "STAFF_PORT": str(port)}
-    process = Process(["tests.webapp.unbound_staff", *kept], environment, tmp_path / "staff.log")
-    try:
-        await process.wait_until(lambda: responds(f"http://127.0.0.1:{port}/health/live"), "staff pages")
+    async with running(stack, ["tests.webapp.unbound_staff", *kept], port, tmp_path):
         async with open_tab(stack, ann, token=token, path="/people", port=port) as first:
             await first.until(access="granted", email=ANN, is_hydrated=True)
         async with open_tab(stack, bob, token=token, path="/people", port=port) as second:
             await second.until(access="granted", email=BOB, failure=texts.FORBIDDEN)
         assert (ANN in str(second.received)) is leaks
-    finally:
-        await process.stop()
 
 
 @pytest.mark.parametrize("cookie", ["", "session=guessed"])
@@ -114,7 +123,7 @@ async def test_an_exchange_of_the_cookie_in_another_tab_ends_no_session(stack: S
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
 async def test_a_foreign_page_cannot_connect(stack: Stack, origin: str) -> None:
     with pytest.raises(Refused):
-        async with open_tab(stack, await open_session(stack, f"{uuid4()}@staff.example"), origin=origin):
+        async with open_tab(stack, await open_session(stack, f"{uuid4()}@staff.example"), headers={"Origin": origin}):
             pass
 
 
@@ -131,3 +140,19 @@ async def test_too_many_messages_end_a_connection_and_unknown_ones_are_not_logge
     async with open_tab(stack, await open_session(stack, ANN), path="/people") as tab:
         await tab.until(access="granted", is_hydrated=True)
     assert "unknown_event_of_a_stranger" not in stack.logs()
+
+
+async def test_made_up_cookies_of_strangers_lock_nobody_out(stack: Stack, tmp_path: Path) -> None:
+    port = free_port()
+    strangers, own = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "198.51.100.7"}
+    limits = {"TRUSTED_PROXIES": "127.0.0.1", "STAFF_REFUSALS_PER_MINUTE": "1"}
+    async with running(stack, ["webapp", "staff"], port, tmp_path, **limits):
+        outcomes = []
+        for _ in range(4):
+            cookie = f"session={uuid4()}.{'x' * 43}"
+            async with open_tab(stack, cookie, path="/people", port=port, headers=strangers) as tab:
+                await tab.until(is_hydrated=True)
+                outcomes.append(tab.state["access"])
+        assert (outcomes[0], {*outcomes[1:]} & {"away"}) == ("signed_out", {"away"})
+        async with open_tab(stack, await open_session(stack, ANN), path="/people", port=port, headers=own) as tab:
+            await tab.until(access="granted", email=ANN)

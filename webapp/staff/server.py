@@ -15,8 +15,9 @@ import uvloop
 
 from webapp.apps import STAFF
 from webapp.serve import resolve_free, run_server
-from webapp.settings import StaffLimits, StaffSettings
+from webapp.settings import Network, StaffLimits, StaffSettings
 from webapp.staff.api import Api, session_cookie
+from webapp.staff.clients import client_network
 from webapp.staff.strangers import has_token, limited, protect
 
 Message = MutableMapping[str, Any]
@@ -52,8 +53,8 @@ def serve_staff() -> None:
 
 async def _serve(settings: StaffSettings, host: str) -> None:
     async with httpx.AsyncClient(base_url=settings.api_url, timeout=_API_TIMEOUT_S, trust_env=False) as client:
-        application = load_application(Api(client, settings.origins[0]), settings.limits)
-        server = StaffServer(application, settings.origins, settings.limits)
+        application = load_application(Api(client, settings.origins[0], settings.limits), settings.limits)
+        server = StaffServer(application, settings.origins, settings.trusted, settings.limits)
         await run_server(server, host, settings.port, settings.connections, stateful=True)
 
 
@@ -74,11 +75,15 @@ class StaffServer:
     Args:
         application: Reflex's application.
         origins: the origins of our own pages.
+        trusted: the networks of the proxies whose `X-Forwarded-For` is believed.
         limits: the limits of each connection.
     """
 
-    def __init__(self, application: Application, origins: tuple[str, ...], limits: StaffLimits) -> None:
+    def __init__(
+        self, application: Application, origins: tuple[str, ...], trusted: tuple[Network, ...], limits: StaffLimits
+    ) -> None:
         self._application = application
+        self._trusted = trusted
         self._limits = limits
         self._origins = frozenset(origin.encode() for origin in origins)
 
@@ -88,7 +93,9 @@ class StaffServer:
             case "lifespan":
                 await self._application(scope, receive, send)
             case "websocket" if scope["path"].rstrip("/") == EVENTS_PATH and self._is_own(scope) and has_token(scope):
-                bound = {**scope, "query_string": bound_query(scope)}
+                peer = scope["client"][0] if scope.get("client") else ""
+                client = (client_network(peer, scope["headers"], self._trusted), 0)
+                bound = {**scope, "query_string": bound_query(scope), "client": client}
                 await self._application(bound, limited(receive, self._limits), send)
             case "websocket":
                 await send({"type": "websocket.close", "code": 1008})

@@ -17,7 +17,7 @@ from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 
 from webapp.staff import texts
-from webapp.staff.api import Api, AwayError, RefusedError, SessionEndedError, session_cookie, session_id
+from webapp.staff.api import Api, AwayError, LimitedError, RefusedError, SessionEndedError, session_cookie, session_id
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ class StaffState(rx.State):
         Raises:
             SessionEndedError, RefusedError, AwayError: a handler need not catch them; see `report_failure`.
         """
-        return await _apis[0].request(session_cookie(self.router.headers.cookie), method, path, body)
+        cookie, address = session_cookie(self.router.headers.cookie), self.router.session.client_ip
+        return await _apis[0].request(cookie, address, method, path, body)
 
     def _bind(self) -> None:
         """Bind the State to the session in the connection's cookie. Clear it if it is bound to another one."""
@@ -91,6 +92,8 @@ class StaffState(rx.State):
             account = await self._call("GET", "/api/me")
         except SessionEndedError:
             return "signed_out"
+        except LimitedError:  # A stranger could fill the log.
+            return "away"
         except (AwayError, RefusedError) as error:
             _log.warning("The API did not describe the account: %s", error)
             return "away"

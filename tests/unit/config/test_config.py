@@ -145,6 +145,8 @@ VARIABLES = [
     integer("STAFF_MESSAGES_PER_S", 10, 1, 1000),
     integer("STAFF_MESSAGES_BURST", 100, 10, 10_000),
     integer("STAFF_STATES_MAX", 1000, 10, 100_000),
+    integer("STAFF_REFUSALS_PER_MINUTE", 60, 1, 10_000),
+    integer("STAFF_REQUESTS_PER_MINUTE", 1200, 60, 1_000_000),
     Variable(
         "WEB_ORIGINS",
         "",

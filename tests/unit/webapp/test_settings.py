@@ -17,6 +17,7 @@ SHARED = (
     *("API_HOST", "API_PORT", "WEB_PORT", "PUBLIC_API_URL", "GUEST_ORDERS"),
     *("STAFF_PORT", "PUBLIC_STAFF_URL", "STAFF_CONNECTIONS_MAX", "WEB_ORIGINS"),
     *("STAFF_MESSAGES_PER_S", "STAFF_MESSAGES_BURST", "STAFF_STATES_MAX"),
+    *("STAFF_REFUSALS_PER_MINUTE", "STAFF_REQUESTS_PER_MINUTE", "TRUSTED_PROXIES"),
 )
 REFUSED_URLS = ["https://ann:sentinel@a.example", "https://a.example?key=sentinel", "https://a.example#sentinel"]
 
@@ -29,14 +30,23 @@ def api_values(environ: dict[str, str]) -> tuple[object, ...] | str:
     pages = settings.api_host, settings.web_port, settings.api_url, settings.has_open_orders
     staff = settings.staff_server_port, settings.staff_url, settings.staff_connections_max, settings.allowed_origins
     limits = settings.staff_messages_per_s, settings.staff_messages_burst, settings.staff_states_max
-    return *pages, *staff, settings.local_url(settings.api_port), *limits
+    quotas = settings.staff_refusals_per_minute, settings.staff_requests_per_minute
+    return *pages, *staff, settings.local_url(settings.api_port), *limits, *quotas, settings.trusted_networks
 
 
 def page_values() -> tuple[object, ...] | str:
     try:
         page, staff = PageSettings.from_env(), StaffSettings.from_env()
         of_staff = staff.port, page.staff_url, staff.connections.connections_max, list(staff.origins)
-        return *address(), page.api_url, page.open_orders, *of_staff, staff.api_url, *astuple(staff.limits)
+        return (
+            *address(),
+            page.api_url,
+            page.open_orders,
+            *of_staff,
+            staff.api_url,
+            *astuple(staff.limits),
+            staff.trusted,
+        )
     except SettingError as error:
         return str(error)
 

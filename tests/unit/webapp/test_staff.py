@@ -120,7 +120,7 @@ async def test_only_our_own_pages_connect(origin: str | None) -> None:
     async def receive() -> dict[str, Any]:
         return {}
 
-    server = StaffServer(application, (ORIGIN,), StaffLimits())
+    server = StaffServer(application, (ORIGIN,), (), StaffLimits())
     await server(scope(origin=origin), receive, note)
     assert (admitted, sent) == ([], ["websocket.close"])
     await server(scope() | {"path": "/_event"}, receive, note)
@@ -139,5 +139,7 @@ async def test_a_socket_without_the_token_of_one_tab_is_refused() -> None:
         raise AssertionError
 
     for query in (b"EIO=4", b"token=&EIO=4", b"token=one&token=two", b"token=" + b"x" * 65):
-        await StaffServer(unreachable, (ORIGIN,), StaffLimits())(scope() | {"query_string": query}, unreachable, note)
+        await StaffServer(unreachable, (ORIGIN,), (), StaffLimits())(
+            scope() | {"query_string": query}, unreachable, note
+        )
     assert sent == ["websocket.close"] * 4
