@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import os
@@ -30,6 +31,7 @@ _log = logging.getLogger(__name__)
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """The format of the API's log records, so that the output of `make run` names the process of each record."""
 _HASHED_PREFIXES = tuple(f"{app.path}/assets/" for app in APPS)
+_OTHER_PORT_HELPS = (errno.EADDRINUSE, errno.EACCES)
 _STOP_WITHIN_S = 5
 _BACKLOG = 1024
 """Connections that wait to be accepted."""
@@ -71,7 +73,7 @@ def serve() -> None:
     """
     host, port = address()
     settings, limits = PageSettings.from_env(), ConnectionLimits.from_env()
-    host = resolve_free(host, port)
+    host = resolve_free(host, port, "WEB_PORT")
     directory = runtime_dir(port)
     try:
         _write_anew(directory, settings)
@@ -251,8 +253,12 @@ async def run_server(
         await serving
 
 
-def resolve_free(host: str, port: int) -> str:
-    """Return the IP address of a host on which the port is free, before the site is written."""
+def resolve_free(host: str, port: int, variable: str) -> str:
+    """Return the IP address of a host on which the port is free, before anything else starts.
+
+    Raises:
+        ServeError: the host is not one of this machine, or the port is taken. The message names the variable.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -264,5 +270,6 @@ def resolve_free(host: str, port: int) -> str:
         try:
             probe.bind(place)
         except OSError as error:
-            raise ServeError(f"Port {port} on {host} cannot be used: {error.strerror}.") from None
+            advice = f" Choose another with {variable}." if error.errno in _OTHER_PORT_HELPS else ""
+            raise ServeError(f"Port {port} on {host} cannot be used: {error.strerror}.{advice}") from None
     return str(place[0])

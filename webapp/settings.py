@@ -17,6 +17,7 @@ import idna
 
 _NUMERAL = re.compile(r"0|[1-9][0-9]{0,9}")
 _ALLOWED_URL = "an http or https address without a user name, a query or a fragment"
+_PORT_MAX = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
@@ -77,7 +78,7 @@ class StaffSettings:
         """
         host, web_port = address()
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - addresses that mean any
-        api_url = f"http://{f'[{local}]' if ':' in local else local}:{_number('API_PORT', 3001, 65535)}"
+        api_url = f"http://{f'[{local}]' if ':' in local else local}:{_number('API_PORT', 3001, _PORT_MAX)}"
         own = ",".join(f"http://{name}:{web_port}" for name in ("localhost", "127.0.0.1", "[::1]"))
         origins = _read(
             "WEB_ORIGINS", _origins, "origins such as https://tickets.example, separated by commas"
@@ -133,7 +134,7 @@ def address() -> tuple[str, int]:
         SettingError: the host or the port is not allowed.
     """
     host = _read("API_HOST", _host, "an IP address or a host name") or "127.0.0.1"
-    return host, _number("WEB_PORT", 3000, 65535)
+    return host, _number("WEB_PORT", 3000, _PORT_MAX)
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def _is_local(host: str) -> bool:
 
 
 def _api_url() -> str:
-    return _read("PUBLIC_API_URL", _url, _ALLOWED_URL) or f"http://localhost:{_number('API_PORT', 3001, 65535)}"
+    return _read("PUBLIC_API_URL", _url, _ALLOWED_URL) or f"http://localhost:{_number('API_PORT', 3001, _PORT_MAX)}"
 
 
 def _staff_url() -> str:
@@ -224,8 +225,10 @@ def _staff_url() -> str:
 
 
 def _staff_port() -> int:
-    """Return the port of the staff pages' server; without `STAFF_PORT` four above that of the API."""
-    return _number("STAFF_PORT", 0, 65535, least=0) or _number("API_PORT", 3001, 65535) + 4
+    """Return the port of the staff pages' server; without `STAFF_PORT` four above that of the API, or four below."""
+    api_port = _number("API_PORT", 3001, _PORT_MAX)
+    default = api_port + 4 if api_port + 4 <= _PORT_MAX else api_port - 4
+    return _number("STAFF_PORT", 0, _PORT_MAX, least=0) or default
 
 
 def _read(variable: str, parse: Callable[[str], str], allowed: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from api.addresses import parse_origins, parse_url
 
+_PORT_MAX = 65_535
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine in URLs."""
 
@@ -33,7 +34,7 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     """Comma-separated addresses and networks of proxies whose `Forwarded` and `X-Forwarded-For` are believed."""
     staff_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """TCP port of the staff pages' server; 0 for four above `api_port`.
+    """TCP port of the staff pages' server; 0 for four above `api_port`, or four below it if there is no such port.
 
     With 0 `make run` uses another port if that one is taken.
     """
@@ -67,7 +68,7 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def staff_server_port(self) -> int:
         """Return the port of the staff pages' server."""
-        return self.staff_port or self.api_port + 4
+        return self.staff_port or self.port_beside_api(4)
 
     @property
     def staff_url(self) -> str:
@@ -91,6 +92,11 @@ class AddressSettings(msgspec.Struct, frozen=True, kw_only=True):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks of `trusted_proxies`; an address is a network of one."""
         return tuple(_network(text.strip()) for text in self.trusted_proxies.split(",") if text.strip())
+
+    def port_beside_api(self, distance: int) -> int:
+        """Return the port at a distance above `api_port`, or below it if there is no such port."""
+        above = self.api_port + distance
+        return above if above <= _PORT_MAX else self.api_port - distance
 
     def local_url(self, port: int) -> str:
         """Return the URL under which this machine reaches a port of the API or the web app."""

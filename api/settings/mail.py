@@ -16,7 +16,7 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     mail_from: str = ""
     """Address of the sender of e-mails; empty for `tickets@` and the host of the web app."""
     mailbox_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """TCP port on 127.0.0.1 of the mailbox for development; 0 for two above `api_port`.
+    """TCP port on 127.0.0.1 of the mailbox for development; 0 for two above `api_port`, or below it like `staff_port`.
 
     With 0 `make run` uses another port if that one is taken.
     """
@@ -52,7 +52,7 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     @property
     def mailbox_ports(self) -> tuple[int, int]:
         """Return the ports of the mailbox and of its page."""
-        return self.mailbox_port or self.api_port + 2, self.mailbox_web_port or self.api_port + 3
+        return self.mailbox_port or self.port_beside_api(2), self.mailbox_web_port or self.port_beside_api(3)
 
     @property
     def mail_server(self) -> str:

@@ -47,7 +47,7 @@ def serve_staff() -> None:
         ServeError: the host is not one of this machine, or the port is taken.
     """
     settings = StaffSettings.from_env()
-    host = resolve_free(settings.host, settings.port)
+    host = resolve_free(settings.host, settings.port, "STAFF_PORT")
     uvloop.run(_serve(settings, host))
 
 

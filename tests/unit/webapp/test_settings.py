@@ -99,13 +99,33 @@ def test_an_impossible_directory_is_refused_alike(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_unusable_host_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ServeError, match=r"^Port \d+ on 192\.0\.2\.1 cannot be used: "):
-        resolve_free("192.0.2.1", free_port())
+    with pytest.raises(ServeError, match=r"^Port \d+ on 192\.0\.2\.1 cannot be used: [^.]*\.$"):
+        resolve_free("192.0.2.1", free_port(), "WEB_PORT")
 
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(ServeError) as refusal:
-        resolve_free("tickets.example", 3000)
+        resolve_free("tickets.example", 3000, "WEB_PORT")
     assert str(refusal.value) == "API_HOST='tickets.example' has no address (Name or service not known)."
+
+
+def test_a_taken_port_is_refused_with_the_name_of_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ServeError) as refusal:
+            resolve_free("127.0.0.1", port, "STAFF_PORT")
+    reason = "Address already in use. Choose another with STAFF_PORT."
+    assert str(refusal.value) == f"Port {port} on 127.0.0.1 cannot be used: {reason}"
+
+
+@pytest.mark.parametrize(("api_port", "staff_port"), [(3001, 3005), (65531, 65535), (65532, 65528), (65535, 65531)])
+def test_the_port_of_the_staff_pages_exists_beside_every_port_of_the_api(
+    monkeypatch: pytest.MonkeyPatch, api_port: int, staff_port: int
+) -> None:
+    monkeypatch.setenv("API_PORT", str(api_port))
+    settings = Settings(api_port=api_port)
+    assert StaffSettings.from_env().port == settings.staff_server_port == staff_port
+    assert max(settings.mailbox_ports) <= 65535
+    assert len({api_port, staff_port, *settings.mailbox_ports}) == 4
