@@ -20,6 +20,7 @@ from api.fast_protocol import FastProtocol
 from api.http.allowed_methods import allow
 from api.http.identity import SCHEME, identify
 from api.http.local_clients import guard_local
+from api.http.open_orders import find_open_orders
 from api.http.openapi import complete, refuse_unknown_page
 from api.http.problems import EXCEPTION_HANDLERS, problem
 from api.http.rate_limit import Throttle
@@ -130,7 +131,7 @@ def _main_app(settings: Settings, throttle: Throttle) -> Litestar:
     app = Litestar(
         route_handlers=[*_ROUTES, *_HEALTH_ROUTES, *(() if settings.operations_port else (_local_operations(),))],
         lifespan=[lifespan_of(settings)],
-        dependencies={"caller": Provide(identify)},
+        dependencies={"caller": Provide(identify), "open_orders": Provide(find_open_orders)},
         middleware=[RequestMetrics()],
         guards=[throttle.guard, check_host, OwnOrigins(cors, settings.own_hosts).guard],
         exception_handlers=EXCEPTION_HANDLERS,

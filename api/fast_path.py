@@ -37,6 +37,7 @@ from litestar.types import (
 
 from api import metrics
 from api.errors import ApiError, RateLimited, UnknownEvent
+from api.http import open_orders
 from api.http.client_address import ForwardingToOpenOrders, Network, UntrustedForwarding, client_address
 from api.http.problems import problem, problem_of
 from api.http.rate_limit import Throttle, address_of
@@ -247,7 +248,9 @@ class FastPath:
                 return _cached(await cache(self._state).get(request.key), request)
             key, secret = (_text(request.headers.get(name)) for name in (b"idempotency-key", b"booking-secret"))
             booking = cast("BookingRequest", request.booking)
-            sender = bookings.Sender(request.address)
+            host = request.headers.get(b"host", b"").decode("latin-1")
+            is_open = open_orders.may_access(self._state, request.headers.keys(), host)
+            sender = bookings.Sender(request.address, has_open_orders=is_open)
             return await bookings.book(self._state, booking, request.event, key, secret, sender)
         except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
             return problem_of(error, request.route.method, request.route.template)

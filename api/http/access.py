@@ -53,18 +53,21 @@ OrderSecrets = Annotated[
 """The header of a request for a list of orders."""
 
 
-def access_to_order(state: ApiState, secret: str | None, caller: Identity | None) -> Access:
+def access_to_order(state: ApiState, secret: str | None, caller: Identity | None, *, is_open: bool) -> Access:
     """Return the access of a request for one order; `secret` is its header, or None, and `caller` its account.
 
-    The header is not validated, so that the response does not depend on the order's existence.
+    `is_open` is true if the request may access the orders that were made without a secret. The header is not validated,
+    so that the response does not depend on the order's existence.
     """
     presented = () if secret is None else (secret,)
     account_id = caller.account_id if caller else None
-    return Access.of(presented, key=state.access_secret, is_open=state.has_open_orders, account_id=account_id)
+    return Access.of(presented, key=state.access_secret, is_open=is_open, account_id=account_id)
 
 
-def access_to_orders(state: ApiState, secrets: str | None) -> Access:
+def access_to_orders(state: ApiState, secrets: str | None, *, is_open: bool) -> Access:
     """Return the access of a request for a list of orders; `secrets` is its header, or None.
+
+    `is_open` is true if the request may access the orders that were made without a secret.
 
     Raises:
         InvalidRequest: a part of the header is no secret, or there are too many.
@@ -74,7 +77,7 @@ def access_to_orders(state: ApiState, secrets: str | None) -> Access:
         raise InvalidRequest(_RULE, field=HEADER)
     if len(parts) > SECRETS_MAX:
         raise InvalidRequest(f"must have at most {SECRETS_MAX} secrets", field=HEADER)
-    return Access.of(parts, key=state.access_secret, is_open=state.has_open_orders)
+    return Access.of(parts, key=state.access_secret, is_open=is_open)
 
 
 def valid_secret(text: str) -> str:

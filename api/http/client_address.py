@@ -63,9 +63,10 @@ class UntrustedForwarding:
 
 
 class ForwardingToOpenOrders:
-    """Logs a warning once per process if a proxy forwards requests although guest orders are open by default.
+    """Logs a warning once per process if a proxy forwards requests while guest orders are open by default.
 
-    They are open because the system seems to serve this machine only. A proxy on this machine may serve strangers.
+    They are open because the system seems to serve this machine only. `api/http/open_orders.py` closes them to the
+    clients of the proxy, who may be strangers.
 
     Args:
         is_default: True if guest orders are open without the setting `GUEST_ORDERS`.
@@ -79,8 +80,8 @@ class ForwardingToOpenOrders:
         if self._may_warn and any(name in _NODES_OF for name, _ in headers):
             self._may_warn = False
             _log.warning(
-                "A proxy forwards requests while GUEST_ORDERS is open by default. All its clients may read and cancel "
-                "the orders that were made without a secret. Set PUBLIC_API_URL, or set GUEST_ORDERS."
+                "A proxy forwards requests while GUEST_ORDERS is open by default. Its clients cannot access the orders "
+                "that were made without a secret. Set PUBLIC_API_URL, or set GUEST_ORDERS."
             )
 
 

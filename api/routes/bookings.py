@@ -25,6 +25,7 @@ from api.errors import (
 from api.http.access import OrderSecret, OrderSecrets, OwnSecret, access_to_order, access_to_orders, valid_secret
 from api.http.client_address import client_network
 from api.http.identity import OPTIONAL, Caller
+from api.http.open_orders import OpenOrders, has_open_orders
 from api.http.openapi import refusals
 from api.http.problems import problem
 from api.http.rate_limit import address_of
@@ -119,7 +120,7 @@ async def create_booking(
         idempotency_key = _only_value(request, "idempotency-key")
     if booking_secret is not None:
         booking_secret = _only_value(request, "booking-secret")
-    sender = Sender(address_of(request.scope), caller)
+    sender = Sender(address_of(request.scope), caller, has_open_orders=has_open_orders(request))
     return (await book(state, data, event, idempotency_key, booking_secret, sender)).to_litestar()
 
 
@@ -132,10 +133,14 @@ def _only_value(request: Request[None, None, ApiState], header: str) -> str:
 
 
 class Sender(NamedTuple):
-    """The sender of a request: the client's address, and the account of a signed-in buyer."""
+    """The sender of a request: the client's address, and the account of a signed-in buyer.
+
+    `has_open_orders` is true if the order of a guest needs no secret.
+    """
 
     address: str
     account: Identity | None = None
+    has_open_orders: bool = False
 
 
 async def book(
@@ -157,7 +162,7 @@ async def book(
     new = _new_order(data, event, key, TICKETS_MAX, sender.account)
     if secret is not None:
         secret = valid_secret(secret)
-    elif not state.has_open_orders and sender.account is None:
+    elif not sender.has_open_orders and sender.account is None:
         secret = derive_secret(state.access_secret, new.reference)
     if secret is not None:
         new = msgspec.structs.replace(new, access_digest=digest(secret))
@@ -186,10 +191,11 @@ async def get_booking(
     state: ApiState,
     reference: ReferenceInPath,
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Return a booking with its current status. `X-As-Of` is the database's time, comparable with `expiresAt`."""
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     order, read_at = await with_timeout(get_order(state.pool, valid_reference(reference), access))
     return Response(order, headers={"Cache-Control": "no-store", "X-As-Of": rfc3339(read_at)})
 
@@ -215,6 +221,7 @@ async def get_ticket_code(
         ),
     ],
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the QR code of one ticket of a confirmed booking."""
@@ -224,7 +231,7 @@ async def get_ticket_code(
             state.ticket_secret,
             valid_reference(reference),
             _ticket_number(file),
-            access_to_order(state, booking_secret, caller),
+            access_to_order(state, booking_secret, caller, is_open=open_orders),
         )
     )
     return RawResponse(image, headers={"Cache-Control": "no-store"}, media_type=codes.MEDIA_TYPE).to_litestar()
@@ -244,10 +251,11 @@ async def get_calendar(
     state: ApiState,
     reference: ReferenceInPath,
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the event of a confirmed booking as a calendar file."""
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     name, body = await with_timeout(
         calendar.write_calendar(state.pool, valid_reference(reference), state.settings.web_url, access)
     )
@@ -266,7 +274,7 @@ async def get_bookings(
     booking_secret: OrderSecrets = None,
 ) -> Response[OrderPage]:
     """Return a buyer's bookings that the request may access, newest first."""
-    access = access_to_orders(state, booking_secret)
+    access = access_to_orders(state, booking_secret, is_open=has_open_orders(request))
     buyer = valid_buyer(user_id)
     page = await with_timeout(list_orders(state.pool, buyer, access, show=show, limit=limit, cursor=cursor))
     state.throttle.charge(address_of(request.scope), len(page.orders) // ORDERS_PER_UNIT)

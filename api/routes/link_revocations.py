@@ -12,6 +12,7 @@ from api.database.session import write_with_timeout
 from api.errors import Busy, NotFound, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.identity import OPTIONAL, Caller
+from api.http.open_orders import OpenOrders
 from api.http.openapi import refusals
 from api.http.request_body import StrictBody
 from api.http.state import ApiState
@@ -38,6 +39,7 @@ async def revoke_booking_links(
     reference: ReferenceInPath,
     data: JSONBody[RevocationRequest],
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[LinksRevoked]:
     """Make the links to a booking and its present secret invalid, and return its new secret.
@@ -46,7 +48,7 @@ async def revoke_booking_links(
     new secret can safely repeat a request without a response.
     """
     reference = valid_reference(reference)
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     try:
         revocation = await write_with_timeout(revoke_links(state.pool, reference, access, data.secret))
     except CommitUnknownError as error:

@@ -14,6 +14,7 @@ from api.errors import ApiError, Busy, NotFound, RateLimited, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.client_address import client_network
 from api.http.identity import OPTIONAL, Caller
+from api.http.open_orders import OpenOrders
 from api.http.openapi import refusals
 from api.http.rate_limit import address_of
 from api.http.request_body import StrictBody
@@ -47,6 +48,7 @@ async def send_booking(
     reference: ReferenceInPath,
     data: JSONBody[EmailRequest],
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[MessageQueued]:
     """Send the link to a booking by e-mail, with the tickets of a confirmed one.
@@ -54,7 +56,7 @@ async def send_booking(
     The address becomes that of the booking, so that further messages go there.
     """
     take_message(request, state)
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     await queue(send_order(state.pool, state.settings, valid_reference(reference), access, data.email, data.locale))
     return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
 

@@ -13,6 +13,7 @@ from api.database.session import write_with_timeout
 from api.errors import ApiError, Busy, NotCancellable, NotFound, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.identity import OPTIONAL, Caller
+from api.http.open_orders import OpenOrders
 from api.http.openapi import refusals
 from api.http.request_body import StrictBody
 from api.http.state import ApiState
@@ -44,6 +45,7 @@ async def cancel_booking(
     reference: ReferenceInPath,
     data: JSONBody[CancelRequest],
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Cancel a booking: release its tickets and refund a captured payment.
@@ -51,7 +53,7 @@ async def cancel_booking(
     Only the buyer can cancel; a signed-in owner needs no matching `userId`. Repeats return the same response.
     """
     reference, buyer = valid_reference(reference), valid_buyer(data.user_id)
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     return await _change(
         state, reference, lambda on_commit: cancel_order(state.pool, reference, buyer, access, on_commit)
     )
@@ -73,6 +75,7 @@ async def return_booked_tickets(
     reference: ReferenceInPath,
     data: JSONBody[ReturnRequest],
     caller: Caller,
+    open_orders: OpenOrders,
     booking_secret: OrderSecret = None,
 ) -> Response[Order]:
     """Return single tickets of a confirmed booking: put them back on sale and refund their prices.
@@ -80,7 +83,7 @@ async def return_booked_tickets(
     Only the buyer can return tickets. The return of all remaining tickets cancels the booking. Repeats change nothing.
     """
     reference, buyer = valid_reference(reference), valid_buyer(data.user_id)
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     return await _change(
         state,
         reference,

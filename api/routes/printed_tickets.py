@@ -10,6 +10,7 @@ from api.database.session import with_timeout
 from api.errors import Busy, InvalidRequest, NotFound, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.identity import OPTIONAL, Caller
+from api.http.open_orders import OpenOrders
 from api.http.openapi import refusals
 from api.http.responses import RawResponse
 from api.http.state import ApiState
@@ -33,11 +34,12 @@ async def get_printed_tickets(
     state: ApiState,
     reference: ReferenceInPath,
     caller: Caller,
+    open_orders: OpenOrders,
     locale: Annotated[Locale, QueryParameter(description="The language of the labels and of the date")] = "en",
     booking_secret: OrderSecret = None,
 ) -> Response[bytes]:
     """Return the valid tickets of a confirmed booking as PDF."""
-    access = access_to_order(state, booking_secret, caller)
+    access = access_to_order(state, booking_secret, caller, is_open=open_orders)
     facts = await with_timeout(find_valid_tickets(state.pool, valid_reference(reference), access))
     content = await state.printer.write(facts, locale)
     name = f"{facts.event.slug}.pdf"

@@ -218,6 +218,46 @@ def test_the_log_announces_open_orders_only(open_stack: Stack, secret_stack: Sta
     assert "GUEST_ORDERS" not in secret_stack.logs()
 
 
+PROXIED = [
+    {"X-Forwarded-For": "203.0.113.9"},
+    {"Forwarded": "for=203.0.113.9"},
+    {"X-Forwarded-Host": "tickets.example"},
+    {"Via": "1.1 proxy"},
+    {"X-Real-IP": "203.0.113.9"},
+    {"Host": "tickets.example"},
+    {"Host": "localhost.tickets.example:3001"},
+    {"Host": "[fe80::1]:3001"},
+]
+"""The headers of requests that did not come from this machine, or may not have."""
+
+
+@pytest.mark.parametrize("headers", PROXIED, ids=lambda headers: next(iter(headers.values())))
+def test_an_order_without_a_secret_is_closed_behind_a_proxy(open_client: httpx.Client, headers: dict[str, str]) -> None:
+    buyer = f"proxied-{next(iter(headers.values()))}"
+    made = book(open_client, userId=buyer).json()
+    assert made.get("bookingSecret") is None
+    reference = made["reference"]
+    with client_behind(open_client, headers) as proxied:
+        assert [response.status_code for response in requests(proxied, reference, None)] == [404] * len(ROUTES)
+        assert proxied.get("/api/bookings", params={"userId": buyer}).json()["orders"] == []
+        own = book(proxied, userId=buyer).json()
+        secret = own["bookingSecret"]
+        assert proxied.get(f"/api/bookings/{own['reference']}", headers=headers_of(secret)).status_code == 200
+    assert open_client.get(f"/api/bookings/{own['reference']}").status_code == 404
+    assert open_client.get(f"/api/bookings/{reference}").json()["status"] == "confirmed"
+
+
+def client_behind(client: httpx.Client, headers: dict[str, str]) -> httpx.Client:
+    return httpx.Client(base_url=client.base_url, headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:3001", "[::1]:3001", "tickets.localhost", "127.0.0.2"])
+def test_an_order_without_a_secret_is_open_on_this_machine(open_client: httpx.Client, host: str) -> None:
+    reference = book(open_client).json()["reference"]
+    with client_behind(open_client, {"Host": host}) as local:
+        assert local.get(f"/api/bookings/{reference}").status_code == 200
+
+
 def test_the_links_of_the_document_pass_the_secret_on(open_client: httpx.Client) -> None:
     paths = open_client.get("/schema/openapi.json").json()["paths"]
     first = paths["/api/bookings"]["post"]["responses"]["201"]["links"]

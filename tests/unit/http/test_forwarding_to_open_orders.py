@@ -1,4 +1,4 @@
-"""A process warns once of a proxy that opens the orders of guests to its clients."""
+"""A process warns once of a proxy whose clients get no access to open orders of guests."""
 
 import pytest
 
