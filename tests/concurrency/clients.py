@@ -9,9 +9,12 @@ import httpx
 import psycopg
 from psycopg.rows import class_row
 
+from tests import stack
 from tests.integration import asynchronous
 
 TIMEOUT_S = 30.0
+PATIENT = stack.PATIENT | {"BOOKING_ATTEMPTS_MAX": "100"}
+"""Settings under which each of many requests at once gets a decision on a busy machine, and none gets `busy`."""
 
 
 async def post_all(api_url: str, bodies: Iterable[Mapping[str, Any]], event: str | None = None) -> list[httpx.Response]:

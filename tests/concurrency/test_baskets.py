@@ -14,7 +14,7 @@ from api.commands.audit import audit
 from api.commands.seed import parse_inventory, seed
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
-from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status, tickets_of
+from tests.concurrency.clients import PATIENT, codes, live_bookings, post_all, tickets_by_status, tickets_of
 from tests.concurrency.weakened import ENVIRONMENTS, PATHS
 from tests.stack import Stack
 
@@ -25,8 +25,6 @@ RING = 24
 """Seats of a ring. Each pair of neighbours is chosen by several buyers, and each seat belongs to two pairs."""
 LIMIT = 10
 """The most tickets of a buyer."""
-# The longest queue of the tests below gets decisions on all of its requests.
-PATIENT = {"BOOKING_WAIT_MS": "20000", "BOOKING_ATTEMPTS_MAX": "100"}
 
 
 @pytest.fixture(scope="module", params=PATHS)

@@ -4,13 +4,13 @@ import itertools
 
 from api.commands.seed import TierPlan, seed
 from api.services.bookings.seating import Row, SeatRows, choose_seats
-from tests.concurrency.clients import codes, post_all, tickets_of
+from tests.concurrency.clients import PATIENT, codes, post_all, tickets_of
 from tests.conftest import StartStack
 
 ROWS, WIDTH = 20, 20
 HALL = TierPlan(name="Hall", capacity=ROWS * WIDTH, price_minor=1_000, seats_per_row=WIDTH)
 ROWS_OF_HALL = SeatRows([Row(first, first + WIDTH - 1) for first in range(1, ROWS * (WIDTH + 1), WIDTH + 1)])
-PAID = {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": "0"}
+PAID = PATIENT | {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": "0"}
 BATCH_MAX = 8
 LOCKED_MAX = LEFT_MAX = 2 * BATCH_MAX
 """The seats that one transaction of the other process has locked at most, and those that a batch has left at most."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.concurrency.clients import codes, post_all
+from tests.concurrency.clients import PATIENT, codes, post_all
 from tests.concurrency.weakened import ENVIRONMENTS, PATHS, SLOW_COMMITS, BookingPath, start_weakened
 from tests.conftest import StartStack
 from tests.stack import Stack
@@ -17,7 +17,7 @@ from tests.stack import Stack
 LIMIT = 10
 ATTEMPTS = 60
 STAMPEDES_MAX = 10
-LIMITED = {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": str(LIMIT), "BOOKING_BATCH_MAX": "30"}
+LIMITED = PATIENT | {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": str(LIMIT), "BOOKING_BATCH_MAX": "30"}
 """A single batch may exceed the limit."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from api.commands.seed import parse_inventory, seed
 from api.database.embedded import EmbeddedServer
 from tests.acceptance.system import running_system
-from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
+from tests.concurrency.clients import PATIENT, codes, live_bookings, post_all, tickets_by_status
 from tests.concurrency.weakened import PATHS, SLOW_COMMITS, BookingPath, start_weakened
 from tests.conftest import StartStack
 from tests.stack import PLAIN_HTTP, Stack
@@ -23,7 +23,7 @@ PAID = {"PAYMENT_SUCCESS_RATE": "1"}
 @pytest.fixture(scope="module")
 def paid(server: EmbeddedServer) -> Iterator[Stack]:
     """Two processes, for tests with events of their own. All payments are captured."""
-    with running_system(server, API_WORKERS="2") as stack:
+    with running_system(server, API_WORKERS="2", **PATIENT) as stack:
         yield stack
 
 
@@ -51,7 +51,7 @@ async def test_fifty_repeats_at_once_make_one_order_and_get_fifty_equal_response
 
 
 async def test_a_declined_payment_is_remembered_by_all_its_repeats(start_stack: StartStack) -> None:
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0"})
+    stack = await start_stack(api_workers=2, env=PATIENT | {"PAYMENT_SUCCESS_RATE": "0"})
     body = {"tier": "GA", "quantity": 2, "userId": "u", "bookingReference": "declined"}
     responses = await post_all(stack.api_url, [body] * REPEATS)
     assert codes(responses) == ["402 payment_declined"] * REPEATS

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from api.commands.seed import parse_inventory, seed
-from tests.concurrency.clients import codes, live_bookings, post_all, tickets_by_status
+from tests.concurrency.clients import PATIENT, codes, live_bookings, post_all, tickets_by_status
 from tests.concurrency.weakened import (
     ENVIRONMENTS,
     PATHS,
@@ -36,7 +36,7 @@ REFUSED_RUSHES_MAX = 20
 """Rushes until a false refusal. One of two rushes has none."""
 SOLD_MIN = SEATS // 2
 """Tickets that a rush sells at least. A system that sells few tickets cannot show that it sells none twice."""
-PAID = {"PAYMENT_SUCCESS_RATE": "1"}
+PAID = PATIENT | {"PAYMENT_SUCCESS_RATE": "1"}
 
 
 def buyers(tier: str = "VIP") -> list[dict[str, object]]:
@@ -98,7 +98,7 @@ async def test_the_fifty_tickets_go_to_no_other_buyer_while_they_are_held(start_
 
 
 async def test_declined_payments_leave_their_tickets_to_other_buyers(start_stack: StartStack) -> None:
-    stack = await start_stack(api_workers=2, env={"PAYMENT_SUCCESS_RATE": "0.5"})
+    stack = await start_stack(api_workers=2, env=PATIENT | {"PAYMENT_SUCCESS_RATE": "0.5"})
     seed(stack.database_url, event=EVENT, inventory=parse_inventory(f"VIP={SEATS}"))
     responses = await post_all(stack.api_url, buyers(), EVENT)
     assert codes(responses).count("201") == SEATS

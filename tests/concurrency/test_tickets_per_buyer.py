@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from api.commands.audit import audit
-from tests.concurrency.clients import codes, post_all
+from tests.concurrency.clients import PATIENT, codes, post_all
 from tests.concurrency.weakened import SLOW_COMMITS, weakened_source
 from tests.conftest import StartStack
 from tests.stack import Stack
@@ -19,7 +19,7 @@ LIMIT, OF_TIER = 10, 7
 """The most tickets of a buyer in the event, and among them in GA."""
 ATTEMPTS = 40
 STAMPEDES_MAX = 10
-PAID = {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": "0", "BOOKING_WAIT_MS": "10000"}
+PAID = PATIENT | {"PAYMENT_SUCCESS_RATE": "1", "BOOKINGS_PER_MINUTE": "0"}
 
 
 def limit(stack: Stack) -> None:
@@ -51,7 +51,7 @@ def bookings(buyers: int = 1, name: str = "eager", tiers: tuple[str, ...] = ("GA
 async def test_forty_bookings_at_once_through_two_processes_sell_exactly_the_limit(
     start_stack: StartStack, isolation: str
 ) -> None:
-    env = PAID | {"BOOKING_ISOLATION": isolation, "BOOKING_BATCH_MAX": "3", "BOOKING_ATTEMPTS_MAX": "100"}
+    env = PAID | {"BOOKING_ISOLATION": isolation, "BOOKING_BATCH_MAX": "3"}
     stack = await start_stack(api_workers=2, env=env)
     limit(stack)
     responses = await post_all(stack.api_url, bookings())
