@@ -6,9 +6,9 @@
 - `memory`: everything that a process remembers of earlier batches
 - `prefetch`: everything a batch reads before its transaction
 - `seat_search`: the search for the best free seats
-- `parts`: the items of a request with their tiers
 - `records`: the rows that a batch inserts
 - `limits`, `buyers`: the statements of the limits of bookings and of tickets per buyer
-- `model`, `parts`, `quantities`, `refusals`, `allocation`, `seating`, `allowance`, `ticket_allowance`: values and
+- `parts`: the items of a request with their tiers
+- `model`, `quantities`, `refusals`, `allocation`, `seating`, `shares`, `allowance`, `ticket_allowance`: values and
   decisions without I/O
 """

@@ -233,10 +233,10 @@ async def _classify(
                 outcomes[reference] = outcome
     if refused:
         unsatisfied = [request for request in requests if request.reference in refused]
-        outcomes.update(await _explain(session, unsatisfied, prefetched.parts, refused))
+        outcomes.update(await _classify_shortages(session, unsatisfied, prefetched.parts, refused))
 
 
-async def _explain(
+async def _classify_shortages(
     session: Session,
     requests: Sequence[NewOrder],
     parts: Mapping[str, Parts],
