@@ -9,8 +9,6 @@ import signal
 import sys
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports shows no traceback.
-# httpx loads its own command line if that module and its packages exist. They need more time than the client.
-sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 import argparse
 import asyncio
@@ -23,7 +21,7 @@ from uuid import UUID
 
 import psycopg
 
-from api import schemas
+from api import httpx_patch, schemas
 from api.account_schemas import Role
 from api.commands import output
 from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
@@ -53,6 +51,7 @@ _HISTORY_HELP = "show the changes of an order or a ticket; with --at, show the t
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code of the process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    httpx_patch.omit_command_line()
     arguments = _parser().parse_args(argv)
     configure_logging()
     try:

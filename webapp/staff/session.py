@@ -18,6 +18,7 @@ from reflex.state import BaseState, StateUpdate
 
 from webapp.staff import texts
 from webapp.staff.api import Api, AwayError, LimitedError, RefusedError, SessionEndedError, session_cookie, session_id
+from webapp.staff.state_patch import close_connection, root_of, take_changes
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class StaffState(rx.State):
 
     def _clear(self) -> None:
         """Forget everything that the states have read. The page stays connected, and the State bound."""
-        root: Any = self._get_root_state()
+        root = root_of(self)
         bound_to, is_hydrated = self._session_id, root.is_hydrated
         root.reset()
         root.is_hydrated = is_hydrated
@@ -142,20 +143,11 @@ class SessionGate(Middleware):
             self._close(app, staff.router.session.session_id)
         if staff.access == "granted" or name in FRAMEWORK_EVENTS:
             return None
-        root: Any = state._get_root_state()  # noqa: SLF001 - as Reflex's own middleware
-        delta = await root._get_resolved_delta()  # noqa: SLF001
-        root._clean()  # noqa: SLF001
-        return StateUpdate(delta=delta)
+        return StateUpdate(delta=await take_changes(state))
 
     def _close(self, app: rx.App, connection: str) -> None:
         """Close a connection, which the browser then opens anew."""
-        sockets: Any = app.sio
-        namespace: Any = app.event_namespace
-
-        async def close() -> None:
-            await sockets.eio.disconnect(sockets.manager.eio_sid_from_sid(connection, namespace.namespace))
-
-        task = asyncio.create_task(close())
+        task = asyncio.create_task(close_connection(app, connection))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

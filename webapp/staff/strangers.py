@@ -3,17 +3,17 @@
 Everybody can connect, because programs invent the header `Origin`. Reflex logs each unknown event with its whole
 content, and keeps the State of each tab for an hour. So a few connections could fill the disk and the memory.
 
-The functions use undocumented interfaces of Reflex. `webapp/reflex_patch.py` asserts its release. On an upgrade compare
-with `EventNamespace` in `reflex/app.py` and `StateManagerMemory` in `reflex/istate/manager/memory.py`.
+`protect` wraps the handlers of Reflex's connections, and `webapp/staff/state_patch.py` asserts the release of Reflex.
 """
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from webapp.settings import StaffLimits
+from webapp.staff.state_patch import forget_states
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -87,20 +87,3 @@ def is_event(data: Any, known: Mapping[str, inspect.Signature]) -> bool:
         return False
     texts = (route.get(part, "") for part in _ROUTE_TEXTS)
     return isinstance(route.get("query", {}), dict) and all(isinstance(text, str) for text in texts)
-
-
-def forget_states(manager: Any, connected: Collection[str], most: int) -> None:
-    """Forget States of tabs without a connection, the longest unused first, until at most `most` States are left.
-
-    A tab that connects again gets a new State, because its page reads everything anew.
-    """
-    surplus = len(manager.states) - most
-    if surplus <= 0:
-        return
-    idle = [
-        (expires_at, key)
-        for key, (expires_at, token) in manager._token_expires_at.items()  # noqa: SLF001
-        if key not in connected and not ((lock := manager._states_locks.get(token.lock_key)) and lock.locked())  # noqa: SLF001
-    ]
-    for _, key in sorted(idle)[:surplus]:
-        manager._purge_token(manager._token_expires_at[key][1])  # noqa: SLF001

@@ -14,6 +14,7 @@ FOUNDATION = (
     "data_dir",
     "desk_schemas",
     "errors",
+    "httpx_patch",
     "logs",
     "metrics",
     "money",

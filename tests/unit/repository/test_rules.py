@@ -20,6 +20,9 @@ LINES_MAX = {".py": 450, ".sql": 450, ".js": 300}
 GENERATED = {ROOT / "sql" / "schema.sql"}
 TOOLS = ROOT / "tests" / "webapp" / "tools"
 TEST_NAME_LENGTH_MAX = 80
+PUBLIC = {"_exit", "_replace", "_asdict"}
+"""Documented names of the standard library that begin with an underscore."""
+PRIVATE_MODULE = re.compile(r"\w+(\.\w+)*\._[a-z]\w*")
 
 
 def sources(folder: Path) -> list[Path]:
@@ -54,6 +57,59 @@ def test_sql_is_distinguished_from_prose() -> None:
     statements = ["select id\nfrom t", "SELECT 1 FROM t", "insert into t", "update t set x = 1", "delete from t"]
     assert all(SQL.search(statement) for statement in statements)
     assert not any(SQL.search(text) for text in ["Select a tier.", "tickets", "With great pleasure", "/api/bookings"])
+
+
+def names_defined_in(tree: ast.AST) -> set[str]:
+    """Return the names that a module gives to functions, classes, variables and attributes of its own objects."""
+    nodes = list(ast.walk(tree))
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    named = {node.name for node in nodes if isinstance(node, definitions)}
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    attributes = {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    return named | stored | attributes
+
+
+def private_names_in(tree: ast.AST) -> set[str]:
+    """Return the private names that a module reads from objects, imports or names in a text."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name):
+                found.add(name)
+            case ast.ImportFrom(module=module, names=aliases):
+                found |= {*(module or "").split("."), *(alias.name for alias in aliases)}
+            case ast.Import(names=aliases):
+                found |= {part for alias in aliases for part in alias.name.split(".")}
+            case ast.Constant(value=str(text)) if PRIVATE_MODULE.fullmatch(text):
+                found |= set(text.split("."))
+    return {name for name in found if re.match(r"_[a-z]", name)} - PUBLIC
+
+
+def test_private_interfaces_of_packages_are_used_in_patch_modules_only() -> None:
+    trees = {
+        path: ast.parse(path.read_text(encoding="utf-8"))
+        for folder in (API, ROOT / "webapp")
+        for path in sources(folder)
+    }
+    own = set().union(*map(names_defined_in, trees.values()))
+    used = {path: names - own for path, tree in trees.items() if (names := private_names_in(tree))}
+    foreign = {path.relative_to(ROOT).as_posix(): names for path, names in used.items() if names}
+    assert {path: names for path, names in foreign.items() if not path.endswith("_patch.py")} == {}
+    assert len(foreign) >= 3, "the search finds none in the patch modules"
+
+
+def test_a_private_interface_is_found() -> None:
+    code = (
+        "from reflex._upload import Upload\nimport granian._loop\nsys.modules['httpx._main'] = manager._purge(os._exit)"
+    )
+    assert private_names_in(ast.parse(code)) == {"_upload", "_loop", "_main", "_purge"}
 
 
 def test_a_route_has_a_service_and_a_service_has_statements() -> None:

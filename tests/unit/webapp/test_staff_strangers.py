@@ -13,7 +13,8 @@ from reflex.state import State
 from reflex_base.registry import RegistrationContext
 
 from webapp.settings import StaffLimits
-from webapp.staff.strangers import forget_states, is_event, limited, protect
+from webapp.staff.state_patch import forget_states
+from webapp.staff.strangers import is_event, limited, protect
 
 importlib.import_module("webapp.staff.app")
 HANDLERS = {name: found.handler.fn for name, found in RegistrationContext.get().event_handlers.items()}
