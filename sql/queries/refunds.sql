@@ -112,7 +112,8 @@ set
 -- name: claim_open
 -- Claim open refunds that are due for a check, the most overdue first, and set their next check. next_check_at acts as a
 -- lease: no other worker claims the refund before that time. After a crash, the next worker repeats the request, and the
--- provider recognizes its key. A provider may forget a key after a day, so that is_forgotten holds long before. The time between two checks is at least a twentieth of the refund's age, up to an hour.
+-- provider recognizes its key. A provider may forget a key after a day, so that is_forgotten holds long before. The time
+-- between two checks is at least a twentieth of the refund's age, up to an hour.
 -- Locks: the returned refunds, FOR UPDATE SKIP LOCKED, so that several workers share the work.
 with locked_refunds as materialized (
     select id
