@@ -308,20 +308,43 @@ def _sell(
         "bookings": len(tickets),
     }
     *_, order_ids, booking_ids = connection.execute(queries.orders.start_batch.sql, start).fetchone() or ([], [])
+    _insert_paid_orders(connection, event, event_id, plan, dict(zip(order_ids, map(len, baskets), strict=True)))
+    connection.execute(
+        queries.bookings.insert_bookings.sql,
+        {
+            "ids": booking_ids,
+            "order_ids": [order_id for order_id, basket in zip(order_ids, baskets, strict=True) for _ in basket],
+            "lines": [line for basket in baskets for line, _ in enumerate(basket, start=1)],
+            "ticket_ids": tickets,
+            "tier_ids": [tier_id] * len(tickets),
+            "prices_minor": [plan.price_minor] * len(tickets),
+        },
+    )
+    connection.execute(queries.tickets.take_tickets.sql, {"ctids": [ctid for *_, ctid in found], "held_until": None})
+
+
+def _insert_paid_orders(
+    connection: psycopg.Connection[TupleRow],
+    event: EventPlan,
+    event_id: int,
+    plan: TierPlan,
+    quantities: dict[int, int],
+) -> None:
+    """Insert confirmed orders of a tier with their payments; `quantities` are their tickets by the order's id."""
     orders = [
         NewOrder(
             reference=f"{event.slug}-{order_id}",
             event=event.slug,
-            items=(Item(tier=plan.name, quantity=len(basket)),),
+            items=(Item(tier=plan.name, quantity=quantity),),
             user_id=f"guest-{order_id}",
         )
-        for order_id, basket in zip(order_ids, baskets, strict=True)
+        for order_id, quantity in quantities.items()
     ]
-    totals = [plan.price_minor * len(basket) for basket in baskets]
+    totals = [plan.price_minor * quantity for quantity in quantities.values()]
     connection.execute(
         queries.orders.insert_orders.sql,
         {
-            "ids": order_ids,
+            "ids": [*quantities],
             "event_ids": [event_id] * len(orders),
             "references": [order.reference for order in orders],
             "user_ids": [order.user_id for order in orders],
@@ -342,22 +365,10 @@ def _sell(
     connection.execute(
         queries.payments.insert_payments.sql,
         {
-            "order_ids": order_ids,
+            "order_ids": [*quantities],
             "statuses": ["captured"] * len(orders),
             "amounts_minor": totals,
             "currencies": [_CURRENCY] * len(orders),
             "check_after_ms": None,
         },
     )
-    connection.execute(
-        queries.bookings.insert_bookings.sql,
-        {
-            "ids": booking_ids,
-            "order_ids": [order_id for order_id, basket in zip(order_ids, baskets, strict=True) for _ in basket],
-            "lines": [line for basket in baskets for line, _ in enumerate(basket, start=1)],
-            "ticket_ids": tickets,
-            "tier_ids": [tier_id] * len(tickets),
-            "prices_minor": [plan.price_minor] * len(tickets),
-        },
-    )
-    connection.execute(queries.tickets.take_tickets.sql, {"ctids": [ctid for *_, ctid in found], "held_until": None})

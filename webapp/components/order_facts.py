@@ -12,29 +12,7 @@ from webapp.components.page import copied, copy_text
 def facts() -> Ui:
     """Return the reference, the tickets, the total, the buyer and the time of the order."""
     return rx.el.dl(
-        rx.el.div(
-            rx.el.dt(say("booking.reference")),
-            rx.el.dd(
-                name(order.reference, class_name="reference", id="reference"),
-                rx.el.span(
-                    rx.el.button(
-                        rx.match(
-                            copied,
-                            ("done", say("booking.copied")),
-                            ("select", say("booking.copy_select")),
-                            say("booking.copy"),
-                        ),
-                        type="button",
-                        on_click=copy_text(order.reference),
-                        class_name="text-button",
-                    ),
-                    role="status",
-                    aria_live="polite",
-                ),
-                class_name="order-reference",
-            ),
-            class_name="wide",
-        ),
+        _reference(),
         rx.el.div(
             rx.el.dt(say("booking.short_reference")),
             rx.el.dd(name(order.short_reference, class_name="reference", id="short-reference")),
@@ -46,53 +24,85 @@ def facts() -> Ui:
                 rx.el.dd(tickets_text(order.parts), id="order-tickets"),
             ),
         ),
-        rx.cond(
-            order.lines > order.quantity,
-            rx.el.div(
-                rx.el.dt(say("booking.returned")),
-                rx.el.dd(
-                    rx.cond(
-                        order.returned_total > 0,
-                        say(
-                            "booking.returned.text",
-                            tickets=tickets_text(order.returned_parts),
-                            refund=money(order.returned_total, order),
-                        ),
-                        tickets_text(order.returned_parts),
-                    ),
-                    id="returned-tickets",
-                ),
-            ),
-        ),
+        rx.cond(order.lines > order.quantity, _returned()),
         rx.cond(order.seated & (~order.valid | order.called_off), _places()),
-        rx.el.div(
-            rx.el.dt(
-                rx.match(
-                    order.state,
-                    ("declined", "cancelled", say("booking.not_charged")),
-                    ("paid_too_late", "cancelled_refunded", say("booking.refund")),
-                    say("booking.total"),
-                )
+        _total(),
+        rx.cond(order.quantity > 0, _buyer_and_time()),
+    )
+
+
+def _reference() -> Ui:
+    return rx.el.div(
+        rx.el.dt(say("booking.reference")),
+        rx.el.dd(
+            name(order.reference, class_name="reference", id="reference"),
+            rx.el.span(
+                rx.el.button(
+                    rx.match(
+                        copied,
+                        ("done", say("booking.copied")),
+                        ("select", say("booking.copy_select")),
+                        say("booking.copy"),
+                    ),
+                    type="button",
+                    on_click=copy_text(order.reference),
+                    class_name="text-button",
+                ),
+                role="status",
+                aria_live="polite",
             ),
-            rx.el.dd(
-                rx.el.bdi(price(rx.cond(order.refund > 0, order.refund, order.total), order)),
-                rx.el.bdi(currency_code(order.total, order), class_name="small"),
-                id="order-total",
-            ),
+            class_name="order-reference",
         ),
-        rx.cond(
-            order.quantity > 0,
-            rx.fragment(
-                rx.el.div(
-                    rx.el.dt(say("booking.user")),
-                    rx.el.dd(name(order.user_id)),
+        class_name="wide",
+    )
+
+
+def _returned() -> Ui:
+    return rx.el.div(
+        rx.el.dt(say("booking.returned")),
+        rx.el.dd(
+            rx.cond(
+                order.returned_total > 0,
+                say(
+                    "booking.returned.text",
+                    tickets=tickets_text(order.returned_parts),
+                    refund=money(order.returned_total, order),
                 ),
-                rx.el.div(
-                    rx.el.dt(say("booking.booked_at")),
-                    rx.el.dd(rx.cond(order.event.name != "", moment(order.booked_at, order.event.timeZone), "\u00a0")),
-                    class_name="wide",
-                ),
+                tickets_text(order.returned_parts),
             ),
+            id="returned-tickets",
+        ),
+    )
+
+
+def _total() -> Ui:
+    return rx.el.div(
+        rx.el.dt(
+            rx.match(
+                order.state,
+                ("declined", "cancelled", say("booking.not_charged")),
+                ("paid_too_late", "cancelled_refunded", say("booking.refund")),
+                say("booking.total"),
+            )
+        ),
+        rx.el.dd(
+            rx.el.bdi(price(rx.cond(order.refund > 0, order.refund, order.total), order)),
+            rx.el.bdi(currency_code(order.total, order), class_name="small"),
+            id="order-total",
+        ),
+    )
+
+
+def _buyer_and_time() -> Ui:
+    return rx.fragment(
+        rx.el.div(
+            rx.el.dt(say("booking.user")),
+            rx.el.dd(name(order.user_id)),
+        ),
+        rx.el.div(
+            rx.el.dt(say("booking.booked_at")),
+            rx.el.dd(rx.cond(order.event.name != "", moment(order.booked_at, order.event.timeZone), "\u00a0")),
+            class_name="wide",
         ),
     )
 

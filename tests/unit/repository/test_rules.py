@@ -17,6 +17,8 @@ SQL = re.compile(
 
 LINES_MAX = {".py": 450, ".sql": 450, ".js": 300}
 """The most lines of a file, by its suffix."""
+FUNCTION_LINES_MAX = 65
+"""The most lines of a function of the API and the web app."""
 GENERATED = {ROOT / "sql" / "schema.sql"}
 TOOLS = ROOT / "tests" / "webapp" / "tools"
 TEST_NAME_LENGTH_MAX = 80
@@ -130,6 +132,18 @@ def test_no_file_is_too_long() -> None:
     assert {path.suffix for path in files} == LINES_MAX.keys()
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {name: length for name, length in lengths.items() if length > LINES_MAX[Path(name).suffix]} == {}
+
+
+def test_no_function_is_too_long() -> None:
+    functions = [
+        (f"{path.relative_to(ROOT).as_posix()}: {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1)
+        for folder in (API, ROOT / "webapp")
+        for path in sources(folder)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert functions
+    assert {name: lines for name, lines in functions if lines > FUNCTION_LINES_MAX} == {}
 
 
 def test_no_name_of_a_test_is_too_long() -> None:
