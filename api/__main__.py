@@ -34,6 +34,8 @@ from api.logs import configure_logging
 from api.secret import load_or_create_secret
 from api.settings.secrets import TICKET_SECRET
 
+httpx_patch.omit_command_line()  # Before a command imports httpx.
+
 Arguments = argparse.Namespace
 
 _log = logging.getLogger(__name__)
@@ -51,7 +53,6 @@ _HISTORY_HELP = "show the changes of an order or a ticket; with --at, show the t
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code of the process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    httpx_patch.omit_command_line()
     arguments = _parser().parse_args(argv)
     configure_logging()
     try:
