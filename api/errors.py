@@ -242,6 +242,13 @@ class NotCancellable(ApiError, status=409, code="not_cancellable"):
         super().__init__(f"This booking cannot be cancelled: {reason}.")
 
 
+class SecretUnchanged(ApiError, status=409, code="secret_unchanged"):
+    """The proposed secret of a booking is its present one, so that its links would stay valid."""
+
+    def __init__(self) -> None:
+        super().__init__("The proposed secret is the booking's present one. Propose another one. Nothing was revoked.")
+
+
 class RequestTimeout(ApiError, status=408, code="request_timeout"):
     """The request's body did not arrive within `BODY_TIMEOUT_MS`."""
 

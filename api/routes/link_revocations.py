@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from api.account_schemas import LinksRevoked, RevocationRequest
 from api.database.errors import CommitUnknownError
 from api.database.session import write_with_timeout
-from api.errors import Busy, NotFound, Unauthorized
+from api.errors import Busy, NotFound, SecretUnchanged, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.identity import OPTIONAL, Caller
 from api.http.open_orders import OpenOrders
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
     return_dto=None,
     responses={
         200: ResponseSpec(LinksRevoked, description="Revoked by this or an earlier request", generate_examples=False),
-        **refusals((*BODY_REFUSALS, Unauthorized, NotFound)),
+        **refusals((*BODY_REFUSALS, Unauthorized, NotFound, SecretUnchanged)),
     },
     security=OPTIONAL,
 )

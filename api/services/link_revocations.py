@@ -8,7 +8,7 @@ from psycopg import IsolationLevel
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session
-from api.errors import InvalidRequest, NotFound
+from api.errors import NotFound, SecretUnchanged
 from api.services.access import Access, digest
 from api.services.orders import lock
 
@@ -32,7 +32,7 @@ async def revoke_links(pool: Pool, reference: str, access: Access, secret: str |
         psycopg.Error: nothing changed.
         CommitUnknownError: the order may have its new secret. A repeat with the same new secret is safe.
         NotFound: no order that the request may access has this reference.
-        InvalidRequest: the new secret is the present one.
+        SecretUnchanged: the new secret is the present one.
     """
     wanted = secret or secrets.token_urlsafe(_SECRET_BYTES)
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
@@ -43,7 +43,7 @@ async def revoke_links(pool: Pool, reference: str, access: Access, secret: str |
         order = locked[0]
         if is_present:
             if order.link_generation == 0 or digest(wanted) in access.digests:
-                raise InvalidRequest("must not be the present secret", field="secret")
+                raise SecretUnchanged
             return Revocation(wanted, order.link_generation)
         parameters = {"order_id": order.id, "access_digest": digest(wanted)}
         ((generation,),) = await session.run(Statement(queries.orders.revoke_links, parameters))
