@@ -6,6 +6,9 @@ import msgspec
 
 from api.payments.provider import Amount, ChargeStatus, RefundRequest, RefundResult
 
+WORD_MAX = 100
+"""The most characters of a provider's word."""
+
 
 class Checkout(msgspec.Struct, frozen=True):
     """A page of the provider on which a buyer pays an order."""
@@ -15,7 +18,10 @@ class Checkout(msgspec.Struct, frozen=True):
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment that its buyer's bank disputes; `reference` is that of its order, or None if it has none of ours."""
+    """A payment that its buyer's bank disputes; `reference` is that of its order, or None if it has none of ours.
+
+    `status` and `reason` are the provider's words, of 1 to `WORD_MAX` characters.
+    """
 
     reference: str | None
     amount: Amount
@@ -72,8 +78,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def find_dispute(self, dispute_id: str) -> Dispute:
-        """Return a dispute in its present state.
+    async def find_dispute(self, dispute_id: str) -> Dispute | None:
+        """Return a dispute in its present state, or None if the provider has no dispute with this id.
 
         Raises:
             ProviderError: the state is unknown.

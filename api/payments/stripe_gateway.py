@@ -18,7 +18,7 @@ from api.config import Settings
 from api.logs import hide_reference
 from api.payments.bounded_client import RESPONSE_SHOWN_MAX, BoundedClient
 from api.payments.circuit_breaker import CircuitBreaker
-from api.payments.gateway import Checkout, Dispute
+from api.payments.gateway import WORD_MAX, Checkout, Dispute
 from api.payments.minor_units import UnchargeableAmount, from_stripe, to_stripe
 from api.payments.provider import (
     CONCURRENT_REQUESTS_MAX,
@@ -100,15 +100,14 @@ class StripeGateway:
     async def find(self, checkout_id: str, reference: str, expected: Amount | None = None) -> ChargeStatus | None:
         """Return the status of a Checkout Session's payment, or None if the session has expired unpaid.
 
+        The amount of a session matters only if it is paid.
+
         Raises:
-            ProviderError: the status is unknown, or the session is not that of the order.
+            ProviderError: the status is unknown, the session is another order's, or it is paid over another amount.
         """
         session = await self._session(checkout_id, reference, [_CHARGE])
         if session.client_reference_id != reference:
             raise ProviderError("Stripe returned the Checkout Session of another order.")
-        amount = _amount(session.amount_total or 0, session.currency or "")
-        if expected not in (None, amount):
-            raise ProviderError(f"Stripe's Checkout Session is over {amount}, not {expected}.")
         if session.status == "expired":
             return None
         if session.status != "complete":
@@ -117,6 +116,9 @@ class StripeGateway:
         if session.payment_status != "paid":
             # A bank decides a debit later, and a buyer pays a voucher later, whose payment has "requires_action".
             return "declined" if intent is None or intent.status in _UNPAID_FOR_GOOD else "processing"
+        amount = _amount(session.amount_total or 0, session.currency or "")
+        if expected not in (None, amount):
+            raise ProviderError(f"Stripe's Checkout Session is over {amount}, not {expected}.")
         charge: Any = intent.latest_charge
         return "refunded" if charge.amount_refunded == charge.amount else "captured"
 
@@ -174,20 +176,25 @@ class StripeGateway:
                     return _result(refund, request)
         return None
 
-    async def find_dispute(self, dispute_id: str) -> Dispute:
-        """Return a dispute in its present state.
+    async def find_dispute(self, dispute_id: str) -> Dispute | None:
+        """Return a dispute in its present state, or None if Stripe has no dispute with this id.
 
         Raises:
             ProviderError: the state is unknown.
         """
-        with _errors(""):
-            dispute = await self._stripe.v1.disputes.retrieve_async(dispute_id, {"expand": [_INTENT]})
+        try:
+            with _errors(""):
+                dispute = await self._stripe.v1.disputes.retrieve_async(dispute_id, {"expand": [_INTENT]})
+        except _Refused as refused:
+            if refused.code == "resource_missing":
+                return None
+            raise
         intent: Any = dispute.payment_intent
         return Dispute(
             reference=None if intent is None else _metadata(intent).get("reference"),
             amount=_amount(dispute.amount, dispute.currency),
-            status=dispute.status,
-            reason=dispute.reason,
+            status=_word(dispute.status),
+            reason=_word(dispute.reason),
         )
 
     async def payments_since(self, since: datetime) -> AsyncIterator[ProviderPayment]:
@@ -240,7 +247,11 @@ class StripeGateway:
 
 
 class _Refused(ProviderError):
-    """Stripe refuses a request as invalid, and would refuse each repeat of it."""
+    """Stripe refuses a request, and would refuse each repeat of it; `code` is Stripe's."""
+
+    def __init__(self, message: str, code: str | None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Transport(stripe.HTTPClient):
@@ -296,8 +307,8 @@ def _errors(reference: str) -> Iterator[None]:
     """
     try:
         yield
-    except stripe.InvalidRequestError as error:
-        raise _Refused(_shown(error, reference)) from None
+    except (stripe.CardError, stripe.IdempotencyError, stripe.InvalidRequestError) as error:
+        raise _Refused(_shown(error, reference), error.code) from None
     except stripe.StripeError as error:
         raise ProviderError(f"Stripe failed: {_shown(error, reference)}") from None
 
@@ -306,6 +317,11 @@ def _shown(error: stripe.StripeError, reference: str) -> str:
     text = hide_reference(error.user_message or error.code or type(error).__name__, reference)
     # The database cannot store some control characters.
     return "".join(filter(str.isprintable, text))[:RESPONSE_SHOWN_MAX]
+
+
+def _word(word: str | None) -> str:
+    """Return a word of Stripe that the database can store."""
+    return "".join(filter(str.isprintable, word or ""))[:WORD_MAX] or "unknown"
 
 
 def _result(refund: stripe.Refund, request: RefundRequest) -> RefundResult:

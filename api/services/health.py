@@ -16,6 +16,7 @@ from api.errors import SetupError
 from api.health_schemas import CancellationHealth, JobHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
 from api.money import to_major
 from api.services.cancellations import Count, count_unfinished
+from api.services.disputes import DECIDED
 
 WRITE_FAILURE_S = 5.0
 """Time after a failed write to the server's disk for which the process is not ready.
@@ -121,7 +122,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         workers = pipeline.add(Statement(queries.workers.list_workers, {}, WorkerHealth))
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
         refunds = pipeline.add(Statement(queries.refunds.count_failed, {}, _Failed))
-        disputes = pipeline.add(Statement(queries.disputes.count_disputes, {}, _Disputes))
+        disputes = pipeline.add(Statement(queries.disputes.count_disputes, {"decided": list(DECIDED)}, _Disputes))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))

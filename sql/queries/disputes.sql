@@ -29,11 +29,15 @@ set
     )
 from locked_disputes
 where disputes.id = locked_disputes.id
-returning disputes.id, disputes.next_check_at;
+returning
+    disputes.id,
+    disputes.status,
+    disputes.next_check_at;
 
 -- name: record_dispute
--- Store the present state of a dispute, with the payment of an order if it is one of ours. The dispute stays due if the
--- provider has reported it after its claim, because the state may be older than that report.
+-- Store the present state of a dispute, with the payment of an order if it is one of ours. The worker fetches an undecided
+-- dispute again after an hour, because the report of its decision may be lost. The dispute stays due if the provider has
+-- reported it after its claim, because the state may be older than that report.
 update disputes
 set
     payment_id = (
@@ -46,14 +50,15 @@ set
     currency = %(currency)s,
     status = %(status)s,
     reason = %(reason)s,
-    next_check_at = nullif(next_check_at, %(claimed_until)s::timestamptz)
+    next_check_at = case
+        when next_check_at <> %(claimed_until)s::timestamptz then next_check_at
+        when not %(is_decided)s::boolean then now() + interval '1 hour'
+    end
 where id = %(id)s;
 
 -- name: count_disputes
 -- Count the disputes that are not decided, those not fetched yet included, and those that the buyers have won.
 select
-    count(*) filter (
-        where status is null or status not in ('won', 'lost', 'warning_closed', 'prevented')
-    ) as undecided,
+    count(*) filter (where status is null or status <> all(%(decided)s::text[])) as undecided,
     count(*) filter (where status = 'lost') as lost
 from disputes;

@@ -4,102 +4,28 @@ A crash is a step that does not happen: the test repeats the steps of another pr
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 from psycopg import AsyncConnection
 
 from api.database.pool import Pool
-from api.payments.gateway import Checkout, Dispute
 from api.payments.provider import Amount, ChargeStatus, ProviderError, RefundRequest, RefundResult
 from api.payments.stripe_gateway import StripeGateway
-from api.payments.stripe_simulator.signatures import sign
-from api.payments.stripe_webhooks import verify
 from api.services import orders
 from api.services.bookings.model import Booked
-from api.services.checkouts import Checkouts
-from api.services.disputes import record_disputes
 from api.services.order_rows import OrderRow
-from api.services.order_views import as_first_booked, get_order
+from api.services.order_views import as_first_booked
 from api.services.payments import reconcile_payments
-from api.services.refunds import request_refunds
 from api.services.returns import cancel_order, return_tickets
-from api.services.webhooks import Inbox, settle_webhooks
 from tests.integration.asynchronous import ASYNC, OPEN, book, hold, let_time_pass, order, states
-from tests.stripe_shop import Shop, shop
+from tests.integration.services.stripe_sale import LONG_AGO, Sale, deliver
+from tests.stripe_shop import shop
 
 pytestmark = pytest.mark.usefixtures("audited")
 
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PAST_HOLD_S = ASYNC.hold_seconds
 PAST_REQUESTS_S = ASYNC.hold_seconds + 60
-SECRET = f"whsec_{'a' * 24}"
-
-
-class Sale:
-    """A shop whose orders are in the test's database."""
-
-    def __init__(self, pool: Pool, conn: AsyncConnection, stripe: Shop) -> None:
-        self.pool, self.conn, self.stripe = pool, conn, stripe
-        self.provider = Checkouts(pool, stripe.gateway, ASYNC)
-
-    async def hold(self, quantity: int = 1) -> tuple[OrderRow, str]:
-        """Hold tickets and create the page; return the order and the address of the page."""
-        held = await hold(self.pool, "GA", quantity)
-        await self.provider.charge(held.reference, Amount(held.total_minor, held.currency))
-        url = await self.url(held)
-        assert url
-        return held, url
-
-    async def url(self, order: OrderRow) -> str | None:
-        body, _ = await get_order(self.pool, order.reference, OPEN)
-        return body.payment_url or None
-
-    async def pay(self, url: str, outcome: str = "captured") -> None:
-        await self.stripe.pay(Checkout("", url), outcome)
-
-    async def work(self) -> None:
-        """Run the jobs of the worker once, in the order of a hold's end."""
-        await self.provider.close_ended(self.pool, ASYNC)
-        await orders.expire_holds(self.pool, ASYNC)
-        await reconcile_payments(self.pool, ASYNC, self.provider)
-        await request_refunds(self.pool, ASYNC, self.provider)
-
-    async def make_due(self) -> None:
-        await self.conn.execute("update payments set next_check_at = now() where status = 'pending'")
-
-    async def captured(self) -> int:
-        """Return the number of payments that Stripe has captured."""
-        return len([payment async for payment in self.stripe.gateway.payments_since(LONG_AGO)])
-
-    async def refunded(self) -> list[int]:
-        """Return the amounts that Stripe has refunded, in minor units."""
-        return [refund.amount.minor async for refund in self.stripe.gateway.refunds_since(LONG_AGO)]
-
-
-@pytest.fixture
-async def sale(pool: Pool, conn: AsyncConnection, tmp_path: Path) -> AsyncIterator[Sale]:
-    opened, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
-
-    async def run() -> None:  # pytest ends a fixture in another task than it began, which the simulator refuses
-        async with shop(tmp_path) as stripe:
-            opened.set_result(stripe)
-            await stop.wait()
-
-    task = asyncio.create_task(run())
-    yield Sale(pool, conn, await opened)
-    stop.set()
-    await task
-
-
-async def deliver(sale: Sale, event_type: str, about: dict[str, object]) -> None:
-    """Store a signed webhook as the route does, and settle it."""
-    body = msgspec.json.encode({"id": f"evt_{event_type}", "type": event_type, "data": {"object": about}})
-    await Inbox(sale.pool, ASYNC).store(verify((SECRET,), body, sign(SECRET, body, datetime.now(UTC))))
-    assert await settle_webhooks(sale.pool, ASYNC) == 1
 
 
 async def test_a_buyer_pays_on_the_page_and_the_webhook_hastens_the_check(sale: Sale) -> None:
@@ -292,18 +218,6 @@ async def test_a_page_that_stays_undecided_is_closed_less_often(
     await orders.expire_holds(sale.pool, ASYNC)
 
 
-@pytest.mark.parametrize(("age_s", "pause_s"), [(0, 5), (7200, 360), (864_000, 3600)])
-async def test_a_dispute_that_the_provider_does_not_know_is_fetched_less_often(
-    sale: Sale, age_s: int, pause_s: int
-) -> None:
-    await deliver(sale, "charge.dispute.created", {"object": "dispute", "id": "du_unknown"})
-    await sale.conn.execute("update disputes set created_at = now() - make_interval(secs => %s)", [age_s])
-    assert await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) == 1
-    cursor = await sale.conn.execute("select extract(epoch from next_check_at - now())::float8 from disputes")
-    ((seconds,),) = await cursor.fetchall()
-    assert pause_s / 2 < seconds <= pause_s + 1
-
-
 async def confirmed(sale: Sale, quantity: int) -> OrderRow:
     held, url = await sale.hold(quantity)
     await sale.pay(url)
@@ -358,46 +272,6 @@ async def test_a_webhook_hastens_a_pending_refund(pool: Pool, conn: AsyncConnect
         await deliver(sale, "refund.updated", {"object": "refund", "metadata": {"reference": held.reference}})
         await sale.work()
         assert await states(conn, held.reference) == ("cancelled", "refunded", 0)
-
-
-async def test_a_dispute_is_recorded_in_its_present_state(sale: Sale) -> None:
-    held, url = await sale.hold()
-    await sale.pay(url, "disputed")
-    response = await sale.stripe.client.get("/v1/disputes", headers={"Authorization": "Bearer sk_test_1"})
-    dispute_id = response.json()["data"][0]["id"]
-    await deliver(sale, "charge.dispute.created", {"object": "dispute", "id": dispute_id})
-    assert await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) == 1
-    assert await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) == 0
-    cursor = await sale.conn.execute(
-        """
-        select orders.reference, disputes.status, disputes.reason, disputes.amount_minor, disputes.currency
-        from disputes join payments on payments.id = payment_id join orders on orders.id = order_id
-        """
-    )
-    assert await cursor.fetchall() == [
-        (held.reference, "needs_response", "fraudulent", held.total_minor, held.currency)
-    ]
-
-
-async def test_a_dispute_that_changes_while_it_is_fetched_is_fetched_again(
-    sale: Sale, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = [
-        Dispute(reference=None, amount=Amount(1000, "USD"), status=status, reason="fraudulent")
-        for status in ("needs_response", "lost")
-    ]
-
-    async def find_dispute(dispute_id: str) -> Dispute:
-        if len(found) == 2:
-            await deliver(sale, "charge.dispute.closed", {"object": "dispute", "id": dispute_id})
-        return found.pop(0)
-
-    monkeypatch.setattr(sale.stripe.gateway, "find_dispute", find_dispute)
-    await deliver(sale, "charge.dispute.created", {"object": "dispute", "id": "du_1"})
-    recorded = [await record_disputes(sale.pool, ASYNC, sale.stripe.gateway) for _ in range(3)]
-    assert recorded == [1, 1, 0]
-    cursor = await sale.conn.execute("select status from disputes")
-    assert await cursor.fetchall() == [("lost",)]
 
 
 async def test_an_order_without_a_page_cannot_be_refunded_here(sale: Sale) -> None:

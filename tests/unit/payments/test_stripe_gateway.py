@@ -63,6 +63,7 @@ async def test_the_page_of_another_order_or_amount_is_an_error(tmp_path: Path) -
         checkout = await it.start()
         with pytest.raises(ProviderError, match="another order"):
             await it.gateway.find(checkout.id, "bk_2")
+        await it.pay(checkout)
         with pytest.raises(ProviderError, match=r"1250 USD, not 99 USD"):
             await it.gateway.find(checkout.id, REFERENCE, Amount(99, "USD"))
         with pytest.raises(ProviderError, match=r"No such checkout\.session"):
@@ -76,6 +77,13 @@ async def test_a_closed_page_cannot_be_paid(tmp_path: Path) -> None:
         await it.pay(checkout)
         assert await it.gateway.find(checkout.id, REFERENCE, AMOUNT) is None
         assert await it.gateway.close(checkout.id, REFERENCE, AMOUNT) is None
+
+
+async def test_an_unpaid_page_over_another_amount_has_an_end(tmp_path: Path) -> None:
+    async with shop(tmp_path) as it:
+        checkout = await it.start()
+        assert await it.gateway.find(checkout.id, REFERENCE, Amount(99, "USD")) == "processing"
+        assert await it.gateway.close(checkout.id, REFERENCE, Amount(99, "USD")) is None
 
 
 async def test_a_payment_that_is_faster_than_the_close_is_reported(tmp_path: Path) -> None:
@@ -231,12 +239,57 @@ async def test_a_dispute_names_its_order(tmp_path: Path) -> None:
         await it.pay(checkout, "disputed")
         (dispute,) = (await it.client.get("/v1/disputes", headers={"Authorization": "Bearer sk_test_1"})).json()["data"]
         found = await it.gateway.find_dispute(dispute["id"])
+        assert found is not None
         assert (found.reference, found.amount, found.status, found.reason) == (
             REFERENCE,
             AMOUNT,
             "needs_response",
             "fraudulent",
         )
+
+
+async def test_a_dispute_that_stripe_does_not_know_is_none(tmp_path: Path) -> None:
+    async with shop(tmp_path) as it:
+        assert await it.gateway.find_dispute("du_unknown") is None
+
+
+@pytest.mark.parametrize(("word", "stored"), [("", "unknown"), (None, "unknown"), ("x" * 300, "x" * 100)])
+async def test_the_words_of_a_dispute_can_be_stored(tmp_path: Path, word: str | None, stored: str) -> None:
+    dispute = {"id": "du_1", "object": "dispute", "amount": 1250, "currency": "usd", "status": word, "reason": word}
+    async with shop(tmp_path, lambda _: httpx.Response(200, json={**dispute, "payment_intent": None})) as it:
+        found = await it.gateway.find_dispute("du_1")
+    assert found is not None
+    assert (found.status, found.reason) == (stored, stored)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "fails"),
+    [
+        (400, "invalid_request_error", True),
+        (400, "idempotency_error", True),
+        (402, "card_error", True),
+        (401, "invalid_request_error", False),
+        (403, "invalid_request_error", False),
+        (500, "api_error", False),
+    ],
+)
+async def test_a_refund_fails_only_if_each_repeat_would_fail(
+    tmp_path: Path, status: int, kind: str, *, fails: bool
+) -> None:
+    session = {"id": "cs_1", "object": "checkout.session", "payment_intent": "pi_1"}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=session)
+        return httpx.Response(status, json={"error": {"type": kind, "message": "no"}})
+
+    async with shop(tmp_path, respond) as it:
+        if fails:
+            result = await it.gateway.refund("cs_1", refund("k"))
+            assert (result.status, result.error) == ("failed", "no")
+        else:
+            with pytest.raises(ProviderError):
+                await it.gateway.refund("cs_1", refund("k"))
 
 
 async def test_captured_payments_and_refunds_are_listed(tmp_path: Path) -> None:
