@@ -12,7 +12,7 @@ from api.addresses import is_local_host, is_local_url
 from api.errors import ConfigError
 from api.setting_values import SECRETS, read_value
 from api.settings.accounts import AccountSettings
-from api.settings.payments import STRIPE_MINIMUMS
+from api.settings.payments import STRIPE_MINIMUMS, STRIPE_TIMEOUT_MS
 from api.settings.secrets import (
     ACCESS_SECRET,
     SECRET_BYTES_MIN,
@@ -200,6 +200,7 @@ class Settings(AccountSettings, frozen=True, kw_only=True):
         if values.get("payment_provider") == "stripe":
             values.setdefault("payment_mode", "async")
             values.setdefault("payment_minimums", STRIPE_MINIMUMS)
+            values.setdefault("provider_timeout_ms", STRIPE_TIMEOUT_MS)
         settings = cls(**values)
         _check_proxies(settings)
         _check_payment_minimums(settings)

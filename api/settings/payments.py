@@ -19,6 +19,8 @@ STRIPE_MINIMUMS = (
 
 https://docs.stripe.com/currencies lists them.
 """
+STRIPE_TIMEOUT_MS = 5000
+"""The default of `provider_timeout_ms` with Stripe, which lies outside this network."""
 PROVIDER_PAUSE_MAX_MS = 1100
 """The longest pause between two attempts of a request to the payment provider."""
 
@@ -47,7 +49,7 @@ class PaymentSettings(StaffPageSettings, frozen=True, kw_only=True):
     provider_url: str = ""
     """URL of the payment provider; empty for the simulator on `psp_port` of this machine."""
     provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000
-    """Timeout of one request to the provider, from 50 ms to a minute."""
+    """Timeout of one request to the provider, from 50 ms to a minute; with Stripe `STRIPE_TIMEOUT_MS` by default."""
     provider_attempts_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     """Attempts of a request to the provider, from 1 to 10, with exponential backoff and jitter between them."""
     refunds_per_second: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20

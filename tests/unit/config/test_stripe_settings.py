@@ -43,6 +43,13 @@ def test_payments_through_stripe_are_asynchronous() -> None:
         Settings.from_env({"PAYMENT_PROVIDER": "stripe", "PAYMENT_MODE": "inline"})
 
 
+def test_requests_to_stripe_have_more_time_unless_it_is_set() -> None:
+    assert Settings.from_env({}).provider_timeout_ms == 1000
+    assert Settings.from_env({"PAYMENT_PROVIDER": "stripe"}).provider_timeout_ms == 5000
+    environ = {"PAYMENT_PROVIDER": "stripe", "PROVIDER_TIMEOUT_MS": "700"}
+    assert Settings.from_env(environ).provider_timeout_ms == 700
+
+
 def test_payments_through_stripe_have_its_minimums_unless_others_are_set() -> None:
     minimums = Settings.from_env({"PAYMENT_PROVIDER": "stripe"}).payment_minimums_minor
     assert (minimums["USD"], minimums["JPY"], minimums["HUF"]) == (50, 50, 17_500)
