@@ -168,7 +168,8 @@ async def test_a_used_port_is_named(tmp_path: Path) -> None:
     port = url.rpartition(":")[2]
     code, output = await _run({"WEB_PORT": port})
     await process.stop()
-    assert (code, output) == (1, f"Port {port} on 127.0.0.1 cannot be used: Address already in use.\n")
+    expected = f"Port {port} on 127.0.0.1 cannot be used: Address already in use. Choose another with WEB_PORT.\n"
+    assert (code, output) == (1, expected)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

@@ -40,7 +40,7 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx.Async
     )
     app = create_app(settings)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    async with running(app), httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with running(app), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 
