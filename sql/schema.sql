@@ -1160,12 +1160,12 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
-    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'event_changed'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text]))),
+    CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'event_changed'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text, 'passkey_added'::text, 'passkey_deleted'::text, 'password_changed'::text]))),
     CONSTRAINT messages_last_error_check CHECK (((length(last_error) >= 1) AND (length(last_error) <= 500))),
     CONSTRAINT messages_locale_check CHECK ((locale = ANY (ARRAY['en'::text, 'de'::text, 'ar'::text]))),
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
     CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
-    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = ANY (ARRAY['links'::text, 'sign_in'::text])))),
+    CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = ANY (ARRAY['links'::text, 'sign_in'::text, 'passkey_added'::text, 'passkey_deleted'::text, 'password_changed'::text])))),
     CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
     CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
@@ -1175,9 +1175,9 @@ CREATE TABLE public.messages (
 
 COMMENT ON TABLE public.messages IS 'E-mails to buyers. A queued message is sent at next_attempt_at, which is also a lease while a worker sends it';
 
-COMMENT ON COLUMN public.messages.order_id IS 'Order of the message; null: it lists all orders of the address';
+COMMENT ON COLUMN public.messages.order_id IS 'Order of the message; null: it is to an account or lists all orders of the address';
 
-COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces; null: the buyer has requested the message';
+COMMENT ON COLUMN public.messages.source_id IS 'Entry of order_events that the message announces; null: the buyer has requested the message or changed the account';
 
 COMMENT ON COLUMN public.messages.recipient IS 'Address of the buyer; null: erased after the retention';
 
@@ -1201,7 +1201,7 @@ COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message
 
 COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
 
-COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links and a link to sign in';
+COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links, a link to sign in and a notice to an account';
 
 COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
 

@@ -48,7 +48,7 @@ async def set_password(
 ) -> Response[None]:
     """Set the password of the account. The session must have begun within the last ten minutes."""
     take_attempt(request, state)
-    await change_password(state.pool, state.passwords, caller, data.password)
+    await change_password(state.pool, state.settings, state.passwords, caller, data.password)
     return Response(None, status_code=204)
 
 

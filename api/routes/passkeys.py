@@ -139,7 +139,7 @@ async def change_passkey_name(
 )
 async def remove_passkey(state: ApiState, caller: AccountCaller, passkey_id: PasskeyId) -> Response[None]:
     """Delete a passkey of the account. Nobody can sign in with it again; sessions that it has opened go on."""
-    deleting = delete_passkey(state.pool, caller.account_id, str(passkey_id))
+    deleting = delete_passkey(state.pool, state.settings, caller.account_id, str(passkey_id))
     return _changed(is_found=await write_with_timeout(deleting))
 
 

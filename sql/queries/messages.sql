@@ -121,6 +121,18 @@ where
 order by entries.source_id
 on conflict on constraint messages_source_key do nothing;
 
+-- name: insert_notice
+-- Queue a message to an account about a change to how it signs in. No other notice and no request delays it.
+insert into messages (kind, recipient, locale, message_id, next_attempt_at)
+select
+    %(kind)s,
+    accounts.email,
+    coalesce(accounts.locale, 'en'),
+    '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
+    now()
+from accounts
+where accounts.id = %(account_id)s;
+
 -- name: lock_address
 -- Let requests for e-mails to an address follow each other, so that their number stays below the limit.
 -- Locks: an advisory lock of the transaction; waits.
@@ -128,7 +140,7 @@ select pg_advisory_xact_lock(hashtextextended(lower(%(email)s::text), 20261130))
 
 -- name: count_requested
 -- Count the e-mails that were requested within the last hour, about an order and to an address, and find the seconds
--- until the first of them is older.
+-- until the first of them is older. Notices to an account do not count.
 select
     count(*) filter (where order_id = %(order_id)s::bigint) as about_order,
     count(*) filter (where lower(recipient) = lower(%(email)s::text)) as to_address,
@@ -136,6 +148,7 @@ select
 from messages
 where
     source_id is null
+    and kind <> all('{passkey_added,passkey_deleted,password_changed}')
     and created_at > now() - interval '1 hour'
     and (
         order_id = %(order_id)s::bigint
@@ -179,6 +192,7 @@ where
         from messages
         where
             messages.source_id is null
+            and messages.kind <> all('{passkey_added,passkey_deleted,password_changed}')
             and messages.recipient is not null
             and lower(messages.recipient) = lower(%(email)s::text)
             and messages.created_at > now() - interval '1 hour'
@@ -211,7 +225,7 @@ select
 
 -- name: claim_message
 -- Claim the most overdue message for an attempt. A message that somebody has requested comes before all announcements,
--- because this person waits for it. Requests are limited, so that announcements follow. The next attempt of the message
+-- because this person waits for it. Notices to accounts do, too. Requests are limited, so that announcements follow. The next attempt of the message
 -- follows if the worker does not mark it until then, for example after a crash.
 -- Locks: the message, FOR UPDATE SKIP LOCKED, until the end of this statement.
 with requested as materialized (
@@ -320,7 +334,7 @@ set
 where id = %(id)s and status = 'queued' and (attempts = %(attempts)s or %(status)s::text = 'sent');
 
 -- name: purge_messages
--- Purge messages that are older than a number of days, and return their ids. Messages with links are deleted, and so are
+-- Purge messages that are older than a number of days, and return their ids. Messages about no order are deleted, and so are
 -- requested messages about an order, except for the last one of each kind. Every other message only loses its address and
 -- the server's response, so that no entry of the history is announced again.
 -- Locks: the messages, FOR UPDATE SKIP LOCKED.
@@ -349,7 +363,7 @@ deleted_messages as (
             where
                 old_messages.source_id is null
                 and (
-                    old_messages.kind in ('links', 'sign_in')
+                    old_messages.order_id is null
                     or exists (
                         select 1
                         from messages as later

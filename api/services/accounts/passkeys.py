@@ -34,6 +34,7 @@ from api.services.accounts.sign_in import (
     require_recent,
 )
 from api.services.accounts.tokens import Identity
+from api.services.mail.outbox import notify
 from api.text import normalize
 
 _log = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ async def add_passkey(pool: Pool, settings: Settings, identity: Identity, reques
         if not added:
             _require_room(settings, await session.run(_select_passkeys(identity.account_id)))
             raise _unrecognised()
+        await session.run(notify(identity.account_id, "passkey_added", settings))
     return added[0]
 
 
@@ -182,7 +184,7 @@ async def rename_passkey(pool: Pool, account_id: int, passkey_id: str, name: str
         return bool(await session.run(Statement(queries.passkeys.rename_passkey, parameters)))
 
 
-async def delete_passkey(pool: Pool, account_id: int, passkey_id: str) -> bool:
+async def delete_passkey(pool: Pool, settings: Settings, account_id: int, passkey_id: str) -> bool:
     """Delete a passkey of an account; return False if the account does not have it.
 
     The account can still sign in with a link. Its sessions go on.
@@ -193,7 +195,10 @@ async def delete_passkey(pool: Pool, account_id: int, passkey_id: str) -> bool:
     """
     parameters = {"account_id": account_id, "passkey_id": passkey_id}
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        return bool(await session.run(Statement(queries.passkeys.delete_passkey, parameters)))
+        if not await session.run(Statement(queries.passkeys.delete_passkey, parameters)):
+            return False
+        await session.run(notify(account_id, "passkey_deleted", settings))
+    return True
 
 
 async def _find_passkey(pool: Pool, challenge: bytes, credential_id: bytes) -> _FoundPasskey:

@@ -20,7 +20,7 @@ from api.services.accounts.links import read_token
 from api.services.accounts.passwords import Passwords
 from api.services.accounts.sessions import OpenedSession, revoke_all, start_session
 from api.services.accounts.tokens import Identity
-from api.services.mail.outbox import UNLIMITED
+from api.services.mail.outbox import UNLIMITED, notify
 
 RECENT_S = 600
 """Time after a sign-in in which the account can change its password and add passkeys, in seconds."""
@@ -123,7 +123,9 @@ async def sign_in_with_password(
         return await open_account_session(session, settings, account)
 
 
-async def change_password(pool: Pool, passwords: Passwords, identity: Identity, password: str) -> None:
+async def change_password(
+    pool: Pool, settings: Settings, passwords: Passwords, identity: Identity, password: str
+) -> None:
     """Set the password of an account that has signed in a short time ago. All of its other sessions end.
 
     Raises:
@@ -139,6 +141,7 @@ async def change_password(pool: Pool, passwords: Passwords, identity: Identity, 
         await require_recent(session, identity, "change the password")  # The session may have ended during the hash.
         await session.run(_change_password(identity.account_id, changed))
         await session.run(revoke_all(identity.account_id, "password", except_id=identity.session_id))
+        await session.run(notify(identity.account_id, "password_changed", settings))
 
 
 async def require_recent(session: Session, identity: Identity, purpose: str) -> None:

@@ -175,6 +175,27 @@ def compose_sign_in(message: Claimed, link_id: str, sender: Sender, now: datetim
     return mail
 
 
+def compose_notice(message: Claimed, sender: Sender, now: datetime) -> EmailMessage:
+    """Return the e-mail about a change to how an account signs in. It has no secret.
+
+    Raises:
+        ValueError: an address has characters that no header may have.
+    """
+    texts = Texts(message.locale)
+    content = Content(
+        heading=texts.get(f"{message.kind}.heading"),
+        paragraphs=[texts.get(key) for key in (f"{message.kind}.text", "notice.yours", "notice.strange")],
+        facts=[],
+        codes=[],
+        links=[Fact(texts.get("notice.open"), f"{sender.web_url}/sign-in")],
+        notes=[texts.get("automatic")],
+    )
+    mail = _envelope(message, sender, texts.get(f"{message.kind}.subject"), now)
+    _set_body(mail, content, texts)
+    mail["Content-Language"] = message.locale
+    return mail
+
+
 def _page(reference: str, sender: Sender) -> str:
     return f"{sender.web_url}/booking/{quote(reference, safe='')}"
 

@@ -15,13 +15,14 @@ from api.services.mail.compose import (
     Sender,
     compose,
     compose_links,
+    compose_notice,
     compose_sign_in,
     find_sign_in_link,
     is_true,
     list_links,
 )
 from api.services.mail.facts import find_details_before, find_facts
-from api.services.mail.outbox import Claimed, Outcome, claim, has_due, mark
+from api.services.mail.outbox import NOTICES, Claimed, Outcome, claim, has_due, mark
 from api.settings.secrets import ACCESS_SECRET, TICKET_SECRET
 
 _log = logging.getLogger(__name__)
@@ -98,6 +99,8 @@ class Mailer:
         if message.kind == "sign_in":
             link_id = await find_sign_in_link(pool, message.id)
             return compose_sign_in(message, link_id, self._sender, now) if link_id else None
+        if message.kind in NOTICES:
+            return compose_notice(message, self._sender, now)
         if message.order_id is None:
             orders = await list_links(pool, message.recipient)
             return compose_links(message, orders, self._sender, now) if orders else None

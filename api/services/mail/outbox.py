@@ -6,7 +6,7 @@ sends a message twice. Both copies have the same Message-ID, by which mailboxes 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -30,8 +30,17 @@ Kind = Literal[
     "refunded",
     "links",
     "sign_in",
+    "passkey_added",
+    "passkey_deleted",
+    "password_changed",
 ]
-"""`links` lists the orders of an address, and `sign_in` has a link to sign in. The others are about one order."""
+"""`links` lists the orders of an address, and `sign_in` has a link to sign in. `Notice` has the messages to an account.
+
+The others are about one order.
+"""
+Notice = Literal["passkey_added", "passkey_deleted", "password_changed"]
+"""A change to how an account signs in. The owner has to learn of it, because a stranger may have made it."""
+NOTICES: Final[frozenset[Kind]] = frozenset(get_args(Notice))
 Outcome = Literal["queued", "sent", "bounced", "dead", "skipped"]
 """The status after an attempt. `queued`: another attempt follows. `bounced`: the server refuses the message for good.
 
@@ -77,7 +86,7 @@ class Claimed(msgspec.Struct, frozen=True):
     id: int
     kind: Kind
     order_id: int | None
-    """The order of the message; None: `links` and `sign_in`."""
+    """The order of the message; None: `links`, `sign_in` and the notices."""
     recipient: str
     locale: Locale
     message_id: str
@@ -124,6 +133,12 @@ def _kind_of(event: FeedEvent) -> Kind | None:
 def _is_unpaid(event: FeedEvent) -> bool:
     """Return whether an entry is about an order that was not paid."""
     return event.subject == "order" and event.status != "confirmed" and event.previous != "confirmed"
+
+
+def notify(account_id: int, notice: Notice, settings: Settings) -> Statement[tuple[Any, ...]]:
+    """Return the statement that queues a notice to an account, in the transaction of the change."""
+    parameters = {"account_id": account_id, "kind": notice, "domain": settings.mail_domain}
+    return Statement(queries.messages.insert_notice, parameters, affects=1)
 
 
 async def has_due(pool: Pool) -> bool:

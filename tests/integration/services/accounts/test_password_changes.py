@@ -45,11 +45,11 @@ async def test_an_old_password_opens_no_session_after_its_change(
 ) -> None:
     present = (await sign_in(ANN)).opened.identity
     passwords = Passwords(60)
-    await change_password(pool, passwords, present, OLD)
+    await change_password(pool, UNLIMITED, passwords, present, OLD)
     await conn.execute("update accounts set password_hash = %s", [hasher.hash(OLD)])
 
     async def change() -> None:
-        await change_password(pool, passwords, present, NEW)
+        await change_password(pool, UNLIMITED, passwords, present, NEW)
 
     with pytest.raises(Unauthorized):
         await sign_in_with_password(pool, UNLIMITED, InterruptedPasswords(change), ANN, OLD)
@@ -67,5 +67,5 @@ async def test_a_session_that_ends_during_the_hash_changes_no_password(
         await sign_out_everywhere(pool, present.account_id)
 
     with pytest.raises(Forbidden):
-        await change_password(pool, InterruptedPasswords(leave), present, NEW)
+        await change_password(pool, UNLIMITED, InterruptedPasswords(leave), present, NEW)
     assert await (await conn.execute("select password_hash from accounts")).fetchall() == [(None,)]

@@ -114,7 +114,7 @@ async def test_a_password_signs_in_and_claims(
     pool: Pool, conn: AsyncConnection, passwords: Passwords, sign_in: SignIn
 ) -> None:
     signed_in = await sign_in(ANN)
-    await change_password(pool, passwords, signed_in.opened.identity, PASSWORD)
+    await change_password(pool, UNLIMITED, passwords, signed_in.opened.identity, PASSWORD)
     await book(pool, order(reference="later", email=ANN), settings=INLINE)
     again = await with_password(pool, passwords, ANN.upper(), PASSWORD, UNLIMITED)
     assert again.account.id == signed_in.account.id
@@ -141,12 +141,12 @@ async def test_a_change_of_the_password_needs_a_recent_sign_in_and_ends_the_othe
 ) -> None:
     await sign_in(ANN)
     present = (await sign_in(ANN)).opened.identity
-    await change_password(pool, passwords, present, PASSWORD)
+    await change_password(pool, UNLIMITED, passwords, present, PASSWORD)
     cursor = await conn.execute("select id::text, revoked_reason from account_sessions order by created_at")
     assert [reason for _, reason in await cursor.fetchall()] == ["password", None]
     await conn.execute("update account_sessions set created_at = now() - interval '601 s'")
     with pytest.raises(Forbidden, match="Sign in again"):
-        await change_password(pool, passwords, present, PASSWORD)
+        await change_password(pool, UNLIMITED, passwords, present, PASSWORD)
 
 
 async def test_attempts_for_one_address_are_limited_over_all_processes(
@@ -177,7 +177,7 @@ async def test_a_known_and_an_unknown_address_take_the_same_work(
 ) -> None:
     known = await sign_in(ANN)
     await sign_in(BOB)
-    await change_password(pool, passwords, known.opened.identity, PASSWORD)
+    await change_password(pool, UNLIMITED, passwords, known.opened.identity, PASSWORD)
     hasher = CountingHasher(passwords._hasher)
     monkeypatch.setattr(passwords, "_hasher", hasher)
     work = []

@@ -18,12 +18,12 @@ from api.services.access import Access, link_secret
 from api.services.codes import is_genuine
 from api.services.mail.compose import Sender, compose, is_true
 from api.services.mail.facts import Facts, Occasion
-from api.services.mail.outbox import Claimed, Kind
+from api.services.mail.outbox import NOTICES, Claimed, Kind
 from api.services.mail.texts import load
 from api.services.order_rows import BookingRow, OrderEvent, OrderRow
 
 LOCALES: tuple[Locale, ...] = get_args(Locale)
-KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in {"links", "sign_in"})
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in {"links", "sign_in", *NOTICES})
 """The messages about one order."""
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 SECRET = base64.b64encode(bytes(range(24))).decode()
