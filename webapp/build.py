@@ -15,10 +15,10 @@ from webapp.apps import APPS, ROOT, App
 _LOCK_DIR = ROOT / "reflex.lock"
 _MARK = ".inputs"
 """The file in an app's directory with the digest of the inputs of its build."""
-_SHARED_INPUTS = ("*.py", "webapp/*.py", "webapp/js/settings.js", "assets/*", "reflex.lock/*", ".npmrc", "*.lock")
+_SHARED_INPUTS = ("*.py", "webapp/*.py", "webapp/js/**/*.js", "assets/*", "reflex.lock/*", ".npmrc", "*.lock")
 _OWN_INPUTS = {
-    "buyers": ("webapp/pages/*.py", "webapp/components/*.py", "webapp/js/**/*.js", "webapp/strings/*"),
-    "staff": ("webapp/staff/**/*.py",),
+    "buyers": ("webapp/pages/*.py", "webapp/components/*.py", "webapp/strings/*"),
+    "staff": ("webapp/staff/**/*.py", "webapp/components/browser.py"),
 }
 """The files of each app, besides `_SHARED_INPUTS`."""
 _TIMEOUT_S = 900

@@ -14,9 +14,9 @@ _NPM_PACKAGES = [f"{_FONT}@5.3.0", "intl-messageformat@12.1.5", "swr@2.5.1"]
 _HERE = Path(__file__).parent
 _MODULES = {
     "buyers": ((_HERE / "js", "**/*.js"), (_HERE, "strings/*.json")),
-    "staff": ((_HERE / "js", "settings.js"),),
+    "staff": ((_HERE / "js", "**/*.js"),),
 }
-"""The modules and texts of each app."""
+"""The modules and texts of each app. The bundler leaves out the modules that no page imports."""
 
 
 class FrontendFiles(rx.plugins.Plugin):

@@ -10,15 +10,33 @@ from reflex_components_core.el.elements.inline import A  # type: ignore[import-u
 from reflex_components_core.react_router import link  # type: ignore[import-untyped]
 
 from webapp.apps import STAFF
+from webapp.components.browser import Part
 from webapp.staff import texts
 from webapp.staff.session import StaffState
 
 Ui = Any
 """The return type of functions that build a part of a page: Reflex's element functions have no types."""
 
+_SESSION = "$/utils/account/staff_session"
 _SIGN_IN = f"/sign-in?to={STAFF.path}"
 _PAGES = (("/", texts.OVERVIEW), ("/people", texts.PEOPLE))
 """The pages in the navigation, with their addresses below that of the app."""
+
+
+class StaffSignOutButton(Part):
+    """The button that signs out, after which the browser forgets the account."""
+
+    library = _SESSION
+    tag = "StaffSignOutButton"
+
+
+class StaffSessionEnd(Part):
+    """Forgets the account in the browser after its sign-out."""
+
+    library = _SESSION
+    tag = "StaffSessionEnd"
+
+    access: rx.Var[str]
 
 
 def staff_page(route: str, title: str, on_load: Any) -> Callable[[Callable[[], Ui]], Any]:
@@ -84,6 +102,7 @@ def _frame(title: str, content: Ui) -> Ui:
             tab_index=-1,
             class_name="staff",
         ),
+        StaffSessionEnd.create(access=StaffState.access),
         rx.el.footer(A.create(texts.TO_BUYERS, href="/"), class_name="foot"),
     )
 
@@ -100,4 +119,4 @@ def _sign_in_link() -> Ui:
 
 
 def _sign_out_button() -> Ui:
-    return rx.el.button(texts.SIGN_OUT, type="button", on_click=StaffState.sign_out, class_name="button")
+    return StaffSignOutButton.create(texts.SIGN_OUT, on_click=StaffState.sign_out, class_name="button")

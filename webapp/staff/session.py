@@ -26,6 +26,8 @@ Access = Literal["checking", "granted", "no_role", "signed_out", "away"]
 
 FRAMEWORK_EVENTS = frozenset({"hydrate", "hydrate_and_load", "on_load_internal", "set_is_hydrated"})
 """Reflex's own handlers, which a page without access needs as well. They send nothing but the cleared State."""
+_LEAVING = "sign_out"
+"""The handler that a session without a role may call, too."""
 _WITHOUT_DATA = frozenset({"on_load_internal", "set_is_hydrated"})
 """The handlers of Reflex that read no data. The others send the whole State, and so need the check."""
 
@@ -141,7 +143,8 @@ class SessionGate(Middleware):
             return None
         if not await staff._check():  # noqa: SLF001
             self._close(app, staff.router.session.session_id)
-        if staff.access == "granted" or name in FRAMEWORK_EVENTS:
+        may_leave = staff.access == "no_role" and name == _LEAVING
+        if staff.access == "granted" or may_leave or name in FRAMEWORK_EVENTS:
             return None
         return StateUpdate(delta=await take_changes(state))
 

@@ -68,8 +68,8 @@ def test_a_package_outside_of_the_lock_is_named(commands: list[Sequence[str]], p
     [
         ("webapp/staff/pages/people.py", {"staff"}),
         ("webapp/pages/home.py", {"buyers"}),
-        ("webapp/js/event/store.js", {"buyers"}),
-        ("webapp/js/settings.js", {"buyers", "staff"}),
+        ("webapp/components/browser.py", {"buyers", "staff"}),
+        ("webapp/js/account/session.js", {"buyers", "staff"}),
         ("webapp/reflex_patch.py", {"buyers", "staff"}),
         ("reflex.lock/package.json", {"buyers", "staff"}),
         ("requirements.lock", {"buyers", "staff"}),

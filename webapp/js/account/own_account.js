@@ -3,8 +3,7 @@ import { createElement } from "react";
 import { useStore } from "../hooks.js";
 import { createStore } from "../store.js";
 import { assignClaimed } from "./claims.js";
-import { forgetVisitor, leaveTab } from "./forgetting.js";
-import { announceSignOut, setPassword, signOut } from "./session.js";
+import { leaveBrowser, setPassword, signOut } from "./session.js";
 
 /** @import { SubmitEvent } from "react" */
 /** @import { SessionOutcome } from "./session.js" */
@@ -38,10 +37,7 @@ export async function leave(isEverywhere) {
   // Only the account can read its orders, so a sign-out without them would leave their secrets behind.
   const leaving = assigned === "done" ? await signOut(isEverywhere) : assigned;
   update({ leaving });
-  if (leaving !== "done") return;
-  forgetVisitor();
-  announceSignOut();
-  leaveTab();
+  if (leaving === "done") leaveBrowser();
 }
 
 /**

@@ -52,8 +52,8 @@ if (typeof window !== "undefined") {
   });
 }
 
-/** Load the pages of the other tabs anew. */
-export const announceSignOut = () => sharedArea.set(SIGNED_OUT_AS, String(Date.now()));
+/** Let the pages of the other tabs load anew. */
+const announceSignOut = () => sharedArea.set(SIGNED_OUT_AS, String(Date.now()));
 
 /**
  * Send a request to the API: as the account of this browser if the path depends on it, else as a guest.
@@ -169,6 +169,14 @@ export async function leaveEndedSession() {
   forgetVisitor();
   announceSignOut();
   return true;
+}
+
+/** Forget the account in all tabs after the end of its session. The pages of this browser load anew. */
+export function leaveBrowser() {
+  forgetAccount();
+  forgetVisitor();
+  announceSignOut();
+  leaveTab();
 }
 
 /**
