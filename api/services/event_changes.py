@@ -15,6 +15,8 @@ from api.database.session import Session, Statement, open_session
 
 _BATCH = 1000
 """Orders that one transaction notifies."""
+_SCANNED_MAX = 10_000
+"""Orders of any event that one transaction reads, so that its time does not depend on the number of orders."""
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -23,6 +25,14 @@ class _Change(msgspec.Struct, frozen=True):
     id: int
     last_order_id: int
     has_begun: bool
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """A row of `event_changes.insert_entries`."""
+
+    last_order_id: int
+    """The new cursor."""
+    finished: bool
 
 
 class _Concern(msgspec.Struct, frozen=True):
@@ -45,16 +55,20 @@ async def note_event_changes(pool: Pool, settings: Settings) -> int:
 
 async def _append(session: Session, change: _Change) -> None:
     """Append the next entries about a claimed change. A change that was undone in time has none."""
-    entries = []
-    if change.has_begun or await _concerns_buyers(session, change.id):
-        batch = {"change_id": change.id, "last_order_id": change.last_order_id, "limit": _BATCH}
-        entries = await session.run(Statement(queries.event_changes.insert_entries, batch))
-    moved = {
-        "change_id": change.id,
-        "last_order_id": max((order_id for (order_id,) in entries), default=change.last_order_id),
-        "finished": len(entries) < _BATCH,
-    }
+    batch = _Batch(change.last_order_id, finished=True)
+    if not change.has_begun and await _concerns_buyers(session, change.id):
+        ((cursor,),) = await session.run(Statement(queries.event_changes.find_start, {"change_id": change.id}))
+        batch = await _insert_entries(session, change.id, cursor)
+    elif change.has_begun:
+        batch = await _insert_entries(session, change.id, change.last_order_id)
+    moved = {"change_id": change.id, "last_order_id": batch.last_order_id, "finished": batch.finished}
     await session.run(Statement(queries.event_changes.move_cursor, moved, affects=1))
+
+
+async def _insert_entries(session: Session, change_id: int, cursor: int) -> _Batch:
+    parameters = {"change_id": change_id, "cursor": cursor, "limit": _BATCH, "scanned": _SCANNED_MAX}
+    (batch,) = await session.run(Statement(queries.event_changes.insert_entries, parameters, _Batch))
+    return batch
 
 
 async def _concerns_buyers(session: Session, change_id: int) -> bool:

@@ -49,31 +49,74 @@ from event_changes
 inner join events on event_changes.event_id = events.id
 where event_changes.id = %(change_id)s;
 
--- name: insert_entries
--- Append an entry about a change to the histories of the next orders with tickets, and return the ids of the orders.
-insert into order_events (order_id, subject, status, detail)
-select
-    orders.id,
-    'event',
-    'changed',
-    event_changes.id as detail
+-- name: find_start
+-- Find the cursor before the first order with tickets of a change's event. Earlier orders get no entry.
+select coalesce(min(live.order_id) - 1, 0) as cursor
 from event_changes
-inner join orders on event_changes.event_id = orders.event_id
-where
-    event_changes.id = %(change_id)s
-    and orders.id in (
-        select live.order_id
-        from live_orders(event_changes.event_id) as live (order_id)
-    )
-    and orders.id > %(last_order_id)s
-    and orders.status = 'confirmed'
-    and orders.created_at <= event_changes.seen_at
-order by orders.id
-limit %(limit)s
-returning order_id;
+cross join lateral live_orders(event_changes.event_id) as live (order_id)
+where event_changes.id = %(change_id)s;
+
+-- name: insert_entries
+-- Append an entry about a change to the histories of the next confirmed orders of its event, which have tickets. The
+-- statement reads at most `scanned` orders of any event, and returns the new cursor. So all batches together read each
+-- order once, however many orders the event has.
+with next_orders as not materialized (
+    select
+        id,
+        event_id,
+        status,
+        created_at
+    from orders
+    where id > %(cursor)s
+    order by id
+    limit %(scanned)s
+),
+
+concerned as materialized (
+    select next_orders.id
+    from next_orders
+    inner join event_changes on next_orders.event_id = event_changes.event_id
+    where
+        event_changes.id = %(change_id)s
+        and next_orders.status = 'confirmed'
+        and next_orders.created_at <= event_changes.seen_at
+    order by next_orders.id
+    limit %(limit)s
+),
+
+inserted as (
+    insert into order_events (order_id, subject, status, detail)
+    select
+        id,
+        'event',
+        'changed',
+        %(change_id)s
+    from concerned
+    order by id
+),
+
+appended as (
+    select
+        count(*) = %(limit)s as is_full,
+        max(id) as last_id
+    from concerned
+),
+
+read as (
+    select
+        count(*) < %(scanned)s as is_last,
+        coalesce(max(id), %(cursor)s) as last_id
+    from next_orders
+)
+
+select
+    case when appended.is_full then appended.last_id else read.last_id end as last_order_id,
+    not appended.is_full and read.is_last as finished
+from appended
+cross join read;
 
 -- name: move_cursor
--- Note the last order with an entry about a locked change, and its end.
+-- Note the last order that was read for a locked change, and its end.
 update event_changes
 set
     last_order_id = %(last_order_id)s,

@@ -38,14 +38,17 @@ async def session(conn: AsyncConnection, request: pytest.FixtureRequest) -> Asyn
     return conn
 
 
-async def plan_of(conn: AsyncConnection, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the nodes of a statement's plan."""
+async def plan_of(
+    conn: AsyncConnection, query: Query, parameters: dict[str, Any], *, analyze: bool = False
+) -> list[dict[str, Any]]:
+    """Return the nodes of a statement's plan; with `analyze` run the statement and count its rows."""
     # Only a prepared statement can have a generic plan.
     prepared = conn.pgconn.prepare(b"planned", query.server_sql)
     assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.get_error_message()
     values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in query.parameters)
     arguments = sql.SQL("({})").format(values) if query.parameters else sql.SQL("")
-    cursor = await conn.execute(sql.SQL("explain (format json) execute planned {}").format(arguments))
+    options = sql.SQL("analyze, format json" if analyze else "format json")
+    cursor = await conn.execute(sql.SQL("explain ({}) execute planned {}").format(options, arguments))
     row = await cursor.fetchone()
     await conn.execute("deallocate planned")
     assert row is not None

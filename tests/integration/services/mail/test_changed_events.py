@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, OperationalError
 
+from api.commands.seed import parse_inventory, seed
 from api.config import Settings
 from api.database.pool import Pool
 from api.database.session import Session
@@ -16,8 +17,9 @@ from api.schemas import BUILT_IN_EVENT, Locale
 from api.services import event_changes
 from api.services.event_changes import note_event_changes
 from api.services.mail.texts import Texts
+from api.services.order_rows import OrderRow
 from api.services.returns import cancel_order
-from tests.integration.asynchronous import INLINE, OPEN, book, hold, order
+from tests.integration.asynchronous import INLINE, OPEN, book, hold, order, response
 from tests.integration.services.cancelled_events import cancel
 from tests.integration.services.mail.conftest import Post
 from tests.mail_server import MailServer, Received
@@ -227,6 +229,32 @@ async def test_a_crash_in_any_batch_loses_and_repeats_no_entry(
     await post.run()
     recipients = sorted(received.recipients[0] for received in mail_server.received)
     assert recipients == [f"{number}@example.org" for number in range(5)]
+
+
+@pytest.mark.usefixtures("audited")
+@pytest.mark.parametrize(("batch", "scanned"), [(1, 3), (2, 3), (3, 3), (2, 100)])
+async def test_orders_of_other_events_are_passed_over(
+    pool: Pool,
+    conn: AsyncConnection,
+    database_url: str,
+    prompt: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    scanned: int,
+) -> None:
+    monkeypatch.setattr(event_changes, "_BATCH", batch)
+    monkeypatch.setattr(event_changes, "_SCANNED_MAX", scanned)
+    seed(database_url, event="other", inventory=parse_inventory("GA=50"))
+    concerned = []
+    for event in ["other"] * 5 + [BUILT_IN_EVENT] * 2 + ["other"] * 8 + [BUILT_IN_EVENT] * 3 + ["other"] * 4:
+        (outcome,) = await book(pool, order(event=event), settings=INLINE)
+        booked = response(outcome)
+        assert isinstance(booked, OrderRow)
+        if event == BUILT_IN_EVENT:
+            concerned.append(booked.id)
+    await conn.execute(f"{POSTPONE} where slug = %s", [BUILT_IN_EVENT])
+    await note_all(pool, prompt)
+    assert [order_id for order_id, _ in await entries(conn)] == concerned
 
 
 @pytest.mark.usefixtures("audited")
