@@ -44,3 +44,24 @@ async def test_a_page_stays_without_the_scripts_of_other_pages(make_event: MakeE
         await expect(page.get_by_role("heading", name=words("bookings.title"))).to_be_visible()
         assert page.url == f"{site.url}/bookings"
         assert loads == [site.event_url]
+
+
+async def test_an_event_page_uses_the_requests_that_begin_before_react(
+    make_event: MakeEvent, visitors: Visitors
+) -> None:
+    site = await make_event("GA=50")
+    async with visitors.visitor() as context:
+        page = await context.new_page()
+        seen: set[str] = set()
+
+        async def serve_once(route: Route) -> None:
+            is_first = route.request.url not in seen
+            seen.add(route.request.url)
+            await (route.continue_() if is_first else route.abort())
+
+        await page.route("**/api/**", serve_once)
+        await page.goto(site.event_url)
+        await expect(page.locator(".freshness")).to_have_attribute("data-phase", "live")
+        await expect(tickets_left(page, "GA")).to_contain_text("50")
+        await page.unroute_all(behavior="wait")
+        assert len(seen) == 3

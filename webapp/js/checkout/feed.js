@@ -4,7 +4,7 @@ import { createElement, useEffect } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { recallContact, rememberEmail } from "../email.js";
 import { keepFocus } from "../focus.js";
-import { useEverySecond, useField } from "../hooks.js";
+import { useEverySecond, useField, useIdle } from "../hooks.js";
 import { currentLanguage } from "../language.js";
 import { loadAhead } from "../react_router_patch.js";
 import { rememberName } from "../remembered.js";
@@ -88,6 +88,9 @@ export function CheckoutFeed() {
   useEffect(() => checkout.arrive(pathname.replace(/\/$/, ""), navigate), [pathname, navigate]);
   useEffect(() => checkout.onOutcome(() => keepFocus(pressed)), []);
   useEverySecond(checkout.refresh);
-  useEffect(() => loadAhead((path) => path.startsWith(ORDER_PAGE)), []);
+  const isIdle = useIdle();
+  useEffect(() => {
+    if (isIdle) loadAhead((path) => path.startsWith(ORDER_PAGE), "low");
+  }, [isIdle]);
   return null;
 }

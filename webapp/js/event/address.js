@@ -1,7 +1,8 @@
-// Tickets in the page's address, which a failed order's page links to: `?seats=1,2&tickets=3+VIP` for two seats and three
-// tickets without a seat.
+// The event and the tickets in the page's address. A failed order's page links to `?seats=1,2&tickets=3+VIP` for two seats
+// and three tickets without a seat.
 import { TICKETS_MAX } from "../basket_storage.js";
 
+const EVENT_PAGE = /^\/event\/([a-z0-9-]+)\/?$/;
 const QUANTITY_AND_TIER = /^([1-9]\d{0,5}) (.+)$/;
 
 /**
@@ -13,6 +14,12 @@ export function writeTickets({ seats, quantities }) {
   for (const [tier, quantity] of Object.entries(quantities)) query.append("tickets", `${quantity} ${tier}`);
   return query.toString();
 }
+
+/**
+ * Return the slug in the path of an event's page; "" for another page.
+ * @param {string} pathname
+ */
+export const readSlug = (pathname) => EVENT_PAGE.exec(pathname)?.[1] ?? "";
 
 /**
  * Read the tickets in an address's query; null without any. Seats beyond `TICKETS_MAX` are left out, then tickets.

@@ -13,7 +13,8 @@ import { HttpError } from "../http.js";
 import { sleep } from "../network.js";
 import { countsPath, eventPath, statesPath } from "../paths.js";
 import { CACHE_MAX_AGE_MS, usePolled } from "../polling.js";
-import { readTickets } from "./address.js";
+import { readAhead } from "../read_ahead.js";
+import { readSlug, readTickets } from "./address.js";
 import { receiveBest, receiveCounts, receiveEvent, receiveStates, recordOutcome } from "./responses.js";
 import { describesTiers, outdated } from "./revisions.js";
 import { getState, refresh, reset, update, useEventView } from "./store.js";
@@ -36,6 +37,12 @@ const SEARCH_AFTER_MS = 150;
 const SEARCH_EVERY_MS_MAX = 60_000;
 // The checkout's phases after a refusal that the event explains, such as an unknown tier.
 const EVENT_REFUSALS = ["not_on_sale", "price_changed", "refused"];
+
+// React needs much longer than the requests to make the page interactive.
+if (typeof window !== "undefined") {
+  const slug = readSlug(window.location.pathname);
+  if (slug) for (const path of [eventPath(slug), countsPath(slug), statesPath(slug)]) readAhead(path);
+}
 
 const isOver = (/** @type {string} */ sale) => ["ended", "cancelled"].includes(sale);
 const isOverNow = (/** @type {EventDetails} */ event) => isOver(saleOf(event, serverNow()));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { TICKETS_MAX } from "../../../../webapp/js/basket_storage.js";
-import { readTickets, writeTickets } from "../../../../webapp/js/event/address.js";
+import { readSlug, readTickets, writeTickets } from "../../../../webapp/js/event/address.js";
 
 /**
  * @param {string} search
@@ -33,4 +33,11 @@ test("tickets without a seat are read beside the seats, up to the limit", () => 
   const many = readTickets(`?seats=1&tickets=${TICKETS_MAX}+GA&tickets=1+VIP`);
   assert.deepEqual(many, { picks: [1], quantities: { GA: TICKETS_MAX - 1 } });
   assert.equal(writeTickets({ seats: [], quantities: {} }), "");
+});
+
+test("only the path of an event's page has a slug", () => {
+  assert.equal(readSlug("/event/aurora-sessions"), "aurora-sessions");
+  assert.equal(readSlug("/event/aurora-sessions/"), "aurora-sessions");
+  for (const path of ["/", "/event/", "/event/%61urora", "/event/a/b", "/booking/event/a"])
+    assert.equal(readSlug(path), "");
 });
