@@ -74,6 +74,8 @@ HARMLESS = frozenset(
 HARMLESS_WITH_BODY = HARMLESS | {b"content-type", b"content-length", b"idempotency-key", b"booking-secret"}
 """The headers that a simple request with a body may have."""
 
+_VERSION = "1.1"
+"""The version of HTTP of simple requests."""
 _QUERY = re.compile(rb"(?:event=([A-Za-z0-9_-]{1,%d}))?" % TEXT_MAX)
 _EVENT_PREFIX = f"{events.EVENTS}/".encode()
 _EVENT_PATH = re.compile(rb"%b[a-z0-9-]{1,%d}" % (_EVENT_PREFIX, SLUG_MAX))
@@ -249,7 +251,7 @@ class FastPath:
             key, secret = (_text(request.headers.get(name)) for name in (b"idempotency-key", b"booking-secret"))
             booking = cast("BookingRequest", request.booking)
             host = request.headers.get(b"host", b"").decode("latin-1")
-            is_open = open_orders.may_access(self._state, request.headers.keys(), host)
+            is_open = open_orders.may_access(self._state, request.headers.keys(), host, version=_VERSION)
             sender = bookings.Sender(request.address, has_open_orders=is_open)
             return await bookings.book(self._state, booking, request.event, key, secret, sender)
         except Exception as error:  # noqa: BLE001 - the same problem document as in the framework
@@ -263,7 +265,8 @@ class FastPath:
         """Serve a simple HTTP request; pass every other one to the framework."""
         started_at = time.perf_counter()
         method, path = scope["method"].encode(), scope["path"].encode()
-        request = self.find_request(method, path, scope["query_string"], list(scope["headers"]))
+        is_usual = scope["http_version"] == _VERSION
+        request = self.find_request(method, path, scope["query_string"], list(scope["headers"])) if is_usual else None
         if request and not request.route.cache:
             request, receive = await self._receive_body(request, receive)
         if request is None:

@@ -2,7 +2,8 @@
 
 Such orders exist if the system seems to serve this machine only, or if an operator has set `GUEST_ORDERS=open`. Without
 the setting, a proxy or a tunnel on this machine may serve strangers, and any name can lead to this machine (DNS
-rebinding). So only requests that name this machine as their host, and have passed no proxy, then have access.
+rebinding). So only requests that name this machine as their host, and have passed no proxy, then have access. Those of
+HTTP/1.0 count as a proxy's, because nginx uses this version by default, adds no header and replaces the host.
 """
 
 import functools
@@ -22,6 +23,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 OpenOrders = NamedDependency[bool]
 """True if a request may access the orders that were made without a secret. The parameter's name is `open_orders`."""
 
+_VERSION_OF_PROXIES = "1.0"
 _PROXY_HEADERS = frozenset(name.encode() for name in PROXY_HEADERS)
 
 
@@ -33,20 +35,22 @@ async def find_open_orders(request: Connection) -> bool:
 def has_open_orders(request: Connection) -> bool:
     """Return whether a request may access the orders that were made without a secret."""
     names = {name for name, _ in request.scope["headers"]}
-    return may_access(cast("ApiState", request.app.state), names, request.headers.get("host", ""))
+    state, host = cast("ApiState", request.app.state), request.headers.get("host", "")
+    return may_access(state, names, host, version=request.scope["http_version"])
 
 
-def may_access(state: ApiState, names: AbstractSet[bytes], host: str) -> bool:
+def may_access(state: ApiState, names: AbstractSet[bytes], host: str, *, version: str) -> bool:
     """Return whether a request may access the orders that were made without a secret.
 
     Args:
         state: the objects of the process.
         names: the names of the request's headers, in lower case.
         host: the header `Host`.
+        version: the version of HTTP.
     """
     if not state.has_open_orders or state.settings.guest_orders == "open":
         return state.has_open_orders
-    return names.isdisjoint(_PROXY_HEADERS) and _names_this_machine(host)
+    return version != _VERSION_OF_PROXIES and names.isdisjoint(_PROXY_HEADERS) and _names_this_machine(host)
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,5 +1,7 @@
 """An order belongs to the holder of its secret; guest orders may be open."""
 
+import http.client
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,6 +246,32 @@ def test_an_order_without_a_secret_is_closed_behind_a_proxy(open_client: httpx.C
         secret = own["bookingSecret"]
         assert proxied.get(f"/api/bookings/{own['reference']}", headers=headers_of(secret)).status_code == 200
     assert open_client.get(f"/api/bookings/{own['reference']}").status_code == 404
+    assert open_client.get(f"/api/bookings/{reference}").json()["status"] == "confirmed"
+
+
+class OldConnection(http.client.HTTPConnection):
+    """A connection of HTTP/1.0, as nginx opens it by default."""
+
+    _http_vsn = 10
+    _http_vsn_str = "HTTP/1.0"
+
+    def exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        content = None if body is None else json.dumps(body)
+        self.request(method, path, content, {"Content-Type": "application/json", "Host": f"127.0.0.1:{self.port}"})
+        response = self.getresponse()
+        return response.status, json.load(response)
+
+
+def test_an_order_without_a_secret_is_closed_to_the_default_of_nginx(
+    open_stack: Stack, open_client: httpx.Client
+) -> None:
+    reference = book(open_client, userId="behind-nginx").json()["reference"]
+    proxied = OldConnection("127.0.0.1", open_stack.api_port)
+    assert proxied.exchange("GET", f"/api/bookings/{reference}")[0] == 404
+    assert proxied.exchange("GET", "/api/bookings?userId=behind-nginx")[1]["orders"] == []
+    assert proxied.exchange("POST", f"/api/bookings/{reference}/cancel", {"userId": "behind-nginx"})[0] == 404
+    booking = {"tier": "GA", "quantity": 1, "userId": "behind-nginx"}
+    assert proxied.exchange("POST", "/api/bookings", booking)[1]["bookingSecret"]
     assert open_client.get(f"/api/bookings/{reference}").json()["status"] == "confirmed"
 
 
