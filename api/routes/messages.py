@@ -13,6 +13,7 @@ from api.database.session import write_with_timeout
 from api.errors import ApiError, Busy, NotFound, RateLimited, Unauthorized
 from api.http.access import OrderSecret, access_to_order
 from api.http.client_address import client_network
+from api.http.even_timing import in_even_time
 from api.http.identity import OPTIONAL, Caller
 from api.http.open_orders import OpenOrders
 from api.http.openapi import refusals
@@ -78,10 +79,10 @@ async def send_booking_links(
 ) -> Response[MessageQueued]:
     """Send the links to all bookings of an address to that address.
 
-    The response is the same for every address, so that nobody learns who has booked.
+    The response and its time are the same for every address, so that nobody learns who has booked.
     """
     take_message(request, state)
-    await queue(send_links(state.pool, state.settings, data.email, data.locale))
+    await queue_evenly(state, send_links(state.pool, state.settings, data.email, data.locale))
     return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
 
 
@@ -94,6 +95,15 @@ def take_message(request: Request[None, None, ApiState], state: ApiState) -> Non
     limit = state.message_requests
     if wait_s := limit.take(client_network(address_of(request.scope))):
         raise RateLimited("message_requests", quota=limit.quota, window_s=_MINUTE_S, retry_after_s=wait_s)
+
+
+async def queue_evenly(state: ApiState, queueing: Coroutine[Any, Any, None]) -> None:
+    """Queue a message in a time that does not depend on its address.
+
+    Raises:
+        Busy: the database is away. A repeat may send a second message.
+    """
+    await in_even_time(queue(queueing), state.settings.links_response_ms / 1000)
 
 
 async def queue(queueing: Coroutine[Any, Any, None]) -> None:

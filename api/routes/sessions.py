@@ -22,7 +22,7 @@ from api.http.responses import RawResponse
 from api.http.session_cookie import HostSessionCookie, SessionCookie, clear_cookie, set_cookie
 from api.http.state import ApiState
 from api.routes.bookings import BODY_REFUSALS
-from api.routes.messages import queue, take_message
+from api.routes.messages import queue_evenly, take_message
 from api.schemas import EmailRequest, MessageQueued
 from api.services.accounts.grants import list_grants
 from api.services.accounts.passkeys import sign_in_with_passkey
@@ -65,7 +65,7 @@ async def send_sign_in_link(
     The first sign-in makes the account, so that the response and the e-mail are the same for every address.
     """
     take_message(request, state)
-    await queue(send_link(state.pool, state.settings, data.email, data.locale))
+    await queue_evenly(state, send_link(state.pool, state.settings, data.email, data.locale))
     return Response(MessageQueued(), status_code=202, headers={"Cache-Control": "no-store"})
 
 

@@ -35,6 +35,11 @@ class MailSettings(PaymentSettings, frozen=True, kw_only=True):
     """
     message_requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
     """Requests for e-mails of one client address in a minute, for each process, up to 1000; 0 for no limit."""
+    links_response_ms: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 100
+    """Step of the time of responses to requests for links, from 1 ms to 5 s.
+
+    Each takes a whole number of steps, so that its time does not disclose whether the address is known.
+    """
     pdf_threads: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     """Threads of each API process that write tickets as PDF, from 1 to 16."""
     pdf_wait_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 3000

@@ -20,7 +20,11 @@ def client(server: EmbeddedServer) -> Iterator[httpx.Client]:
     """A client of a system whose limits the tests reach."""
     with (
         running_system(
-            server, GUEST_ORDERS="secret", MESSAGE_REQUESTS_PER_MINUTE=str(REQUESTS_PER_MINUTE), MESSAGES_PER_HOUR="2"
+            server,
+            GUEST_ORDERS="secret",
+            MESSAGE_REQUESTS_PER_MINUTE=str(REQUESTS_PER_MINUTE),
+            MESSAGES_PER_HOUR="2",
+            LINKS_RESPONSE_MS="1",  # Slow responses give the limit time to recover.
         ) as stack,
         client_of(stack) as client,
     ):

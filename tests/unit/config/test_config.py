@@ -278,6 +278,7 @@ VARIABLES = [
     integer("MESSAGES_KEPT_DAYS", 365, 1, 3650),
     integer("MESSAGES_PER_HOUR", 3, 0, 1000),
     integer("MESSAGE_REQUESTS_PER_MINUTE", 10, 0, 1000),
+    integer("LINKS_RESPONSE_MS", 100, 1, 5000),
     integer("UNPAID_MESSAGES_PER_HOUR", 10, 0, 1000),
     integer("PDF_THREADS", 1, 1, 16),
     integer("PDF_WAIT_MS", 3000, 100, 60_000),
