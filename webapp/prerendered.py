@@ -24,6 +24,8 @@ from webapp.settings import PageSettings
 
 SETTINGS_ID = "settings"
 """The id of the element with the settings. The build leaves it empty, and settings.js reads it."""
+DEMONSTRATION = "demonstration"
+"""The class of the sentence that nobody is charged. The style hides it on an installation that takes money."""
 MISSING_PAGE = "/404.html"
 WORKER = "/sw.js"
 """The service worker. Its address decides the pages that it may serve."""
@@ -112,6 +114,8 @@ def _complete(page: str, file: str, build_dir: Path, settings: PageSettings, app
     page = _replace(page, _SETTINGS, html.escape(json.dumps(_values(app, settings))))
     sheets = dict.fromkeys(_STYLESHEET.findall(page))
     style = "".join((build_dir / sheet.lstrip("/")).read_text("utf-8") for sheet in sheets)
+    if settings.charges:
+        style += f".{DEMONSTRATION}{{display:none}}"
     # React hydrates the whole document. It ignores changed attributes and foreign elements, but every element that it
     # rendered must be in the head. The sheets therefore stay, for a medium that does not delay the screen.
     page = _replace(page, _STYLESHEET, lambda link: link[0].replace("<link ", '<link media="print" ', 1))

@@ -43,6 +43,8 @@ class PageSettings:
     """The public address of the staff pages' server, without a slash at the end."""
     open_orders: bool = False
     """True if everybody may see the orders that were made without a secret."""
+    charges: bool = False
+    """True if buyers pay money, so that the pages must not call themselves a demonstration."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -51,7 +53,7 @@ class PageSettings:
         Raises:
             SettingError: a value is not allowed.
         """
-        return cls(_api_url(), _staff_url(), _has_open_orders())
+        return cls(_api_url(), _staff_url(), _has_open_orders(), _charges())
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,18 @@ def _has_open_orders() -> bool:
     return _is_local(address()[0]) and all(
         _is_local(urlsplit(url.strip()).hostname or "") for url in urls if url.strip()
     )
+
+
+def _charges() -> bool:
+    """Return whether payments go to Stripe itself, and not to its simulator."""
+    provider = _read("PAYMENT_PROVIDER", _provider, "simulator or stripe")
+    return provider == "stripe" and not os.environ.get("STRIPE_API_URL", "").strip()
+
+
+def _provider(text: str) -> str:
+    if text not in ("simulator", "stripe"):
+        raise ValueError(text)
+    return text
 
 
 def _mode(text: str) -> str:

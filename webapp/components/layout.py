@@ -10,6 +10,7 @@ from reflex_components_core.react_router import link  # type: ignore[import-unty
 
 from webapp.components.language import LANGUAGES, choose_language, in_every_language, language, say
 from webapp.components.page import PageLoader
+from webapp.prerendered import DEMONSTRATION
 
 __all__ = ["Ui", "away_notice", "away_page", "link", "message_page", "notice_box", "page", "spinner"]
 
@@ -40,7 +41,10 @@ def page(*content: rx.Component) -> Ui:
             class_name="top",
         ),
         rx.el.main(*content, id="content", tab_index=-1),
-        rx.el.footer(rx.el.p(say("site.demonstration")), class_name="foot"),
+        rx.el.footer(
+            rx.el.p(rx.el.span(say("site.demonstration"), " ", class_name=DEMONSTRATION), say("site.times")),
+            class_name="foot",
+        ),
         rx.el.noscript(*[rx.el.p(text, lang=code) for code, text in in_every_language("site.needs_scripts").items()]),
         PageLoader.create(),
     )

@@ -93,7 +93,9 @@ def codes_of(facts: Facts, ticket_secret: str) -> list[str]:
 
 
 def place_of(booking: BookingRow, texts: Texts) -> str:
-    """Return the tier and the seat of a ticket."""
+    """Return the tier and the seat of a ticket. Each name has its own direction."""
+    tier = texts.isolated(booking.tier)
     if booking.row_label is None:
-        return booking.tier
-    return texts.get("ticket.seat", tier=booking.tier, row=booking.row_label, seat=str(booking.seat_number))
+        return tier
+    row, seat = texts.isolated(booking.row_label), str(booking.seat_number)
+    return texts.get("ticket.seat", tier=tier, row=row, seat=seat)

@@ -5,18 +5,18 @@ from html import escape
 
 import msgspec
 
-from api.services.mail.texts import Texts
+from api.services.mail.texts import ISOLATE, Texts
 
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif"
 _PAGE = f"margin:0;padding:24px;background:#f4f4f5;color:#18181b;{_FONT};font-size:16px;line-height:1.5"
 _CARD = "max-width:560px;margin:0 auto;padding:24px;background:#ffffff;border-radius:12px"
-_LABEL = "padding:4px 16px 4px 0;color:#52525b;text-align:start;vertical-align:top;font-weight:normal"
-_VALUE = "padding:4px 0;vertical-align:top"
+_SMALL = "color:#52525b;font-size:14px"
+_VALUE = "margin:0 0 12px;overflow-wrap:anywhere;word-break:break-word"
+"""A phone breaks a reference, which would otherwise widen the whole message. Some programs know one rule only."""
 _BUTTON = (
     "display:inline-block;padding:12px 20px;border-radius:8px;background:#1d4ed8;color:#ffffff;"
     "text-decoration:none;font-weight:600"
 )
-_SMALL = "color:#52525b;font-size:14px"
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -59,10 +59,10 @@ def to_html(content: Content, texts: Texts) -> str:
     """Return a message as HTML with inline styles, because programs for e-mail ignore style sheets."""
     paragraphs = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in content.paragraphs)
     facts = "".join(
-        f'<tr><th scope="row" style="{_LABEL}">{escape(fact.label)}</th>'
-        f'<td style="{_VALUE}">{_value(fact.value)}</td></tr>'
+        f'<dt style="{_SMALL}">{escape(fact.label)}</dt><dd style="{_VALUE}">{_value(fact.value)}</dd>'
         for fact in content.facts
     )
+    facts = f"<dl>{facts}</dl>" if facts else ""
     codes = "".join(
         f'<p><b>{_value(code.label)}</b><br><img src="cid:ticket-{line}" alt="{escape(code.value)}" width="200" '
         f'height="200"><br><span style="{_SMALL}"><bdi>{escape(code.value)}</bdi></span></p>'
@@ -76,10 +76,11 @@ def to_html(content: Content, texts: Texts) -> str:
         f'<!doctype html><html lang="{texts.locale}" dir="{texts.direction}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(content.heading)}</title></head>'
         f'<body style="{_PAGE}"><div style="{_CARD}"><h1 style="margin-top:0;font-size:24px">'
-        f"{escape(content.heading)}</h1>{paragraphs}<table>{facts}</table>{codes}"
+        f"{escape(content.heading)}</h1>{paragraphs}{facts}{codes}"
         f'{links}<p style="{_SMALL}">{notes}</p></div></body></html>\n'
     )
 
 
 def _value(value: str) -> str:
-    return "<br>".join(f"<bdi>{escape(line)}</bdi>" for line in value.split("\n"))
+    """Return the lines of a value, each with its own direction. A line with isolated parts has that of the message."""
+    return "<br>".join(escape(line) if ISOLATE in line else f"<bdi>{escape(line)}</bdi>" for line in value.split("\n"))

@@ -104,10 +104,9 @@ def _tickets(facts: Facts, texts: Texts, ticket_secret: str) -> list[_Ticket]:
 
 
 def _place(booking: BookingRow, texts: Texts) -> str:
-    """Return the tier and the seat of a ticket. Each name has its own direction."""
-    row = booking.row_label and _value(booking.row_label, texts)
-    shown = msgspec.structs.replace(booking, tier=_value(booking.tier, texts), row_label=row)
-    return place_of(shown, texts)
+    """Return the tier and the seat of a ticket."""
+    row = booking.row_label and printable(booking.row_label)
+    return place_of(msgspec.structs.replace(booking, tier=printable(booking.tier), row_label=row), texts)
 
 
 def _value(value: str, texts: Texts) -> str:

@@ -17,7 +17,7 @@ from api.schemas import Locale
 
 _DIRECTORY = Path(__file__).with_name("texts")
 _DECIMALS = re.compile(r"0\.00")
-_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 """Control characters of Unicode: a value between them does not change the direction of the text around it."""
 
 
@@ -47,7 +47,7 @@ class Texts:
 
     def isolated(self, value: str) -> str:
         """Return a value for a plain text. In a text from right to left it is isolated from its surroundings."""
-        return f"{_ISOLATE}{value}{_END_OF_ISOLATE}" if self.direction == "rtl" else value
+        return f"{ISOLATE}{value}{_END_OF_ISOLATE}" if self.direction == "rtl" else value
 
     def amount(self, amount_minor: int, currency: str) -> str:
         """Return an amount with the decimal places of its currency; `amount_minor` is in minor units."""

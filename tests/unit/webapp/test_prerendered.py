@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from webapp.build import BuildError
-from webapp.prerendered import write_site
+from webapp.prerendered import DEMONSTRATION, write_site
 from webapp.settings import PageSettings
 
 HEAD = "<head>"
@@ -17,13 +17,13 @@ SCROLL_ERROR = "console.error(error); sessionStorage.removeItem(storageKey);"
 PAGE = f"<html>{HEAD}{SHEET}{PRELOAD}{TITLE}<body>{SETTINGS}<script>{SCROLL_ERROR}</script></body></html>"
 
 
-def write(page: str, directory: Path, name: str = "index.html") -> str:
+def write(page: str, directory: Path, name: str = "index.html", *, charges: bool = False) -> str:
     """Write the site of a build with one page; return the completed page."""
     build, site = directory / "build", directory / "site"
     (build / "assets").mkdir(parents=True)
     (build / "assets" / "style.css").write_text("p{color:red}")
     (build / name).write_text(page)
-    write_site(build, site, PageSettings(api_url="http://localhost:3001"))
+    write_site(build, site, PageSettings(api_url="http://localhost:3001", charges=charges))
     return (site / name).read_text()
 
 
@@ -35,6 +35,12 @@ def test_a_page_gets_the_settings_the_style_and_a_policy(tmp_path: Path) -> None
     assert '<link fetchpriority="low" rel="modulepreload"' in page
     assert '<head><meta charset="utf-8"/><meta http-equiv="Content-Security-Policy"' in page
     assert "sessionStorage" not in page
+
+
+def test_a_site_that_takes_money_does_not_call_itself_a_demonstration(tmp_path: Path) -> None:
+    hidden = f".{DEMONSTRATION}{{display:none}}</style>"
+    assert hidden not in write(PAGE, tmp_path / "simulated")
+    assert hidden in write(PAGE, tmp_path / "charged", charges=True)
 
 
 @pytest.mark.parametrize("text", [HEAD, SHEET, PRELOAD, TITLE, SETTINGS, SCROLL_ERROR])

@@ -129,3 +129,20 @@ def test_the_port_of_the_staff_pages_exists_beside_every_port_of_the_api(
     assert StaffSettings.from_env().port == settings.staff_server_port == staff_port
     assert max(settings.mailbox_ports) <= 65535
     assert len({api_port, staff_port, *settings.mailbox_ports}) == 4
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "charges"),
+    [("", "", False), ("simulator", "", False), ("stripe", "http://127.0.0.1:3002", False), ("stripe", "", True)],
+)
+def test_only_pages_for_stripe_itself_take_money(
+    monkeypatch: pytest.MonkeyPatch, provider: str, url: str, *, charges: bool
+) -> None:
+    monkeypatch.setenv("PAYMENT_PROVIDER", provider)
+    monkeypatch.setenv("STRIPE_API_URL", url)
+    assert PageSettings.from_env().charges == charges
+
+
+def test_an_unknown_provider_is_refused_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENT_PROVIDER", "cash")
+    assert page_values() == api_values({"PAYMENT_PROVIDER": "cash"})
