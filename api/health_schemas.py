@@ -30,6 +30,17 @@ class StandbyHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Log that the standby has not yet applied, in bytes."""
 
 
+class MailPriorityHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """The queued e-mails of a priority."""
+
+    name: str
+    """`requested`, `single` (about one order) or `bulk` (to all buyers of an event). They are sent in this order."""
+    lag_seconds: float
+    """Time by which the most overdue e-mail is late."""
+    due: int
+    """Number of e-mails that are due, at most 10,000."""
+
+
 class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
     """The state of the e-mails to buyers."""
 
@@ -39,6 +50,7 @@ class MailHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Time by which the most overdue e-mail is late."""
     failed: int
     """Number of e-mails within `MESSAGES_KEPT_DAYS` that a mail server refused for good, or that were given up."""
+    priorities: list[MailPriorityHealth] = []
 
 
 class JobHealth(msgspec.Struct, frozen=True, rename="camel"):

@@ -168,22 +168,7 @@ class _SystemCollector:
             value=self._system.undecided_disputes,
         )
         yield GaugeMetricFamily("lost_disputes", "Disputes that the buyers have won", value=self._system.lost_disputes)
-        mail = self._system.mail
-        yield GaugeMetricFamily(
-            "mail_feed_lag_seconds",
-            "Age of the oldest entry of the history that was not read for e-mails",
-            value=mail.feed_lag_seconds,
-        )
-        yield GaugeMetricFamily(
-            "mail_queue_lag_seconds",
-            "Time by which the most overdue e-mail is late",
-            value=mail.queue_lag_seconds,
-        )
-        yield GaugeMetricFamily(
-            "mail_failed_messages",
-            "E-mails within MESSAGES_KEPT_DAYS that a mail server refused for good, or that were given up",
-            value=mail.failed,
-        )
+        yield from self._mail()
         lags = GaugeMetricFamily(
             "job_lag_seconds", "Time by which the most overdue item of a job of the worker is late", labels=["job"]
         )
@@ -205,3 +190,31 @@ class _SystemCollector:
             orders.add_metric(labels, count.orders)
             amounts.add_metric(labels, count.amount)
         yield from (orders, amounts)
+
+    def _mail(self) -> Iterable[Metric]:
+        mail = self._system.mail
+        yield GaugeMetricFamily(
+            "mail_feed_lag_seconds",
+            "Age of the oldest entry of the history that was not read for e-mails",
+            value=mail.feed_lag_seconds,
+        )
+        yield GaugeMetricFamily(
+            "mail_queue_lag_seconds",
+            "Time by which the most overdue e-mail is late",
+            value=mail.queue_lag_seconds,
+        )
+        yield GaugeMetricFamily(
+            "mail_failed_messages",
+            "E-mails within MESSAGES_KEPT_DAYS that a mail server refused for good, or that were given up",
+            value=mail.failed,
+        )
+        lags = GaugeMetricFamily(
+            "mail_priority_lag_seconds",
+            "Time by which the most overdue e-mail of a priority is late",
+            labels=["priority"],
+        )
+        due = GaugeMetricFamily("mail_priority_due", "Due e-mails of a priority, at most 10,000", labels=["priority"])
+        for priority in mail.priorities:
+            lags.add_metric([priority.name], priority.lag_seconds)
+            due.add_metric([priority.name], priority.due)
+        yield from (lags, due)

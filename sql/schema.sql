@@ -952,7 +952,7 @@ COMMENT ON COLUMN public.event_changes.created_at IS 'Start of the transaction t
 
 COMMENT ON COLUMN public.event_changes.seen_at IS 'Time at which the worker first saw the last change; orders that began later have the new values; null: not yet';
 
-COMMENT ON COLUMN public.event_changes.last_order_id IS 'Last order with an entry about the change; null: the worker has not begun, and further changes share the row';
+COMMENT ON COLUMN public.event_changes.last_order_id IS 'Last order that was read for the change; null: the worker has not begun, and further changes share the row';
 
 COMMENT ON COLUMN public.event_changes.finished_at IS 'Time at which every order had its entry; null: the worker continues';
 
@@ -1158,6 +1158,7 @@ CREATE TABLE public.messages (
     sent_at timestamp with time zone,
     last_error text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
     CONSTRAINT messages_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT messages_erased_check CHECK (((recipient IS NOT NULL) OR (status <> 'queued'::text))),
     CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['held'::text, 'confirmed'::text, 'declined'::text, 'expired'::text, 'cancelled'::text, 'event_cancelled'::text, 'event_changed'::text, 'returned'::text, 'refunded'::text, 'links'::text, 'sign_in'::text, 'passkey_added'::text, 'passkey_deleted'::text, 'password_changed'::text]))),
@@ -1166,6 +1167,7 @@ CREATE TABLE public.messages (
     CONSTRAINT messages_message_id_check CHECK ((message_id ~ '^<[^<>@\s]+@[^<>@\s]+>$'::text)),
     CONSTRAINT messages_next_attempt_at_check CHECK (((next_attempt_at IS NOT NULL) = (status = 'queued'::text))),
     CONSTRAINT messages_order_id_check CHECK (((order_id IS NULL) = (kind = ANY (ARRAY['links'::text, 'sign_in'::text, 'passkey_added'::text, 'passkey_deleted'::text, 'password_changed'::text])))),
+    CONSTRAINT messages_priority_check CHECK (((priority >= 0) AND (priority <= 2))),
     CONSTRAINT messages_recipient_check CHECK (((length(recipient) <= 254) AND (recipient ~ '^[^@\s]+@[^@\s]+$'::text))),
     CONSTRAINT messages_sent_at_check CHECK (((sent_at IS NOT NULL) = (status = 'sent'::text))),
     CONSTRAINT messages_source_id_check CHECK (((source_id IS NULL) OR (order_id IS NOT NULL))),
@@ -1187,6 +1189,8 @@ COMMENT ON COLUMN public.messages.attempts IS 'Number of attempts, the present o
 
 COMMENT ON COLUMN public.messages.last_error IS 'Response of the mail server to the last failed attempt';
 
+COMMENT ON COLUMN public.messages.priority IS '0: somebody has requested the message; 1: about one order; 2: to all buyers of an event. The lowest is sent first';
+
 COMMENT ON CONSTRAINT messages_attempts_check ON public.messages IS 'Attempts are counted from 0';
 
 COMMENT ON CONSTRAINT messages_erased_check ON public.messages IS 'A queued message has an address';
@@ -1202,6 +1206,8 @@ COMMENT ON CONSTRAINT messages_message_id_check ON public.messages IS 'A Message
 COMMENT ON CONSTRAINT messages_next_attempt_at_check ON public.messages IS 'Exactly a queued message has a next attempt';
 
 COMMENT ON CONSTRAINT messages_order_id_check ON public.messages IS 'Every message is about one order, except for a list of links, a link to sign in and a notice to an account';
+
+COMMENT ON CONSTRAINT messages_priority_check ON public.messages IS 'A message has one of three priorities';
 
 COMMENT ON CONSTRAINT messages_recipient_check ON public.messages IS 'An address has one @ and no blanks, and at most 254 characters';
 
@@ -2025,6 +2031,10 @@ CREATE INDEX messages_order_idx ON public.messages USING btree (order_id) WHERE 
 
 COMMENT ON INDEX public.messages_order_idx IS 'Messages of an order';
 
+CREATE INDEX messages_priority_idx ON public.messages USING btree (priority, next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+COMMENT ON INDEX public.messages_priority_idx IS 'Messages to send by priority, the most overdue first';
+
 CREATE INDEX messages_queued_idx ON public.messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
 
 COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overdue first';
@@ -2032,10 +2042,6 @@ COMMENT ON INDEX public.messages_queued_idx IS 'Messages to send, the most overd
 CREATE INDEX messages_recipient_idx ON public.messages USING btree (created_at) WHERE (recipient IS NOT NULL);
 
 COMMENT ON INDEX public.messages_recipient_idx IS 'Messages whose address is to be erased, the oldest first';
-
-CREATE INDEX messages_requested_idx ON public.messages USING btree (next_attempt_at) WHERE ((next_attempt_at IS NOT NULL) AND (source_id IS NULL));
-
-COMMENT ON INDEX public.messages_requested_idx IS 'Requested messages to send, the most overdue first';
 
 CREATE INDEX order_events_feed_idx ON public.order_events USING btree (xact, id);
 

@@ -103,6 +103,7 @@ grants = Noun(SQL_DIR / "queries" / "grants.sql")
 health = Noun(SQL_DIR / "queries" / "health.sql")
 history = Noun(SQL_DIR / "queries" / "history.sql")
 limits = Noun(SQL_DIR / "queries" / "limits.sql")
+message_requests = Noun(SQL_DIR / "queries" / "message_requests.sql")
 messages = Noun(SQL_DIR / "queries" / "messages.sql")
 migrations = Noun(SQL_DIR / "queries" / "migrations.sql")
 orders = Noun(SQL_DIR / "queries" / "orders.sql")
@@ -143,6 +144,7 @@ NOUNS = (
     health,
     history,
     limits,
+    message_requests,
     messages,
     migrations,
     orders,

@@ -13,7 +13,15 @@ from api.database import migrations, queries
 from api.database.pool import Pool
 from api.database.session import Statement, open_session, with_timeout
 from api.errors import SetupError
-from api.health_schemas import CancellationHealth, JobHealth, MailHealth, StandbyHealth, SystemHealth, WorkerHealth
+from api.health_schemas import (
+    CancellationHealth,
+    JobHealth,
+    MailHealth,
+    MailPriorityHealth,
+    StandbyHealth,
+    SystemHealth,
+    WorkerHealth,
+)
 from api.money import to_major
 from api.services.cancellations import Count, count_unfinished
 from api.services.disputes import DECIDED
@@ -126,6 +134,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
+        priorities = pipeline.add(Statement(queries.messages.read_priorities, {}, MailPriorityHealth))
         parameters = {"delay_s": settings.event_change_delay_s}
         jobs = pipeline.add(Statement(queries.health.read_job_lags, parameters, JobHealth))
         await pipeline.run()
@@ -160,7 +169,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         failed_refunds=refunds.rows[0].failed,
         undecided_disputes=disputes.rows[0].undecided,
         lost_disputes=disputes.rows[0].lost,
-        mail=mail.rows[0],
+        mail=msgspec.structs.replace(mail.rows[0], priorities=priorities.rows),
         jobs=jobs.rows,
         cancellations=[],
         standbys=standbys.rows,

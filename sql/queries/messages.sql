@@ -3,7 +3,8 @@
 -- order, or of its account if the order has none. An address gets at most `limit` messages about unpaid orders within an
 -- hour, because anybody may book with any address without a payment. A cancelled event concerns each buyer, so that an
 -- address gets one message about it besides the limit, whichever orders were unpaid. A hold that ends after the
--- cancellation ends for this reason, too. The refund of an order that has ended is part of another message.
+-- cancellation ends for this reason, too. The refund of an order that has ended is part of another message. Messages to all
+-- buyers of an event have the last priority, and requested ones the first.
 with announced as (
     select
         entry.source_id,
@@ -54,6 +55,19 @@ entries as (
         announced.email,
         announced.locale,
         announced.event_id,
+        case
+            when announced.source_id is null then 0
+            when announced.kind in ('event_cancelled', 'event_changed') then 2
+            when
+                announced.kind = 'refunded'
+                and exists (
+                    select 1
+                    from events
+                    where events.id = announced.event_id and events.cancelled_at is not null
+                )
+                then 2
+            else 1
+        end as priority,
         row_number() over (
             partition by
                 lower(announced.email),
@@ -89,9 +103,10 @@ recent as (
         ) as counted
 )
 
-insert into messages (kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
+insert into messages (kind, priority, order_id, source_id, recipient, locale, message_id, next_attempt_at)
 select
     entries.kind,
+    entries.priority,
     entries.order_id,
     entries.source_id,
     entries.email,
@@ -133,87 +148,6 @@ select
 from accounts
 where accounts.id = %(account_id)s;
 
--- name: lock_address
--- Let requests for e-mails to an address follow each other, so that their number stays below the limit.
--- Locks: an advisory lock of the transaction; waits.
-select pg_advisory_xact_lock(hashtextextended(lower(%(email)s::text), 20261130));
-
--- name: count_requested
--- Count the e-mails that were requested within the last hour, about an order and to an address, and find the seconds
--- until the first of them is older. Notices to an account do not count.
-select
-    count(*) filter (where order_id = %(order_id)s::bigint) as about_order,
-    count(*) filter (where lower(recipient) = lower(%(email)s::text)) as to_address,
-    coalesce(ceil(extract(epoch from min(created_at) + interval '1 hour' - now())), 0)::integer as wait_s
-from messages
-where
-    source_id is null
-    and kind <> all('{passkey_added,passkey_deleted,password_changed}')
-    and created_at > now() - interval '1 hour'
-    and (
-        order_id = %(order_id)s::bigint
-        or (recipient is not null and lower(recipient) = lower(%(email)s::text))
-    );
-
--- name: change_contact
--- Change the address of a locked order, and the language of its messages if there is another one.
-update orders
-set
-    email = %(email)s,
-    locale = coalesce(%(locale)s, locale)
-where id = %(order_id)s;
-
--- name: write_log
--- Write an entry to the write-ahead log that changes nothing. The commit of every request for links then waits for the
--- disk, so that its time does not disclose whether the address has an order.
-select pg_logical_emit_message(true, 'links', '');
-
--- name: insert_links
--- Queue a message with the links to all orders of an address, unless the address has no order or the number of its
--- requested messages within the last hour has reached the limit. The message goes to the address as the newest order
--- has it.
-insert into messages (kind, recipient, locale, message_id, next_attempt_at)
-select
-    'links',
-    newest.email,
-    %(locale)s,
-    '<' || gen_random_uuid() || '@' || %(domain)s::text || '>',
-    now()
-from (
-    select orders.email
-    from orders
-    where orders.email is not null and lower(orders.email) = lower(%(email)s)
-    order by orders.id desc
-    limit 1
-) as newest
-where
-    (
-        select count(*)
-        from messages
-        where
-            messages.source_id is null
-            and messages.kind <> all('{passkey_added,passkey_deleted,password_changed}')
-            and messages.recipient is not null
-            and lower(messages.recipient) = lower(%(email)s::text)
-            and messages.created_at > now() - interval '1 hour'
-    ) < %(limit)s;
-
--- name: list_links
--- List the newest orders of an address that have or had tickets, with the local times of their events.
-select
-    orders.reference,
-    orders.link_generation,
-    events.name,
-    events.starts_at at time zone events.time_zone as starts_at
-from orders
-inner join events on orders.event_id = events.id
-where
-    orders.email is not null
-    and lower(orders.email) = lower(%(recipient)s)
-    and orders.status in ('pending', 'confirmed', 'cancelled')
-order by orders.id desc
-limit %(limit)s;
-
 -- name: has_due
 -- Report whether a message is due. The statement locks nothing.
 select
@@ -224,29 +158,24 @@ select
     ) as found;
 
 -- name: claim_message
--- Claim the most overdue message for an attempt. A message that somebody has requested comes before all announcements,
--- because this person waits for it. Notices to accounts do, too. Requests are limited, so that announcements follow. The next attempt of the message
--- follows if the worker does not mark it until then, for example after a crash.
+-- Claim the most overdue message of the first priority that has one; with `any_priority`, the most overdue message. The
+-- next attempt of the message follows if the worker does not mark it until then, for example after a crash.
 -- Locks: the message, FOR UPDATE SKIP LOCKED, until the end of this statement.
-with requested as materialized (
+with preferred as materialized (
     select id
     from messages
-    where next_attempt_at <= now() and source_id is null
-    order by next_attempt_at
+    where next_attempt_at <= now() and not %(any_priority)s::boolean
+    order by
+        priority,
+        next_attempt_at
     limit 1
     for update skip locked
 ),
 
-announced as materialized (
+oldest as materialized (
     select id
     from messages
-    where
-        next_attempt_at <= now()
-        and source_id is not null
-        and not exists (
-            select 1
-            from requested
-        )
+    where next_attempt_at <= now() and %(any_priority)s::boolean
     order by next_attempt_at
     limit 1
     for update skip locked
@@ -254,10 +183,10 @@ announced as materialized (
 
 due as (
     select id
-    from requested
+    from preferred
     union all
     select id
-    from announced
+    from oldest
 )
 
 update messages
@@ -448,3 +377,33 @@ select
         from messages
         where status in ('bounced', 'dead') and recipient is not null
     ) as failed;
+
+-- name: read_priorities
+-- Read for each priority the time in seconds by which its most overdue message is late, and the number of due messages.
+-- The statement counts at most 10,000 of each, so that its time is bounded.
+with due as (
+    select
+        classes.priority,
+        classes.name,
+        counted.next_attempt_at
+    from (values (0, 'requested'), (1, 'single'), (2, 'bulk')) as classes (priority, name)
+    left join
+        lateral (
+            select messages.next_attempt_at
+            from messages
+            where messages.priority = classes.priority and messages.next_attempt_at <= now()
+            order by messages.next_attempt_at
+            limit 10000
+        ) as counted
+        on true
+)
+
+select
+    name,
+    coalesce(extract(epoch from now() - min(next_attempt_at)), 0)::float8 as lag_seconds,
+    count(next_attempt_at) as due
+from due
+group by
+    priority,
+    name
+order by priority;

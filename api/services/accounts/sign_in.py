@@ -69,7 +69,7 @@ async def send_link(pool: Pool, settings: Settings, email: str, locale: Locale |
         "minutes": settings.sign_in_link_minutes,
     }
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        await session.run(Statement(queries.messages.lock_address, {"email": email}))
+        await session.run(Statement(queries.message_requests.lock_address, {"email": email}))
         await session.run(Statement(queries.sign_ins.insert_link, parameters))
 
 

@@ -67,7 +67,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class LinkedOrder(msgspec.Struct, frozen=True):
-    """A row of `messages.list_links`. The time is the local time of the venue."""
+    """A row of `message_requests.list_links`. The time is the local time of the venue."""
 
     reference: str
     link_generation: int
@@ -83,7 +83,7 @@ async def list_links(pool: Pool, recipient: str) -> Sequence[LinkedOrder]:
     """Return the newest orders of an address."""
     parameters = {"recipient": recipient, "limit": _LINKS_MAX}
     async with open_session(pool) as session:
-        return await session.run(Statement(queries.messages.list_links, parameters, LinkedOrder))
+        return await session.run(Statement(queries.message_requests.list_links, parameters, LinkedOrder))
 
 
 async def find_sign_in_link(pool: Pool, message_id: int) -> str | None:

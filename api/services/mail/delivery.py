@@ -34,6 +34,10 @@ AWAY_PAUSE_MAX_S = 60.0
 """Pauses between attempts to reach a mail server that is away; each is twice as long as the one before."""
 
 
+ANY_PRIORITY_EVERY = 10
+"""Number of claims of which one ignores priorities, so that no message waits forever."""
+
+
 class Mailer:
     """Sends the messages that are due.
 
@@ -55,6 +59,7 @@ class Mailer:
         self._clock = clock
         self._pause_s = AWAY_PAUSE_S
         self._away_until = float("-inf")
+        self._claims = 0
 
     async def send_messages(self, pool: Pool, settings: Settings) -> int:
         """Send messages for a bounded time; return the number of claimed ones."""
@@ -65,7 +70,7 @@ class Mailer:
         try:
             async with smtp.connect(settings.mail_server, self._sender.address) as connection:
                 self._pause_s = AWAY_PAUSE_S
-                while self._clock() < end and (message := await claim(pool, settings)):
+                while self._clock() < end and (message := await self._claim(pool)):
                     claimed += 1
                     outcome, error = await self._attempt(pool, connection, message)
                     await mark(pool, message, outcome, error)
@@ -74,6 +79,11 @@ class Mailer:
             self._away_until = self._clock() + self._pause_s
             self._pause_s = min(2 * self._pause_s, AWAY_PAUSE_MAX_S)
         return claimed
+
+    async def _claim(self, pool: Pool) -> Claimed | None:
+        """Claim the next message by its priority, and sometimes by its time alone; return None if none is due."""
+        self._claims += 1
+        return await claim(pool, self._settings, any_priority=self._claims % ANY_PRIORITY_EVERY == 0)
 
     async def _attempt(self, pool: Pool, connection: smtp.Connection, message: Claimed) -> tuple[Outcome, str | None]:
         """Send a message; return its status and the reason of a failure.

@@ -148,9 +148,14 @@ async def has_due(pool: Pool) -> bool:
     return row.found
 
 
-async def claim(pool: Pool, settings: Settings) -> Claimed | None:
-    """Claim the most overdue message for an attempt; return None if none is due."""
-    parameters = {"pause_s": LEASE_S, "pause_max_s": PAUSE_MAX_S, "give_up_hours": settings.mail_give_up_hours}
+async def claim(pool: Pool, settings: Settings, *, any_priority: bool = False) -> Claimed | None:
+    """Claim the most overdue message of the first priority for an attempt, or of any; return None if none is due."""
+    parameters = {
+        "any_priority": any_priority,
+        "pause_s": LEASE_S,
+        "pause_max_s": PAUSE_MAX_S,
+        "give_up_hours": settings.mail_give_up_hours,
+    }
     async with open_session(pool) as session:
         rows = await session.run(Statement(queries.messages.claim_message, parameters, Claimed))
     return rows[0] if rows else None

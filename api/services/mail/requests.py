@@ -27,7 +27,7 @@ _KIND_OF: dict[str, Kind] = {
 
 
 class _Requested(msgspec.Struct, frozen=True):
-    """A row of `messages.count_requested`."""
+    """A row of `message_requests.count_requested`."""
 
     about_order: int
     to_address: int
@@ -50,10 +50,10 @@ async def send_order(
         if not locked or not access.admits(locked[0]):
             raise NotFound(f"booking {reference}")
         order = locked[0]
-        await session.run(Statement(queries.messages.lock_address, {"email": email}))
+        await session.run(Statement(queries.message_requests.lock_address, {"email": email}))
         await _check_limit(session, settings, order.id, email)
         contact = {"order_id": order.id, "email": email, "locale": locale}
-        await session.run(Statement(queries.messages.change_contact, contact, affects=1))
+        await session.run(Statement(queries.message_requests.change_contact, contact, affects=1))
         message = {
             "source_ids": [None],
             "order_ids": [order.id],
@@ -81,7 +81,7 @@ async def _check_limit(session: Session, settings: Settings, order_id: int, emai
     """
     quota = settings.messages_per_hour
     parameters = {"order_id": order_id, "email": email}
-    (requested,) = await session.run(Statement(queries.messages.count_requested, parameters, _Requested))
+    (requested,) = await session.run(Statement(queries.message_requests.count_requested, parameters, _Requested))
     if quota and max(requested.about_order, requested.to_address) >= quota:
         raise RateLimited("messages", quota=quota, window_s=_HOUR_S, retry_after_s=max(1, requested.wait_s))
 
@@ -103,6 +103,6 @@ async def send_links(pool: Pool, settings: Settings, email: str, locale: Locale 
         "limit": settings.messages_per_hour or UNLIMITED,
     }
     async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        await session.run(Statement(queries.messages.lock_address, {"email": email}))
-        await session.run(Statement(queries.messages.write_log, {}))
-        await session.run(Statement(queries.messages.insert_links, parameters))
+        await session.run(Statement(queries.message_requests.lock_address, {"email": email}))
+        await session.run(Statement(queries.message_requests.write_log, {}))
+        await session.run(Statement(queries.message_requests.insert_links, parameters))

@@ -40,7 +40,9 @@ def test_the_state_of_the_system_is_reported(client: httpx.Client) -> None:
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
     system = response.json()
-    assert system.pop("mail").keys() == {"feedLagSeconds", "queueLagSeconds", "failed"}
+    mail = system.pop("mail")
+    assert mail.keys() == {"feedLagSeconds", "queueLagSeconds", "failed", "priorities"}
+    assert [priority["name"] for priority in mail["priorities"]] == ["requested", "single", "bulk"]
     assert {job["job"] for job in system.pop("jobs")} >= {"reconcile_payments", "request_refunds", "settle_webhooks"}
     assert system == {
         "status": "degraded",

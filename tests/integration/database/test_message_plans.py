@@ -15,12 +15,12 @@ ROWS = 20_000
 UNKNOWN = "nobody@example.org"
 STATEMENTS: list[tuple[Query, dict[str, Any], set[str]]] = [
     (
-        queries.messages.insert_links,
+        queries.message_requests.insert_links,
         {"email": UNKNOWN, "locale": "en", "domain": "example.org", "limit": 3},
         {"orders_email_idx", "messages_address_idx"},
     ),
-    (queries.messages.list_links, {"recipient": UNKNOWN, "limit": 50}, {"orders_email_idx"}),
-    (queries.messages.count_requested, {"order_id": 7, "email": UNKNOWN}, {"messages_address_idx"}),
+    (queries.message_requests.list_links, {"recipient": UNKNOWN, "limit": 50}, {"orders_email_idx"}),
+    (queries.message_requests.count_requested, {"order_id": 7, "email": UNKNOWN}, {"messages_address_idx"}),
 ]
 """The statements with their parameters and the indexes that they use."""
 

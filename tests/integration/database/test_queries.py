@@ -199,16 +199,23 @@ async def test_the_next_message_is_found_through_the_indexes(session: AsyncConne
             values (1, 'r', 'u', sha256('x'), 'confirmed', 1, 100, 'USD')
             returning id
         )
-        insert into messages (kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
-        select 'confirmed', sold.id, n, 'a@example.org', 'en', '<' || n || '@example.org>', now() - n * interval '1 s'
+        insert into messages (priority, kind, order_id, source_id, recipient, locale, message_id, next_attempt_at)
+        select n % 3, 'confirmed', sold.id, n, 'a@example.org', 'en', '<' || n || '@example.org>',
+            now() - n * interval '1 s'
         from sold, generate_series(1, 20000) as n
         """
     )
     await session.execute("analyze messages")
     claim = {"pause_s": 1, "pause_max_s": 1, "give_up_hours": 1}
-    nodes = await plan_of(session, queries.messages.claim_message, claim)
-    indexes = {node["Index Name"] for node in nodes if "Index Name" in node}
-    assert indexes == {"messages_queued_idx", "messages_requested_idx", "messages_pkey"}
+    for any_priority in (False, True):
+        nodes = await plan_of(session, queries.messages.claim_message, {**claim, "any_priority": any_priority})
+        used = {node["Index Name"] for node in nodes if "Index Name" in node}
+        assert used >= {"messages_queued_idx" if any_priority else "messages_priority_idx", "messages_pkey"}
+        assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+        # A branch that its parameter excludes sorts the rows of an empty result.
+        sorts = [node["Plans"][0]["Node Type"] for node in nodes if "Sort" in node["Node Type"]]
+        assert set(sorts) <= {"Result"}
+    nodes = await plan_of(session, queries.messages.read_priorities, {})
     assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
 
 

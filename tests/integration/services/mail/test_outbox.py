@@ -125,27 +125,6 @@ async def test_a_cancellation_and_its_refund_are_announced(post: Post, pool: Poo
     assert "Your refund of $10.00 is on its way." in text.get_content()
 
 
-async def test_a_requested_message_is_sent_before_all_announcements(
-    post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer
-) -> None:
-    """Somebody waits for a requested message, and a cancelled event announces itself to thousands of buyers."""
-    for number in range(3):
-        await book(pool, order(email=f"buyer-{number}@example.org", locale="en"), settings=INLINE)
-    await post.queue()
-    await conn.execute("update messages set next_attempt_at = next_attempt_at - interval '1 hour'")
-    await conn.execute(
-        """
-        insert into messages (kind, recipient, locale, message_id, next_attempt_at)
-        values ('links', 'buyer-2@example.org', 'en', '<links@example.org>', now())
-        """
-    )
-    await post.send()
-    first, *others = [received.recipients[0] for received in mail_server.received]
-    assert first == "buyer-2@example.org"
-    assert mail_server.received[0].mail["Message-ID"] == "<links@example.org>"
-    assert sorted(others) == [f"buyer-{number}@example.org" for number in range(3)]
-
-
 async def test_concurrent_workers_send_each_message_once(
     post: Post, pool: Pool, conn: AsyncConnection, mail_server: MailServer
 ) -> None:
