@@ -108,6 +108,26 @@ async def test_standing_tickets_are_named(make_event: MakeEvent, visit: OpenPage
     await check_page(page, "order-standing")
 
 
+async def test_a_document_that_cannot_be_loaded_is_named_until_it_is_loaded(
+    make_event: MakeEvent, visit: OpenPage
+) -> None:
+    site = await make_event("VIP=5")
+    page = await visit_order(visit, site, await sell_order(site))
+    save = page.get_by_role("button", name=words("booking.pdf"))
+    failure = page.get_by_role("status").filter(has_text=words("booking.document_failed"))
+    await page.route("**/tickets.pdf*", lambda route: route.fulfill(status=503))
+    await save.click()
+    await expect(failure).to_be_visible()
+    await page.route("**/tickets.pdf*", lambda route: route.abort())
+    await save.click()
+    await expect(failure).to_be_visible()
+    await page.unroute_all(behavior="wait")
+    async with page.expect_download() as started:
+        await save.click()
+    assert (await (await started.value).path()).read_bytes().startswith(b"%PDF")
+    await expect(failure).to_have_count(0)
+
+
 async def test_a_confirmed_booking_is_copied_printed_and_put_into_a_calendar(
     make_event: MakeEvent, visit: OpenPage
 ) -> None:

@@ -206,7 +206,10 @@ async def test_a_payment_that_is_too_late_is_refunded(make_event_without_webhook
     await keep_entering(page)
     await expect_title(page, words("booking.paid_too_late.title"))
     await expect(page.get_by_text(words("booking.paid_too_late.text", refund="$200"))).to_be_visible()
-    await expect(page.locator("dl div", has_text=words("booking.refund"))).to_contain_text("$200")
+    await expect(page.locator("dl div", has=page.locator("#order-total"))).to_have_text(
+        f"{words('booking.refund')}$200USD"
+    )
+    await expect(page.locator("#refunds li")).to_have_text([words("booking.refunds.done", refund="$200")])
     await check_page(page, "order-paid-too-late")
 
 

@@ -41,6 +41,7 @@ async def test_a_returned_ticket_is_not_shown_as_valid(make_event: MakeEvent, vi
     await expect(page.locator("#returned-tickets")).to_have_text(
         words("booking.returned.text", tickets=one, refund="$100")
     )
+    await expect(page.locator("#refunds li")).to_have_text([words("booking.refunds.done", refund="$100")])
     places = [words("seat.name", row=ticket["row"], number=ticket["seat"]) for ticket in kept]
     await expect(page.locator(".pass .place")).to_have_text(places)
     lines = [words("booking.pass", line=str(line), of="3") for line in (2, 3)]

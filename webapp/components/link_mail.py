@@ -36,7 +36,7 @@ class LinkMailForm(Part):
 
 
 def undelivered_notice(address: Any) -> Ui:
-    """Return the notice above the form about an address that got no e-mail; `address` is empty without one."""
+    """Return the notice about an address that got no e-mail; `address` is empty without one."""
     return rx.cond(
         (address != "") & (link_mail.phase != "sent"),
         rx.el.p(say("links.undelivered", address=address), class_name="stale undelivered", role="status"),

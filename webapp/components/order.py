@@ -81,6 +81,15 @@ class OrderTicket:
 
 
 @dataclass(frozen=True)
+class OrderRefund:
+    """One refund of the page's order; `state` is `open`, `succeeded` or `failed`."""
+
+    id: str
+    amount: float
+    state: str
+
+
+@dataclass(frozen=True)
 class OrderView(Described):
     """The order in the page's address (`deriveOrderPage` in webapp/js/orders/page_view.js); times in seconds."""
 
@@ -117,6 +126,8 @@ class OrderView(Described):
     """Address of the provider's page on which the buyer still has to pay; empty without such a page."""
     printed: str
     """The API's path of the tickets as PDF."""
+    refunds: list[OrderRefund]
+    """The refunds, the oldest first."""
     undelivered_to: str
     """The masked address to which the last e-mail could not be delivered; empty without such an e-mail."""
     announcement: str
@@ -143,6 +154,16 @@ class TicketCode(Part):
     alt: rx.Var[str]
     width: rx.Var[int]
     height: rx.Var[int]
+
+
+@dataclass(frozen=True)
+class Download:
+    """The outcome of the last download of a document."""
+
+    failed: bool
+
+
+download: Any = hooked(_DOCUMENTS, "download", "useDownload()", Download)
 
 
 def save_calendar() -> Any:

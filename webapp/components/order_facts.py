@@ -1,5 +1,7 @@
 """The facts of an order: its reference, tickets, total, buyer and time."""
 
+from typing import Any
+
 import reflex as rx
 
 from webapp.components.language import currency_code, moment, money, name, price, say
@@ -27,6 +29,7 @@ def facts() -> Ui:
         rx.cond(order.lines > order.quantity, _returned()),
         rx.cond(order.seated & (~order.valid | order.called_off), _places()),
         _total(),
+        rx.cond(order.refunds.length() > 0, _refunds()),
         rx.cond(order.quantity > 0, _buyer_and_time()),
     )
 
@@ -90,6 +93,25 @@ def _total() -> Ui:
             rx.el.bdi(currency_code(order.total, order), class_name="small"),
             id="order-total",
         ),
+    )
+
+
+def _refunds() -> Ui:
+    def line(refund: Any) -> Ui:
+        amount = money(refund.amount, order)
+        return rx.el.li(
+            rx.match(
+                refund.state,
+                ("succeeded", say("booking.refunds.done", refund=amount)),
+                ("failed", say("booking.refunds.failed", refund=amount)),
+                say("booking.refunds.open", refund=amount),
+            )
+        )
+
+    return rx.el.div(
+        rx.el.dt(say("booking.refunds")),
+        rx.el.dd(rx.el.ul(rx.foreach(order.refunds, line), class_name="picks"), id="refunds"),
+        class_name="wide",
     )
 
 

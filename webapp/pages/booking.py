@@ -17,7 +17,7 @@ from webapp.components.language import in_english, moment, money, name, say, spa
 from webapp.components.layout import Ui, away_page, link, message_page, page
 from webapp.components.link_mail import link_mail_form, undelivered_notice
 from webapp.components.link_revocation import link_revocation
-from webapp.components.order import OrderFeed, order, save_calendar, save_printed, status_text
+from webapp.components.order import OrderFeed, download, order, save_calendar, save_printed, status_text
 from webapp.components.order_again import again, to_event
 from webapp.components.order_facts import facts
 from webapp.components.order_tickets import tickets
@@ -156,6 +156,7 @@ def _body() -> Ui:
         # The heading names a cancelled order.
         cancel_outcome(order, rx.fragment()),
         return_outcome(),
+        undelivered_notice(order.undelivered_to),
         rx.el.p(rx.cond(order.called_off & order.valid, say("booking.called_off"), _text()), class_name="order-text"),
         rx.cond(
             order.state == "pending",
@@ -177,7 +178,6 @@ def _body() -> Ui:
         ),
         rx.cond(order.valid & ~order.called_off, tickets()),
         facts(),
-        undelivered_notice(order.undelivered_to),
         link_mail_form(
             rx.cond(order.undelivered_to != "", say("links.correct"), say("links.one")),
             reference=order.reference,
@@ -237,6 +237,12 @@ def _actions() -> Ui:
             link(say("nav.bookings"), to="/bookings", class_name="button"),
             rx.cond(order.cancellable, cancel_button(order, say("booking.cancel"), class_name="cancel")),
             class_name="actions",
+        ),
+        rx.el.p(
+            rx.cond(download.failed, say("booking.document_failed"), ""),
+            class_name="small download-failed",
+            role="status",
+            aria_live="polite",
         ),
         rx.cond(order.cancellable, cancel_dialog(order)),
     )

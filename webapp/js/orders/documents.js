@@ -1,9 +1,11 @@
 // The documents of an order: the QR codes of its tickets, the tickets as PDF, and its calendar file. A URL would reveal
 // the order's secret in logs, so the page sends the secret in a header and shows the response itself.
 import { createElement, useEffect, useState } from "react";
+import { useStore } from "../hooks.js";
 import { request } from "../http.js";
 import { currentLanguage } from "../language.js";
 import { keepCode, keptCode } from "../offline/kept_orders.js";
+import { createStore } from "../store.js";
 
 const RETRY_MS = 3_000;
 const RETRY_MS_MAX = 60_000;
@@ -47,16 +49,34 @@ const dataUrl = (svg) => (svg === null ? "" : `data:image/svg+xml,${encodeURICom
  */
 export const savePrinted = (path) => saveDocument(`${path}?locale=${currentLanguage()}`);
 
+/** True after a document could not be loaded, until the next attempt. */
+const failed = createStore(false);
+
+/** Draw a component from the outcome of the last download. */
+export const useDownload = () => ({ failed: useStore(failed) });
+
 /**
- * Download a document under the name that the API gives. The page already shows a notice while the API is away.
+ * Download a document under the name that the API gives.
  * @param {string} path
  */
 export async function saveDocument(path) {
-  const response = await request(path).catch(() => null);
-  if (!response) return;
+  failed.set(false);
+  try {
+    const response = await request(path);
+    offer(await response.blob(), response.headers.get("Content-Disposition") ?? "");
+  } catch {
+    failed.set(true);
+  }
+}
+
+/**
+ * @param {Blob} file
+ * @param {string} disposition the header with the file's name
+ */
+function offer(file, disposition) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await response.blob());
-  link.download = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "concert";
+  link.href = URL.createObjectURL(file);
+  link.download = /filename="([^"]+)"/.exec(disposition)?.[1] ?? "concert";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), READ_WITHIN_MS);
 }

@@ -7,10 +7,11 @@ import { orderPath } from "../paths.js";
 import { describeOrder, isPending, isReturned, NO_ORDER } from "./order.js";
 
 /** @import { KeptOrder } from "../offline/kept_orders.js" */
-/** @import { EventDetails, Order } from "../schemas.js" */
+/** @import { EventDetails, Order, Refund } from "../schemas.js" */
 
 const PENDING_POLL_MS = 2_000;
-// A late payment can still change an order that has expired or was cancelled. The page polls for it this long.
+// A late payment can still change an order that has expired or was cancelled, and a refund is open for some time. The page
+// polls for this long.
 const LATE_POLL_MS = 15_000;
 const LATE_FOR_MS = 10 * 60_000;
 // The mail server may refuse the address of a confirmation some seconds after it. The page reads the order once more.
@@ -26,8 +27,8 @@ const HURRY_S = 60;
  * @property {boolean} missing the API responded that there is no such order
  * @property {boolean} failed the last request failed
  * @property {boolean} paid the buyer has come back from the payment's page after paying
- * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid; 0:
- *   none
+ * @property {number} endedAt browser time, in milliseconds, of the first response with an order that ended unpaid or has
+ *   an open refund; 0: none
  * @property {number} confirmedAt browser time, in milliseconds, of the first response with the confirmed order; 0: none
  * @property {number} keptAt browser time, in milliseconds, of an order from the browser's storage; 0: it is the API's
  * @property {string} announcement text code for screen readers: a new state of the order, or `hurry`
@@ -47,6 +48,8 @@ export const INITIAL_STATE = {
 };
 
 /** @typedef {ReturnType<typeof deriveOrderPage>} OrderView */
+
+const isOpenRefund = (/** @type {Refund} */ { status }) => ["requested", "pending"].includes(status);
 
 /**
  * Return the query of an event's address that chooses the tickets of an order again.
@@ -102,6 +105,11 @@ export function deriveOrderPage(state, serverNow) {
     calendar: `${path}/calendar.ics`,
     payment_url: described.state === "pending" && !state.paid ? (order.paymentUrl ?? "") : "",
     printed: `${path}/tickets.pdf`,
+    refunds: (order.refunds ?? []).map((refund) => ({
+      id: refund.id,
+      amount: refund.amount,
+      state: isOpenRefund(refund) ? "open" : refund.status,
+    })),
     undelivered_to: state.failed ? "" : (order.undeliveredTo ?? ""),
     announcement: state.announcement,
   };
@@ -126,7 +134,7 @@ export function applyOrder(state, order, now) {
   const hasEndedUnpaid = ["expired", "cancelled"].includes(order.status) && order.refund === undefined;
   return {
     order,
-    endedAt: hasEndedUnpaid ? state.endedAt || now : 0,
+    endedAt: hasEndedUnpaid || order.refunds?.some(isOpenRefund) ? state.endedAt || now : 0,
     confirmedAt: order.status === "confirmed" ? state.confirmedAt || now : 0,
     keptAt: 0,
   };

@@ -129,6 +129,21 @@ test("an unpaid end is remembered from when it was first seen", () => {
   assert.equal(applyOrder({ ...INITIAL_STATE, endedAt: NOW }, order(), NOW).endedAt, 0);
 });
 
+test("a refund is shown with its state, and read again while it is open", () => {
+  const refund = { id: "r1", amount: 100, reason: "", createdAt: at(0) };
+  for (const [status, state, endedAt] of /** @type {const} */ ([
+    ["requested", "open", NOW],
+    ["pending", "open", NOW],
+    ["succeeded", "succeeded", 0],
+    ["failed", "failed", 0],
+  ])) {
+    const refunded = order({ refunds: [{ ...refund, status }] });
+    assert.deepEqual(view({ order: refunded }).refunds, [{ id: "r1", amount: 100, state }]);
+    assert.equal(applyOrder(INITIAL_STATE, refunded, NOW).endedAt, endedAt);
+  }
+  assert.deepEqual(view({ order: order() }).refunds, []);
+});
+
 test("the poll interval depends on the state of the order", () => {
   const state = (/** @type {Partial<OrderState>} */ changes) => ({ ...INITIAL_STATE, ...changes });
   assert.equal(pollInterval(INITIAL_STATE, NOW), 2_000);
