@@ -57,6 +57,8 @@ class QueuedRequest(msgspec.Struct, eq=False):
     """The end of its attempts, by the monotonic clock in seconds."""
     waiters: list[Waiter]
     attempts: int = 0
+    locked_out: int = 0
+    """The attempts that ended because other transactions had locked the tickets. Their number has no limit."""
     running: bool = False
     commit_unknown: bool = False
     """True once a commit of an attempt may have succeeded."""
@@ -228,7 +230,8 @@ class BookingBatcher:
         while self._queue and len(batch) < self._settings.booking_batch_max:
             queued = self._queue.popleft()
             abandoned = all(waiter.done() for waiter in queued.waiters)
-            if abandoned or now > queued.deadline or queued.attempts >= self._settings.booking_attempts_max:
+            failures = queued.attempts - queued.locked_out
+            if abandoned or now > queued.deadline or failures >= self._settings.booking_attempts_max:
                 self._refuse(queued, queued.busy)
             else:
                 batch.append(queued)
@@ -262,6 +265,7 @@ class BookingBatcher:
             match outcome := outcomes[queued.request.reference]:
                 case Retry(cause):
                     queued.commit_unknown |= cause == "in_flight"
+                    queued.locked_out += cause == "locked_tickets"
                     retries[cause].append(queued)
                     continue
                 case Booked(order, replayed=False):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from psycopg import AsyncConnection
 
 from api import schemas
@@ -134,6 +135,27 @@ async def test_two_batchers_that_want_the_same_seats_both_go_on(
         received = await asyncio.gather(responses(one, *requests[0]), responses(other, *requests[1]))
     assert [type(a) for both in received for a in both] == [OrderRow] * 50
     assert await count(conn, "tickets where status = 'sold'") == 100
+
+
+@pytest.mark.parametrize("path", ["direct", "careful"])
+async def test_losers_of_a_ticket_are_sold_out_however_often_they_found_it_locked(
+    database_url: str, conn: AsyncConnection, path: str
+) -> None:
+    def locked_out() -> float:
+        return REGISTRY.get_sample_value("booking_retries_total", {"cause": "locked_tickets"}) or 0
+
+    await conn.execute("delete from tickets where tier_id = (select id from tiers where name = 'GA') and position > 1")
+    before = locked_out()
+    async with running_batcher(database_url, booking_attempts_max=1, booking_path=path) as batcher:
+        async with conn.transaction():
+            await conn.execute(
+                "update tickets set status = 'sold' where tier_id = (select id from tiers where name = 'GA')"
+            )
+            losers = asyncio.create_task(responses(batcher, *(order(f"r{n}") for n in range(15))))
+            async with asyncio.timeout(RESPONSE_TIMEOUT_S):
+                while locked_out() < before + 45 and not losers.done():  # noqa: ASYNC110 - a metric has no event
+                    await asyncio.sleep(0.005)
+        assert {type(a) for a in await losers} == {SoldOut}
 
 
 async def test_requests_that_wait_at_the_end_get_a_response(database_url: str) -> None:
