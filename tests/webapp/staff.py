@@ -75,9 +75,9 @@ async def sign_out(stack: Stack, cookie: str) -> None:
         (await client.delete("/api/sessions/current", headers=bearer)).raise_for_status()
 
 
-async def grant_role(stack: Stack, email: str, role: Role) -> None:
-    """Grant a role for all events."""
-    await grant(application_url(stack.database_url), Settings.from_env(stack.environment), email, role, None)
+async def grant_role(stack: Stack, email: str, role: Role, event: str | None = None) -> None:
+    """Grant a role for an event, or for all events."""
+    await grant(application_url(stack.database_url), Settings.from_env(stack.environment), email, role, event)
 
 
 async def revoke_role(stack: Stack, email: str, role: Role) -> None:

@@ -1,7 +1,9 @@
 """The staff pages in the browser: signing in from them, their pages, and the buyers' pages without their server."""
 
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, WebSocket, expect
@@ -101,6 +103,60 @@ async def test_a_session_goes_on_after_the_buyers_pages_have_exchanged_its_cooki
     await expect(other.locator(".account")).to_contain_text(admin)
     await page.get_by_role("link", name=texts.PEOPLE).click()
     await expect(page.locator(".staff-table")).to_contain_text(admin)
+
+
+async def sell_undelivered(site: Site, email: str) -> dict[str, Any]:
+    """Sell an order whose e-mail the mail server has refused; return the order."""
+    body = {"tier": "GA", "quantity": 2, "userId": "Box Office Buyer", "email": email}
+    async with site.connect() as http:
+        response = await http.post("/api/bookings", json=body, params={"event": site.event})
+    order: dict[str, Any] = response.raise_for_status().json()
+    async with await psycopg.AsyncConnection.connect(site.stack.database_url) as conn:
+        await conn.execute(
+            "insert into messages (kind, order_id, recipient, locale, message_id, status, last_error)"
+            " select 'confirmed', id, email, 'en', '<1@came-back.test>', 'bounced', '550 no such user' from orders"
+            " where reference = %s",
+            [order["reference"]],
+        )
+    return order
+
+
+async def test_the_box_office_finds_an_order_whose_email_came_back(site: Site, visit: OpenPage) -> None:
+    site = await site.make_event("GA=5", {})
+    clerk, buyer = "clerk@staff.example", "came-back@buyers.example"
+    await grant_role(site.stack, clerk, "box_office", site.event)
+    order = await sell_undelivered(site, buyer)
+    page = await visit(f"{site.url}/staff")
+    await sign_in(site, page, clerk)
+    await page.get_by_role("link", name=texts.ORDERS).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(texts.ORDERS)
+    await expect(page.locator(f"datalist option[value='{site.event}']")).to_have_count(1)
+    await check_page(page, "staff-orders")
+
+    async def find(search: str, event: str = site.event) -> None:
+        await page.get_by_label(texts.EVENT).fill(event)
+        await page.get_by_label(texts.SEARCH).fill(search)
+        await page.get_by_role("button", name=texts.FIND).click()
+
+    row = page.locator(".staff-table tbody tr")
+    short = f"{order['shortReference'][:4]}-{order['shortReference'][4:]}"
+    for search in (short.lower(), buyer.upper(), order["reference"]):
+        await find(search)
+        await expect(page.locator(".staff-outcome")).to_have_text(texts.FOUND.format(number=1))
+        await expect(row).to_have_count(1)
+        for text in (short, "Box Office Buyer", buyer, "20.00 USD", texts.MAIL_STATES["bounced"], "550 no such user"):
+            await expect(row).to_contain_text(text)
+        await find("nobody@buyers.example")
+        await expect(page.locator(".staff-outcome")).to_have_text(texts.FOUND_NONE)
+        await expect(row).to_have_count(0)
+    await find(short)
+    await expect(row).to_have_count(1)
+    await check_page(page, "staff-orders-found")
+    await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    assert await violations(page) == []
+    await find(short, event="aurora-sessions")
+    await expect(page.get_by_role("alert")).to_have_text(texts.FORBIDDEN)
+    await expect(row).to_have_count(0)
 
 
 async def test_buyers_need_no_server_of_the_staff_pages(site: Site, visit: OpenPage) -> None:

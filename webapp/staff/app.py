@@ -9,10 +9,10 @@ from webapp.apps import STAFF
 from webapp.prerendered import SETTINGS_ID
 from webapp.staff import texts
 from webapp.staff.frame import Ui, message, reload_link
-from webapp.staff.pages import overview, people
+from webapp.staff.pages import orders, overview, people
 from webapp.staff.session import SessionGate, report_failure
 
-__all__ = ["app", "overview", "people"]
+__all__ = ["app", "orders", "overview", "people"]
 
 
 _WITH_SLASH = (

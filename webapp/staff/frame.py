@@ -19,7 +19,7 @@ Ui = Any
 
 _SESSION = "$/utils/account/staff_session"
 _SIGN_IN = f"/sign-in?to={STAFF.path}"
-_PAGES = (("/", texts.OVERVIEW), ("/people", texts.PEOPLE))
+_PAGES = (("/", texts.OVERVIEW), ("/orders", texts.ORDERS), ("/people", texts.PEOPLE))
 """The pages in the navigation, with their addresses below that of the app."""
 
 
@@ -61,6 +61,11 @@ def staff_page(route: str, title: str, on_load: Any) -> Callable[[Callable[[], U
 def failure() -> Ui:
     """Return the reason for which the last action failed."""
     return rx.el.p(StaffState.failure, role="alert", class_name="staff-failure")
+
+
+def field(label: str, *control: Ui) -> Ui:
+    """Return a control of a form with its label."""
+    return rx.el.label(rx.el.span(label, class_name="label"), *control, class_name="field")
 
 
 def message(title: str, text: str, *actions: rx.Component) -> Ui:

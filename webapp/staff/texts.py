@@ -4,6 +4,7 @@ SITE = "Staff"
 SKIP = "Skip to the content"
 NAVIGATION = "Staff pages"
 OVERVIEW = "Overview"
+ORDERS = "Bookings"
 PEOPLE = "People and roles"
 SIGN_IN = "Sign in"
 SIGN_OUT = "Sign out"
@@ -49,3 +50,36 @@ GRANTED = "Granted."
 REVOKE = "Revoke"
 REVOKED = "Revoked."
 ROLES = {"box_office": "Box office", "organiser": "Organiser", "door": "Door", "admin": "Admin"}
+
+EVENT_CHOICE = "The name in the event's address. Choose one, or type it."
+SEARCH = "Reference or e-mail address"
+SEARCH_HINT = "The whole reference, the short reference of eight characters, or the whole address."
+FIND = "Find bookings"
+FOUND = "Bookings found: {number}. The newest comes first."
+FOUND_NONE = "This event has no such booking. Check each character, and the event."
+ORDER_COLUMNS = ("Reference", "Buyer", "Booking", "Payment", "Last e-mail")
+BOOKED = "Tickets: {tickets}. {time}"
+ORDER_STATES = {
+    "pending": "Waiting for the payment",
+    "confirmed": "Confirmed",
+    "declined": "Payment declined",
+    "expired": "Not paid in time",
+    "cancelled": "Cancelled",
+}
+PAYMENT_STATES = {
+    "pending": "Not paid yet",
+    "captured": "Paid",
+    "declined": "Declined",
+    "void": "Never charged",
+    "refunding": "Refund on its way",
+    "refunded": "Refunded",
+}
+MAIL_STATES = {
+    "queued": "Waiting to be sent",
+    "sent": "Accepted by the mail server",
+    "bounced": "Refused: the buyer does not have it",
+    "dead": "Given up: the buyer does not have it",
+    "skipped": "Not sent, because the booking has changed",
+}
+NO_MAIL = "None"
+NO_ADDRESS = "No address"

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from webapp.staff import texts
-from webapp.staff.frame import Ui, staff_page
+from webapp.staff.frame import Ui, field, staff_page
 from webapp.staff.session import StaffState
 
 _GRANTS = "/api/desk/grants"
@@ -75,12 +75,12 @@ def people() -> Ui:
         ),
         rx.el.h2(texts.GRANT),
         rx.el.form(
-            _field(texts.EMAIL, rx.el.input(name="email", type="email", required=True, auto_complete="off")),
-            _field(
+            field(texts.EMAIL, rx.el.input(name="email", type="email", required=True, auto_complete="off")),
+            field(
                 texts.ROLE,
                 rx.el.select(*[rx.el.option(name, value=role) for role, name in texts.ROLES.items()], name="role"),
             ),
-            _field(
+            field(
                 texts.EVENT,
                 rx.el.input(name="event", type="text", auto_complete="off"),
                 rx.el.span(texts.EVENT_HINT, class_name="small"),
@@ -109,7 +109,3 @@ def _row(grant: Any) -> Ui:
             )
         ),
     )
-
-
-def _field(label: str, *control: Ui) -> Ui:
-    return rx.el.label(rx.el.span(label, class_name="label"), *control, class_name="field")
