@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from psycopg import IsolationLevel
 
 from api.config import Settings
 from api.database.pool import Pool, open_pool
+from api.database.session import open_session
 from api.errors import SetupError
 from api.payments.http_provider import open_provider
 from api.payments.provider import ProviderError
+from api.services.payments import hasten
 from api.services.reconciliation import Difference, Listing, compare
 
 _TIMEOUT_MS = 10_000
@@ -31,20 +34,26 @@ async def reconcile(conninfo: str, settings: Settings, since: datetime) -> list[
                 from api.payments.stripe_gateway import open_gateway  # noqa: PLC0415 - its import takes a second
 
                 async with open_gateway(patient) as gateway:
-                    return await _remaining(pool, gateway, settings, since, hosted=True)
+                    return await remaining(pool, gateway, settings, since, hosted=True)
             async with open_provider(patient) as provider:
-                return await _remaining(pool, provider, settings, since, hosted=False)
+                return await remaining(pool, provider, settings, since, hosted=False)
         except ProviderError as error:
             raise SetupError(f"The payment provider's objects cannot be listed: {error}") from error
 
 
-async def _remaining(
+async def remaining(
     pool: Pool, listing: Listing, settings: Settings, since: datetime, *, hosted: bool
 ) -> list[Difference]:
-    """Compare, and compare again if there are differences: a payment may be on its way to the database."""
+    """Compare, and compare again if there are differences: a payment may be on its way to the database.
+
+    The worker checks old payments and refunds once an hour, so that after a lost webhook the way may be long. The
+    differing ones become due at once.
+    """
     first = await compare(pool, listing, since, hosted=hosted)
     if not first:
         return []
+    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+        await hasten(session, [difference.subject for difference in first])
     await asyncio.sleep(2 * settings.payment_check_after_ms / 1000)
     return sorted(set(first) & set(await compare(pool, listing, since, hosted=hosted)))
 

@@ -1,18 +1,21 @@
 """The comparison of the provider with the database finds each kind of difference, in both directions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from psycopg import AsyncConnection
 
-from api.commands.reconcile import report
+from api.commands.reconcile import remaining, report
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement
 from api.payments.provider import Amount, ProviderPayment, ProviderRefund
+from api.services.payments import reconcile_payments
 from api.services.reconciliation import PAGE_ROWS, compare
 from api.services.refunds import request_refunds
 from api.services.returns import cancel_order
@@ -187,6 +190,30 @@ async def test_all_pages_are_true_at_one_moment(books: Books, monkeypatch: pytes
     assert [row for ((row,),) in pages].count(None) == 1
     assert len(pages) == 3
     assert len(await books.facts(page_rows=1)) == 1
+
+
+async def test_a_lost_webhook_of_an_old_payment_is_no_difference(books: Books) -> None:
+    """The worker would check the payment in an hour only. The command makes it due, and then the books agree."""
+    late, provider = await hold(books.pool, "VIP"), Provider()
+    provider.charges[late.reference], provider.amounts[late.reference] = "captured", books.amount
+    books.listed.payments.append(ProviderPayment("pi_late", late.reference, books.amount))
+    await books.conn.execute("update payments set next_check_at = now() + interval '1 hour' where status = 'pending'")
+    settings = msgspec.structs.replace(ASYNC, payment_check_after_ms=1500)
+
+    async def work() -> None:
+        while not await reconcile_payments(books.pool, settings, provider):  # noqa: ASYNC110 - as the worker does
+            await asyncio.sleep(0.02)
+
+    worker = asyncio.create_task(work())
+    assert await remaining(books.pool, books.listed, settings, LONG_AGO, hosted=False) == []
+    await worker
+
+
+async def test_a_difference_that_no_check_can_settle_remains(books: Books) -> None:
+    books.listed.payments.pop(0)
+    settings = msgspec.structs.replace(ASYNC, payment_check_after_ms=100)
+    (difference,) = await remaining(books.pool, books.listed, settings, LONG_AGO, hosted=False)
+    assert difference.subject == books.paid
 
 
 async def test_the_report_names_each_difference(books: Books) -> None:
