@@ -2,19 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 from psycopg import AsyncConnection
 
-from api.config import Settings
-from api.database.pool import open_pool
-from api.database.session import Session, open_session
-from api.services.bookings.batch import book_batch
-from api.services.bookings.memory import Memory
-from api.services.bookings.model import Booked, BookingPolicy, Outcome, Tier
+from api.database.session import Session
+from api.services.bookings.model import Booked, Tier
 from api.services.bookings.seat_search import KEPT_AGE_MAX_S, BatchSeats, FreeSeats, SeatSearch
-from tests.integration.asynchronous import INLINE, order
 from tests.integration.services.bookings.test_batcher import RESPONSE_TIMEOUT_S, count, running_batcher
 from tests.integration.services.bookings.test_batcher import order as queued
 from tests.waiting import read_until
@@ -35,21 +29,6 @@ class Clock:
     def __call__(self) -> float:
         self.now += 1e-6
         return self.now
-
-
-@pytest.fixture
-async def session(database_url: str) -> AsyncIterator[Session]:
-    async with open_pool(database_url, Settings(db_pool_max=1)) as pool, open_session(pool) as session:
-        yield session
-
-
-@pytest.fixture
-async def tier(session: Session) -> Tier:
-    """The tier VIP, of which two seats are sold."""
-    memory = Memory()
-    outcomes: dict[str, Outcome] = {}
-    await book_batch(session, [order("VIP", 2)], BookingPolicy.of(INLINE), memory, outcomes)
-    return next(iter(memory.tiers(session.server)))
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """After a lost race for seats, a process leaves the best seats to the other process for a while."""
 
-from collections.abc import AsyncIterator
-
-import pytest
 from psycopg import AsyncConnection
 
 from api.commands.seed import TierPlan, seed
@@ -11,7 +8,7 @@ from api.database.pool import open_pool
 from api.database.session import Session, open_session
 from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
-from api.services.bookings.model import BookingPolicy, Outcome, Tier
+from api.services.bookings.model import BookingPolicy, Tier
 from api.services.bookings.seat_search import CONTENTION_S, SeatSearch
 from tests.integration.asynchronous import INLINE, order
 from tests.integration.services.bookings.test_batches_in_flight import Clock
@@ -19,21 +16,6 @@ from tests.integration.services.bookings.test_batches_in_flight import Clock
 PAIRS = {"a": 2, "b": 2, "c": 2}
 MORE_PAIRS = PAIRS | {"d": 2, "e": 2, "f": 2}
 LEFT_MAX = len(PAIRS)
-
-
-@pytest.fixture
-async def session(database_url: str) -> AsyncIterator[Session]:
-    async with open_pool(database_url, Settings(db_pool_max=1)) as pool, open_session(pool) as session:
-        yield session
-
-
-@pytest.fixture
-async def tier(session: Session) -> Tier:
-    """The tier VIP with 100 seats, of which two are sold."""
-    memory = Memory()
-    outcomes: dict[str, Outcome] = {}
-    await book_batch(session, [order("VIP", 2)], BookingPolicy.of(INLINE), memory, outcomes)
-    return next(iter(memory.tiers(session.server)))
 
 
 async def choose(search: SeatSearch, session: Session, tier: Tier, pairs: dict[str, int]) -> list[list[int]]:
