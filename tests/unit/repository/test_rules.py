@@ -25,6 +25,8 @@ TEST_NAME_LENGTH_MAX = 80
 PUBLIC = {"_exit", "_replace", "_asdict"}
 """Documented names of the standard library that begin with an underscore."""
 PRIVATE_MODULE = re.compile(r"\w+(\.\w+)*\._[a-z]\w*")
+PRIVATE_IN_BROWSERS = re.compile(r"\b__[A-Za-z]\w*|\._[A-Za-z]\w*")
+"""Names that packages for browsers keep for themselves: globals like `__name`, and members like `._name`."""
 
 
 def sources(folder: Path) -> list[Path]:
@@ -112,6 +114,13 @@ def test_a_private_interface_is_found() -> None:
         "from reflex._upload import Upload\nimport granian._loop\nsys.modules['httpx._main'] = manager._purge(os._exit)"
     )
     assert private_names_in(ast.parse(code)) == {"_upload", "_loop", "_main", "_purge"}
+
+
+def test_private_interfaces_of_browser_packages_are_used_in_patch_modules_only() -> None:
+    modules = (ROOT / "webapp" / "js").rglob("*.js")
+    private = {path.name: names for path in modules if (names := PRIVATE_IN_BROWSERS.findall(path.read_text("utf-8")))}
+    assert private == {"react_router_patch.js": ["__reactRouterManifest"]}
+    assert PRIVATE_IN_BROWSERS.findall("window.__next.f; store._listeners; private_name") == ["__next", "._listeners"]
 
 
 def test_a_route_has_a_service_and_a_service_has_statements() -> None:
