@@ -34,8 +34,8 @@ async def close_connection(app: Any, connection: str) -> None:
     await app.sio.eio.disconnect(app.sio.manager.eio_sid_from_sid(connection, app.event_namespace.namespace))
 
 
-def forget_states(manager: Any, connected: Collection[str], most: int) -> None:
-    """Forget States of tabs without a connection, the longest unused first, until at most `most` States are left.
+def purge_states(manager: Any, connected: Collection[str], most: int) -> None:
+    """Purge the States of tabs without a connection, the longest unused first, until at most `most` States are left.
 
     A tab that connects again gets a new State, because its page reads everything anew.
     """

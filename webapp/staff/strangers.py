@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from webapp.settings import StaffLimits
-from webapp.staff.state_patch import forget_states
+from webapp.staff.state_patch import purge_states
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -51,7 +51,7 @@ def limited(receive: Receive, limits: StaffLimits, clock: Callable[[], float] = 
 
 
 def protect(app: Any, handlers: Mapping[str, Callable[..., Any]], states_max: int) -> None:
-    """Let an app ignore events that no page sends, and forget States of tabs that have gone.
+    """Let an app ignore events that no page sends, and purge the States of tabs that have gone.
 
     Args:
         app: Reflex's app, after its start.
@@ -63,7 +63,7 @@ def protect(app: Any, handlers: Mapping[str, Callable[..., Any]], states_max: in
     connect, handle = namespace.on_connect, namespace.on_event
 
     async def on_connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        forget_states(app.state_manager, namespace.token_to_sid, states_max)
+        purge_states(app.state_manager, namespace.token_to_sid, states_max)
         await connect(sid, environ, auth)
 
     async def on_event(sid: str, data: Any) -> None:

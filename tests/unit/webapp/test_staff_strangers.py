@@ -13,7 +13,7 @@ from reflex.state import State
 from reflex_base.registry import RegistrationContext
 
 from webapp.settings import StaffLimits
-from webapp.staff.state_patch import forget_states
+from webapp.staff.state_patch import purge_states
 from webapp.staff.strangers import is_event, limited, protect
 
 importlib.import_module("webapp.staff.app")
@@ -83,15 +83,15 @@ async def test_a_connection_with_too_many_messages_ends() -> None:
     assert await receive_limited() == {"type": "websocket.disconnect", "code": 1008}
 
 
-async def test_states_without_a_connection_are_forgotten_the_oldest_first(manager: Any) -> None:
+async def test_states_without_a_connection_are_purged_the_oldest_first(manager: Any) -> None:
     for name in ("one", "two", "three", "four"):
         await manager.get_state(BaseStateToken(ident=name, cls=State))
-    forget_states(manager, {"one"}, 2)
+    purge_states(manager, {"one"}, 2)
     assert list(manager.states) == ["one", "four"]
-    forget_states(manager, {"one", "four"}, 1)
+    purge_states(manager, {"one", "four"}, 1)
     assert list(manager.states) == ["one", "four"]
     async with manager.modify_state(BaseStateToken(ident="four", cls=State)):
-        forget_states(manager, {}, 1)
+        purge_states(manager, {}, 1)
         assert list(manager.states) == ["four"]
 
 
