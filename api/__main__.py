@@ -17,15 +17,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
-from uuid import UUID
 
 import psycopg
 
 from api import httpx_patch, schemas
 from api.account_schemas import Role
 from api.commands import output
-from api.commands.bench import COMPARED, RUNS_MAX, SECONDS_MAX, SECTIONS
-from api.commands.groups import GROUPS, Group, parse_groups
+from api.commands.argument_types import (
+    number_parser,
+    parse_job_groups,
+    parse_runs,
+    parse_seconds,
+    parse_sections,
+    parse_text,
+    parse_time,
+    parse_uuid,
+)
+from api.commands.bench import COMPARED, SECTIONS
+from api.commands.groups import GROUPS
 from api.config import Settings, require_provider
 from api.database import migrations, queries
 from api.database.embedded import database_url, direct_database_url
@@ -72,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the whole system until Ctrl-C")
     commands.add_parser("serve", help="run the API")
     worker_parser = commands.add_parser("worker", help="run the background worker")
-    worker_parser.add_argument("--only", type=_groups, help=f"some groups of jobs of {','.join(GROUPS)}; default: all")
+    worker_parser.add_argument(
+        "--only", type=parse_job_groups, help=f"some groups of jobs of {','.join(GROUPS)}; default: all"
+    )
     commands.add_parser("psp", help="run the payment simulator")
     commands.add_parser("mailbox", help="run the mailbox for development, which shows the e-mails that it gets")
     commands.add_parser("migrate", help="apply the missing migrations")
@@ -80,52 +91,66 @@ def _parser() -> argparse.ArgumentParser:
     seed_parser.add_argument("--event", help="slug of the event; without it and --inventory, the default events")
     seed_parser.add_argument("--inventory", help='sizes of the tiers, such as "VIP=100,Front Row=200,GA=1000"')
     for argument, (most, meaning) in _RULES.items():
-        seed_parser.add_argument(f"--{argument}", type=_number(most), help=f"{meaning} of a new event")
+        seed_parser.add_argument(f"--{argument}", type=number_parser(most), help=f"{meaning} of a new event")
     commands.add_parser("audit", help="check the invariants of the database")
     history_parser = commands.add_parser("history", help=_HISTORY_HELP)
     subject = history_parser.add_mutually_exclusive_group(required=True)
-    subject.add_argument("--reference", type=_text, help="reference of an order")
+    subject.add_argument("--reference", type=parse_text, help="reference of an order")
     subject.add_argument("--ticket", type=int, help="id of a ticket")
-    history_parser.add_argument("--at", type=_time, help="with --ticket: show its holder then (2026-11-24T20:00:07Z)")
+    history_parser.add_argument(
+        "--at", type=parse_time, help="with --ticket: show its holder then (2026-11-24T20:00:07Z)"
+    )
     check_parser = commands.add_parser("check", help="check whether a ticket's code is valid")
     check_parser.add_argument("--event", help="slug of the event at this entrance; refuse tickets of other events")
     check_parser.add_argument("code", metavar="CODE", help="text of the ticket's QR code")
     retry_parser = commands.add_parser("retry-refund", help="request a failed refund again")
-    retry_parser.add_argument("key", type=_uuid, metavar="ID", help="id of the refund, a UUID")
+    retry_parser.add_argument("key", type=parse_uuid, metavar="ID", help="id of the refund, a UUID")
     cancel_parser = commands.add_parser(
         "cancel-event", help="cancel an event and refund its orders, or show the progress"
     )
-    cancel_parser.add_argument("event", type=_text, metavar="SLUG", help="slug of the event")
+    cancel_parser.add_argument("event", type=parse_text, metavar="SLUG", help="slug of the event")
     cancel_parser.add_argument(
-        "--confirm", type=_text, metavar="SLUG", help="slug again, to confirm without a terminal"
+        "--confirm", type=parse_text, metavar="SLUG", help="slug again, to confirm without a terminal"
     )
     cancel_parser.add_argument(
-        "--orders", type=_text, metavar="N", help="with --confirm: number of orders in the preview"
+        "--orders", type=parse_text, metavar="N", help="with --confirm: number of orders in the preview"
     )
-    cancel_parser.add_argument("--reason", type=_text, help="reason of the cancellation, for the venue")
+    cancel_parser.add_argument("--reason", type=parse_text, help="reason of the cancellation, for the venue")
     reconcile_parser = commands.add_parser("reconcile", help="compare the provider's payments and refunds with ours")
     reconcile_parser.add_argument(
-        "--since", type=_time, default=None, help="beginning of the comparison; default: a week ago"
+        "--since", type=parse_time, default=None, help="beginning of the comparison; default: a week ago"
     )
     accounts_parser = commands.add_parser("accounts", help="grant roles to accounts, list or revoke them")
     actions = accounts_parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the roles of all accounts")
     for action in ("grant", "revoke"):
         action_parser = actions.add_parser(action, help=f"{action} a role of an e-mail address")
-        action_parser.add_argument("email", type=_text, metavar="ADDRESS", help="e-mail address of the account")
+        action_parser.add_argument("email", type=parse_text, metavar="ADDRESS", help="e-mail address of the account")
         action_parser.add_argument("role", choices=get_args(Role), help="admin includes the others")
-        action_parser.add_argument("--event", type=_text, help="slug of the event; without it, all events")
+        action_parser.add_argument("--event", type=parse_text, help="slug of the event; without it, all events")
+    _add_mail(commands.add_parser("mail", help="list the e-mails that reached nobody, or send them again"))
     bench_parser = commands.add_parser("bench", help="measure throughput and latency on throw-away servers")
     bench_parser.add_argument("--quick", action="store_true", help="measure briefly, to test the benchmark itself")
-    bench_parser.add_argument("--seconds", type=_seconds, help="length of each measured run, in seconds")
-    bench_parser.add_argument("--runs", type=_runs, help="runs of each measurement, or pairs with --against")
-    bench_parser.add_argument("--only", type=_sections, help=f"some of {','.join(SECTIONS)}")
+    bench_parser.add_argument("--seconds", type=parse_seconds, help="length of each measured run, in seconds")
+    bench_parser.add_argument("--runs", type=parse_runs, help="runs of each measurement, or pairs with --against")
+    bench_parser.add_argument("--only", type=parse_sections, help=f"some of {','.join(SECTIONS)}")
     bench_parser.add_argument("--against", metavar="REV", help=f"compare {','.join(COMPARED)} with another revision")
     bench_parser.add_argument("--out", type=Path, default=Path(".bench/latest.json"), help="default: %(default)s")
     commands.add_parser("schema", help="apply the missing migrations, then print the schema")
     reset_parser = commands.add_parser("reset", help="drop all data and start over, after a confirmation")
     reset_parser.add_argument("--yes", action="store_true", help="skip the confirmation")
     return parser
+
+
+def _add_mail(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, meaning in (
+        ("undelivered", "list the last e-mails about orders that reached nobody"),
+        ("resend", "send these e-mails again"),
+    ):
+        action_parser = actions.add_parser(action, help=meaning)
+        action_parser.add_argument("--event", type=parse_text, help="slug of the event; without it, all events")
+        action_parser.add_argument("--order", type=parse_text, help="reference or short reference of an order")
 
 
 def _run(settings: Settings, _: Arguments) -> int:
@@ -286,40 +311,20 @@ def _accounts(settings: Settings, arguments: Arguments) -> int:
     return 0 if is_revoked else 1
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None
+def _mail(settings: Settings, arguments: Arguments) -> int:
+    from api.commands import mail
+    from api.services.mail.undelivered import Selection
 
-
-def _text(text: str) -> str:
-    """Return an argument that is UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
-    return text
-
-
-def _time(text: str) -> datetime:
-    """Parse a time; a time without a zone is in UTC."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-24T20:00:07Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _number(most: int) -> Callable[[str], int]:
-    """Return the parser of an argument that is a whole number from 1 to `most`."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not text.isascii() or len(text) > len(str(most)) or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
-        return int(text)
-
-    return parse
+    selection = Selection(arguments.event, arguments.order)
+    with database_url(settings) as url:
+        if arguments.action == "resend":
+            queued = asyncio.run(mail.resend(url, settings, selection))
+            _print(f"The worker sends {queued} message(s) again.")
+            return 0
+        found = asyncio.run(mail.report(url, settings, selection, _print))
+    if not found:
+        _print("Every message has reached its mail server.")
+    return 1 if found else 0
 
 
 def _bench(settings: Settings, arguments: Arguments) -> int:
@@ -334,36 +339,6 @@ def _bench(settings: Settings, arguments: Arguments) -> int:
         seconds=arguments.seconds,
     )
     return bench(settings, options)
-
-
-def _groups(text: str) -> tuple[Group, ...]:
-    try:
-        return parse_groups(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if unknown := sorted(set(names) - set(SECTIONS)):
-        raise argparse.ArgumentTypeError(f"unknown section {unknown[0]!r}, not one of {', '.join(SECTIONS)}")
-    return names
-
-
-def _runs(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= RUNS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {RUNS_MAX}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= SECONDS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to {SECONDS_MAX:.0f}")
-    return seconds
 
 
 def _schema(settings: Settings, _: Arguments) -> int:
@@ -433,6 +408,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, Arguments], int]] = {
     "cancel-event": _cancel_event,
     "reconcile": _reconcile,
     "accounts": _accounts,
+    "mail": _mail,
     "bench": _bench,
     "schema": _schema,
     "reset": _reset,

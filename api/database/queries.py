@@ -117,6 +117,7 @@ sign_ins = Noun(SQL_DIR / "queries" / "sign_ins.sql")
 states = Noun(SQL_DIR / "queries" / "states.sql")
 tickets = Noun(SQL_DIR / "queries" / "tickets.sql")
 tiers = Noun(SQL_DIR / "queries" / "tiers.sql")
+undelivered = Noun(SQL_DIR / "queries" / "undelivered.sql")
 webhooks = Noun(SQL_DIR / "queries" / "webhooks.sql")
 workers = Noun(SQL_DIR / "queries" / "workers.sql")
 
@@ -158,6 +159,7 @@ NOUNS = (
     states,
     tickets,
     tiers,
+    undelivered,
     webhooks,
     workers,
 )
