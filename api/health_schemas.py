@@ -59,6 +59,8 @@ class JobHealth(msgspec.Struct, frozen=True, rename="camel"):
     job: str
     lag_seconds: float
     """Time by which its most overdue item is late."""
+    due: int
+    """Number of its items that are due; at most 10,000, except for `end_orders`."""
 
 
 class CancellationHealth(msgspec.Struct, frozen=True, rename="camel"):

@@ -172,9 +172,11 @@ class _SystemCollector:
         lags = GaugeMetricFamily(
             "job_lag_seconds", "Time by which the most overdue item of a job of the worker is late", labels=["job"]
         )
+        due = GaugeMetricFamily("job_due_items", "Due items of a job of the worker", labels=["job"])
         for job in self._system.jobs:
             lags.add_metric([job.job], job.lag_seconds)
-        yield lags
+            due.add_metric([job.job], job.due)
+        yield from (lags, due)
         orders = GaugeMetricFamily(
             "cancellation_orders",
             "Orders of an unfinished cancellation by the state of their refunds",

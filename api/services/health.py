@@ -135,7 +135,12 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
         mail = pipeline.add(Statement(queries.messages.read_lag, {}, MailHealth))
         priorities = pipeline.add(Statement(queries.messages.read_priorities, {}, MailPriorityHealth))
-        parameters = {"delay_s": settings.event_change_delay_s}
+        parameters = {
+            "delay_s": settings.event_change_delay_s,
+            "messages_days": settings.messages_kept_days,
+            "webhooks_days": settings.webhooks_kept_days,
+            "declined_days": settings.declined_kept_days,
+        }
         jobs = pipeline.add(Statement(queries.health.read_job_lags, parameters, JobHealth))
         await pipeline.run()
     missing, fault = _compare(applied.rows)

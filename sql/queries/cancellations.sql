@@ -213,12 +213,16 @@ group by event, currency, state
 order by event, currency, state;
 
 -- name: read_lag
--- Read the time in seconds since a cancelled event has ended its last order while other orders wait: the longest one.
+-- Read the time in seconds since a cancelled event has ended its last order while other orders wait: the longest one, and
+-- the number of the waiting orders.
 select
     'end_orders' as job,
-    coalesce(greatest(extract(epoch from now() - min(progress.ended_at)), 0), 0)::float8 as lag_seconds
+    coalesce(greatest(extract(epoch from now() - min(progress.ended_at)), 0), 0)::float8 as lag_seconds,
+    coalesce(sum(progress.due), 0)::bigint as due
 from (
-    select greatest(cancellations.started_at, max(cancelled_orders.ended_at)) as ended_at
+    select
+        greatest(cancellations.started_at, max(cancelled_orders.ended_at)) as ended_at,
+        count(*) filter (where cancelled_orders.ended_at is null) as due
     from cancellations
     inner join cancelled_orders on cancellations.event_id = cancelled_orders.event_id
     where cancellations.finished_at is null

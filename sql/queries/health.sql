@@ -6,56 +6,158 @@ inner join tickets on tiers.id = tickets.tier_id
 where tickets.status = 'held' and tickets.held_until < now() - interval '2 s';
 
 -- name: read_job_lags
--- Read the time in seconds for which each job of the worker is late with its most overdue item. Refunds
--- are late since the last one was requested, because their rate is limited.
--- `delay_s` is the time until a change of an event is announced.
-with lags as (
-    select
-        'reconcile_payments' as job,
-        min(next_check_at) as due_since
-    from payments
-    where next_check_at is not null
+-- Read for each job of the worker the time in seconds by which its most overdue item is late, and the number of due items,
+-- at most 10,000, so that the time of the statement is bounded. Refunds are late since the last one was requested, because
+-- their rate is limited. `delay_s` is the time until a change of an event is announced.
+with due as (
+    (
+        select
+            'reconcile_payments' as job,
+            next_check_at as due_since
+        from payments
+        where next_check_at <= now()
+        order by next_check_at
+        limit 10000
+    )
     union all
-    select
-        'close_checkouts',
-        min(next_close_at)
-    from checkouts
-    where next_close_at is not null
+    (
+        select
+            'close_checkouts' as job,
+            next_close_at
+        from checkouts
+        where next_close_at <= now()
+        order by next_close_at
+        limit 10000
+    )
     union all
-    select
-        'settle_webhooks',
-        min(received_at)
-    from webhooks
-    where processed_at is null
+    (
+        select
+            'settle_webhooks' as job,
+            received_at
+        from webhooks
+        where processed_at is null
+        order by received_at
+        limit 10000
+    )
     union all
-    select
-        'request_refunds',
-        (
-            select greatest(min(refunds.next_check_at), refund_rate.used_until)
-            from refunds
-            where refunds.next_check_at is not null
-            having count(*) > 0
-        )
-    from refund_rate
+    (
+        select
+            'request_refunds' as job,
+            greatest(refunds.next_check_at, refund_rate.used_until)
+        from refunds
+        cross join refund_rate
+        where refunds.next_check_at <= now()
+        order by refunds.next_check_at
+        limit 10000
+    )
     union all
-    select
-        'record_disputes',
-        min(next_check_at)
-    from disputes
-    where next_check_at is not null
+    (
+        select
+            'record_disputes' as job,
+            next_check_at
+        from disputes
+        where next_check_at <= now()
+        order by next_check_at
+        limit 10000
+    )
     union all
-    select
-        'note_event_changes',
-        min(coalesce(seen_at, created_at) + make_interval(secs => %(delay_s)s))
-    from event_changes
-    where finished_at is null
+    (
+        select
+            'note_event_changes' as job,
+            coalesce(seen_at, created_at) + make_interval(secs => %(delay_s)s)
+        from event_changes
+        where finished_at is null and coalesce(seen_at, created_at) <= now() - make_interval(secs => %(delay_s)s)
+        order by id
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_messages' as job,
+            created_at + make_interval(days => %(messages_days)s)
+        from messages
+        where
+            recipient is not null
+            and status <> 'queued'
+            and created_at < now() - make_interval(days => %(messages_days)s)
+        order by created_at
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_webhooks' as job,
+            processed_at + make_interval(days => %(webhooks_days)s)
+        from webhooks
+        where processed_at < now() - make_interval(days => %(webhooks_days)s)
+        order by processed_at
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_declined' as job,
+            orders.created_at + make_interval(days => %(declined_days)s)
+        from orders
+        where
+            orders.status = 'declined'
+            and orders.created_at < now() - make_interval(days => %(declined_days)s)
+            and not exists (
+                select 1
+                from payments
+                left join disputes on payments.id = disputes.payment_id
+                where
+                    payments.order_id = orders.id
+                    and (payments.status <> 'declined' or disputes.id is not null)
+            )
+        order by orders.created_at
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_sessions' as job,
+            expires_at + interval '1 day'
+        from account_sessions
+        where expires_at < now() - interval '1 day'
+        order by expires_at
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_sign_in_links' as job,
+            expires_at + interval '1 day'
+        from sign_in_links
+        where expires_at < now() - interval '1 day'
+        order by expires_at
+        limit 10000
+    )
+    union all
+    (
+        select
+            'purge_passkey_challenges' as job,
+            expires_at
+        from passkey_challenges
+        where expires_at < now()
+        order by expires_at
+        limit 10000
+    )
 )
 
 select
-    job,
-    coalesce(greatest(extract(epoch from now() - due_since), 0), 0)::float8 as lag_seconds
-from lags
-order by job;
+    jobs.name as job,
+    coalesce(greatest(extract(epoch from now() - min(due.due_since)), 0), 0)::float8 as lag_seconds,
+    count(due.due_since) as due
+from
+    unnest(
+        '{reconcile_payments,close_checkouts,settle_webhooks,request_refunds,record_disputes,note_event_changes}'::text[]
+        || '{purge_messages,purge_webhooks,purge_declined,purge_sessions,purge_sign_in_links}'::text[]
+        || '{purge_passkey_challenges}'::text[]
+    ) as jobs (name)
+left join due on jobs.name = due.job
+group by jobs.name
+order by jobs.name;
 
 -- name: list_standbys
 -- List the standbys that receive this server's log. A role without pg_read_all_stats sees nulls.

@@ -9,6 +9,8 @@ from psycopg import AsyncConnection
 from api import metrics
 from api.config import Settings
 from api.database.pool import Pool
+from api.services.accounts.passkeys import begin_sign_in
+from api.services.accounts.sign_in import send_link
 from api.services.cancellations import end_orders
 from api.services.health import read_system
 from api.services.returns import cancel_order
@@ -65,10 +67,61 @@ async def late_change(_: Pool, conn: AsyncConnection) -> None:
     await conn.execute("update event_changes set created_at = now() - %s", [LATE + delay])
 
 
+async def late_purge_of_messages(pool: Pool, conn: AsyncConnection) -> None:
+    await conn.execute(
+        "insert into messages (kind, recipient, locale, message_id, status, sent_at, created_at)"
+        " values ('links', 'ann@example.org', 'en', '<1@example.org>', 'sent', now(), now() - %s)",
+        [LATE + timedelta(days=SETTINGS.messages_kept_days)],
+    )
+
+
+async def late_purge_of_webhooks(pool: Pool, conn: AsyncConnection) -> None:
+    age = LATE + timedelta(days=SETTINGS.webhooks_kept_days)
+    await conn.execute(
+        "insert into webhooks (id, payload, received_at, processed_at) values ('w', '{}', now() - %s, now() - %s)",
+        [age, age],
+    )
+
+
+async def late_purge_of_orders(pool: Pool, conn: AsyncConnection) -> None:
+    held = await hold(pool)
+    await apply_updates(pool, {held.reference: "declined"})
+    await conn.execute(
+        "update orders set created_at = now() - %s", [LATE + timedelta(days=SETTINGS.declined_kept_days)]
+    )
+
+
+async def late_purge_of_sessions(pool: Pool, conn: AsyncConnection) -> None:
+    age = LATE + timedelta(days=1)
+    await conn.execute("insert into accounts (email, verified_at) values ('ann@example.org', now())")
+    await conn.execute(
+        "insert into account_sessions (id, account_id, token_digest, created_at, rotated_at, expires_at)"
+        " select gen_random_uuid(), id, sha256('x'), now() - %s, now() - %s, now() - %s from accounts",
+        [2 * age, 2 * age, age],
+    )
+
+
+async def late_purge_of_links(pool: Pool, conn: AsyncConnection) -> None:
+    await send_link(pool, SETTINGS, "ann@example.org", "en")
+    await conn.execute("update messages set next_attempt_at = now() + interval '1 hour'")
+    await conn.execute("update sign_in_links set expires_at = now() - %s", [LATE + timedelta(days=1)])
+
+
+async def late_purge_of_challenges(pool: Pool, conn: AsyncConnection) -> None:
+    await begin_sign_in(pool, SETTINGS)
+    await conn.execute("update passkey_challenges set expires_at = now() - %s", [LATE])
+
+
 JOBS: dict[str, Prepare] = {
     "close_checkouts": late_page,
     "end_orders": stalled_cancellation,
     "note_event_changes": late_change,
+    "purge_declined": late_purge_of_orders,
+    "purge_messages": late_purge_of_messages,
+    "purge_passkey_challenges": late_purge_of_challenges,
+    "purge_sessions": late_purge_of_sessions,
+    "purge_sign_in_links": late_purge_of_links,
+    "purge_webhooks": late_purge_of_webhooks,
     "reconcile_payments": late_payment,
     "record_disputes": late_dispute,
     "request_refunds": late_refund,
@@ -81,15 +134,21 @@ async def test_a_late_job_is_named(pool: Pool, conn: AsyncConnection, job: str) 
     await beat(pool, SETTINGS)
     system = await read_system(pool, SETTINGS)
     assert (system.status, sorted(row.job for row in system.jobs)) == ("ok", list(JOBS))
+    assert {row.due for row in system.jobs} == {0}
     await JOBS[job](pool, conn)
     system = await read_system(pool, SETTINGS)
+    due = {row.job: row.due for row in system.jobs}
+    assert due.pop(job) == (2 if job == "end_orders" else 1)
+    assert max(due.values()) == 0
     lags = {row.job: row.lag_seconds for row in system.jobs}
     assert lags.pop(job) >= SETTINGS.job_lag_max_s + 100
     assert max(lags.values()) < SETTINGS.job_lag_max_s
     (problem,) = [problem for problem in system.problems if "the job" in problem]
     assert problem.startswith(f"the job {job} is 4")
     assert system.status == "degraded"
-    assert f'job_lag_seconds{{job="{job}"}} 4' in metrics.render_metrics(system).decode()
+    text = metrics.render_metrics(system).decode()
+    assert f'job_lag_seconds{{job="{job}"}} 4' in text
+    assert f'job_due_items{{job="{job}"}} {2.0 if job == "end_orders" else 1.0}' in text
 
 
 async def test_refunds_that_only_wait_for_their_rate_are_not_late(pool: Pool, conn: AsyncConnection) -> None:
