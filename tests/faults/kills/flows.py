@@ -100,6 +100,11 @@ async def return_ticket(case: Case) -> None:
     """Return one of two tickets, and refund its price."""
     order = await case.hold()
     await case.pay(order)
+    await return_paid(case, order)
+
+
+async def return_paid(case: Case, order: OrderRow) -> None:
+    """Return one of the two tickets of a paid order, and refund its price."""
     (response,) = await case.api(await first_return(case, order))
     assert response.status == 200, response
     await case.worker(*REFUND)
@@ -218,25 +223,53 @@ async def stripe_refund(case: Case) -> None:
     await cancel_paid(case)
 
 
-async def page_of(case: Case) -> str:
-    """Return the address of the order's page; an empty one without a page."""
+async def stripe_return(case: Case) -> None:
+    """Return one of two tickets that were paid on a page of Stripe, and refund its price."""
+    order = await case.hold()
+    await pay_page(case)
+    await case.world.until_idle()
+    await return_paid(case, order)
+
+
+async def stripe_event(case: Case) -> None:
+    """Cancel an event with an order that was paid on a page of Stripe, and with one whose page is open."""
+    seed(case.world.database_url, event=case.reference, inventory=parse_inventory("GA=10"))
+    unpaid = f"{case.reference}-unpaid"
+    await case.hold(event=case.reference)
+    await pay_page(case)
+    await case.world.until_idle()
+    await case.hold(unpaid, event=case.reference)
+    await make_page(case, unpaid)
+    await case.command(Confirmation(case.reference, "2", "the singer is ill"))
+    await case.worker("end_orders", "close_checkouts", *REFUND, "end_orders")
+    await case.world.worker.run_jobs(["end_orders"])
+    await case.end_hold(unpaid)  # Until then a request for its page may be on its way.
+    whole = 2 * GA_MINOR
+    ended = Facts("cancelled", "refunded", 0, [whole], [whole], ["confirmed", "event_cancelled", "refunded"])
+    await case.check(ended)
+    found = await case.facts(unpaid)
+    assert found == ended._replace(payment="void", charged=[], refunded=[], announced=[]), found
+
+
+async def page_of(case: Case, reference: str = "") -> str:
+    """Return the address of an order's page, by default of the order of this case; an empty one without a page."""
     pages = await case.world.query(
         "select url from checkouts join payments on payments.id = payment_id join orders on orders.id = order_id"
         " where reference = %s",
-        case.reference,
+        reference or case.reference,
     )
     return str(pages[0][0]) if pages else ""
 
 
-async def make_page(case: Case) -> str:
-    """Have the other worker make the order's page unless it exists; return its address."""
+async def make_page(case: Case, reference: str = "") -> str:
+    """Have the other worker make an order's page, by default of the order of this case; return its address."""
 
     async def run() -> str:
         await case.world.conn.execute("update payments set next_check_at = now() where next_check_at > now()")
         await case.world.worker.run_jobs(CHARGE)
-        return await page_of(case)
+        return await page_of(case, reference)
 
-    return await page_of(case) or await read_until(run, bool)
+    return await page_of(case, reference) or await read_until(run, bool)
 
 
 async def pay_page(case: Case) -> None:
@@ -327,6 +360,6 @@ FLOWS: Mapping[Dialect, tuple[Flow, ...]] = {
         *(charge, webhooks, no_webhooks, late_payment, too_late_payment, return_ticket, cancel_order, cancel_event),
         *(mails, mail_link, sign_in, refresh),
     ),
-    "stripe": (hosted_page, closed_page, page_paid_too_late, stripe_refund),
+    "stripe": (hosted_page, closed_page, page_paid_too_late, stripe_refund, stripe_return, stripe_event),
 }
 """The flows of each provider."""
