@@ -18,3 +18,12 @@ def write(text: str) -> None:
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
         raise
+
+
+def write_line(text: str) -> None:
+    """Write a line to the standard output.
+
+    Raises:
+        OSError: as `write`.
+    """
+    write(f"{text}\n")

@@ -7,7 +7,6 @@ slow drift of the machine's speed favours neither.
 
 import contextlib
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from api.commands.bench.plan import Kind, KindResult, LoadResult, Plan
 from api.commands.bench.report import Comparison, PairedRow, Side
 from api.commands.bench.sizes import Sizes
 from api.commands.bench.system import run_load
+from api.commands.output import write_line
 from api.commands.processes import PRESENT
 from api.config import Settings
 
@@ -81,7 +81,7 @@ def compare_builds(settings: Settings, revision: str, sections: Sequence[str], s
             system = BuildSystem(build, directory, settings)
             running.enter_context(system.running(inventories))
             systems.append(system)
-        _print(f"Present tree: {present}. Other revision: {revision} ({commit[:10]}).")
+        write_line(f"Present tree: {present}. Other revision: {revision} ({commit[:10]}).")
         acknowledged = [Acknowledged() for _ in systems]
         rows: list[PairedRow] = []
         for measurement in measurements:
@@ -95,7 +95,7 @@ def compare_builds(settings: Settings, revision: str, sections: Sequence[str], s
             for violation in (*filter(None, [system.audit()]), *sums.violations(system))
         ]
     comparison = Comparison(present=present, other=commit, rows=rows, violations=violations)
-    _print(report.comparison_text(comparison))
+    write_line(report.comparison_text(comparison))
     return comparison
 
 
@@ -226,8 +226,3 @@ class Acknowledged:
             sold = system.tickets_sold(event)
             if not tickets <= sold <= tickets + self._unknown[event]:
                 yield f"{event} has {sold} sold tickets, but {tickets} were acknowledged."
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

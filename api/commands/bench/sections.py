@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, get_args
@@ -26,6 +25,7 @@ from api.commands.bench.report import (
 )
 from api.commands.bench.sizes import Sizes
 from api.commands.bench.system import Servers, count_booked, run_load
+from api.commands.output import write_line
 from api.commands.seed import TierPlan
 
 _GA, _SEATS = engine.TIER, "Seats"
@@ -53,7 +53,7 @@ class Bench:
                 for measure in chosen:
                     measure()
                 self._report.memory = self._servers.memory()
-            _print(report.memory_table(self._report.memory))
+            write_line(report.memory_table(self._report.memory))
         if "reference" in sections:
             self._reference()
         if "claims" in sections:
@@ -83,11 +83,11 @@ class Bench:
                 "2 seats": lambda n: booking(f"seated-{n}", _SEATS, _QUANTITY_MAX),
             }
         )
-        _print(report.http_table("Bookings over HTTP, closed loop", self._report.ceiling))
+        write_line(report.http_table("Bookings over HTTP, closed loop", self._report.ceiling))
 
     def _reads(self) -> None:
         self._report.reads = self._by_connections({"availability": lambda _: read(schemas.BUILT_IN_EVENT)})
-        _print(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
+        write_line(report.http_table("Reads of availability over HTTP, closed loop", self._report.reads))
 
     def _fast_path(self) -> None:
         event, framework = "fast-path", "&unlisted="  # The fast path does not serve unlisted parameters.
@@ -100,7 +100,7 @@ class Bench:
             },
             self._sizes.connections[1:2],
         )
-        _print(report.http_table("The fast path and the framework, closed loop", self._report.fast_path))
+        write_line(report.http_table("The fast path and the framework, closed loop", self._report.fast_path))
 
     def _mix(self) -> None:
         sizes = self._sizes
@@ -122,7 +122,7 @@ class Bench:
             retried_share=retried_share,
             cores=cores,
         )
-        _print(report.mix_table(self._report.mix))
+        write_line(report.mix_table(self._report.mix))
 
     def _by_connections(
         self, kinds: Mapping[str, Callable[[int], Kind]], connections_compared: Sequence[int] = ()
@@ -177,7 +177,7 @@ class Bench:
                 urls = {design: self._servers.new_database(event) for design in get_args(engine.Design)}
                 row = _run(self._compare(urls, isolation, clients))
                 self._report.reference.append(row)
-        _print(report.design_table(self._report.reference))
+        write_line(report.design_table(self._report.reference))
 
     async def _compare(self, urls: dict[engine.Design, str], isolation: engine.Isolation, clients: int) -> DesignRow:
         """Measure this engine and the reference design in turn, each on a database of its own."""
@@ -231,7 +231,7 @@ class Bench:
             sell_down_batch=sizes.sell_down_batch,
             sell_down_per_s=rates,
         )
-        _print(report.claims_table(self._report.claims))
+        write_line(report.claims_table(self._report.claims))
 
     # --- Check ---
 
@@ -248,7 +248,7 @@ class Bench:
             kinds = [kind for load in self._acknowledged for kind in load.kinds]
             checked = compare(checked, kinds, *count_booked(http_url))
         self._report.checked = checked
-        _print(report.checked_text(checked))
+        write_line(report.checked_text(checked))
 
 
 def compare(checked: Checked, kinds: Sequence[KindResult], orders: int, tickets: int) -> Checked:
@@ -289,8 +289,3 @@ def _seated(tickets: int) -> tuple[TierPlan, ...]:
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine on uvloop, which the API uses as well."""
     return uvloop.run(work)
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
