@@ -1,7 +1,6 @@
 """Accounts over HTTP: the cookie and its origin, access tokens, orders of accounts, and strangers."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,6 @@ WRITES = [
     ("DELETE", "/api/sessions/current"),
     ("POST", "/api/bookings"),
 ]
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(database_url, tmp_path) as api:
-        yield api
 
 
 def cookie_of(response: httpx.Response) -> SimpleCookie:

@@ -1,6 +1,5 @@
 """The holder of an order makes its links invalid, and nobody else keeps access."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.xdist_group("access")
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 NEW, OTHER = "new-" + "n" * 39, "other-" + "o" * 37
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(database_url, tmp_path) as api:
-        yield api
 
 
 def link(api: Api, reference: str, generation: int = 0) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Passkeys over HTTP: adding them, signing in with them, and every response that must not sign in."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,12 +18,6 @@ pytestmark = pytest.mark.xdist_group("access")
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 PASSKEYS = "/api/me/passkeys"
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(database_url, tmp_path) as api:
-        yield api
 
 
 async def begin_adding(api: Api, headers: dict[str, str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Foreign pages, shared caches and patient clients: they neither change nor learn anything of an account."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import httpx
@@ -9,7 +8,7 @@ import pytest
 
 from api.http.even_timing import in_even_time
 from api.routes import messages
-from tests.acceptance.access.accounts import ORIGIN, Api, new_secret, running_api
+from tests.acceptance.access.accounts import ORIGIN, Api, new_secret
 from tests.acceptance.access.test_matrix import PARAMETERS, QUERY, body_of, operations
 from tests.acceptance.system import FOREIGN_ORIGIN
 
@@ -28,12 +27,6 @@ FOREIGN: Mapping[str, dict[str, str]] = {
     "two origins": {"Origin": f"{ORIGIN}, {FOREIGN_ORIGIN}"},
 }
 """The headers of requests with a session's cookie that no page of ours sends."""
-
-
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(database_url, tmp_path) as api:
-        yield api
 
 
 class Owner:

@@ -4,6 +4,7 @@ import pytest
 
 from api.commands.supervisor import RESTARTS_MAX, RESTARTS_WINDOW_S, PartFailedError, Supervisor
 from api.errors import SetupError
+from tests.clock import Clock
 
 
 class FailingPart:
@@ -22,15 +23,6 @@ class FailingPart:
         if self.error:
             raise self.error
         self.restarts += 1
-
-
-class Clock:
-    """A clock that tests set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_part_that_fails_too_often_ends_the_supervision() -> None:

@@ -17,7 +17,6 @@ from api.payments.stripe_simulator.pages import pay_page
 from api.payments.stripe_simulator.store import SESSION_LIFE_S, StripeStore
 
 KEY = {"Authorization": "Bearer sk_test_1"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SESSION = {
     "mode": "payment",
     "line_items[0][price_data][currency]": "usd",

@@ -115,7 +115,7 @@ export class FakeApi {
 }
 
 /** A tab's storage without a browser. */
-export class FakeStorage {
+class FakeStorage {
   /** @type {Purchase | null} */
   purchase = null;
   /** @type {Purchase | null} Left behind by a closed tab. */

@@ -14,6 +14,7 @@ from api.services.bookings.batch import book_batch
 from api.services.bookings.memory import Memory
 from api.services.bookings.model import Booked, BookingPolicy
 from api.services.bookings.seat_search import KEPT_AGE_MAX_S
+from tests.clock import Clock
 from tests.integration.asynchronous import INLINE, order
 from tests.integration.database.faulty_session import Fault, Faults
 from tests.integration.services.bookings.test_batcher import count
@@ -23,15 +24,6 @@ CALL = ["begin", "bookings.book_batch", "commit"]
 
 RENEWAL_S = 0.6 * KEPT_AGE_MAX_S
 """The age of a read that the next batch uses and renews."""
-
-
-class Clock:
-    """A clock that stands still."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Book(Protocol):

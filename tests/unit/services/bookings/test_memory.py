@@ -6,25 +6,16 @@ from api.errors import KeyReused, PaymentDeclined, RateLimited, SoldOut
 from api.services.bookings import memory
 from api.services.bookings.memory import SHORTAGE_S, Memory, Server
 from api.services.bookings.model import Declined, NewOrder, Refused, Tier
+from tests.clock import Clock
 from tests.unit.services.bookings.values import part, request, tier
 
 VIP = [tier()]
 SERVER = (7_000_000_000, 1)
 
 
-class Clock:
-    """A clock that the test moves, in seconds."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

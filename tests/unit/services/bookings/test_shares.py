@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from api.services.bookings.shares import RENEWAL_S, SHARES_MAX, TAKEN_MAX, WIDTH_MIN, Shares, share_width
-from tests.unit.services.bookings.test_memory import Clock
+from tests.clock import Clock
 from tests.unit.services.bookings.values import tier
 
 SMALL = tier(tier_id=1, seated=False, last_position=10 * WIDTH_MIN - 1)
@@ -14,7 +14,7 @@ LARGE = tier(tier_id=2, seated=False, last_position=50_000)
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture
