@@ -309,7 +309,8 @@ class Stack:
     def __init__(self, database_url: str, directory: Path, environment: Mapping[str, str], source: Path = ROOT) -> None:
         self.database_url = database_url
         self.api_port, self.web_port, self.psp_port = free_port(), free_port(), free_port()
-        self.staff_port = free_port()
+        self.staff_port, self.mailbox_port, mailbox_web_port = free_port(), free_port(), free_port()
+        self.mailbox_url = f"http://localhost:{mailbox_web_port}"
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.web_url = f"http://localhost:{self.web_port}"
         self.simulator_url = f"http://127.0.0.1:{self.psp_port}"
@@ -321,6 +322,8 @@ class Stack:
             "WEB_PORT": str(self.web_port),
             "PSP_PORT": str(self.psp_port),
             "STAFF_PORT": str(self.staff_port),
+            "MAILBOX_PORT": str(self.mailbox_port),
+            "MAILBOX_WEB_PORT": str(mailbox_web_port),
             "STRIPE_API_URL": self.simulator_url,  # for PAYMENT_PROVIDER=stripe
             "SHUTDOWN_DELAY_MS": "0",  # Tests have no load balancer.
             # Most tests send many requests of few users. The limits have tests of their own.
@@ -369,6 +372,10 @@ class Stack:
     async def stop_staff_pages(self, *, kill: bool = False) -> None:
         process = self._processes["staff"]
         await (process.kill() if kill else process.stop())
+
+    async def start_mailbox(self) -> None:
+        """Start the mailbox for development, to which the worker sends e-mails without `SMTP_URL`."""
+        await self._start("mailbox", ["api", "mailbox"], f"{self.mailbox_url}/")
 
     async def start_worker(self, name: str = "worker") -> int:
         """Start a worker; return the id of its process."""
