@@ -831,8 +831,11 @@ CREATE TABLE public.cancelled_orders (
     event_id integer NOT NULL,
     amount_minor bigint NOT NULL,
     ended_at timestamp with time zone,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT cancelled_orders_amount_check CHECK ((amount_minor >= 0)),
-    CONSTRAINT cancelled_orders_times_check CHECK (((ended_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (ended_at <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
+    CONSTRAINT cancelled_orders_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT cancelled_orders_times_check CHECK (((LEAST(ended_at, next_attempt_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(ended_at, next_attempt_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
 );
 
 COMMENT ON TABLE public.cancelled_orders IS 'Orders that had tickets at the cancellation of their event';
@@ -841,7 +844,13 @@ COMMENT ON COLUMN public.cancelled_orders.amount_minor IS 'Paid and not refunded
 
 COMMENT ON COLUMN public.cancelled_orders.ended_at IS 'Time at which the worker ended the order and requested its refund; null: not yet';
 
+COMMENT ON COLUMN public.cancelled_orders.attempts IS 'Number of failed attempts to end the order';
+
+COMMENT ON COLUMN public.cancelled_orders.next_attempt_at IS 'Time from which the worker ends the order, after a pause that grows with each failed attempt';
+
 COMMENT ON CONSTRAINT cancelled_orders_amount_check ON public.cancelled_orders IS 'An amount is not negative';
+
+COMMENT ON CONSTRAINT cancelled_orders_attempts_check ON public.cancelled_orders IS 'Attempts are counted from 0';
 
 COMMENT ON CONSTRAINT cancelled_orders_times_check ON public.cancelled_orders IS 'Times lie between the years 1 and 9999';
 
@@ -928,10 +937,13 @@ CREATE TABLE public.event_changes (
     seen_at timestamp with time zone,
     last_order_id bigint,
     finished_at timestamp with time zone,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT event_changes_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT event_changes_finished_check CHECK (((finished_at IS NULL) OR (last_order_id IS NOT NULL))),
     CONSTRAINT event_changes_started_check CHECK (((last_order_id IS NULL) OR (seen_at IS NOT NULL))),
     CONSTRAINT event_changes_texts_check CHECK ((public.is_displayable(name) AND public.is_displayable(venue) AND public.is_displayable(address))),
-    CONSTRAINT event_changes_times_check CHECK (((LEAST(starts_at, doors_at, created_at, seen_at, finished_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(starts_at, doors_at, created_at, seen_at, finished_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
+    CONSTRAINT event_changes_times_check CHECK (((LEAST(starts_at, doors_at, created_at, seen_at, finished_at, next_attempt_at) >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (GREATEST(starts_at, doors_at, created_at, seen_at, finished_at, next_attempt_at) <= '9999-12-30 23:59:59.999999+00'::timestamp with time zone)))
 );
 
 COMMENT ON TABLE public.event_changes IS 'Changes of the name, the place or the times of events, with the values before them. Changes within a short time share a row';
@@ -955,6 +967,12 @@ COMMENT ON COLUMN public.event_changes.seen_at IS 'Time at which the worker firs
 COMMENT ON COLUMN public.event_changes.last_order_id IS 'Last order that was read for the change; null: the worker has not begun, and further changes share the row';
 
 COMMENT ON COLUMN public.event_changes.finished_at IS 'Time at which every order had its entry; null: the worker continues';
+
+COMMENT ON COLUMN public.event_changes.attempts IS 'Number of failed attempts to append entries';
+
+COMMENT ON COLUMN public.event_changes.next_attempt_at IS 'Time from which the worker appends entries, after a pause that grows with each failed attempt';
+
+COMMENT ON CONSTRAINT event_changes_attempts_check ON public.event_changes IS 'Attempts are counted from 0';
 
 COMMENT ON CONSTRAINT event_changes_finished_check ON public.event_changes IS 'The worker begins a change before it finishes it';
 

@@ -20,7 +20,7 @@ from api.database.errors import is_retryable
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
 from api.services import orders
-from api.services.isolation import ROW_ERRORS, run_singly
+from api.services.isolation import RETRY_PAUSE_MAX_S, RETRY_PAUSE_S, ROW_ERRORS, run_singly
 from api.services.order_rows import EVENT_CANCELLED, LIVE
 from api.services.returns import cancel_orders
 
@@ -225,8 +225,19 @@ async def end_orders(pool: Pool, settings: Settings) -> int:
     except ROW_ERRORS:
         async with open_session(pool) as session:
             claimed = await session.run(_claim(settings.refund_batch))
-        ended = await run_singly("order", [row.order_id for row in claimed], lambda key: _end(pool, 1, only=key))
+        ended = await run_singly("order", [row.order_id for row in claimed], lambda key: _end_one(pool, key))
     return ended or await _finish(pool)
+
+
+async def _end_one(pool: Pool, order_id: int) -> int:
+    """End an order, or postpone it if it fails, so that it does not stand before the others again."""
+    try:
+        return await _end(pool, 1, only=order_id)
+    except ROW_ERRORS:
+        parameters = {"order_id": order_id, "pause_s": RETRY_PAUSE_S, "pause_max_s": RETRY_PAUSE_MAX_S}
+        async with open_session(pool) as session:
+            await session.run(Statement(queries.cancellations.postpone_order, parameters))
+        raise
 
 
 async def _end(pool: Pool, limit: int, only: int | None = None) -> int:

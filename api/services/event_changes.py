@@ -5,6 +5,9 @@ A trigger records the details of an event before a change, whoever makes it. The
 Each batch and its cursor are one transaction, so that a crash loses and repeats no entry.
 """
 
+import logging
+from collections.abc import Sequence
+
 import msgspec
 from psycopg import IsolationLevel
 
@@ -12,6 +15,9 @@ from api.config import Settings
 from api.database import queries
 from api.database.pool import Pool
 from api.database.session import Session, Statement, open_session
+from api.services.isolation import RETRY_PAUSE_MAX_S, RETRY_PAUSE_S, ROW_ERRORS
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 1000
 """Orders that one transaction notifies."""
@@ -42,15 +48,30 @@ class _Concern(msgspec.Struct, frozen=True):
 
 
 async def note_event_changes(pool: Pool, settings: Settings) -> int:
-    """Append a batch of entries about a change of an event; return 0 if nothing is left to do now."""
+    """Append a batch of entries about a change of an event; return 0 if nothing is left to do now.
+
+    A change that fails is postponed, so that later changes do not wait for it.
+    """
     async with pool.connection() as connection:  # Its single statement needs no booking isolation.
         await connection.execute(queries.event_changes.mark_seen.sql)
-    async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
-        parameters = {"delay_s": settings.event_change_delay_s}
-        changes = await session.run(Statement(queries.event_changes.claim_change, parameters, _Change))
+    changes: Sequence[_Change] = []
+    try:
+        async with open_session(pool) as session, session.transaction(IsolationLevel.READ_COMMITTED):
+            parameters = {"delay_s": settings.event_change_delay_s}
+            changes = await session.run(Statement(queries.event_changes.claim_change, parameters, _Change))
+            for change in changes:
+                await _append(session, change)
+    except ROW_ERRORS:
         for change in changes:
-            await _append(session, change)
+            _log.exception("Change %d of an event cannot be announced, and the others continue", change.id)
+            await _postpone(pool, change.id)
     return len(changes)
+
+
+async def _postpone(pool: Pool, change_id: int) -> None:
+    parameters = {"change_id": change_id, "pause_s": RETRY_PAUSE_S, "pause_max_s": RETRY_PAUSE_MAX_S}
+    async with open_session(pool) as session:
+        await session.run(Statement(queries.event_changes.postpone_change, parameters))
 
 
 async def _append(session: Session, change: _Change) -> None:

@@ -15,6 +15,8 @@ Key = TypeVar("Key", int, str)
 ROW_ERRORS = (psycopg.IntegrityError, psycopg.DataError, RuntimeError, TypeError, ValueError)
 """Errors that a row causes, unlike a lost connection or a conflict. A repeat fails in the same way."""
 
+RETRY_PAUSE_S, RETRY_PAUSE_MAX_S = 10, 3600
+"""The pause in seconds after the first failure of a row, which doubles with each further one, and its limit."""
 _REPORTED_MAX = 1000
 """The most failed rows that a process remembers, so that it logs each once."""
 _reported: set[tuple[str, int | str]] = set()

@@ -113,7 +113,8 @@ on conflict on constraint cancelled_orders_pkey do nothing
 returning order_id;
 
 -- name: claim_orders
--- Claim orders that the worker has not ended yet; with `only`, just that order.
+-- Claim orders that the worker has not ended yet; with `only`, just that order. An order that has failed waits for its next
+-- attempt, so that it does not keep its place in each batch.
 -- Locks: the returned rows of cancelled_orders, FOR UPDATE; does not wait, so that several workers share the work.
 -- Isolation: read committed.
 select
@@ -123,10 +124,22 @@ from cancelled_orders
 inner join orders on cancelled_orders.order_id = orders.id
 where
     cancelled_orders.ended_at is null
+    and cancelled_orders.next_attempt_at <= now()
     and (%(only)s::bigint is null or cancelled_orders.order_id = %(only)s::bigint)
 order by cancelled_orders.order_id
 limit %(limit)s
 for update of cancelled_orders skip locked;
+
+-- name: postpone_order
+-- Postpone an order that could not be ended. The pause doubles with each attempt.
+-- Locks: the row of cancelled_orders, FOR UPDATE; waits.
+update cancelled_orders
+set
+    attempts = least(attempts + 1, 1000),
+    next_attempt_at = now() + make_interval(
+        secs => least(%(pause_s)s::float8 * 2.0 ^ least(attempts, 20), %(pause_max_s)s::float8)
+    )
+where order_id = %(order_id)s and ended_at is null;
 
 -- name: mark_ended
 -- Mark claimed orders as ended.

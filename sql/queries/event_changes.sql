@@ -18,7 +18,7 @@ where id in (
 );
 
 -- name: claim_change
--- Claim the oldest change whose delay has passed.
+-- Claim the oldest change whose delay has passed. A change that has failed waits for its next attempt.
 -- Locks: the change, FOR UPDATE SKIP LOCKED, so that several workers share the work. A transaction that changes the event
 -- once more waits for the lock, and its change then has a row of its own.
 -- Isolation: read committed. The caller reads the event in a later statement.
@@ -27,7 +27,10 @@ select
     coalesce(last_order_id, 0) as last_order_id,
     last_order_id is not null as has_begun
 from event_changes
-where finished_at is null and seen_at <= now() - make_interval(secs => %(delay_s)s)
+where
+    finished_at is null
+    and seen_at <= now() - make_interval(secs => %(delay_s)s)
+    and next_attempt_at <= now()
 order by id
 limit 1
 for update skip locked;
@@ -122,6 +125,17 @@ set
     last_order_id = %(last_order_id)s,
     finished_at = case when %(finished)s then now() end
 where id = %(change_id)s;
+
+-- name: postpone_change
+-- Postpone a change whose entries could not be appended. The pause doubles with each attempt.
+-- Locks: the change, FOR UPDATE; waits.
+update event_changes
+set
+    attempts = least(attempts + 1, 1000),
+    next_attempt_at = now() + make_interval(
+        secs => least(%(pause_s)s::float8 * 2.0 ^ least(attempts, 20), %(pause_max_s)s::float8)
+    )
+where id = %(change_id)s and finished_at is null;
 
 -- name: find_details
 -- Find the values before the change that a message announces, as `messages.find_occasion` returns the present ones.

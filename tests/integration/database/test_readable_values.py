@@ -31,8 +31,8 @@ TIMES = {
     "checkouts": ["created_at", "next_close_at"],
     "disputes": ["created_at", "next_check_at"],
     "cancellations": ["finished_at", "started_at"],
-    "cancelled_orders": ["ended_at"],
-    "event_changes": ["created_at", "doors_at", "finished_at", "seen_at", "starts_at"],
+    "cancelled_orders": ["ended_at", "next_attempt_at"],
+    "event_changes": ["created_at", "doors_at", "finished_at", "next_attempt_at", "seen_at", "starts_at"],
     "events": [
         *("cancelled_at", "created_at", "doors_at", "ends_at"),
         *("sales_end_at", "sales_start_at", "starts_at", "updated_at"),
