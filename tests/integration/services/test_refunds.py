@@ -182,6 +182,40 @@ async def test_concurrent_workers_send_each_refund_once(pool: Pool, conn: AsyncC
     assert len(provider.refunds) == len(booked)
 
 
+@pytest.mark.parametrize(
+    ("kind", "refunded"), [(Provider, VIP_MINOR), (ForgetfulProvider, 2 * VIP_MINOR)], ids=["keys", "no keys"]
+)
+async def test_a_request_that_outlives_its_lease_refunds_once(
+    pool: Pool, conn: AsyncConnection, monkeypatch: pytest.MonkeyPatch, kind: type[Provider], refunded: int
+) -> None:
+    """Two workers send the same request at once. Without keys, the negative control, the buyer gets the money twice."""
+    provider = kind()
+    booked, _ = await paid(pool, provider, 1)
+    await cancel_order(pool, booked.reference, "u", OPEN)
+    sent: list[str] = []
+    first_sent, both_sent = asyncio.Event(), asyncio.Event()
+    refund = provider.refund
+
+    async def slow(request: RefundRequest) -> RefundResult:
+        sent.append(request.key)
+        first_sent.set()
+        if len(sent) == 2:
+            both_sent.set()
+        await both_sent.wait()
+        return await refund(request)
+
+    monkeypatch.setattr(provider, "refund", slow)
+    first = asyncio.create_task(request_refunds(pool, ASYNC, provider))
+    await first_sent.wait()
+    await let_time_pass(conn, 60)
+    assert [await request_refunds(pool, ASYNC, provider), await first] == [1, 1]
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
+    assert await states(conn, booked.reference) == ("cancelled", "refunded", 0)
+    assert await refund_states(conn, booked.reference) == [(VIP_MINOR, "succeeded", "buyer")]
+    assert provider.refunded(booked.reference) == refunded
+
+
 @pytest.mark.usefixtures("audited")
 async def test_a_refund_stays_open_while_the_provider_is_unavailable(
     pool: Pool, conn: AsyncConnection, provider: Provider, caplog: pytest.LogCaptureFixture
