@@ -47,6 +47,10 @@ class _Failed(msgspec.Struct, frozen=True):
     failed: int
 
 
+class _Stuck(msgspec.Struct, frozen=True):
+    stuck: int
+
+
 class _Disputes(msgspec.Struct, frozen=True):
     undecided: int
     lost: int
@@ -130,6 +134,8 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         workers = pipeline.add(Statement(queries.workers.list_workers, {}, WorkerHealth))
         overdue = pipeline.add(Statement(queries.health.count_overdue_holds, {}, _Overdue))
         refunds = pipeline.add(Statement(queries.refunds.count_failed, {}, _Failed))
+        hours = {"hours": settings.refund_requested_max_hours}
+        stuck = pipeline.add(Statement(queries.refunds.count_stuck, hours, _Stuck))
         disputes = pipeline.add(Statement(queries.disputes.count_disputes, {"decided": list(DECIDED)}, _Disputes))
         standbys = pipeline.add(Statement(queries.health.list_standbys, {}, StandbyHealth))
         wait = pipeline.add(Statement(queries.replication.read_longest_wait, {}, _Wait))
@@ -154,8 +160,7 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         problems.append(f"no worker has sent a heartbeat for {age:.0f} s")
     if overdue.rows[0].overdue:
         problems.append(f"{overdue.rows[0].overdue} tickets are held past the end of their hold")
-    if refunds.rows[0].failed:
-        problems.append(f"failed refunds: {refunds.rows[0].failed}")
+    problems += _refund_problems(refunds.rows[0].failed, stuck.rows[0].stuck, settings)
     if disputes.rows[0].undecided:
         problems.append(f"undecided disputes: {disputes.rows[0].undecided}")
     if wait.rows[0].wait_seconds > settings.round_trip_max_s:
@@ -180,6 +185,14 @@ async def _read_system(pool: Pool, settings: Settings) -> SystemHealth:
         standbys=standbys.rows,
         missing_migrations=missing,
     )
+
+
+def _refund_problems(failed: int, stuck: int, settings: Settings) -> list[str]:
+    """Return the problems of refunds that the provider has refused, and of those that it has not accepted in time."""
+    problems = [f"failed refunds: {failed}"] if failed else []
+    if stuck:
+        problems.append(f"refunds requested for more than {settings.refund_requested_max_hours} h: {stuck}")
+    return problems
 
 
 async def find_obstacle(pool: Pool, settings: Settings) -> str | None:

@@ -46,6 +46,8 @@ class PaymentSettings(StaffPageSettings, frozen=True, kw_only=True):
     """Time after the last update of an open payment at which the worker queries the provider, 100 ms to 10 min."""
     refund_give_up_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
     """Age from which a refund has failed if the provider has no charge for it, from 1 to 720 hours."""
+    refund_requested_max_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 6
+    """Age from which a refund that the provider has not accepted is a problem of the system, from 1 to 720 hours."""
     provider_url: str = ""
     """URL of the payment provider; empty for the simulator on `psp_port` of this machine."""
     provider_timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=60_000)] = 1000

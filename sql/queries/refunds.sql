@@ -203,6 +203,16 @@ select count(*) as failed
 from refunds
 where status = 'failed';
 
+-- name: count_stuck
+-- Count the refunds that the provider has not accepted for longer than a limit, for example because the key of its API is
+-- wrong. The worker repeats their requests, but only an operator ends the cause.
+select count(*) as stuck
+from refunds
+where
+    next_check_at is not null
+    and status = 'requested'
+    and created_at < now() - make_interval(hours => %(hours)s);
+
 -- name: find_reference
 -- Find the order of a refund by the refund's key.
 with refund as (

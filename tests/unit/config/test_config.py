@@ -231,6 +231,7 @@ VARIABLES = [
     integer("HOLD_SECONDS", 300, 1, 86_400),
     integer("PAYMENT_CHECK_AFTER_MS", 5000, 100, 600_000),
     integer("REFUND_GIVE_UP_HOURS", 24, 1, 720),
+    integer("REFUND_REQUESTED_MAX_HOURS", 6, 1, 720),
     integer("PROVIDER_TIMEOUT_MS", 1000, 50, 60_000),
     integer("PROVIDER_ATTEMPTS_MAX", 3, 1, 10),
     integer("REFUNDS_PER_SECOND", 20, 1, 1000),
