@@ -86,6 +86,7 @@ async def test_a_guest_gets_tickets_and_a_stranger_sees_nothing(
     await expect(holder.locator("#returned-tickets")).to_contain_text("$100")
     await expect_codes(holder, 1)
     await open_mail(site, mailbox, "Your returned tickets for")
+    await expect(holder.locator("#refunds li")).to_have_text([words("booking.refunds.done", refund="$100")])
 
     stranger = await visit(f"{site.url}/booking/{reference}")
     await expect_title(stranger, words("booking.missing.title"))

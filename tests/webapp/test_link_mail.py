@@ -86,7 +86,7 @@ async def test_an_address_that_got_no_e_mail_is_corrected(make_event: MakeEvent,
     async with hastened(page):  # The page reads the order once more by itself.
         await expect(notice).to_have_text(words("links.undelivered", address="e***@example.org"))
     # A buyer sees the notice before the tickets, which fill the screen of a phone.
-    assert await page.locator(".undelivered ~ .order-text").count() == 1
+    await expect(page.locator(".undelivered ~ .order-text")).to_have_count(1)
     await expect(page.locator(f"{FORM} summary")).to_have_text(words("links.correct"))
     await check_page(page, "booking-undelivered")
     await _send(page, "eva@example.org")

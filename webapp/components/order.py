@@ -160,7 +160,8 @@ class TicketCode(Part):
 class Download:
     """The outcome of the last download of a document."""
 
-    failed: bool
+    failed: str
+    """The API's path of the document if it could not be loaded; empty otherwise."""
 
 
 download: Any = hooked(_DOCUMENTS, "download", "useDownload()", Download)

@@ -239,7 +239,11 @@ def _actions() -> Ui:
             class_name="actions",
         ),
         rx.el.p(
-            rx.cond(download.failed, say("booking.document_failed"), ""),
+            rx.cond(
+                (download.failed == order.printed) | (download.failed == order.calendar),
+                say("booking.document_failed"),
+                "",
+            ),
             class_name="small download-failed",
             role="status",
             aria_live="polite",

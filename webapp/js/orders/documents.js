@@ -47,10 +47,10 @@ const dataUrl = (svg) => (svg === null ? "" : `data:image/svg+xml,${encodeURICom
  * Download the tickets as PDF, in the language of the page.
  * @param {string} path
  */
-export const savePrinted = (path) => saveDocument(`${path}?locale=${currentLanguage()}`);
+export const savePrinted = (path) => saveDocument(path, `?locale=${currentLanguage()}`);
 
-/** True after a document could not be loaded, until the next attempt. */
-const failed = createStore(false);
+/** The path of the document that could not be loaded, until the next attempt; "" for none. */
+const failed = createStore("");
 
 /** Draw a component from the outcome of the last download. */
 export const useDownload = () => ({ failed: useStore(failed) });
@@ -58,14 +58,15 @@ export const useDownload = () => ({ failed: useStore(failed) });
 /**
  * Download a document under the name that the API gives.
  * @param {string} path
+ * @param {string} [query]
  */
-export async function saveDocument(path) {
-  failed.set(false);
+export async function saveDocument(path, query = "") {
+  failed.set("");
   try {
-    const response = await request(path);
+    const response = await request(path + query);
     offer(await response.blob(), response.headers.get("Content-Disposition") ?? "");
   } catch {
-    failed.set(true);
+    failed.set(path);
   }
 }
 
